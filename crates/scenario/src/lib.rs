@@ -1,0 +1,24 @@
+//! The shared words of Loadline: what is asked, in which order, and how an answer looks.
+//!
+//! Every other crate speaks in these types, so this one knows neither Wasmtime nor perf events and
+//! builds in seconds. It reads no files and starts no processes.
+
+pub mod artifact;
+pub mod lifecycle;
+pub mod metric;
+pub mod plan;
+pub mod random;
+pub mod sample;
+pub mod scenario;
+mod scenario_file;
+
+pub use artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+pub use lifecycle::{Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread};
+pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
+pub use plan::{Plan, Run};
+pub use random::Random;
+pub use sample::{Absent, Environment, Measure, Message, Prepare, Proof, Request, Sample, Scope};
+pub use scenario::{
+    Control, Expiry, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario,
+    ScenarioError, Subject, Variant,
+};

@@ -1,0 +1,295 @@
+//! The order in which modules come and go: [`Lifecycle`], and the [`Schedule`] it gives N modules.
+//!
+//! Pure arithmetic over indices; `loadline-loader` does the loading.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use serde::{Deserialize, Serialize};
+
+use crate::random::Random;
+
+/// In which order resident modules are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnloadOrder {
+    /// Last in, first out.
+    NewestFirst,
+    /// First in, first out.
+    OldestFirst,
+    /// By the run's seed.
+    Random,
+}
+
+/// How long modules stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Residency {
+    /// All N are loaded before the first is dropped.
+    All,
+    /// A window: from then on each load is followed by a drop.
+    Window(NonZeroUsize),
+    /// Groups of this many are loaded, then dropped, before the next group.
+    Batches(NonZeroUsize),
+}
+
+/// Which thread drops the modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnloadThread {
+    /// The thread that is responsible for the module at that time.
+    Same,
+    /// One further thread that drops what it is handed, while others go on loading.
+    Other,
+}
+
+/// The order in which N modules are loaded, unwound through and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// How long modules stay.
+    pub residency: Residency,
+    /// In which order they are dropped.
+    pub order: UnloadOrder,
+    /// Native unwinds in the host, taken before the first drop.
+    pub unwinds_before_unload: usize,
+    /// One native unwind in the host after every so many loads of a thread.
+    pub unwind_every: Option<NonZeroUsize>,
+    /// Threads that load, each its own share of the modules.
+    pub threads: NonZeroUsize,
+    /// Which thread drops the modules.
+    pub unload_thread: UnloadThread,
+}
+
+/// One thing to do, by the index of the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Load module i.
+    Load(usize),
+    /// Drop module i.
+    Unload(usize),
+    /// Take a native backtrace in the host.
+    Unwind,
+}
+
+/// Every step of a lifecycle over N modules: what each loading thread does, then what is done after
+/// all of them have ended. Every module is loaded once and unloaded once, after its load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The steps of each loading thread.
+    pub threads: Vec<Vec<Step>>,
+    /// The steps after the last loading thread has ended.
+    pub finish: Vec<Step>,
+    /// Which thread the [`Step::Unload`]s are carried out on.
+    pub unload_thread: UnloadThread,
+}
+
+impl Lifecycle {
+    /// Loads everything on one thread, then drops it on the same thread in `order`.
+    pub const fn hold_all(order: UnloadOrder) -> Lifecycle {
+        Lifecycle {
+            residency: Residency::All,
+            order,
+            unwinds_before_unload: 0,
+            unwind_every: None,
+            threads: NonZeroUsize::MIN,
+            unload_thread: UnloadThread::Same,
+        }
+    }
+
+    /// The steps for `modules` modules; `seed` decides a random order, nothing else.
+    pub fn schedule(&self, modules: usize, seed: u64) -> Schedule {
+        let mut random = Random::new(seed);
+        let mut left_over = VecDeque::new();
+        let threads = self.shares(modules).map(|share| {
+            let mut plan = ThreadPlan::new(self, &mut random);
+            share.for_each(|module| plan.load(module));
+            plan.end(&mut left_over)
+        });
+        let threads: Vec<Vec<Step>> = threads.collect();
+        let unloaded = threads.iter().flatten().any(|s| matches!(s, Step::Unload(_)));
+        let unwinds = if unloaded { 0 } else { self.unwinds_before_unload };
+        let mut finish = vec![Step::Unwind; unwinds];
+        left_over.make_contiguous().sort_unstable();
+        while let Some(module) = take(&mut left_over, self.order, &mut random) {
+            finish.push(Step::Unload(module));
+        }
+        Schedule { threads, finish, unload_thread: self.unload_thread }
+    }
+
+    /// The modules of each loading thread: every `threads`-th, so that all threads end together.
+    fn shares(&self, modules: usize) -> impl Iterator<Item = impl Iterator<Item = usize>> {
+        let threads = self.threads.get();
+        (0..threads).map(move |thread| (thread..modules).step_by(threads))
+    }
+}
+
+impl Schedule {
+    /// How many native unwinds the steps take.
+    pub fn n_unwinds(&self) -> usize {
+        let steps = self.threads.iter().flatten().chain(&self.finish);
+        steps.filter(|step| matches!(step, Step::Unwind)).count()
+    }
+}
+
+/// The steps of one loading thread while they are laid out.
+struct ThreadPlan<'a> {
+    lifecycle: &'a Lifecycle,
+    random: &'a mut Random,
+    steps: Vec<Step>,
+    residents: VecDeque<usize>,
+    n_loads: usize,
+    has_unloaded: bool,
+}
+
+impl<'a> ThreadPlan<'a> {
+    fn new(lifecycle: &'a Lifecycle, random: &'a mut Random) -> ThreadPlan<'a> {
+        let (steps, residents) = (Vec::new(), VecDeque::new());
+        ThreadPlan { lifecycle, random, steps, residents, n_loads: 0, has_unloaded: false }
+    }
+
+    fn load(&mut self, module: usize) {
+        self.steps.push(Step::Load(module));
+        self.residents.push_back(module);
+        self.n_loads += 1;
+        if self.lifecycle.unwind_every.is_some_and(|every| self.n_loads % every == 0) {
+            self.steps.push(Step::Unwind);
+        }
+        match self.lifecycle.residency {
+            Residency::All => {}
+            Residency::Window(window) => self.unload_down_to(window.get() - 1),
+            Residency::Batches(size) if self.residents.len() == size.get() => {
+                self.unload_down_to(0);
+            }
+            Residency::Batches(_) => {}
+        }
+    }
+
+    fn unload_down_to(&mut self, residents: usize) {
+        while self.residents.len() > residents {
+            if !self.has_unloaded {
+                self.has_unloaded = true;
+                let unwinds = self.lifecycle.unwinds_before_unload;
+                self.steps.extend(std::iter::repeat_n(Step::Unwind, unwinds));
+            }
+            let module = take(&mut self.residents, self.lifecycle.order, self.random);
+            self.steps.extend(module.map(Step::Unload));
+        }
+    }
+
+    fn end(self, left_over: &mut VecDeque<usize>) -> Vec<Step> {
+        left_over.extend(self.residents);
+        self.steps
+    }
+}
+
+/// Takes the next module to drop out of `residents`, which lists the oldest first.
+fn take(residents: &mut VecDeque<usize>, order: UnloadOrder, random: &mut Random) -> Option<usize> {
+    match order {
+        UnloadOrder::NewestFirst => residents.pop_back(),
+        UnloadOrder::OldestFirst => residents.pop_front(),
+        UnloadOrder::Random => {
+            let index = random.below(residents.len() as u64) as usize;
+            residents.swap_remove_back(index)
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Load(module) => write!(f, "+{module}"),
+            Step::Unload(module) => write!(f, "-{module}"),
+            Step::Unwind => f.write_str("!"),
+        }
+    }
+}
+
+/// `+0 +1 ! -1 -0`: loading threads divided by ` | `, the finish after ` || `.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |steps: &[Step]| -> String {
+            steps.iter().map(Step::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let threads: Vec<String> = self.threads.iter().map(|steps| line(steps)).collect();
+        write!(f, "{} || {}", threads.join(" | "), line(&self.finish))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn at_least_one(n: usize) -> NonZeroUsize {
+        NonZeroUsize::new(n).expect("tests ask for at least one")
+    }
+
+    fn check(lifecycle: Lifecycle, modules: usize, expected: Expect) {
+        expected.assert_eq(&lifecycle.schedule(modules, 7).to_string());
+    }
+
+    #[test]
+    fn held_modules_leave_in_the_order_asked() {
+        let lifecycle = Lifecycle::hold_all;
+        check(lifecycle(UnloadOrder::OldestFirst), 3, expect!["+0 +1 +2 || -0 -1 -2"]);
+        check(lifecycle(UnloadOrder::NewestFirst), 3, expect!["+0 +1 +2 || -2 -1 -0"]);
+        check(lifecycle(UnloadOrder::Random), 4, expect!["+0 +1 +2 +3 || -1 -0 -3 -2"]);
+    }
+
+    #[test]
+    fn unwinds_come_before_the_first_drop_and_between_loads() {
+        let hold = Lifecycle::hold_all(UnloadOrder::NewestFirst);
+        let before = Lifecycle { unwinds_before_unload: 2, ..hold };
+        check(before, 2, expect!["+0 +1 || ! ! -1 -0"]);
+        let every = Lifecycle { unwind_every: Some(at_least_one(2)), ..hold };
+        check(every, 3, expect!["+0 +1 ! +2 || -2 -1 -0"]);
+    }
+
+    #[test]
+    fn a_window_and_batches_bound_the_residents() {
+        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let window = Lifecycle { residency: Residency::Window(at_least_one(2)), ..oldest };
+        check(window, 4, expect!["+0 +1 -0 +2 -1 +3 -2 || -3"]);
+        let batches = Lifecycle { residency: Residency::Batches(at_least_one(2)), ..oldest };
+        check(batches, 5, expect!["+0 +1 -0 -1 +2 +3 -2 -3 +4 || -4"]);
+    }
+
+    #[test]
+    fn threads_share_the_modules() {
+        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let two = Lifecycle { threads: at_least_one(2), ..oldest };
+        check(two, 5, expect!["+0 +2 +4 | +1 +3 || -0 -1 -2 -3 -4"]);
+    }
+
+    #[test]
+    fn every_module_comes_once_and_goes_once() {
+        for residency in [
+            Residency::All,
+            Residency::Window(at_least_one(3)),
+            Residency::Batches(at_least_one(4)),
+        ] {
+            for order in [UnloadOrder::NewestFirst, UnloadOrder::OldestFirst, UnloadOrder::Random] {
+                let threads = at_least_one(3);
+                let lifecycle = Lifecycle { residency, threads, ..Lifecycle::hold_all(order) };
+                let schedule = lifecycle.schedule(17, 1);
+                let steps: Vec<Step> =
+                    schedule.threads.into_iter().flatten().chain(schedule.finish).collect();
+                let loads: BTreeSet<usize> = steps
+                    .iter()
+                    .filter_map(|s| if let Step::Load(i) = s { Some(*i) } else { None })
+                    .collect();
+                let unloads: BTreeSet<usize> = steps
+                    .iter()
+                    .filter_map(|s| if let Step::Unload(i) = s { Some(*i) } else { None })
+                    .collect();
+                assert_eq!(loads.len(), 17);
+                assert_eq!(loads, unloads);
+                assert_eq!(steps.len(), 34);
+            }
+        }
+    }
+}

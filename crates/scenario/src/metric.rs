@@ -1,0 +1,424 @@
+//! What is counted, where, and in which unit: [`Phase`], [`Metric`], [`Reading`].
+//!
+//! Nothing here opens a counter; `loadline-probe` does.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The stretch of a run that a reading belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Bytes of the artifact brought from disk into memory.
+    Read,
+    /// `Module::deserialize` and its kin: from bytes or file to a ready module.
+    Deserialize,
+    /// `read` and `deserialize` together.
+    Load,
+    /// Instantiation and call of one exported function in a sample of the modules.
+    Call,
+    /// A native backtrace taken in the host.
+    Unwind,
+    /// From dropping the last handle of a module to its being gone.
+    Unload,
+    /// `load` and `unload` together.
+    Total,
+    /// Planted work of known growth, which the gate must see to be trusted.
+    Work,
+}
+
+/// What is counted. The kernel's and the operating system's own names for the events are known to
+/// `loadline-probe` alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Metric {
+    /// Calls that told the process's unwinder about an `.eh_frame`.
+    FramesRegistered,
+    /// Calls that told the process's unwinder to forget an `.eh_frame`.
+    FramesDeregistered,
+    /// Growth of the resident set over the phase.
+    ResidentBytes,
+    /// Page faults, minor and major.
+    PageFaults,
+    /// Instructions retired in user space.
+    Instructions,
+    /// Processor cycles in user space.
+    Cycles,
+    /// Accesses to the last-level cache.
+    CacheReferences,
+    /// Accesses that the last-level cache could not serve.
+    CacheMisses,
+    /// Branch instructions retired.
+    Branches,
+    /// Branches predicted wrongly.
+    BranchMisses,
+    /// Data loads that missed the translation lookaside buffer.
+    DtlbMisses,
+    /// Processor time of the counted threads, user and kernel.
+    TaskClock,
+    /// Times the kernel took a counted thread off its processor.
+    ContextSwitches,
+    /// Times a counted thread came back on another processor.
+    CpuMigrations,
+    /// Elapsed time.
+    WallTime,
+}
+
+/// How a metric behaves between two measurements of the same thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MetricKind {
+    /// A number of things that happened; repeatable to well below a percent.
+    Count,
+    /// A duration; noisy, and dependent on caches.
+    Time,
+}
+
+impl Phase {
+    /// Every phase, in the order of a report.
+    pub const ALL: [Phase; 8] = [
+        Phase::Read,
+        Phase::Deserialize,
+        Phase::Load,
+        Phase::Call,
+        Phase::Unwind,
+        Phase::Unload,
+        Phase::Total,
+        Phase::Work,
+    ];
+
+    /// The phase's name in files and on screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Read => "read",
+            Phase::Deserialize => "deserialize",
+            Phase::Load => "load",
+            Phase::Call => "call",
+            Phase::Unwind => "unwind",
+            Phase::Unload => "unload",
+            Phase::Total => "total",
+            Phase::Work => "work",
+        }
+    }
+
+    /// The phases whose costs add up to this one; empty for a phase that is measured itself.
+    pub const fn parts(self) -> &'static [Phase] {
+        match self {
+            Phase::Load => &[Phase::Read, Phase::Deserialize],
+            Phase::Total => &[Phase::Read, Phase::Deserialize, Phase::Unload],
+            _ => &[],
+        }
+    }
+}
+
+impl Metric {
+    /// Every metric, in the order of a report.
+    pub const ALL: [Metric; 15] = [
+        Metric::FramesRegistered,
+        Metric::FramesDeregistered,
+        Metric::ResidentBytes,
+        Metric::PageFaults,
+        Metric::Instructions,
+        Metric::Cycles,
+        Metric::CacheReferences,
+        Metric::CacheMisses,
+        Metric::Branches,
+        Metric::BranchMisses,
+        Metric::DtlbMisses,
+        Metric::TaskClock,
+        Metric::ContextSwitches,
+        Metric::CpuMigrations,
+        Metric::WallTime,
+    ];
+
+    /// The metric's name in files and on screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Metric::FramesRegistered => "frames-registered",
+            Metric::FramesDeregistered => "frames-deregistered",
+            Metric::ResidentBytes => "resident-bytes",
+            Metric::PageFaults => "page-faults",
+            Metric::Instructions => "instructions",
+            Metric::Cycles => "cycles",
+            Metric::CacheReferences => "cache-references",
+            Metric::CacheMisses => "cache-misses",
+            Metric::Branches => "branches",
+            Metric::BranchMisses => "branch-misses",
+            Metric::DtlbMisses => "dtlb-misses",
+            Metric::TaskClock => "task-clock",
+            Metric::ContextSwitches => "context-switches",
+            Metric::CpuMigrations => "cpu-migrations",
+            Metric::WallTime => "wall-time",
+        }
+    }
+
+    /// `ns`, `bytes` or `count`.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Metric::TaskClock | Metric::WallTime => "ns",
+            Metric::ResidentBytes => "bytes",
+            _ => "count",
+        }
+    }
+
+    /// Whether the rule for counts or the rule for times speaks about this metric.
+    ///
+    /// Cycles and cache events depend on caches and clocks as times do, so they count as times.
+    pub const fn kind(self) -> MetricKind {
+        match self {
+            Metric::FramesRegistered
+            | Metric::FramesDeregistered
+            | Metric::ResidentBytes
+            | Metric::PageFaults
+            | Metric::Instructions
+            | Metric::Branches => MetricKind::Count,
+            _ => MetricKind::Time,
+        }
+    }
+
+    /// Whether the metric may turn CI red. The others are shown only: they follow the machine's
+    /// load (wall time, context switches) or its caches more than the program's growth.
+    pub const fn may_be_judged(self) -> bool {
+        matches!(
+            self,
+            Metric::FramesRegistered
+                | Metric::FramesDeregistered
+                | Metric::ResidentBytes
+                | Metric::PageFaults
+                | Metric::Instructions
+                | Metric::Branches
+                | Metric::TaskClock
+        )
+    }
+}
+
+/// A phase and a metric: the name of a series, `unload/task-clock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SeriesName {
+    /// Where it is counted.
+    pub phase: Phase,
+    /// What is counted.
+    pub metric: Metric,
+}
+
+impl SeriesName {
+    /// The series of `metric` over `phase`.
+    pub const fn new(phase: Phase, metric: Metric) -> SeriesName {
+        SeriesName { phase, metric }
+    }
+}
+
+/// A phase, metric or series nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} {name:?} (known: {known})")]
+pub struct UnknownName {
+    /// `phase`, `metric` or `series`.
+    pub what: &'static str,
+    /// As it was written.
+    pub name: String,
+    /// The names there are.
+    pub known: String,
+}
+
+fn known<T: fmt::Display>(all: &[T]) -> String {
+    let names: Vec<String> = all.iter().map(T::to_string).collect();
+    names.join(", ")
+}
+
+impl FromStr for Phase {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Phase, UnknownName> {
+        let found = Phase::ALL.into_iter().find(|p| p.name() == name);
+        found.ok_or_else(|| UnknownName {
+            what: "phase",
+            name: name.to_owned(),
+            known: known(&Phase::ALL),
+        })
+    }
+}
+
+impl FromStr for Metric {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Metric, UnknownName> {
+        let found = Metric::ALL.into_iter().find(|m| m.name() == name);
+        found.ok_or_else(|| UnknownName {
+            what: "metric",
+            name: name.to_owned(),
+            known: known(&Metric::ALL),
+        })
+    }
+}
+
+impl FromStr for SeriesName {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<SeriesName, UnknownName> {
+        let Some((phase, metric)) = name.split_once('/') else {
+            return Err(UnknownName {
+                what: "series",
+                name: name.to_owned(),
+                known: "PHASE/METRIC, as in unload/task-clock".to_owned(),
+            });
+        };
+        Ok(SeriesName { phase: phase.parse()?, metric: metric.parse()? })
+    }
+}
+
+impl TryFrom<String> for SeriesName {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<SeriesName, UnknownName> {
+        name.parse()
+    }
+}
+
+impl From<SeriesName> for String {
+    fn from(series: SeriesName) -> String {
+        series.to_string()
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for SeriesName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.phase.name(), self.metric.name()))
+    }
+}
+
+/// What one counter said about one phase of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Reading {
+    /// Counted through the whole phase; in the metric's unit.
+    Exact(u64),
+    /// The kernel took turns: scaled up from `share` of the phase, `0 < share < 1`.
+    Multiplexed {
+        /// The count had the counter run all the time, in the metric's unit.
+        estimate: f64,
+        /// The share of the enabled time in which the counter really ran.
+        share: f64,
+    },
+    /// There is no count, and why.
+    Unavailable(Absence),
+}
+
+impl Reading {
+    /// The reading as a number in the metric's unit, where there is one.
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Reading::Exact(count) => Some(count as f64),
+            Reading::Multiplexed { estimate, .. } => Some(estimate),
+            Reading::Unavailable(_) => None,
+        }
+    }
+}
+
+/// Why there is no count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[non_exhaustive]
+pub enum Absence {
+    /// `ENOENT`: this processor, as the kernel sees it, has no such event; usual on virtual machines.
+    NotOffered,
+    /// `EOPNOTSUPP`: the event exists, the hardware cannot count it as asked.
+    NotSupported,
+    /// `EACCES` or `EPERM`: the kernel forbids it to this user.
+    NotPermitted,
+    /// `EMFILE` or `ENFILE`: no descriptor left for the counter.
+    TooManyFiles,
+    /// `EINVAL`: this kernel does not know the event or the combination.
+    NotUnderstood,
+    /// `ENOSYS`, or another platform: there is no such interface.
+    NotOnThisPlatform,
+    /// The counter was open, but its running time was 0: the kernel never gave it a register.
+    NeverRan,
+    /// The counter was open and ran, but miscounted a loop whose count is known.
+    FailedSelfTest,
+    /// The phase did not occur in this run.
+    NotMeasured,
+    /// Any other error of the kernel, by its number.
+    Errno(i32),
+}
+
+impl Absence {
+    /// What to do about it, as a continuation of "… is unavailable: ".
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Absence::NotOffered => {
+                "use a machine or VM with a virtual PMU; the other metrics are judged without it"
+            }
+            Absence::NotSupported => {
+                "judge another metric; the hardware cannot count this one here"
+            }
+            Absence::NotPermitted => {
+                "lower kernel.perf_event_paranoid (sysctl -w kernel.perf_event_paranoid=1), grant CAP_PERFMON, or in a container allow perf_event_open"
+            }
+            Absence::TooManyFiles => "raise the descriptor limit (ulimit -n)",
+            Absence::NotUnderstood => "use a newer kernel, or judge another metric",
+            Absence::NotOnThisPlatform => "judge a metric this platform has",
+            Absence::NeverRan => {
+                "free the hardware counters (another profiler, the NMI watchdog) and repeat"
+            }
+            Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
+            Absence::NotMeasured => "judge a phase that the lifecycle has",
+            Absence::Errno(_) => "look the errno up in perf_event_open(2)",
+        }
+    }
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absence::NotOffered => f.write_str("not offered by this machine (ENOENT)"),
+            Absence::NotSupported => f.write_str("not supported by this hardware (EOPNOTSUPP)"),
+            Absence::NotPermitted => f.write_str("not permitted to this user (EACCES)"),
+            Absence::TooManyFiles => f.write_str("too many open files (EMFILE)"),
+            Absence::NotUnderstood => f.write_str("not understood by this kernel (EINVAL)"),
+            Absence::NotOnThisPlatform => f.write_str("not there on this platform"),
+            Absence::NeverRan => f.write_str("opened, but the kernel never let it run"),
+            Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
+            Absence::NotMeasured => f.write_str("the phase did not occur"),
+            Absence::Errno(errno) => write!(f, "refused by the kernel (errno {errno})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for phase in Phase::ALL {
+            for metric in Metric::ALL {
+                let name = SeriesName::new(phase, metric);
+                assert_eq!(name.to_string().parse(), Ok(name));
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_the_known_ones() {
+        let error = "unload/task-clok".parse::<SeriesName>().expect_err("misspelt");
+        assert!(error.to_string().contains("task-clock"), "{error}");
+        let error = "task-clock".parse::<SeriesName>().expect_err("no phase");
+        assert!(error.to_string().contains("PHASE/METRIC"), "{error}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Every process that will be started, in order: [`Plan`].
+
+use crate::random::Random;
+use crate::scenario::Scenario;
+
+/// One fresh process: a scenario at one N.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Index into the scenarios the plan was made of.
+    pub scenario: usize,
+    /// N.
+    pub modules: usize,
+    /// Which of the measuring rounds this belongs to, from 0.
+    pub round: usize,
+}
+
+/// The runs of one session, in the order of measuring.
+///
+/// Rounds follow one another; within a round every rung of every scenario is visited once, in
+/// shuffled order. So what drifts on the machine spreads over all N instead of looking like growth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What decided the order.
+    pub seed: u64,
+    /// The runs.
+    pub runs: Vec<Run>,
+}
+
+impl Plan {
+    /// The plan for `scenarios`; the same for the same scenarios and seed.
+    pub fn of(scenarios: &[Scenario], seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let rounds = scenarios.iter().map(|s| s.processes).max().unwrap_or(0);
+        let runs = (0..rounds).flat_map(|round| {
+            let mut visits: Vec<Run> = visits(scenarios, round).collect();
+            random.shuffle(&mut visits);
+            visits
+        });
+        Plan { seed, runs: runs.collect() }
+    }
+}
+
+fn visits(scenarios: &[Scenario], round: usize) -> impl Iterator<Item = Run> {
+    let measured = scenarios.iter().enumerate().filter(move |(_, s)| round < s.processes);
+    measured.flat_map(move |(scenario, s)| {
+        s.ladder.iter().map(move |&modules| Run { scenario, modules, round })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::scenario::tests::EXAMPLE;
+
+    fn scenarios() -> Vec<Scenario> {
+        let scenario = Scenario::parse("example", EXAMPLE).expect("the example is a scenario");
+        let other = Scenario { processes: 3, ..scenario.clone() };
+        vec![scenario, other]
+    }
+
+    #[test]
+    fn every_rung_is_visited_once_a_round() {
+        let scenarios = scenarios();
+        let plan = Plan::of(&scenarios, 1);
+        let distinct: BTreeSet<_> =
+            plan.runs.iter().map(|r| (r.round, r.scenario, r.modules)).collect();
+        assert_eq!(distinct.len(), plan.runs.len());
+        let expected: usize = scenarios.iter().map(|s| s.processes * s.ladder.len()).sum();
+        assert_eq!(plan.runs.len(), expected);
+        assert!(plan.runs.is_sorted_by_key(|run| run.round));
+    }
+
+    #[test]
+    fn the_seed_decides_the_order() {
+        let scenarios = scenarios();
+        assert_eq!(Plan::of(&scenarios, 1), Plan::of(&scenarios, 1));
+        assert_ne!(Plan::of(&scenarios, 1).runs, Plan::of(&scenarios, 2).runs);
+    }
+}

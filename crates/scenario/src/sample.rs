@@ -1,0 +1,205 @@
+//! What one process is asked and what it answers: [`Request`], [`Message`], [`Sample`],
+//! [`Environment`].
+//!
+//! A request is one JSON document on the runner's standard input; messages are one JSON document a
+//! line on its standard output. This crate names the types; the two programs read and write them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Corpus, Tables};
+use crate::metric::{Metric, Phase, Reading};
+use crate::scenario::Subject;
+
+/// What the runner is asked to do; it does one thing and ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Say what this machine and build are.
+    Describe {
+        /// The metrics whose counters are to be tried.
+        metrics: Vec<Metric>,
+    },
+    /// Compile the artifacts of a corpus into the cache, where they are not there yet.
+    Prepare(Prepare),
+    /// Measure one run.
+    Measure(Measure),
+}
+
+/// Artifacts to compile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// Which artifacts.
+    pub corpus: Corpus,
+    /// With or without unwind tables.
+    pub tables: Tables,
+    /// How many.
+    pub modules: usize,
+    /// The folder of all cached corpora.
+    pub cache: PathBuf,
+}
+
+/// One run to measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// What to do.
+    pub subject: Subject,
+    /// N.
+    pub modules: usize,
+    /// Decides what the lifecycle leaves to chance.
+    pub seed: u64,
+    /// What to count.
+    pub metrics: Vec<Metric>,
+    /// The folder of all cached corpora, as given to [`Prepare`].
+    pub cache: PathBuf,
+}
+
+/// One line of the runner's answer. The last line is `Done` or `Failed`; an answer that ends with
+/// another is torn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Message {
+    /// What this machine and build are.
+    Environment(Box<Environment>),
+    /// A metric that cannot be counted here, and why.
+    Absent(Absent),
+    /// How far the compiling of a corpus is.
+    Progress {
+        /// Artifacts ready.
+        done: usize,
+        /// Artifacts asked for.
+        total: usize,
+    },
+    /// One reading.
+    Sample(Sample),
+    /// The counts by which the run proves its work.
+    Proof(Proof),
+    /// The request could not be carried out.
+    Failed {
+        /// What was attempted, what went wrong, what to do.
+        error: String,
+    },
+    /// Everything asked for has been said.
+    Done,
+}
+
+/// A metric that cannot be counted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// The metric.
+    pub metric: Metric,
+    /// Why.
+    pub absence: crate::metric::Absence,
+}
+
+/// Whose counts a sample holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// All threads of the run together.
+    Process,
+    /// One thread: loading threads from 0, then the one that unloads.
+    Thread(usize),
+}
+
+/// One reading of one phase, at one N, in one process, raw.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Where it was counted.
+    pub phase: Phase,
+    /// What was counted.
+    pub metric: Metric,
+    /// Whose counts.
+    pub scope: Scope,
+    /// How many modules had gone through the phase: N, or a geometric checkpoint before it.
+    pub modules: usize,
+    /// The cumulative count from the phase's beginning to there.
+    pub reading: Reading,
+}
+
+/// The counts by which a run proves its work.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Proof {
+    /// Modules that became ready.
+    pub loaded: usize,
+    /// Modules that were instantiated, called, and returned what their source says.
+    pub called: usize,
+    /// Native unwinds that found at least one frame.
+    pub unwound: usize,
+    /// Modules that were dropped.
+    pub released: usize,
+    /// Calls that told the unwinder about an `.eh_frame`; `None` where they are not counted.
+    pub registered: Option<u64>,
+    /// Calls that told it to forget one.
+    pub deregistered: Option<u64>,
+    /// Planted work done, in its own unit.
+    pub planted: u64,
+    /// The file of the unwinder that was active, as [`Environment::unwinder_path`] has it.
+    pub unwinder_path: String,
+}
+
+/// What decides how a run behaves, beside the scenario. What could not be found out is the text
+/// `unknown` with the reason behind it, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// This tool's version.
+    pub loadline: String,
+    /// Wasmtime's version.
+    pub wasmtime: String,
+    /// Wasmtime's features in this build.
+    pub wasmtime_features: String,
+    /// Cranelift's version.
+    pub cranelift: String,
+    /// The instruction set Cranelift compiles for.
+    pub isa: String,
+    /// Cranelift's flags that differ from their defaults, shared and of the instruction set.
+    pub isa_flags: String,
+    /// How the runner was built.
+    pub build: String,
+    /// The active unwinder's family: `libgcc-list` (libgcc up to 12), `libgcc-tree` (from 13),
+    /// `llvm` or `other`.
+    pub unwinder_family: String,
+    /// The active unwinder's version.
+    pub unwinder_version: String,
+    /// The file it was loaded from.
+    pub unwinder_path: String,
+    /// The C library and its version.
+    pub libc: String,
+    /// Operating system and kernel release.
+    pub kernel: String,
+    /// The processor architecture, as Rust names it.
+    pub arch: String,
+    /// The processor's model.
+    pub cpu: String,
+    /// The sizes of its caches, from the first level on.
+    pub caches: String,
+    /// Processors this process may use.
+    pub processors: String,
+    /// `kernel.perf_event_paranoid`.
+    pub perf_event_paranoid: String,
+    /// `on` or `off`.
+    pub address_randomisation: String,
+    /// `vm.max_map_count`.
+    pub max_map_count: String,
+    /// The soft limit of open descriptors.
+    pub descriptor_limit: String,
+    /// Memory available when the process began, in bytes.
+    pub memory_bytes: String,
+}
+
+impl Environment {
+    /// Wasmtime's major version: growth is compared within one.
+    pub fn wasmtime_major(&self) -> &str {
+        self.wasmtime.split('.').next().unwrap_or(&self.wasmtime)
+    }
+
+    /// The unwinder's family and major version, `libgcc-list 12`: growth is compared within one.
+    pub fn unwinder(&self) -> String {
+        let major = self.unwinder_version.split('.').next().unwrap_or(&self.unwinder_version);
+        format!("{} {major}", self.unwinder_family)
+    }
+}

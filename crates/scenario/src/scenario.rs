@@ -1,0 +1,546 @@
+//! A checked scenario: what is asked of loading and unloading, over which N, and what is expected.
+//!
+//! [`Scenario::parse`] is the only way from a file's text to the trusted type. Reading the file and
+//! saying where it lies is the caller's part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Corpus, LoadFrom, Tables};
+use crate::lifecycle::Lifecycle;
+use crate::metric::{Metric, Phase, SeriesName};
+use crate::scenario_file;
+
+/// The format of scenario files this version reads.
+pub const FORMAT: u32 = 1;
+
+/// The fewest sizes a growth can be judged from.
+pub const FEWEST_RUNGS: usize = 5;
+
+/// The smallest ratio of the largest to the smallest N that a growth can be judged from.
+pub const SMALLEST_RATIO: usize = 8;
+
+/// The largest N a ladder may name: an engine's type index and the counters stay far from wrapping.
+pub const LARGEST_MODULES: usize = 1 << 24;
+
+/// One question: what is loaded and dropped in which order, and what is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The file's name without its ending.
+    pub name: String,
+    /// What was changed from the file by `--set`; empty for the scenario as written.
+    pub variant: Variant,
+    /// The question, as one sentence.
+    pub question: String,
+    /// What is expected to happen, for a reader.
+    pub expectation: String,
+    /// What one run does.
+    pub subject: Subject,
+    /// The series that can turn CI red.
+    pub judge: Vec<SeriesName>,
+    /// The series that are shown only.
+    pub observe: Vec<SeriesName>,
+    /// Fresh processes per rung.
+    pub processes: usize,
+    /// The rungs: N, strictly rising.
+    pub ladder: Vec<usize>,
+    /// How long one run may take before it is ended.
+    pub timeout: Duration,
+    /// What must hold whenever this scenario is asked: the same without the trap.
+    pub control: Option<Control>,
+    /// Growth beyond linear that is known and expected.
+    pub known_growth: Vec<KnownGrowth>,
+}
+
+/// What one run does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// Loads and drops N modules.
+    Modules(Modules),
+    /// Does work of known growth, for the gate to prove that it can see.
+    Planted(Planted),
+}
+
+/// Loading and dropping N modules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modules {
+    /// Where the artifacts come from.
+    pub corpus: Corpus,
+    /// What is done about their unwind tables.
+    pub tables: Tables,
+    /// How they reach Wasmtime.
+    pub load_from: LoadFrom,
+    /// In which order they come and go.
+    pub lifecycle: Lifecycle,
+    /// One module in so many is instantiated and called.
+    pub call_every: NonZeroUsize,
+}
+
+/// Work of known growth in phase `work`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planted {
+    /// Which resource is spent.
+    pub work: PlantedWork,
+    /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
+    pub quadratic_percent: u8,
+    /// The N at which that share is reached.
+    pub largest: NonZeroUsize,
+}
+
+/// What planted work spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlantedWork {
+    /// Instructions and the time they take.
+    Cpu,
+    /// Fresh pages, each touched once.
+    Pages,
+}
+
+impl Planted {
+    /// The units of work that N asks for: `(1 − q)·N + q·N²/largest` of 1,000 units a module, where
+    /// q is the quadratic share at `largest`, rounded down.
+    pub fn units(&self, modules: usize) -> u64 {
+        const UNITS_PER_MODULE: u128 = 1_000;
+        let (n, largest) = (modules as u128, self.largest.get() as u128);
+        let quadratic = u128::from(self.quadratic_percent.min(100));
+        let linear = (100 - quadratic) * n * UNITS_PER_MODULE / 100;
+        let quadratic = quadratic * n * n * UNITS_PER_MODULE / (100 * largest);
+        u64::try_from(linear + quadratic).unwrap_or(u64::MAX)
+    }
+}
+
+/// What was changed from a scenario's file: field and value, sorted by field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Variant(pub BTreeMap<String, String>);
+
+/// The variant or scenario that must hold whenever this one is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Control {
+    /// This scenario with some fields changed.
+    Set(BTreeMap<String, String>),
+    /// Another scenario as written.
+    Scenario(String),
+}
+
+/// Growth beyond linear that is known, why, and until when it is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownGrowth {
+    /// The series it shows in.
+    pub series: Vec<SeriesName>,
+    /// The unwinders it shows under: `libgcc-list`, `libgcc-tree`, `llvm`, `other` or `any`.
+    pub unwinders: Vec<String>,
+    /// The fields, with their values, it depends on; it is not expected once one is changed.
+    #[serde(default)]
+    pub when: BTreeMap<String, String>,
+    /// The growth expected.
+    pub class: GrowthClass,
+    /// The mechanism, as one sentence.
+    pub reason: String,
+    /// Where it is reported or described.
+    pub link: String,
+    /// Until when it is accepted: a component and the first version that is no longer accepted.
+    pub until: String,
+}
+
+/// A growth beyond linear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrowthClass {
+    /// At most N².
+    Quadratic,
+}
+
+/// Why a scenario's text is no scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// Not TOML, or not these keys; the text names line and column.
+    #[error("{0}")]
+    Syntax(String),
+    /// Made for another version of this tool.
+    #[error(
+        "format {found} is not known to this version, which reads format {FORMAT} (update loadline)"
+    )]
+    Format {
+        /// The format the file names.
+        found: u32,
+    },
+    /// A field whose value cannot be.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A change that cannot be made.
+    #[error("cannot set {key}={value}: {problem}")]
+    Set {
+        /// The field to change.
+        key: String,
+        /// The value asked for.
+        value: String,
+        /// Why not.
+        problem: String,
+    },
+}
+
+pub(crate) fn wrong(field: &'static str, problem: impl Into<String>) -> ScenarioError {
+    ScenarioError::Field { field, problem: problem.into() }
+}
+
+impl Scenario {
+    /// The scenario `name` from its file's text, as written.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has unknown or missing keys, or values that cannot be measured.
+    pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
+        let scenario = scenario_file::parse(name, text)?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The scenario `name` from its file's text, with `changes` (field, value) made to it. A field
+    /// inside a table is named with a dot: `artifact.types`.
+    ///
+    /// # Errors
+    /// As [`Scenario::parse`], and when a field is not there or does not take the value.
+    pub fn parse_with(
+        name: &str,
+        text: &str,
+        changes: &BTreeMap<String, String>,
+    ) -> Result<Scenario, ScenarioError> {
+        let as_written = Scenario::parse(name, text)?;
+        let mut table: toml::Table = text.parse().map_err(scenario_file::syntax)?;
+        let mut scenario = as_written.clone();
+        let mut variant = Variant::default();
+        for (key, value) in changes {
+            let refuse = |problem: String| ScenarioError::Set {
+                key: key.clone(),
+                value: value.clone(),
+                problem,
+            };
+            set(&mut table, key, value).map_err(&refuse)?;
+            let text = toml::to_string(&table).map_err(|e| refuse(e.to_string()))?;
+            let changed = Scenario::parse(name, &text).map_err(|e| refuse(e.to_string()))?;
+            // What leaves the subject as it was does not change its growth: no other variant.
+            if changed.subject != scenario.subject {
+                variant.0.insert(key.clone(), canonical(&changed, key, value));
+            }
+            scenario = changed;
+        }
+        scenario.variant = variant;
+        Ok(scenario)
+    }
+
+    /// What is known to grow beyond linear in `series` under the unwinder family `unwinder`.
+    pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
+        self.known_growth.iter().find(|known| {
+            known.series.contains(&series)
+                && known.unwinders.iter().any(|u| u == unwinder || u == "any")
+                && known.when.iter().all(|(key, value)| self.still_has(key, value))
+        })
+    }
+
+    /// Whether the field `key` has not been changed away from `value`.
+    fn still_has(&self, key: &str, value: &str) -> bool {
+        self.variant.0.get(key).is_none_or(|changed| changed == value)
+    }
+
+    /// The scenario's name with its variant: `unload-oldest-first:tables=strip`.
+    pub fn title(&self) -> String {
+        match self.variant.to_string() {
+            variant if variant.is_empty() => self.name.clone(),
+            variant => format!("{}:{variant}", self.name),
+        }
+    }
+
+    /// Every metric that has to be counted for the series judged and observed.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let wanted = |metric: &Metric| self.series().any(|s| s.metric == *metric);
+        Metric::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// The series judged, then those observed.
+    pub fn series(&self) -> impl Iterator<Item = SeriesName> {
+        self.judge.iter().chain(&self.observe).copied()
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        check_ladder(&self.ladder)?;
+        if !(1..=100).contains(&self.processes) {
+            return Err(wrong("processes", format!("{} is not within 1 to 100", self.processes)));
+        }
+        if self.timeout.is_zero() || self.timeout > Duration::from_secs(24 * 3600) {
+            return Err(wrong("timeout_seconds", "is not within 1 to 86400"));
+        }
+        if self.judge.is_empty() {
+            return Err(wrong("judge", "names no series, so nothing could ever turn red"));
+        }
+        for series in &self.judge {
+            if !series.metric.may_be_judged() {
+                return Err(wrong(
+                    "judge",
+                    format!(
+                        "{series} follows the machine more than the program (move it to observe)"
+                    ),
+                ));
+            }
+        }
+        let mut seen = Vec::new();
+        for series in self.series() {
+            if seen.contains(&series) {
+                return Err(wrong("judge", format!("{series} stands twice in judge and observe")));
+            }
+            if series.phase == Phase::Work {
+                return Err(wrong("judge", format!("{series}: no lifecycle has this phase")));
+            }
+            seen.push(series);
+        }
+        self.known_growth.iter().try_for_each(check_known_growth)
+    }
+}
+
+/// The families a `known_growth` may name, and `any`.
+const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
+
+fn check_known_growth(known: &KnownGrowth) -> Result<(), ScenarioError> {
+    for unwinder in &known.unwinders {
+        if !UNWINDERS.contains(&unwinder.as_str()) {
+            let known = UNWINDERS.join(", ");
+            let problem = format!("unknown unwinder {unwinder:?} (known: {known})");
+            return Err(wrong("known_growth", problem));
+        }
+    }
+    if !known.link.starts_with("https://") {
+        return Err(wrong("known_growth", "link must be an https:// address a reader can open"));
+    }
+    if Expiry::parse(&known.until).is_none() {
+        return Err(wrong(
+            "known_growth",
+            "until must be a component and a major version, as in \"wasmtime 52\"",
+        ));
+    }
+    Ok(())
+}
+
+/// Until when something is accepted: the first major version of a component that is no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// The component; `wasmtime` is the only one known.
+    pub component: String,
+    /// The first major version that is no longer accepted.
+    pub major: u64,
+}
+
+impl Expiry {
+    /// Reads `wasmtime 52`.
+    pub fn parse(text: &str) -> Option<Expiry> {
+        let (component, major) = text.split_once(' ')?;
+        let major = major.parse().ok()?;
+        (component == "wasmtime").then(|| Expiry { component: component.to_owned(), major })
+    }
+}
+
+fn check_ladder(rungs: &[usize]) -> Result<(), ScenarioError> {
+    let (Some(first), Some(last)) = (rungs.first(), rungs.last()) else {
+        return Err(wrong("ladder", "has no rung"));
+    };
+    if *first == 0 {
+        return Err(wrong("ladder", "N = 0 loads nothing (begin at 1 or more)"));
+    }
+    if !rungs.is_sorted_by(|a, b| a < b) {
+        return Err(wrong("ladder", "N must rise from rung to rung"));
+    }
+    if *last > LARGEST_MODULES {
+        return Err(wrong("ladder", format!("N = {last} is more than {LARGEST_MODULES}")));
+    }
+    if rungs.len() < FEWEST_RUNGS || last / first < SMALLEST_RATIO {
+        let n = rungs.len();
+        let problem = format!(
+            "{n} rungs from {first} to {last} are too few to tell a growth: at least {FEWEST_RUNGS} rungs over a ratio of {SMALLEST_RATIO}"
+        );
+        return Err(wrong("ladder", problem));
+    }
+    Ok(())
+}
+
+/// Puts `value` at the dotted `key`, as the TOML value it spells, or else as a string.
+fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
+    let mut names = key.split('.').peekable();
+    let mut inner = table;
+    while let Some(name) = names.next() {
+        if names.peek().is_none() {
+            let parsed = format!("v = {value}").parse::<toml::Table>();
+            let parsed = parsed.ok().and_then(|mut table| table.remove("v"));
+            let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
+            inner.insert(name.to_owned(), value);
+            return Ok(());
+        }
+        let next = inner.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        inner = next.as_table_mut().ok_or_else(|| format!("{name} has no fields"))?;
+    }
+    Err("no field named".to_owned())
+}
+
+/// One spelling for each value, so that one variant has one name.
+fn canonical(scenario: &Scenario, key: &str, value: &str) -> String {
+    match (&scenario.subject, key) {
+        (Subject::Modules(modules), "tables") => modules.tables.name().to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+impl Variant {
+    /// Whether nothing was changed.
+    pub fn is_as_written(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads `tables=strip,threads=2`; the empty text is the scenario as written.
+    pub fn parse_changes(text: &str) -> Result<BTreeMap<String, String>, String> {
+        let pairs = text.split(',').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| {
+                let (key, value) = pair
+                    .split_once('=')
+                    .ok_or_else(|| format!("{pair:?} is not KEY=VALUE, as in tables=strip"))?;
+                Ok((key.trim().to_owned(), value.trim().to_owned()))
+            })
+            .collect()
+    }
+}
+
+/// `tables=strip,threads=2`; empty for the scenario as written.
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> =
+            self.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        f.pad(&pairs.join(","))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const EXAMPLE: &str = r#"
+format = 1
+question = "Does dropping the oldest module first stay linear in N?"
+expectation = "Quadratic while libgcc keeps its objects in a list."
+lifecycle = "unload-oldest-first"
+judge = ["load/page-faults", "unload/task-clock"]
+observe = ["unload/instructions"]
+ladder = { from = 64, to = 4096, factor = 2 }
+control = { set = { tables = "strip" } }
+artifact = { functions = 4, type_sharing = "own" }
+
+[[known_growth]]
+series = ["unload/task-clock"]
+unwinders = ["libgcc-list"]
+when = { tables = "keep" }
+class = "quadratic"
+reason = "deregistration walks a list"
+link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
+until = "wasmtime 52"
+"#;
+
+    fn with(changes: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {
+        let changes = changes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Scenario::parse_with("example", EXAMPLE, &changes)
+    }
+
+    fn replaced(from: &str, to: &str) -> String {
+        assert!(EXAMPLE.contains(from), "the example has no {from}");
+        let error = Scenario::parse("example", &EXAMPLE.replace(from, to));
+        error.expect_err("the change makes it no scenario").to_string()
+    }
+
+    #[test]
+    fn the_example_reads() {
+        let scenario = Scenario::parse("example", EXAMPLE).expect("a scenario");
+        assert_eq!(scenario.ladder, [64, 128, 256, 512, 1024, 2048, 4096]);
+        assert_eq!(scenario.processes, 5);
+        assert_eq!(scenario.title(), "example");
+        assert_eq!(
+            scenario.metrics(),
+            [Metric::PageFaults, Metric::Instructions, Metric::TaskClock]
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_subject_makes_a_variant() {
+        let stripped = with(&[("tables", "stripped")]).expect("tables can be stripped");
+        assert_eq!(stripped.title(), "example:tables=strip");
+        let shared = with(&[("artifact.type_sharing", "shared"), ("threads", "2")]);
+        assert_eq!(
+            shared.expect("both can be set").title(),
+            "example:artifact.type_sharing=shared,threads=2"
+        );
+    }
+
+    #[test]
+    fn what_leaves_the_subject_alone_is_no_variant() {
+        let same = with(&[("tables", "keep"), ("processes", "3"), ("ladder.to", "1024")]);
+        let same = same.expect("all can be set");
+        assert!(same.variant.is_as_written());
+        assert_eq!((same.processes, same.ladder.last()), (3, Some(&1024)));
+    }
+
+    #[test]
+    fn known_growth_depends_on_unwinder_and_fields() {
+        let series = SeriesName::new(Phase::Unload, Metric::TaskClock);
+        let kept = Scenario::parse("example", EXAMPLE).expect("a scenario");
+        assert!(kept.known(series, "libgcc-list").is_some());
+        assert!(kept.known(series, "libgcc-tree").is_none());
+        let stripped = with(&[("tables", "strip")]).expect("tables can be stripped");
+        assert!(stripped.known(series, "libgcc-list").is_none());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let cases = [
+            (replaced("format = 1", "format = 2"), "format 2 is not known"),
+            (replaced("question", "qestion"), "qestion"),
+            (replaced("unload/task-clock", "unload/task-clok"), "unknown metric \"task-clok\""),
+            (replaced("load/page-faults", "load/wall-time"), "move it to observe"),
+            (replaced("from = 64", "from = 0"), "loads nothing"),
+            (replaced("from = 64", "from = 2048"), "too few"),
+            (replaced("{ from = 64, to = 4096, factor = 2 }", "[1, 2, 4, 3, 9]"), "must rise"),
+            (replaced("{ from = 64, to = 4096, factor = 2 }", "[nan, 1]"), "ladder"),
+            (replaced("factor = 2", "factor = 1"), "does not rise"),
+            (replaced("functions = 4", "functions = 0"), "nonzero"),
+            (
+                replaced("lifecycle = \"unload-oldest-first\"", "lifecycle = \"churn\""),
+                "needs a window",
+            ),
+            (replaced("https://", "ftp://"), "link"),
+            (replaced("wasmtime 52", "next year"), "until"),
+        ];
+        for (message, expected) in cases {
+            assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+        }
+        assert!(Scenario::parse("empty", "").is_err());
+        let half = &EXAMPLE[..EXAMPLE.len() / 2];
+        assert!(Scenario::parse("truncated", half).is_err());
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_made_is_refused() {
+        for change in
+            [("tabels", "strip"), ("tables", "sometimes"), ("question.x", "1"), ("threads", "0")]
+        {
+            let error = with(&[change]).expect_err("cannot be set").to_string();
+            assert!(error.contains(change.0), "{error}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The text of a scenario file: what serde fills, and how it becomes the trusted type.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+use crate::lifecycle::{Lifecycle, Residency, UnloadOrder, UnloadThread};
+use crate::metric::SeriesName;
+use crate::scenario::{
+    Control, FORMAT, KnownGrowth, Modules, Scenario, ScenarioError, Subject, Variant, wrong,
+};
+
+/// The scenario `name` out of its file's text, not yet checked as a whole.
+pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    let file = read_file(text)?;
+    let subject = Subject::Modules(modules(&file)?);
+    Ok(Scenario {
+        name: name.to_owned(),
+        variant: Variant::default(),
+        question: file.question,
+        expectation: file.expectation,
+        subject,
+        judge: file.judge,
+        observe: file.observe,
+        processes: file.processes,
+        ladder: ladder(&file.ladder)?,
+        timeout: Duration::from_secs(file.timeout_seconds),
+        control: file.control,
+        known_growth: file.known_growth,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioFile {
+    format: u32,
+    question: String,
+    expectation: String,
+    lifecycle: LifecycleName,
+    order: Option<UnloadOrder>,
+    residents: Option<NonZeroUsize>,
+    batch: Option<NonZeroUsize>,
+    #[serde(default)]
+    unwinds_before_unload: usize,
+    unwind_every: Option<NonZeroUsize>,
+    #[serde(default = "one")]
+    threads: NonZeroUsize,
+    #[serde(default = "same")]
+    unload_thread: UnloadThread,
+    #[serde(default)]
+    load_from: LoadFrom,
+    #[serde(default)]
+    tables: Tables,
+    #[serde(default = "sixty_four")]
+    call_every: NonZeroUsize,
+    artifact: Option<GeneratedFile>,
+    modules: Option<Vec<PathBuf>>,
+    judge: Vec<SeriesName>,
+    #[serde(default)]
+    observe: Vec<SeriesName>,
+    #[serde(default = "five")]
+    processes: usize,
+    ladder: LadderFile,
+    #[serde(default = "two_minutes")]
+    timeout_seconds: u64,
+    control: Option<Control>,
+    #[serde(default)]
+    known_growth: Vec<KnownGrowth>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LifecycleName {
+    HoldAll,
+    UnloadNewestFirst,
+    UnloadOldestFirst,
+    UnloadRandom,
+    Churn,
+    Batches,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GeneratedFile {
+    functions: Option<NonZeroUsize>,
+    exported: Option<NonZeroUsize>,
+    types: Option<usize>,
+    type_sharing: Option<TypeSharing>,
+    data_segments: Option<usize>,
+    body_size: Option<usize>,
+    seed: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LadderFile {
+    Doubling(Doubling),
+    Listed(Vec<usize>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Doubling {
+    from: usize,
+    to: usize,
+    factor: usize,
+}
+
+const fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+const fn same() -> UnloadThread {
+    UnloadThread::Same
+}
+
+const fn sixty_four() -> NonZeroUsize {
+    const { NonZeroUsize::new(64).expect("sixty-four is not zero") }
+}
+
+const fn five() -> usize {
+    5
+}
+
+const fn two_minutes() -> u64 {
+    120
+}
+
+fn read_file(text: &str) -> Result<ScenarioFile, ScenarioError> {
+    #[derive(Deserialize)]
+    struct FormatOnly {
+        format: u32,
+    }
+    // The format first: a newer file may have keys that this version would call mistakes.
+    let format: FormatOnly = toml::from_str(text).map_err(syntax)?;
+    if format.format != FORMAT {
+        return Err(ScenarioError::Format { found: format.format });
+    }
+    let file: ScenarioFile = toml::from_str(text).map_err(syntax)?;
+    debug_assert_eq!(file.format, FORMAT);
+    Ok(file)
+}
+
+pub(crate) fn syntax(error: toml::de::Error) -> ScenarioError {
+    ScenarioError::Syntax(error.to_string().trim_end().to_owned())
+}
+
+fn modules(file: &ScenarioFile) -> Result<Modules, ScenarioError> {
+    Ok(Modules {
+        corpus: corpus(file)?,
+        tables: file.tables,
+        load_from: file.load_from,
+        lifecycle: lifecycle(file)?,
+        call_every: file.call_every,
+    })
+}
+
+fn corpus(file: &ScenarioFile) -> Result<Corpus, ScenarioError> {
+    match (&file.artifact, &file.modules) {
+        (Some(_), Some(_)) => {
+            Err(wrong("modules", "stands beside artifact; only one can be loaded"))
+        }
+        (None, Some(paths)) if paths.is_empty() => Err(wrong("modules", "names no file")),
+        (None, Some(paths)) => Ok(Corpus::Files(paths.clone())),
+        (artifact, None) => Ok(Corpus::Generated(generated(artifact.as_ref())?)),
+    }
+}
+
+fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
+    let default = Generated::default();
+    let Some(file) = file else { return Ok(default) };
+    let functions = file.functions.unwrap_or(default.functions);
+    let generated = Generated {
+        functions,
+        exported: file.exported.unwrap_or(functions),
+        types: file.types.unwrap_or(default.types),
+        type_sharing: file.type_sharing.unwrap_or(default.type_sharing),
+        data_segments: file.data_segments.unwrap_or(default.data_segments),
+        body_size: file.body_size.unwrap_or(default.body_size),
+        seed: file.seed.unwrap_or(default.seed),
+    };
+    if generated.exported > generated.functions {
+        return Err(wrong(
+            "artifact.exported",
+            format!("{} is more than functions", generated.exported),
+        ));
+    }
+    // Wasmtime's own limits are near a million functions and 100,000 data segments; these bounds
+    // keep a typing mistake from filling the disk.
+    if functions.get() > 100_000 || generated.types > 100_000 {
+        return Err(wrong("artifact", "functions and types end at 100000"));
+    }
+    if generated.data_segments > 10_000 || generated.body_size > 10_000 {
+        return Err(wrong("artifact", "data_segments and body_size end at 10000"));
+    }
+    Ok(generated)
+}
+
+fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
+    use LifecycleName as Name;
+    let (residency, order) = match file.lifecycle {
+        Name::HoldAll | Name::UnloadNewestFirst => (Residency::All, UnloadOrder::NewestFirst),
+        Name::UnloadOldestFirst => (Residency::All, UnloadOrder::OldestFirst),
+        Name::UnloadRandom => (Residency::All, UnloadOrder::Random),
+        Name::Churn => {
+            let residents =
+                file.residents.ok_or_else(|| wrong("residents", "churn needs a window"))?;
+            (Residency::Window(residents), file.order.unwrap_or(UnloadOrder::OldestFirst))
+        }
+        Name::Batches => {
+            let batch = file.batch.ok_or_else(|| wrong("batch", "batches need a size"))?;
+            (Residency::Batches(batch), file.order.unwrap_or(UnloadOrder::OldestFirst))
+        }
+    };
+    let is = |residency: &Residency, what: &str| match residency {
+        Residency::All => false,
+        Residency::Window(_) => what == "residents",
+        Residency::Batches(_) => what == "batch",
+    };
+    if file.residents.is_some() && !is(&residency, "residents") {
+        return Err(wrong("residents", "belongs to lifecycle = \"churn\" alone"));
+    }
+    if file.batch.is_some() && !is(&residency, "batch") {
+        return Err(wrong("batch", "belongs to lifecycle = \"batches\" alone"));
+    }
+    if file.order.is_some() && residency == Residency::All {
+        return Err(wrong("order", "is part of this lifecycle's name already"));
+    }
+    if file.threads.get() > 256 {
+        return Err(wrong("threads", format!("{} is more than 256", file.threads)));
+    }
+    Ok(Lifecycle {
+        residency,
+        order,
+        unwinds_before_unload: file.unwinds_before_unload,
+        unwind_every: file.unwind_every,
+        threads: file.threads,
+        unload_thread: file.unload_thread,
+    })
+}
+
+fn ladder(file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {
+    match file {
+        LadderFile::Listed(rungs) => Ok(rungs.clone()),
+        LadderFile::Doubling(Doubling { from, to, factor }) => {
+            if *factor < 2 {
+                return Err(wrong(
+                    "ladder",
+                    format!("factor = {factor} does not rise (use 2 or more)"),
+                ));
+            }
+            if *from == 0 {
+                return Err(wrong("ladder", "from = 0 loads nothing (use 1 or more)"));
+            }
+            let next = |n: &usize| n.checked_mul(*factor).filter(|next| next <= to);
+            Ok(std::iter::successors(Some(*from), next).collect())
+        }
+    }
+}
