@@ -1,0 +1,208 @@
+//! Why a run could not decide, and what would let it: data first, one sentence each.
+
+use std::fmt;
+
+use crate::summary::{MIN_RATIO, MIN_ROUNDS, MIN_SIZES};
+
+/// Why a verdict is inconclusive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Doubt {
+    /// The measuring design cannot carry any judgement.
+    Design(DesignFlaw),
+    /// Too little data: growth of 20 % is neither shown nor excluded.
+    Imprecise,
+    /// The fit finds growth, but something other than growth would look the same.
+    Suspect(Suspicion),
+}
+
+/// What a measuring design lacks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DesignFlaw {
+    /// Fewer than five values of N.
+    TooFewSizes {
+        /// How many there are.
+        found: usize,
+    },
+    /// The largest N is less than eight times the smallest.
+    RangeTooNarrow {
+        /// Largest over smallest N.
+        ratio: f64,
+    },
+    /// Fewer than three rounds (or exactly one, of an exact metric).
+    TooFewRounds {
+        /// Rounds per size.
+        found: usize,
+    },
+    /// A pair needs the same N on both sides; costs are never interpolated.
+    SizesDiffer,
+    /// A pair needs the same kind of metric on both sides.
+    KindsDiffer,
+    /// Costs differ by more than a factor of 10^130: no arithmetic holds that.
+    CostsTooFarApart,
+    /// The baseline's shape leaves no room for a growth term (its columns are dependent).
+    ShapeUndetermined,
+}
+
+/// What else could explain the growth that a fit finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Cost per item does not accelerate at the top as growth would: a step, perhaps.
+    NotAccelerating,
+    /// Without the largest N nothing is found.
+    RestsOnLargestSize,
+    /// One step in cost per item explains the curve as well.
+    OneStep,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Design(flaw) => flaw.fmt(f),
+            Doubt::Imprecise => {
+                f.write_str("growth of 20 % at the largest N is neither shown nor excluded")
+            }
+            Doubt::Suspect(suspicion) => suspicion.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DesignFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DesignFlaw::TooFewSizes { found } => {
+                write!(f, "{found} sizes are too few, at least {MIN_SIZES} are needed")
+            }
+            DesignFlaw::RangeTooNarrow { ratio } => {
+                write!(f, "N spans a factor of {ratio:.1} only, at least {MIN_RATIO} is needed")
+            }
+            DesignFlaw::TooFewRounds { found } => write!(
+                f,
+                "{found} rounds are too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)"
+            ),
+            DesignFlaw::SizesDiffer => f.write_str("the baseline was measured at other sizes"),
+            DesignFlaw::KindsDiffer => f.write_str("the baseline is another kind of metric"),
+            DesignFlaw::CostsTooFarApart => {
+                f.write_str("costs differ by more than a factor of 10^130")
+            }
+            DesignFlaw::ShapeUndetermined => {
+                f.write_str("the baseline's shape leaves no room to see growth in")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Suspicion::NotAccelerating => {
+                "superlinear by the fit, but not accelerating at the top: a step, perhaps"
+            }
+            Suspicion::RestsOnLargestSize => "superlinear, but this rests on the largest N alone",
+            Suspicion::OneStep => "superlinear, or one step in cost per item",
+        })
+    }
+}
+
+/// What would resolve a doubt: the next thing to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Measure every size in this many rounds.
+    Rounds {
+        /// Rounds per size, in all.
+        rounds: usize,
+    },
+    /// Add this size, twice the largest so far.
+    LargerSize {
+        /// The N to add.
+        size: u64,
+    },
+    /// Measure at least this many sizes.
+    Sizes {
+        /// Sizes, in all.
+        sizes: usize,
+    },
+    /// Widen the ladder to at least this largest N.
+    WiderRange {
+        /// The largest N needed.
+        size: u64,
+    },
+    /// Measure anew; of a pair, both sides at the same sizes and with the same metric.
+    MeasureAnew,
+}
+
+/// Rounds beyond which more of them are not worth their time.
+const ROUNDS_CAP: usize = 20;
+
+impl Remedy {
+    /// What resolves `doubt` about a series: rounds are doubled up to 20 while precision is what
+    /// lacks; after that, and against every suspicion, only a larger N helps.
+    #[must_use]
+    pub fn of(doubt: Doubt, series: &crate::Series) -> Remedy {
+        let rounds = series.rounds();
+        let larger = Remedy::LargerSize { size: series.top_size().saturating_mul(2) };
+        match doubt {
+            Doubt::Imprecise if rounds < ROUNDS_CAP && !(series.is_exact() && rounds == 1) => {
+                Remedy::Rounds { rounds: (rounds * 2).min(ROUNDS_CAP) }
+            }
+            Doubt::Imprecise | Doubt::Suspect(_) => larger,
+            Doubt::Design(flaw) => match flaw {
+                DesignFlaw::TooFewSizes { .. } => Remedy::Sizes { sizes: MIN_SIZES },
+                DesignFlaw::RangeTooNarrow { .. } => {
+                    Remedy::WiderRange { size: series.sizes()[0].saturating_mul(MIN_RATIO as u64) }
+                }
+                DesignFlaw::TooFewRounds { .. } => Remedy::Rounds { rounds: 5 },
+                DesignFlaw::SizesDiffer
+                | DesignFlaw::KindsDiffer
+                | DesignFlaw::CostsTooFarApart => Remedy::MeasureAnew,
+                DesignFlaw::ShapeUndetermined => larger,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::Rounds { rounds } => write!(f, "measure every size in {rounds} rounds"),
+            Remedy::LargerSize { size } => write!(f, "add N = {size}"),
+            Remedy::Sizes { sizes } => write!(f, "measure at least {sizes} sizes"),
+            Remedy::WiderRange { size } => write!(f, "extend the sizes to N = {size} at least"),
+            Remedy::MeasureAnew => {
+                f.write_str("measure anew, both sides at the same sizes and with the same metric")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{Kind, Series};
+
+    #[test]
+    fn rounds_double_up_to_twenty_then_the_range_does() {
+        let remedy = |doubt: Doubt, rounds: usize| {
+            let series = Series::new(Kind::Count, vec![3, 40], vec![vec![1.0; rounds]; 2]).unwrap();
+            Remedy::of(doubt, &series.exact(rounds == 1)).to_string()
+        };
+        let cases = [
+            (Doubt::Imprecise, 5, "measure every size in 10 rounds"),
+            (Doubt::Imprecise, 15, "measure every size in 20 rounds"),
+            (Doubt::Imprecise, 20, "add N = 80"),
+            // More rounds of what is exact say nothing new.
+            (Doubt::Imprecise, 1, "add N = 80"),
+            (Doubt::Suspect(Suspicion::OneStep), 5, "add N = 80"),
+            (Doubt::Design(DesignFlaw::TooFewSizes { found: 2 }), 5, "measure at least 5 sizes"),
+            (
+                Doubt::Design(DesignFlaw::RangeTooNarrow { ratio: 2.0 }),
+                5,
+                "extend the sizes to N = 24 at least",
+            ),
+        ];
+        for (doubt, rounds, expected) in cases {
+            assert_eq!(remedy(doubt, rounds), expected, "{doubt} in {rounds} rounds");
+        }
+    }
+}

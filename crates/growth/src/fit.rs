@@ -1,0 +1,319 @@
+//! Fits of shapes to one summarised curve, with and without a hinge, and what a fit says about N
+//! that were not measured.
+
+use crate::{
+    Kind, Summary,
+    least_squares::{Solution, nonnegative},
+    shape::{Shape, Shapes, hinge},
+    student::upper_tail,
+};
+
+/// A fitted curve: f(N) = cost at Nmax · Σ share·shape, from which costs at other N follow.
+///
+/// Beyond the largest size measured this is extrapolation, and to be shown as such.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurveFit {
+    top_size: f64,
+    top_cost: f64,
+    shift: f64,
+    terms: Vec<Term>,
+    hinge: Option<Hinge>,
+}
+
+/// One term of a [`CurveFit`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Term {
+    /// How it grows.
+    pub shape: Shape,
+    /// What it contributes at the largest N, as a share of the cost measured there; 0 or more.
+    pub share: f64,
+    /// Whether the judgement counts it as superlinear.
+    pub is_superlinear: bool,
+}
+
+/// Where cost per item steps up, and what that adds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hinge {
+    /// The N from which cost rises faster.
+    pub start: f64,
+    /// What it contributes at the largest N, as a share of the cost measured there; above 0.
+    pub share: f64,
+}
+
+/// A predicted cost in four parts, in the metric's unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CostParts {
+    /// Setup: the same at every N.
+    pub fixed: f64,
+    /// log N and √N.
+    pub sublinear: f64,
+    /// Linear in N, N log N where that is allowed, and what a hinge adds.
+    pub per_item: f64,
+    /// Everything that grows faster than allowed.
+    pub superlinear: f64,
+}
+
+impl CostParts {
+    /// All four together.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.fixed + self.sublinear + self.per_item + self.superlinear
+    }
+}
+
+impl CurveFit {
+    /// The largest N of the fit.
+    #[must_use]
+    pub fn top_size(&self) -> f64 {
+        self.top_size
+    }
+
+    /// Terms that contribute something, slowest growth first.
+    #[must_use]
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// The step in cost per item, where the fit has one.
+    #[must_use]
+    pub fn hinge(&self) -> Option<Hinge> {
+        self.hinge
+    }
+
+    /// Predicted cost of all `size` items, in the metric's unit, never negative.
+    #[must_use]
+    pub fn cost_at(&self, size: u64) -> f64 {
+        self.parts_at(size).total().max(0.0)
+    }
+
+    /// The same, by parts; a single part can be slightly negative at the smallest N.
+    #[must_use]
+    pub fn parts_at(&self, size: u64) -> CostParts {
+        let size = size.max(1) as f64;
+        let mut parts =
+            CostParts { fixed: -self.shift, sublinear: 0.0, per_item: 0.0, superlinear: 0.0 };
+        for term in &self.terms {
+            let cost = self.top_cost * term.share * term.shape.at(size, self.top_size);
+            match term.shape {
+                _ if term.is_superlinear => parts.superlinear += cost,
+                Shape::Constant => parts.fixed += cost,
+                Shape::Log | Shape::Root => parts.sublinear += cost,
+                _ => parts.per_item += cost,
+            }
+        }
+        if let Some(bend) = self.hinge {
+            parts.per_item += self.top_cost * bend.share * hinge(size, self.top_size, bend.start);
+        }
+        parts
+    }
+}
+
+/// Coefficients of one minimisation over a set of hinges.
+#[derive(Debug, Clone)]
+pub(crate) struct Hinged {
+    /// One per shape, then the hinge's if there is one.
+    pub coefficients: Vec<f64>,
+    pub rss: f64,
+    pub hinge: Option<f64>,
+}
+
+/// One curve against its shapes, weighted and ready to be minimised.
+pub(crate) struct Problem<'a> {
+    pub summary: &'a Summary,
+    pub shapes: &'a Shapes,
+    /// w·shape, one column per shape of `shapes.all()`.
+    pub columns: Vec<Vec<f64>>,
+    /// w·z.
+    pub target: Vec<f64>,
+}
+
+/// A place for a hinge: its N, and its weighted column.
+pub(crate) type HingeColumn = (f64, Vec<f64>);
+
+impl<'a> Problem<'a> {
+    pub fn new(summary: &'a Summary, shapes: &'a Shapes) -> Self {
+        let top = summary.top_size();
+        let weighted = |value: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let sizes = summary.sizes.iter().zip(&summary.weight);
+            sizes.map(|(&size, w)| w * value(size)).collect()
+        };
+        Problem {
+            columns: shapes
+                .all()
+                .iter()
+                .map(|shape| weighted(&|size| shape.at(size, top)))
+                .collect(),
+            target: summary.relative.iter().zip(&summary.weight).map(|(z, w)| z * w).collect(),
+            summary,
+            shapes,
+        }
+    }
+
+    pub fn n_sizes(&self) -> usize {
+        self.target.len()
+    }
+
+    /// Where one step in cost per item is looked for: the sizes N₂…N₍ₖ₋₃₎, then the geometric
+    /// middles of the first k − 3 gaps. At least three sizes lie beyond each.
+    pub fn hinge_columns(&self) -> Vec<HingeColumn> {
+        let sizes = &self.summary.sizes;
+        let inner = sizes.len() - 3;
+        let at_sizes = sizes[1..inner].iter().copied();
+        let between = (0..inner).map(|i| (sizes[i] * sizes[i + 1]).sqrt());
+        let top = self.summary.top_size();
+        at_sizes
+            .chain(between)
+            .map(|start| {
+                let column = sizes
+                    .iter()
+                    .zip(&self.summary.weight)
+                    .map(|(&size, w)| w * hinge(size, top, start))
+                    .collect();
+                (start, column)
+            })
+            .collect()
+    }
+
+    /// The best fit of the first `n_shapes` shapes, with none or one of `hinges`.
+    pub fn best(&self, n_shapes: usize, hinges: &[HingeColumn]) -> Hinged {
+        let base: Vec<&[f64]> = self.columns[..n_shapes].iter().map(Vec::as_slice).collect();
+        best_hinged(&base, &self.target, hinges)
+    }
+
+    /// The smallest RSS of the allowed shapes plus one that grows too fast and holds exactly
+    /// `share` of the fitted cost at Nmax, with none or one of `hinges`.
+    ///
+    /// A sum whose planted coefficient is share·Σ is a sum of columns c + share/(1−share)·planted.
+    pub fn rss_with_planted(&self, share: f64, hinges: &[HingeColumn]) -> f64 {
+        let Some(place) = self.shapes.all().iter().position(|s| *s == self.shapes.planted) else {
+            return f64::INFINITY;
+        };
+        let planted = &self.columns[place];
+        let factor = share / (1.0 - share);
+        let with = |column: &[f64]| -> Vec<f64> {
+            column.iter().zip(planted).map(|(c, p)| c + factor * p).collect()
+        };
+        let base: Vec<Vec<f64>> =
+            self.columns[..self.shapes.n_allowed()].iter().map(|column| with(column)).collect();
+        let base: Vec<&[f64]> = base.iter().map(Vec::as_slice).collect();
+        let hinges: Vec<HingeColumn> =
+            hinges.iter().map(|(start, column)| (*start, with(column))).collect();
+        best_hinged(&base, &self.target, &hinges).rss
+    }
+
+    /// Tests for shapes beyond the allowed ones, with none or one of `hinges` on either side.
+    pub fn contrast(&self, hinges: &[HingeColumn]) -> Contrast {
+        let null = self.best(self.shapes.n_allowed(), hinges);
+        let full = self.best(self.columns.len(), hinges);
+        let sum: f64 = full.coefficients.iter().sum();
+        let beyond: f64 =
+            full.coefficients[self.shapes.n_allowed()..self.columns.len()].iter().sum();
+        let share = if sum > 0.0 { beyond / sum } else { 0.0 };
+        let quality = self.quality(&full);
+        let t = ((null.rss - full.rss).max(0.0) / quality.phi).sqrt();
+        let p = if share > 0.0 { upper_tail(t, quality.nu) } else { 1.0 };
+        Contrast { null, full, share, quality, t, p }
+    }
+
+    /// How well `fit` describes the curve, and the degrees of freedom that leaves.
+    pub fn quality(&self, fit: &Hinged) -> Quality {
+        let used = fit.coefficients.iter().filter(|c| **c > 1e-9).count();
+        let bent = fit.hinge.is_some() && fit.coefficients.last().is_some_and(|c| *c > 1e-9);
+        // A hinge costs two: how much it adds, and where.
+        let used = used + usize::from(bent);
+        let nu0 = self.summary.freedom;
+        if used >= self.n_sizes() {
+            return Quality { phi: 1.0, nu: nu0 };
+        }
+        let left = (self.n_sizes() - used) as f64;
+        let phi = (fit.rss / left).max(1.0);
+        // Satterthwaite: the variance is partly known beforehand, partly estimated from the misfit.
+        let nu = phi * phi / (1.0 / (nu0 + left) + (phi - 1.0).powi(2) / left);
+        Quality { phi, nu }
+    }
+
+    /// `fit` (over all shapes) as a curve in the metric's unit.
+    pub fn curve(&self, fit: &Hinged) -> CurveFit {
+        let shapes = self.shapes.all();
+        let terms = shapes.iter().zip(&fit.coefficients).enumerate();
+        CurveFit {
+            top_size: self.summary.top_size(),
+            top_cost: self.summary.top_log_cost().exp(),
+            shift: self.summary.shift,
+            terms: terms
+                .filter(|(_, (_, share))| **share > 0.0)
+                .map(|(place, (&shape, &share))| Term {
+                    shape,
+                    share,
+                    is_superlinear: place >= self.shapes.n_allowed(),
+                })
+                .collect(),
+            hinge: fit.hinge.and_then(|start| {
+                let share = fit.coefficients[shapes.len()];
+                (share > 0.0).then_some(Hinge { start, share })
+            }),
+        }
+    }
+}
+
+/// A hinge replaces none, or the one before it, only if it is better by more than rounding: a hinge
+/// that is not used ties with none.
+fn best_hinged(base: &[&[f64]], target: &[f64], hinges: &[HingeColumn]) -> Hinged {
+    let solve = |columns: &[&[f64]], hinge: Option<f64>| {
+        let Solution { coefficients, residuals } = nonnegative(columns, target);
+        let rss = residuals.iter().map(|r| r * r).sum();
+        Hinged { coefficients, rss, hinge }
+    };
+    let mut best = solve(base, None);
+    let mut columns = base.to_vec();
+    for (start, column) in hinges {
+        columns.push(column);
+        let candidate = solve(&columns, Some(*start));
+        columns.pop();
+        if candidate.rss < best.rss - 1e-9 * (1.0 + best.rss) {
+            best = candidate;
+        }
+    }
+    best
+}
+
+/// Misfit φ and degrees of freedom ν of one fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Quality {
+    pub phi: f64,
+    pub nu: f64,
+}
+
+/// The allowed shapes against all shapes.
+#[derive(Debug, Clone)]
+pub(crate) struct Contrast {
+    pub null: Hinged,
+    pub full: Hinged,
+    pub share: f64,
+    pub quality: Quality,
+    pub t: f64,
+    pub p: f64,
+}
+
+/// Whether a kind of metric takes a step in cost per item for granted (caches make one).
+pub(crate) fn may_bend(kind: Kind) -> bool {
+    kind == Kind::Time
+}
+
+/// A confidence interval at 95 %.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// An estimate with its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The best guess.
+    pub value: f64,
+    /// Where it lies with 95 % confidence.
+    pub interval: Interval,
+}

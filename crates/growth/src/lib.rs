@@ -1,0 +1,141 @@
+//! Growth of a cost over N: numbers in, judgement out. No files, no clock, no formats.
+//!
+//! A cost that is measured over a rising N can be judged in two ways, and this crate does both:
+//!
+//! * [`judge_pair`], the **pair rule**: does it grow faster than its baseline, whatever shape that
+//!   has? It needs both sides measured at the same N, and it may turn a build red for counts and
+//!   for time.
+//! * [`judge_curve`], the **curve rule**: is there superlinear growth in it at all? It needs no
+//!   baseline. Of counts it may turn a build red; of time it is advice, because caches make the
+//!   true cost per item rise, too.
+//!
+//! [`judge`] puts both together into one of five words, a [`Verdict`]; [`judge_suite`] does so for
+//! all series of a session, where accidents must be shared among many.
+//!
+//! ```
+//! use loadline_growth::{JudgeOptions, Kind, Series, Verdict, judge};
+//!
+//! let sizes: Vec<u64> = (0..9).map(|i| 16 << i).collect();
+//! let series = |cost: fn(f64) -> f64| {
+//!     let costs = sizes.iter().map(|&n| vec![cost(n as f64)]).collect();
+//!     Series::new(Kind::Count, sizes.clone(), costs).map(|series| series.exact(true))
+//! };
+//! let old = series(|n| 900.0 + 33.0 * n)?;
+//! let dearer = series(|n| 1100.0 + 48.0 * n)?;
+//! let quadratic = series(|n| 900.0 + 33.0 * n + 0.01 * n * n)?;
+//!
+//! let options = JudgeOptions::default();
+//! assert_eq!(judge(&dearer, Some(&old), &options).verdict, Verdict::Holds);
+//! assert_eq!(judge(&quadratic, Some(&old), &options).verdict, Verdict::Regressed);
+//! # Ok::<(), loadline_growth::SeriesError>(())
+//! ```
+//!
+//! # What "superlinear" means
+//!
+//! Let f(N) be the cost without noise. Its superlinear share S is the part of f(Nmax) that comes
+//! from terms growing faster than N log N. A curve with S ≥ 20 % should be found; one with S = 0
+//! must not be: setup cost, log N, √N, N, N log N, N log N − cN, one step in cost per item, a jump,
+//! the saw-teeth of a doubling table. What lies between may be called either.
+//!
+//! For a + bN + cN² a share of 20 % means that the next item at the top costs 1.5 times what it
+//! costs at small N. N log N from 64 to 4096 has *more* marginal growth than that, 1.8 times. So no
+//! threshold on an exponent or on marginal growth can separate the two, only the shape can: early
+//! or late. That is why N log N is one of the shapes that are allowed, and why nothing here picks a
+//! best-fitting label: 80 % N + 20 % N² is called linear by those.
+//!
+//! # From rounds to a summary
+//!
+//! Given y(i, j), the cost at size Nᵢ in round j, for k sizes and r rounds ([`Summary`]):
+//!
+//! 1. L = ln y (ln(y + 1) throughout if any y is 0). If rounds were interleaved, each round's
+//!    median deviation from the sizes' medians is taken out.
+//! 2. m: mean of L without the lower and upper quarter.
+//! 3. q: median distance between two rounds over 0.9539, for each size and for all together;
+//!    s² = (6·q² + (r−1)·qᵢ²)/(6 + r − 1).
+//! 4. u = √(c²s²/r + τ²), c = 1.10 (1.16 for r = 3), with the structural floor τ ([`Tau`]): 0.3 %
+//!    for counts, 1 % for time, or as [`calibrate`] finds it. ν₀ = max(2, 0.6·k·(r−1)).
+//!    An exact metric measured once has u = τ and ν₀ = 30.
+//! 5. z = e^(m − mₖ), and weights w = 1/(z·u): errors are relative.
+//!
+//! At least 5 sizes, a largest N of 8 times the smallest and 3 rounds (1 if exact) are required;
+//! anything less is [inconclusive](Doubt::Design), not an error.
+//!
+//! # The curve rule
+//!
+//! Each [`Shape`] is 1 at the largest N, so coefficients are shares. Allowed are 1, log N, √N, N and
+//! N log N (for counts N·(log₂ N − log₂ e), see [`LogShape`]); superlinear are N^1.5, N², N² log N
+//! and N³ (see [`Expect`] for other splits). Coefficients are never negative: they are found by
+//! Lawson & Hanson's NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either
+//! fit may contain one hinge, max(0, N − h), at one of the sizes but the first and the last three,
+//! or between two of those.
+//!
+//! * r₀ and r₁ are the weighted residual sums of squares with the allowed and with all shapes, d the
+//!   sizes beyond the coefficients in use, φ = max(1, r₁/d),
+//!   ν = φ²/(1/(ν₀+d) + (φ−1)²/d), t = √((r₀−r₁)/φ), and p comes from Student's t with ν degrees of
+//!   freedom. S is the superlinear part of the second fit.
+//! * p ≤ 0.01 and S ≥ 10 %: **superlinear**, if marginal cost rises over the last two gaps more than
+//!   that of N log N and if p without the largest size is still ≤ 0.2. Else it is
+//!   [suspect](Doubt::Suspect).
+//! * Otherwise, S < 20 %: **ok**, if forcing exactly 20 % of N² into the allowed shapes raises the
+//!   misfit significantly (t ≥ the 95 % quantile).
+//! * Otherwise **inconclusive**; suspect where, for time, the hinge alone speaks against growth.
+//!
+//! A superlinear verdict stays what it is, but [`CurveJudgement::needs_confirmation`] says whether
+//! to add 2·Nmax and ask again before acting on it: always for time, and for counts that a hinge
+//! would explain as well. [`judge`] keeps such counts inconclusive until they are
+//! [confirmed](JudgeOptions::is_confirmed).
+//!
+//! The **tail exponent** is log₂[(f(M) − f(M/2))/(f(M/2) − f(M/4))] at M = Nmax: setup cost drops
+//! out; N gives 1, N log N 1.1 to 1.2, N² gives 2, a share of 20 % gives 1.2.
+//!
+//! # The pair rule
+//!
+//! new = β + α·old + γ·old·x by weighted least squares, x = N/Nmax, costs relative to those at Nmax,
+//! uncertainties of both sides added in squares. Without β where the baseline is flat. β is setup
+//! added, α a constant factor; neither is growth. E = γ is the share of the new cost at Nmax that
+//! the baseline's growth does not explain, whatever that growth is. With φ = max(1, RSS/d),
+//! ν = 1.5·min(ν₀) + d, and p one-sided:
+//!
+//! * **worse**: p ≤ 0.001, adjusted for all series judged together ([`holm`]) ≤ 0.01, and E ≥ 5 %;
+//! * **ok**: E + t₀.₉₅·se < 20 %; improved if, moreover, the 95 % interval ends below −5 %;
+//! * else **inconclusive**.
+//!
+//! # Beyond the measured N, and around the rules
+//!
+//! [`hidden_growth`] extrapolates a small superlinear part to the N that matters; [`Sight`] says
+//! whether a session saw growth that was planted; [`Remedy`] says what to measure next.
+
+mod calibrate;
+mod curve;
+mod doubt;
+mod fit;
+mod holm;
+mod horizon;
+mod least_squares;
+mod pair;
+mod series;
+mod shape;
+mod student;
+mod summary;
+mod tail;
+mod teeth;
+mod verdict;
+
+pub use calibrate::calibrate;
+pub use curve::{
+    CurveEvidence, CurveJudgement, CurveOptions, CurveVerdict, MIN_SHARE, POOR_FIT,
+    SHARE_OF_INTEREST, judge_curve,
+};
+pub use doubt::{DesignFlaw, Doubt, Remedy, Suspicion};
+pub use fit::{CostParts, CurveFit, Estimate, Hinge, Interval, Term};
+pub use holm::holm;
+pub use horizon::{HiddenGrowth, hidden_growth};
+pub use pair::{
+    GrowthName, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions, PairVerdict,
+    SUITE_LEVEL, judge_pair,
+};
+pub use series::{Kind, Series, SeriesError};
+pub use shape::{Expect, LogShape, Shape};
+pub use summary::{Summary, Tau};
+pub use teeth::{Sight, sight_of_curves, sight_of_pairs};
+pub use verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};

@@ -1,0 +1,206 @@
+//! What was measured: one metric over a rising N, round by round, and nothing derived from it.
+
+use crate::Tau;
+
+/// What a cost is made of; it decides which noise is taken for granted and which shapes are natural.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Things counted: instructions, faults, bytes, allocations, operations.
+    Count,
+    /// Task clock or wall time: caches and neighbours bend the curve.
+    Time,
+}
+
+impl Kind {
+    /// The structural floor this kind starts with, before any calibration.
+    #[must_use]
+    pub fn default_tau(self) -> Tau {
+        match self {
+            Kind::Count => Tau::COUNT,
+            Kind::Time => Tau::TIME,
+        }
+    }
+}
+
+/// Observations of one metric over a rising N.
+///
+/// Checked once, here: N rises strictly from at least 1, every size has the same number of rounds
+/// (at least one), every cost is finite and not negative. Whether that is *enough* to judge is not
+/// checked: a series of two sizes is valid and its verdict is inconclusive.
+///
+/// ```
+/// use loadline_growth::{Kind, Series};
+///
+/// let series = Series::new(Kind::Count, vec![1, 2], vec![vec![10.0], vec![19.0]])?.exact(true);
+/// assert_eq!(series.top_size(), 2);
+/// # Ok::<(), loadline_growth::SeriesError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    kind: Kind,
+    sizes: Vec<u64>,
+    costs: Vec<Vec<f64>>,
+    is_interleaved: bool,
+    is_exact: bool,
+}
+
+impl Series {
+    /// A series from `sizes` (the values of N) and `costs[i][j]`, the cost of *all* `sizes[i]` items
+    /// in round `j`, in one unit throughout. It counts as neither interleaved nor exact until
+    /// [`interleaved`](Self::interleaved) or [`exact`](Self::exact) says so.
+    ///
+    /// # Errors
+    ///
+    /// Names the first size whose place, rounds or cost breaks the promise above.
+    pub fn new(kind: Kind, sizes: Vec<u64>, costs: Vec<Vec<f64>>) -> Result<Self, SeriesError> {
+        check_sizes(&sizes)?;
+        check_costs(&sizes, &costs)?;
+        Ok(Series { kind, sizes, costs, is_interleaved: false, is_exact: false })
+    }
+
+    /// States whether round `j` visited every size once before round `j + 1` began. Only then does
+    /// a slow round say something about the machine, and is taken out of every size alike.
+    #[must_use]
+    pub fn interleaved(mut self, is_interleaved: bool) -> Self {
+        self.is_interleaved = is_interleaved;
+        self
+    }
+
+    /// States whether the metric is exact: two runs at one N agree to one part in a million, proven
+    /// in this very session. An exact series may be measured once per N.
+    #[must_use]
+    pub fn exact(mut self, is_exact: bool) -> Self {
+        self.is_exact = is_exact;
+        self
+    }
+
+    /// Counts or time.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The values of N, rising.
+    #[must_use]
+    pub fn sizes(&self) -> &[u64] {
+        &self.sizes
+    }
+
+    /// `costs()[i][j]`: the cost at `sizes()[i]` in round `j`.
+    #[must_use]
+    pub fn costs(&self) -> &[Vec<f64>] {
+        &self.costs
+    }
+
+    /// Rounds per size, at least 1.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.costs.first().map_or(0, Vec::len)
+    }
+
+    /// The largest N.
+    #[must_use]
+    pub fn top_size(&self) -> u64 {
+        self.sizes.last().copied().unwrap_or(1)
+    }
+
+    /// See [`interleaved`](Self::interleaved).
+    #[must_use]
+    pub fn is_interleaved(&self) -> bool {
+        self.is_interleaved
+    }
+
+    /// See [`exact`](Self::exact).
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    pub(crate) fn has_zero(&self) -> bool {
+        self.costs.iter().flatten().any(|cost| *cost == 0.0)
+    }
+}
+
+fn check_sizes(sizes: &[u64]) -> Result<(), SeriesError> {
+    let first = *sizes.first().ok_or(SeriesError::NoSizes)?;
+    if first == 0 {
+        return Err(SeriesError::SizeZero);
+    }
+    for pair in sizes.windows(2) {
+        // Compared as the fits see them: beyond 2^53 neighbours are one and the same number.
+        if pair[1] as f64 <= pair[0] as f64 {
+            return Err(SeriesError::SizesDoNotRise { previous: pair[0], size: pair[1] });
+        }
+    }
+    Ok(())
+}
+
+fn check_costs(sizes: &[u64], costs: &[Vec<f64>]) -> Result<(), SeriesError> {
+    if sizes.len() != costs.len() {
+        return Err(SeriesError::RowsDoNotMatch { sizes: sizes.len(), rows: costs.len() });
+    }
+    let expected = costs[0].len();
+    for (&size, row) in sizes.iter().zip(costs) {
+        if row.is_empty() || row.len() != expected {
+            return Err(SeriesError::RoundsDiffer {
+                size,
+                expected: expected.max(1),
+                found: row.len(),
+            });
+        }
+        for (round, &cost) in row.iter().enumerate() {
+            if !cost.is_finite() || cost < 0.0 {
+                return Err(SeriesError::BadCost { size, round, cost });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why observations do not make a [`Series`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SeriesError {
+    /// There is no N at all.
+    #[error("a series needs at least one size")]
+    NoSizes,
+    /// N = 0 has no cost per item.
+    #[error("sizes start at 1, found 0")]
+    SizeZero,
+    /// N must rise strictly (as 64-bit floats, which matters beyond 2^53).
+    #[error("sizes must rise, found {size} after {previous}")]
+    SizesDoNotRise {
+        /// The size before.
+        previous: u64,
+        /// The size that is not larger.
+        size: u64,
+    },
+    /// One row of costs belongs to each size.
+    #[error("each size needs one row of costs, found {rows} rows for {sizes} sizes")]
+    RowsDoNotMatch {
+        /// How many sizes there are.
+        sizes: usize,
+        /// How many rows of costs there are.
+        rows: usize,
+    },
+    /// Every size needs the same number of rounds, at least one.
+    #[error("expected {expected} rounds at N = {size}, found {found}")]
+    RoundsDiffer {
+        /// The N concerned.
+        size: u64,
+        /// Rounds of the first size (at least 1).
+        expected: usize,
+        /// Rounds found here.
+        found: usize,
+    },
+    /// A cost is negative, infinite or not a number.
+    #[error("cost {cost} in round {round} at N = {size} is not a finite number from 0 up")]
+    BadCost {
+        /// The N concerned.
+        size: u64,
+        /// The round, counted from 0.
+        round: usize,
+        /// The cost found.
+        cost: f64,
+    },
+}

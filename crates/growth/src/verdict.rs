@@ -1,0 +1,241 @@
+//! Where "regressed" is decided: the rules' findings become one of five words.
+
+use std::fmt;
+
+use crate::{
+    CurveJudgement, CurveOptions, CurveVerdict, Doubt, Expect, Kind, MIN_SHARE, PairJudgement,
+    PairOptions, PairVerdict, Remedy, Series, Suspicion, Tau, holm, judge_curve, judge_pair,
+};
+
+/// The verdict on one series. Five words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Growth is what the baseline (or the stated expectation) says.
+    Holds,
+    /// Growth is less than the baseline's.
+    Improved,
+    /// Growth is more than the baseline's, or superlinear where none is recorded.
+    Regressed,
+    /// Neither shown nor excluded.
+    Inconclusive(Doubt),
+    /// Nothing to judge against.
+    NoBaseline,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Holds => "holds",
+            Verdict::Improved => "improved",
+            Verdict::Regressed => "regressed",
+            Verdict::Inconclusive(_) => "inconclusive",
+            Verdict::NoBaseline => "no baseline",
+        })
+    }
+}
+
+/// What is known about a series beyond its numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JudgeOptions {
+    /// The growth that was stated beforehand. Without a baseline, counts are judged against it;
+    /// with neither, a series can be found superlinear but never to hold.
+    pub expect: Option<Expect>,
+    /// The structural floor; the kind's default if `None`.
+    pub tau: Option<Tau>,
+    /// How often the pair is asked about while data are added, at most (5 in an adaptive loop).
+    pub looks: u32,
+    /// States that a curve was superlinear before its largest size was added. Then superlinear
+    /// counts are no longer suspected of one step in cost per item.
+    pub is_confirmed: bool,
+}
+
+impl Default for JudgeOptions {
+    fn default() -> Self {
+        JudgeOptions { expect: None, tau: None, looks: 1, is_confirmed: false }
+    }
+}
+
+/// One series to be judged among others.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What was measured now.
+    pub new: &'a Series,
+    /// What was accepted last.
+    pub old: Option<&'a Series>,
+    /// What is known beyond the numbers.
+    pub options: JudgeOptions,
+}
+
+/// The rule that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Against the baseline.
+    Pair,
+    /// The series by itself.
+    Curve,
+}
+
+/// A verdict with all its evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The rule it comes from.
+    pub decided_by: Rule,
+    /// The pair rule's finding, taken alone; `None` without a baseline.
+    pub pair: Option<PairJudgement>,
+    /// The pair's p, adjusted for all series judged together.
+    pub holm_p: Option<f64>,
+    /// The curve rule's finding on the new series. Advisory for time.
+    pub curve: CurveJudgement,
+    /// The curve rule's finding on the baseline.
+    pub baseline_curve: Option<CurveJudgement>,
+    /// Where inconclusive: what to measure next.
+    pub remedy: Option<Remedy>,
+    /// Where inconclusive: the smallest growing share of the cost at the largest N that this run
+    /// would have found in half of all cases, 0 to 1; `None` if not even pure growth.
+    pub smallest_detectable: Option<f64>,
+}
+
+/// Judges one series as if it were the only one; see [`judge_suite`].
+#[must_use]
+pub fn judge(new: &Series, old: Option<&Series>, options: &JudgeOptions) -> Judgement {
+    findings(&Case { new, old, options: *options }).decide(None, 1)
+}
+
+/// Judges the series of one session together: p-values of the pairs are adjusted by [`holm`], so
+/// that one of a hundred unchanged series is not called regressed by accident. Results in the order
+/// of `cases`.
+#[must_use]
+pub fn judge_suite(cases: &[Case<'_>]) -> Vec<Judgement> {
+    let findings: Vec<Findings> = cases.iter().map(findings).collect();
+    let p: Vec<f64> = findings.iter().filter_map(Findings::pair_p).collect();
+    let n_pairs = p.len();
+    let mut adjusted = holm(&p).into_iter();
+    findings
+        .into_iter()
+        .map(|finding| {
+            let holm_p = finding.pair_p().and_then(|_| adjusted.next());
+            finding.decide(holm_p, n_pairs)
+        })
+        .collect()
+}
+
+/// What the rules say about one case, before anything is decided.
+struct Findings<'a> {
+    case: Case<'a>,
+    pair: Option<PairJudgement>,
+    curve: CurveJudgement,
+    baseline_curve: Option<CurveJudgement>,
+}
+
+fn findings<'a>(case: &Case<'a>) -> Findings<'a> {
+    let options = &case.options;
+    let curve_options = CurveOptions {
+        expect: options.expect.unwrap_or_default(),
+        tau: options.tau,
+        ..CurveOptions::default()
+    };
+    let pair_options = PairOptions { looks: options.looks, tau: options.tau };
+    Findings {
+        case: *case,
+        pair: case.old.map(|old| judge_pair(case.new, old, &pair_options)),
+        curve: judge_curve(case.new, &curve_options),
+        baseline_curve: case.old.map(|old| judge_curve(old, &curve_options)),
+    }
+}
+
+impl Findings<'_> {
+    fn pair_p(&self) -> Option<f64> {
+        let evidence = self.pair.as_ref()?.evidence.as_ref()?;
+        Some(evidence.p)
+    }
+
+    fn decide(self, holm_p: Option<f64>, n_pairs: usize) -> Judgement {
+        let holm_p = holm_p.or(self.pair_p());
+        let (verdict, decided_by) = match &self.pair {
+            Some(pair) => self.against_baseline(pair, holm_p),
+            None => (self.without_baseline(), Rule::Curve),
+        };
+        let doubt = match verdict {
+            Verdict::Inconclusive(doubt) => Some(doubt),
+            _ => None,
+        };
+        Judgement {
+            verdict,
+            decided_by,
+            holm_p,
+            remedy: doubt.map(|doubt| Remedy::of(doubt, self.case.new)),
+            smallest_detectable: doubt.and_then(|_| self.smallest_detectable(decided_by, n_pairs)),
+            pair: self.pair,
+            curve: self.curve,
+            baseline_curve: self.baseline_curve,
+        }
+    }
+
+    /// Growth above the baseline's; and where that is open, growth the baseline does not record.
+    /// Where the pair is ok the baseline's shape explains the new curve, whatever each of the two
+    /// would be called by itself.
+    fn against_baseline(&self, pair: &PairJudgement, holm_p: Option<f64>) -> (Verdict, Rule) {
+        let verdict = match (&pair.evidence, holm_p) {
+            (Some(evidence), Some(p)) => evidence.verdict(p),
+            _ => pair.verdict,
+        };
+        match verdict {
+            PairVerdict::Worse => (Verdict::Regressed, Rule::Pair),
+            PairVerdict::Ok if pair.evidence.as_ref().is_some_and(|e| e.is_improved()) => {
+                (Verdict::Improved, Rule::Pair)
+            }
+            PairVerdict::Ok => (Verdict::Holds, Rule::Pair),
+            PairVerdict::Inconclusive(doubt) => match self.blocking_growth() {
+                Some(growth) if !self.baseline_may_grow() => (growth, Rule::Curve),
+                _ => (Verdict::Inconclusive(doubt), Rule::Pair),
+            },
+        }
+    }
+
+    fn without_baseline(&self) -> Verdict {
+        if let Some(growth) = self.blocking_growth() {
+            return growth;
+        }
+        let is_stated = self.case.options.expect.is_some() && self.case.new.kind() == Kind::Count;
+        match self.curve.verdict {
+            CurveVerdict::Ok if is_stated => Verdict::Holds,
+            CurveVerdict::Inconclusive(doubt) if is_stated => Verdict::Inconclusive(doubt),
+            _ => Verdict::NoBaseline,
+        }
+    }
+
+    /// What superlinear growth of the new curve amounts to by itself. Nothing for time: caches make
+    /// real cost per item rise, so only the comparison with a baseline may block.
+    fn blocking_growth(&self) -> Option<Verdict> {
+        if self.case.new.kind() == Kind::Time || self.curve.verdict != CurveVerdict::Superlinear {
+            return None;
+        }
+        let is_settled = self.case.options.is_confirmed || !self.curve.needs_confirmation();
+        Some(if is_settled {
+            Verdict::Regressed
+        } else {
+            Verdict::Inconclusive(Doubt::Suspect(Suspicion::OneStep))
+        })
+    }
+
+    /// Whether the baseline records superlinear growth, or may: not enough to call growth new.
+    fn baseline_may_grow(&self) -> bool {
+        self.baseline_curve.as_ref().is_some_and(|curve| match curve.verdict {
+            CurveVerdict::Superlinear => true,
+            CurveVerdict::Ok => false,
+            CurveVerdict::Inconclusive(_) => {
+                curve.evidence.as_ref().is_some_and(|e| e.share >= MIN_SHARE)
+            }
+        })
+    }
+
+    fn smallest_detectable(&self, rule: Rule, n_pairs: usize) -> Option<f64> {
+        let share = match rule {
+            Rule::Pair => self.pair.as_ref()?.evidence.as_ref()?.smallest_detectable(n_pairs),
+            Rule::Curve => self.curve.evidence.as_ref()?.smallest_detectable?,
+        };
+        (share <= 1.0).then_some(share)
+    }
+}
