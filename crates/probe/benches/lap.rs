@@ -1,0 +1,100 @@
+//! What one measured phase costs, beside what the kernel takes for the same group at the least.
+//!
+//! `phase` is two laps around nothing; `enable-read` a bare `perf_event` group of the same events,
+//! enabled, read and disabled around nothing; `read-read` two of its readings while it runs.
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("skipped: there is no perf group to compare with on this platform");
+}
+
+#[cfg(target_os = "linux")]
+fn main() {
+    let mut criterion = criterion::Criterion::default().configure_from_args();
+    linux::bench(&mut criterion);
+    criterion.final_summary();
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::hint::black_box;
+
+    use criterion::Criterion;
+    use loadline_probe::Probe;
+    use loadline_scenario::metric::{Metric, Phase};
+    use perf_event::events::Software;
+    use perf_event::{Builder, Counter, Group};
+
+    /// What the machines of CI can count, and perf's names for it.
+    const EVENTS: [(Metric, Software); 4] = [
+        (Metric::TaskClock, Software::TASK_CLOCK),
+        (Metric::PageFaults, Software::PAGE_FAULTS),
+        (Metric::ContextSwitches, Software::CONTEXT_SWITCHES),
+        (Metric::CpuMigrations, Software::CPU_MIGRATIONS),
+    ];
+
+    pub fn bench(criterion: &mut Criterion) {
+        wall_time(criterion);
+        for n_events in [1, 4] {
+            events(criterion, n_events);
+        }
+    }
+
+    fn wall_time(criterion: &mut Criterion) {
+        let mut probe = started(&[Metric::WallTime]);
+        criterion.bench_function("wall-time/phase", |bencher| {
+            bencher.iter(|| probe.measure(Phase::Work, || black_box(())));
+        });
+    }
+
+    fn events(criterion: &mut Criterion, n_events: usize) {
+        let events = &EVENTS[..n_events];
+        let Some((mut group, _counters)) = bare(events) else {
+            eprintln!("skipped: this user may not count {n_events} events");
+            return;
+        };
+        let metrics: Vec<Metric> = events.iter().map(|(metric, _)| *metric).collect();
+        let mut probe = started(&metrics);
+        let mut benches = criterion.benchmark_group(format!("{n_events}-events"));
+        benches.bench_function("phase", |bencher| {
+            bencher.iter(|| probe.measure(Phase::Work, || black_box(())));
+        });
+        benches.bench_function("enable-read", |bencher| {
+            bencher.iter(|| {
+                group.enable().expect("an open group");
+                black_box(());
+                group.disable().expect("an open group");
+                group.read().expect("an open group")
+            });
+        });
+        group.enable().expect("an open group");
+        benches.bench_function("read-read", |bencher| {
+            bencher.iter(|| {
+                let before = group.read().expect("an open group");
+                black_box(());
+                (before, group.read().expect("an open group"))
+            });
+        });
+        benches.finish();
+    }
+
+    fn started(metrics: &[Metric]) -> Probe {
+        let mut probe = Probe::open(metrics);
+        probe.start();
+        probe
+    }
+
+    /// The events as perf-event's own group; `None` if one of them is refused.
+    fn bare(events: &[(Metric, Software)]) -> Option<(Group, Vec<Counter>)> {
+        let mut group = Group::new().ok()?;
+        let mut counters = Vec::new();
+        for &(metric, event) in events {
+            let mut builder = Builder::new().group(&mut group).kind(event);
+            if matches!(metric, Metric::ContextSwitches | Metric::CpuMigrations) {
+                builder.include_kernel();
+            }
+            counters.push(builder.build().ok()?);
+        }
+        Some((group, counters))
+    }
+}

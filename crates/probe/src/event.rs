@@ -1,0 +1,114 @@
+//! [`Metric`] → perf event. The only file that knows perf's names, and which privilege level each
+//! event is counted at.
+
+use loadline_scenario::metric::{Absence, Metric};
+use perf_event::Builder;
+use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, Software, WhichCache};
+
+/// Who counts an event, and so with which others it can share a kernel group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// The kernel: never takes turns.
+    Software,
+    /// The processor's performance monitoring unit, with few registers.
+    Hardware,
+}
+
+/// Who counts `metric`; `None` if perf does not.
+pub(crate) fn counting(metric: Metric) -> Option<Counting> {
+    Some(match event(metric)? {
+        Event::Software(_) => Counting::Software,
+        _ => Counting::Hardware,
+    })
+}
+
+/// A builder for `metric` on the calling thread, any processor, not inherited by children.
+///
+/// Hardware events count user space alone: kernel instructions depend on the kernel, its
+/// mitigations and the hypervisor. The software ones, by `perf_swevent_event` and
+/// `perf_exclude_event` in kernel/events/core.c:
+///
+/// - *Page faults* carry the registers of the faulting code, so `exclude_kernel` leaves the faults
+///   of user code: first touches of heap, of copied and of mapped artifacts. Faults that the kernel
+///   takes itself on a user's page (`read(2)` into fresh memory) would count for root only; they
+///   are excluded for all, so that everybody's number is the same.
+/// - *Context switches* and *migrations* are raised by the scheduler with the kernel's registers:
+///   under `exclude_kernel` they would always read 0. They need the kernel included, hence
+///   `perf_event_paranoid` ≤ 1 or `CAP_PERFMON`; without it they are absent, not 0.
+/// - The *task clock* does not look at the bits (`task_clock_event_read` takes the context's
+///   time): user and kernel together, for all.
+pub(crate) fn builder<'a>(metric: Metric) -> Option<Builder<'a>> {
+    let mut builder = Builder::new().kind(event(metric)?);
+    if matches!(metric, Metric::ContextSwitches | Metric::CpuMigrations) {
+        builder.include_kernel();
+    }
+    Some(builder)
+}
+
+fn event(metric: Metric) -> Option<Event> {
+    Some(match metric {
+        Metric::PageFaults => Software::PAGE_FAULTS.into(),
+        Metric::TaskClock => Software::TASK_CLOCK.into(),
+        Metric::ContextSwitches => Software::CONTEXT_SWITCHES.into(),
+        Metric::CpuMigrations => Software::CPU_MIGRATIONS.into(),
+        Metric::Instructions => Hardware::INSTRUCTIONS.into(),
+        Metric::Cycles => Hardware::CPU_CYCLES.into(),
+        Metric::CacheReferences => Hardware::CACHE_REFERENCES.into(),
+        Metric::CacheMisses => Hardware::CACHE_MISSES.into(),
+        Metric::Branches => Hardware::BRANCH_INSTRUCTIONS.into(),
+        Metric::BranchMisses => Hardware::BRANCH_MISSES.into(),
+        Metric::DtlbMisses => Event::Cache(Cache {
+            which: WhichCache::DTLB,
+            operation: CacheOp::READ,
+            result: CacheResult::MISS,
+        }),
+        _ => return None,
+    })
+}
+
+/// What an error of `perf_event_open`, its ioctls or `read` means.
+///
+/// By `perf_event_open(2)`, section ERRORS. `EPERM` is also what a container's seccomp filter says,
+/// `ENOSYS` a kernel without `CONFIG_PERF_EVENTS` or a sandbox such as gVisor.
+pub(crate) fn classify(errno: i32) -> Absence {
+    match errno {
+        libc::ENOENT => Absence::NotOffered,
+        libc::EOPNOTSUPP => Absence::NotSupported,
+        libc::EACCES | libc::EPERM => Absence::NotPermitted,
+        libc::EMFILE | libc::ENFILE => Absence::TooManyFiles,
+        libc::EINVAL => Absence::NotUnderstood,
+        libc::ENOSYS => Absence::NotOnThisPlatform,
+        other => Absence::Errno(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errno_has_its_meaning() {
+        let table = [
+            (libc::ENOENT, Absence::NotOffered),
+            (libc::EOPNOTSUPP, Absence::NotSupported),
+            (libc::EACCES, Absence::NotPermitted),
+            (libc::EPERM, Absence::NotPermitted),
+            (libc::EMFILE, Absence::TooManyFiles),
+            (libc::ENFILE, Absence::TooManyFiles),
+            (libc::EINVAL, Absence::NotUnderstood),
+            (libc::ENOSYS, Absence::NotOnThisPlatform),
+            (libc::EBUSY, Absence::Errno(libc::EBUSY)),
+        ];
+        for (errno, expected) in table {
+            assert_eq!(classify(errno), expected, "errno {errno}");
+        }
+    }
+
+    #[test]
+    fn perf_counts_what_the_probe_counts_except_wall_time() {
+        for metric in Metric::ALL {
+            let by_perf = counting(metric).is_some() || metric == Metric::WallTime;
+            assert_eq!(by_perf, crate::Probe::METRICS.contains(&metric), "{metric}");
+        }
+    }
+}

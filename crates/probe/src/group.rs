@@ -1,0 +1,220 @@
+//! [`CounterGroup`]: counters opened, enabled and read as one.
+//!
+//! It opens with `perf-event` and reads by itself: `perf_event::Group::read` allocates, which
+//! inside a measured phase would be part of the measurement.
+
+// Two system calls that the standard library does not offer for descriptors it does not own.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use loadline_scenario::metric::{Absence, Metric};
+use perf_event::{Counter, Group, ReadFormat};
+
+use crate::event::{builder, classify};
+use crate::tally::{Mark, Marks};
+
+/// Words before the values in what the kernel sends: number, time enabled, time running.
+const HEAD: usize = 3;
+
+/// Words a counter takes: value, id.
+const PAIR: usize = 2;
+
+/// The most a group can send: its head, perf-event's leading dummy and eleven metrics.
+const WORDS: usize = HEAD + PAIR * 12;
+
+/// Counters that run over exactly the same time and are read by one `read(2)`.
+#[derive(Debug)]
+pub(crate) struct CounterGroup {
+    leader: Leader,
+    members: Vec<Member>,
+    /// perf-event's group leads with a counter of nothing, a counter alone leads itself.
+    first: usize,
+    buffer: [u64; WORDS],
+}
+
+#[derive(Debug)]
+enum Leader {
+    Dummy(Group),
+    Alone(Counter),
+}
+
+#[derive(Debug)]
+struct Member {
+    metric: Metric,
+    id: u64,
+    /// Open as long as the group is; `None` where the leader is the counter.
+    _counter: Option<Counter>,
+}
+
+/// How far a group came in taking up metrics.
+pub(crate) struct Opened {
+    /// The group, if it took any.
+    pub(crate) group: Option<CounterGroup>,
+    /// Who was refused, and why.
+    pub(crate) refused: Vec<(Metric, Absence)>,
+}
+
+impl CounterGroup {
+    /// Opens one counter by itself, not yet enabled.
+    pub(crate) fn alone(metric: Metric) -> Result<CounterGroup, Absence> {
+        let mut builder = builder(metric).ok_or(Absence::NotOnThisPlatform)?;
+        // The layout of a group, so that both are read by the same words.
+        builder.read_format(
+            ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING | ReadFormat::GROUP,
+        );
+        let counter = builder.build().map_err(absence)?;
+        close_on_exec(&counter);
+        let members = vec![Member { metric, id: counter.id(), _counter: None }];
+        let leader = Leader::Alone(counter);
+        Ok(CounterGroup { leader, members, first: 0, buffer: [0; WORDS] })
+    }
+
+    /// Opens `metrics` as one group, not yet enabled, leaving out whom the kernel refuses: for a
+    /// reason of its own, or since the processor cannot hold it together with those before it
+    /// (`EINVAL`, from `validate_group` in arch/x86/events/core.c and drivers/perf/arm_pmu.c).
+    pub(crate) fn of(metrics: &[Metric]) -> Opened {
+        let mut opened = Opened { group: None, refused: Vec::new() };
+        let mut group = match Group::new() {
+            Ok(group) => group,
+            Err(error) => {
+                let why = absence(error);
+                opened.refused.extend(metrics.iter().map(|&metric| (metric, why)));
+                return opened;
+            }
+        };
+        close_on_exec(&group);
+        let mut members = Vec::with_capacity(metrics.len());
+        for &metric in metrics {
+            match Member::join(metric, &mut group) {
+                Ok(member) => members.push(member),
+                Err(why) => opened.refused.push((metric, why)),
+            }
+        }
+        if !members.is_empty() {
+            let leader = Leader::Dummy(group);
+            opened.group = Some(CounterGroup { leader, members, first: 1, buffer: [0; WORDS] });
+        }
+        opened
+    }
+
+    /// The metrics it counts.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
+        self.members.iter().map(|member| member.metric)
+    }
+
+    /// Lets all counters run from the same moment on.
+    pub(crate) fn enable(&mut self) -> Result<(), Absence> {
+        match &mut self.leader {
+            Leader::Dummy(group) => group.enable(),
+            Leader::Alone(counter) => counter.enable(),
+        }
+        .map_err(absence)
+    }
+
+    /// Stops all counters; they keep their counts.
+    pub(crate) fn disable(&mut self) -> Result<(), Absence> {
+        match &mut self.leader {
+            Leader::Dummy(group) => group.disable(),
+            Leader::Alone(counter) => counter.disable(),
+        }
+        .map_err(absence)
+    }
+
+    /// Reads all counters at one moment into their places in `marks`. One `read(2)`, no allocation.
+    #[inline]
+    pub(crate) fn read(&mut self, marks: &mut Marks) -> Result<(), Absence> {
+        let n_counters = self.first + self.members.len();
+        let words = &mut self.buffer[..HEAD + PAIR * n_counters];
+        if read_words(self.leader.as_raw_fd(), words)? != words.len() {
+            // End of file is what a counter in error state says (`perf_read_group`, `__perf_read`).
+            return Err(Absence::NeverRan);
+        }
+        let (enabled_ns, running_ns) = (words[1], words[2]);
+        let pairs = words[HEAD + PAIR * self.first..].chunks_exact(PAIR);
+        for (member, pair) in self.members.iter().zip(pairs) {
+            // Siblings come in the order they joined (`perf_group_attach` appends,
+            // `perf_read_group` walks); were it ever otherwise, one metric's count would pass for
+            // another's.
+            if pair[1] != member.id {
+                return Err(Absence::NotUnderstood);
+            }
+            marks[member.metric as usize] = Mark { count: pair[0], enabled_ns, running_ns };
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    fn join(metric: Metric, group: &mut Group) -> Result<Member, Absence> {
+        let builder = builder(metric).ok_or(Absence::NotOnThisPlatform)?;
+        let counter = builder.group(group).build().map_err(absence)?;
+        close_on_exec(&counter);
+        Ok(Member { metric, id: counter.id(), _counter: Some(counter) })
+    }
+}
+
+impl AsRawFd for Leader {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Leader::Dummy(group) => group.as_raw_fd(),
+            Leader::Alone(counter) => counter.as_raw_fd(),
+        }
+    }
+}
+
+fn absence(error: io::Error) -> Absence {
+    error.raw_os_error().map_or(Absence::NotUnderstood, classify)
+}
+
+/// One `read(2)`; returns the number of whole words read.
+#[inline]
+fn read_words(descriptor: RawFd, words: &mut [u64]) -> Result<usize, Absence> {
+    let n_bytes = size_of_val(words);
+    // SAFETY: `words` is exclusively borrowed and `n_bytes` long, and any bytes make valid `u64`s.
+    let n_read = unsafe { libc::read(descriptor, words.as_mut_ptr().cast(), n_bytes) };
+    usize::try_from(n_read)
+        .map(|n_read| n_read / size_of::<u64>())
+        .map_err(|_| absence(io::Error::last_os_error()))
+}
+
+/// perf-event opens without `PERF_FLAG_FD_CLOEXEC`: a program started later would hold, and feed,
+/// our counters. Failing to set it changes no count, so the result is not looked at.
+fn close_on_exec(descriptor: &impl AsRawFd) {
+    // SAFETY: `F_SETFD` takes an int and touches no memory; the descriptor is open, being borrowed.
+    unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_counter_lives_on_in_other_programs() {
+        let metrics = [Metric::TaskClock, Metric::PageFaults];
+        let Some(group) = CounterGroup::of(&metrics).group else {
+            println!("skipped: this machine lets us open no group");
+            return;
+        };
+        let members = group.members.iter().filter_map(|member| member._counter.as_ref());
+        for descriptor in members.map(AsRawFd::as_raw_fd).chain([group.leader.as_raw_fd()]) {
+            // SAFETY: the group holds the descriptor open; `F_GETFD` touches no memory.
+            let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
+            assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+        }
+    }
+
+    #[test]
+    fn who_is_refused_does_not_keep_the_others_out() {
+        // Wall time is no event of perf's.
+        let opened = CounterGroup::of(&[Metric::WallTime, Metric::TaskClock]);
+        let refused_first = opened.refused.first().copied();
+        let Some(group) = opened.group else {
+            println!("skipped: this machine lets us open no group");
+            return;
+        };
+        assert_eq!(refused_first, Some((Metric::WallTime, Absence::NotOnThisPlatform)));
+        assert_eq!(group.metrics().collect::<Vec<_>>(), [Metric::TaskClock]);
+    }
+}

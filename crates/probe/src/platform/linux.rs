@@ -1,0 +1,164 @@
+//! Linux: perf events, in as few kernel groups as the processor allows.
+//!
+//! The software events of a thread form one group. The hardware events form a second one if the
+//! processor can hold them all, else as many as it takes.
+//!
+//! Where perf is closed to us altogether (containers, `perf_event_paranoid` ≥ 3), the task clock is
+//! taken from `CLOCK_THREAD_CPUTIME_ID`, which needs no privilege and is the same quantity: time on
+//! a processor, user and kernel. It costs one more system call a lap.
+
+use std::time::Instant;
+
+use loadline_scenario::metric::{Absence, Metric};
+
+use super::thread_clock::thread_cpu_ns;
+use crate::event::{Counting, counting};
+use crate::group::CounterGroup;
+use crate::known_work;
+use crate::self_test::{PATIENCE, PROCESS_TRUST, Trust};
+use crate::tally::{Mark, Marks, SLOTS};
+
+/// The groups of one thread, and its clock where perf has none.
+pub(crate) struct Counters {
+    groups: Vec<CounterGroup>,
+    thread_clock: bool,
+}
+
+impl Counters {
+    pub(crate) fn open(asked: &[Metric], absences: &mut [Option<Absence>; SLOTS]) -> Counters {
+        Counters::open_trusting(&PROCESS_TRUST, asked, absences)
+    }
+
+    fn open_trusting(
+        trust: &Trust,
+        asked: &[Metric],
+        absences: &mut [Option<Absence>; SLOTS],
+    ) -> Counters {
+        let mut software = Vec::new();
+        let mut hardware = Vec::new();
+        for &metric in asked {
+            let Some(counting) = counting(metric) else { continue };
+            match (trust.prove(metric), counting) {
+                (Ok(()), Counting::Software) => software.push(metric),
+                (Ok(()), Counting::Hardware) => hardware.push(metric),
+                (Err(absence), _) => absences[metric as usize] = Some(absence),
+            }
+        }
+        let mut groups = Vec::new();
+        open_software(&software, &mut groups, absences);
+        open_hardware(hardware, &mut groups, absences);
+        let thread_clock = absences[Metric::TaskClock as usize].is_some() && thread_clock_ticks();
+        if thread_clock {
+            absences[Metric::TaskClock as usize] = None;
+        }
+        Counters { groups, thread_clock }
+    }
+
+    pub(crate) fn enable(&mut self, absences: &mut [Option<Absence>; SLOTS]) {
+        for group in &mut self.groups {
+            if let Err(absence) = group.enable() {
+                lose(group, absence, absences);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read(&mut self, marks: &mut Marks, absences: &mut [Option<Absence>; SLOTS]) {
+        for group in &mut self.groups {
+            if let Err(absence) = group.read(marks) {
+                lose(group, absence, absences);
+            }
+        }
+        if self.thread_clock {
+            match thread_cpu_ns() {
+                Some(ns) => marks[Metric::TaskClock as usize] = Mark::of_clock(ns),
+                None => absences[Metric::TaskClock as usize] = Some(Absence::NotOnThisPlatform),
+            }
+        }
+    }
+}
+
+/// From here on the group's metrics have no count, in any phase.
+#[cold]
+fn lose(group: &CounterGroup, absence: Absence, absences: &mut [Option<Absence>; SLOTS]) {
+    for metric in group.metrics() {
+        absences[metric as usize].get_or_insert(absence);
+    }
+}
+
+fn open_software(
+    metrics: &[Metric],
+    groups: &mut Vec<CounterGroup>,
+    absences: &mut [Option<Absence>; SLOTS],
+) {
+    match metrics {
+        [] => {}
+        [metric] => open_alone(*metric, groups, absences),
+        _ => {
+            let opened = CounterGroup::of(metrics);
+            groups.extend(opened.group);
+            for (metric, absence) in opened.refused {
+                absences[metric as usize] = Some(absence);
+            }
+        }
+    }
+}
+
+/// The self-test of the thread clock; short, so each thread makes it anew.
+fn thread_clock_ticks() -> bool {
+    let before = thread_cpu_ns();
+    known_work::spin_until_later();
+    before.is_some() && thread_cpu_ns() > before
+}
+
+/// Opens `metrics`, each of which could be opened by itself, in as few groups as can run.
+fn open_hardware(
+    mut metrics: Vec<Metric>,
+    groups: &mut Vec<CounterGroup>,
+    absences: &mut [Option<Absence>; SLOTS],
+) {
+    while let [_, _, ..] = metrics[..] {
+        let opened = CounterGroup::of(&metrics);
+        let Some(mut group) = opened.group else { break };
+        if ever_runs(&mut group) {
+            groups.push(group);
+        } else {
+            // The kernel accepts groups that fit the processor in theory; where somebody else
+            // holds a register (the NMI watchdog holds one for good), they never run.
+            let apart: Vec<Metric> = group.metrics().collect();
+            drop(group);
+            apart.into_iter().for_each(|metric| open_alone(metric, groups, absences));
+        }
+        metrics = opened.refused.into_iter().map(|(metric, _)| metric).collect();
+    }
+    metrics.into_iter().for_each(|metric| open_alone(metric, groups, absences));
+}
+
+fn open_alone(
+    metric: Metric,
+    groups: &mut Vec<CounterGroup>,
+    absences: &mut [Option<Absence>; SLOTS],
+) {
+    match CounterGroup::alone(metric) {
+        Ok(group) => groups.push(group),
+        Err(absence) => absences[metric as usize] = Some(absence),
+    }
+}
+
+/// Whether the group gets onto the processor, trying it for as long as [`PATIENCE`].
+fn ever_runs(group: &mut CounterGroup) -> bool {
+    let Some(metric) = group.metrics().next() else { return false };
+    let mut marks = [Mark::default(); SLOTS];
+    let begin = Instant::now();
+    let mut runs = false;
+    if group.enable().is_ok() {
+        while !runs && begin.elapsed() < PATIENCE {
+            known_work::steps(1000);
+            runs = group.read(&mut marks).is_ok() && marks[metric as usize].running_ns > 0;
+        }
+    }
+    runs && group.disable().is_ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! A processor that this machine need not have, simulated under `perf-event`'s hooks: hardware
+//! events are opened as task clocks, or refused.
+
+// Hooks and errno have no safe face.
+#![allow(unsafe_code)]
+
+use libc::{c_int, c_uint, c_ulong, pid_t};
+use loadline_scenario::metric::Reading;
+use perf_event::hooks::sys::bindings::{
+    PERF_COUNT_SW_DUMMY, PERF_COUNT_SW_TASK_CLOCK, PERF_TYPE_SOFTWARE, perf_event_attr,
+};
+use perf_event::hooks::{Hooks, RealHooks, clear_thread_hooks, set_thread_hooks};
+
+use super::*;
+
+const HARDWARE: [Metric; 7] = [
+    Metric::Instructions,
+    Metric::Cycles,
+    Metric::CacheReferences,
+    Metric::CacheMisses,
+    Metric::Branches,
+    Metric::BranchMisses,
+    Metric::DtlbMisses,
+];
+
+/// A processor with `registers`, of which somebody else holds `taken`.
+#[derive(Default)]
+struct Processor {
+    registers: usize,
+    taken: usize,
+    /// Said to everybody who opens anything.
+    errno: Option<c_int>,
+    /// Its counters run and stay at 0.
+    is_blind: bool,
+    /// Its counters open and never run.
+    is_taken: bool,
+    /// Leader and number of hardware events of each group so far.
+    groups: Vec<(c_int, usize)>,
+}
+
+impl Processor {
+    /// The kernel's `validate_group` knows the registers there are, not those taken.
+    fn join(&mut self, leader: c_int) -> bool {
+        let Some(group) = self.groups.iter_mut().find(|group| group.0 == leader) else {
+            self.groups.push((leader, 1));
+            return self.registers > 0;
+        };
+        let fits = group.1 < self.registers;
+        group.1 += usize::from(fits);
+        fits
+    }
+
+    fn fail(errno: c_int) -> c_int {
+        // SAFETY: the calling thread's own errno.
+        unsafe { *libc::__errno_location() = errno };
+        -1
+    }
+}
+
+impl Hooks for Processor {
+    unsafe fn perf_event_open(
+        &mut self,
+        attributes: *mut perf_event_attr,
+        pid: pid_t,
+        cpu: c_int,
+        group: c_int,
+        flags: c_ulong,
+    ) -> c_int {
+        if let Some(errno) = self.errno {
+            return Processor::fail(errno);
+        }
+        // SAFETY: perf-event hands over its own attributes.
+        let attributes = unsafe { &mut *attributes };
+        if attributes.type_ != PERF_TYPE_SOFTWARE {
+            if group >= 0 && !self.join(group) {
+                return Processor::fail(libc::EINVAL);
+            }
+            attributes.type_ = PERF_TYPE_SOFTWARE;
+            let event = if self.is_blind { PERF_COUNT_SW_DUMMY } else { PERF_COUNT_SW_TASK_CLOCK };
+            attributes.config = event.into();
+        }
+        // SAFETY: valid attributes, passed through.
+        unsafe { RealHooks.perf_event_open(attributes, pid, cpu, group, flags) }
+    }
+
+    unsafe fn ENABLE(&mut self, descriptor: c_int, argument: c_uint) -> c_int {
+        let size = self.groups.iter().find(|group| group.0 == descriptor).map_or(0, |g| g.1);
+        if self.is_taken || size > self.registers - self.taken {
+            return 0; // Accepted, and never scheduled.
+        }
+        // SAFETY: passed through.
+        unsafe { RealHooks.ENABLE(descriptor, argument) }
+    }
+
+    unsafe fn DISABLE(&mut self, descriptor: c_int, argument: c_uint) -> c_int {
+        // SAFETY: passed through.
+        unsafe { RealHooks.DISABLE(descriptor, argument) }
+    }
+
+    unsafe fn ID(&mut self, descriptor: c_int, id: *mut u64) -> c_int {
+        // SAFETY: passed through.
+        unsafe { RealHooks.ID(descriptor, id) }
+    }
+}
+
+/// Counters opened on `processor`, with what they could not open.
+fn open_on(
+    processor: Processor,
+    trust: &Trust,
+    metrics: &[Metric],
+) -> (Counters, [Option<Absence>; SLOTS]) {
+    let mut absences = [None; SLOTS];
+    // SAFETY: no counter of this thread outlives the hooks' ioctls but for reading, which is real.
+    unsafe { set_thread_hooks(Box::new(processor)) };
+    let counters = Counters::open_trusting(trust, metrics, &mut absences);
+    // SAFETY: as above; the descriptors are real ones.
+    unsafe { clear_thread_hooks() };
+    (counters, absences)
+}
+
+fn n_metrics(counters: &Counters) -> Vec<usize> {
+    counters.groups.iter().map(|group| group.metrics().count()).collect()
+}
+
+/// Whether this kernel lets us open what the simulation stands on.
+fn has_task_clock() -> bool {
+    let opened = CounterGroup::alone(Metric::TaskClock);
+    if let Err(absence) = &opened {
+        println!("skipped: task-clock is {absence}");
+    }
+    opened.is_ok()
+}
+
+#[test]
+fn a_large_processor_takes_all_hardware_events_in_one_group() {
+    if !has_task_clock() {
+        return;
+    }
+    let processor = Processor { registers: 8, ..Processor::default() };
+    let (counters, absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
+    assert_eq!(n_metrics(&counters), [7]);
+    assert_eq!(absences, [None; SLOTS]);
+}
+
+#[test]
+fn a_small_processor_takes_them_in_several_groups() {
+    if !has_task_clock() {
+        return;
+    }
+    let processor = Processor { registers: 3, ..Processor::default() };
+    let (mut counters, mut absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
+    assert_eq!(n_metrics(&counters), [3, 3, 1]);
+    assert_eq!(absences, [None; SLOTS]);
+
+    // And each metric finds its own place in the marks.
+    let mut marks = [Mark::default(); SLOTS];
+    counters.enable(&mut absences);
+    known_work::spin_until_later();
+    counters.read(&mut marks, &mut absences);
+    for metric in HARDWARE {
+        assert!(marks[metric as usize].running_ns > 0, "{metric}");
+        assert!(marks[metric as usize].count > 0, "{metric}");
+    }
+}
+
+#[test]
+fn a_group_that_never_runs_is_taken_apart() {
+    if !has_task_clock() {
+        return;
+    }
+    let processor = Processor { registers: 7, taken: 1, ..Processor::default() };
+    let (counters, absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
+    assert_eq!(n_metrics(&counters), [1; 7]);
+    assert_eq!(absences, [None; SLOTS]);
+}
+
+#[test]
+fn every_refusal_is_told_by_its_reason() {
+    let table = [
+        (libc::ENOENT, Absence::NotOffered),
+        (libc::EOPNOTSUPP, Absence::NotSupported),
+        (libc::EPERM, Absence::NotPermitted),
+        (libc::EMFILE, Absence::TooManyFiles),
+        (libc::EINVAL, Absence::NotUnderstood),
+        (libc::ENOSYS, Absence::NotOnThisPlatform),
+    ];
+    for trust in [Trust::new(), Trust::in_all()] {
+        for (errno, expected) in table {
+            let processor = Processor { errno: Some(errno), ..Processor::default() };
+            let asked = [Metric::PageFaults, Metric::Instructions, Metric::Cycles];
+            let (counters, absences) = open_on(processor, &trust, &asked);
+            assert!(counters.groups.is_empty());
+            for metric in asked {
+                assert_eq!(absences[metric as usize], Some(expected), "{metric}, errno {errno}");
+            }
+        }
+    }
+}
+
+#[test]
+fn counters_that_stay_at_zero_fail_their_test() {
+    if !has_task_clock() {
+        return;
+    }
+    let processor = Processor { is_blind: true, ..Processor::default() };
+    let (counters, absences) = open_on(processor, &Trust::new(), &HARDWARE);
+    assert!(counters.groups.is_empty());
+    for metric in HARDWARE {
+        assert_eq!(absences[metric as usize], Some(Absence::FailedSelfTest), "{metric}");
+    }
+}
+
+#[test]
+fn counters_that_never_run_are_told_from_those_that_count_nothing() {
+    if !has_task_clock() {
+        return;
+    }
+    let processor = Processor { is_taken: true, ..Processor::default() };
+    let (_, absences) = open_on(processor, &Trust::new(), &[Metric::Instructions]);
+    assert_eq!(absences[Metric::Instructions as usize], Some(Absence::NeverRan));
+}
+
+#[test]
+fn without_perf_the_task_clock_is_the_threads_own() {
+    let processor = Processor { errno: Some(libc::EPERM), ..Processor::default() };
+    let asked = [Metric::PageFaults, Metric::TaskClock];
+    let (mut counters, mut absences) = open_on(processor, &Trust::new(), &asked);
+    assert_eq!(absences[Metric::PageFaults as usize], Some(Absence::NotPermitted));
+    assert_eq!(absences[Metric::TaskClock as usize], None);
+
+    let mut marks = [[Mark::default(); SLOTS]; 2];
+    counters.enable(&mut absences);
+    counters.read(&mut marks[0], &mut absences);
+    known_work::spin_until_later();
+    counters.read(&mut marks[1], &mut absences);
+    let mut tally = crate::tally::Tally::default();
+    tally.add(marks[0][Metric::TaskClock as usize], marks[1][Metric::TaskClock as usize]);
+    assert!(matches!(tally.reading(), Reading::Exact(1..)), "{tally:?}");
+}
+
+#[test]
+fn asked_for_nothing_of_perf_it_opens_nothing() {
+    // A processor that panics at the first event.
+    struct Untouchable;
+    impl Hooks for Untouchable {
+        unsafe fn perf_event_open(
+            &mut self,
+            _: *mut perf_event_attr,
+            _: pid_t,
+            _: c_int,
+            _: c_int,
+            _: c_ulong,
+        ) -> c_int {
+            panic!("nothing was asked of perf")
+        }
+    }
+    // SAFETY: there are no counters on this thread.
+    unsafe { set_thread_hooks(Box::new(Untouchable)) };
+    let counters = Counters::open(&[Metric::WallTime], &mut [None; SLOTS]);
+    assert!(counters.groups.is_empty() && !counters.thread_clock);
+    // SAFETY: as above.
+    unsafe { clear_thread_hooks() };
+}

@@ -1,0 +1,32 @@
+//! One module for each platform, all with the same face:
+//!
+//! ```text
+//! Counters::open(&[Metric], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
+//! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             from here on they run
+//! Counters::read(&mut self, &mut Marks, &mut [Option<Absence>; SLOTS])   no allocation
+//! ```
+//!
+//! Wall time is the same everywhere and kept by the probe itself.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::Counters;
+
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+#[path = "other.rs"]
+mod system;
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod thread_clock;
+
+#[cfg(not(target_os = "linux"))]
+mod clock_only;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use clock_only::Counters;

@@ -1,0 +1,157 @@
+//! The arithmetic of counting: two marks make a difference, differences make a tally, a tally makes
+//! a [`Reading`]. No kernel, no clock.
+
+use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+
+/// One place for each metric, found by `metric as usize`.
+pub(crate) const SLOTS: usize = Metric::ALL.len();
+
+/// One place for each phase, found by `phase as usize`.
+pub(crate) const PHASES: usize = Phase::ALL.len();
+
+/// What every counter said at one moment.
+pub(crate) type Marks = [Mark; SLOTS];
+
+/// What one counter said at one moment: everything since it was enabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// In the metric's unit.
+    pub(crate) count: u64,
+    /// Nanoseconds for which the counter was wanted (`time_enabled` of `perf_event_open(2)`).
+    pub(crate) enabled_ns: u64,
+    /// Nanoseconds for which it really counted (`time_running`).
+    pub(crate) running_ns: u64,
+}
+
+impl Mark {
+    /// The mark of a clock, which counts itself and never takes turns.
+    pub(crate) const fn of_clock(ns: u64) -> Mark {
+        Mark { count: ns, enabled_ns: ns, running_ns: ns }
+    }
+}
+
+/// What one counter counted in all stretches of one phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Tally {
+    /// As counted, not scaled.
+    pub(crate) count: u64,
+    /// Nanoseconds wanted.
+    pub(crate) enabled_ns: u64,
+    /// Nanoseconds counted.
+    pub(crate) running_ns: u64,
+    /// The counter ran backwards in this phase.
+    decreased: bool,
+}
+
+impl Tally {
+    /// Adds the stretch between two marks.
+    #[inline]
+    pub(crate) fn add(&mut self, from: Mark, to: Mark) {
+        match advance(from.count, to.count) {
+            Some(count) => self.count = self.count.saturating_add(count),
+            None => self.decreased = true,
+        }
+        // The times come from one clock for the whole context; a step back by some nanoseconds
+        // moves the share a little and nothing else.
+        let enabled_ns = to.enabled_ns.saturating_sub(from.enabled_ns);
+        let running_ns = to.running_ns.saturating_sub(from.running_ns);
+        self.enabled_ns = self.enabled_ns.saturating_add(enabled_ns);
+        self.running_ns = self.running_ns.saturating_add(running_ns);
+    }
+
+    /// The tally as a reading.
+    ///
+    /// The rule of `perf_event_open(2)`: a counter that ran for a part of the time it was enabled
+    /// is scaled by `enabled / running`. A counter that did not run at all has not counted zero, it
+    /// has not counted: [`Absence::NeverRan`]. One that ran backwards is broken:
+    /// [`Absence::FailedSelfTest`].
+    pub(crate) fn reading(&self) -> Reading {
+        if self.decreased {
+            return Reading::Unavailable(Absence::FailedSelfTest);
+        }
+        if self.running_ns == 0 {
+            return Reading::Unavailable(Absence::NeverRan);
+        }
+        if self.running_ns >= self.enabled_ns {
+            return Reading::Exact(self.count);
+        }
+        let share = self.running_ns as f64 / self.enabled_ns as f64;
+        Reading::Multiplexed { estimate: self.count as f64 / share, share }
+    }
+}
+
+/// The way from one state of a 64-bit counter to the next: through 2^64 if it wrapped, `None` if it
+/// went back.
+///
+/// The kernel extends narrower hardware counters to 64 bits by itself (`x86_perf_event_update`,
+/// `armpmu_event_update`), so a true wrap needs centuries; half of the range tells both apart.
+const fn advance(from: u64, to: u64) -> Option<u64> {
+    let way = to.wrapping_sub(from);
+    if way <= u64::MAX / 2 { Some(way) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Mark = Mark { count: 0, enabled_ns: 0, running_ns: 0 };
+
+    fn reading(marks: &[(u64, u64, u64)]) -> Reading {
+        let mut tally = Tally::default();
+        let mut last = START;
+        for &(count, enabled_ns, running_ns) in marks {
+            let mark = Mark { count, enabled_ns, running_ns };
+            tally.add(last, mark);
+            last = mark;
+        }
+        tally.reading()
+    }
+
+    #[test]
+    fn readings_follow_the_running_time() {
+        type Steps = &'static [(u64, u64, u64)];
+        let table: [(Steps, Reading); 6] = [
+            (&[(10, 100, 100)], Reading::Exact(10)),
+            (&[(10, 100, 25)], Reading::Multiplexed { estimate: 40.0, share: 0.25 }),
+            (&[(10, 100, 0)], Reading::Unavailable(Absence::NeverRan)),
+            (&[(0, 0, 0)], Reading::Unavailable(Absence::NeverRan)),
+            // Nothing happened, and the counter was there to see it: this zero is a count.
+            (&[(0, 100, 100)], Reading::Exact(0)),
+            // Off in the second stretch: half of the phase was seen.
+            (
+                &[(10, 100, 100), (10, 200, 100)],
+                Reading::Multiplexed { estimate: 20.0, share: 0.5 },
+            ),
+        ];
+        for (marks, expected) in table {
+            assert_eq!(reading(marks), expected, "{marks:?}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_counts_from_its_own_start() {
+        let mut tally = Tally::default();
+        let from = Mark { count: 1000, enabled_ns: 5000, running_ns: 3000 };
+        tally.add(from, Mark { count: 1007, enabled_ns: 5100, running_ns: 3100 });
+        assert_eq!(tally.reading(), Reading::Exact(7), "turns taken before the phase are not its");
+    }
+
+    #[test]
+    fn a_decreasing_counter_is_unavailable_for_good() {
+        let broken = Reading::Unavailable(Absence::FailedSelfTest);
+        assert_eq!(reading(&[(10, 100, 100), (9, 200, 200), (50, 300, 300)]), broken);
+    }
+
+    #[test]
+    fn a_wrapping_counter_goes_on() {
+        let mut tally = Tally::default();
+        let from = Mark { count: u64::MAX - 2, enabled_ns: 0, running_ns: 0 };
+        tally.add(from, Mark { count: 4, enabled_ns: 10, running_ns: 10 });
+        assert_eq!(tally.reading(), Reading::Exact(7));
+    }
+
+    #[test]
+    fn times_that_step_back_do_not_panic() {
+        assert_eq!(reading(&[(10, 100, 100), (20, 99, 98)]), Reading::Exact(20));
+    }
+}

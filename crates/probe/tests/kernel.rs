@@ -1,0 +1,205 @@
+//! The probe against the kernel it runs on. What this machine cannot count must say so.
+
+#![cfg(target_os = "linux")]
+// Fresh pages and the thread's clock.
+#![allow(unsafe_code)]
+
+use std::hint::black_box;
+use std::thread;
+
+use loadline_probe::{Probe, Totals};
+use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+
+/// Pages nobody has touched, writing to each of which is one fault.
+struct FreshPages(*mut u8, usize);
+
+const PAGE: usize = 65536; // A multiple of every page size we know.
+
+impl FreshPages {
+    fn map(n: usize) -> FreshPages {
+        let n_bytes = n * PAGE;
+        // SAFETY: new mappings overlap nothing; the advice concerns the one just made.
+        let start = unsafe {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let start = libc::mmap(std::ptr::null_mut(), n_bytes, protection, flags, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED);
+            libc::madvise(start, n_bytes, libc::MADV_NOHUGEPAGE);
+            start
+        };
+        FreshPages(start.cast(), n)
+    }
+
+    fn touch(&self) {
+        for page in 0..self.1 {
+            // SAFETY: within the mapping, which is writable and stays until the process ends.
+            unsafe { self.0.add(page * PAGE).write_volatile(1) };
+        }
+    }
+}
+
+/// Computes until this thread has been on a processor for `ns` more.
+fn compute_for(ns: u64) {
+    let end = thread_ns() + ns;
+    while thread_ns() < end {
+        (0..1000).for_each(|step| {
+            black_box(step);
+        });
+    }
+}
+
+fn thread_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid and writable.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn started(metrics: &[Metric]) -> Probe {
+    let mut probe = Probe::open(metrics);
+    probe.start();
+    probe
+}
+
+/// The count, or `None` if this machine has none and says why.
+fn exact_or_skip(totals: &Totals, metric: Metric) -> Option<u64> {
+    match totals.reading(metric) {
+        Some(Reading::Exact(count)) => Some(count),
+        Some(Reading::Unavailable(absence)) => {
+            assert_ne!(absence, Absence::NotMeasured, "{metric}: the phase did occur");
+            println!("skipped: {metric} is {absence}; {}", absence.remedy());
+            None
+        }
+        other => panic!("{metric}: neither exact nor unavailable: {other:?}"),
+    }
+}
+
+#[test]
+fn page_faults_are_one_a_page() {
+    let pages = FreshPages::map(100);
+    let mut probe = started(&[Metric::PageFaults]);
+    probe.measure(Phase::Deserialize, || pages.touch());
+    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Deserialize), Metric::PageFaults) {
+        assert!((100..=105).contains(&faults), "{faults} faults on 100 fresh pages");
+    }
+}
+
+#[test]
+fn a_stretch_belongs_to_its_phase_alone() {
+    let [before, read, deserialize, between, again] = [10, 20, 40, 80, 160].map(FreshPages::map);
+    let mut probe = started(&[Metric::PageFaults]);
+    before.touch();
+    probe.lap(None);
+    read.touch();
+    probe.lap(Some(Phase::Read));
+    deserialize.touch();
+    probe.lap(Some(Phase::Deserialize));
+    between.touch();
+    probe.lap(None);
+    again.touch();
+    probe.lap(Some(Phase::Deserialize));
+
+    for (phase, laps, pages) in [(Phase::Read, 1, 20), (Phase::Deserialize, 2, 200)] {
+        let totals = probe.totals(phase);
+        assert_eq!(totals.laps(), laps);
+        if let Some(faults) = exact_or_skip(&totals, Metric::PageFaults) {
+            assert!((pages..=pages + 5).contains(&faults), "{phase}: {faults} of {pages}");
+        }
+    }
+}
+
+#[test]
+fn a_phase_that_did_not_occur_is_not_zero() {
+    let probe = started(&Probe::METRICS);
+    let totals = probe.totals(Phase::Unload);
+    for (metric, availability) in probe.availability() {
+        let absence = availability.err().unwrap_or(Absence::NotMeasured);
+        let expected = Reading::Unavailable(absence);
+        assert_eq!(totals.reading(metric), Some(expected), "{metric}");
+    }
+}
+
+#[test]
+fn the_task_clock_goes_with_the_thread() {
+    let mut probe = started(&[Metric::TaskClock]);
+    probe.measure(Phase::Work, || compute_for(5_000_000));
+    if let Some(ns) = exact_or_skip(&probe.totals(Phase::Work), Metric::TaskClock) {
+        // No upper bound: a hypervisor's stolen time passes for ours.
+        assert!(ns >= 4_900_000, "5 ms of computing took {ns} ns");
+    }
+}
+
+#[test]
+fn sleeping_switches_context() {
+    let mut probe = started(&[Metric::ContextSwitches, Metric::CpuMigrations]);
+    probe.measure(Phase::Work, || {
+        (0..3).for_each(|_| thread::sleep(std::time::Duration::from_millis(1)));
+    });
+    let totals = probe.totals(Phase::Work);
+    if let Some(switches) = exact_or_skip(&totals, Metric::ContextSwitches) {
+        assert!(switches >= 3, "{switches} switches in 3 naps");
+    }
+    // Any number is right; none may be missing without a reason.
+    exact_or_skip(&totals, Metric::CpuMigrations);
+}
+
+#[test]
+fn threads_count_their_own_and_add_up() {
+    let threads: Vec<Totals> = [60, 40]
+        .map(|n_pages| {
+            thread::spawn(move || {
+                let pages = FreshPages::map(n_pages);
+                let mut probe = started(&[Metric::PageFaults]);
+                probe.measure(Phase::Load, || pages.touch());
+                probe.totals(Phase::Load)
+            })
+        })
+        .map(|thread| thread.join().expect("a thread that counts"))
+        .to_vec();
+    let sum = Totals::sum(&threads);
+    assert_eq!(sum.laps(), 2);
+    let each = threads.iter().map(|totals| exact_or_skip(totals, Metric::PageFaults));
+    if let Some(each) = each.collect::<Option<Vec<u64>>>() {
+        assert!((60..=65).contains(&each[0]) && (40..=45).contains(&each[1]), "{each:?}");
+        assert_eq!(sum.reading(Metric::PageFaults), Some(Reading::Exact(each[0] + each[1])));
+    }
+}
+
+#[test]
+fn hardware_is_counted_or_said_to_be_missing() {
+    let asked = [
+        Metric::Instructions,
+        Metric::Cycles,
+        Metric::CacheReferences,
+        Metric::CacheMisses,
+        Metric::Branches,
+        Metric::BranchMisses,
+        Metric::DtlbMisses,
+    ];
+    let mut probe = started(&asked);
+    probe.measure(Phase::Work, || compute_for(1_000_000));
+    let totals = probe.totals(Phase::Work);
+    for (metric, availability) in probe.availability() {
+        let reading = totals.reading(metric).expect("asked for");
+        match availability {
+            Err(absence) => {
+                println!("skipped: {metric} is {absence}; {}", absence.remedy());
+                assert_eq!(reading, Reading::Unavailable(absence), "{metric}");
+            }
+            // Open at first, it may still never get a register, but it is never a silent zero.
+            Ok(()) if matches!(metric, Metric::Instructions | Metric::Cycles) => {
+                assert_ne!(reading, Reading::Exact(0), "{metric}");
+            }
+            Ok(()) => {}
+        }
+    }
+    assert_eq!(totals.iter().count(), asked.len());
+}
+
+#[test]
+fn what_others_count_is_left_to_them() {
+    let probe = started(&[Metric::FramesRegistered, Metric::WallTime, Metric::WallTime]);
+    let asked: Vec<Metric> = probe.availability().map(|(metric, _)| metric).collect();
+    assert_eq!(asked, [Metric::WallTime]);
+    assert_eq!(probe.totals(Phase::Work).reading(Metric::FramesRegistered), None);
+}

@@ -1,0 +1,47 @@
+//! Inside a measured phase the probe allocates nothing: what it did would be measured too.
+
+// A global allocator is unsafe to write.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use loadline_probe::Probe;
+use loadline_scenario::metric::Phase;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: hands everything to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn laps_and_totals_allocate_nothing() {
+    let mut probe = Probe::open(&Probe::METRICS);
+    probe.start();
+    let before = ALLOCATIONS.get();
+    for _ in 0..1000 {
+        probe.measure(Phase::Load, || ());
+        probe.lap(Some(Phase::Unload));
+    }
+    let totals = probe.totals(Phase::Load);
+    assert_eq!(ALLOCATIONS.get(), before);
+    assert_eq!(totals.laps(), 1000);
+}
