@@ -1,0 +1,364 @@
+//! [`Artifact`]: a compiled module or component whose bytes can be trusted; in memory, or as an
+//! [`ArtifactFile`] on disk. All deserialization happens here.
+//!
+//! Wasmtime runs the machine code in an artifact without looking at it, so deserializing is as
+//! dangerous as executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). What
+//! makes it safe is where the bytes come from. A value of these types stands for that: it is made
+//! by compiling in this process, by a [`Digest`] of an artifact that was so made, or by `unsafe`
+//! code whose author vouches for the bytes. Nothing else makes one, and nothing in safe code
+//! changes its bytes but the two functions here. So loading one is safe.
+#![allow(unsafe_code)]
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::Tables;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
+
+use crate::contents::{ArtifactKind, Contents};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::tables;
+
+/// A compiled module or component in memory.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Produced by Wasmtime, and then at most changed by `apply` and `number`.
+    bytes: Vec<u8>,
+    contents: Contents,
+}
+
+/// A compiled module or component in a file.
+#[derive(Debug, Clone)]
+pub struct ArtifactFile {
+    /// A file that holds what `Artifact::bytes` may hold.
+    path: PathBuf,
+    contents: Contents,
+}
+
+/// A module or component that is loaded and ready.
+#[derive(Debug, Clone)]
+pub enum Loaded {
+    /// A core module.
+    Module(Module),
+    /// A component.
+    Component(Component),
+}
+
+/// Artifacts that a lifecycle can be driven over.
+pub trait Source: Sync {
+    /// What the artifact holds.
+    fn contents(&self) -> &Contents;
+
+    /// The file it is in, where it is in one.
+    fn path(&self) -> Option<&Path>;
+
+    /// The artifact in memory, in `buffer` if it was not there already.
+    fn read(&self, buffer: Vec<u8>) -> Result<Cow<'_, Artifact>, Error>;
+
+    /// Maps the artifact's file and makes the module ready from there.
+    fn map(&self, engine: &Engine) -> Result<Loaded, Error>;
+}
+
+impl Artifact {
+    /// Compiles binary wasm with `engine`.
+    #[cfg(feature = "compile")]
+    pub(crate) fn compile(
+        engine: &Engine,
+        kind: ArtifactKind,
+        wasm: &[u8],
+    ) -> Result<Artifact, Error> {
+        let bytes = match kind {
+            ArtifactKind::Module => engine.precompile_module(wasm),
+            ArtifactKind::Component => engine.precompile_component(wasm),
+        };
+        let bytes = bytes.map_err(|source| Error::Compile { source })?;
+        // SAFETY: Wasmtime has just produced these bytes.
+        unsafe { Artifact::trusted(bytes) }
+    }
+
+    /// Takes bytes that someone vouches for, such as the content of a `.cwasm` file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::of`]: what is plainly no artifact, or cut off, is refused. This is a courtesy
+    /// and no check of the contract below.
+    ///
+    /// # Safety
+    ///
+    /// `bytes` must be what a release of Wasmtime wrote (`Engine::precompile_module`,
+    /// `Module::serialize` and the like) or what [`Artifact::bytes`] returned, unchanged.
+    pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
+        let contents = Contents::of(&bytes)?;
+        Ok(Artifact { bytes, contents })
+    }
+
+    /// Takes bytes from anywhere, if they have the digest of an artifact.
+    ///
+    /// The digest is compared over the very bytes that will be loaded, in memory that nobody else
+    /// can write to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] where they do not.
+    pub fn verified(bytes: Vec<u8>, digest: &Digest) -> Result<Artifact, Error> {
+        let found = Digest::of(&bytes);
+        if found != *digest {
+            let (expected, found) = (digest.to_string(), found.to_string());
+            return Err(Error::Altered { expected, found });
+        }
+        // SAFETY: a `Digest` is only ever taken of an artifact, whose bytes meet this contract, and
+        // no two byte strings with one BLAKE3 digest are known.
+        unsafe { Artifact::trusted(bytes) }
+    }
+
+    /// The artifact's bytes, to be written down.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The artifact's bytes, so that their memory can be used again.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// What the artifact holds.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// By what [`Artifact::verified`] will recognise these bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    /// Applies an unwind policy to the artifact itself; the setting of the engine that will load
+    /// it has no say in the matter.
+    ///
+    /// With [`Tables::Strip`] Wasmtime will not register anything for it (the mechanism and its
+    /// price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, both policies
+    /// do nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
+    pub fn apply(&mut self, policy: Tables) -> Result<(), Error> {
+        match policy {
+            Tables::Keep => Ok(()),
+            Tables::Strip if !self.contents.has_tables => Ok(()),
+            Tables::Strip => {
+                if tables::hide(&mut self.bytes)? {
+                    self.contents.fdes = 0;
+                    self.contents.has_tables = false;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the bytes differ from those of all other copies, without changing what they mean: a
+    /// number is put behind the image, where no section reaches.
+    ///
+    /// For a corpus made of fewer files than modules. A number put into the wasm, in a custom
+    /// section, would not survive compilation.
+    pub fn number(&mut self, number: u64) {
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+        self.contents.bytes = self.bytes.len();
+    }
+
+    /// Writes the artifact to `path`, all of it or nothing: into a temporary file beside it, synced
+    /// to disk and then renamed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; an older file at `path` is then untouched.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.write(path.as_ref(), File::sync_all)
+    }
+
+    /// As [`Artifact::save`], without waiting for the disk: whole for every process that looks, and
+    /// possibly gone after a power failure.
+    pub fn save_unsynced(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.write(path.as_ref(), |_| Ok(()))
+    }
+
+    fn write(&self, path: &Path, sync: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file =
+            tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        file.write_all(&self.bytes).map_err(failed)?;
+        sync(file.as_file()).map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Makes the module or component ready: Wasmtime copies the bytes and keeps none of these.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Deserialize`]: another release of Wasmtime, another target, or settings of `engine`
+    /// that the machine code does not suit.
+    pub fn load(&self, engine: &Engine) -> Result<Loaded, Error> {
+        // SAFETY: `bytes` is what Wasmtime produced (see the field), changed at most in two ways.
+        // `apply` sets the size of `.eh_frame` to 0: Wasmtime then finds an artifact compiled
+        // without unwind tables, which its compiler offers as a setting. `number` adds bytes at the
+        // end: Wasmtime finds everything through the section headers, and none points there.
+        let loaded = unsafe {
+            match self.contents.kind {
+                ArtifactKind::Module => {
+                    Module::deserialize(engine, &self.bytes).map(Loaded::Module)
+                }
+                ArtifactKind::Component => {
+                    Component::deserialize(engine, &self.bytes).map(Loaded::Component)
+                }
+            }
+        };
+        loaded.map_err(|source| Error::Deserialize { source })
+    }
+}
+
+impl ArtifactFile {
+    /// Names a file that someone vouches for, without opening it: `contents` is what the artifact
+    /// said that was saved there.
+    ///
+    /// # Safety
+    ///
+    /// The file at `path` must hold what [`Artifact::bytes`] may hold (see [`Artifact::trusted`])
+    /// and must stay as it is while this value lives, and while anything lives that was loaded
+    /// through [`ArtifactFile::map`]: Wasmtime then reads the file's pages when it needs them. A
+    /// folder that only this user can write to, and that programs replace files in by renaming, is
+    /// the usual ground for saying so.
+    pub unsafe fn trusted(path: impl Into<PathBuf>, contents: Contents) -> ArtifactFile {
+        ArtifactFile { path: path.into(), contents }
+    }
+
+    /// Names a file that someone vouches for, and reads what it holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::of`], or [`Error::Read`].
+    ///
+    /// # Safety
+    ///
+    /// As [`ArtifactFile::trusted`].
+    pub unsafe fn inspected(path: impl Into<PathBuf>) -> Result<ArtifactFile, Error> {
+        let path = path.into();
+        let bytes = read(&path, Vec::new())?;
+        let contents = Contents::of(&bytes).map_err(|error| error.in_file(&path))?;
+        Ok(ArtifactFile { path, contents })
+    }
+
+    /// Where the artifact is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the artifact holds.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Compares the whole file with the digest of the artifact that was saved there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] where they differ, or [`Error::Read`].
+    pub fn verify(&self, digest: &Digest) -> Result<(), Error> {
+        let bytes = read(&self.path, Vec::new())?;
+        Artifact::verified(bytes, digest).map_err(|error| error.in_file(&self.path))?;
+        Ok(())
+    }
+
+    /// Brings the artifact into memory, in `buffer`, whose old content is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], and [`Error::Length`] where the file is not as long as it was.
+    pub fn read(&self, buffer: Vec<u8>) -> Result<Artifact, Error> {
+        let bytes = read(&self.path, buffer)?;
+        let (expected, found) = (self.contents.bytes, bytes.len());
+        if expected != found {
+            return Err(Error::Length { expected, found });
+        }
+        // What the constructors were promised about the file now holds for the bytes.
+        Ok(Artifact { bytes, contents: self.contents })
+    }
+
+    /// Maps the file and makes the module or component ready from there. It keeps the mapping, and
+    /// Wasmtime a descriptor, until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Artifact::load`], or that the file cannot be mapped.
+    pub fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
+        // SAFETY: as in `Artifact::load`, since the file holds such bytes; and it stays as it is
+        // while the module lives. Both were promised to the constructors.
+        let loaded = unsafe {
+            match self.contents.kind {
+                ArtifactKind::Module => {
+                    Module::deserialize_file(engine, &self.path).map(Loaded::Module)
+                }
+                ArtifactKind::Component => {
+                    Component::deserialize_file(engine, &self.path).map(Loaded::Component)
+                }
+            }
+        };
+        loaded.map_err(|source| Error::Deserialize { source })
+    }
+}
+
+fn read(path: &Path, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    buffer.clear();
+    // `read_to_end` asks for the file's length and reserves it in one go.
+    File::open(path).and_then(|mut file| file.read_to_end(&mut buffer)).map_err(failed)?;
+    Ok(buffer)
+}
+
+impl Digest {
+    /// A digest that was written down earlier, from [`Digest::to_bytes`].
+    ///
+    /// # Safety
+    ///
+    /// It must have been taken of an [`Artifact`], by this or another process, and nobody who
+    /// should not choose the machine code this process runs may have been able to replace it.
+    pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
+        Digest(bytes)
+    }
+}
+
+impl Source for ArtifactFile {
+    fn contents(&self) -> &Contents {
+        self.contents()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn read(&self, buffer: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
+        self.read(buffer).map(Cow::Owned)
+    }
+
+    fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
+        self.map(engine)
+    }
+}
+
+impl Source for Artifact {
+    fn contents(&self) -> &Contents {
+        self.contents()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
+        Ok(Cow::Borrowed(self))
+    }
+
+    fn map(&self, _: &Engine) -> Result<Loaded, Error> {
+        Err(Error::NotInFile)
+    }
+}

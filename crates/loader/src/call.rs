@@ -1,0 +1,64 @@
+//! Calling one function of a loaded module, to prove that it is the right one.
+
+use wasmtime::component::{self, Component};
+use wasmtime::{Engine, Instance, Module, Store};
+
+use crate::artifact::Loaded;
+use crate::error::Error;
+
+/// A call, and what the right module answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Of the exported function, which takes and returns an `i32` (`s32` in a component).
+    pub export: String,
+    /// What it is called with.
+    pub argument: i32,
+    /// What the right module returns.
+    pub expected: i32,
+}
+
+impl Loaded {
+    /// Instantiates the module, without any imports, in a store of its own, makes the call, and
+    /// drops the store: a store keeps the instances and so the modules in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Instantiate`], [`Error::Call`], or [`Error::WrongResult`].
+    pub fn call(&self, engine: &Engine, call: &Call) -> Result<(), Error> {
+        let found = match self {
+            Loaded::Module(module) => call_module(engine, module, call)?,
+            Loaded::Component(component) => call_component(engine, component, call)?,
+        };
+        if found == call.expected {
+            return Ok(());
+        }
+        Err(Error::WrongResult {
+            export: call.export.clone(),
+            argument: call.argument,
+            expected: call.expected,
+            found,
+        })
+    }
+}
+
+fn call_module(engine: &Engine, module: &Module, call: &Call) -> Result<i32, Error> {
+    let mut store = Store::new(engine, ());
+    let instance =
+        Instance::new(&mut store, module, &[]).map_err(|source| Error::Instantiate { source })?;
+    instance
+        .get_typed_func::<i32, i32>(&mut store, &call.export)
+        .and_then(|function| function.call(&mut store, call.argument))
+        .map_err(|source| Error::Call { export: call.export.clone(), source })
+}
+
+fn call_component(engine: &Engine, component: &Component, call: &Call) -> Result<i32, Error> {
+    let mut store = Store::new(engine, ());
+    let instance = component::Linker::new(engine)
+        .instantiate(&mut store, component)
+        .map_err(|source| Error::Instantiate { source })?;
+    instance
+        .get_typed_func::<(i32,), (i32,)>(&mut store, &call.export)
+        .and_then(|function| function.call(&mut store, (call.argument,)))
+        .map(|(found,)| found)
+        .map_err(|source| Error::Call { export: call.export.clone(), source })
+}

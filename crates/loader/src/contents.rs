@@ -1,0 +1,174 @@
+//! What an artifact holds, read from its ELF image: [`Contents`].
+//!
+//! The bytes are not trusted here: whatever they are, the answer is a value or an error.
+
+use object::elf::{self, FileHeader64, SectionHeader64};
+use object::endian::Endianness;
+use object::read::elf::{FileHeader, SectionHeader, Sym};
+use wasmtime::{Engine, Precompiled};
+
+use crate::error::Error;
+
+/// The section that Wasmtime registers with the unwinder on System V targets
+/// (wasmtime 48 `runtime/vm/sys/unix/unwind.rs`).
+pub(crate) const EH_FRAME: &[u8] = b".eh_frame";
+/// The same on Windows targets (wasmtime 48 `runtime/vm/sys/windows/unwind64.rs`).
+const PDATA: &[u8] = b".pdata";
+
+/// What was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArtifactKind {
+    /// A core module.
+    Module,
+    /// A component, with the core modules in it.
+    Component,
+}
+
+/// What an artifact holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Module or component.
+    pub kind: ArtifactKind,
+    /// Length of the artifact.
+    pub bytes: usize,
+    /// Functions of the wasm that were compiled, in all core modules; without trampolines.
+    pub functions: usize,
+    /// Frame description entries that an unwinder will be told about: one a function and one a
+    /// trampoline. Windows artifacts describe frames otherwise and have none.
+    pub fdes: usize,
+    /// Whether loading registers anything with the process's unwinder.
+    pub has_tables: bool,
+}
+
+impl Contents {
+    /// Reads what the artifact `bytes` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAnArtifact`] where Wasmtime would not recognise the header, and
+    /// [`Error::Sections`] or [`Error::Tables`] where what follows does not hold together, as after
+    /// a truncation. Damage elsewhere goes unnoticed; only a digest finds it.
+    pub fn of(bytes: &[u8]) -> Result<Contents, Error> {
+        let kind = match Engine::detect_precompiled(bytes) {
+            Some(Precompiled::Module) => ArtifactKind::Module,
+            Some(Precompiled::Component) => ArtifactKind::Component,
+            None => return Err(Error::NotAnArtifact),
+        };
+        let image = Image::parse(bytes)?;
+        let eh_frame = image.named(EH_FRAME).find(|section| !section.data.is_empty());
+        let fdes = eh_frame.as_ref().map_or(Ok(0), |section| image.fdes(section.data))?;
+        let has_pdata = image.named(PDATA).any(|section| !section.data.is_empty());
+        Ok(Contents {
+            kind,
+            bytes: bytes.len(),
+            functions: image.functions()?,
+            fdes,
+            has_tables: eh_frame.is_some() || has_pdata,
+        })
+    }
+}
+
+/// The sections of an artifact: ELF64 of either endianness, whatever the target.
+pub(crate) struct Image<'a> {
+    bytes: &'a [u8],
+    endian: Endianness,
+    sections: Vec<Section<'a>>,
+}
+
+/// One section of an artifact.
+pub(crate) struct Section<'a> {
+    /// Its place in the section header table.
+    pub(crate) index: usize,
+    name: &'a [u8],
+    data: &'a [u8],
+}
+
+impl<'a> Image<'a> {
+    /// Reads the section headers, and makes sure that every section lies within `bytes`.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Image<'a>, Error> {
+        Image::sections_of(bytes).map_err(|source| Error::Sections { source })
+    }
+
+    fn sections_of(bytes: &'a [u8]) -> object::read::Result<Image<'a>> {
+        let header = FileHeader64::<Endianness>::parse(bytes)?;
+        let endian = header.endian()?;
+        let table = header.sections(endian, bytes)?;
+        let section = |(index, header): (usize, &'a SectionHeader64<Endianness>)| {
+            let name = table.section_name(endian, header)?;
+            let data = header.data(endian, bytes)?;
+            Ok(Section { index, name, data })
+        };
+        let sections = table.iter().enumerate().map(section).collect::<Result<_, _>>()?;
+        Ok(Image { bytes, endian, sections })
+    }
+
+    /// The sections of that name: one or none, unless someone built the file by hand.
+    pub(crate) fn named(&self, name: &'static [u8]) -> impl Iterator<Item = &Section<'a>> {
+        self.sections.iter().filter(move |section| section.name == name)
+    }
+
+    /// Counts the FDEs in an `.eh_frame`, the common information entry and the terminator apart.
+    fn fdes(&self, eh_frame: &[u8]) -> Result<usize, Error> {
+        use gimli::UnwindSection;
+
+        let endian = match self.endian {
+            Endianness::Little => gimli::RunTimeEndian::Little,
+            Endianness::Big => gimli::RunTimeEndian::Big,
+        };
+        let tables = gimli::EhFrame::new(eh_frame, endian);
+        let bases = gimli::BaseAddresses::default();
+        let mut entries = tables.entries(&bases);
+        let mut fdes = 0;
+        while let Some(entry) = entries.next().map_err(|source| Error::Tables { source })? {
+            fdes += usize::from(matches!(entry, gimli::CieOrFde::Fde(_)));
+        }
+        Ok(fdes)
+    }
+
+    /// Counts the symbols that Wasmtime gives to compiled wasm functions: `wasm[0]::function[3]`,
+    /// with `::name` behind it where the wasm names them (wasmtime 48 `compile.rs`).
+    fn functions(&self) -> Result<usize, Error> {
+        self.count_functions().map_err(|source| Error::Sections { source })
+    }
+
+    fn count_functions(&self) -> object::read::Result<usize> {
+        let header = FileHeader64::<Endianness>::parse(self.bytes)?;
+        let table = header.sections(self.endian, self.bytes)?;
+        let symbols = table.symbols(self.endian, self.bytes, elf::SHT_SYMTAB)?;
+        let mut functions = 0;
+        for symbol in symbols.iter() {
+            let name = symbol.name(self.endian, symbols.strings())?;
+            functions += usize::from(is_wasm_function(name));
+        }
+        Ok(functions)
+    }
+}
+
+/// Whether a symbol is a compiled wasm function's and not a trampoline's.
+fn is_wasm_function(symbol: &[u8]) -> bool {
+    let Some(rest) = symbol.strip_prefix(b"wasm[") else { return false };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    rest[digits..].starts_with(b"]::function[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trampolines_are_no_functions() {
+        assert!(is_wasm_function(b"wasm[0]::function[3]"));
+        assert!(is_wasm_function(b"wasm[12]::function[3]::wasm[0]::array"));
+        assert!(!is_wasm_function(b"wasm[0]::array_to_wasm_trampoline[3]"));
+        assert!(!is_wasm_function(b"signatures[4]::wasm_to_array_trampoline"));
+        assert!(!is_wasm_function(b"wasm["));
+        assert!(!is_wasm_function(b""));
+    }
+
+    #[test]
+    fn what_is_no_artifact_is_an_error() {
+        for bytes in [&b""[..], b"\0asm\x01\0\0\0", b"\x7fELF", &[0; 64], &[0xff; 4096]] {
+            assert!(matches!(Contents::of(bytes), Err(Error::NotAnArtifact)), "{bytes:?}");
+        }
+    }
+}

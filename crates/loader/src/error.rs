@@ -1,0 +1,184 @@
+//! What can go wrong between a file and a module that runs, and where it went wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+use loadline_scenario::Phase;
+
+use crate::observer::Role;
+
+/// An artifact that could not be made, trusted, loaded, called or driven through a lifecycle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be opened or read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Of the file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file could not be written, synced or renamed.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Of the file, not of the temporary one beside it.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Something is wrong with what a file holds.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Of the file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// The bytes carry no header of a precompiled module or component.
+    #[error("not an artifact: the bytes do not begin as a precompiled module or component does")]
+    NotAnArtifact,
+    /// The header is an artifact's, but the sections behind it do not hold together.
+    #[error("malformed artifact: its ELF sections cannot be read")]
+    Sections {
+        /// Which structure is broken.
+        source: object::read::Error,
+    },
+    /// The header is an artifact's, but its unwind tables do not hold together.
+    #[error("malformed artifact: its unwind tables cannot be read")]
+    Tables {
+        /// Which record is broken.
+        source: gimli::Error,
+    },
+    /// The file is longer or shorter than the artifact that was written to it.
+    #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
+    Length {
+        /// Bytes recorded.
+        expected: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// The bytes are not the ones whose digest was recorded.
+    #[error("altered since it was compiled: digest {expected} was recorded, {found} is there")]
+    Altered {
+        /// The digest recorded.
+        expected: String,
+        /// The digest of the bytes found.
+        found: String,
+    },
+    /// Machine code from elsewhere, where wasm was expected.
+    #[error(
+        "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
+    )]
+    Precompiled,
+    /// Hiding tables was asked for, and the artifact will be mapped from a file that has them.
+    #[error(
+        "unwind tables cannot be hidden in a file while it is mapped (apply the policy and save the artifact first, or load from bytes)"
+    )]
+    TablesInFile,
+    /// Loading from a file was asked for, and the artifact is in memory only.
+    #[error("there is no file to map: the artifact is in memory only")]
+    NotInFile,
+    /// Wasmtime refused the configuration.
+    #[error("cannot create an engine")]
+    Engine {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// The text format could not be parsed.
+    #[cfg(feature = "compile")]
+    #[error("cannot parse WebAssembly text")]
+    Text {
+        /// With line and column.
+        source: wat::Error,
+    },
+    /// Wasmtime could not compile the wasm.
+    #[error("cannot compile to machine code")]
+    Compile {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// A corpus of the user's own files names none.
+    #[error("no files to make a corpus of")]
+    EmptyCorpus,
+    /// Wasmtime refused the artifact: another version, another target, or damaged.
+    #[error("refused by Wasmtime")]
+    Deserialize {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// A loaded module could not be instantiated.
+    #[error("cannot instantiate")]
+    Instantiate {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// The exported function is missing, has another type, or trapped.
+    #[error("export {export:?} did not return")]
+    Call {
+        /// Of the function.
+        export: String,
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// The call went well and its result is another module's.
+    #[error(
+        "{export}({argument}) returned {found} instead of {expected}: not the module it should be"
+    )]
+    WrongResult {
+        /// Of the function.
+        export: String,
+        /// What it was called with.
+        argument: i32,
+        /// What the right module returns.
+        expected: i32,
+        /// What was returned.
+        found: i32,
+    },
+    /// The native unwinder did not see a single frame.
+    #[error("the native unwinder saw no frame")]
+    NoFrames,
+    /// A step of a lifecycle failed.
+    #[error("cannot {phase} module {index}{}", name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
+    Module {
+        /// Which step.
+        phase: Phase,
+        /// Of which module.
+        index: usize,
+        /// Of its file, where it has one.
+        name: Option<String>,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// A schedule that loads a module twice, drops one that is not there, or names one too many.
+    #[error("the schedule is wrong about module {index}: {problem}")]
+    Schedule {
+        /// Of the module.
+        index: usize,
+        /// What is wrong about it.
+        problem: &'static str,
+    },
+    /// A thread of a lifecycle could not be started.
+    #[error("cannot start the {role} thread")]
+    Spawn {
+        /// What it would have done.
+        role: Role,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A thread of a lifecycle panicked; the panic's message went to stderr.
+    #[error("the {role} thread panicked: {message}")]
+    Panicked {
+        /// What it was doing.
+        role: Role,
+        /// What the panic said.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Says in which file it was.
+    pub(crate) fn in_file(self, path: impl Into<PathBuf>) -> Error {
+        Error::File { path: path.into(), source: Box::new(self) }
+    }
+}

@@ -1,0 +1,138 @@
+//! Threads that begin together, and whose end, good or bad, is waited for.
+//!
+//! Knows nothing about modules.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use crate::error::Error;
+use crate::observer::Role;
+
+/// Where threads wait until all of them are ready.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    n_arrived: usize,
+    /// Whether to go on or to go home, once that is decided.
+    may_pass: Option<bool>,
+}
+
+/// The one who opens the gate. Threads that still wait when it is dropped are sent home, so that
+/// an error or a panic on the thread that started them leaves none behind.
+pub(crate) struct Keeper<'a>(&'a Gate);
+
+impl Gate {
+    pub(crate) fn keeper(&self) -> Keeper<'_> {
+        Keeper(self)
+    }
+
+    /// Waits until the gate is opened; false where it will not be.
+    fn pass(&self) -> bool {
+        let mut state = self.lock();
+        state.n_arrived += 1;
+        self.changed.notify_all();
+        loop {
+            match state.may_pass {
+                Some(may_pass) => return may_pass,
+                None => state = self.wait(state),
+            }
+        }
+    }
+
+    fn decide(&self, mut state: MutexGuard<'_, State>, may_pass: bool) {
+        state.may_pass.get_or_insert(may_pass);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keeper<'_> {
+    /// Opens the gate as soon as that many threads have arrived.
+    pub(crate) fn open(&self, n_threads: usize) {
+        let mut state = self.0.lock();
+        while state.n_arrived < n_threads {
+            state = self.0.wait(state);
+        }
+        self.0.decide(state, true);
+    }
+}
+
+impl Drop for Keeper<'_> {
+    fn drop(&mut self) {
+        self.0.decide(self.0.lock(), false);
+    }
+}
+
+/// A thread that was started and not yet joined.
+pub(crate) struct Handle<'scope, T> {
+    role: Role,
+    thread: ScopedJoinHandle<'scope, T>,
+}
+
+impl<'scope, T: Send + 'scope> Handle<'scope, T> {
+    /// Starts a thread that prepares itself, waits at the gate, and works. Where the gate is not
+    /// opened, `work` is not done. A panic raises `is_stopped` for the other threads to see.
+    pub(crate) fn spawn<'env, W>(
+        scope: &'scope Scope<'scope, 'env>,
+        role: Role,
+        gate: &'env Gate,
+        is_stopped: &'env AtomicBool,
+        prepare: impl FnOnce() -> W + Send + 'env,
+        work: impl FnOnce(W, bool) -> T + Send + 'env,
+    ) -> Result<Handle<'scope, T>, Error>
+    where
+        'env: 'scope,
+    {
+        let body = move || {
+            let _raised_by_a_panic = StopOnPanic(is_stopped);
+            // A thread that cannot prepare itself must arrive all the same, or the gate would wait
+            // for it for ever.
+            let prepared = panic::catch_unwind(AssertUnwindSafe(prepare));
+            let may_pass = gate.pass();
+            match prepared {
+                Ok(worker) => work(worker, may_pass),
+                Err(panic) => panic::resume_unwind(panic),
+            }
+        };
+        let thread = thread::Builder::new().name(role.to_string()).spawn_scoped(scope, body);
+        let thread = thread.map_err(|source| Error::Spawn { role, source })?;
+        Ok(Handle { role, thread })
+    }
+
+    /// Waits for the thread's end.
+    pub(crate) fn join(self) -> Result<T, Error> {
+        let role = self.role;
+        self.thread.join().map_err(|panic| Error::Panicked { role, message: message(&*panic) })
+    }
+}
+
+struct StopOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

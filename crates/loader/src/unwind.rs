@@ -1,0 +1,81 @@
+//! One native backtrace of this thread, as a panic, a crash handler or a profiler takes it.
+//!
+//! The unwinder is the one the program is linked with, which is also the one Wasmtime registers
+//! unwind tables with. It looks every frame up among all registered tables, or among those it has
+//! not yet sorted, before it asks the dynamic linker (libgcc 12 `unwind-dw2-fde.c`,
+//! `_Unwind_Find_FDE`). That is what makes the number of loaded modules felt here.
+#![allow(unsafe_code)]
+
+#[cfg(unix)]
+pub(crate) use unix::frames;
+#[cfg(windows)]
+pub(crate) use windows::frames;
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::{c_int, c_void};
+
+    /// `_URC_NO_REASON`: go on to the next frame (Itanium C++ ABI, exception handling, 1.6).
+    const CONTINUE: c_int = 0;
+
+    type Trace = extern "C" fn(context: *mut c_void, argument: *mut c_void) -> c_int;
+
+    // Rust's standard library links the unwinder that has this.
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(trace: Trace, argument: *mut c_void) -> c_int;
+    }
+
+    extern "C" fn count(_: *mut c_void, frames: *mut c_void) -> c_int {
+        // SAFETY: `frames` below passes a pointer to its own live local, which nothing else uses
+        // until the backtrace has ended.
+        unsafe { *frames.cast::<usize>() += 1 };
+        CONTINUE
+    }
+
+    /// Unwinds from here to the thread's first frame and counts the frames.
+    #[inline(never)]
+    pub(crate) fn frames() -> usize {
+        let mut frames = 0usize;
+        // SAFETY: the callback has the type that the ABI prescribes, does not unwind itself, and
+        // reads its argument as the `usize` it is; both outlive the call.
+        unsafe { _Unwind_Backtrace(count, (&raw mut frames).cast()) };
+        frames
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::ffi::c_void;
+    use std::ptr;
+
+    /// More frames than a lifecycle is deep.
+    const MOST: u32 = 128;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn RtlCaptureStackBackTrace(
+            skip: u32,
+            most: u32,
+            frames: *mut *mut c_void,
+            hash: *mut u32,
+        ) -> u16;
+    }
+
+    /// Unwinds from here to the thread's first frame and counts the frames.
+    #[inline(never)]
+    pub(crate) fn frames() -> usize {
+        let mut frames = [ptr::null_mut(); MOST as usize];
+        // SAFETY: there is room for `MOST` pointers, and the hash may be null.
+        let found =
+            unsafe { RtlCaptureStackBackTrace(0, MOST, frames.as_mut_ptr(), ptr::null_mut()) };
+        usize::from(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_thread_has_frames() {
+        assert!(super::frames() > 1);
+    }
+}

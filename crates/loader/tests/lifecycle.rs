@@ -1,0 +1,343 @@
+//! Every lifecycle, with a handful of modules: who does what in which order, and what an error
+//! leaves behind.
+#![cfg(feature = "compile")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::error::Error as _;
+use std::panic::AssertUnwindSafe;
+
+use common::{Folder, Notes, artifacts, at_least_one, loading_engine, small};
+use expect_test::{Expect, expect};
+use loadline_loader::{
+    Calls, Driven, Error, Event, Observer, Options, Proof, Role, drive, generate,
+};
+use loadline_scenario::{
+    Lifecycle, LoadFrom, Phase, Residency, Schedule, Step, Tables, UnloadOrder, UnloadThread,
+};
+
+const NEWEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::NewestFirst);
+const OLDEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+
+fn run(lifecycle: Lifecycle, modules: usize) -> Driven<Notes> {
+    let artifacts = artifacts(&small(), modules);
+    let schedule = lifecycle.schedule(modules, 7);
+    let observe = |_| Notes::default();
+    drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe).unwrap()
+}
+
+/// The order on each thread, and that every module came and went.
+fn check(lifecycle: Lifecycle, modules: usize, expected: Expect) {
+    let driven = run(lifecycle, modules);
+    let lines: Vec<String> =
+        driven.observers.iter().map(|(role, notes)| format!("{role}: {}", notes.order())).collect();
+    expected.assert_eq(&lines.join("\n"));
+    assert_eq!((driven.proof.loaded, driven.proof.released), (modules, modules));
+}
+
+#[test]
+fn held_modules_leave_in_the_order_asked() {
+    check(OLDEST, 3, expect!["loading-0: +0 +1 +2 -0 -1 -2"]);
+    check(NEWEST, 3, expect!["loading-0: +0 +1 +2 -2 -1 -0"]);
+    let random = Lifecycle::hold_all(UnloadOrder::Random);
+    check(random, 4, expect!["loading-0: +0 +1 +2 +3 -1 -0 -3 -2"]);
+}
+
+#[test]
+fn churn_and_batches_bound_the_residents() {
+    let window = Lifecycle { residency: Residency::Window(at_least_one(2)), ..OLDEST };
+    check(window, 4, expect!["loading-0: +0 +1 -0 +2 -1 +3 -2 -3"]);
+    let batches = Lifecycle { residency: Residency::Batches(at_least_one(2)), ..NEWEST };
+    check(batches, 3, expect!["loading-0: +0 +1 -1 -0 +2 -2"]);
+}
+
+#[test]
+fn unwinds_come_where_they_are_asked() {
+    let before = Lifecycle { unwinds_before_unload: 2, ..NEWEST };
+    check(before, 2, expect!["loading-0: +0 +1 ! ! -1 -0"]);
+    let every = Lifecycle { unwind_every: Some(at_least_one(2)), ..NEWEST };
+    check(every, 3, expect!["loading-0: +0 +1 ! +2 -2 -1 -0"]);
+    assert_eq!(run(every, 4).proof.unwound, 2);
+}
+
+#[test]
+fn several_threads_share_the_loads() {
+    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
+    check(
+        two,
+        5,
+        expect![[r#"
+            loading-0: +0 +2 +4
+            loading-1: +1 +3
+            finishing: -0 -1 -2 -3 -4"#]],
+    );
+    let churning = Lifecycle { residency: Residency::Window(at_least_one(1)), ..two };
+    check(
+        churning,
+        4,
+        expect![[r#"
+            loading-0: +0 -0 +2 -2
+            loading-1: +1 -1 +3 -3
+            finishing: "#]],
+    );
+    let idle = Lifecycle { threads: at_least_one(3), ..OLDEST };
+    check(
+        idle,
+        1,
+        expect![[r#"
+            loading-0: +0
+            loading-1: 
+            loading-2: 
+            finishing: -0"#]],
+    );
+}
+
+#[test]
+fn another_thread_drops_what_it_is_handed() {
+    let other = Lifecycle {
+        residency: Residency::Batches(at_least_one(2)),
+        unload_thread: UnloadThread::Other,
+        ..OLDEST
+    };
+    check(
+        other,
+        5,
+        expect![[r#"
+            loading-0: +0 +1 +2 +3 +4
+            unloading: -0 -1 -2 -3 -4"#]],
+    );
+    let held = Lifecycle { unload_thread: UnloadThread::Other, unwinds_before_unload: 1, ..NEWEST };
+    check(
+        held,
+        3,
+        expect![[r#"
+            loading-0: +0 +1 +2 !
+            unloading: -2 -1 -0"#]],
+    );
+    let driven = run(Lifecycle { threads: at_least_one(3), ..other }, 10);
+    let roles: Vec<String> = driven.observers.iter().map(|(role, _)| role.to_string()).collect();
+    assert_eq!(roles, ["loading-0", "loading-1", "loading-2", "finishing", "unloading"]);
+    assert_eq!((driven.proof.loaded, driven.proof.released), (10, 10));
+}
+
+/// Handing over and waiting belong to no phase, so they are announced.
+#[test]
+fn what_belongs_to_no_phase_is_announced() {
+    let artifacts = artifacts(&small(), 3);
+    let lifecycle = Lifecycle {
+        residency: Residency::Window(at_least_one(1)),
+        unload_thread: UnloadThread::Other,
+        ..OLDEST
+    };
+    let schedule = lifecycle.schedule(3, 7);
+    let options = Options::default();
+    let observe = |_| Notes::default();
+    let driven = drive(&loading_engine(), &artifacts, &schedule, &options, observe).unwrap();
+    expect![". r0 +0 . r1 +1 . r2 +2"].assert_eq(&driven.observers[0].1.all());
+    assert!(driven.observers[1].1.all().starts_with(". -0"));
+
+    let schedule = OLDEST.schedule(2, 7);
+    let driven = drive(&loading_engine(), &artifacts, &schedule, &options, observe).unwrap();
+    expect![". r0 +0 r1 +1 -0 -1"].assert_eq(&driven.observers[0].1.all());
+}
+
+#[test]
+fn files_are_read_or_mapped() {
+    let folder = Folder::generated(3, Tables::Keep);
+    let schedule = OLDEST.schedule(3, 7);
+    let call = |index| generate::call(&small(), index);
+    let calls = Some(Calls { every: at_least_one(2), call: &call });
+    let observe = |_| Notes::default();
+
+    let bytes = Options { calls, ..Options::default() };
+    let driven = drive(&loading_engine(), &folder.files, &schedule, &bytes, observe).unwrap();
+    expect![". r0 +0 =0 r1 +1 r2 +2 =2 -0 -1 -2"].assert_eq(&driven.observers[0].1.all());
+    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, released: 3 });
+
+    let file = Options { calls, load_from: LoadFrom::File, ..Options::default() };
+    let driven = drive(&loading_engine(), &folder.files, &schedule, &file, observe).unwrap();
+    expect![". +0 =0 +1 +2 =2 -0 -1 -2"].assert_eq(&driven.observers[0].1.all());
+    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, released: 3 });
+}
+
+#[test]
+fn nobody_has_to_watch() {
+    let folder = Folder::generated(2, Tables::Strip);
+    let schedule = OLDEST.schedule(2, 7);
+    let driven =
+        drive(&loading_engine(), &folder.files, &schedule, &Options::default(), |_| ()).unwrap();
+    assert_eq!(driven.proof.released, 2);
+    assert_eq!(driven.observers, [(Role::Loading(0), ())]);
+}
+
+#[test]
+fn stripping_is_never_silently_left_out() {
+    let kept = Folder::generated(2, Tables::Keep);
+    let schedule = OLDEST.schedule(2, 7);
+    let mut options = Options { tables: Tables::Strip, ..Options::default() };
+    let engine = loading_engine();
+    drive(&engine, &kept.files, &schedule, &options, |_| ()).unwrap();
+
+    options.load_from = LoadFrom::File;
+    let error = drive(&engine, &kept.files, &schedule, &options, |_| ()).unwrap_err();
+    assert!(matches!(cause(&error), Error::TablesInFile), "{error:?}");
+    let stripped = Folder::generated(2, Tables::Strip);
+    drive(&engine, &stripped.files, &schedule, &options, |_| ()).unwrap();
+
+    let in_memory = artifacts(&small(), 2);
+    let error = drive(&engine, &in_memory, &schedule, &options, |_| ()).unwrap_err();
+    assert!(matches!(cause(&error), Error::NotInFile), "{error:?}");
+}
+
+/// The error of the module, behind its index and its path.
+fn cause(error: &Error) -> &Error {
+    match error {
+        Error::Module { source, .. } => source,
+        other => panic!("an error of a module was expected: {other:?}"),
+    }
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[test]
+fn a_corrupt_artifact_is_named_and_the_rest_released() {
+    let folder = Folder::generated(6, Tables::Keep);
+    let corrupt = folder.files[3].path().to_owned();
+    let zeros = vec![0; folder.files[3].contents().bytes];
+    std::fs::write(&corrupt, &zeros).unwrap();
+    for threads in [1, 2] {
+        for unload_thread in [UnloadThread::Same, UnloadThread::Other] {
+            let lifecycle = Lifecycle { threads: at_least_one(threads), unload_thread, ..OLDEST };
+            let schedule = lifecycle.schedule(6, 7);
+            let engine = loading_engine();
+            let options = Options::default();
+            let error = drive(&engine, &folder.files, &schedule, &options, |_| Notes::default())
+                .unwrap_err();
+            let text = chain(&error).replace(corrupt.to_str().unwrap(), "FILE");
+            expect!["cannot deserialize module 3 (FILE): refused by Wasmtime: failed to parse precompiled artifact as an ELF: Unsupported ELF header"].assert_eq(&text);
+            assert!(matches!(error, Error::Module { phase: Phase::Deserialize, index: 3, .. }));
+            assert!(is_unused(engine));
+        }
+    }
+    std::fs::write(&corrupt, &zeros[..100]).unwrap();
+    let schedule = OLDEST.schedule(6, 7);
+    let error = drive(&loading_engine(), &folder.files, &schedule, &Options::default(), |_| ())
+        .unwrap_err();
+    assert!(matches!(cause(&error), Error::Length { found: 100, .. }), "{error:?}");
+    std::fs::remove_file(&corrupt).unwrap();
+    let error = drive(&loading_engine(), &folder.files, &schedule, &Options::default(), |_| ())
+        .unwrap_err();
+    assert!(matches!(cause(&error), Error::Read { .. }), "{error:?}");
+}
+
+/// Whether every module that was loaded with `engine` is gone: modules keep their engine.
+fn is_unused(engine: loadline_loader::wasmtime::Engine) -> bool {
+    let weak = engine.weak();
+    drop(engine);
+    weak.upgrade().is_none()
+}
+
+#[test]
+fn the_wrong_module_is_found_out() {
+    let folder = Folder::generated(3, Tables::Keep);
+    let schedule = OLDEST.schedule(3, 7);
+    let call = |index| loadline_loader::Call {
+        expected: 1 + generate::call(&small(), index).expected,
+        ..generate::call(&small(), index)
+    };
+    let calls = Some(Calls { every: at_least_one(1), call: &call });
+    let options = Options { calls, ..Options::default() };
+    let error = drive(&loading_engine(), &folder.files, &schedule, &options, |_| ()).unwrap_err();
+    assert!(matches!(cause(&error), Error::WrongResult { .. }), "{error:?}");
+}
+
+#[test]
+fn a_wrong_schedule_is_an_error() {
+    let artifacts = artifacts(&small(), 1);
+    let check = |steps: &[Step], expected: Expect| {
+        let threads = vec![steps.to_vec()];
+        let schedule = Schedule { threads, finish: Vec::new(), unload_thread: UnloadThread::Same };
+        let options = Options::default();
+        let error = drive(&loading_engine(), &artifacts, &schedule, &options, |_| ()).unwrap_err();
+        expected.assert_eq(&error.to_string());
+    };
+    check(
+        &[Step::Load(0), Step::Load(0)],
+        expect!["the schedule is wrong about module 0: it is loaded already"],
+    );
+    check(&[Step::Unload(0)], expect!["the schedule is wrong about module 0: it is not loaded"]);
+    check(
+        &[Step::Load(1)],
+        expect!["the schedule is wrong about module 1: there is no such module"],
+    );
+    check(
+        &[Step::Unload(1)],
+        expect!["the schedule is wrong about module 1: there is no such module"],
+    );
+}
+
+/// Panics at its first step in one role, or where it is made.
+struct Panicking {
+    role: Role,
+}
+
+impl Observer for Panicking {
+    fn step(&mut self, _: Event) {
+        assert!(self.role != Role::Loading(1), "loading went wrong");
+        assert!(self.role != Role::Unloading, "unloading went wrong");
+    }
+}
+
+impl Panicking {
+    fn make(when_made: bool, role: Role) -> Panicking {
+        let mut made = Panicking { role };
+        if when_made {
+            made.step(Event { phase: Phase::Call, module: None, progress: 1 });
+        }
+        made
+    }
+}
+
+#[test]
+fn a_panicking_thread_is_an_error_and_nothing_hangs() {
+    let artifacts = artifacts(&small(), 8);
+    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
+    let other = Lifecycle { unload_thread: UnloadThread::Other, ..OLDEST };
+    for when_made in [false, true] {
+        let options = Options::default();
+        for (lifecycle, expected) in [
+            (two, "the loading-1 thread panicked: loading went wrong"),
+            (other, "the unloading thread panicked: unloading went wrong"),
+        ] {
+            let engine = loading_engine();
+            let schedule = lifecycle.schedule(8, 7);
+            let observe = |role| Panicking::make(when_made, role);
+            let error = drive(&engine, &artifacts, &schedule, &options, observe).map(|_| ());
+            assert_eq!(error.unwrap_err().to_string(), expected);
+            assert!(is_unused(engine));
+        }
+    }
+}
+
+#[test]
+fn a_panic_on_the_calling_thread_leaves_no_thread_waiting() {
+    let artifacts = artifacts(&small(), 2);
+    let other = Lifecycle { unload_thread: UnloadThread::Other, ..OLDEST };
+    let schedule = other.schedule(2, 7);
+    let engine = loading_engine();
+    let caught = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let observe = |role| assert!(role == Role::Unloading, "the calling thread's observer");
+        drive(&engine, &artifacts, &schedule, &Options::default(), observe).map(|_| ())
+    }));
+    assert!(caught.is_err());
+    assert!(is_unused(engine));
+}
