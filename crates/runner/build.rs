@@ -1,0 +1,15 @@
+//! Tells the runner which Wasmtime it is built with: Cargo's lock file knows the whole version, the
+//! crate itself shows none.
+
+use std::path::Path;
+
+fn main() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let text = std::fs::read_to_string(&lock).unwrap_or_default();
+    let mut lines = text.lines().skip_while(|line| *line != "name = \"wasmtime\"").skip(1);
+    let version = lines.next().and_then(|line| line.strip_prefix("version = \""));
+    let version =
+        version.map_or("unknown (no Cargo.lock)", |version| version.trim_end_matches('"'));
+    println!("cargo::rustc-env=LOADLINE_WASMTIME={version}");
+}

@@ -1,0 +1,246 @@
+//! Compiled artifacts that outlive a process: one folder a corpus, one file an artifact, and a
+//! manifest with what each holds and its digest.
+//!
+//! Preparing checks every file against the manifest and makes again what is missing or changed, so
+//! a measured run need not: it trusts the folder, which lies in the user's own target directory.
+
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use loadline_loader::compile::Workshop;
+use loadline_loader::{Artifact, ArtifactFile, ArtifactKind, Contents, Digest, compile, engine};
+use loadline_scenario::{Corpus, Prepare, Tables};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The folder of one corpus.
+#[derive(Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// One artifact as the manifest has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Row {
+    digest: [u8; 32],
+    is_component: bool,
+    bytes: usize,
+    functions: usize,
+    fdes: usize,
+    has_tables: bool,
+}
+
+impl Row {
+    fn of(artifact: &Artifact) -> Row {
+        let contents = artifact.contents();
+        Row {
+            digest: artifact.digest().to_bytes(),
+            is_component: contents.kind == ArtifactKind::Component,
+            bytes: contents.bytes,
+            functions: contents.functions,
+            fdes: contents.fdes,
+            has_tables: contents.has_tables,
+        }
+    }
+
+    fn contents(&self) -> Contents {
+        let kind = if self.is_component { ArtifactKind::Component } else { ArtifactKind::Module };
+        let Row { bytes, functions, fdes, has_tables, .. } = *self;
+        Contents { kind, bytes, functions, fdes, has_tables }
+    }
+
+    fn digest(&self) -> Digest {
+        // SAFETY: `Row::of` took it of an artifact, and the manifest lies in a folder that belongs
+        // to the user who starts this program, as the program itself does.
+        unsafe { Digest::recorded(self.digest) }
+    }
+}
+
+impl Cache {
+    /// The folder for `corpus` with `tables` under `root`. What shapes an artifact is in its name:
+    /// the corpus, the content of the user's files, and the engine.
+    pub fn of(root: &Path, corpus: &Corpus, tables: Tables) -> Result<Cache, Error> {
+        let mut key = blake3::Hasher::new();
+        let engine = engine::generating()?;
+        let mut compatibility = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut compatibility);
+        key.update(&compatibility.finish().to_le_bytes());
+        key.update(env!("CARGO_PKG_VERSION").as_bytes());
+        key.update(&serde_json::to_vec(corpus).expect("a corpus is plain data"));
+        if let Corpus::Files(paths) = corpus {
+            for path in paths {
+                let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
+                key.update(blake3::hash(&bytes).as_bytes());
+            }
+        }
+        let name = &key.finalize().to_hex()[..16];
+        Ok(Cache { folder: root.join(format!("{name}-{}", tables.name())) })
+    }
+
+    /// The first `modules` artifacts, as they were when they were prepared.
+    pub fn artifacts(&self, modules: usize) -> Result<Vec<ArtifactFile>, Error> {
+        let rows = self.rows()?;
+        if rows.len() < modules {
+            let (folder, found) = (self.folder.clone(), rows.len());
+            return Err(Error::NotPrepared { folder, found, wanted: modules });
+        }
+        let file = |(index, row): (usize, &Row)| {
+            // SAFETY: `prepare` wrote the file, or found it to have this digest; the folder belongs
+            // to the user, and files in it are replaced by renaming only.
+            unsafe { ArtifactFile::trusted(self.path(index), row.contents()) }
+        };
+        Ok(rows.iter().take(modules).enumerate().map(file).collect())
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("{index:06}.cwasm"))
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.folder.join("manifest.json")
+    }
+
+    /// The manifest's rows; none where there is no manifest, or none that can be read: then
+    /// everything is made again.
+    fn rows(&self) -> Result<Vec<Row>, Error> {
+        let path = self.manifest();
+        match fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(Error::read(path, source)),
+        }
+    }
+
+    fn save(&self, rows: &[Row]) -> Result<(), Error> {
+        let path = self.manifest();
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        let bytes = serde_json::to_vec(rows).expect("rows are plain data");
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+/// Makes the artifacts that `request` names, where they are not there and whole. Another process
+/// that prepares the same corpus at this time is waited for.
+pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
+    let cache = Cache::of(&request.cache, &request.corpus, request.tables)?;
+    let folder = &cache.folder;
+    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+    let _lock = lock(&folder.join("lock"))?;
+    let known = cache.rows()?;
+    let kept = match request.tables {
+        Tables::Keep => None,
+        Tables::Strip => Some(Cache::of(&request.cache, &request.corpus, Tables::Keep)?),
+    };
+    let kept = kept.map(|kept| Ok::<_, Error>((kept.rows()?, kept))).transpose()?;
+    let workshop = std::sync::OnceLock::new();
+    let make = |index: usize| -> Result<Row, Error> {
+        let path = cache.path(index);
+        if let Some(row) = known.get(index)
+            && verified(&path, row).is_some()
+        {
+            return Ok(row.clone());
+        }
+        let from_kept =
+            kept.as_ref().and_then(|(rows, kept)| verified(&kept.path(index), rows.get(index)?));
+        let mut artifact = match from_kept {
+            Some(artifact) => artifact,
+            None => {
+                let workshop = workshop.get_or_init(|| open(&request.corpus));
+                workshop
+                    .as_ref()
+                    .map_err(|error| Error::Corpus(error.to_string()))?
+                    .artifact(index)?
+            }
+        };
+        artifact.apply(request.tables)?;
+        artifact.save_unsynced(&path)?;
+        Ok(Row::of(&artifact))
+    };
+    let mut rows = in_parallel(request.modules, make, progress)?;
+    rows.extend(known.into_iter().skip(request.modules));
+    cache.save(&rows)
+}
+
+/// The artifact at `path`, if it is the one the manifest means.
+fn verified(path: &Path, row: &Row) -> Option<Artifact> {
+    Artifact::verified(fs::read(path).ok()?, &row.digest()).ok()
+}
+
+/// Held until it is dropped, or the process ends.
+fn lock(path: &Path) -> Result<File, Error> {
+    let open = File::options().create(true).truncate(false).write(true).open(path);
+    let locked = open.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn open(corpus: &Corpus) -> Result<Workshop, Error> {
+    let Corpus::Files(paths) = corpus else { return Ok(Workshop::open(corpus)?) };
+    let engine = engine::compiling()?;
+    let artifact = |path: &PathBuf| -> Result<Artifact, Error> {
+        if path.extension().is_none_or(|ending| ending != "cwasm") {
+            return Ok(compile::file(&engine, path)?);
+        }
+        let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
+        // SAFETY: the user put the path of an artifact into a scenario for it to be run; nobody
+        // else can vouch for it. README.md says so where scenarios are described.
+        let artifact = unsafe { Artifact::trusted(bytes) };
+        artifact.map_err(|error| Error::Corpus(format!("{}: {error}", path.display())))
+    };
+    let artifacts = paths.iter().map(artifact).collect::<Result<Vec<_>, Error>>()?;
+    Ok(Workshop::Copying(artifacts))
+}
+
+/// Makes rows `0..total` on all processors, and stops at the first error.
+fn in_parallel(
+    total: usize,
+    make: impl Fn(usize) -> Result<Row, Error> + Sync,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Row>, Error> {
+    let rows = Mutex::new(vec![None; total]);
+    let failure = Mutex::new(None);
+    let (next, done, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let work = || {
+        while !stopped.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= total {
+                break;
+            }
+            match make(index) {
+                Ok(row) => {
+                    rows.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(row);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+                Err(error) => {
+                    stopped.store(true, Ordering::Relaxed);
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(work);
+        }
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => {
+            let rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Ok(rows
+                .into_iter()
+                .map(|row| row.expect("without an error every row was made"))
+                .collect())
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What can go wrong in a run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Loading, compiling or driving.
+    #[error(transparent)]
+    Loader(#[from] loadline_loader::Error),
+    /// The corpus cannot be opened; said once for every artifact that needs it.
+    #[error("{0}")]
+    Corpus(String),
+    /// A file of the user's or of the cache.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cache does not take a file.
+    #[error("cannot write {}: {source} (artifacts need room under target/)", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The artifacts were not prepared, or were deleted since.
+    #[error("{found} of {wanted} artifacts are prepared in {} (was it deleted during the session?)", folder.display())]
+    NotPrepared {
+        /// The corpus's folder.
+        folder: PathBuf,
+        /// How many artifacts are there.
+        found: usize,
+        /// How many are wanted.
+        wanted: usize,
+    },
+    /// The memory for planted work.
+    #[error("cannot map {bytes} bytes for planted work: {source}")]
+    Map {
+        /// How much.
+        bytes: usize,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// A file that cannot be read.
+    pub fn read(path: impl AsRef<Path>, source: io::Error) -> Error {
+        Error::Read { path: path.as_ref().to_owned(), source }
+    }
+}

@@ -1,0 +1,92 @@
+//! One request, one fresh process: reads it from standard input, carries it out, and answers on
+//! standard output, one message a line.
+//!
+//! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
+
+mod cache;
+mod environment;
+mod error;
+mod frames;
+mod measure;
+mod planted;
+mod process;
+mod unwinder;
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use loadline_probe::Probe;
+use loadline_scenario::{Absent, Message, Prepare, Request};
+
+fn main() -> ExitCode {
+    process::end_with_parent();
+    process::fix_addresses();
+    process::raise_descriptor_limit();
+    match answer() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&Message::Failed { error });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer() -> Result<(), String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot read the request: {error}"))?;
+    let request: Request = serde_json::from_str(&text)
+        .map_err(|error| format!("cannot read the request: {error} (cargo xtask starts this)"))?;
+    match request {
+        Request::Describe { metrics } => {
+            say(&Message::Environment(Box::new(environment::describe())));
+            for (metric, availability) in Probe::open(&metrics).availability() {
+                if let Err(absence) = availability {
+                    say(&Message::Absent(Absent { metric, absence }));
+                }
+            }
+        }
+        Request::Prepare(request) => prepare(&request)?,
+        Request::Measure(request) => {
+            let measured = measure::measure(&request).map_err(|error| chain(&error))?;
+            say(&Message::Proof(measured.proof));
+            measured.samples.into_iter().for_each(|sample| say(&Message::Sample(sample)));
+        }
+    }
+    say(&Message::Done);
+    Ok(())
+}
+
+fn prepare(request: &Prepare) -> Result<(), String> {
+    let total = request.modules;
+    let step = (total / 50).max(1);
+    let progress = |done: usize| {
+        if done.is_multiple_of(step) || done == total {
+            say(&Message::Progress { done, total });
+        }
+    };
+    cache::prepare(request, &progress).map_err(|error| chain(&error))
+}
+
+/// An error with everything that led to it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn say(message: &Message) {
+    let mut line = serde_json::to_vec(message).expect("a message is plain data");
+    line.push(b'\n');
+    // Whoever asked may be gone; then nobody is left to tell.
+    let _ = std::io::stdout().lock().write_all(&line);
+}

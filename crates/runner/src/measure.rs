@@ -1,0 +1,302 @@
+//! One measured run: drives the lifecycle under counters and says what they read.
+
+use std::fs::File;
+use std::io::Read;
+
+use loadline_loader::{Calls, Event, Observer, Options, Role, drive, engine, generate};
+use loadline_probe::{Probe, Totals};
+use loadline_scenario::{
+    Absence, Corpus, Measure, Metric, Modules, Phase, Proof, Reading, Residency, Sample, Scope,
+    Subject, UnloadThread,
+};
+
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::frames::{self, FrameCounts};
+use crate::planted;
+
+/// The first population at which cumulative counts are kept; then at every doubling.
+const FIRST_CHECKPOINT: usize = 16;
+
+/// The phases a thread can spend time in.
+const MEASURED: [Phase; 5] =
+    [Phase::Read, Phase::Deserialize, Phase::Call, Phase::Unwind, Phase::Unload];
+
+/// What one run proved, and what was read.
+#[derive(Debug)]
+pub struct Measured {
+    /// The counts by which it proves its work.
+    pub proof: Proof,
+    /// The readings.
+    pub samples: Vec<Sample>,
+}
+
+/// Carries out one run.
+pub fn measure(request: &Measure) -> Result<Measured, Error> {
+    match &request.subject {
+        Subject::Planted(planted) => {
+            let mut samples = Samples::new(request.modules);
+            let before = Resident::now();
+            let mut probe = Probe::open(&request.metrics);
+            probe.start();
+            let units = planted::work(planted, request.modules, &mut probe)?;
+            let resident = before.grown();
+            samples.totals(Phase::Work, Scope::Process, &probe.totals(Phase::Work));
+            samples.push(Phase::Work, Metric::ResidentBytes, resident);
+            let proof = Proof { planted: units, ..Proof::default() };
+            Ok(Measured { proof, samples: samples.list })
+        }
+        Subject::Modules(subject) => measure_modules(request, subject),
+    }
+}
+
+fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
+    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables)?;
+    let artifacts = cache.artifacts(request.modules)?;
+    let schedule = subject.lifecycle.schedule(request.modules, request.seed);
+    let engine = engine::loading()?;
+    let call;
+    let calls = match &subject.corpus {
+        Corpus::Generated(axes) => {
+            call = |index| generate::call(axes, index);
+            Some(Calls { every: subject.call_every, call: &call })
+        }
+        // Nobody said what the user's own functions take and return.
+        Corpus::Files(_) => None,
+    };
+    let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
+    let lifecycle = &subject.lifecycle;
+    let is_alone = lifecycle.threads.get() == 1 && lifecycle.unload_thread == UnloadThread::Same;
+    let watch = Watch {
+        metrics: &request.metrics,
+        modules: request.modules,
+        keeps_checkpoints: is_alone,
+        unloads_in_one_go: is_alone && lifecycle.residency == Residency::All,
+    };
+    frames::resolve();
+    let driven =
+        drive(&engine, &artifacts, &schedule, &options, |role| Watcher::new(&watch, role))?;
+    let frames = frames::counts();
+    let proof = Proof {
+        loaded: driven.proof.loaded,
+        called: driven.proof.called,
+        unwound: driven.proof.unwound,
+        released: driven.proof.released,
+        registered: frames.map(|frames| frames.registered),
+        deregistered: frames.map(|frames| frames.deregistered),
+        planted: 0,
+        unwinder_path: crate::unwinder::active_path(),
+    };
+    let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
+    let samples = samples(&watch, watchers, frames);
+    Ok(Measured { proof, samples })
+}
+
+/// What every thread's watcher is told.
+struct Watch<'a> {
+    metrics: &'a [Metric],
+    modules: usize,
+    /// One thread does everything, so its populations are the process's.
+    keeps_checkpoints: bool,
+    /// From the first drop on there is nothing but drops: counters are read at checkpoints only.
+    unloads_in_one_go: bool,
+}
+
+/// Counts the phases of one thread. Everything it keeps is allocated before the first step.
+struct Watcher {
+    role: Role,
+    probe: Probe,
+    checkpoints: Vec<Checkpoint>,
+    keeps_checkpoints: bool,
+    unloads_in_one_go: bool,
+    modules: usize,
+    resident: Option<ResidentOverLoad>,
+}
+
+/// Cumulative counts when `modules` had gone through `phase`.
+struct Checkpoint {
+    phase: Phase,
+    modules: usize,
+    totals: Totals,
+}
+
+struct ResidentOverLoad {
+    before: Resident,
+    grown: Reading,
+}
+
+impl Watcher {
+    fn new(watch: &Watch<'_>, role: Role) -> Watcher {
+        let counts_resident =
+            watch.keeps_checkpoints && watch.metrics.contains(&Metric::ResidentBytes);
+        let doublings = watch.modules.max(1).ilog2() as usize + 1;
+        let mut watcher = Watcher {
+            role,
+            probe: Probe::open(watch.metrics),
+            checkpoints: Vec::with_capacity(MEASURED.len() * doublings),
+            keeps_checkpoints: watch.keeps_checkpoints,
+            unloads_in_one_go: watch.unloads_in_one_go,
+            modules: watch.modules,
+            resident: None,
+        };
+        if counts_resident {
+            let grown = Reading::Unavailable(Absence::NotMeasured);
+            watcher.resident = Some(ResidentOverLoad { before: Resident::now(), grown });
+        }
+        watcher.probe.start();
+        watcher
+    }
+
+    /// The counts so far of a phase; those of `load` are its parts together.
+    fn totals(&self, phase: Phase) -> Totals {
+        let of = |phase: Phase| self.probe.totals(phase);
+        // Spelled out by number: a list would have to be allocated while something is measured.
+        match *phase.parts() {
+            [] => of(phase),
+            [a] => of(a),
+            [a, b] => Totals::sum(&[of(a), of(b)]),
+            [a, b, c, ..] => Totals::sum(&[of(a), of(b), of(c)]),
+        }
+    }
+
+    fn keep(&mut self, phase: Phase, modules: usize) {
+        if self.checkpoints.len() < self.checkpoints.capacity() {
+            let totals = self.totals(phase);
+            self.checkpoints.push(Checkpoint { phase, modules, totals });
+        }
+    }
+
+    /// After the last load: how much the resident set has grown since before the first.
+    fn read_resident(&mut self) {
+        if let Some(resident) = &mut self.resident {
+            resident.grown = resident.before.grown();
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn step(&mut self, event: Event) {
+        let is_last = event.progress == self.modules;
+        let is_checkpoint = self.keeps_checkpoints
+            && (is_last
+                || (event.progress >= FIRST_CHECKPOINT && event.progress.is_power_of_two()));
+        if event.phase == Phase::Unload && self.unloads_in_one_go && !is_checkpoint {
+            return;
+        }
+        self.probe.lap(Some(event.phase));
+        if !is_checkpoint {
+            return;
+        }
+        match event.phase {
+            Phase::Deserialize => {
+                self.keep(Phase::Load, event.progress);
+                self.keep(Phase::Deserialize, event.progress);
+                if is_last {
+                    self.read_resident();
+                }
+            }
+            Phase::Unload => self.keep(Phase::Unload, event.progress),
+            _ => {}
+        }
+        // What was done here belongs to no phase.
+        self.probe.lap(None);
+    }
+
+    fn idle(&mut self) {
+        self.probe.lap(None);
+    }
+}
+
+fn samples(watch: &Watch<'_>, watchers: Vec<Watcher>, frames: Option<FrameCounts>) -> Vec<Sample> {
+    let mut samples = Samples::new(watch.modules);
+    for checkpoint in watchers.iter().flat_map(|watcher| &watcher.checkpoints) {
+        if checkpoint.modules < watch.modules {
+            let mut early = Samples::new(checkpoint.modules);
+            early.totals(checkpoint.phase, Scope::Process, &checkpoint.totals);
+            early.list.retain(|sample| sample.reading.value().is_some());
+            samples.list.append(&mut early.list);
+        }
+    }
+    let derived = [Phase::Load, Phase::Total];
+    for phase in MEASURED.into_iter().chain(derived) {
+        let of_threads: Vec<Totals> =
+            watchers.iter().map(|watcher| watcher.totals(phase)).collect();
+        samples.totals(phase, Scope::Process, &Totals::sum(&of_threads));
+        for (watcher, totals) in watchers.iter().zip(&of_threads) {
+            if watchers.len() > 1 && totals.laps() > 0 {
+                samples.totals(phase, Scope::Thread(thread_number(watcher.role, watch)), totals);
+            }
+        }
+    }
+    if let Some(frames) = frames {
+        for phase in [Phase::Deserialize, Phase::Load, Phase::Total] {
+            samples.push(phase, Metric::FramesRegistered, Reading::Exact(frames.registered));
+        }
+        for phase in [Phase::Unload, Phase::Total] {
+            samples.push(phase, Metric::FramesDeregistered, Reading::Exact(frames.deregistered));
+        }
+    }
+    if let Some(resident) = watchers.iter().find_map(|watcher| watcher.resident.as_ref()) {
+        samples.push(Phase::Load, Metric::ResidentBytes, resident.grown);
+    }
+    samples.list.retain(|sample| watch.metrics.contains(&sample.metric));
+    samples.list
+}
+
+/// Loading threads from 0, then the one that unloads, then the one that finishes.
+fn thread_number(role: Role, watch: &Watch<'_>) -> usize {
+    match role {
+        Role::Loading(thread) => thread,
+        Role::Unloading => watch.modules,
+        Role::Finishing => watch.modules + 1,
+    }
+}
+
+/// The readings of one population.
+struct Samples {
+    modules: usize,
+    list: Vec<Sample>,
+}
+
+impl Samples {
+    fn new(modules: usize) -> Samples {
+        Samples { modules, list: Vec::new() }
+    }
+
+    fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
+        for (metric, reading) in totals.iter() {
+            self.list.push(Sample { phase, metric, scope, modules: self.modules, reading });
+        }
+    }
+
+    fn push(&mut self, phase: Phase, metric: Metric, reading: Reading) {
+        let (scope, modules) = (Scope::Process, self.modules);
+        self.list.push(Sample { phase, metric, scope, modules, reading });
+    }
+}
+
+/// The size of the resident set at one moment, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Resident(Option<u64>);
+
+impl Resident {
+    /// Reads `Rss` from `/proc/self/smaps_rollup`, which walks the page tables: `statm` lags behind
+    /// by up to dozens of pages a processor on many kernels (Documentation/filesystems/proc.rst).
+    fn now() -> Resident {
+        let mut buffer = [0; 4096];
+        let read =
+            File::open("/proc/self/smaps_rollup").and_then(|mut file| file.read(&mut buffer));
+        let text = read.ok().and_then(|read| std::str::from_utf8(&buffer[..read]).ok());
+        let row = text.and_then(|text| text.lines().find_map(|line| line.strip_prefix("Rss:")));
+        let kib = row.and_then(|row| row.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        Resident(kib.map(|kib| kib * 1024))
+    }
+
+    /// How much larger it is now; a set that has shrunk has grown by nothing.
+    fn grown(self) -> Reading {
+        match (self.0, Resident::now().0) {
+            (Some(before), Some(now)) => Reading::Exact(now.saturating_sub(before)),
+            _ => Reading::Unavailable(Absence::NotOnThisPlatform),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! How this process stands to the system: fixed addresses, and an end with its parent.
+
+#![allow(unsafe_code)]
+
+/// Starts this program again with address randomisation off, where the system allows it; returns
+/// where it is off already or cannot be turned off.
+///
+/// Which addresses modules get decides in which order libgcc keeps their tables; with fixed
+/// addresses a run repeats. Containers often forbid the call; the environment records what is.
+#[cfg(target_os = "linux")]
+pub fn fix_addresses() {
+    use std::os::unix::process::CommandExt;
+
+    const QUERY: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: personality(2) takes a number and returns one; this value only asks.
+    let current = unsafe { libc::personality(QUERY) };
+    if current < 0 || current & libc::ADDR_NO_RANDOMIZE != 0 {
+        return;
+    }
+    let wanted = (current | libc::ADDR_NO_RANDOMIZE) as libc::c_ulong;
+    // SAFETY: as above; the bit takes effect at the next execve.
+    let done = unsafe { libc::personality(wanted) };
+    // SAFETY: as above.
+    let now = unsafe { libc::personality(QUERY) };
+    let Ok(program) = std::env::current_exe() else { return };
+    if done >= 0 && now & libc::ADDR_NO_RANDOMIZE != 0 {
+        // Returns only where the program cannot be started again; then this process goes on.
+        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    }
+}
+
+/// Not offered on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn fix_addresses() {}
+
+/// Has the kernel end this process when the one that started it ends, however that happens.
+#[cfg(target_os = "linux")]
+pub fn end_with_parent() {
+    // SAFETY: prctl(PR_SET_PDEATHSIG) takes a signal number and touches no memory.
+    let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// Not offered on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_parent() {}
+
+/// Raises the soft limit of open descriptors to the hard one: modules loaded from files keep a
+/// descriptor each, and the usual soft limit is 1,024.
+#[cfg(unix)]
+pub fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit writes to the struct it is given.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: setrlimit reads the struct. Refused, the limit stays, and the environment has it.
+        let _ = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    }
+}
+
+/// Not offered on this platform.
+#[cfg(not(unix))]
+pub fn raise_descriptor_limit() {}
