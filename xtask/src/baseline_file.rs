@@ -1,0 +1,349 @@
+//! `baselines/<scenario>.toml`: what was last accepted. Reads and writes the file; judges nothing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use loadline_growth::{Kind, Series};
+use loadline_scenario::scenario::Expiry;
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Subject, Tables, Variant};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, ended};
+
+/// The format of baseline files this version reads and writes.
+const FORMAT: u32 = 1;
+
+/// The baselines of one scenario, one for each key.
+#[derive(Debug, Clone, Default)]
+pub struct Baselines {
+    /// Sorted by key.
+    pub all: Vec<Baseline>,
+}
+
+/// What changes growth, and so tells the baselines of one scenario apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// What was changed from the scenario's file.
+    pub variant: Variant,
+    /// Unwinder family and major version, or `none` where no tables are registered.
+    pub unwinder: String,
+    /// Wasmtime's major version.
+    pub wasmtime: String,
+    /// The processor architecture.
+    pub arch: String,
+}
+
+/// What was accepted for one key.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// What it is for.
+    pub key: Key,
+    /// Why it was written.
+    pub reason: String,
+    /// The day, in UTC.
+    pub date: String,
+    /// The order of its runs.
+    pub seed: u64,
+    /// Where it was measured.
+    pub environment: Environment,
+    /// The accepted series, sorted by name.
+    pub series: Vec<Accepted>,
+}
+
+/// One accepted series.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Which.
+    pub name: SeriesName,
+    /// Its rounds.
+    pub series: Series,
+    /// The tail exponent with its interval, for the reader; not judged by. `None` for a flat curve.
+    pub tail: Option<[f64; 3]>,
+    /// Why it may grow beyond linear, where it does.
+    pub superlinear: Option<Acceptance>,
+}
+
+/// Why growth beyond linear is accepted, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// The mechanism.
+    pub reason: String,
+    /// Where it is reported.
+    pub link: String,
+    /// The first version of a component that is no longer accepted: `wasmtime 52`.
+    pub until: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaselinesFile {
+    format: u32,
+    baseline: Vec<BaselineFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaselineFile {
+    key: Key,
+    reason: String,
+    date: String,
+    seed: u64,
+    environment: Environment,
+    series: Vec<SeriesFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesFile {
+    name: SeriesName,
+    unit: String,
+    interleaved: bool,
+    tail_exponent: Option<f64>,
+    tail_interval: Option<[f64; 2]>,
+    superlinear: Option<Acceptance>,
+    rounds: Vec<Vec<f64>>,
+}
+
+impl Key {
+    /// The key of `scenario` in `environment`.
+    pub fn of(scenario: &Scenario, environment: &Environment) -> Key {
+        let is_stripped = match &scenario.subject {
+            Subject::Modules(modules) => modules.tables == Tables::Strip,
+            Subject::Planted(_) => true,
+        };
+        // Without tables nothing is registered, so the unwinder has no list that could grow.
+        let unwinder = if is_stripped { "none".to_owned() } else { environment.unwinder() };
+        Key {
+            variant: scenario.variant.clone(),
+            unwinder,
+            wasmtime: environment.wasmtime_major().to_owned(),
+            arch: environment.arch.clone(),
+        }
+    }
+
+    /// In what this key differs from `other`, for the reader.
+    pub fn differences(&self, other: &Key) -> Vec<String> {
+        let fields = [
+            ("variant", self.variant.to_string(), other.variant.to_string()),
+            ("unwinder", self.unwinder.clone(), other.unwinder.clone()),
+            ("wasmtime", self.wasmtime.clone(), other.wasmtime.clone()),
+            ("architecture", self.arch.clone(), other.arch.clone()),
+        ];
+        let differing = fields.into_iter().filter(|(_, own, other)| own != other);
+        let shown = |text: String| if text.is_empty() { "as written".to_owned() } else { text };
+        differing
+            .map(|(what, own, other)| format!("{what} {} here, {} there", shown(own), shown(other)))
+            .collect()
+    }
+}
+
+impl Baseline {
+    /// The accepted series `name`.
+    pub fn find(&self, name: SeriesName) -> Option<&Accepted> {
+        self.series.iter().find(|accepted| accepted.name == name)
+    }
+
+    /// Whether times measured in `environment` may be compared with this baseline's: the same
+    /// processor and caches, since cost steps where a cache ends and that is not growth.
+    pub fn times_compare(&self, environment: &Environment) -> bool {
+        self.environment.cpu == environment.cpu && self.environment.caches == environment.caches
+    }
+}
+
+impl Acceptance {
+    /// Whether it has ended in `environment`.
+    pub fn has_expired(&self, environment: &Environment) -> bool {
+        let current = environment.wasmtime_major().parse::<u64>().ok();
+        match (Expiry::parse(&self.until), current) {
+            (Some(expiry), Some(current)) => current >= expiry.major,
+            // A version nobody can read is no ground to accept anything.
+            _ => true,
+        }
+    }
+}
+
+impl Baselines {
+    /// The baselines in the file at `path`; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a whole baseline file of this format; the text names
+    /// the line.
+    pub fn read(path: &Path) -> anyhow::Result<Baselines> {
+        let shown = path.display();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Baselines::default());
+            }
+            Err(error) => {
+                return Err(anyhow::Error::from(error).context(format!("cannot read {shown}")));
+            }
+        };
+        Baselines::parse(&text).map_err(|error| {
+            ended(
+                Exit::Usage,
+                format!("cannot use baseline {shown}: {error:#} (git checkout brings it back)"),
+            )
+        })
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Baselines> {
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let format: FormatOnly = toml::from_str(text)?;
+        ensure!(
+            format.format == FORMAT,
+            "format {} is not known to this version, which reads format {FORMAT} (update loadline)",
+            format.format
+        );
+        let file: BaselinesFile = toml::from_str(text)?;
+        debug_assert_eq!(file.format, FORMAT);
+        let all = file.baseline.into_iter().map(baseline).collect::<anyhow::Result<Vec<_>>>()?;
+        ensure!(!all.is_empty(), "it holds no baseline");
+        for (index, one) in all.iter().enumerate() {
+            ensure!(
+                !all[..index].iter().any(|earlier| earlier.key == one.key),
+                "two baselines have the key {:?}",
+                one.key
+            );
+        }
+        Ok(Baselines { all })
+    }
+
+    /// The baseline with this key.
+    pub fn find(&self, key: &Key) -> Option<&Baseline> {
+        self.all.iter().find(|baseline| baseline.key == *key)
+    }
+
+    /// Puts `baseline` in the place of the one with its key.
+    pub fn put(&mut self, baseline: Baseline) {
+        self.all.retain(|old| old.key != baseline.key);
+        self.all.push(baseline);
+        self.all.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+
+    /// The file's text. Written by hand rather than by serde for the sake of whoever reviews it:
+    /// one row a rung.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "# Written by `cargo xtask baseline`, read in review, judged by `cargo xtask regress`.\nformat = {FORMAT}\n"
+        );
+        self.all.iter().for_each(|baseline| write_baseline(&mut text, baseline));
+        text
+    }
+}
+
+/// The growth crate's series for `rounds` of a metric.
+///
+/// # Errors
+/// When there is no rung, a round is missing, or a reading is not a finite number from 0 up.
+pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<Series> {
+    let kind = match name.metric.kind() {
+        MetricKind::Count => Kind::Count,
+        MetricKind::Time => Kind::Time,
+    };
+    let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
+    let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
+    let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
+    Ok(series.interleaved(true))
+}
+
+fn baseline(file: BaselineFile) -> anyhow::Result<Baseline> {
+    let mut series = file.series.into_iter().map(accepted).collect::<anyhow::Result<Vec<_>>>()?;
+    ensure!(!series.is_empty(), "a baseline holds no series");
+    series.sort_by_key(|accepted| accepted.name);
+    Ok(Baseline {
+        key: file.key,
+        reason: file.reason,
+        date: file.date,
+        seed: file.seed,
+        environment: file.environment,
+        series,
+    })
+}
+
+fn accepted(file: SeriesFile) -> anyhow::Result<Accepted> {
+    let name = file.name;
+    ensure!(file.unit == name.metric.unit(), "series {name}: its unit is {}", name.metric.unit());
+    let row = |row: Vec<f64>| -> anyhow::Result<(usize, Vec<f64>)> {
+        let [n, costs @ ..] = row.as_slice() else { bail!("series {name}: an empty row") };
+        let is_whole = n.fract() == 0.0
+            && (1.0..=loadline_scenario::scenario::LARGEST_MODULES as f64).contains(n);
+        ensure!(is_whole, "series {name}: N = {n} is not a number of modules");
+        Ok((*n as usize, costs.to_vec()))
+    };
+    let rounds = file.rounds.into_iter().map(row).collect::<anyhow::Result<Vec<_>>>()?;
+    let tail = match (file.tail_exponent, file.tail_interval) {
+        (Some(value), Some([low, high])) => Some([value, low, high]),
+        (None, None) => None,
+        _ => bail!("series {name}: tail_exponent and tail_interval belong together"),
+    };
+    if let Some(acceptance) = &file.superlinear {
+        ensure!(
+            Expiry::parse(&acceptance.until).is_some(),
+            "series {name}: until = {:?} is not a component and a major version, as in \"wasmtime 52\"",
+            acceptance.until
+        );
+    }
+    let series = series(name, &rounds)?.interleaved(file.interleaved);
+    Ok(Accepted { name, series, tail, superlinear: file.superlinear })
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn write_baseline(text: &mut String, baseline: &Baseline) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{args}");
+    };
+    let Key { variant, unwinder, wasmtime, arch } = &baseline.key;
+    let changes =
+        variant.0.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    let changes = if changes.is_empty() { "{}".to_owned() } else { format!("{{ {changes} }}") };
+    line(format_args!("\n[[baseline]]"));
+    line(format_args!("reason = {}", quoted(&baseline.reason)));
+    line(format_args!("date = {}", quoted(&baseline.date)));
+    line(format_args!("seed = {}", baseline.seed));
+    line(format_args!("\n[baseline.key]"));
+    line(format_args!("variant = {changes}"));
+    line(format_args!("unwinder = {}", quoted(unwinder)));
+    line(format_args!("wasmtime = {}", quoted(wasmtime)));
+    line(format_args!("arch = {}", quoted(arch)));
+    line(format_args!("\n[baseline.environment]"));
+    let environment = toml::to_string(&baseline.environment).expect("plain text fields");
+    line(format_args!("{}", environment.trim_end()));
+    baseline.series.iter().for_each(|accepted| write_series(text, accepted));
+}
+
+fn write_series(text: &mut String, accepted: &Accepted) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{args}");
+    };
+    line(format_args!("\n[[baseline.series]]"));
+    line(format_args!("name = {}", quoted(&accepted.name.to_string())));
+    line(format_args!("unit = {}", quoted(accepted.name.metric.unit())));
+    line(format_args!("interleaved = {}", accepted.series.is_interleaved()));
+    if let Some([value, low, high]) = accepted.tail {
+        line(format_args!("tail_exponent = {value:.4}"));
+        line(format_args!("tail_interval = [{low:.4}, {high:.4}]"));
+    }
+    if let Some(Acceptance { reason, link, until }) = &accepted.superlinear {
+        let (reason, link, until) = (quoted(reason), quoted(link), quoted(until));
+        line(format_args!("superlinear = {{ reason = {reason}, link = {link}, until = {until} }}"));
+    }
+    line(format_args!("rounds = ["));
+    for (size, costs) in accepted.series.sizes().iter().zip(accepted.series.costs()) {
+        let costs: Vec<String> = costs.iter().map(|cost| format!("{cost:?}")).collect();
+        line(format_args!("  [{size}, {}],", costs.join(", ")));
+    }
+    line(format_args!("]"));
+}

@@ -1,0 +1,156 @@
+//! Arguments and their help, one struct a verb.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
+/// fails when it has become superlinear.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Measure scenarios and judge their growth against the baselines
+    Regress(Regress),
+    /// Measure scenarios and write what is accepted from now on
+    Baseline(Baseline),
+    /// Judge a saved session again, without measuring
+    Report(Report),
+    /// Show the scenarios, what they judge, and whether a baseline fits this machine
+    List(List),
+    /// Judge the growth of anybody's numbers
+    Judge(Judge),
+}
+
+/// What is measured, and how.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Scenarios to measure (all of them when none is named); NAME:KEY=VALUE names a variant
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Change one field of the scenarios; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// The unwinder to measure under: the machine's own, or a library to preload into the runner
+    #[arg(long, value_name = "host|PATH", default_value = "host")]
+    pub unwinder: String,
+
+    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Decides the order of runs; a session prints the one it used
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 inconclusive (with
+--strict); 5 baseline missing (with --require-baseline); 6 blind: planted growth was not seen; 7
+nothing selected; 130 interrupted.")]
+pub struct Regress {
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// Judge against another scenario's or variant's baseline, or a baseline file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub baseline: Option<String>,
+
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+/// What the exit code tells beside a regression.
+#[derive(Debug, Args)]
+pub struct Strictness {
+    /// Exit with 4 when a series stays inconclusive
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Exit with 5 when a series has no baseline for this environment
+    #[arg(long)]
+    pub require_baseline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The session's folder, as regress and baseline name it
+    #[arg(value_name = "SESSION")]
+    pub session: PathBuf,
+
+    /// Judge against another scenario's or variant's baseline, or a baseline file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub baseline: Option<String>,
+
+    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// Why the baseline is written; stands in the file for those who review it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[round, …] per N] for a
+curve, or base and new in place of y for a pair; interleaved: true where round j visited every N
+once. CSV: rows of n,y; rows with the same n are rounds of one rung.")]
+pub struct Judge {
+    /// Series to judge, .json or .csv; - reads standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Print {id: {verdict, exponent, lo, hi, share, p}}
+    #[arg(long)]
+    pub json: bool,
+
+    /// What a CSV's second column is
+    #[arg(long, value_enum, default_value = "time")]
+    pub kind: JudgeKind,
+
+    /// A CSV's rounds were interleaved: round j visited every N once
+    #[arg(long)]
+    pub interleaved: bool,
+
+    /// Exit with 3 when a series is superlinear or worse
+    #[arg(long)]
+    pub gate: bool,
+
+    /// Treat the file's pairs as one suite: p-values are adjusted for their number (Holm)
+    #[arg(long)]
+    pub suite: bool,
+}
+
+/// What a column of numbers is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum JudgeKind {
+    /// Things that were counted.
+    Count,
+    /// Durations.
+    Time,
+}

@@ -1,0 +1,105 @@
+//! The exit codes, and which one wins when several apply.
+
+use std::process::ExitCode;
+
+/// How a command ended. The codes are part of the interface and stand in README.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing regressed; inconclusive series are listed.
+    Clean,
+    /// A run, a file or the machine did not allow the measurement.
+    CouldNotMeasure,
+    /// The command line, a scenario or a setting is wrong.
+    Usage,
+    /// Growth is worse than accepted.
+    Regressed,
+    /// Something stayed undecided, and `--strict` asks to hear of it.
+    Inconclusive,
+    /// A baseline is missing or does not fit, and one is required.
+    NoBaseline,
+    /// The session did not see planted growth: it gives no verdict.
+    Blind,
+    /// The selection left nothing to do.
+    NothingSelected,
+    /// Ended by Ctrl-C or a termination signal.
+    Interrupted,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Exit::Clean => 0,
+            Exit::CouldNotMeasure => 1,
+            Exit::Usage => 2,
+            Exit::Regressed => 3,
+            Exit::Inconclusive => 4,
+            Exit::NoBaseline => 5,
+            Exit::Blind => 6,
+            Exit::NothingSelected => 7,
+            Exit::Interrupted => 130,
+        }
+    }
+
+    /// The one to end with when several apply: first what makes the others worthless, then what
+    /// weighs most.
+    pub fn of(several: &[Exit]) -> Exit {
+        let order = [
+            Exit::Interrupted,
+            Exit::Usage,
+            Exit::NothingSelected,
+            Exit::Blind,
+            Exit::CouldNotMeasure,
+            Exit::Regressed,
+            Exit::NoBaseline,
+            Exit::Inconclusive,
+        ];
+        order.into_iter().find(|exit| several.contains(exit)).unwrap_or(Exit::Clean)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// An error that decides the exit code: the message as usual, the code with it.
+#[derive(Debug)]
+pub struct Ended {
+    exit: Exit,
+    message: String,
+}
+
+/// An error that ends the command with `exit`.
+pub fn ended(exit: Exit, message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Ended { exit, message: message.into() })
+}
+
+impl Ended {
+    /// The exit code for `error`: its own where one was decided, else "could not measure".
+    pub fn exit_of(error: &anyhow::Error) -> Exit {
+        error.downcast_ref::<Ended>().map_or(Exit::CouldNotMeasure, |ended| ended.exit)
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blindness_outweighs_a_regression_and_a_failure_too() {
+        assert_eq!(Exit::of(&[Exit::Regressed, Exit::Blind]), Exit::Blind);
+        assert_eq!(Exit::of(&[Exit::Regressed, Exit::CouldNotMeasure]), Exit::CouldNotMeasure);
+        assert_eq!(Exit::of(&[Exit::NoBaseline, Exit::Regressed]), Exit::Regressed);
+        assert_eq!(Exit::of(&[Exit::Inconclusive, Exit::NoBaseline]), Exit::NoBaseline);
+        assert_eq!(Exit::of(&[]), Exit::Clean);
+    }
+}

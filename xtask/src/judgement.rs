@@ -1,0 +1,440 @@
+//! Decides which rule speaks about which series, and what its answer means: [`Judged`].
+//!
+//! The rules are `loadline-growth`'s. Here stands what they are given: a baseline where one fits,
+//! else the control measured beside it (times) or the growth the scenario states (counts).
+
+use loadline_growth::{
+    Case, Estimate, Expect, JudgeOptions, Judgement, PairOptions, PairVerdict, Rule, Series, Sight,
+    Verdict, judge_pair, judge_suite, sight_of_curves, sight_of_pairs,
+};
+use loadline_scenario::{
+    Absence, Control, Environment, KnownGrowth, Metric, MetricKind, Scenario, SeriesName,
+};
+
+use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, series};
+use crate::measure::{Measured, MeasuredScenario, Rounds};
+
+/// One judged series.
+#[derive(Debug)]
+pub struct Judged {
+    /// The scenario's title.
+    pub scenario: String,
+    /// The series.
+    pub name: SeriesName,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What a reader should know beside the verdict, one sentence each.
+    pub notes: Vec<String>,
+    /// Whether no baseline fits this environment.
+    pub has_no_baseline: bool,
+}
+
+/// What came of judging one series.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A verdict with its evidence.
+    Verdict {
+        /// One of five words.
+        verdict: Verdict,
+        /// The rules' findings.
+        judgement: Box<Judgement>,
+        /// The cost at each N: the median of its rounds, in the metric's unit.
+        costs: Vec<(u64, f64)>,
+        /// What it was judged against.
+        against: Against,
+        /// The tail exponent of what it was judged against.
+        other_tail: Option<Estimate>,
+    },
+    /// No verdict, because there is no reading.
+    NotJudged(Absence),
+    /// No verdict, because this is what another scenario is compared with, and a time alone tells
+    /// nothing.
+    ControlOnly,
+    /// No verdict, because runs failed.
+    Failed,
+}
+
+/// What a series was judged against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Against {
+    /// A committed baseline.
+    Baseline,
+    /// The scenario of this title, measured in the same session.
+    Control(String),
+    /// The growth that the scenario states.
+    Expectation,
+    /// Nothing: neither is there.
+    Nothing,
+}
+
+/// Whether a session can see growth of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Teeth {
+    /// The planted series.
+    pub name: SeriesName,
+    /// What it saw.
+    pub sight: Sight,
+}
+
+/// Where baselines come from.
+pub trait BaselineSource {
+    /// The baselines of the scenario called `name`.
+    fn of(&self, name: &str) -> &Baselines;
+    /// A baseline that the caller insists on, whatever its key.
+    fn insisted(&self) -> Option<&Baseline>;
+}
+
+/// Judges every judged series of `measured`; all together, for the adjustment of p-values.
+pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
+    let questions: Vec<Question<'_>> = measured
+        .scenarios
+        .iter()
+        .filter(|m| matches!(m.scenario.subject, loadline_scenario::Subject::Modules(_)))
+        .flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)))
+        .map(|(m, name)| Question::of(m, name, measured, baselines))
+        .collect();
+    let cases: Vec<Case<'_>> = questions.iter().filter_map(Question::case).collect();
+    let mut judgements = judge_suite(&cases).into_iter();
+    let judged = questions.iter().map(|question| {
+        let judgement = question.case().and_then(|_| judgements.next());
+        question.answer(judgement, &measured.environment)
+    });
+    judged.collect()
+}
+
+/// One series and what it can be judged against.
+struct Question<'a> {
+    scenario: &'a Scenario,
+    name: SeriesName,
+    subject: Result<Series, Outcome>,
+    against: Against,
+    other: Option<Series>,
+    acceptance: Option<&'a Acceptance>,
+    known: Option<&'a KnownGrowth>,
+    has_no_baseline: bool,
+    notes: Vec<String>,
+}
+
+impl<'a> Question<'a> {
+    fn of(
+        measured: &'a MeasuredScenario,
+        name: SeriesName,
+        session: &'a Measured,
+        baselines: &'a dyn BaselineSource,
+    ) -> Question<'a> {
+        let scenario = &measured.scenario;
+        let environment = &session.environment;
+        let key = Key::of(scenario, environment);
+        let insisted = baselines.insisted();
+        let fitting = baselines.of(&scenario.name).find(&key);
+        let baseline = insisted.or(fitting);
+        let accepted = baseline.and_then(|baseline| baseline.find(name));
+        let mut question = Question {
+            scenario,
+            name,
+            subject: subject(measured, name),
+            against: Against::Nothing,
+            other: None,
+            acceptance: None,
+            known: scenario.known(name, &environment.unwinder_family),
+            has_no_baseline: accepted.is_none(),
+            notes: Vec::new(),
+        };
+        if let Some(insisted) = insisted {
+            // Whoever names a baseline asks whether it is exceeded, known growth or not.
+            question.known = None;
+            let differences = key.differences(&insisted.key);
+            question.notes.extend(differences.iter().map(|d| format!("baseline differs: {d}")));
+        }
+        match (baseline, accepted) {
+            (Some(baseline), Some(accepted)) => {
+                question.judge_against_baseline(baseline, accepted, insisted.is_some(), session);
+            }
+            _ => question.judge_without_baseline(session),
+        }
+        question
+    }
+
+    fn judge_against_baseline(
+        &mut self,
+        baseline: &'a Baseline,
+        accepted: &'a Accepted,
+        is_insisted: bool,
+        session: &'a Measured,
+    ) {
+        let compares = self.name.metric.kind() == MetricKind::Count
+            || baseline.times_compare(&session.environment);
+        if compares || is_insisted {
+            self.against = Against::Baseline;
+            self.acceptance = accepted.superlinear.as_ref();
+            self.compare_with(accepted.series.clone());
+            if !compares {
+                self.notes.push(format!(
+                    "the baseline's times are from another processor ({})",
+                    baseline.environment.cpu
+                ));
+            }
+            return;
+        }
+        self.notes.push(self.advice_from_elsewhere(baseline, accepted));
+        self.judge_without_baseline(session);
+    }
+
+    /// What a baseline from another processor says; it may not decide, since costs step where a
+    /// cache ends.
+    fn advice_from_elsewhere(&self, baseline: &Baseline, accepted: &Accepted) -> String {
+        let cpu = &baseline.environment.cpu;
+        let Ok(new) = &self.subject else { return format!("the baseline's times are from {cpu}") };
+        let (new, old) = on_common_sizes(new, &accepted.series);
+        let pair = judge_pair(&new, &old, &PairOptions::default());
+        let word = match pair.verdict {
+            PairVerdict::Worse => "worse",
+            PairVerdict::Ok => "not worse",
+            PairVerdict::Inconclusive(_) => "undecided",
+        };
+        format!(
+            "advisory: {word} than the baseline's times, which are from another processor ({cpu})"
+        )
+    }
+
+    fn judge_without_baseline(&mut self, session: &'a Measured) {
+        if self.name.metric.kind() == MetricKind::Count {
+            self.against = Against::Expectation;
+            return;
+        }
+        let Some(control) = self.control(session) else { return };
+        if let Ok(series) = subject(control, self.name) {
+            self.against = Against::Control(control.scenario.title());
+            self.compare_with(series);
+        }
+    }
+
+    fn control(&self, session: &'a Measured) -> Option<&'a MeasuredScenario> {
+        let title = control_title(self.scenario)?;
+        session.scenarios.iter().find(|m| m.scenario.title() == title)
+    }
+
+    /// Growth is compared at the sizes both sides have; never between sizes.
+    fn compare_with(&mut self, other: Series) {
+        let Ok(new) = &self.subject else { return };
+        let (new, other) = on_common_sizes(new, &other);
+        if new.sizes().len() < self.n_sizes() {
+            self.notes.push(format!("judged at the {} sizes both have", new.sizes().len()));
+        }
+        self.subject = Ok(new);
+        self.other = Some(other);
+    }
+
+    fn n_sizes(&self) -> usize {
+        self.subject.as_ref().map_or(0, |series| series.sizes().len())
+    }
+
+    fn case(&self) -> Option<Case<'_>> {
+        let new = self.subject.as_ref().ok()?;
+        if self.against == Against::Nothing {
+            return None;
+        }
+        let expect = match self.known {
+            Some(_) => Expect::Quadratic,
+            None => Expect::LinearLog,
+        };
+        let is_stated = self.against == Against::Expectation;
+        let options =
+            JudgeOptions { expect: is_stated.then_some(expect), ..JudgeOptions::default() };
+        Some(Case { new, old: self.other.as_ref(), options })
+    }
+
+    fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
+        let mut notes = self.notes.clone();
+        let outcome = match (&self.subject, judgement) {
+            (Err(outcome), _) => outcome.copied(),
+            (Ok(_), None) if is_control(self.scenario) => Outcome::ControlOnly,
+            (Ok(series), None) => {
+                let judgement = loadline_growth::judge(series, None, &JudgeOptions::default());
+                self.verdict(Verdict::NoBaseline, judgement, series)
+            }
+            (Ok(series), Some(judgement)) => {
+                let verdict = self.meaning(&judgement, environment, &mut notes);
+                self.verdict(verdict, judgement, series)
+            }
+        };
+        Judged {
+            scenario: self.scenario.title(),
+            name: self.name,
+            outcome,
+            notes,
+            has_no_baseline: self.has_no_baseline,
+        }
+    }
+
+    fn verdict(&self, verdict: Verdict, judgement: Judgement, series: &Series) -> Outcome {
+        let tail = |curve: &loadline_growth::CurveJudgement| {
+            curve.evidence.as_ref().and_then(|evidence| evidence.tail_exponent)
+        };
+        let other_tail = judgement.baseline_curve.as_ref().and_then(tail);
+        Outcome::Verdict {
+            verdict,
+            costs: medians(series),
+            judgement: Box::new(judgement),
+            against: self.against.clone(),
+            other_tail,
+        }
+    }
+
+    /// The verdict, once what is known and accepted is taken into account.
+    fn meaning(
+        &self,
+        judgement: &Judgement,
+        environment: &Environment,
+        notes: &mut Vec<String>,
+    ) -> Verdict {
+        if let Some(acceptance) = self.acceptance {
+            if acceptance.has_expired(environment) {
+                let Acceptance { until, link, .. } = acceptance;
+                notes.push(format!(
+                    "accepted until {until}, and this is wasmtime {}: look at {link}, then refresh the baseline or mend it",
+                    environment.wasmtime
+                ));
+                return Verdict::Regressed;
+            }
+            notes.push(format!("accepted until {}: {}", acceptance.until, acceptance.reason));
+        }
+        let is_known_here = matches!(self.against, Against::Control(_) | Against::Expectation);
+        match (judgement.verdict, self.known) {
+            // The control is linear, and this is known not to be: what exceeds the control is that.
+            (Verdict::Regressed, Some(known))
+                if is_known_here && judgement.decided_by == Rule::Pair =>
+            {
+                notes.push(known_growth(known));
+                Verdict::Holds
+            }
+            (Verdict::Holds, Some(known)) if is_known_here => {
+                notes.push(known_growth(known));
+                Verdict::Holds
+            }
+            (verdict, _) => verdict,
+        }
+    }
+}
+
+fn known_growth(known: &KnownGrowth) -> String {
+    format!("known and accepted until {}: {} ({})", known.until, known.reason, known.link)
+}
+
+impl Outcome {
+    /// An outcome without a verdict, again.
+    fn copied(&self) -> Outcome {
+        match self {
+            Outcome::NotJudged(absence) => Outcome::NotJudged(*absence),
+            Outcome::ControlOnly => Outcome::ControlOnly,
+            Outcome::Failed | Outcome::Verdict { .. } => Outcome::Failed,
+        }
+    }
+}
+
+/// The title of the scenario that must hold whenever `scenario` is asked, if it names one.
+pub fn control_title(scenario: &Scenario) -> Option<String> {
+    match scenario.control.as_ref()? {
+        Control::Scenario(name) => Some(name.clone()),
+        Control::Set(changes) => {
+            let mut variant = scenario.variant.clone();
+            variant.0.extend(changes.clone());
+            // A variant that is its own control has none.
+            (variant != scenario.variant).then(|| Scenario { variant, ..scenario.clone() }.title())
+        }
+    }
+}
+
+/// Whether `scenario` is the variant that its file names as the control.
+fn is_control(scenario: &Scenario) -> bool {
+    scenario.control.is_some() && control_title(scenario).is_none()
+}
+
+fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, Outcome> {
+    if !measured.failures.is_empty() {
+        return Err(Outcome::Failed);
+    }
+    match measured.series.get(&name) {
+        Some(Rounds::Complete(rounds)) => series(name, rounds).map_err(|_| Outcome::Failed),
+        Some(Rounds::Missing(absence)) => Err(Outcome::NotJudged(*absence)),
+        None => Err(Outcome::NotJudged(Absence::NotMeasured)),
+    }
+}
+
+fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
+    let common: Vec<u64> =
+        new.sizes().iter().copied().filter(|size| old.sizes().contains(size)).collect();
+    let on = |series: &Series| {
+        let rows = series.sizes().iter().zip(series.costs());
+        let rows = rows.filter(|(size, _)| common.contains(size));
+        let (sizes, costs) = rows.map(|(size, costs)| (*size, costs.clone())).unzip();
+        // Without a common size there is nothing to build; the rule then says that sizes differ.
+        Series::new(series.kind(), sizes, costs)
+            .map_or_else(|_| series.clone(), |s| s.interleaved(series.is_interleaved()))
+    };
+    (on(new), on(old))
+}
+
+fn medians(series: &Series) -> Vec<(u64, f64)> {
+    let median = |costs: &Vec<f64>| {
+        let mut sorted = costs.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            (sorted[middle - 1] + sorted[middle]) / 2.0
+        }
+    };
+    series.sizes().iter().copied().zip(series.costs().iter().map(median)).collect()
+}
+
+/// The names of the planted scenarios: the linear one twice, to see that nothing is seen.
+pub mod planted {
+    /// Linear work on the processor.
+    pub const CPU_LINEAR: &str = "planted-cpu-linear";
+    /// The same once more.
+    pub const CPU_LINEAR_AGAIN: &str = "planted-cpu-linear-again";
+    /// The same with a quadratic share.
+    pub const CPU_QUADRATIC: &str = "planted-cpu-quadratic";
+    /// Linear touching of pages.
+    pub const PAGES_LINEAR: &str = "planted-pages-linear";
+    /// The same with a quadratic share.
+    pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
+}
+
+/// What the session saw of the growth planted in it; one answer a series that was counted.
+pub fn teeth(measured: &Measured) -> Vec<Teeth> {
+    let find = |scenario: &str, name: SeriesName| {
+        let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;
+        subject(found, name).ok()
+    };
+    let mut teeth = Vec::new();
+    let clock = SeriesName::new(loadline_scenario::Phase::Work, Metric::TaskClock);
+    let linear = find(planted::CPU_LINEAR, clock);
+    let again = find(planted::CPU_LINEAR_AGAIN, clock);
+    let quadratic = find(planted::CPU_QUADRATIC, clock);
+    if let (Some(linear), Some(again), Some(quadratic)) = (linear, again, quadratic) {
+        let options = PairOptions::default();
+        let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
+        let linear = judge_pair(&again, &linear, &options).verdict;
+        teeth.push(Teeth { name: clock, sight: sight_of_pairs(quadratic, linear) });
+    }
+    let counted = [
+        (planted::CPU_LINEAR, planted::CPU_QUADRATIC, Metric::Instructions),
+        (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::PageFaults),
+        (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::ResidentBytes),
+    ];
+    for (linear, quadratic, metric) in counted {
+        let name = SeriesName::new(loadline_scenario::Phase::Work, metric);
+        let (Some(linear), Some(quadratic)) = (find(linear, name), find(quadratic, name)) else {
+            continue;
+        };
+        let verdict = |series: &Series| {
+            loadline_growth::judge_curve(series, &loadline_growth::CurveOptions::default()).verdict
+        };
+        let sight = sight_of_curves(verdict(&quadratic), verdict(&linear));
+        teeth.push(Teeth { name, sight });
+    }
+    teeth
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask list`: the scenarios, what they judge, and whether a baseline fits this machine.
+
+use loadline_scenario::{MetricKind, Scenario, SeriesName};
+
+use crate::baseline_file::{Baselines, Key};
+use crate::cli::List;
+use crate::exit::{Exit, ended};
+use crate::interrupt::Interrupt;
+use crate::measure::Bench;
+use crate::project::Project;
+use crate::report::environment_line;
+use crate::runner::Runner;
+use crate::selection;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When a scenario or baseline is wrong, or the machine cannot be described.
+pub fn run(arguments: &List) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let project = Project::open(arguments.root.as_deref())?;
+    let mut scenarios = Vec::new();
+    for name in project.scenario_names()? {
+        scenarios.push(project.scenario(&name, &std::collections::BTreeMap::new())?);
+    }
+    if scenarios.is_empty() {
+        let text = format!("no scenario in {}", project.scenarios().display());
+        return Err(ended(Exit::NothingSelected, text));
+    }
+    let runner = Runner::build(&project, "host", &interrupt)?;
+    let bench = Bench { project: &project, runner: &runner };
+    let (environment, absent) = bench.describe()?;
+    println!("{}", environment_line(&environment));
+    for absent in &absent {
+        println!("{} is {}: {}", absent.metric, absent.absence, absent.absence.remedy());
+    }
+    let scenarios = selection::with_controls(&project, scenarios, |_| true)?;
+    for scenario in &scenarios {
+        let path = project.baselines().join(format!("{}.toml", scenario.name));
+        let baselines = Baselines::read(&path)?;
+        let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
+        println!();
+        println!("{}", scenario.title());
+        println!("    {}", scenario.question);
+        println!(
+            "    N {}…{}, {} rungs × {} processes",
+            first.unwrap_or(&0),
+            last.unwrap_or(&0),
+            scenario.ladder.len(),
+            scenario.processes
+        );
+        println!("    judges {}", names(&scenario.judge));
+        if !scenario.observe.is_empty() {
+            println!("    shows {}", names(&scenario.observe));
+        }
+        println!("    baseline: {}", fits(scenario, &baselines, &environment));
+    }
+    Ok(Exit::Clean)
+}
+
+fn names(series: &[SeriesName]) -> String {
+    series.iter().map(SeriesName::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn fits(
+    scenario: &Scenario,
+    baselines: &Baselines,
+    environment: &loadline_scenario::Environment,
+) -> String {
+    let key = Key::of(scenario, environment);
+    let Some(baseline) = baselines.find(&key) else {
+        let others = baselines.all.iter().filter(|b| b.key.variant == key.variant);
+        let others: Vec<String> = others.map(|b| b.key.differences(&key).join("; ")).collect();
+        return match others.as_slice() {
+            [] => "none; counts are judged as stated, times beside the control".to_owned(),
+            others => format!("none that fits ({})", others.join(" | ")),
+        };
+    };
+    let judges_time = scenario.judge.iter().any(|n| n.metric.kind() == MetricKind::Time);
+    if judges_time && !baseline.times_compare(environment) {
+        let cpu = &baseline.environment.cpu;
+        return format!("of {}; fits for counts, times are from {cpu}", baseline.date);
+    }
+    format!("of {}, fits ({})", baseline.date, baseline.reason)
+}

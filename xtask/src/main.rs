@@ -1,0 +1,51 @@
+//! Verb → file, exit code; nothing else.
+
+mod baseline;
+mod baseline_file;
+mod cli;
+mod exit;
+mod interrupt;
+mod judge;
+mod judgement;
+mod list;
+mod measure;
+mod progress;
+mod project;
+mod regress;
+mod report;
+mod runner;
+mod selection;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+use crate::exit::{Ended, Exit};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not mistakes.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let result = match &cli.verb {
+        Verb::Regress(arguments) => regress::run(arguments),
+        Verb::Baseline(arguments) => baseline::run(arguments),
+        Verb::Report(arguments) => regress::again(arguments),
+        Verb::List(arguments) => list::run(arguments),
+        Verb::Judge(arguments) => judge::run(arguments),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Ended::exit_of(&error).into()
+        }
+    }
+}

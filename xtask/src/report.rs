@@ -1,0 +1,389 @@
+//! How a session's verdicts look, and the exit code they amount to. No arithmetic but units.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+use loadline_growth::{Estimate, Judgement, Rule, Sight, Verdict};
+use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
+
+use crate::exit::Exit;
+use crate::judgement::{Against, Judged, Outcome, Teeth};
+use crate::measure::Measured;
+
+/// What a session amounts to.
+#[derive(Debug)]
+pub struct Report {
+    /// The teeth, first: where they fail nothing else counts.
+    pub teeth: Vec<Teeth>,
+    /// One row a judged series, in the order of scenarios.
+    pub rows: Vec<Judged>,
+    /// Runs that failed, with their scenario.
+    pub failures: Vec<String>,
+}
+
+/// What the user asked to be told by the exit code.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Strictness {
+    /// Inconclusive series count.
+    pub inconclusive: bool,
+    /// Missing baselines count.
+    pub no_baseline: bool,
+}
+
+impl Report {
+    /// The exit code.
+    pub fn exit(&self, strictness: Strictness) -> Exit {
+        let mut several = Vec::new();
+        if self.is_blind() {
+            several.push(Exit::Blind);
+        }
+        let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
+        if !self.failures.is_empty() || self.rows.iter().any(failed) {
+            several.push(Exit::CouldNotMeasure);
+        }
+        if self.count(|verdict| verdict == Verdict::Regressed) > 0 {
+            several.push(Exit::Regressed);
+        }
+        if strictness.inconclusive && self.count(is_open) > 0 {
+            several.push(Exit::Inconclusive);
+        }
+        if strictness.no_baseline && self.rows.iter().any(|row| row.has_no_baseline) {
+            several.push(Exit::NoBaseline);
+        }
+        Exit::of(&several)
+    }
+
+    /// Whether planted growth was missed, or seen where there was none.
+    pub fn is_blind(&self) -> bool {
+        self.teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
+    }
+
+    fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {
+        let verdicts = self.rows.iter().filter_map(|row| match row.outcome {
+            Outcome::Verdict { verdict, .. } => Some(verdict),
+            _ => None,
+        });
+        verdicts.filter(|verdict| is(*verdict)).count()
+    }
+
+    /// The whole text for a terminal.
+    pub fn text(&self, measured: &Measured) -> String {
+        let mut text = String::new();
+        let mut line = |line: &str| {
+            text.push_str(line);
+            text.push('\n');
+        };
+        line(&environment_line(&measured.environment));
+        measured.left_out.iter().for_each(|sentence| line(sentence));
+        absent_lines(measured).iter().for_each(|sentence| line(sentence));
+        self.teeth_lines().iter().for_each(|sentence| line(sentence));
+        line("");
+        if self.is_blind() {
+            line(
+                "This session is blind: growth planted in it was not judged right, so it gives no verdict.",
+            );
+        } else {
+            line(&self.table());
+            self.details().iter().for_each(|sentence| line(sentence));
+        }
+        self.failures.iter().for_each(|failure| line(&format!("failed: {failure}")));
+        line(&format!("{}      samples: {}", self.summary(), measured.saved.display()));
+        line(&self.next());
+        text
+    }
+
+    fn teeth_lines(&self) -> Vec<String> {
+        let sentence = |teeth: &Teeth| {
+            let name = teeth.name.metric;
+            match teeth.sight {
+                Sight::Sees => format!("teeth: {name}: a planted 20 % share is seen"),
+                Sight::Unsure => format!(
+                    "teeth: {name}: this session cannot tell a 20 % share from none; what it calls inconclusive may be growth"
+                ),
+                Sight::Blind => format!(
+                    "teeth: {name}: BLIND: a planted 20 % share was called harmless, or none was called growth"
+                ),
+            }
+        };
+        self.teeth.iter().map(sentence).collect()
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header([
+            "scenario",
+            "series",
+            "tail exponent",
+            "95 % interval",
+            "was",
+            "verdict",
+        ]);
+        for column in [2, 3, 4] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        self.rows.iter().for_each(|row| {
+            table.add_row(cells(row));
+        });
+        trimmed(&table.to_string())
+    }
+
+    /// What stands behind every row that is not plainly green.
+    fn details(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for row in &self.rows {
+            let mut about = Vec::new();
+            if let Outcome::Verdict { verdict, judgement, costs, against, .. } = &row.outcome {
+                if *verdict != Verdict::Holds {
+                    about.extend(evidence(row.name, *verdict, judgement, costs, against));
+                }
+                about.extend(constant_change(judgement, against));
+            }
+            about.extend(row.notes.iter().cloned());
+            if !about.is_empty() {
+                sentences.push(format!("{} {}", row.scenario, row.name));
+                sentences.extend(about.into_iter().map(|sentence| format!("    {sentence}")));
+            }
+        }
+        if !sentences.is_empty() {
+            sentences.push(String::new());
+        }
+        sentences
+    }
+
+    fn summary(&self) -> String {
+        if self.is_blind() {
+            return "blind".to_owned();
+        }
+        let words = [
+            ("regressed", self.count(|v| v == Verdict::Regressed)),
+            ("inconclusive", self.count(is_open)),
+            ("improved", self.count(|v| v == Verdict::Improved)),
+            ("holds", self.count(|v| v == Verdict::Holds)),
+        ];
+        let said = words.iter().filter(|(_, count)| *count > 0);
+        let said: Vec<String> = said.map(|(word, count)| format!("{count} {word}")).collect();
+        if said.is_empty() { "nothing judged".to_owned() } else { said.join(", ") }
+    }
+
+    fn next(&self) -> String {
+        let first = |wanted: &dyn Fn(Verdict) -> bool| {
+            self.rows.iter().find(
+                |row| matches!(row.outcome, Outcome::Verdict { verdict, .. } if wanted(verdict)),
+            )
+        };
+        if self.is_blind() {
+            return "next: repeat on a quieter machine".to_owned();
+        }
+        if let Some(row) = first(&|v| v == Verdict::Regressed) {
+            return format!("next: cargo xtask regress {} (to see it again)", row.scenario);
+        }
+        if let Some(row) = first(&is_open) {
+            let title = &row.scenario;
+            return format!("next: cargo xtask regress {title} --set processes=10 (to settle it)");
+        }
+        if self.rows.iter().any(|row| row.has_no_baseline) {
+            return "next: cargo xtask baseline --reason TEXT (to judge times against this machine)"
+                .to_owned();
+        }
+        "next: nothing to do".to_owned()
+    }
+}
+
+/// The metrics that nothing here can count: said once, each reason with what to do.
+fn absent_lines(measured: &Measured) -> Vec<String> {
+    let wanted = |metric| measured.scenarios.iter().any(|m| m.scenario.metrics().contains(&metric));
+    let mut reasons: Vec<(Absence, Vec<String>)> = Vec::new();
+    for absent in measured.absent.iter().filter(|absent| wanted(absent.metric)) {
+        match reasons.iter_mut().find(|(absence, _)| *absence == absent.absence) {
+            Some((_, metrics)) => metrics.push(absent.metric.to_string()),
+            None => reasons.push((absent.absence, vec![absent.metric.to_string()])),
+        }
+    }
+    let sentence = |(absence, metrics): &(Absence, Vec<String>)| {
+        format!("not counted: {}: {absence}; {}", metrics.join(", "), absence.remedy())
+    };
+    reasons.iter().map(sentence).collect()
+}
+
+fn is_open(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Inconclusive(_) | Verdict::NoBaseline)
+}
+
+/// `wasmtime 48.0.8, libgcc-list 12.0.0, AMD EPYC, linux 6.1`.
+pub fn environment_line(environment: &Environment) -> String {
+    let Environment { wasmtime, unwinder_family, unwinder_version, cpu, kernel, .. } = environment;
+    format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
+}
+
+fn cells(row: &Judged) -> [String; 6] {
+    let dash = || "–".to_owned();
+    let (mut tail, mut interval, mut was) = (dash(), dash(), dash());
+    let verdict = match &row.outcome {
+        Outcome::Verdict { verdict, judgement, other_tail, against, .. } => {
+            if let Some(estimate) = own_tail(judgement) {
+                tail = format!("{:.2}", estimate.value);
+                interval = range(&estimate);
+            } else {
+                tail = "flat".to_owned();
+            }
+            was = match (against, other_tail) {
+                (_, Some(estimate)) => range(estimate),
+                (Against::Baseline | Against::Control(_), None) => "flat".to_owned(),
+                _ => dash(),
+            };
+            format!("{}{}", word(*verdict), by(against))
+        }
+        Outcome::NotJudged(absence) => format!("not judged: {absence}"),
+        Outcome::ControlOnly => "control, not judged alone".to_owned(),
+        Outcome::Failed => "FAILED".to_owned(),
+    };
+    [row.scenario.clone(), row.name.to_string(), tail, interval, was, verdict]
+}
+
+/// The word for a verdict on screen. What needs attention is in capitals: colour is no sign alone.
+pub fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Improved => "improved",
+        Verdict::Regressed => "REGRESSED",
+        Verdict::Inconclusive(_) => "inconclusive",
+        Verdict::NoBaseline => "inconclusive: no baseline and no control",
+    }
+}
+
+fn by(against: &Against) -> String {
+    match against {
+        Against::Baseline | Against::Nothing => String::new(),
+        Against::Control(_) => " (beside its control)".to_owned(),
+        Against::Expectation => " (as stated)".to_owned(),
+    }
+}
+
+fn own_tail(judgement: &Judgement) -> Option<Estimate> {
+    judgement.curve.evidence.as_ref().and_then(|evidence| evidence.tail_exponent)
+}
+
+fn range(estimate: &Estimate) -> String {
+    format!("{:.2} … {:.2}", estimate.interval.low, estimate.interval.high)
+}
+
+/// The figures behind a verdict, in the reader's units.
+fn evidence(
+    name: SeriesName,
+    verdict: Verdict,
+    judgement: &Judgement,
+    costs: &[(u64, f64)],
+    against: &Against,
+) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let unit = name.metric.unit();
+    if let Some(pair) = judgement.pair.as_ref().and_then(|pair| pair.evidence.as_ref())
+        && judgement.decided_by == Rule::Pair
+    {
+        let compared = match against {
+            Against::Control(title) => format!("than {title}, measured beside it"),
+            _ => "than the baseline".to_owned(),
+        };
+        let share = pair.growth;
+        let top = costs.last().map_or(0, |(n, _)| *n);
+        sentences.push(format!(
+            "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; p = {:.1e}",
+            share.value * 100.0,
+            share.interval.low * 100.0,
+            share.interval.high * 100.0,
+            pair.growth_name,
+            judgement.holm_p.unwrap_or(pair.p),
+        ));
+        if verdict == Verdict::Regressed
+            && let Some((n, cost)) = costs.last()
+        {
+            let without = cost * (1.0 - share.value.min(0.99));
+            sentences.push(format!(
+                "at N = {n} it costs {} instead of {}",
+                amount(*cost, unit),
+                amount(without, unit)
+            ));
+        }
+    }
+    if let Some(curve) = &judgement.curve.evidence
+        && curve.share >= loadline_growth::MIN_SHARE
+        && let Some(crossover) = curve.crossover
+    {
+        let weight =
+            if name.metric.kind() == MetricKind::Time { " (by itself: advisory)" } else { "" };
+        sentences.push(format!(
+            "superlinear share {:.0} % at the top; if quadratic it overtakes the rest at N ≈ {crossover:.0}{weight}",
+            curve.share * 100.0
+        ));
+    }
+    if !costs.is_empty() {
+        sentences.push(format!("per module: {}", per_module(costs, unit)));
+    }
+    if let Verdict::Inconclusive(doubt) = verdict {
+        sentences.push(doubt.to_string());
+        if let Some(share) = judgement.smallest_detectable {
+            sentences.push(format!("would have seen a share of {:.0} %", share * 100.0));
+        }
+        sentences.extend(judgement.remedy.map(|remedy| format!("what would settle it: {remedy}")));
+    }
+    sentences
+}
+
+/// A change that is no growth: shown, and not gated.
+fn constant_change(judgement: &Judgement, against: &Against) -> Option<String> {
+    if *against != Against::Baseline {
+        return None;
+    }
+    let pair = judgement.pair.as_ref()?.evidence.as_ref()?;
+    let factor = pair.factor_without_growth;
+    let differs = factor.interval.low > 1.10 || factor.interval.high < 1.0 / 1.10;
+    differs.then(|| {
+        format!(
+            "×{:.2} at every N (95 %: {:.2} … {:.2}), growth apart; not gated",
+            factor.value, factor.interval.low, factor.interval.high
+        )
+    })
+}
+
+/// The cost per module at the smallest, a middle and the largest N.
+fn per_module(costs: &[(u64, f64)], unit: &str) -> String {
+    let picked = [0, costs.len() / 2, costs.len() - 1];
+    let mut shown = String::new();
+    for (place, index) in picked.into_iter().enumerate() {
+        let (n, cost) = costs[index];
+        let separator = if place == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(shown, "{separator}{} at N = {n}", amount(cost / n as f64, unit));
+    }
+    shown
+}
+
+/// A cost with a unit people have.
+pub fn amount(cost: f64, unit: &str) -> String {
+    let scaled = |steps: &[(f64, &str)]| {
+        let fitting = steps.iter().find(|(size, _)| cost >= *size).or(steps.last());
+        let (size, unit) = fitting.copied().unwrap_or((1.0, ""));
+        format!("{} {unit}", digits(cost / size))
+    };
+    match unit {
+        "ns" => scaled(&[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")]),
+        "bytes" => scaled(&[(1e9, "GB"), (1e6, "MB"), (1e3, "KB"), (1.0, "bytes")]),
+        _ => digits(cost),
+    }
+}
+
+fn digits(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+/// Without the blanks that a table puts at the end of lines.
+pub fn trimmed(table: &str) -> String {
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

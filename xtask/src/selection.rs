@@ -1,0 +1,122 @@
+//! Which scenarios a command measures, with their variants and controls.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use loadline_scenario::{Control, Planted, PlantedWork, Scenario, Variant};
+
+use crate::cli::Selection;
+use crate::exit::{Exit, ended};
+use crate::judgement::{control_title, planted as names};
+use crate::measure::planted;
+use crate::project::Project;
+
+/// The scenarios `selection` names, or all; each in the variant asked for.
+///
+/// # Errors
+/// When a name, field or value is unknown, or nothing is left to do.
+pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
+    let set = changes(&selection.set)?;
+    let titles = match selection.names.as_slice() {
+        [] => project.scenario_names()?,
+        names => names.to_vec(),
+    };
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for title in &titles {
+        let (name, own) = Project::split_title(title)?;
+        let mut changes = set.clone();
+        changes.extend(own);
+        let scenario = project.scenario(name, &changes)?;
+        if !scenarios.iter().any(|known| known.title() == scenario.title()) {
+            scenarios.push(scenario);
+        }
+    }
+    if scenarios.is_empty() {
+        let folder = project.scenarios();
+        let text = format!("no scenario to measure in {}", folder.display());
+        return Err(ended(Exit::NothingSelected, text));
+    }
+    Ok(scenarios)
+}
+
+/// `--set KEY=VALUE`, several times.
+fn changes(set: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut changes = BTreeMap::new();
+    for pair in set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| {
+            ended(Exit::Usage, format!("cannot read --set {pair}: it is not KEY=VALUE"))
+        })?;
+        changes.insert(key.trim().to_owned(), value.trim().to_owned());
+    }
+    Ok(changes)
+}
+
+/// Puts behind each scenario the control it names, where `wants` it and it is not there yet. The
+/// control is measured at the same sizes in the same rounds.
+///
+/// # Errors
+/// When a control is no scenario.
+pub fn with_controls(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+    wants: impl Fn(&Scenario) -> bool,
+) -> anyhow::Result<Vec<Scenario>> {
+    let mut all: Vec<Scenario> = Vec::new();
+    for scenario in scenarios {
+        let control = if wants(&scenario) { control(project, &scenario)? } else { None };
+        for one in [Some(scenario), control].into_iter().flatten() {
+            if !all.iter().any(|known| known.title() == one.title()) {
+                all.push(one);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
+    if control_title(scenario).is_none() {
+        return Ok(None);
+    }
+    let Some(control) = &scenario.control else { return Ok(None) };
+    let (name, changes): (&str, BTreeMap<String, String>) = match control {
+        Control::Scenario(name) => (name, BTreeMap::new()),
+        Control::Set(changes) => {
+            let Variant(mut all) = scenario.variant.clone();
+            all.extend(changes.clone());
+            (&scenario.name, all)
+        }
+    };
+    let control = project.scenario(name, &changes);
+    let control = control.with_context(|| format!("the control of {}", scenario.title()))?;
+    let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
+    Ok(Some(Scenario { ladder, processes, ..control }))
+}
+
+/// The rungs that growth is planted at.
+const PLANTED_LADDER: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
+
+/// The growth planted in every session: measured by the same means and in as many rounds as what is
+/// judged.
+pub fn teeth(scenarios: &[Scenario]) -> Vec<Scenario> {
+    let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
+    TEETH.iter().map(|tooth| Scenario { processes, ..plant(tooth) }).collect()
+}
+
+/// The planted scenario called `name`.
+pub fn tooth(name: &str) -> Option<Scenario> {
+    TEETH.iter().find(|(known, ..)| *known == name).map(plant)
+}
+
+/// Name, what is spent, and which percentage of it at the largest N grows with N².
+const TEETH: [(&str, PlantedWork, u8); 5] = [
+    (names::CPU_LINEAR, PlantedWork::Cpu, 0),
+    (names::CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0),
+    (names::CPU_QUADRATIC, PlantedWork::Cpu, 20),
+    (names::PAGES_LINEAR, PlantedWork::Pages, 0),
+    (names::PAGES_QUADRATIC, PlantedWork::Pages, 20),
+];
+
+fn plant(&(name, work, quadratic_percent): &(&str, PlantedWork, u8)) -> Scenario {
+    let largest = const { std::num::NonZeroUsize::new(4096).expect("not zero") };
+    planted(name, Planted { work, quadratic_percent, largest }, &PLANTED_LADDER, 1)
+}
