@@ -5,7 +5,7 @@ use comfy_table::{Table, presets};
 use loadline_growth::{CurveOptions, CurveVerdict, Estimate, Expect, judge_curve};
 use loadline_scenario::{MetricKind, SeriesName, Subject};
 
-use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, series};
+use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::cli;
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
@@ -40,11 +40,19 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let (environment, absent) = bench.describe()?;
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
+    all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let measured = bench.measure(all, &environment, &absent, seed)?;
+    let mut measurement = bench.begin(all, &environment, &absent, seed)?;
+    eprintln!("{}", measurement.plan_line());
+    measurement.run()?;
+    let measured = measurement.measured();
     refuse_a_blind_session(&measured)?;
     write(&project, &measured, reason, &interrupt)
 }
+
+/// Rounds of a baseline, at least: it is measured rarely and compared with often, and half of the
+/// uncertainty of every comparison is its own.
+const ROUNDS: usize = 30;
 
 fn refuse_a_blind_session(measured: &Measured) -> anyhow::Result<()> {
     let is_blind =
@@ -147,6 +155,7 @@ fn accept(
     let series = series(name, rounds)?;
     let family = &measured.environment.unwinder_family;
     let known = one.scenario.known(name, family);
+    let known = known.filter(|known| !has_expired(&known.until, &measured.environment));
     let curve = judge_curve(&series, &CurveOptions::default());
     let grows = curve.verdict == CurveVerdict::Superlinear;
     // A time's curve alone is no proof of growth (caches), nor of its absence.

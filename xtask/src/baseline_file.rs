@@ -141,6 +141,17 @@ impl Key {
     }
 }
 
+/// `libgcc-list 12, wasmtime 48, x86_64`, and the variant where there is one.
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Key { variant, unwinder, wasmtime, arch } = self;
+        if !variant.is_as_written() {
+            write!(f, "{variant}, ")?;
+        }
+        write!(f, "{unwinder}, wasmtime {wasmtime}, {arch}")
+    }
+}
+
 impl Baseline {
     /// The accepted series `name`.
     pub fn find(&self, name: SeriesName) -> Option<&Accepted> {
@@ -157,12 +168,17 @@ impl Baseline {
 impl Acceptance {
     /// Whether it has ended in `environment`.
     pub fn has_expired(&self, environment: &Environment) -> bool {
-        let current = environment.wasmtime_major().parse::<u64>().ok();
-        match (Expiry::parse(&self.until), current) {
-            (Some(expiry), Some(current)) => current >= expiry.major,
-            // A version nobody can read is no ground to accept anything.
-            _ => true,
-        }
+        has_expired(&self.until, environment)
+    }
+}
+
+/// Whether what is accepted `until` a version no longer is in `environment`.
+pub fn has_expired(until: &str, environment: &Environment) -> bool {
+    let current = environment.wasmtime_major().parse::<u64>().ok();
+    match (Expiry::parse(until), current) {
+        (Some(expiry), Some(current)) => current >= expiry.major,
+        // A version nobody can read is no ground to accept anything.
+        _ => true,
     }
 }
 
@@ -180,13 +196,15 @@ impl Baselines {
                 return Ok(Baselines::default());
             }
             Err(error) => {
-                return Err(anyhow::Error::from(error).context(format!("cannot read {shown}")));
+                return Err(ended(Exit::Usage, format!("cannot read baseline {shown}: {error}")));
             }
         };
         Baselines::parse(&text).map_err(|error| {
+            let error = format!("{error:#}");
+            let error = error.trim_end();
             ended(
                 Exit::Usage,
-                format!("cannot use baseline {shown}: {error:#} (git checkout brings it back)"),
+                format!("cannot use baseline {shown}: {error} (git checkout brings it back)"),
             )
         })
     }
@@ -209,7 +227,7 @@ impl Baselines {
         for (index, one) in all.iter().enumerate() {
             ensure!(
                 !all[..index].iter().any(|earlier| earlier.key == one.key),
-                "two baselines have the key {:?}",
+                "two baselines are for {}",
                 one.key
             );
         }
@@ -346,4 +364,85 @@ fn write_series(text: &mut String, accepted: &Accepted) {
         line(format_args!("  [{size}, {}],", costs.join(", ")));
     }
     line(format_args!("]"));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn baseline(reason: &str) -> Baseline {
+        let name = "unload/task-clock".parse().unwrap();
+        let rounds = [(64, vec![81_250.125, 0.1 + 0.2, 1e300]), (128, vec![0.0, 5e-324, 7.0])];
+        let superlinear = Acceptance {
+            reason: reason.to_owned(),
+            link: "https://example.org/1".to_owned(),
+            until: "wasmtime 52".to_owned(),
+        };
+        let series = series(name, &rounds).unwrap();
+        let tail = Some([1.87, 1.81, 1.93]);
+        let changes = [("tables".to_owned(), "strip".to_owned())];
+        Baseline {
+            key: Key {
+                variant: Variant(changes.into()),
+                unwinder: "none".to_owned(),
+                wasmtime: "48".to_owned(),
+                arch: "x86_64".to_owned(),
+            },
+            reason: reason.to_owned(),
+            date: "2026-01-01".to_owned(),
+            seed: 7,
+            environment: crate::session::tests::environment(),
+            series: vec![Accepted { name, series, tail, superlinear: Some(superlinear) }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_to_the_last_bit() {
+        for reason in ["first capture", "a \"quoted\" \\ reason", "two\nlines", "\u{7}"] {
+            let baselines = Baselines { all: vec![baseline(reason)] };
+            let text = baselines.text();
+            let again = Baselines::parse(&text).unwrap_or_else(|error| panic!("{error:#}\n{text}"));
+            assert_eq!(again.all[0].reason, reason);
+            assert_eq!(again.all[0].series[0].series, baselines.all[0].series[0].series);
+            assert_eq!(again.all[0].key, baselines.all[0].key);
+            assert_eq!(again.text(), text);
+        }
+    }
+
+    #[test]
+    fn a_baseline_takes_the_place_of_the_one_with_its_key() {
+        let mut other = baseline("other key");
+        other.key.variant = Variant::default();
+        let mut baselines = Baselines { all: vec![baseline("old"), other.clone()] };
+        baselines.put(baseline("new"));
+        let reasons = baselines.all.iter().map(|baseline| baseline.reason.as_str());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["other key", "new"]);
+        assert_eq!(baselines.find(&other.key).unwrap().reason, "other key");
+    }
+
+    #[test]
+    fn an_acceptance_ends_with_the_version_it_names() {
+        let acceptance = baseline("").series.remove(0).superlinear.unwrap();
+        let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
+        for (version, has_expired) in cases {
+            let wasmtime = version.to_owned();
+            let environment = Environment { wasmtime, ..crate::session::tests::environment() };
+            assert_eq!(acceptance.has_expired(&environment), has_expired, "{version}");
+        }
+    }
+
+    /// The tree tests itself.
+    #[test]
+    fn every_scenario_has_a_baseline_that_can_be_read() {
+        let project = crate::project::Project::open(None).unwrap();
+        for name in project.scenario_names().unwrap() {
+            let path = project.baselines().join(format!("{name}.toml"));
+            let baselines = Baselines::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
+            assert!(!baselines.all.is_empty(), "no baseline for {name}");
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(baselines.text(), text, "{name}: not as `baseline` writes it");
+        }
+    }
 }

@@ -64,6 +64,11 @@ pub struct Regress {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
+    /// Seconds of measuring within which undecided series get more rounds; the rounds of the
+    /// scenarios are measured in any case
+    #[arg(long, value_name = "SECONDS", default_value_t = 200)]
+    pub budget: u64,
+
     #[command(flatten)]
     pub strictness: Strictness,
 }

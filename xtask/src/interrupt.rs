@@ -3,6 +3,7 @@
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -28,12 +29,14 @@ impl Interrupt {
     pub fn listen() -> anyhow::Result<Interrupt> {
         let interrupt = Interrupt::default();
         let heard = interrupt.clone();
-        ctrlc::set_handler(move || {
-            heard.state.asked.store(true, Ordering::SeqCst);
-            heard.kill();
-        })
-        .context("cannot listen for Ctrl-C")?;
+        ctrlc::set_handler(move || heard.interrupt()).context("cannot listen for Ctrl-C")?;
         Ok(interrupt)
+    }
+
+    /// Asks the program to end, and ends the child in charge.
+    pub fn interrupt(&self) {
+        self.state.asked.store(true, Ordering::SeqCst);
+        self.kill();
     }
 
     /// Takes charge of `child`: it is killed when the interrupt comes, or at [`Interrupt::kill`].
@@ -47,6 +50,20 @@ impl Interrupt {
     /// Gives the child back to be waited for.
     pub fn release(&self) -> Option<Child> {
         self.child().take()
+    }
+
+    /// Waits for the child in charge to end by itself, until `deadline`; it stays in charge.
+    pub fn has_ended_by(&self, deadline: Instant) -> bool {
+        loop {
+            let ended = self.child().as_mut().map(Child::try_wait);
+            if !matches!(ended, Some(Ok(None))) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Ends the child in charge, if there is one.

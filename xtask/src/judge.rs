@@ -105,9 +105,10 @@ fn read(path: &Path, arguments: &Judge) -> anyhow::Result<Vec<(String, Question)
         text = std::fs::read_to_string(path)?;
     }
     ensure!(!text.trim().is_empty(), "it is empty");
-    let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    let is_json = text.trim_start().starts_with(['[', '{']);
-    if is_csv || !is_json {
+    let ends_with =
+        |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let is_json = ends_with("json") || text.trim_start().starts_with(['[', '{']);
+    if ends_with("csv") || !is_json {
         let id = path.file_stem().map_or("-".into(), |stem| stem.to_string_lossy());
         return Ok(vec![(id.into_owned(), from_csv(&text, arguments)?)]);
     }
@@ -116,6 +117,7 @@ fn read(path: &Path, arguments: &Judge) -> anyhow::Result<Vec<(String, Question)
     } else {
         serde_json::from_str(&text)?
     };
+    ensure!(!files.is_empty(), "it holds no series");
     files.into_iter().map(from_json).collect()
 }
 
@@ -156,7 +158,11 @@ fn from_csv(text: &str, arguments: &Judge) -> anyhow::Result<Question> {
         match (record[0].parse::<u64>(), record[1].parse::<f64>()) {
             (Ok(n), Ok(cost)) => rounds.entry(n).or_default().push(cost),
             (Err(_), Err(_)) if index == 0 => {}
-            _ => bail!("line {line}: {:?} is not a whole number and a cost", &record),
+            _ => bail!(
+                "line {line}: {:?} and {:?} are not a whole number and a cost",
+                &record[0],
+                &record[1]
+            ),
         }
     }
     ensure!(!rounds.is_empty(), "it has no rows");

@@ -4,14 +4,15 @@
 //! else the control measured beside it (times) or the growth the scenario states (counts).
 
 use loadline_growth::{
-    Case, Estimate, Expect, JudgeOptions, Judgement, PairOptions, PairVerdict, Rule, Series, Sight,
-    Verdict, judge_pair, judge_suite, sight_of_curves, sight_of_pairs,
+    Case, CurveOptions, CurveVerdict, Estimate, Expect, JudgeOptions, Judgement, Kind, PairOptions,
+    PairVerdict, Rule, Series, Sight, Verdict, judge_curve, judge_pair, judge_suite,
+    sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
     Absence, Control, Environment, KnownGrowth, Metric, MetricKind, Scenario, SeriesName,
 };
 
-use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, series};
+use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::measure::{Measured, MeasuredScenario, Rounds};
 
 /// One judged series.
@@ -44,6 +45,8 @@ pub enum Outcome {
         against: Against,
         /// The tail exponent of what it was judged against.
         other_tail: Option<Estimate>,
+        /// What the other side costs at each of these N; empty where there is none.
+        other_costs: Vec<(u64, f64)>,
     },
     /// No verdict, because there is no reading.
     NotJudged(Absence),
@@ -74,6 +77,8 @@ pub struct Teeth {
     pub name: SeriesName,
     /// What it saw.
     pub sight: Sight,
+    /// The planted scenarios it rests on.
+    pub scenarios: Vec<&'static str>,
 }
 
 /// Where baselines come from.
@@ -83,6 +88,9 @@ pub trait BaselineSource {
     /// A baseline that the caller insists on, whatever its key.
     fn insisted(&self) -> Option<&Baseline>;
 }
+
+/// How often a series may be asked about while rounds are added: after 5, 10 and 20.
+const LOOKS: u32 = 3;
 
 /// Judges every judged series of `measured`; all together, for the adjustment of p-values.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
@@ -106,7 +114,7 @@ pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged>
 struct Question<'a> {
     scenario: &'a Scenario,
     name: SeriesName,
-    subject: Result<Series, Outcome>,
+    subject: Result<Series, NoSeries>,
     against: Against,
     other: Option<Series>,
     acceptance: Option<&'a Acceptance>,
@@ -146,6 +154,7 @@ impl<'a> Question<'a> {
             let differences = key.differences(&insisted.key);
             question.notes.extend(differences.iter().map(|d| format!("baseline differs: {d}")));
         }
+        question.forget_what_has_expired(environment);
         match (baseline, accepted) {
             (Some(baseline), Some(accepted)) => {
                 question.judge_against_baseline(baseline, accepted, insisted.is_some(), session);
@@ -153,6 +162,16 @@ impl<'a> Question<'a> {
             _ => question.judge_without_baseline(session),
         }
         question
+    }
+
+    /// Known growth is growth like any other from the version on that ends its acceptance.
+    fn forget_what_has_expired(&mut self, environment: &Environment) {
+        if let Some(known) = self.known.take_if(|known| has_expired(&known.until, environment)) {
+            self.notes.push(format!(
+                "known and accepted until {}, and this is wasmtime {}: look at {}, then mend it or state a later version in the scenario",
+                known.until, environment.wasmtime, known.link
+            ));
+        }
     }
 
     fn judge_against_baseline(
@@ -239,15 +258,15 @@ impl<'a> Question<'a> {
             None => Expect::LinearLog,
         };
         let is_stated = self.against == Against::Expectation;
-        let options =
-            JudgeOptions { expect: is_stated.then_some(expect), ..JudgeOptions::default() };
+        let expect = is_stated.then_some(expect);
+        let options = JudgeOptions { expect, looks: LOOKS, ..JudgeOptions::default() };
         Some(Case { new, old: self.other.as_ref(), options })
     }
 
     fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
         let mut notes = self.notes.clone();
         let outcome = match (&self.subject, judgement) {
-            (Err(outcome), _) => outcome.copied(),
+            (Err(why), _) => (*why).into(),
             (Ok(_), None) if is_control(self.scenario) => Outcome::ControlOnly,
             (Ok(series), None) => {
                 let judgement = loadline_growth::judge(series, None, &JudgeOptions::default());
@@ -255,6 +274,7 @@ impl<'a> Question<'a> {
             }
             (Ok(series), Some(judgement)) => {
                 let verdict = self.meaning(&judgement, environment, &mut notes);
+                notes.extend(self.known.and_then(|_| growth_seen(series)));
                 self.verdict(verdict, judgement, series)
             }
         };
@@ -278,6 +298,7 @@ impl<'a> Question<'a> {
             judgement: Box::new(judgement),
             against: self.against.clone(),
             other_tail,
+            other_costs: self.other.as_ref().map(medians).unwrap_or_default(),
         }
     }
 
@@ -317,17 +338,33 @@ impl<'a> Question<'a> {
     }
 }
 
+/// What the curve of a count says by itself where growth is known: that it is really there.
+fn growth_seen(series: &Series) -> Option<String> {
+    let curve = judge_curve(series, &CurveOptions::default());
+    let evidence = curve.evidence.as_ref()?;
+    let is_seen = curve.verdict == CurveVerdict::Superlinear && series.kind() == Kind::Count;
+    is_seen.then(|| {
+        let (share, top) = (evidence.share * 100.0, series.top_size());
+        format!("seen as superlinear by its curve: {share:.0} % of the count at N = {top}")
+    })
+}
+
 fn known_growth(known: &KnownGrowth) -> String {
     format!("known and accepted until {}: {} ({})", known.until, known.reason, known.link)
 }
 
-impl Outcome {
-    /// An outcome without a verdict, again.
-    fn copied(&self) -> Outcome {
-        match self {
-            Outcome::NotJudged(absence) => Outcome::NotJudged(*absence),
-            Outcome::ControlOnly => Outcome::ControlOnly,
-            Outcome::Failed | Outcome::Verdict { .. } => Outcome::Failed,
+/// Why a series cannot be judged at all.
+#[derive(Debug, Clone, Copy)]
+enum NoSeries {
+    Absent(Absence),
+    RunsFailed,
+}
+
+impl From<NoSeries> for Outcome {
+    fn from(why: NoSeries) -> Outcome {
+        match why {
+            NoSeries::Absent(absence) => Outcome::NotJudged(absence),
+            NoSeries::RunsFailed => Outcome::Failed,
         }
     }
 }
@@ -350,14 +387,14 @@ fn is_control(scenario: &Scenario) -> bool {
     scenario.control.is_some() && control_title(scenario).is_none()
 }
 
-fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, Outcome> {
+fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
     if !measured.failures.is_empty() {
-        return Err(Outcome::Failed);
+        return Err(NoSeries::RunsFailed);
     }
     match measured.series.get(&name) {
-        Some(Rounds::Complete(rounds)) => series(name, rounds).map_err(|_| Outcome::Failed),
-        Some(Rounds::Missing(absence)) => Err(Outcome::NotJudged(*absence)),
-        None => Err(Outcome::NotJudged(Absence::NotMeasured)),
+        Some(Rounds::Complete(rounds)) => series(name, rounds).map_err(|_| NoSeries::RunsFailed),
+        Some(Rounds::Missing(absence)) => Err(NoSeries::Absent(*absence)),
+        None => Err(NoSeries::Absent(Absence::NotMeasured)),
     }
 }
 
@@ -415,10 +452,13 @@ pub fn teeth(measured: &Measured) -> Vec<Teeth> {
     let again = find(planted::CPU_LINEAR_AGAIN, clock);
     let quadratic = find(planted::CPU_QUADRATIC, clock);
     if let (Some(linear), Some(again), Some(quadratic)) = (linear, again, quadratic) {
-        let options = PairOptions::default();
+        let options = PairOptions { looks: LOOKS, ..PairOptions::default() };
         let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
         let linear = judge_pair(&again, &linear, &options).verdict;
-        teeth.push(Teeth { name: clock, sight: sight_of_pairs(quadratic, linear) });
+        let sight = sight_of_pairs(quadratic, linear);
+        let scenarios =
+            vec![planted::CPU_LINEAR, planted::CPU_LINEAR_AGAIN, planted::CPU_QUADRATIC];
+        teeth.push(Teeth { name: clock, sight, scenarios });
     }
     let counted = [
         (planted::CPU_LINEAR, planted::CPU_QUADRATIC, Metric::Instructions),
@@ -427,14 +467,13 @@ pub fn teeth(measured: &Measured) -> Vec<Teeth> {
     ];
     for (linear, quadratic, metric) in counted {
         let name = SeriesName::new(loadline_scenario::Phase::Work, metric);
+        let scenarios = vec![linear, quadratic];
         let (Some(linear), Some(quadratic)) = (find(linear, name), find(quadratic, name)) else {
             continue;
         };
-        let verdict = |series: &Series| {
-            loadline_growth::judge_curve(series, &loadline_growth::CurveOptions::default()).verdict
-        };
+        let verdict = |series: &Series| judge_curve(series, &CurveOptions::default()).verdict;
         let sight = sight_of_curves(verdict(&quadratic), verdict(&linear));
-        teeth.push(Teeth { name, sight });
+        teeth.push(Teeth { name, sight, scenarios });
     }
     teeth
 }

@@ -1,9 +1,9 @@
 //! Carries out a plan: prepares the artifacts, runs every run in a fresh process, saves what it
 //! said, and gathers the rounds of each series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::{
@@ -81,7 +81,7 @@ impl Measured {
     }
 }
 
-/// How a session is measured.
+/// What sessions are measured with.
 #[derive(Debug)]
 pub struct Bench<'a> {
     /// Where everything lies.
@@ -106,40 +106,37 @@ impl Bench<'_> {
         });
         answer.map_err(|failure| stop(failure, "describe this machine"))?;
         let environment = environment.context("the runner did not describe this machine")?;
+        self.runner.check_preload(&environment)?;
         Ok((environment, absent))
     }
 
-    /// Measures `scenarios`, every run in a fresh process.
+    /// Begins a session over `scenarios`: leaves out what does not fit this machine, compiles what
+    /// is to be loaded, and makes the session's folder.
     ///
     /// # Errors
-    /// When artifacts cannot be made, samples cannot be saved, or the program is interrupted. A
-    /// failed run is no error but a recorded failure of its scenario.
-    pub fn measure(
+    /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
+    pub fn begin(
         &self,
         mut scenarios: Vec<Scenario>,
         environment: &Environment,
         absent: &[Absent],
         seed: u64,
-    ) -> anyhow::Result<Measured> {
+    ) -> anyhow::Result<Measurement<'_>> {
         let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
         self.prepare(&scenarios)?;
-        let plan = Plan::of(&scenarios, seed);
         let header = header(&scenarios, environment, absent, seed);
-        let mut session = Session::create(&self.project.sessions(), &header)?;
-        let mut records = Vec::with_capacity(plan.runs.len());
-        let weight = |run: &Run| run_weight(run.modules);
-        let progress = Progress::new("measuring", plan.runs.iter().map(weight).sum());
-        for run in &plan.runs {
-            let scenario = &scenarios[run.scenario];
-            let record = self.run(scenario, run, plan.seed, environment)?;
-            session.save(&record)?;
-            progress.add(weight(run), &format!("{} N = {}", scenario.title(), run.modules));
-            records.push(record);
-        }
-        progress.finish();
-        let mut measured = Measured::of(&header, scenarios, &records, session.path());
-        measured.left_out = left_out;
-        Ok(measured)
+        let session = Session::create(&self.project.sessions(), &header)?;
+        let (records, measuring) = (Vec::new(), Duration::ZERO);
+        Ok(Measurement {
+            bench: self,
+            header,
+            scenarios,
+            session,
+            records,
+            left_out,
+            measuring,
+            done: 0,
+        })
     }
 
     /// Compiles what the scenarios load, each corpus once and at its largest N.
@@ -167,7 +164,8 @@ impl Bench<'_> {
             let answer = self.runner.ask(&request, PREPARE_TIMEOUT, |message| {
                 if let Message::Progress { done, .. } = message {
                     progress.add(done.saturating_sub(ready) as u64, "modules");
-                    ready = done;
+                    // Several threads report, not always in order.
+                    ready = ready.max(done);
                 }
             });
             answer.map_err(|failure| stop(failure, "prepare the artifacts"))?;
@@ -217,6 +215,101 @@ impl Bench<'_> {
     }
 }
 
+/// A session while it is measured.
+#[derive(Debug)]
+pub struct Measurement<'a> {
+    bench: &'a Bench<'a>,
+    header: Header,
+    scenarios: Vec<Scenario>,
+    session: Session,
+    records: Vec<RunRecord>,
+    left_out: Vec<String>,
+    /// The time spent in runs so far, and what was done in it.
+    measuring: Duration,
+    done: u64,
+}
+
+impl Measurement<'_> {
+    /// Carries out every round of the scenarios that has not been.
+    ///
+    /// # Errors
+    /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
+    /// recorded failure of its scenario.
+    pub fn run(&mut self) -> anyhow::Result<()> {
+        let left = self.left();
+        let progress = Progress::new("measuring", left.iter().map(run_weight).sum());
+        let started = Instant::now();
+        for run in &left {
+            let scenario = &self.scenarios[run.scenario];
+            let (seed, environment) = (self.header.seed, &self.header.environment);
+            let record = self.bench.run(scenario, run, seed, environment)?;
+            self.session.save(&record)?;
+            let now = format!("{} N = {}", scenario.title(), run.modules);
+            progress.add(run_weight(run), &now);
+            self.records.push(record);
+            self.done += run_weight(run);
+        }
+        self.measuring += started.elapsed();
+        progress.finish();
+        Ok(())
+    }
+
+    /// The runs of the scenarios' rounds that have not been carried out.
+    fn left(&self) -> Vec<Run> {
+        let mut runs = Plan::of(&self.scenarios, self.header.seed).runs;
+        runs.retain(|run| {
+            let scenario = self.scenarios[run.scenario].title();
+            !self.records.iter().any(|record| {
+                record.round == run.round
+                    && record.modules == run.modules
+                    && record.scenario == scenario
+            })
+        });
+        runs
+    }
+
+    /// Gives `titles` twice their rounds, up to `most`, as far as the time for that fits into
+    /// `budget` in the order given. Returns how many runs that adds.
+    pub fn add_rounds(&mut self, titles: &[String], most: usize, budget: Duration) -> usize {
+        let before = self.left().len();
+        let mut planned = self.measuring;
+        for title in titles {
+            let Some(scenario) = self.scenarios.iter_mut().find(|s| s.title() == *title) else {
+                continue;
+            };
+            let more = (2 * scenario.processes).min(most).saturating_sub(scenario.processes);
+            let ladder = &scenario.ladder;
+            let weight: u64 = ladder.iter().map(|&n| weight_of(n)).sum::<u64>() * more as u64;
+            let time = self.measuring.mul_f64(weight as f64 / self.done.max(1) as f64);
+            if planned + time <= budget {
+                planned += time;
+                scenario.processes += more;
+            }
+        }
+        self.left().len() - before
+    }
+
+    /// What the records amount to so far.
+    pub fn measured(&self) -> Measured {
+        let scenarios = self.scenarios.clone();
+        let mut measured =
+            Measured::of(&self.header, scenarios, &self.records, self.session.path());
+        measured.left_out.clone_from(&self.left_out);
+        measured
+    }
+
+    /// What is going to be measured, in one sentence, before it is.
+    pub fn plan_line(&self) -> String {
+        let left = self.left();
+        let seconds = left.iter().map(run_weight).sum::<u64>() as f64 * SECONDS_PER_WEIGHT;
+        let (runs, scenarios) = (left.len(), self.scenarios.len());
+        format!(
+            "plan: {runs} runs of {scenarios} scenarios, planted ones included, in about {seconds:.0} s; order by --seed {}",
+            self.header.seed
+        )
+    }
+}
+
 fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
     match failure {
         RunFailure::Interrupted => ended(Exit::Interrupted, "interrupted"),
@@ -224,8 +317,15 @@ fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
     }
 }
 
+/// Seconds a unit of weight takes, for the plan alone: one module of 20 KB, loaded and dropped.
+const SECONDS_PER_WEIGHT: f64 = 85e-6;
+
 /// What a run costs beside the others, for the remaining time: a process, and then its modules.
-fn run_weight(modules: usize) -> u64 {
+fn run_weight(run: &Run) -> u64 {
+    weight_of(run.modules)
+}
+
+fn weight_of(modules: usize) -> u64 {
     modules as u64 + 200
 }
 
@@ -306,10 +406,17 @@ fn gather(scenario: Scenario, records: &[RunRecord], absent: &[Absent]) -> Measu
         }
     });
     let mut failures: Vec<String> = failures.collect();
-    let (planned, found) = (scenario.ladder.len() * scenario.processes, own.len());
+    let planned = scenario.ladder.len() * scenario.processes;
+    let places: BTreeSet<_> = own.iter().map(|record| (record.modules, record.round)).collect();
+    let is_planned = |(n, _): &&(usize, usize)| scenario.ladder.contains(n);
+    let found = places.iter().filter(is_planned).count();
+    if own.len() > found {
+        failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
+    }
     if found < planned {
         failures.push(format!("{found} of {planned} runs were carried out"));
     }
+    failures.extend(scenario.series().flat_map(|name| gaps(name, &own)));
     let series = scenario.series().map(|name| (name, rounds(&scenario.ladder, name, &own, absent)));
     let series = series.collect();
     MeasuredScenario { scenario, series, failures }
@@ -335,13 +442,35 @@ fn rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[Abse
 }
 
 fn reading(samples: &[Sample], name: SeriesName, modules: usize) -> Reading {
-    let sample = samples.iter().find(|sample| {
+    let sample = sample(samples, name, modules);
+    sample.map_or(Reading::Unavailable(Absence::NotMeasured), |sample| sample.reading)
+}
+
+fn sample(samples: &[Sample], name: SeriesName, modules: usize) -> Option<&Sample> {
+    samples.iter().find(|sample| {
         sample.phase == name.phase
             && sample.metric == name.metric
             && sample.scope == Scope::Process
             && sample.modules == modules
+    })
+}
+
+/// The runs that say nothing at all of what other runs of the scenario have counted. That is no
+/// absence, which would have its reason, but a torn answer.
+fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
+    let finished = own.iter().filter_map(|record| match &record.outcome {
+        Outcome::Finished { samples, .. } => Some((record, sample(samples, name, record.modules))),
+        Outcome::Failed { .. } => None,
     });
-    sample.map_or(Reading::Unavailable(Absence::NotMeasured), |sample| sample.reading)
+    let (with, without): (Vec<_>, Vec<_>) = finished.partition(|(_, sample)| sample.is_some());
+    if with.is_empty() {
+        return Vec::new();
+    }
+    let sentence = |record: &RunRecord| {
+        let RunRecord { modules, round, .. } = record;
+        format!("N = {modules}, round {}: no reading of {name}, which other runs have", round + 1)
+    };
+    without.iter().map(|(record, _)| sentence(record)).collect()
 }
 
 /// Takes away the rungs that would end at a limit of this machine instead of measuring.
@@ -416,5 +545,131 @@ pub fn planted(name: &str, planted: Planted, ladder: &[usize], processes: usize)
         timeout: Duration::from_secs(120),
         control: None,
         known_growth: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const SCENARIO: &str = r#"
+format = 1
+question = "Does every run do what it was asked for?"
+expectation = "It does."
+lifecycle = "unload-oldest-first"
+unwinds_before_unload = 2
+judge = ["unload/task-clock"]
+ladder = [64, 128, 256, 512, 1024]
+"#;
+
+    fn scenario(tables: &str) -> Scenario {
+        let changes = BTreeMap::from([("tables".to_owned(), tables.to_owned())]);
+        Scenario::parse_with("honest", SCENARIO, &changes).unwrap()
+    }
+
+    /// The proof of a run of `scenario` over 100 modules, and what is thought of it.
+    fn check(scenario: &Scenario, lie: impl FnOnce(&mut Proof)) -> Result<(), String> {
+        let mut environment = crate::session::tests::environment();
+        environment.unwinder_path = "/lib/libgcc_s.so.1".to_owned();
+        let is_stripped = scenario.variant.to_string() == "tables=strip";
+        let registered = Some(if is_stripped { 0 } else { 100 });
+        let mut proof = Proof {
+            loaded: 100,
+            called: 2,
+            unwound: 2,
+            released: 100,
+            registered,
+            deregistered: registered,
+            planted: 0,
+            unwinder_path: "/lib/libgcc_s.so.1".to_owned(),
+        };
+        lie(&mut proof);
+        check_proof(&proof, &scenario.subject, 100, &environment)
+    }
+
+    #[test]
+    fn an_honest_run_is_believed() {
+        let (kept, stripped) = (scenario("keep"), scenario("strip"));
+        assert_eq!(check(&kept, |_| {}), Ok(()));
+        assert_eq!(check(&stripped, |_| {}), Ok(()));
+        // One a function, as LLVM's unwinder has it.
+        assert_eq!(
+            check(&kept, |p| (p.registered, p.deregistered) = (Some(1200), Some(1200))),
+            Ok(())
+        );
+        // Another platform, where nobody counts them.
+        assert_eq!(check(&kept, |p| (p.registered, p.deregistered) = (None, None)), Ok(()));
+    }
+
+    #[test]
+    fn every_lie_is_found() {
+        let (kept, stripped) = (scenario("keep"), scenario("strip"));
+        let refuse = |scenario, lie: fn(&mut Proof), expected: &str| {
+            assert_eq!(check(scenario, lie), Err(expected.to_owned()));
+        };
+        refuse(&kept, |p| p.loaded = 99, "loaded 99 times where 100 was asked");
+        refuse(&kept, |p| p.loaded = 101, "loaded 101 times where 100 was asked");
+        refuse(&kept, |p| p.released = 0, "released 0 times where 100 was asked");
+        refuse(&kept, |p| p.called = 1, "called 1 times where 2 was asked");
+        refuse(&kept, |p| p.unwound = 1, "unwound 1 times where 2 was asked");
+        let leaked = "100 registrations, but 99 deregistrations";
+        refuse(&kept, |p| p.deregistered = Some(99), leaked);
+        let unregistered = "100 modules with tables, but 99 registrations";
+        refuse(&kept, |p| (p.registered, p.deregistered) = (Some(99), Some(99)), unregistered);
+        let unstripped = "stripped tables, but 100 registrations";
+        refuse(&stripped, |p| (p.registered, p.deregistered) = (Some(100), Some(100)), unstripped);
+        let other = "its unwinder is /lib/libunwind.so.1, the session's is /lib/libgcc_s.so.1";
+        refuse(&kept, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned(), other);
+    }
+
+    #[test]
+    fn planted_work_is_counted() {
+        let scenario = crate::selection::tooth("planted-cpu-quadratic").unwrap();
+        let Subject::Planted(planted) = scenario.subject else { panic!("nothing is planted") };
+        let units = planted.units(100);
+        assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));
+        let error = check(&scenario, |p| p.planted = units - 1).unwrap_err();
+        assert!(error.starts_with("planted work done"), "{error}");
+    }
+
+    /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the
+    /// way, not of one thread.
+    #[test]
+    fn a_round_is_the_reading_of_the_whole_process_at_the_end() {
+        let name: SeriesName = "unload/task-clock".parse().unwrap();
+        let sample = |scope, modules, count| Sample {
+            phase: name.phase,
+            metric: name.metric,
+            scope,
+            modules,
+            reading: Reading::Exact(count),
+        };
+        let samples = [
+            sample(Scope::Thread(0), 64, 1),
+            sample(Scope::Process, 16, 2),
+            sample(Scope::Process, 64, 3),
+        ];
+        assert_eq!(reading(&samples, name, 64), Reading::Exact(3));
+        let missing = Reading::Unavailable(Absence::NotMeasured);
+        assert_eq!(reading(&samples, name, 32), missing);
+    }
+
+    #[test]
+    fn rungs_beyond_the_machines_limits_are_left_out_and_named() {
+        let environment = |mappings: &str| Environment {
+            max_map_count: mappings.to_owned(),
+            ..crate::session::tests::environment()
+        };
+        let fit = |mappings| {
+            let mut scenarios = [scenario("keep")];
+            let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment(mappings));
+            left_out.map(|left_out| (scenarios[0].ladder.len(), left_out.join(" ")))
+        };
+        assert_eq!(fit("65530").unwrap(), (5, String::new()));
+        assert_eq!(fit("unknown (no such file)").unwrap(), (5, String::new()));
+        let error = fit("2000").unwrap_err().to_string();
+        assert!(error.contains("vm.max_map_count is 2000"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use loadline_scenario::{Environment, MetricKind, Scenario};
@@ -41,9 +42,24 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
     let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let measured = bench.measure(all, &environment, &absent, seed)?;
-    Ok(say(&measured, &baselines, &arguments.strictness))
+    let mut measurement = bench.begin(all, &environment, &absent, seed)?;
+    eprintln!("{}", measurement.plan_line());
+    measurement.run()?;
+    let budget = Duration::from_secs(arguments.budget);
+    loop {
+        let undecided = report(&measurement.measured(), &baselines).undecided();
+        let added = measurement.add_rounds(&undecided, MOST_ROUNDS, budget);
+        if added == 0 {
+            break;
+        }
+        eprintln!("more rounds for {} ({added} runs)", undecided.join(", "));
+        measurement.run()?;
+    }
+    Ok(say(&measurement.measured(), &baselines, &arguments.strictness))
 }
+
+/// Rounds after which an undecided series stays so.
+const MOST_ROUNDS: usize = 20;
 
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
 ///
@@ -60,7 +76,9 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
         };
-        let (ladder, processes) = (planned.ladder.clone(), planned.processes);
+        let own = records.iter().filter(|record| record.scenario == planned.scenario);
+        let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
+        let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
         scenarios.push(Scenario { ladder, processes, ..scenario });
     }
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;

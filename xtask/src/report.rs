@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use loadline_growth::{Estimate, Judgement, Rule, Sight, Verdict};
+use loadline_growth::{Estimate, Judgement, Remedy, Rule, Sight, Verdict};
 use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
 
 use crate::exit::Exit;
@@ -56,6 +56,27 @@ impl Report {
     /// Whether planted growth was missed, or seen where there was none.
     pub fn is_blind(&self) -> bool {
         self.teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
+    }
+
+    /// The titles of scenarios that more rounds may settle: those undecided for lack of precision,
+    /// with the controls they are judged beside, and the teeth that are.
+    pub fn undecided(&self) -> Vec<String> {
+        let mut titles = Vec::new();
+        for row in &self.rows {
+            if let Outcome::Verdict { judgement, against, .. } = &row.outcome
+                && matches!(judgement.remedy, Some(Remedy::Rounds { .. }))
+            {
+                titles.push(row.scenario.clone());
+                if let Against::Control(control) = against {
+                    titles.push(control.clone());
+                }
+            }
+        }
+        let unsure = self.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
+        titles.extend(unsure.flat_map(|teeth| teeth.scenarios.iter().map(|s| (*s).to_owned())));
+        titles.sort();
+        titles.dedup();
+        titles
     }
 
     fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {
@@ -135,9 +156,14 @@ impl Report {
         let mut sentences = Vec::new();
         for row in &self.rows {
             let mut about = Vec::new();
-            if let Outcome::Verdict { verdict, judgement, costs, against, .. } = &row.outcome {
+            if let Outcome::Verdict { verdict, judgement, costs, against, other_costs, .. } =
+                &row.outcome
+            {
                 if *verdict != Verdict::Holds {
                     about.extend(evidence(row.name, *verdict, judgement, costs, against));
+                }
+                if *verdict == Verdict::Regressed {
+                    about.extend(cost_table(costs, other_costs, against, row.name.metric.unit()));
                 }
                 about.extend(constant_change(judgement, against));
             }
@@ -183,6 +209,9 @@ impl Report {
         if let Some(row) = first(&is_open) {
             let title = &row.scenario;
             return format!("next: cargo xtask regress {title} --set processes=10 (to settle it)");
+        }
+        if !self.failures.is_empty() {
+            return "next: look at the failed runs, then repeat".to_owned();
         }
         if self.rows.iter().any(|row| row.has_no_baseline) {
             return "next: cargo xtask baseline --reason TEXT (to judge times against this machine)"
@@ -330,6 +359,30 @@ fn evidence(
         sentences.extend(judgement.remedy.map(|remedy| format!("what would settle it: {remedy}")));
     }
     sentences
+}
+
+/// The cost at every N beside that of the other side, one line a side.
+fn cost_table(
+    costs: &[(u64, f64)],
+    other_costs: &[(u64, f64)],
+    against: &Against,
+    unit: &str,
+) -> Vec<String> {
+    let row = |name: &str, cells: Vec<String>| std::iter::once(name.to_owned()).chain(cells);
+    let amounts =
+        |costs: &[(u64, f64)]| costs.iter().map(|(_, cost)| amount(*cost, unit)).collect();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_row(row("N", costs.iter().map(|(n, _)| n.to_string()).collect()));
+    table.add_row(row("now", amounts(costs)));
+    if !other_costs.is_empty() {
+        let name = if *against == Against::Baseline { "baseline" } else { "control" };
+        table.add_row(row(name, amounts(other_costs)));
+    }
+    table.column_iter_mut().skip(1).for_each(|column| {
+        column.set_cell_alignment(CellAlignment::Right);
+    });
+    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// A change that is no growth: shown, and not gated.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use loadline_scenario::{Message, Request};
+use loadline_scenario::{Environment, Message, Request};
 use xshell::{Shell, cmd};
 
 use crate::exit::{Exit, ended};
@@ -17,6 +17,9 @@ use crate::project::Project;
 
 /// How much of a runner's standard error is kept: its end, where the reason stands.
 const STDERR_KEPT: usize = 8 * 1024;
+
+/// How long a line of a runner's answer may be, in bytes; what is longer is no message.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// The runner program, ready to be started.
 #[derive(Debug, Clone)]
@@ -90,15 +93,36 @@ impl Runner {
             shell,
             "{cargo} build --package loadline-runner --message-format json-render-diagnostics"
         );
-        let messages = messages.quiet().read().map_err(|error| {
+        let messages = messages.quiet().read();
+        // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
+        interrupt.check()?;
+        let messages = messages.map_err(|error| {
             let error = error.to_string();
             ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error}"))
         })?;
         let program = messages.lines().find_map(executable).with_context(|| {
             "cannot find the runner: cargo build named no executable loadline-runner".to_owned()
         })?;
-        interrupt.check()?;
         Ok(Runner { program, preload, interrupt: interrupt.clone() })
+    }
+
+    /// Whether the unwinder that was asked for is the active one. The dynamic linker only warns of a
+    /// library that it cannot preload.
+    ///
+    /// # Errors
+    /// When it is another.
+    pub fn check_preload(&self, environment: &Environment) -> anyhow::Result<()> {
+        let active = &environment.unwinder_path;
+        match &self.preload {
+            Some(asked) if Path::new(active).canonicalize().ok().as_ref() != Some(asked) => {
+                let asked = asked.display();
+                let text = format!(
+                    "cannot use --unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
+                );
+                Err(ended(Exit::Usage, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends `request` to a fresh process and gives `receive` every message but the last.
@@ -118,8 +142,12 @@ impl Runner {
         let lines = lines_of(&mut child);
         let stderr = end_of_stderr(&mut child);
         self.interrupt.guard(child);
-        let answer = read_answer(&lines, timeout, &mut receive);
-        if !matches!(answer, Ok(Last::EndOfFile | Last::Done)) {
+        let deadline = Instant::now() + timeout;
+        let mut last = read_answer(&lines, deadline, &mut receive);
+        if last.lets_it_end() && !self.interrupt.has_ended_by(deadline) {
+            last = Last::TimedOut;
+        }
+        if !last.lets_it_end() {
             self.interrupt.kill();
         }
         let status = self.interrupt.release().map(|mut child| child.wait());
@@ -127,9 +155,11 @@ impl Runner {
         if self.interrupt.was_asked() {
             return Err(RunFailure::Interrupted);
         }
-        match (answer?, status) {
+        match (last, status) {
             (Last::Done, Some(Ok(status))) if status.success() => Ok(()),
             (Last::Failed(error), _) => Err(RunFailure::Refused(error)),
+            (Last::TimedOut, _) => Err(RunFailure::TimedOut(timeout)),
+            (Last::Garbled(line), _) => Err(RunFailure::Garbled(line)),
             (_, Some(Ok(status))) => Err(RunFailure::Crashed { status: describe(status), stderr }),
             (_, status) => {
                 Err(RunFailure::Crashed { status: format!("not known: {status:?}"), stderr })
@@ -150,8 +180,9 @@ impl Runner {
             command.spawn().map_err(|error| format!("cannot start {shown}: {error}"))?;
         let request = serde_json::to_vec(request).expect("a request is plain data");
         let mut stdin = child.stdin.take().expect("the pipe was asked for above");
-        // A runner that ends before it has read says why elsewhere; a broken pipe adds nothing.
-        let _ = stdin.write_all(&request);
+        // By a thread: a runner that never reads would hold us up here, where no timeout counts. One
+        // that ends before it has read says why elsewhere; a broken pipe adds nothing.
+        std::thread::spawn(move || stdin.write_all(&request));
         Ok(child)
     }
 }
@@ -184,10 +215,15 @@ fn executable(line: &str) -> Option<PathBuf> {
 
 fn lines_of(child: &mut Child) -> Receiver<String> {
     let stdout = child.stdout.take().expect("the pipe was asked for at the start");
-    let (sender, lines) = mpsc::channel();
+    // Bounded, as lines are, so that output without an end does not fill the memory.
+    let (sender, lines) = mpsc::sync_channel(64);
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+        let mut stdout = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let line = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+            if !matches!(read, Ok(1..)) || sender.send(line).is_err() {
                 break;
             }
         }
@@ -213,29 +249,34 @@ enum Last {
     Done,
     Failed(String),
     EndOfFile,
+    TimedOut,
+    Garbled(String),
+}
+
+impl Last {
+    /// Whether the process is expected to end by itself.
+    fn lets_it_end(&self) -> bool {
+        matches!(self, Last::Done | Last::EndOfFile)
+    }
 }
 
 fn read_answer(
     lines: &Receiver<String>,
-    timeout: Duration,
+    deadline: Instant,
     receive: &mut impl FnMut(Message),
-) -> Result<Last, RunFailure> {
-    let deadline = Instant::now() + timeout;
+) -> Last {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let line = match lines.recv_timeout(left) {
             Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => return Err(RunFailure::TimedOut(timeout)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Last::EndOfFile),
+            Err(RecvTimeoutError::Timeout) => return Last::TimedOut,
+            Err(RecvTimeoutError::Disconnected) => return Last::EndOfFile,
         };
         match serde_json::from_str(&line) {
-            Ok(Message::Done) => return Ok(Last::Done),
-            Ok(Message::Failed { error }) => return Ok(Last::Failed(error)),
+            Ok(Message::Done) => return Last::Done,
+            Ok(Message::Failed { error }) => return Last::Failed(error),
             Ok(message) => receive(message),
-            Err(_) => {
-                let start: String = line.chars().take(200).collect();
-                return Err(RunFailure::Garbled(start));
-            }
+            Err(_) => return Last::Garbled(line.chars().take(200).collect()),
         }
     }
 }
@@ -246,4 +287,140 @@ fn describe(status: ExitStatus) -> String {
         return format!("signal {signal}");
     }
     status.to_string()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_scenario::Metric;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Another program in the runner's place.
+    struct Fake {
+        folder: TempDir,
+        runner: Runner,
+    }
+
+    impl Fake {
+        /// A program that notes its process id and then does what the shell script says.
+        fn new(script: &str) -> Fake {
+            let folder = TempDir::new().unwrap();
+            let program = folder.path().join("runner");
+            let pid = folder.path().join("pid");
+            let script = format!("#!/bin/sh\necho $$ > {}\n{script}\n", pid.display());
+            // Written by another process: a file that this one has open for writing cannot be started.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(&program);
+            let mut shell = shell.stdin(Stdio::piped()).spawn().unwrap();
+            shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+            assert!(shell.wait().unwrap().success());
+            let interrupt = Interrupt::default();
+            Fake { folder, runner: Runner { program, preload: None, interrupt } }
+        }
+
+        fn ask(&self, timeout: Duration) -> Result<usize, RunFailure> {
+            // Longer than a pipe holds.
+            let request = Request::Describe { metrics: vec![Metric::PageFaults; 20_000] };
+            let mut messages = 0;
+            let answer = self.runner.ask(&request, timeout, |_| messages += 1);
+            assert!(!self.is_alive(), "the process has outlived its answer");
+            answer.map(|()| messages)
+        }
+
+        fn is_alive(&self) -> bool {
+            let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap_or_default();
+            let mut kill = Command::new("kill");
+            let kill = kill.args(["-0", pid.trim()]).stderr(Stdio::null());
+            !pid.is_empty() && kill.status().unwrap().success()
+        }
+    }
+
+    /// Enough for what ends by itself, and what does not is killed after it.
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(400);
+
+    const PROGRESS: &str = r#"{"progress":{"done":1,"total":2}}"#;
+
+    #[test]
+    fn every_message_before_the_last_word_is_received() {
+        let answer = format!("'{PROGRESS}' '{PROGRESS}' '\"done\"'");
+        let fake = Fake::new(&format!("cat > /dev/null; printf '%s\\n' {answer}"));
+        assert_eq!(fake.ask(LONG), Ok(2));
+    }
+
+    #[test]
+    fn a_runner_that_ends_early_is_reported_with_its_last_words() {
+        let cases = [
+            ("echo it broke >&2; exit 3", "the runner ended early (exit status: 3): it broke"),
+            ("kill -9 $$", "the runner ended early (signal 9) and said nothing"),
+            ("exit 0", "the runner ended early (exit status: 0) and said nothing"),
+            ("echo '\"done\"'; exit 1", "the runner ended early (exit status: 1) and said nothing"),
+            ("echo '{\"failed\":{\"error\":\"no room\"}}'; exit 1", "no room"),
+        ];
+        for (script, expected) in cases {
+            let failure = Fake::new(script).ask(LONG).unwrap_err();
+            assert_eq!(failure.to_string(), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_runner_that_does_not_end_is_ended() {
+        let scripts = [
+            "exec sleep 600".to_owned(),
+            "exec sleep 600 >&-".to_owned(),
+            "echo '\"done\"'; exec sleep 600".to_owned(),
+            format!("while :; do echo '{PROGRESS}'; done"),
+        ];
+        for script in scripts {
+            let answer = Fake::new(&script).ask(SHORT);
+            assert_eq!(answer, Err(RunFailure::TimedOut(SHORT)), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_ends_the_run() {
+        let endless = format!("while :; do printf {}; done", "x".repeat(4096));
+        for script in ["echo Segmentation fault; exec sleep 600", "echo '{}'", &endless] {
+            let answer = Fake::new(script).ask(LONG);
+            assert!(matches!(answer, Err(RunFailure::Garbled(_))), "{script}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn standard_error_is_kept_to_its_end() {
+        let noise = "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i + 1)); done >&2; exit 1";
+        let Err(RunFailure::Crashed { stderr, .. }) = Fake::new(noise).ask(LONG) else {
+            panic!("it has not crashed");
+        };
+        assert!(stderr.ends_with("line 4998\nline 4999\n"), "{stderr}");
+        assert!(stderr.len() <= STDERR_KEPT);
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_run_and_begins_no_other() {
+        let fake = Fake::new("exec sleep 600");
+        let (runner, interrupt) = (fake.runner.clone(), fake.runner.interrupt.clone());
+        let asked = std::thread::spawn(move || {
+            let request = Request::Describe { metrics: Vec::new() };
+            runner.ask(&request, LONG, |_| {})
+        });
+        while !fake.is_alive() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        interrupt.interrupt();
+        assert_eq!(asked.join().unwrap(), Err(RunFailure::Interrupted));
+        assert_eq!(fake.ask(LONG), Err(RunFailure::Interrupted));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let fake = Fake::new("");
+        let runner = Runner { program: fake.folder.path().join("gone"), ..fake.runner.clone() };
+        let request = Request::Describe { metrics: Vec::new() };
+        let answer = runner.ask(&request, LONG, |_| {}).unwrap_err();
+        assert!(answer.to_string().starts_with("cannot start "), "{answer}");
+    }
 }

@@ -27,6 +27,8 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         let mut changes = set.clone();
         changes.extend(own);
         let scenario = project.scenario(name, &changes)?;
+        // A control that is not there is found before minutes are spent, needed or not.
+        control(project, &scenario)?;
         if !scenarios.iter().any(|known| known.title() == scenario.title()) {
             scenarios.push(scenario);
         }

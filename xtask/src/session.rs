@@ -39,7 +39,7 @@ pub struct Planned {
     pub scenario: String,
     /// Its rungs.
     pub ladder: Vec<usize>,
-    /// Its rounds.
+    /// Its rounds as planned; undecided series get more.
     pub processes: usize,
 }
 
@@ -126,6 +126,7 @@ impl Session {
 /// # Errors
 /// When a file is missing, of another format, or damaged before its last line.
 pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<RunRecord>)> {
+    ensure!(path.exists(), "there is no session {}", path.display());
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let header = folder.join("session.json");
     let shown = header.display();
@@ -211,8 +212,31 @@ fn readable(permissions: &mut fs::Permissions) {
 fn readable(_: &mut fs::Permissions) {}
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    /// A machine whose every field reads `?`.
+    pub fn environment() -> Environment {
+        let fields = "loadline wasmtime wasmtime_features cranelift isa isa_flags build \
+            unwinder_family unwinder_version unwinder_path libc kernel arch cpu caches processors \
+            perf_event_paranoid address_randomisation max_map_count descriptor_limit memory_bytes";
+        let fields = fields.split_whitespace().map(|name| (name.to_owned(), "?".into()));
+        serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap()
+    }
+
+    /// The old file or the new one, whole: a folder that takes no file leaves the old one.
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        replace(&path, b"old").unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(replace(&folder.path().join("gone/file"), b"new").is_err());
+    }
 
     #[test]
     fn dates_are_civil_ones() {

@@ -1,5 +1,7 @@
 //! Every process that will be started, in order: [`Plan`].
 
+use std::ops::Range;
+
 use crate::random::Random;
 use crate::scenario::Scenario;
 
@@ -14,7 +16,7 @@ pub struct Run {
     pub round: usize,
 }
 
-/// The runs of one session, in the order of measuring.
+/// The runs of some rounds of a session, in the order of measuring.
 ///
 /// Rounds follow one another; within a round every rung of every scenario is visited once, in
 /// shuffled order. So what drifts on the machine spreads over all N instead of looking like growth.
@@ -27,13 +29,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for `scenarios`; the same for the same scenarios and seed.
+    /// The plan for every round of `scenarios`; the same for the same scenarios and seed.
     pub fn of(scenarios: &[Scenario], seed: u64) -> Plan {
-        let mut random = Random::new(seed);
-        let rounds = scenarios.iter().map(|s| s.processes).max().unwrap_or(0);
-        let runs = (0..rounds).flat_map(|round| {
+        let most = scenarios.iter().map(|s| s.processes).max().unwrap_or(0);
+        Plan::of_rounds(scenarios, 0..most, seed)
+    }
+
+    /// The plan for those `rounds` of `scenarios` that they have. A round's order depends on the
+    /// seed, its number and who takes part, not on the rounds before it.
+    pub fn of_rounds(scenarios: &[Scenario], rounds: Range<usize>, seed: u64) -> Plan {
+        let runs = rounds.flat_map(|round| {
             let mut visits: Vec<Run> = visits(scenarios, round).collect();
-            random.shuffle(&mut visits);
+            // Another stream for each round: seeds that differ in one bit give unlike sequences.
+            Random::new(seed ^ (round as u64) << 32).shuffle(&mut visits);
             visits
         });
         Plan { seed, runs: runs.collect() }
@@ -70,6 +78,16 @@ mod tests {
         let expected: usize = scenarios.iter().map(|s| s.processes * s.ladder.len()).sum();
         assert_eq!(plan.runs.len(), expected);
         assert!(plan.runs.is_sorted_by_key(|run| run.round));
+    }
+
+    #[test]
+    fn further_rounds_bring_only_those_who_have_them() {
+        let scenarios = scenarios();
+        let more = Plan::of_rounds(&scenarios, 3..5, 1);
+        assert!(more.runs.iter().all(|run| run.scenario == 0 && run.round >= 3));
+        assert_eq!(more.runs.len(), 2 * scenarios[0].ladder.len());
+        let whole = Plan::of(&scenarios, 1);
+        assert!(whole.runs.ends_with(&more.runs));
     }
 
     #[test]
