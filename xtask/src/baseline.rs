@@ -11,6 +11,7 @@ use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement;
 use crate::measure::{Bench, Measured, MeasuredScenario, Rounds};
+use crate::out;
 use crate::project::Project;
 use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
@@ -89,9 +90,9 @@ fn write(
             }
         }
     }
-    println!("{}", environment_line(&measured.environment));
-    println!("tail exponents with their 95 % intervals:");
-    print!("{}", trimmed(&table.to_string()));
+    out::line(environment_line(&measured.environment))?;
+    out::line("tail exponents with their 95 % intervals:")?;
+    out::text(trimmed(&table.to_string()))?;
     interrupt.check()?;
     for (name, baseline) in accepted {
         // Read again: the scenario before may have had the same name.
@@ -102,10 +103,10 @@ fn write(
             .with_context(|| format!("cannot make folder {}", folder.display()))?;
         let path = folder.join(format!("{name}.toml"));
         session::replace(&path, baselines.text().as_bytes())?;
-        println!("wrote {}", path.display());
+        out::line(format_args!("wrote {}", path.display()))?;
     }
-    println!("samples: {}", measured.saved.display());
-    println!("next: git diff {}", project.baselines().display());
+    out::line(format_args!("samples: {}", measured.saved.display()))?;
+    out::line(format_args!("next: git diff {}", project.baselines().display()))?;
     Ok(Exit::of(&exits))
 }
 
@@ -196,5 +197,104 @@ fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: 
         let cells =
             [one.scenario.title(), accepted.name.to_string(), shown(before), shown(Some(accepted))];
         table.add_row(cells);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_scenario::{Absence, Environment, Scenario};
+
+    use super::*;
+
+    const SCENARIO: &str = r#"
+format = 1
+question = "Does memory stay linear in N?"
+expectation = "Quadratic under libgcc-list."
+lifecycle = "hold-all"
+judge = ["load/resident-bytes"]
+ladder = { from = 64, to = 4096, factor = 2 }
+
+[[known_growth]]
+series = ["load/resident-bytes"]
+unwinders = ["libgcc-list"]
+class = "quadratic"
+reason = "a table as long as the largest index"
+link = "https://example.org/1"
+until = "wasmtime 52"
+"#;
+
+    /// A session of that scenario on wasmtime 48 under libgcc-list.
+    fn measured(cost: fn(f64) -> f64) -> Measured {
+        let scenario = Scenario::parse("memory", SCENARIO).unwrap();
+        let name = scenario.judge[0];
+        let rows = scenario.ladder.iter().map(|&n| (n, vec![cost(n as f64); 5]));
+        let series = [(name, Rounds::Complete(rows.collect()))].into();
+        let environment = Environment {
+            wasmtime: "48.0.8".to_owned(),
+            unwinder_family: "libgcc-list".to_owned(),
+            ..session::tests::environment()
+        };
+        Measured {
+            environment,
+            absent: Vec::new(),
+            scenarios: vec![MeasuredScenario { scenario, series, failures: Vec::new() }],
+            saved: "samples".into(),
+            seed: 1,
+            left_out: Vec::new(),
+        }
+    }
+
+    fn accepted(measured: &Measured) -> anyhow::Result<Accepted> {
+        let mut baseline = baseline(&measured.scenarios[0], measured, "a reason")?;
+        Ok(baseline.series.remove(0))
+    }
+
+    fn linear(n: f64) -> f64 {
+        1e6 + 4096.0 * n
+    }
+
+    fn quadratic(n: f64) -> f64 {
+        linear(n) + 8.0 * n * n
+    }
+
+    #[test]
+    fn linear_growth_needs_no_acceptance() {
+        assert_eq!(accepted(&measured(linear)).unwrap().superlinear, None);
+    }
+
+    #[test]
+    fn known_growth_is_accepted_with_its_reason_and_end() {
+        let acceptance = accepted(&measured(quadratic)).unwrap().superlinear.unwrap();
+        assert_eq!(acceptance.until, "wasmtime 52");
+        assert_eq!(acceptance.link, "https://example.org/1");
+    }
+
+    #[test]
+    fn growth_that_nobody_states_is_refused() {
+        let refuse = |change: fn(&mut Measured)| {
+            let mut measured = measured(quadratic);
+            change(&mut measured);
+            let refusal = accepted(&measured).unwrap_err();
+            assert_eq!(Ended::exit_of(&refusal), Exit::Regressed);
+            assert!(refusal.to_string().contains("known_growth"), "{refusal}");
+        };
+        refuse(|measured| measured.scenarios[0].scenario.known_growth.clear());
+        refuse(|measured| measured.environment.unwinder_family = "libgcc-tree".to_owned());
+        refuse(|measured| measured.environment.wasmtime = "52.0.0".to_owned());
+    }
+
+    #[test]
+    fn what_was_not_measured_is_refused() {
+        let refuse = |change: fn(&mut MeasuredScenario)| {
+            let mut measured = measured(linear);
+            change(&mut measured.scenarios[0]);
+            assert_eq!(Ended::exit_of(&accepted(&measured).unwrap_err()), Exit::CouldNotMeasure);
+        };
+        refuse(|one| one.failures.push("N = 64, round 1: the runner ended early".to_owned()));
+        refuse(|one| {
+            one.series.insert(one.scenario.judge[0], Rounds::Missing(Absence::NotOffered));
+        });
     }
 }

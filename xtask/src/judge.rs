@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{Judge, JudgeKind};
 use crate::exit::{Exit, ended};
+use crate::out;
 use crate::report::trimmed;
 
 /// Carries the command out.
@@ -39,9 +40,9 @@ pub fn run(arguments: &Judge) -> anyhow::Result<Exit> {
     if arguments.json {
         let answers: BTreeMap<&String, &Answer> =
             questions.iter().map(|(id, _)| id).zip(&answers).collect();
-        println!("{}", serde_json::to_string_pretty(&answers).context("cannot write the answers")?);
+        out::line(serde_json::to_string_pretty(&answers).context("cannot write the answers")?)?;
     } else {
-        print!("{}", table(&questions, &answers));
+        out::text(table(&questions, &answers))?;
     }
     let grows = |answer: &Answer| matches!(answer.verdict, "superlinear" | "worse");
     let is_red = arguments.gate && answers.iter().any(grows);
@@ -145,24 +146,18 @@ fn from_json(file: SeriesFile) -> anyhow::Result<(String, Question)> {
 /// Rows of N and cost; rows with the same N are rounds, in their order. A first row without numbers
 /// is a header.
 fn from_csv(text: &str, arguments: &Judge) -> anyhow::Result<Question> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes());
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let rows = lines.zip(1..).filter(|(row, _)| !row.is_empty() && !row.starts_with('#'));
     let mut rounds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for (index, record) in reader.records().enumerate() {
-        let record = record?;
-        let line = record.position().map_or(0, csv::Position::line);
-        ensure!(record.len() == 2, "line {line}: {} fields, not n,y", record.len());
-        match (record[0].parse::<u64>(), record[1].parse::<f64>()) {
+    for (place, (row, line)) in rows.enumerate() {
+        // Numbers need no quotes; some programs write them all the same.
+        let fields = row.split(',').map(|field| field.trim().trim_matches('"'));
+        let fields: Vec<&str> = fields.collect();
+        let [n, cost] = fields[..] else { bail!("line {line}: {} fields, not n,y", fields.len()) };
+        match (n.parse::<u64>(), cost.parse::<f64>()) {
             (Ok(n), Ok(cost)) => rounds.entry(n).or_default().push(cost),
-            (Err(_), Err(_)) if index == 0 => {}
-            _ => bail!(
-                "line {line}: {:?} and {:?} are not a whole number and a cost",
-                &record[0],
-                &record[1]
-            ),
+            (Err(_), Err(_)) if place == 0 => {}
+            _ => bail!("line {line}: {n:?} and {cost:?} are not a whole number and a cost"),
         }
     }
     ensure!(!rounds.is_empty(), "it has no rows");

@@ -7,6 +7,7 @@ use crate::cli::List;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::measure::Bench;
+use crate::out;
 use crate::project::Project;
 use crate::report::environment_line;
 use crate::runner::Runner;
@@ -30,30 +31,35 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let runner = Runner::build(&project, "host", &interrupt)?;
     let bench = Bench { project: &project, runner: &runner };
     let (environment, absent) = bench.describe()?;
-    println!("{}", environment_line(&environment));
+    out::line(environment_line(&environment))?;
     for absent in &absent {
-        println!("{} is {}: {}", absent.metric, absent.absence, absent.absence.remedy());
+        out::line(format_args!(
+            "{} is {}: {}",
+            absent.metric,
+            absent.absence,
+            absent.absence.remedy()
+        ))?;
     }
     let scenarios = selection::with_controls(&project, scenarios, |_| true)?;
     for scenario in &scenarios {
         let path = project.baselines().join(format!("{}.toml", scenario.name));
         let baselines = Baselines::read(&path)?;
         let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
-        println!();
-        println!("{}", scenario.title());
-        println!("    {}", scenario.question);
-        println!(
+        out::line("")?;
+        out::line(scenario.title())?;
+        out::line(format_args!("    {}", scenario.question))?;
+        out::line(format_args!(
             "    N {}…{}, {} rungs × {} processes",
             first.unwrap_or(&0),
             last.unwrap_or(&0),
             scenario.ladder.len(),
             scenario.processes
-        );
-        println!("    judges {}", names(&scenario.judge));
+        ))?;
+        out::line(format_args!("    judges {}", names(&scenario.judge)))?;
         if !scenario.observe.is_empty() {
-            println!("    shows {}", names(&scenario.observe));
+            out::line(format_args!("    shows {}", names(&scenario.observe)))?;
         }
-        println!("    baseline: {}", fits(scenario, &baselines, &environment));
+        out::line(format_args!("    baseline: {}", fits(scenario, &baselines, &environment)))?;
     }
     Ok(Exit::Clean)
 }

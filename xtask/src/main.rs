@@ -9,6 +9,7 @@ mod judge;
 mod judgement;
 mod list;
 mod measure;
+mod out;
 mod progress;
 mod project;
 mod regress;

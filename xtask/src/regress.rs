@@ -13,6 +13,7 @@ use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, BaselineSource};
 use crate::measure::{Bench, Measured};
+use crate::out;
 use crate::project::{Project, nearest};
 use crate::report::{Report, Strictness};
 use crate::runner::Runner;
@@ -55,7 +56,7 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
         eprintln!("more rounds for {} ({added} runs)", undecided.join(", "));
         measurement.run()?;
     }
-    Ok(say(&measurement.measured(), &baselines, &arguments.strictness))
+    say(&measurement.measured(), &baselines, &arguments.strictness)
 }
 
 /// Rounds after which an undecided series stays so.
@@ -84,16 +85,20 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let measured = Measured::of(&header, scenarios, &records, arguments.session.clone());
-    Ok(say(&measured, &baselines, &arguments.strictness))
+    say(&measured, &baselines, &arguments.strictness)
 }
 
-fn say(measured: &Measured, baselines: &Committed, strictness: &cli::Strictness) -> Exit {
+fn say(
+    measured: &Measured,
+    baselines: &Committed,
+    strictness: &cli::Strictness,
+) -> anyhow::Result<Exit> {
     let report = report(measured, baselines);
-    print!("{}", report.text(measured));
-    report.exit(Strictness {
+    out::text(report.text(measured))?;
+    Ok(report.exit(Strictness {
         inconclusive: strictness.strict,
         no_baseline: strictness.require_baseline,
-    })
+    }))
 }
 
 fn report(measured: &Measured, baselines: &Committed) -> Report {

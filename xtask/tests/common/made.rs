@@ -1,0 +1,206 @@
+//! Sessions and baselines with made-up readings: the files that `regress` and `baseline` would have
+//! written, had a machine cost exactly this.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use loadline_scenario::{
+    Absence, Absent, Environment, Metric, Proof, Random, Reading, Sample, Scope, SeriesName,
+};
+use serde_json::json;
+
+/// The rungs of all made-up scenarios.
+pub const LADDER: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
+
+/// The rounds of all made-up scenarios.
+pub const ROUNDS: usize = 5;
+
+/// The cost of N modules, and by how much a reading of it typically differs.
+#[derive(Clone, Copy)]
+pub struct Cost {
+    pub per_module: f64,
+    /// The share of the cost at the top rung that grows with N².
+    pub quadratic: f64,
+    pub noise: f64,
+}
+
+/// A session in the making.
+pub struct Made {
+    pub environment: Environment,
+    absent: Vec<Absent>,
+    planned: Vec<serde_json::Value>,
+    runs: Vec<serde_json::Value>,
+}
+
+impl Cost {
+    pub const fn linear(per_module: f64, noise: f64) -> Cost {
+        Cost { per_module, quadratic: 0.0, noise }
+    }
+
+    pub const fn quadratic(per_module: f64, share: f64, noise: f64) -> Cost {
+        Cost { per_module, quadratic: share, noise }
+    }
+
+    /// The reading at `modules` in one round of one series, always the same.
+    fn reading(&self, title: &str, name: SeriesName, modules: usize, round: usize) -> u64 {
+        let text = format!("{title} {name} {modules} {round}");
+        let seed = text.bytes().fold(0, |seed: u64, byte| seed * 131 % (1 << 48) + u64::from(byte));
+        let mut random = Random::new(seed);
+        // The sum of twelve uniform numbers has variance 1.
+        let uniform = |random: &mut Random| random.below(1 << 32) as f64 / (1_u64 << 32) as f64;
+        let normal = (0..12).map(|_| uniform(&mut random)).sum::<f64>() - 6.0;
+        let n = modules as f64;
+        let top = LADDER[LADDER.len() - 1] as f64;
+        let linear = self.per_module * n;
+        let grown = linear * self.quadratic / (1.0 - self.quadratic) * n / top;
+        ((linear + grown) * (1.0 + self.noise * normal)).round() as u64
+    }
+}
+
+impl Made {
+    /// A session of no scenario yet, that sees the growth planted in it.
+    pub fn new() -> Made {
+        Made::with_teeth(0.20)
+    }
+
+    /// A session in which `share` of the cost of what is planted as 20 % growth really grows.
+    pub fn with_teeth(share: f64) -> Made {
+        let mut made = Made {
+            environment: environment(),
+            absent: Vec::new(),
+            planned: Vec::new(),
+            runs: Vec::new(),
+        };
+        let cpu = |share| [("work/task-clock", Cost::quadratic(200_000.0, share, 0.004))];
+        let pages = |share| {
+            [
+                ("work/page-faults", Cost::quadratic(40.0, share, 0.0)),
+                ("work/resident-bytes", Cost::quadratic(40.0 * 4096.0, share, 0.0)),
+            ]
+        };
+        made.scenario("planted-cpu-linear", &cpu(0.0));
+        made.scenario("planted-cpu-linear-again", &cpu(0.0));
+        made.scenario("planted-cpu-quadratic", &cpu(share));
+        made.scenario("planted-pages-linear", &pages(0.0));
+        made.scenario("planted-pages-quadratic", &pages(share));
+        made
+    }
+
+    /// Nothing here can count `metric`.
+    pub fn absent(&mut self, metric: Metric, absence: Absence) -> &mut Made {
+        self.absent.push(Absent { metric, absence });
+        self
+    }
+
+    /// All runs of the scenario `title`.
+    pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
+        self.planned.push(json!({"scenario": title, "ladder": LADDER, "processes": ROUNDS}));
+        for round in 0..ROUNDS {
+            for modules in LADDER {
+                let sample = |(name, cost): &(&str, Cost)| {
+                    let name: SeriesName = name.parse().unwrap();
+                    let count = cost.reading(title, name, modules, round);
+                    Sample {
+                        phase: name.phase,
+                        metric: name.metric,
+                        scope: Scope::Process,
+                        modules,
+                        reading: Reading::Exact(count),
+                    }
+                };
+                let samples: Vec<Sample> = series.iter().map(sample).collect();
+                let finished = json!({"proof": Proof::default(), "samples": samples});
+                self.run(title, modules, round, json!({"finished": finished}));
+            }
+        }
+        self
+    }
+
+    /// The last run of the last scenario came to nothing.
+    pub fn fail_last(&mut self, error: &str) -> &mut Made {
+        self.runs.last_mut().unwrap()["outcome"] = json!({"failed": {"error": error}});
+        self
+    }
+
+    fn run(&mut self, title: &str, modules: usize, round: usize, outcome: serde_json::Value) {
+        let run = json!({
+            "scenario": title, "modules": modules, "round": round, "outcome": outcome,
+        });
+        self.runs.push(run);
+    }
+
+    /// The text of `session.json`.
+    pub fn header(&self) -> String {
+        let header = json!({
+            "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
+            "environment": self.environment, "absent": self.absent,
+        });
+        header.to_string()
+    }
+
+    /// The text of `runs.jsonl`.
+    pub fn runs(&self) -> String {
+        self.runs.iter().map(|run| format!("{run}\n")).collect()
+    }
+
+    /// Writes the session's files into `folder`.
+    pub fn save(&self, folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("session.json"), self.header()).unwrap();
+        fs::write(folder.join("runs.jsonl"), self.runs()).unwrap();
+    }
+}
+
+/// The text of a baseline file for a scenario as written, measured in `environment`.
+pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
+    let Environment { arch, .. } = environment;
+    let (unwinder, wasmtime) = (environment.unwinder(), environment.wasmtime_major());
+    let described = toml::to_string(environment).unwrap();
+    let mut text = format!(
+        "format = 1\n\n[[baseline]]\nreason = \"made up\"\ndate = \"2026-01-01\"\nseed = 1\n\n\
+         [baseline.key]\nvariant = {{}}\nunwinder = \"{unwinder}\"\nwasmtime = \"{wasmtime}\"\n\
+         arch = \"{arch}\"\n\n[baseline.environment]\n{described}"
+    );
+    for (name, cost) in series {
+        let name: SeriesName = name.parse().unwrap();
+        let unit = name.metric.unit();
+        write!(text, "\n[[baseline.series]]\nname = \"{name}\"\nunit = \"{unit}\"\n").unwrap();
+        writeln!(text, "interleaved = true\nrounds = [").unwrap();
+        for modules in LADDER {
+            let reading = |round| cost.reading("baseline", name, modules, round).to_string();
+            let readings: Vec<String> = (0..ROUNDS).map(reading).collect();
+            writeln!(text, "  [{modules}, {}],", readings.join(", ")).unwrap();
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+/// A machine that is nobody's.
+pub fn environment() -> Environment {
+    let text = |text: &str| text.to_owned();
+    Environment {
+        loadline: text("0.1.0"),
+        wasmtime: text("48.0.8"),
+        wasmtime_features: text("component-model cranelift runtime std"),
+        cranelift: text("0.135.8"),
+        isa: text("x86_64-unknown-linux-gnu"),
+        isa_flags: text("opt_level=none"),
+        build: text("linux-gnu optimised"),
+        unwinder_family: text("libgcc-list"),
+        unwinder_version: text("12.2.0"),
+        unwinder_path: text("/lib/libgcc_s.so.1"),
+        libc: text("glibc 2.36"),
+        kernel: text("linux 6.1"),
+        arch: text("x86_64"),
+        cpu: text("Model A"),
+        caches: text("L1d 32K, L2 1024K, L3 32768K"),
+        processors: text("2"),
+        perf_event_paranoid: text("2"),
+        address_randomisation: text("off"),
+        max_map_count: text("65530"),
+        descriptor_limit: text("20000"),
+        memory_bytes: text("8000000000"),
+    }
+}

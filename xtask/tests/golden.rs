@@ -1,0 +1,211 @@
+//! Golden reports: made-up samples and baselines through `cargo xtask report`, compared with
+//! `golden/<case>/report.txt`. `UPDATE_EXPECT=1 cargo test -p xtask --test golden` writes them anew.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Project;
+use common::made::{Cost, Made, baseline};
+use expect_test::expect_file;
+use loadline_scenario::{Absence, Environment, Metric};
+
+const SCENARIO: &str = r#"format = 1
+question = "Does dropping the oldest module first stay linear in N?"
+expectation = "Quadratic under libgcc up to 12, linear elsewhere."
+lifecycle = "unload-oldest-first"
+judge = ["unload/frames-deregistered", "unload/task-clock"]
+ladder = { from = 64, to = 4096, factor = 2 }
+control = { set = { tables = "strip" } }
+
+[[known_growth]]
+series = ["unload/task-clock"]
+unwinders = ["libgcc-list"]
+when = { tables = "keep" }
+class = "quadratic"
+reason = "the list of objects is searched from its newest end"
+link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
+until = "wasmtime 52"
+"#;
+
+/// What a baseline says of its quadratic time.
+const ACCEPTED: &str = r#"unit = "ns"
+superlinear = { reason = "searches a list", link = "https://example.org/1", until = "wasmtime 52" }"#;
+
+const KEPT: &str = "oldest-first";
+const STRIPPED: &str = "oldest-first:tables=strip";
+
+/// One call a module, as exact as counts are.
+const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
+const NO_CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(0.0, 0.0));
+
+/// Time of unloading in ns; times are noisy.
+const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
+const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
+
+/// The report on `made`, judged against the baseline file `baseline` (empty for none).
+fn check(case: &str, made: &Made, baseline: &str) {
+    let project = Project::empty();
+    project.write("xtask/scenarios/oldest-first.toml", SCENARIO);
+    if !baseline.is_empty() {
+        project.write("baselines/oldest-first.toml", baseline);
+    }
+    let session = project.path("session");
+    made.save(&session);
+    let said = project.run(&["report", session.to_str().unwrap()]);
+    assert_eq!(said.stderr, "", "{case}");
+    let report = format!("{}exit {}\n", said.stdout, said.code.unwrap());
+    expect_file![format!("./golden/{case}/report.txt")].assert_eq(&report);
+}
+
+/// A baseline that accepts the quadratic time until wasmtime 52.
+fn accepted(environment: &Environment) -> String {
+    let text = baseline(environment, &[CALLS, QUADRATIC]);
+    text.replace("unit = \"ns\"", ACCEPTED)
+}
+
+fn of_elsewhere() -> Environment {
+    let environment = common::made::environment();
+    Environment { cpu: "Model B".to_owned(), ..environment }
+}
+
+fn of_wasmtime(version: &str) -> Environment {
+    let environment = common::made::environment();
+    Environment { wasmtime: version.to_owned(), ..environment }
+}
+
+#[test]
+fn holds() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, LINEAR]);
+    check("holds", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn a_cost_beyond_a_linear_baseline_has_regressed_known_or_not() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    check("regressed", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn a_cost_below_a_quadratic_baseline_has_improved() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, LINEAR]);
+    let baseline = baseline(&made.environment, &[CALLS, QUADRATIC]);
+    check("improved", &made, &baseline);
+}
+
+#[test]
+fn a_new_constant_is_shown_and_not_gated() {
+    let mut made = Made::new();
+    let dearer = ("unload/task-clock", Cost::linear(18_000.0, 0.02));
+    made.scenario(KEPT, &[CALLS, dearer]);
+    check("dearer", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn noise_that_could_hide_growth_is_inconclusive() {
+    let mut made = Made::new();
+    let noisy = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
+    made.scenario(KEPT, &[CALLS, noisy]);
+    check("inconclusive", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn a_metric_that_nothing_counts_is_not_judged() {
+    let mut made = Made::new();
+    made.absent(Metric::TaskClock, Absence::NotPermitted);
+    made.scenario(KEPT, &[CALLS]);
+    check("unavailable", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn accepted_growth_holds() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    check("accepted", &made, &accepted(&made.environment));
+}
+
+#[test]
+fn an_acceptance_ends_with_its_version() {
+    let mut made = Made::new();
+    made.environment = of_wasmtime("52.0.1");
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    check("expired-acceptance", &made, &accepted(&made.environment));
+}
+
+#[test]
+fn without_a_baseline_times_are_judged_beside_the_control() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, LINEAR]);
+    made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
+    check("no-baseline", &made, "");
+}
+
+#[test]
+fn known_growth_beside_the_control_holds() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
+    check("known-growth", &made, "");
+}
+
+#[test]
+fn known_growth_is_no_longer_accepted_from_its_version_on() {
+    let mut made = Made::new();
+    made.environment = of_wasmtime("52.0.1");
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
+    check("expired-known-growth", &made, "");
+}
+
+#[test]
+fn a_blind_session_gives_no_verdict() {
+    let mut made = Made::with_teeth(0.0);
+    made.scenario(KEPT, &[CALLS, QUADRATIC]);
+    check("blind", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn a_failed_run_is_named_and_its_scenario_not_judged() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, LINEAR]).fail_last("the runner ended early (signal 9)");
+    check("failed", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
+#[test]
+fn times_of_another_processor_advise_and_the_control_decides() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, LINEAR]);
+    made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
+    check("elsewhere", &made, &baseline(&of_elsewhere(), &[CALLS, LINEAR]));
+}
+
+/// What the exit code tells beside a regression, and which one wins.
+#[test]
+fn the_exit_code_tells_what_it_is_asked_to() {
+    let noisy = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
+    let cases = [
+        (LINEAR, true, vec!["--strict", "--require-baseline"], 0),
+        (LINEAR, false, vec![], 0),
+        (LINEAR, false, vec!["--require-baseline"], 5),
+        (noisy, true, vec![], 0),
+        (noisy, true, vec!["--strict"], 4),
+        (noisy, false, vec!["--strict", "--require-baseline"], 5),
+        (QUADRATIC, true, vec!["--strict"], 3),
+    ];
+    for (clock, has_baseline, flags, code) in cases {
+        let mut made = Made::new();
+        made.scenario(KEPT, &[CALLS, clock]);
+        let project = Project::empty();
+        project.write("xtask/scenarios/oldest-first.toml", SCENARIO);
+        if has_baseline {
+            let baseline = baseline(&made.environment, &[CALLS, LINEAR]);
+            project.write("baselines/oldest-first.toml", baseline);
+        }
+        made.save(&project.path("session"));
+        let said = project.run(&[&["report", "session"], &flags[..]].concat());
+        assert_eq!(said.code, Some(code), "{flags:?}:\n{}{}", said.stdout, said.stderr);
+    }
+}

@@ -1,0 +1,196 @@
+//! The tree tests itself: what its files promise one another.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use loadline_scenario::Scenario;
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names of the TOML files in a folder, without their ending.
+fn names(folder: &str) -> BTreeSet<String> {
+    let paths = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let toml = paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    toml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_scenario_can_be_measured() {
+    let scenarios = names("xtask/scenarios");
+    assert!(!scenarios.is_empty());
+    for name in scenarios {
+        let scenario = Scenario::parse(&name, &read(&format!("xtask/scenarios/{name}.toml")));
+        let scenario = scenario.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(scenario.question.ends_with('?'), "{name}: {}", scenario.question);
+    }
+}
+
+/// That each can be read, and is as the program writes it, is tested beside `Baselines`.
+#[test]
+fn every_scenario_has_a_baseline_and_no_other_has() {
+    assert_eq!(names("baselines"), names("xtask/scenarios"));
+}
+
+#[test]
+fn the_readme_names_the_two_commands() {
+    let readme = read("README.md");
+    for command in ["cargo xtask regress", "cargo test --workspace"] {
+        assert!(readme.contains(command), "README.md does not name {command}");
+    }
+}
+
+/// The exit codes stand in one enum and in the guide for those who script against them.
+#[test]
+fn the_readme_names_every_exit_code() {
+    let readme = read("README.md");
+    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "130"] {
+        let is_there = readme.split(|c: char| !c.is_alphanumeric()).any(|word| word == code);
+        assert!(is_there, "README.md does not name exit code {code}");
+    }
+}
+
+/// What Cargo says about this workspace.
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {}: {errors}", arguments.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn xtask_does_not_link_wasmtime() {
+    let tree = cargo(&["tree", "--locked", "-p", "xtask", "-e", "normal", "--prefix", "none"]);
+    assert!(tree.contains("loadline-growth "), "{tree}");
+    let heavy = tree.lines().filter(|line| {
+        ["wasmtime", "cranelift", "loadline-loader", "loadline-runner"]
+            .iter()
+            .any(|name| line.starts_with(name))
+    });
+    assert_eq!(heavy.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// Wasmtime and all it is built from, with features, as Cargo builds them for `selection`.
+fn below_wasmtime(selection: &[&str]) -> BTreeSet<String> {
+    // With a target named, what runs at build time is listed apart from what is linked.
+    let shape = ["--target", "host-tuple", "--prefix", "depth", "--no-dedupe", "-f", "{p} {f}"];
+    let tree = cargo(&[&["tree", "--locked"], selection, &shape[..]].concat());
+    let mut below = BTreeSet::new();
+    let mut depth_of_wasmtime = None;
+    for line in tree.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())) {
+        let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (depth, package) = (line[..digits].parse::<usize>().unwrap(), &line[digits..]);
+        if depth_of_wasmtime.is_some_and(|wasmtime| depth <= wasmtime) {
+            depth_of_wasmtime = None;
+        }
+        if package.starts_with("wasmtime v") {
+            depth_of_wasmtime.get_or_insert(depth);
+        }
+        if depth_of_wasmtime.is_some() {
+            below.insert(package.to_owned());
+        }
+    }
+    below
+}
+
+/// Otherwise `cargo test --workspace` and `cargo xtask regress` each compile Wasmtime for minutes.
+#[test]
+fn the_runner_alone_is_built_with_the_wasmtime_of_the_workspace() {
+    let alone = below_wasmtime(&["-p", "loadline-runner", "-e", "normal,build"]);
+    let together = below_wasmtime(&["--workspace", "-e", "normal,build,dev"]);
+    assert!(alone.iter().any(|package| package.starts_with("cranelift-codegen ")), "{alone:?}");
+    let (only_alone, only_together) = (&alone - &together, &together - &alone);
+    assert!(
+        only_alone.is_empty() && only_together.is_empty(),
+        "Wasmtime is compiled twice: the runner alone has {only_alone:#?} where the workspace has \
+         {only_together:#?}; let the runner or loadline-scenario ask for the same features"
+    );
+}
+
+/// Of `wasmtime feature "std"` the name, where one of our manifests asks for it.
+fn features_asked_for() -> BTreeSet<String> {
+    let tree = cargo(&[
+        "tree",
+        "--locked",
+        "-p",
+        "loadline-runner",
+        "-e",
+        "normal,features",
+        "-i",
+        "wasmtime",
+        "--prefix",
+        "depth",
+        "--depth",
+        "2",
+        "--no-dedupe",
+    ]);
+    let mut features = BTreeSet::new();
+    let mut feature = None;
+    for line in tree.lines() {
+        if let Some(name) = line.strip_prefix("1wasmtime feature ") {
+            feature = Some(name.trim_matches('"').to_owned());
+        } else if line.starts_with("2loadline-") {
+            features.extend(feature.clone());
+        }
+    }
+    features
+}
+
+/// The runner says of itself which features its Wasmtime has; Cargo does not tell it.
+#[test]
+fn the_runner_names_the_features_of_its_wasmtime() {
+    let source = read("crates/runner/src/environment.rs");
+    let (_, list) = source.split_once("const WASMTIME_FEATURES").unwrap();
+    let (list, _) = list.split_once(';').and_then(|(_, rest)| rest.split_once(';')).unwrap();
+    let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let asked_for = features_asked_for();
+    assert!(named.iter().eq(asked_for.iter()), "{named:?} are named, {asked_for:?} asked for");
+}
+
+/// Every file of the tree but what Git and Cargo make.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_made = path.ends_with(".git") || path.join("CACHEDIR.TAG").exists();
+        if path.is_dir() && !is_made {
+            files(&path, found);
+        } else if path.is_file() && !is_made {
+            found.push(path);
+        }
+    }
+}
+
+/// A clone has no neighbours, and lies elsewhere.
+#[test]
+fn no_file_points_out_of_the_tree() {
+    let root = root();
+    let mut places = vec![["..", "shared"].join("/"), root.display().to_string()];
+    places.extend(root.parent().map(|parent| format!("{}/", parent.display())));
+    places.extend(std::env::var("CARGO_HOME").ok().filter(|home| home.len() > 1));
+    // A folder like / would be found everywhere.
+    places.retain(|place| place.trim_matches('/').len() > 2);
+    let mut all = Vec::new();
+    files(&root, &mut all);
+    assert!(all.iter().any(|path| path.ends_with("xtask/Cargo.toml")));
+    for path in all {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        for place in &places {
+            assert!(!is_named(&text, place), "{} names {place}", path.display());
+        }
+    }
+}
+
+/// Whether the absolute path `place` stands in `text`, not as the end of another path.
+fn is_named(text: &str, place: &str) -> bool {
+    let is_inner = |c: char| c.is_alphanumeric() || "_-.*}".contains(c);
+    text.match_indices(place).any(|(at, _)| !text[..at].ends_with(is_inner))
+}
