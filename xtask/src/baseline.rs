@@ -2,8 +2,11 @@
 
 use anyhow::Context;
 use comfy_table::{Table, presets};
-use loadline_growth::{CurveOptions, CurveVerdict, Estimate, Expect, judge_curve};
-use loadline_scenario::{MetricKind, SeriesName, Subject};
+use loadline_growth::{
+    CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
+    judge_pair,
+};
+use loadline_scenario::{KnownGrowth, MetricKind, SeriesName, Subject};
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::cli;
@@ -158,14 +161,7 @@ fn accept(
     let known = one.scenario.known(name, family);
     let known = known.filter(|known| !has_expired(&known.until, &measured.environment));
     let curve = judge_curve(&series, &CurveOptions::default());
-    let grows = curve.verdict == CurveVerdict::Superlinear;
-    // A time's curve alone is no proof of growth (caches), nor of its absence.
-    let is_proven = grows && name.metric.kind() == MetricKind::Count;
-    let beyond = known.is_some() && {
-        let options = CurveOptions { expect: Expect::Quadratic, ..CurveOptions::default() };
-        is_proven && judge_curve(&series, &options).verdict == CurveVerdict::Superlinear
-    };
-    if beyond || (is_proven && known.is_none()) {
+    if grows_beyond(known, one, name, &series, measured) {
         let title = one.scenario.title();
         let text = format!(
             "{name} grows beyond what the scenario states; a known_growth in {title}'s file, with reason, link and until, accepts it"
@@ -181,6 +177,32 @@ fn accept(
     let tail = curve.evidence.and_then(|evidence| evidence.tail_exponent);
     let tail = tail.map(|Estimate { value, interval }| [value, interval.low, interval.high]);
     Ok(Accepted { name, series, tail, superlinear })
+}
+
+/// Whether `series` provably grows faster than the scenario states: a count by its own curve, a time
+/// beside its control, since caches bend a time's curve.
+fn grows_beyond(
+    known: Option<&KnownGrowth>,
+    one: &MeasuredScenario,
+    name: SeriesName,
+    series: &Series,
+    measured: &Measured,
+) -> bool {
+    let expect = known.map_or(Expect::LinearLog, |_| Expect::Quadratic);
+    match name.metric.kind() {
+        MetricKind::Count => {
+            let options = CurveOptions { expect, ..CurveOptions::default() };
+            judge_curve(series, &options).verdict == CurveVerdict::Superlinear
+        }
+        MetricKind::Time => {
+            let control = judgement::control_series(&one.scenario, name, measured);
+            known.is_none()
+                && control.is_some_and(|control| {
+                    let pair = judge_pair(series, &control, &PairOptions::default());
+                    pair.verdict == PairVerdict::Worse
+                })
+        }
+    }
 }
 
 fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: &Baseline) {

@@ -221,16 +221,11 @@ impl<'a> Question<'a> {
             self.against = Against::Expectation;
             return;
         }
-        let Some(control) = self.control(session) else { return };
+        let Some(control) = control(self.scenario, session) else { return };
         if let Ok(series) = subject(control, self.name) {
             self.against = Against::Control(control.scenario.title());
             self.compare_with(series);
         }
-    }
-
-    fn control(&self, session: &'a Measured) -> Option<&'a MeasuredScenario> {
-        let title = control_title(self.scenario)?;
-        session.scenarios.iter().find(|m| m.scenario.title() == title)
     }
 
     /// Growth is compared at the sizes both sides have; never between sizes.
@@ -380,6 +375,17 @@ pub fn control_title(scenario: &Scenario) -> Option<String> {
             (variant != scenario.variant).then(|| Scenario { variant, ..scenario.clone() }.title())
         }
     }
+}
+
+/// What the control of `scenario` measured in the same session.
+fn control<'a>(scenario: &Scenario, session: &'a Measured) -> Option<&'a MeasuredScenario> {
+    let title = control_title(scenario)?;
+    session.scenarios.iter().find(|m| m.scenario.title() == title)
+}
+
+/// The series `name` of the control of `scenario`, if it was measured in the same session.
+pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
+    subject(control(scenario, session)?, name).ok()
 }
 
 /// Whether `scenario` is the variant that its file names as the control.

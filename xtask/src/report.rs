@@ -38,6 +38,11 @@ impl Report {
             several.push(Exit::Blind);
         }
         let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
+        // A gate none of whose sensors can be read must not stand open.
+        let not_judged = |row: &Judged| matches!(row.outcome, Outcome::NotJudged(_));
+        if !self.rows.is_empty() && self.rows.iter().all(not_judged) {
+            several.push(Exit::CouldNotMeasure);
+        }
         if !self.failures.is_empty() || self.rows.iter().any(failed) {
             several.push(Exit::CouldNotMeasure);
         }
@@ -318,14 +323,19 @@ fn evidence(
         };
         let share = pair.growth;
         let top = costs.last().map_or(0, |(n, _)| *n);
-        sentences.push(format!(
-            "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; p = {:.1e}",
-            share.value * 100.0,
-            share.interval.low * 100.0,
-            share.interval.high * 100.0,
-            pair.growth_name,
-            judgement.holm_p.unwrap_or(pair.p),
-        ));
+        sentences.push(if verdict == Verdict::Improved {
+            let (more, whose) = (-share.value * 100.0, compared.trim_start_matches("than "));
+            format!("at N = {top}, with the growth of {whose} it would cost {more:.0} % more")
+        } else {
+            format!(
+                "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; p = {:.1e}",
+                share.value * 100.0,
+                share.interval.low * 100.0,
+                share.interval.high * 100.0,
+                pair.growth_name,
+                judgement.holm_p.unwrap_or(pair.p),
+            )
+        });
         if verdict == Verdict::Regressed
             && let Some((n, cost)) = costs.last()
         {

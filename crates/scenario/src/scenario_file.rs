@@ -95,7 +95,7 @@ struct GeneratedFile {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a ladder is { from, to, factor } or a list of N")]
 enum LadderFile {
     Doubling(Doubling),
     Listed(Vec<usize>),
