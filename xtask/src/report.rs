@@ -165,7 +165,14 @@ impl Report {
                 &row.outcome
             {
                 if *verdict != Verdict::Holds {
-                    about.extend(evidence(row.name, *verdict, judgement, costs, against));
+                    about.extend(evidence(
+                        row.name,
+                        *verdict,
+                        judgement,
+                        costs,
+                        against,
+                        other_costs,
+                    ));
                 }
                 if *verdict == Verdict::Regressed {
                     about.extend(cost_table(costs, other_costs, against, row.name.metric.unit()));
@@ -311,6 +318,7 @@ fn evidence(
     judgement: &Judgement,
     costs: &[(u64, f64)],
     against: &Against,
+    other_costs: &[(u64, f64)],
 ) -> Vec<String> {
     let mut sentences = Vec::new();
     let unit = name.metric.unit();
@@ -339,7 +347,11 @@ fn evidence(
         if verdict == Verdict::Regressed
             && let Some((n, cost)) = costs.last()
         {
-            let without = cost * (1.0 - share.value.min(0.99));
+            // Counts travel between machines; of a time only the share that grew is known.
+            let without = match (name.metric.kind(), other_costs.last()) {
+                (MetricKind::Count, Some((_, other))) => *other,
+                _ => cost * (1.0 - share.value.min(0.99)),
+            };
             sentences.push(format!(
                 "at N = {n} it costs {} instead of {}",
                 amount(*cost, unit),
