@@ -13,6 +13,7 @@ use crate::cli;
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement;
+use crate::lock::MachineLock;
 use crate::measure::{Bench, Measured, MeasuredScenario, Rounds};
 use crate::out;
 use crate::project::Project;
@@ -39,6 +40,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
         // A broken file is found before minutes are spent.
         read(&project, &scenario.name)?;
     }
+    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let runner = Runner::build(&project, &arguments.selection.unwinder, &interrupt)?;
     let bench = Bench { project: &project, runner: &runner };
     let (environment, absent) = bench.describe()?;
@@ -46,7 +48,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let mut measurement = bench.begin(all, &environment, &absent, seed)?;
+    let mut measurement = bench.begin(all, &environment, &absent, seed, None)?;
     eprintln!("{}", measurement.plan_line());
     measurement.run()?;
     let measured = measurement.measured();
@@ -265,6 +267,7 @@ until = "wasmtime 52"
             saved: "samples".into(),
             seed: 1,
             left_out: Vec::new(),
+            part: None,
         }
     }
 

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::session::Asked;
+use crate::shard::Shard;
+
 /// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
 /// fails when it has become superlinear.
 #[derive(Debug, Parser)]
@@ -21,6 +24,8 @@ pub enum Verb {
     Baseline(Baseline),
     /// Judge a saved session again, without measuring
     Report(Report),
+    /// Judge the parts of a divided session as one
+    Merge(Merge),
     /// Show the scenarios, what they judge, and whether a baseline fits this machine
     List(List),
     /// Judge the growth of anybody's numbers
@@ -49,6 +54,10 @@ pub struct Selection {
     /// Decides the order of runs; a session prints the one it used
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+
+    /// Refuse, rather than wait, while another session measures on this machine
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +78,21 @@ pub struct Regress {
     #[arg(long, value_name = "SECONDS", default_value_t = 200)]
     pub budget: u64,
 
+    /// Take up a session that was ended (default: the newest unfinished one): finished runs are
+    /// kept, failed ones carried out anew; everything else is as the session was asked
+    #[arg(
+        long,
+        value_name = "SESSION",
+        num_args = 0..=1,
+        conflicts_with_all = ["names", "set", "unwinder", "seed", "baseline", "budget", "shard"]
+    )]
+    pub resume: Option<Option<PathBuf>>,
+
+    /// Measure part I of K of the scenarios; `cargo xtask merge` judges the parts as one. Without
+    /// --seed all parts have the same
+    #[arg(long, value_name = "I/K")]
+    pub shard: Option<Shard>,
+
     #[command(flatten)]
     pub strictness: Strictness,
 }
@@ -85,6 +109,16 @@ pub struct Strictness {
     pub require_baseline: bool,
 }
 
+impl Strictness {
+    /// What is asked for now, and what the session was asked for when it began.
+    pub fn or_asked(&self, asked: &Asked) -> Strictness {
+        Strictness {
+            strict: self.strict || asked.strict,
+            require_baseline: self.require_baseline || asked.require_baseline,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Report {
     /// The session's folder, as regress and baseline name it
@@ -92,6 +126,25 @@ pub struct Report {
     pub session: PathBuf,
 
     /// Judge against another scenario's or variant's baseline, or a baseline file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub baseline: Option<String>,
+
+    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// The sessions of all parts: their folders, as regress --shard names them
+    #[arg(value_name = "SESSION", required = true)]
+    pub sessions: Vec<PathBuf>,
+
+    /// Judge against another scenario's or variant's baseline, or a baseline file (default: as the
+    /// parts were asked)
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 

@@ -94,25 +94,38 @@ const LOOKS: u32 = 3;
 
 /// Judges every judged series of `measured`; all together, for the adjustment of p-values.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
-    let questions: Vec<Question<'_>> = measured
-        .scenarios
-        .iter()
-        .filter(|m| matches!(m.scenario.subject, loadline_scenario::Subject::Modules(_)))
-        .flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)))
-        .map(|(m, name)| Question::of(m, name, measured, baselines))
-        .collect();
+    judge_parts(&[measured], baselines)
+}
+
+/// Judges every judged series of all `parts` as one suite, each in the environment of its part.
+pub fn judge_parts(parts: &[&Measured], baselines: &dyn BaselineSource) -> Vec<Judged> {
+    let questions_of = |measured| questions(measured, baselines);
+    let questions: Vec<Question<'_>> = parts.iter().copied().flat_map(questions_of).collect();
     let cases: Vec<Case<'_>> = questions.iter().filter_map(Question::case).collect();
     let mut judgements = judge_suite(&cases).into_iter();
     let judged = questions.iter().map(|question| {
         let judgement = question.case().and_then(|_| judgements.next());
-        question.answer(judgement, &measured.environment)
+        question.answer(judgement, question.environment)
     });
     judged.collect()
+}
+
+fn questions<'a>(
+    measured: &'a Measured,
+    baselines: &'a dyn BaselineSource,
+) -> impl Iterator<Item = Question<'a>> {
+    let judged = measured
+        .scenarios
+        .iter()
+        .filter(|m| matches!(m.scenario.subject, loadline_scenario::Subject::Modules(_)));
+    let series = judged.flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)));
+    series.map(move |(m, name)| Question::of(m, name, measured, baselines))
 }
 
 /// One series and what it can be judged against.
 struct Question<'a> {
     scenario: &'a Scenario,
+    environment: &'a Environment,
     name: SeriesName,
     subject: Result<Series, NoSeries>,
     against: Against,
@@ -139,6 +152,7 @@ impl<'a> Question<'a> {
         let accepted = baseline.and_then(|baseline| baseline.find(name));
         let mut question = Question {
             scenario,
+            environment,
             name,
             subject: subject(measured, name),
             against: Against::Nothing,

@@ -8,15 +8,20 @@ mod interrupt;
 mod judge;
 mod judgement;
 mod list;
+mod lock;
 mod measure;
+mod merge;
 mod out;
 mod progress;
 mod project;
 mod regress;
 mod report;
+mod resume;
 mod runner;
+mod sameness;
 mod selection;
 mod session;
+mod shard;
 
 use std::process::ExitCode;
 
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         Verb::Regress(arguments) => regress::run(arguments),
         Verb::Baseline(arguments) => baseline::run(arguments),
         Verb::Report(arguments) => regress::again(arguments),
+        Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
     };

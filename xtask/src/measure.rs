@@ -16,7 +16,8 @@ use crate::exit::{Exit, ended};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::runner::{RunFailure, Runner};
-use crate::session::{Header, Outcome, Planned, RunRecord, Session};
+use crate::session::{self, Asked, Header, Outcome, Planned, RunRecord, Session};
+use crate::shard::Shard;
 
 /// How long describing the machine may take.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -39,6 +40,8 @@ pub struct Measured {
     pub seed: u64,
     /// Rungs that this machine's limits left out, one sentence each.
     pub left_out: Vec<String>,
+    /// Which part of a suite this is, where it is one.
+    pub part: Option<Shard>,
 }
 
 /// One scenario's results.
@@ -76,7 +79,8 @@ impl Measured {
             scenarios: gathered.collect(),
             saved,
             seed: header.seed,
-            left_out: Vec::new(),
+            left_out: header.left_out.clone(),
+            part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),
         }
     }
 }
@@ -110,8 +114,8 @@ impl Bench<'_> {
         Ok((environment, absent))
     }
 
-    /// Begins a session over `scenarios`: leaves out what does not fit this machine, compiles what
-    /// is to be loaded, and makes the session's folder.
+    /// Begins a session over `scenarios`: leaves out what does not fit this machine, makes the
+    /// session's folder, and compiles what is to be loaded. It can be taken up if `asked` is given.
     ///
     /// # Errors
     /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
@@ -121,22 +125,34 @@ impl Bench<'_> {
         environment: &Environment,
         absent: &[Absent],
         seed: u64,
+        asked: Option<Asked>,
     ) -> anyhow::Result<Measurement<'_>> {
         let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
-        self.prepare(&scenarios)?;
-        let header = header(&scenarios, environment, absent, seed);
+        let planned = scenarios.iter().map(Planned::of).collect();
+        let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
+        header.left_out = left_out;
+        header.asked = asked;
+        header.runner = Some(self.runner.digest()?);
         let session = Session::create(&self.project.sessions(), &header)?;
-        let (records, measuring) = (Vec::new(), Duration::ZERO);
-        Ok(Measurement {
-            bench: self,
-            header,
-            scenarios,
-            session,
-            records,
-            left_out,
-            measuring,
-            done: 0,
-        })
+        self.prepare(&scenarios)?;
+        Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
+    }
+
+    /// Goes on with a session that was ended. Failed runs are carried out anew.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn take_up(
+        &self,
+        session: Session,
+        header: Header,
+        scenarios: Vec<Scenario>,
+        records: Vec<RunRecord>,
+    ) -> anyhow::Result<Measurement<'_>> {
+        self.prepare(&scenarios)?;
+        let mut measurement = Measurement::new(self, header, scenarios, session, records);
+        measurement.records.retain(|record| !record.has_failed());
+        Ok(measurement)
     }
 
     /// Compiles what the scenarios load, each corpus once and at its largest N.
@@ -189,6 +205,7 @@ impl Bench<'_> {
             metrics: scenario.metrics(),
             cache: self.project.corpora(),
         });
+        let started = Instant::now();
         let mut proof = None;
         let mut samples = Vec::new();
         let answer = self.runner.ask(&request, scenario.timeout, |message| match message {
@@ -210,8 +227,8 @@ impl Bench<'_> {
             }
             Err(failure) => Outcome::Failed { error: failure.to_string() },
         };
-        let scenario = scenario.title();
-        Ok(RunRecord { scenario, modules: run.modules, round: run.round, outcome })
+        let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
+        Ok(RunRecord { scenario, modules: run.modules, round: run.round, outcome, seconds })
     }
 }
 
@@ -223,22 +240,34 @@ pub struct Measurement<'a> {
     scenarios: Vec<Scenario>,
     session: Session,
     records: Vec<RunRecord>,
-    left_out: Vec<String>,
     /// The time spent in runs so far, and what was done in it.
     measuring: Duration,
     done: u64,
 }
 
-impl Measurement<'_> {
+impl<'a> Measurement<'a> {
+    fn new(
+        bench: &'a Bench<'a>,
+        header: Header,
+        scenarios: Vec<Scenario>,
+        session: Session,
+        records: Vec<RunRecord>,
+    ) -> Measurement<'a> {
+        let measuring = records.iter().map(|record| record.seconds.max(0.0)).sum();
+        let measuring = Duration::try_from_secs_f64(measuring).unwrap_or_default();
+        let done = records.iter().map(|record| weight_of(record.modules)).sum();
+        Measurement { bench, header, scenarios, session, records, measuring, done }
+    }
+
     /// Carries out every round of the scenarios that has not been.
     ///
     /// # Errors
     /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
     /// recorded failure of its scenario.
     pub fn run(&mut self) -> anyhow::Result<()> {
+        self.save_plan()?;
         let left = self.left();
         let progress = Progress::new("measuring", left.iter().map(run_weight).sum());
-        let started = Instant::now();
         for run in &left {
             let scenario = &self.scenarios[run.scenario];
             let (seed, environment) = (self.header.seed, &self.header.environment);
@@ -246,12 +275,40 @@ impl Measurement<'_> {
             self.session.save(&record)?;
             let now = format!("{} N = {}", scenario.title(), run.modules);
             progress.add(run_weight(run), &now);
-            self.records.push(record);
+            self.measuring += Duration::from_secs_f64(record.seconds);
             self.done += run_weight(run);
+            self.records.push(record);
         }
-        self.measuring += started.elapsed();
         progress.finish();
         Ok(())
+    }
+
+    /// Saves the rounds that were added, before they are measured: a session that is taken up has as
+    /// many as it would have had.
+    fn save_plan(&mut self) -> anyhow::Result<()> {
+        let planned: Vec<Planned> = self.scenarios.iter().map(Planned::of).collect();
+        if planned != self.header.scenarios {
+            self.header.scenarios = planned;
+            self.session.save_header(&self.header)?;
+        }
+        Ok(())
+    }
+
+    /// Marks the session as finished, unless runs have failed: those `--resume` carries out anew.
+    ///
+    /// # Errors
+    /// When the mark cannot be saved.
+    pub fn close(&mut self) -> anyhow::Result<()> {
+        if self.header.finished.is_none() && !self.records.iter().any(RunRecord::has_failed) {
+            self.header.finished = Some(session::now());
+            self.session.save_header(&self.header)?;
+        }
+        Ok(())
+    }
+
+    /// How many runs have been carried out, and how many are left.
+    pub fn n_runs(&self) -> (usize, usize) {
+        (self.records.len(), self.left().len())
     }
 
     /// The runs of the scenarios' rounds that have not been carried out.
@@ -292,10 +349,7 @@ impl Measurement<'_> {
     /// What the records amount to so far.
     pub fn measured(&self) -> Measured {
         let scenarios = self.scenarios.clone();
-        let mut measured =
-            Measured::of(&self.header, scenarios, &self.records, self.session.path());
-        measured.left_out.clone_from(&self.left_out);
-        measured
+        Measured::of(&self.header, scenarios, &self.records, self.session.path())
     }
 
     /// What is going to be measured, in one sentence, before it is.
@@ -325,22 +379,9 @@ fn run_weight(run: &Run) -> u64 {
     weight_of(run.modules)
 }
 
-fn weight_of(modules: usize) -> u64 {
+/// What a run over so many modules costs beside others.
+pub fn weight_of(modules: usize) -> u64 {
     modules as u64 + 200
-}
-
-fn header(
-    scenarios: &[Scenario],
-    environment: &Environment,
-    absent: &[Absent],
-    seed: u64,
-) -> Header {
-    let planned = scenarios.iter().map(|s| Planned {
-        scenario: s.title(),
-        ladder: s.ladder.clone(),
-        processes: s.processes,
-    });
-    Header::new(seed, planned.collect(), environment.clone(), absent.to_vec())
 }
 
 /// Compares what a run counted with what it was asked for: a wrong count is an error, never a point.
@@ -398,7 +439,7 @@ fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Resu
 /// The rounds of each series of `scenario` out of all records.
 fn gather(scenario: Scenario, records: &[RunRecord], absent: &[Absent]) -> MeasuredScenario {
     let title = scenario.title();
-    let own: Vec<&RunRecord> = records.iter().filter(|r| r.scenario == title).collect();
+    let own = own_records(&title, records);
     let failures = own.iter().filter_map(|record| match &record.outcome {
         Outcome::Finished { .. } => None,
         Outcome::Failed { error } => {
@@ -420,6 +461,23 @@ fn gather(scenario: Scenario, records: &[RunRecord], absent: &[Absent]) -> Measu
     let series = scenario.series().map(|name| (name, rounds(&scenario.ladder, name, &own, absent)));
     let series = series.collect();
     MeasuredScenario { scenario, series, failures }
+}
+
+/// The records of one scenario by round. Of a run that failed and was carried out anew, the last
+/// counts, in its round's place: the readings at all N stand in the order of rounds.
+fn own_records<'a>(title: &str, records: &'a [RunRecord]) -> Vec<&'a RunRecord> {
+    let mut own: Vec<&RunRecord> = Vec::new();
+    for record in records.iter().filter(|record| record.scenario == title) {
+        let is_replaced = |before: &&mut &RunRecord| {
+            before.has_failed() && (before.modules, before.round) == (record.modules, record.round)
+        };
+        match own.iter_mut().find(is_replaced) {
+            Some(before) => *before = record,
+            None => own.push(record),
+        }
+    }
+    own.sort_by_key(|record| record.round);
+    own
 }
 
 fn rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[Absent]) -> Rounds {

@@ -12,13 +12,16 @@ use crate::cli::{self, Regress};
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, BaselineSource};
-use crate::measure::{Bench, Measured};
+use crate::lock::MachineLock;
+use crate::measure::{Bench, Measured, Measurement};
 use crate::out;
 use crate::project::{Project, nearest};
 use crate::report::{Report, Strictness};
+use crate::resume;
 use crate::runner::Runner;
 use crate::selection;
-use crate::session;
+use crate::session::{self, Asked, Part, Planned};
+use crate::shard;
 
 /// Carries the command out.
 ///
@@ -27,9 +30,18 @@ use crate::session;
 pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
-    let scenarios = selection::scenarios(&project, &arguments.selection)?;
+    if let Some(session) = &arguments.resume {
+        return resume::run(arguments, session.as_deref(), &project, &interrupt);
+    }
+    let suite = selection::scenarios(&project, &arguments.selection)?;
+    let asked = asked(arguments, &suite);
+    let scenarios = match arguments.shard {
+        Some(shard) => shard::part_of(shard, &suite)?,
+        None => suite,
+    };
     let insisted_on = arguments.baseline.as_deref();
     let mut baselines = Committed::read(&project, &scenarios, insisted_on)?;
+    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let runner = Runner::build(&project, &arguments.selection.unwinder, &interrupt)?;
     let bench = Bench { project: &project, runner: &runner };
     let (environment, absent) = bench.describe()?;
@@ -42,13 +54,45 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     baselines.read_others(&project, &scenarios)?;
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
-    let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let mut measurement = bench.begin(all, &environment, &absent, seed)?;
+    let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
+    let seed = arguments.selection.seed.unwrap_or_else(default_seed);
+    let measurement = bench.begin(all, &environment, &absent, seed, Some(asked.clone()))?;
     eprintln!("{}", measurement.plan_line());
+    carry_out(measurement, &baselines, &asked, &arguments.strictness)
+}
+
+/// What the session has to remember of how it was asked.
+fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
+    // Whoever takes the session up may stand in another folder.
+    let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
+        Ok(path) if path.is_file() => path.display().to_string(),
+        _ => text.clone(),
+    };
+    let suite = || suite.iter().map(Planned::of).collect();
+    Asked {
+        unwinder: from_anywhere(&arguments.selection.unwinder),
+        baseline: arguments.baseline.as_ref().map(from_anywhere),
+        budget: arguments.budget,
+        strict: arguments.strictness.strict,
+        require_baseline: arguments.strictness.require_baseline,
+        part: arguments.shard.map(|shard| Part { shard, suite: suite() }),
+    }
+}
+
+/// Measures what is left, then more rounds of what stays undecided, and judges.
+///
+/// # Errors
+/// When a run cannot be saved, or the program is interrupted.
+pub fn carry_out(
+    mut measurement: Measurement<'_>,
+    baselines: &Committed,
+    asked: &Asked,
+    strictness: &cli::Strictness,
+) -> anyhow::Result<Exit> {
     measurement.run()?;
-    let budget = Duration::from_secs(arguments.budget);
+    let budget = Duration::from_secs(asked.budget);
     loop {
-        let undecided = report(&measurement.measured(), &baselines).undecided();
+        let undecided = report(&measurement.measured(), baselines).undecided();
         let added = measurement.add_rounds(&undecided, MOST_ROUNDS, budget);
         if added == 0 {
             break;
@@ -56,7 +100,9 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
         eprintln!("more rounds for {} ({added} runs)", undecided.join(", "));
         measurement.run()?;
     }
-    say(&measurement.measured(), &baselines, &arguments.strictness)
+    measurement.close()?;
+    let measured = measurement.measured();
+    say(&measured, &report(&measured, baselines), &strictness.or_asked(asked))
 }
 
 /// Rounds after which an undecided series stays so.
@@ -70,30 +116,22 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let (header, records) = session::read(&arguments.session)
         .map_err(|error| ended(Exit::Usage, format!("cannot report: {error:#}")))?;
-    let mut scenarios = Vec::new();
-    for planned in &header.scenarios {
-        let (name, changes) = Project::split_title(&planned.scenario)?;
-        let scenario = match selection::tooth(name) {
-            Some(planted) => planted,
-            None => project.scenario(name, &changes)?,
-        };
-        let own = records.iter().filter(|record| record.scenario == planned.scenario);
-        let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
-        let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
-        scenarios.push(Scenario { ladder, processes, ..scenario });
-    }
+    let scenarios = selection::of_session(&project, &header, &records)?;
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let measured = Measured::of(&header, scenarios, &records, arguments.session.clone());
-    say(&measured, &baselines, &arguments.strictness)
+    say(&measured, &report(&measured, &baselines), &arguments.strictness)
 }
 
-fn say(
+/// Prints `report`, and says what it amounts to.
+///
+/// # Errors
+/// When it cannot be printed.
+pub fn say(
     measured: &Measured,
-    baselines: &Committed,
+    report: &Report,
     strictness: &cli::Strictness,
 ) -> anyhow::Result<Exit> {
-    let report = report(measured, baselines);
     out::text(report.text(measured))?;
     Ok(report.exit(Strictness {
         inconclusive: strictness.strict,
@@ -102,14 +140,19 @@ fn say(
 }
 
 fn report(measured: &Measured, baselines: &Committed) -> Report {
-    let failures = measured.scenarios.iter().flat_map(|m| {
-        m.failures.iter().map(move |failure| format!("{}: {failure}", m.scenario.title()))
-    });
     Report {
         teeth: judgement::teeth(measured),
         rows: judgement::judge(measured, baselines),
-        failures: failures.collect(),
+        failures: failures(measured),
     }
+}
+
+/// The failed runs with their scenario, one sentence each.
+pub fn failures(measured: &Measured) -> Vec<String> {
+    let failures = measured.scenarios.iter().flat_map(|m| {
+        m.failures.iter().map(move |failure| format!("{}: {failure}", m.scenario.title()))
+    });
+    failures.collect()
 }
 
 /// Whether a time of `scenario` has to be judged beside its control, because no baseline's times
@@ -123,7 +166,7 @@ fn needs_control(scenario: &Scenario, environment: &Environment, baselines: &Com
 
 /// The baselines in the repository, and the one the caller insists on.
 #[derive(Debug)]
-struct Committed {
+pub struct Committed {
     by_name: BTreeMap<String, Baselines>,
     none: Baselines,
     insisted: Option<Insisted>,
@@ -136,7 +179,11 @@ struct Insisted {
 }
 
 impl Committed {
-    fn read(
+    /// Reads the baselines of `scenarios`, and what the caller insists on.
+    ///
+    /// # Errors
+    /// When a file is damaged, or what is insisted on is not there.
+    pub fn read(
         project: &Project,
         scenarios: &[Scenario],
         insisted_on: Option<&str>,
@@ -160,7 +207,7 @@ impl Committed {
     }
 
     /// Chooses among the baselines that the caller's name fits the one most like `environment`.
-    fn insist_for(&mut self, environment: &Environment) {
+    pub fn insist_for(&mut self, environment: &Environment) {
         let Some(insisted) = &mut self.insisted else { return };
         let likeness = |baseline: &&Baseline| {
             let key = &baseline.key;

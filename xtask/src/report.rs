@@ -9,6 +9,7 @@ use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
 use crate::exit::Exit;
 use crate::judgement::{Against, Judged, Outcome, Teeth};
 use crate::measure::Measured;
+use crate::shard::Shard;
 
 /// What a session amounts to.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Report {
         }
         self.failures.iter().for_each(|failure| line(&format!("failed: {failure}")));
         line(&format!("{}      samples: {}", self.summary(), measured.saved.display()));
-        line(&self.next());
+        line(&measured.part.map_or_else(|| self.next(), next_after_part));
         text
     }
 
@@ -231,6 +232,14 @@ impl Report {
         }
         "next: nothing to do".to_owned()
     }
+}
+
+/// What is left to do when one part of a suite has been measured.
+fn next_after_part(shard: Shard) -> String {
+    let others = shard.count - 1;
+    format!(
+        "next: cargo xtask merge SESSION… (this is shard {shard}; with the {others} others' sessions it is judged as one suite)"
+    )
 }
 
 /// The metrics that nothing here can count: said once, each reason with what to do.

@@ -106,6 +106,17 @@ impl Runner {
         Ok(Runner { program, preload, interrupt: interrupt.clone() })
     }
 
+    /// The program's digest: runs of one session are runs of one program.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&self) -> anyhow::Result<String> {
+        let program = self.program.display();
+        let bytes =
+            std::fs::read(&self.program).with_context(|| format!("cannot read {program}"))?;
+        Ok(blake3::hash(&bytes).to_hex().to_string())
+    }
+
     /// Whether the unwinder that was asked for is the active one. The dynamic linker only warns of a
     /// library that it cannot preload.
     ///

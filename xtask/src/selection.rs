@@ -10,6 +10,7 @@ use crate::exit::{Exit, ended};
 use crate::judgement::{control_title, planted as names};
 use crate::measure::planted;
 use crate::project::Project;
+use crate::session::{Header, RunRecord};
 
 /// The scenarios `selection` names, or all; each in the variant asked for.
 ///
@@ -92,6 +93,30 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
     let control = control.with_context(|| format!("the control of {}", scenario.title()))?;
     let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
     Ok(Some(Scenario { ladder, processes, ..control }))
+}
+
+/// The scenarios of a saved session, planted ones included, with the rungs and rounds they had.
+///
+/// # Errors
+/// When one is gone.
+pub fn of_session(
+    project: &Project,
+    header: &Header,
+    records: &[RunRecord],
+) -> anyhow::Result<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    for planned in &header.scenarios {
+        let (name, changes) = Project::split_title(&planned.scenario)?;
+        let scenario = match tooth(name) {
+            Some(planted) => planted,
+            None => project.scenario(name, &changes)?,
+        };
+        let own = records.iter().filter(|record| record.scenario == planned.scenario);
+        let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
+        let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
+        scenarios.push(Scenario { ladder, processes, ..scenario });
+    }
+    Ok(scenarios)
 }
 
 /// The rungs that growth is planted at.

@@ -1,16 +1,19 @@
 //! What one session measured, saved run by run before anything is made of it.
 //!
 //! A session is a folder: `session.json` says what was planned and where, `runs.jsonl` has one line
-//! a run, written as soon as the run has ended.
+//! a run, written as soon as the run has ended. A run that failed may stand there again, carried out
+//! anew: the last line of a run counts.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, ensure};
-use loadline_scenario::{Absent, Environment, Proof, Sample};
+use anyhow::{Context, bail, ensure};
+use loadline_scenario::{Absent, Environment, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
+
+use crate::shard::Shard;
 
 /// The format of the two files.
 const FORMAT: u32 = 1;
@@ -30,17 +33,74 @@ pub struct Header {
     pub environment: Environment,
     /// The metrics that cannot be counted there.
     pub absent: Vec<Absent>,
+    /// Rungs that the machine's limits left out, one sentence each.
+    #[serde(default)]
+    pub left_out: Vec<String>,
+    /// How `regress` was asked; a session of `baseline` has none and cannot be taken up.
+    #[serde(default)]
+    pub asked: Option<Asked>,
+    /// The measured program, by a digest.
+    #[serde(default)]
+    pub runner: Option<String>,
+    /// When every run was there and judged, in seconds since 1970-01-01 UTC.
+    #[serde(default)]
+    pub finished: Option<u64>,
+}
+
+/// How `regress` was asked: what decides its verdicts beside the runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Asked {
+    /// `host`, or the library preloaded.
+    pub unwinder: String,
+    /// The baseline insisted on.
+    pub baseline: Option<String>,
+    /// Seconds within which undecided series get more rounds.
+    pub budget: u64,
+    /// What the exit code tells of what stays undecided.
+    pub strict: bool,
+    /// What it tells of missing baselines.
+    pub require_baseline: bool,
+    /// Which part of which suite this is, where it is one.
+    pub part: Option<Part>,
+}
+
+/// A part of a suite.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    /// Which part.
+    pub shard: Shard,
+    /// The scenarios of all parts in their order, without controls, as their files plan them.
+    pub suite: Vec<Planned>,
 }
 
 /// One scenario of a session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
     /// The scenario's title.
     pub scenario: String,
     /// Its rungs.
     pub ladder: Vec<usize>,
-    /// Its rounds as planned; undecided series get more.
+    /// Its rounds; raised before undecided series get more.
     pub processes: usize,
+    /// What a run did.
+    #[serde(default)]
+    pub subject: Option<Subject>,
+    /// What was counted.
+    #[serde(default)]
+    pub metrics: Option<Vec<Metric>>,
+}
+
+impl Planned {
+    /// What is planned of `scenario`.
+    pub fn of(scenario: &Scenario) -> Planned {
+        Planned {
+            scenario: scenario.title(),
+            ladder: scenario.ladder.clone(),
+            processes: scenario.processes,
+            subject: Some(scenario.subject.clone()),
+            metrics: Some(scenario.metrics()),
+        }
+    }
 }
 
 /// One run, as it ended.
@@ -54,6 +114,16 @@ pub struct RunRecord {
     pub round: usize,
     /// What came of it.
     pub outcome: Outcome,
+    /// How long it took, its process included.
+    #[serde(default)]
+    pub seconds: f64,
+}
+
+impl RunRecord {
+    /// Whether it came to nothing.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. })
+    }
 }
 
 /// What came of a run.
@@ -91,12 +161,45 @@ impl Session {
         let folder = sessions.join(format!("{started}-{}", std::process::id()));
         let shown = folder.display().to_string();
         fs::create_dir_all(&folder).with_context(|| format!("cannot make folder {shown}"))?;
-        let text = serde_json::to_vec_pretty(header).context("cannot write the session header")?;
-        replace(&folder.join("session.json"), &text)?;
         let path = folder.join("runs.jsonl");
         let runs = File::options().create_new(true).append(true).open(&path);
         let runs = runs.with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Session { folder, runs })
+        keep_others_away(&runs, &path)?;
+        let session = Session { folder, runs };
+        // Last: where there is a header, there is a session.
+        session.save_header(header)?;
+        sync_folder(sessions);
+        Ok(session)
+    }
+
+    /// Opens the session in `folder` to go on with it. What was being written when it was killed is
+    /// cut off; every whole line is kept.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or another process writes the session.
+    pub fn reopen(folder: &Path) -> anyhow::Result<(Session, Header, Vec<RunRecord>)> {
+        let path = folder.join("runs.jsonl");
+        let shown = path.display();
+        let runs = File::options().append(true).open(&path);
+        let runs = runs.with_context(|| format!("cannot open {shown}"))?;
+        keep_others_away(&runs, &path)?;
+        let (header, records) = read(folder)?;
+        let text = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            let cut = runs.set_len(whole as u64).and_then(|()| runs.sync_data());
+            cut.with_context(|| format!("cannot cut the torn last line off {shown}"))?;
+        }
+        Ok((Session { folder: folder.to_owned(), runs }, header, records))
+    }
+
+    /// Saves what is planned.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the one that was there is intact.
+    pub fn save_header(&self, header: &Header) -> anyhow::Result<()> {
+        let text = serde_json::to_vec_pretty(header).context("cannot write the session header")?;
+        replace(&self.folder.join("session.json"), &text)
     }
 
     /// Saves one run; when this returns, the run outlives this program.
@@ -118,16 +221,43 @@ impl Session {
     }
 }
 
-/// Reads a saved session: its folder, or the file with the runs in it.
-///
-/// A last line without an end is a run that was being written when the program was killed: it is
-/// left out, and every whole line before it counts.
-///
-/// # Errors
-/// When a file is missing, of another format, or damaged before its last line.
-pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<RunRecord>)> {
-    ensure!(path.exists(), "there is no session {}", path.display());
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+/// Locks the runs for as long as they are open, so that no session is taken up while it is measured.
+/// The machine's lock sees to that on most machines; this one also where there is none.
+fn keep_others_away(runs: &File, path: &Path) -> anyhow::Result<()> {
+    // Elsewhere the lock would keep readers away as well.
+    if cfg!(unix) && matches!(runs.try_lock(), Err(TryLockError::WouldBlock)) {
+        bail!("another process is writing {} (wait for it to end)", path.display());
+    }
+    Ok(())
+}
+
+/// Has the entries of `folder` outlive a power cut, where the system offers that.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        // A file system that does not know it keeps them as well as it can.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+}
+
+/// The folder of a session that is named by its folder or by a file in it.
+pub fn folder(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(path) }
+}
+
+/// The newest session of `regress` in `sessions` that has not come to its end.
+pub fn newest_unfinished(sessions: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(sessions).into_iter().flatten();
+    let unfinished = entries.filter_map(|entry| {
+        let folder = entry.ok()?.path();
+        // What cannot be read is no session to go on with; whoever names it is told why.
+        let header = read_header(&folder).ok()?;
+        let is_open = header.finished.is_none() && header.asked.is_some();
+        is_open.then_some((header.started, folder))
+    });
+    unfinished.max().map(|(_, folder)| folder)
+}
+
+fn read_header(folder: &Path) -> anyhow::Result<Header> {
     let header = folder.join("session.json");
     let shown = header.display();
     let text = fs::read(&header).with_context(|| format!("cannot read {shown}"))?;
@@ -138,6 +268,20 @@ pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<RunRecord>)> {
         "{shown} has format {}, this version reads {FORMAT} (update loadline)",
         header.format
     );
+    Ok(header)
+}
+
+/// Reads a saved session: its folder, or the file with the runs in it.
+///
+/// A last line without an end is a run that was being written when the program was killed: it is
+/// left out, and every whole line before it counts.
+///
+/// # Errors
+/// When a file is missing, of another format, or damaged before its last line.
+pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<RunRecord>)> {
+    ensure!(path.exists(), "there is no session {}", path.display());
+    let folder = folder(path);
+    let header = read_header(folder)?;
     let runs = folder.join("runs.jsonl");
     let shown = runs.display();
     let text = fs::read_to_string(&runs).with_context(|| format!("cannot read {shown}"))?;
@@ -157,7 +301,18 @@ impl Header {
         environment: Environment,
         absent: Vec<Absent>,
     ) -> Header {
-        Header { format: FORMAT, started: now(), seed, scenarios, environment, absent }
+        Header {
+            format: FORMAT,
+            started: now(),
+            seed,
+            scenarios,
+            environment,
+            absent,
+            left_out: Vec::new(),
+            asked: None,
+            runner: None,
+            finished: None,
+        }
     }
 }
 
@@ -177,7 +332,8 @@ fn timestamp(seconds: u64) -> String {
     rfc3339(seconds)[..19].replace(':', "-")
 }
 
-fn rfc3339(seconds: u64) -> String {
+/// `2026-11-23T05:01:33Z` of seconds since 1970.
+pub fn rfc3339(seconds: u64) -> String {
     // The format ends with the year 9999; a clock beyond it is shown as its last second.
     let since = Duration::from_secs(seconds.min(253_402_300_799));
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
@@ -199,6 +355,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     readable(&mut permissions);
     file.as_file().set_permissions(permissions)?;
     file.persist(path).with_context(|| format!("cannot replace {shown}"))?;
+    sync_folder(folder);
     Ok(())
 }
 

@@ -91,6 +91,8 @@ impl Project {
         {
             command.arg("--root").arg(self.root());
         }
+        // The lock of sessions lies there: those of others on this machine are not waited for.
+        command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
         // Sessions go into the project's own target folder; the runner stays where it was built.
         if std::env::var_os("CARGO_TARGET_DIR").is_some() {
             let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");

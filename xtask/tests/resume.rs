@@ -1,0 +1,243 @@
+//! Sessions that are killed at random moments, and taken up.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod durable;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use durable::{BLIND, Project, Said, alone, said, whole_lines};
+use loadline_scenario::Random;
+use serde_json::Value;
+
+/// Every run that was planned, once; failed ones that were carried out anew, only as they ended.
+fn assert_is_whole(session: &Path) {
+    let header = fs::read_to_string(session.join("session.json")).unwrap();
+    let header: Value = serde_json::from_str(&header).unwrap();
+    assert!(header["finished"].is_number(), "the session is not marked as finished");
+    let mut planned = BTreeSet::new();
+    for scenario in header["scenarios"].as_array().unwrap() {
+        for n in scenario["ladder"].as_array().unwrap() {
+            for round in 0..scenario["processes"].as_u64().unwrap() {
+                planned.insert(format!("{} {n} {round}", scenario["scenario"]));
+            }
+        }
+    }
+    let text = fs::read_to_string(session.join("runs.jsonl")).unwrap();
+    assert!(text.ends_with('\n'), "the last line is torn");
+    let runs = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let finished = runs.filter(|run| run["outcome"]["finished"].is_object());
+    let places =
+        finished.map(|run| format!("{} {} {}", run["scenario"], run["modules"], run["round"]));
+    let mut places: Vec<String> = places.collect();
+    places.sort();
+    assert_eq!(places, planned.into_iter().collect::<Vec<_>>());
+}
+
+/// Goes on with the session that was ended, or begins it where there is none yet.
+fn next_step(project: &Project) -> &'static [&'static str] {
+    match project.session() {
+        Some(_) => &["regress", "--resume"],
+        None => &["regress", "--budget", "0"],
+    }
+}
+
+/// What a session says that nobody disturbs.
+fn undisturbed() -> Vec<String> {
+    loop {
+        let verdicts = Project::new().run(&["regress", "--budget", "0"]).verdicts();
+        if let Some(verdicts) = verdicts {
+            return verdicts;
+        }
+        println!("a session was blind; once more");
+    }
+}
+
+/// Kills a session `kills` times, each after up to `longest`, and takes it up again until it ends.
+fn kill_at_random_moments(kills: usize, longest: Duration) {
+    let expected = undisturbed();
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let mut project = Project::new();
+    let mut kept: Vec<String> = Vec::new();
+    for _ in 0..kills {
+        let mut child = project.begin(next_step(&project));
+        let moment = Duration::from_millis(random.below(longest.as_millis() as u64));
+        std::thread::sleep(moment);
+        // It may have come to its end by itself.
+        let _ = child.kill();
+        let ended = said(child);
+        assert!(matches!(ended.code, None | Some(0) | BLIND), "{}{}", ended.stdout, ended.stderr);
+        project.assert_nothing_is_left();
+        let Some(session) = project.session() else { continue };
+        let found = whole_lines(&session);
+        println!("killed after {moment:?} with {} runs", found.len());
+        assert!(found.starts_with(&kept), "a finished run is lost");
+        kept = found;
+        if ended.code.is_some() {
+            assert_is_whole(&session);
+            (project, kept) = (Project::new(), Vec::new());
+        }
+    }
+    let last = project.run(next_step(&project));
+    let session = project.session().unwrap();
+    assert!(whole_lines(&session).starts_with(&kept), "a finished run is lost");
+    assert_is_whole(&session);
+    project.assert_nothing_is_left();
+    assert!(last.code == BLIND || last.verdicts() == Some(expected), "{}", last.stdout);
+}
+
+#[test]
+fn a_session_killed_a_few_times_ends_as_if_nothing_had_happened() {
+    let _turn = alone();
+    kill_at_random_moments(4, Duration::from_millis(2000));
+}
+
+#[test]
+#[ignore = "slow: a session killed at twenty random moments"]
+fn a_session_killed_twenty_times_ends_as_if_nothing_had_happened() {
+    let _turn = alone();
+    kill_at_random_moments(20, Duration::from_millis(2500));
+}
+
+/// Kills the runner that is measuring, if there is one; says whether.
+fn kill_a_runner(project: &Project) -> bool {
+    let is_runner = |process: &&std::path::PathBuf| {
+        fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("loadline-runner"))
+    };
+    let processes = project.processes();
+    let Some(runner) = processes.iter().find(is_runner) else { return false };
+    let pid = runner.file_name().unwrap();
+    let kill = Command::new("kill").arg("-KILL").arg(pid).output();
+    kill.unwrap().status.success()
+}
+
+/// A session of which `kills` runners are killed, taken up.
+fn kill_runners(kills: usize) {
+    let expected = undisturbed();
+    let project = Project::new();
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let mut child = project.begin(&["regress", "--budget", "0"]);
+    project.wait_for_runs(&mut child, 1);
+    let mut killed = 0;
+    while killed < kills && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(random.below(60)));
+        killed += usize::from(kill_a_runner(&project));
+    }
+    let ended = said(child);
+    let session = project.session().unwrap();
+    let failed = whole_lines(&session).iter().filter(|line| line.contains("signal 9")).count();
+    println!("{killed} runners were killed, {failed} runs have failed");
+    if failed == 0 {
+        println!("skipped: no runner was killed while it measured");
+        return;
+    }
+    assert!([Some(1), BLIND].contains(&ended.code), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("the runner ended early (signal 9)"), "{}", ended.stdout);
+    let last = project.run(&["regress", "--resume"]);
+    assert_is_whole(&session);
+    assert!(last.code == BLIND || last.verdicts() == Some(expected), "{}", last.stdout);
+    let report = project.run(&["report", session.to_str().unwrap()]);
+    assert_eq!(report.verdicts(), last.verdicts());
+    let none = project.run(&["regress", "--resume"]);
+    assert_eq!(none.code, Some(7), "{}{}", none.stdout, none.stderr);
+    assert!(none.stderr.starts_with("error: there is no unfinished session in "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn runs_whose_runner_was_killed_are_carried_out_anew() {
+    let _turn = alone();
+    kill_runners(2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "slow: twenty runners killed"]
+fn twenty_runs_whose_runner_was_killed_are_carried_out_anew() {
+    let _turn = alone();
+    kill_runners(20);
+}
+
+/// A session killed with a few runs saved.
+fn killed() -> Project {
+    let project = Project::new();
+    let mut child = project.begin(&["regress", "--budget", "0"]);
+    project.wait_for_runs(&mut child, 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.assert_nothing_is_left();
+    project
+}
+
+#[test]
+fn a_torn_last_line_is_measured_again() {
+    let _turn = alone();
+    let project = killed();
+    let session = project.session().unwrap();
+    let kept = whole_lines(&session);
+    let runs = session.join("runs.jsonl");
+    let mut file = fs::File::options().append(true).open(&runs).unwrap();
+    file.write_all(b"{\"scenario\":\"one\",\"modu").unwrap();
+    let last = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+    assert!([Some(0), BLIND].contains(&last.code), "{}{}", last.stdout, last.stderr);
+    assert!(whole_lines(&session).starts_with(&kept));
+    assert_is_whole(&session);
+    let said = format!("{} runs are kept, {} are left", kept.len(), 135 - kept.len());
+    assert!(last.stderr.contains(&said), "{said}: {}", last.stderr);
+}
+
+#[test]
+fn runs_of_something_else_are_not_added() {
+    let _turn = alone();
+    let project = killed();
+    let session = project.session().unwrap();
+    let refused = |expected: &str| {
+        let kept = fs::read(session.join("runs.jsonl")).unwrap();
+        let Said { code, stderr, .. } = project.run(&["regress", "--resume"]);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(expected), "{expected}: {stderr}");
+        assert_eq!(fs::read(session.join("runs.jsonl")).unwrap(), kept);
+    };
+    let header = session.join("session.json");
+    let text = fs::read_to_string(&header).unwrap();
+    let written: Value = serde_json::from_str(&text).unwrap();
+    let differs = [
+        ("kernel", "the kernel: Minix | "),
+        ("unwinder_version", "the unwinder's version: Minix | "),
+        ("wasmtime", "wasmtime: Minix | "),
+    ];
+    for (field, expected) in differs {
+        let mut other = written.clone();
+        other["environment"][field] = "Minix".into();
+        fs::write(&header, other.to_string()).unwrap();
+        refused(expected);
+    }
+    let mut other = written.clone();
+    other["runner"] = "another".into();
+    fs::write(&header, other.to_string()).unwrap();
+    refused("the runner was built anew");
+    fs::write(&header, &text).unwrap();
+
+    let scenario = project.path("xtask/scenarios/two.toml");
+    let asked = fs::read_to_string(&scenario).unwrap();
+    fs::write(&scenario, asked.replace("functions = 2", "functions = 3")).unwrap();
+    refused("the scenario two was edited");
+
+    // What only `baseline` plans has no verdict to end with.
+    let mut other = written;
+    other["asked"] = Value::Null;
+    fs::write(&header, other.to_string()).unwrap();
+    let said = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+    assert!(said.stderr.contains("it is no session of regress"), "{}", said.stderr);
+}

@@ -1,0 +1,104 @@
+//! Sessions in parts, and what may be judged as one.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod durable;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use durable::{BLIND, Project, Said, alone};
+use serde_json::Value;
+
+fn merge(project: &Project, sessions: &[&Path]) -> Said {
+    let mut arguments = vec!["merge"];
+    arguments.extend(sessions.iter().map(|path| path.to_str().unwrap()));
+    project.run(&arguments)
+}
+
+/// A copy of `session` with another header.
+fn altered(session: &Path, alter: impl FnOnce(&mut Value)) -> PathBuf {
+    static COPIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let number = COPIES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let copy = session.with_file_name(format!("copy-{number}"));
+    fs::create_dir(&copy).unwrap();
+    fs::copy(session.join("runs.jsonl"), copy.join("runs.jsonl")).unwrap();
+    let header = fs::read_to_string(session.join("session.json")).unwrap();
+    let mut header = serde_json::from_str(&header).unwrap();
+    alter(&mut header);
+    fs::write(copy.join("session.json"), header.to_string()).unwrap();
+    copy
+}
+
+#[test]
+fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
+    let _turn = alone();
+    let project = Project::new();
+    let whole = project.run(&["regress", "--budget", "0"]);
+    let part = |shard: &str| {
+        let said = project.run(&["regress", "--budget", "0", "--shard", shard]);
+        assert!([Some(0), BLIND].contains(&said.code), "{}{}", said.stdout, said.stderr);
+        let next = format!("next: cargo xtask merge SESSION… (this is shard {shard};");
+        assert!(said.stdout.lines().last().unwrap().starts_with(&next), "{}", said.stdout);
+        said
+    };
+    let (first, second) = (part("1/2"), part("2/2"));
+    let [one, two] = [&first, &second].map(Said::session);
+    let merged = merge(&project, &[&two, &one]);
+    if [&whole, &first, &second].iter().any(|said| said.code == BLIND) {
+        println!("skipped: a session was blind");
+    } else {
+        assert_eq!(merged.code, whole.code, "{}{}", merged.stdout, merged.stderr);
+        assert_eq!(merged.verdicts(), whole.verdicts());
+        assert_eq!(merged.verdicts().unwrap().len(), 4);
+        let of_parts = [first.verdicts().unwrap(), second.verdicts().unwrap()].concat();
+        assert_eq!(merged.verdicts(), Some(of_parts));
+    }
+
+    let refused = |sessions: &[&Path], expected: &str| {
+        let Said { code, stderr, .. } = merge(&project, sessions);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("error: cannot merge: {expected}")), "{stderr}");
+    };
+    refused(&[&one], "shard 2/2 is missing, and with it two");
+    refused(&[&one, &two, &one], "shard 1/2 is there twice, as ");
+    let undivided = whole.session();
+    let text = format!("{} is no part: it was measured without --shard", undivided.display());
+    refused(&[&undivided], &text);
+    refused(
+        &[&one, &altered(&two, |header| header["seed"] = 7.into())],
+        "shards 1/2 and 2/2 have different seeds, 1 and 7",
+    );
+    let suite = |header: &mut Value| {
+        header["asked"]["part"]["suite"][0]["processes"] = 4.into();
+    };
+    refused(&[&one, &altered(&two, suite)], "shards 1/2 and 2/2 are parts of different plans");
+    for (field, name) in [
+        ("wasmtime", "wasmtime"),
+        ("wasmtime_features", "wasmtime's features"),
+        ("unwinder_family", "the unwinder's family"),
+        ("unwinder_version", "the unwinder's version"),
+        ("arch", "the architecture"),
+        ("build", "the build"),
+        ("loadline", "loadline"),
+    ] {
+        let other = altered(&two, |header| header["environment"][field] = "Minix".into());
+        let differs = format!("shards 1/2 and 2/2 differ in what decides growth: {name}: ");
+        refused(&[&one, &other], &differs);
+    }
+
+    let elsewhere = altered(&two, |header| header["environment"]["cpu"] = "Minix".into());
+    let merged = merge(&project, &[&one, &elsewhere]);
+    assert!([Some(0), BLIND].contains(&merged.code), "{}{}", merged.stdout, merged.stderr);
+    let is_said = |line: &str| {
+        line.starts_with("shard 2/2 has another machine: the processor: ")
+            && line.ends_with(" | Minix")
+    };
+    assert!(merged.stdout.lines().any(is_said), "{}", merged.stdout);
+
+    let nothing = project.run(&["regress", "--shard", "3/3"]);
+    assert_eq!(nothing.code, Some(7), "{}", nothing.stderr);
+    let usage = project.run(&["regress", "--shard", "3/2"]);
+    assert_eq!(usage.code, Some(2), "{}", usage.stderr);
+}
