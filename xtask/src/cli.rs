@@ -30,6 +30,8 @@ pub enum Verb {
     List(List),
     /// Judge the growth of anybody's numbers
     Judge(Judge),
+    /// Run this repository's own tests, one tier at a time
+    Check(Check),
 }
 
 /// What is measured, and how.
@@ -154,6 +156,13 @@ pub struct Merge {
 
     #[command(flatten)]
     pub strictness: Strictness,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The slow tier (minutes) instead of the quick one, which is `cargo test --workspace`
+    #[arg(long)]
+    pub slow: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod baseline_file;
+mod check;
 mod cli;
 mod exit;
 mod interrupt;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -1,0 +1,31 @@
+//! `cargo xtask check`: this repository's own tests, the quick tier or the slow one.
+//!
+//! A test of the slow tier is an `#[ignore = "slow: …"]` with the reason behind the colon.
+
+use std::process::Command;
+
+use crate::cli::Check;
+use crate::exit::{Exit, ended};
+use crate::project::Project;
+
+/// Carries the command out; Cargo says what happens.
+///
+/// # Errors
+/// When Cargo cannot be started, or a test fails.
+pub fn run(arguments: &Check) -> anyhow::Result<Exit> {
+    let project = Project::open(None)?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["test", "--workspace"]).current_dir(&project.workspace);
+    if arguments.slow {
+        // Not the examples in the documentation: there `ignore` means that they cannot be run.
+        command.args(["--lib", "--bins", "--tests", "--", "--ignored"]);
+    }
+    match command.status() {
+        Ok(status) if status.success() => Ok(Exit::Clean),
+        Ok(_) => Err(ended(Exit::CouldNotMeasure, "a test failed; its name stands above")),
+        Err(error) => {
+            Err(ended(Exit::CouldNotMeasure, format!("cannot start cargo test: {error}")))
+        }
+    }
+}
