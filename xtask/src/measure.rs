@@ -271,7 +271,8 @@ impl<'a> Measurement<'a> {
         for run in &left {
             let scenario = &self.scenarios[run.scenario];
             let (seed, environment) = (self.header.seed, &self.header.environment);
-            let record = self.bench.run(scenario, run, seed, environment)?;
+            let record = self.bench.run(scenario, run, seed, environment);
+            let record = record.inspect_err(|_| self.say_what_is_saved())?;
             self.session.save(&record)?;
             let now = format!("{} N = {}", scenario.title(), run.modules);
             progress.add(run_weight(run), &now);
@@ -281,6 +282,14 @@ impl<'a> Measurement<'a> {
         }
         progress.finish();
         Ok(())
+    }
+
+    /// What whoever ends the program should know: nothing that was measured is lost.
+    fn say_what_is_saved(&self) {
+        if self.header.asked.is_some() {
+            let saved = self.records.len();
+            eprintln!("{saved} runs are saved; cargo xtask regress --resume goes on from there");
+        }
     }
 
     /// Saves the rounds that were added, before they are measured: a session that is taken up has as

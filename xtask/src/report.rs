@@ -224,7 +224,8 @@ impl Report {
             return format!("next: cargo xtask regress {title} --set processes=10 (to settle it)");
         }
         if !self.failures.is_empty() {
-            return "next: look at the failed runs, then repeat".to_owned();
+            return "next: look at the failed runs, then cargo xtask regress --resume (to carry them out anew)"
+                .to_owned();
         }
         if self.rows.iter().any(|row| row.has_no_baseline) {
             return "next: cargo xtask baseline --reason TEXT (to judge times against this machine)"
