@@ -164,13 +164,13 @@ impl AsRawFd for Leader {
     }
 }
 
-fn absence(error: io::Error) -> Absence {
+pub(crate) fn absence(error: io::Error) -> Absence {
     error.raw_os_error().map_or(Absence::NotUnderstood, classify)
 }
 
 /// One `read(2)`; returns the number of whole words read.
 #[inline]
-fn read_words(descriptor: RawFd, words: &mut [u64]) -> Result<usize, Absence> {
+pub(crate) fn read_words(descriptor: RawFd, words: &mut [u64]) -> Result<usize, Absence> {
     let n_bytes = size_of_val(words);
     // SAFETY: `words` is exclusively borrowed and `n_bytes` long, and any bytes make valid `u64`s.
     let n_read = unsafe { libc::read(descriptor, words.as_mut_ptr().cast(), n_bytes) };
@@ -181,7 +181,7 @@ fn read_words(descriptor: RawFd, words: &mut [u64]) -> Result<usize, Absence> {
 
 /// perf-event opens without `PERF_FLAG_FD_CLOEXEC`: a program started later would hold, and feed,
 /// our counters. Failing to set it changes no count, so the result is not looked at.
-fn close_on_exec(descriptor: &impl AsRawFd) {
+pub(crate) fn close_on_exec(descriptor: &impl AsRawFd) {
     // SAFETY: `F_SETFD` takes an int and touches no memory; the descriptor is open, being borrowed.
     unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
 }

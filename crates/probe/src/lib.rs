@@ -22,8 +22,9 @@
 //! ([`Absence::remedy`]); it is never 0.
 //!
 //! What it does not do: count registrations of unwind tables or resident bytes (their makers do),
-//! sample, follow children, or count other threads than the one that opened it. Each thread opens
-//! its own [`Probe`]; [`Totals::sum`] adds them up.
+//! sample, or count other threads than the one that opened it. Each thread opens its own [`Probe`];
+//! [`Totals::sum`] adds them up. Programs that a thread starts are counted by
+//! [`Probe::of_programs`], with all their threads and children.
 //!
 //! [`Reading::Unavailable`]: loadline_scenario::metric::Reading::Unavailable
 //! [`Absence::remedy`]: loadline_scenario::metric::Absence::remedy
@@ -32,6 +33,8 @@
 mod event;
 #[cfg(target_os = "linux")]
 mod group;
+#[cfg(target_os = "linux")]
+mod inherited;
 #[cfg(target_os = "linux")]
 mod known_work;
 mod platform;

@@ -10,9 +10,9 @@ use crate::platform::Counters;
 use crate::tally::{Mark, Marks, PHASES, SLOTS, Tally};
 use crate::totals::Totals;
 
-/// Counters on one thread, read at the borders of phases.
+/// Counters on one thread, or on the programs it starts, read at the borders of phases.
 ///
-/// It counts the thread that opened it and nobody else. Each thread opens its own and laps it there
+/// It counts the thread that opened it and nobody else, or with [`Probe::of_programs`] all but it. Each thread opens its own and laps it there
 /// (a thread clock would answer for whoever asks); afterwards it may be moved to whoever reads its
 /// [`Totals`], hence `Send` but not `Sync`.
 ///
@@ -69,10 +69,28 @@ impl Probe {
     ///
     /// [`availability`]: Probe::availability
     pub fn open(metrics: &[Metric]) -> Probe {
+        Probe::opened_by(metrics, Counters::open)
+    }
+
+    /// Opens counters for `metrics` on the programs that the calling thread starts from now on, on
+    /// all their threads and children, and on nothing else: what the thread does itself, and what
+    /// a child does before it becomes another program, is not counted. A reading is the sum over
+    /// all of them, those that have ended included.
+    ///
+    /// Wall time is that of the calling thread. As [`Probe::open`] otherwise; each lap costs one
+    /// `read(2)` a metric, since the kernel does not let groups be inherited.
+    pub fn of_programs(metrics: &[Metric]) -> Probe {
+        Probe::opened_by(metrics, Counters::open_programs)
+    }
+
+    fn opened_by(
+        metrics: &[Metric],
+        open: impl FnOnce(&[Metric], &mut [Option<Absence>; SLOTS]) -> Counters,
+    ) -> Probe {
         let asked: Vec<Metric> =
             Probe::METRICS.into_iter().filter(|metric| metrics.contains(metric)).collect();
         let mut absences = [None; SLOTS];
-        let counters = Counters::open(&asked, &mut absences);
+        let counters = open(&asked, &mut absences);
         let open =
             asked.iter().copied().filter(|&metric| absences[metric as usize].is_none()).collect();
         Probe {

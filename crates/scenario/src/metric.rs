@@ -28,6 +28,8 @@ pub enum Phase {
     Total,
     /// Planted work of known growth, which the gate must see to be trusted.
     Work,
+    /// The whole run of a command that marks no phases.
+    Run,
 }
 
 /// What is counted. The kernel's and the operating system's own names for the events are known to
@@ -66,6 +68,8 @@ pub enum Metric {
     CpuMigrations,
     /// Elapsed time.
     WallTime,
+    /// What a command counts itself, under a name of its own.
+    Reported,
 }
 
 /// How a metric behaves between two measurements of the same thing.
@@ -79,7 +83,7 @@ pub enum MetricKind {
 
 impl Phase {
     /// Every phase, in the order of a report.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 9] = [
         Phase::Read,
         Phase::Deserialize,
         Phase::Load,
@@ -88,6 +92,7 @@ impl Phase {
         Phase::Unload,
         Phase::Total,
         Phase::Work,
+        Phase::Run,
     ];
 
     /// The phase's name in files and on screen.
@@ -101,6 +106,7 @@ impl Phase {
             Phase::Unload => "unload",
             Phase::Total => "total",
             Phase::Work => "work",
+            Phase::Run => "run",
         }
     }
 
@@ -116,7 +122,7 @@ impl Phase {
 
 impl Metric {
     /// Every metric, in the order of a report.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 16] = [
         Metric::FramesRegistered,
         Metric::FramesDeregistered,
         Metric::ResidentBytes,
@@ -132,6 +138,7 @@ impl Metric {
         Metric::ContextSwitches,
         Metric::CpuMigrations,
         Metric::WallTime,
+        Metric::Reported,
     ];
 
     /// The metric's name in files and on screen.
@@ -152,6 +159,7 @@ impl Metric {
             Metric::ContextSwitches => "context-switches",
             Metric::CpuMigrations => "cpu-migrations",
             Metric::WallTime => "wall-time",
+            Metric::Reported => "reported",
         }
     }
 
@@ -174,7 +182,8 @@ impl Metric {
             | Metric::ResidentBytes
             | Metric::PageFaults
             | Metric::Instructions
-            | Metric::Branches => MetricKind::Count,
+            | Metric::Branches
+            | Metric::Reported => MetricKind::Count,
             _ => MetricKind::Time,
         }
     }
@@ -191,6 +200,7 @@ impl Metric {
                 | Metric::Instructions
                 | Metric::Branches
                 | Metric::TaskClock
+                | Metric::Reported
         )
     }
 }
@@ -377,7 +387,7 @@ impl Absence {
                 "free the hardware counters (another profiler, the NMI watchdog) and repeat"
             }
             Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
-            Absence::NotMeasured => "judge a phase that the lifecycle has",
+            Absence::NotMeasured => "judge a phase that the lifecycle or command has",
             Absence::Errno(_) => "look the errno up in perf_event_open(2)",
         }
     }

@@ -14,13 +14,17 @@ use loadline_scenario::metric::{Absence, Metric};
 use super::thread_clock::thread_cpu_ns;
 use crate::event::{Counting, counting};
 use crate::group::CounterGroup;
+use crate::inherited::Inherited;
 use crate::known_work;
 use crate::self_test::{PATIENCE, PROCESS_TRUST, Trust};
 use crate::tally::{Mark, Marks, SLOTS};
 
-/// The groups of one thread, and its clock where perf has none.
+/// The groups of one thread, and its clock where perf has none; or one counter a metric over the
+/// programs it starts.
 pub(crate) struct Counters {
     groups: Vec<CounterGroup>,
+    /// In place of groups, where programs are counted and not the thread.
+    programs: Vec<Inherited>,
     thread_clock: bool,
 }
 
@@ -51,7 +55,22 @@ impl Counters {
         if thread_clock {
             absences[Metric::TaskClock as usize] = None;
         }
-        Counters { groups, thread_clock }
+        Counters { groups, programs: Vec::new(), thread_clock }
+    }
+
+    /// Counters over the programs that this thread starts from now on.
+    pub(crate) fn open_programs(
+        asked: &[Metric],
+        absences: &mut [Option<Absence>; SLOTS],
+    ) -> Counters {
+        let mut programs = Vec::new();
+        for &metric in asked.iter().filter(|&&metric| counting(metric).is_some()) {
+            match PROCESS_TRUST.prove(metric).and_then(|()| Inherited::open(metric)) {
+                Ok(counter) => programs.push(counter),
+                Err(absence) => absences[metric as usize] = Some(absence),
+            }
+        }
+        Counters { groups: Vec::new(), programs, thread_clock: false }
     }
 
     pub(crate) fn enable(&mut self, absences: &mut [Option<Absence>; SLOTS]) {
@@ -67,6 +86,15 @@ impl Counters {
         for group in &mut self.groups {
             if let Err(absence) = group.read(marks) {
                 lose(group, absence, absences);
+            }
+        }
+        for counter in &self.programs {
+            let slot = counter.metric() as usize;
+            match counter.read() {
+                Ok(mark) => marks[slot] = mark,
+                Err(absence) => {
+                    absences[slot].get_or_insert(absence);
+                }
             }
         }
         if self.thread_clock {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Counters::open(&[Metric], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
+//! Counters::open_programs(the same)                                      on those it starts
 //! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             from here on they run
 //! Counters::read(&mut self, &mut Marks, &mut [Option<Absence>; SLOTS])   no allocation
 //! ```

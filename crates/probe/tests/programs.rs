@@ -1,0 +1,138 @@
+//! Counters over the programs a thread starts: this test starts itself, and touches pages there.
+
+#![cfg(target_os = "linux")]
+// Fresh pages.
+#![allow(unsafe_code)]
+
+use std::process::{Command, Stdio};
+
+use loadline_probe::Probe;
+use loadline_scenario::metric::{Metric, Phase, Reading};
+
+/// How many pages the program touches, in a thread of its own.
+const PAGES: &str = "LOADLINE_TEST_PAGES";
+
+/// Whether the program has its child do so.
+const BY_CHILD: &str = "LOADLINE_TEST_BY_CHILD";
+
+fn touch(n_pages: usize) {
+    const PAGE: usize = 65536; // A multiple of every page size we know.
+    let n_bytes = (n_pages * PAGE).max(PAGE);
+    // SAFETY: new mappings overlap nothing; the advice concerns the one just made.
+    let start = unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let start = libc::mmap(std::ptr::null_mut(), n_bytes, protection, flags, -1, 0);
+        assert_ne!(start, libc::MAP_FAILED);
+        libc::madvise(start, n_bytes, libc::MADV_NOHUGEPAGE);
+        start.cast::<u8>()
+    };
+    for page in 0..n_pages {
+        // SAFETY: within the mapping, which is writable and stays until the process ends.
+        unsafe { start.add(page * PAGE).write_volatile(1) };
+    }
+}
+
+/// This program again, to do nothing but [`child`].
+fn program(n_pages: usize, by_child: bool) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "child", "--test-threads=1"]);
+    command.env(PAGES, n_pages.to_string()).stdout(Stdio::null());
+    if by_child {
+        command.env(BY_CHILD, "1");
+    } else {
+        command.env_remove(BY_CHILD);
+    }
+    command
+}
+
+fn run(n_pages: usize, by_child: bool) {
+    let status = program(n_pages, by_child).status().expect("it starts");
+    assert!(status.success(), "{status}");
+}
+
+/// Not a test but what the started program does; without the variable, nothing.
+#[test]
+fn child() {
+    let Some(n_pages) = std::env::var(PAGES).ok().and_then(|n| n.parse().ok()) else { return };
+    if std::env::var_os(BY_CHILD).is_some() {
+        run(n_pages, false);
+    } else {
+        std::thread::spawn(move || touch(n_pages)).join().expect("it touches pages");
+    }
+}
+
+/// The faults of programs started by `work`.
+fn faults(work: impl FnOnce()) -> Option<u64> {
+    let mut probe = Probe::of_programs(&[Metric::PageFaults]);
+    probe.start();
+    probe.measure(Phase::Run, work);
+    match probe.totals(Phase::Run).reading(Metric::PageFaults) {
+        Some(Reading::Exact(count)) => Some(count),
+        Some(Reading::Unavailable(absence)) => {
+            println!("skipped: page faults are {absence}; {}", absence.remedy());
+            None
+        }
+        other => panic!("neither exact nor unavailable: {other:?}"),
+    }
+}
+
+#[test]
+fn threads_and_children_are_counted_and_the_starter_is_not() {
+    const MORE: usize = 4000;
+    for by_child in [false, true] {
+        let (Some(none), Some(some)) = (
+            faults(|| run(0, by_child)),
+            faults(|| {
+                run(MORE, by_child);
+                touch(2 * MORE);
+            }),
+        ) else {
+            return;
+        };
+        let more = some.saturating_sub(none);
+        let expected = MORE as u64 - 50..=MORE as u64 + 200;
+        assert!(expected.contains(&more), "{none}, then {some} faults; by a child: {by_child}");
+    }
+}
+
+#[test]
+fn a_living_program_is_read_at_every_lap() {
+    let mut probe = Probe::of_programs(&[Metric::TaskClock, Metric::WallTime]);
+    probe.start();
+    let shell = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
+    let Ok(mut shell) = shell else {
+        println!("skipped: there is no sh");
+        return;
+    };
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    probe.lap(Some(Phase::Load));
+    shell.kill().expect("it can be ended");
+    shell.wait().expect("it has ended");
+    probe.lap(Some(Phase::Unload));
+    probe.lap(Some(Phase::Work));
+    let clock = |phase| probe.totals(phase).reading(Metric::TaskClock);
+    match clock(Phase::Load) {
+        Some(Reading::Exact(ns)) => assert!(ns > 1_000_000, "{ns} ns of at most 100 ms"),
+        Some(Reading::Unavailable(absence)) => return println!("skipped: {absence}"),
+        other => panic!("neither exact nor unavailable: {other:?}"),
+    }
+    // Nothing runs any more: no count, rather than a count of nothing.
+    assert!(
+        matches!(clock(Phase::Work), Some(Reading::Unavailable(_))),
+        "{:?}",
+        clock(Phase::Work)
+    );
+}
+
+#[test]
+fn nothing_is_counted_without_a_program() {
+    assert_eq!(faults_of_nobody(), None);
+}
+
+fn faults_of_nobody() -> Option<f64> {
+    let mut probe = Probe::of_programs(&[Metric::PageFaults]);
+    probe.start();
+    probe.measure(Phase::Run, || touch(100));
+    probe.totals(Phase::Run).reading(Metric::PageFaults).and_then(Reading::value)
+}
