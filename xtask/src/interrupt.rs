@@ -18,7 +18,15 @@ pub struct Interrupt {
 #[derive(Debug, Default)]
 struct State {
     asked: AtomicBool,
-    child: Mutex<Option<Child>>,
+    child: Mutex<Option<Charge>>,
+}
+
+/// The child in charge.
+#[derive(Debug)]
+struct Charge {
+    child: Child,
+    /// It has ended and was waited for, so its number may be another's by now.
+    has_ended: bool,
 }
 
 impl Interrupt {
@@ -39,9 +47,10 @@ impl Interrupt {
         self.kill();
     }
 
-    /// Takes charge of `child`: it is killed when the interrupt comes, or at [`Interrupt::kill`].
+    /// Takes charge of `child`, which leads a process group of its own: both are killed when the
+    /// interrupt comes, or at [`Interrupt::kill`].
     pub fn guard(&self, child: Child) {
-        *self.child() = Some(child);
+        *self.child() = Some(Charge { child, has_ended: false });
         if self.was_asked() {
             self.kill();
         }
@@ -49,14 +58,13 @@ impl Interrupt {
 
     /// Gives the child back to be waited for.
     pub fn release(&self) -> Option<Child> {
-        self.child().take()
+        self.child().take().map(|charge| charge.child)
     }
 
     /// Waits for the child in charge to end by itself, until `deadline`; it stays in charge.
     pub fn has_ended_by(&self, deadline: Instant) -> bool {
         loop {
-            let ended = self.child().as_mut().map(Child::try_wait);
-            if !matches!(ended, Some(Ok(None))) {
+            if self.child().as_mut().is_none_or(Charge::is_over) {
                 return true;
             }
             if Instant::now() >= deadline {
@@ -66,11 +74,12 @@ impl Interrupt {
         }
     }
 
-    /// Ends the child in charge, if there is one.
+    /// Ends the child in charge, if there is one, and all it has started.
     pub fn kill(&self) {
-        if let Some(child) = self.child().as_mut() {
+        if let Some(charge) = self.child().as_mut().filter(|charge| !charge.has_ended) {
+            end_group_of(&charge.child);
             // It may have ended by itself; then there is nothing to do.
-            let _ = child.kill();
+            let _ = charge.child.kill();
         }
     }
 
@@ -87,7 +96,30 @@ impl Interrupt {
         Ok(())
     }
 
-    fn child(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+    fn child(&self) -> std::sync::MutexGuard<'_, Option<Charge>> {
         self.state.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Charge {
+    /// Whether it has ended by itself.
+    fn is_over(&mut self) -> bool {
+        self.has_ended |= !matches!(self.child.try_wait(), Ok(None));
+        self.has_ended
+    }
+}
+
+/// Ends the process group that `child`, not yet waited for, leads: a command measured by the runner
+/// ends with the runner, and so does what the command has started.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn end_group_of(child: &Child) {
+    let Ok(group) = libc::pid_t::try_from(child.id()) else { return };
+    // SAFETY: killpg takes two numbers and touches no memory. Until it is waited for, the number is
+    // the child's and no other group's.
+    let _ = unsafe { libc::killpg(group, libc::SIGKILL) };
+}
+
+/// Groups are not known on this platform.
+#[cfg(not(unix))]
+fn end_group_of(_child: &Child) {}
