@@ -6,7 +6,7 @@ use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
-use loadline_scenario::{KnownGrowth, MetricKind, SeriesName, Subject};
+use loadline_scenario::{KnownGrowth, MetricKind, SeriesName};
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::cli;
@@ -81,8 +81,8 @@ fn write(
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["scenario", "series", "was", "becomes"]);
-    let of_modules = |m: &&MeasuredScenario| matches!(m.scenario.subject, Subject::Modules(_));
-    for one in measured.scenarios.iter().filter(of_modules) {
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
+    for one in measured.scenarios.iter().filter(is_asked) {
         match baseline(one, measured, reason) {
             Ok(baseline) => {
                 let old = read(project, &one.scenario.name)?;

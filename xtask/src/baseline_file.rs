@@ -30,7 +30,7 @@ pub struct Key {
     pub variant: Variant,
     /// Unwinder family and major version, or `none` where no tables are registered.
     pub unwinder: String,
-    /// Wasmtime's major version.
+    /// Wasmtime's major version; `command` where a command brings its own.
     pub wasmtime: String,
     /// The processor architecture.
     pub arch: String,
@@ -114,13 +114,20 @@ impl Key {
         let is_stripped = match &scenario.subject {
             Subject::Modules(modules) => modules.tables == Tables::Strip,
             Subject::Planted(_) => true,
+            // What a command does about tables is not known; its unwinder is as a rule the machine's.
+            Subject::Command(_) => false,
+        };
+        let wasmtime = match &scenario.subject {
+            // It brings a Wasmtime of its own, or none: a change of that is what is to be seen.
+            Subject::Command(_) => "command",
+            _ => environment.wasmtime_major(),
         };
         // Without tables nothing is registered, so the unwinder has no list that could grow.
         let unwinder = if is_stripped { "none".to_owned() } else { environment.unwinder() };
         Key {
             variant: scenario.variant.clone(),
             unwinder,
-            wasmtime: environment.wasmtime_major().to_owned(),
+            wasmtime: wasmtime.to_owned(),
             arch: environment.arch.clone(),
         }
     }

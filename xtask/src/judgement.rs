@@ -117,7 +117,7 @@ fn questions<'a>(
     let judged = measured
         .scenarios
         .iter()
-        .filter(|m| matches!(m.scenario.subject, loadline_scenario::Subject::Modules(_)));
+        .filter(|m| !m.scenario.subject.is_planted());
     let series = judged.flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)));
     series.map(move |(m, name)| Question::of(m, name, measured, baselines))
 }

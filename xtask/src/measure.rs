@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::{
-    Absence, Absent, Environment, LoadFrom, Measure, Message, Metric, Modules, Phase, Plan,
-    Planted, Prepare, Proof, Random, Reading, Request, Run, Sample, Scenario, Scope, SeriesName,
-    Subject, Tables,
+    Absence, Absent, Command, Environment, LoadFrom, Measure, Message, Metric, Modules, Phase,
+    Plan, Planted, Prepare, Proof, Random, Reading, Request, Run, Sample, Scenario, Scope,
+    SeriesName, Subject, Tables,
 };
 
 use crate::exit::{Exit, ended};
@@ -190,6 +190,21 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// The subject as the runner needs it, which knows neither the project nor the caller's
+    /// environment.
+    fn located(&self, subject: &Subject) -> Subject {
+        let mut subject = subject.clone();
+        if let Subject::Command(command) = &mut subject {
+            command.directory = self.project.root.join(&command.directory);
+            for name in &command.inherit {
+                if let Ok(value) = std::env::var(name) {
+                    command.environment.entry(name.clone()).or_insert(value);
+                }
+            }
+        }
+        subject
+    }
+
     /// One run, as it ended. Only an interrupt is an error.
     fn run(
         &self,
@@ -199,7 +214,7 @@ impl Bench<'_> {
         environment: &Environment,
     ) -> anyhow::Result<RunRecord> {
         let request = Request::Measure(Measure {
-            subject: scenario.subject.clone(),
+            subject: self.located(&scenario.subject),
             modules: run.modules,
             seed: Random::new(seed ^ run.round as u64).next_u64(),
             metrics: scenario.metrics(),
@@ -217,6 +232,7 @@ impl Bench<'_> {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
             check_proof(&proof, &scenario.subject, run.modules, environment)
+                .and_then(|()| check_marks(scenario, run.modules, &samples))
                 .map_err(RunFailure::Unproven)?;
             Ok(proof)
         });
@@ -410,6 +426,7 @@ fn check_proof(
         Subject::Planted(planted) => {
             equal("planted work done", proof.planted, planted.units(modules))
         }
+        Subject::Command(command) => check_command(proof, command, modules),
         Subject::Modules(subject) => {
             equal("loaded", proof.loaded as u64, modules as u64)?;
             equal("released", proof.released as u64, modules as u64)?;
@@ -424,6 +441,54 @@ fn check_proof(
             check_registrations(proof, subject, modules)
         }
     }
+}
+
+fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(), String> {
+    let Some(found) = &proof.command else {
+        return Err("it does not say how the command ended".to_owned());
+    };
+    if found.exit_code != command.exit_code {
+        let (code, right) = (found.exit_code, command.exit_code);
+        return Err(format!("the command's exit code is {code} where {right} is right"));
+    }
+    match command.check_at(modules) {
+        Some(right) if found.check.as_ref() != Some(&right) => {
+            let said = found.check.as_deref().unwrap_or("nothing");
+            Err(format!("the command's check is {said} where {right} is right"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks whether a command has marked every phase, and said every count, that is judged. What this
+/// machine cannot count is no failure of the command's.
+fn check_marks(scenario: &Scenario, modules: usize, samples: &[Sample]) -> Result<(), String> {
+    if !matches!(scenario.subject, Subject::Command(_)) {
+        return Ok(());
+    }
+    for &name in &scenario.judge {
+        let SeriesName { phase, metric } = name;
+        let is_missing =
+            reading(samples, name, modules) == Reading::Unavailable(Absence::NotMeasured);
+        let has_any = |sample: &Sample| sample.phase == phase && sample.reading.value().is_some();
+        let occurred = samples.iter().any(has_any);
+        match (is_missing, occurred) {
+            (false, _) => {}
+            (true, true) => {
+                return Err(format!(
+                    "{name} is judged, but the command printed no line loadline:metric={metric}:VALUE:{} in {phase}",
+                    metric.unit()
+                ));
+            }
+            (true, false) => {
+                let phase = if phase == Phase::Total { Phase::Unload } else { phase };
+                return Err(format!(
+                    "{name} is judged, but the command has not marked it (a line loadline:phase={phase} begins it; without any such line everything is run)"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Result<(), String> {
@@ -650,6 +715,7 @@ ladder = [64, 128, 256, 512, 1024]
             registered,
             deregistered: registered,
             planted: 0,
+            command: None,
             unwinder_path: "/lib/libgcc_s.so.1".to_owned(),
         };
         lie(&mut proof);

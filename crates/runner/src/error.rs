@@ -38,6 +38,30 @@ pub enum Error {
         /// How many are wanted.
         wanted: usize,
     },
+    /// A command that cannot be started.
+    #[error(
+        "cannot start {program:?}: {source} (a name is looked for in the PATH of the scenario's environment, a path with / from its directory)"
+    )]
+    Start {
+        /// The program, as the scenario names it.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A command that cannot be waited for.
+    #[error("cannot wait for the command: {source}")]
+    Wait {
+        /// Why not.
+        source: io::Error,
+    },
+    /// A command that did not do as it should.
+    #[error("the command {problem}{stderr}")]
+    Command {
+        /// What it did, or did not.
+        problem: String,
+        /// The end of what it said about it.
+        stderr: String,
+    },
     /// The memory for planted work.
     #[error("cannot map {bytes} bytes for planted work: {source}")]
     Map {

@@ -4,9 +4,11 @@
 //! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
 
 mod cache;
+mod command;
 mod environment;
 mod error;
 mod frames;
+mod marker;
 mod measure;
 mod planted;
 mod process;

@@ -11,6 +11,7 @@ use loadline_scenario::{
 };
 
 use crate::cache::Cache;
+use crate::command;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
 use crate::planted;
@@ -47,6 +48,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             Ok(Measured { proof, samples: samples.list })
         }
         Subject::Modules(subject) => measure_modules(request, subject),
+        Subject::Command(command) => command::measure(request, command),
     }
 }
 
@@ -85,6 +87,7 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
         registered: frames.map(|frames| frames.registered),
         deregistered: frames.map(|frames| frames.deregistered),
         planted: 0,
+        command: None,
         unwinder_path: crate::unwinder::active_path(),
     };
     let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
@@ -253,23 +256,27 @@ fn thread_number(role: Role, watch: &Watch<'_>) -> usize {
 }
 
 /// The readings of one population.
-struct Samples {
+pub struct Samples {
     modules: usize,
-    list: Vec<Sample>,
+    /// The readings so far.
+    pub list: Vec<Sample>,
 }
 
 impl Samples {
-    fn new(modules: usize) -> Samples {
+    /// None yet.
+    pub fn new(modules: usize) -> Samples {
         Samples { modules, list: Vec::new() }
     }
 
-    fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
+    /// Adds what was counted in a phase.
+    pub fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
         for (metric, reading) in totals.iter() {
             self.list.push(Sample { phase, metric, scope, modules: self.modules, reading });
         }
     }
 
-    fn push(&mut self, phase: Phase, metric: Metric, reading: Reading) {
+    /// Adds one reading of the whole process.
+    pub fn push(&mut self, phase: Phase, metric: Metric, reading: Reading) {
         let (scope, modules) = (Scope::Process, self.modules);
         self.list.push(Sample { phase, metric, scope, modules, reading });
     }

@@ -44,6 +44,25 @@ pub fn end_with_parent() {
 #[cfg(not(target_os = "linux"))]
 pub fn end_with_parent() {}
 
+/// Has the kernel end `command` when this process ends, however that happens. What the command
+/// starts itself is in our process group, which ends with the run.
+#[cfg(target_os = "linux")]
+pub fn end_command_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+
+    let end = || {
+        end_with_parent();
+        Ok(())
+    };
+    // SAFETY: between fork and exec only prctl(2) is called, which allocates nothing and takes no
+    // lock.
+    unsafe { command.pre_exec(end) };
+}
+
+/// Not offered on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn end_command_with_us(_command: &mut std::process::Command) {}
+
 /// Raises the soft limit of open descriptors to the hard one: modules loaded from files keep a
 /// descriptor each, and the usual soft limit is 1,024.
 #[cfg(unix)]

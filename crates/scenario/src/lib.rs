@@ -4,6 +4,7 @@
 //! builds in seconds. It reads no files and starts no processes.
 
 pub mod artifact;
+pub mod command;
 pub mod lifecycle;
 pub mod metric;
 pub mod plan;
@@ -13,11 +14,14 @@ pub mod scenario;
 mod scenario_file;
 
 pub use artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+pub use command::{Command, Invocation};
 pub use lifecycle::{Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread};
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
 pub use plan::{Plan, Run};
 pub use random::Random;
-pub use sample::{Absent, Environment, Measure, Message, Prepare, Proof, Request, Sample, Scope};
+pub use sample::{
+    Absent, CommandProof, Environment, Measure, Message, Prepare, Proof, Request, Sample, Scope,
+};
 pub use scenario::{
     Control, Expiry, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario,
     ScenarioError, Subject, Variant,

@@ -137,8 +137,19 @@ pub struct Proof {
     pub deregistered: Option<u64>,
     /// Planted work done, in its own unit.
     pub planted: u64,
+    /// How a command ended; `None` where none was run.
+    pub command: Option<CommandProof>,
     /// The file of the unwinder that was active, as [`Environment::unwinder_path`] has it.
     pub unwinder_path: String,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandProof {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// What its last line `loadline:check=…` said; `None` where it printed none.
+    pub check: Option<String>,
 }
 
 /// What decides how a run behaves, beside the scenario. What could not be found out is the text

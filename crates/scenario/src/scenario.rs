@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, LoadFrom, Tables};
+use crate::command::Command;
 use crate::lifecycle::Lifecycle;
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::scenario_file;
@@ -62,8 +63,32 @@ pub struct Scenario {
 pub enum Subject {
     /// Loads and drops N modules.
     Modules(Modules),
+    /// Runs a program that does whatever it does with N.
+    Command(Command),
     /// Does work of known growth, for the gate to prove that it can see.
     Planted(Planted),
+}
+
+impl Subject {
+    /// Whether it is part of the gate's own proof rather than somebody's question.
+    pub fn is_planted(&self) -> bool {
+        matches!(self, Subject::Planted(_))
+    }
+
+    /// Whether a run may have this phase. A lifecycle has no phase `work` or `run`; a command may
+    /// mark any but `total`, which is `load` and `unload` together for it as well.
+    fn may_have(&self, phase: Phase) -> bool {
+        match self {
+            Subject::Modules(_) => !matches!(phase, Phase::Work | Phase::Run),
+            Subject::Command(_) => true,
+            Subject::Planted(_) => phase == Phase::Work,
+        }
+    }
+
+    /// Whether a run may have counted this metric.
+    fn may_count(&self, metric: Metric) -> bool {
+        metric != Metric::Reported || matches!(self, Subject::Command(_))
+    }
 }
 
 /// Loading and dropping N modules.
@@ -234,6 +259,12 @@ impl Scenario {
             let changed = Scenario::parse(name, &text).map_err(|e| refuse(e.to_string()))?;
             // What leaves the subject as it was does not change its growth: no other variant.
             if changed.subject != scenario.subject {
+                if value.contains(',') {
+                    return Err(refuse(
+                        "a variant's name holds no comma (write a scenario file of its own)"
+                            .to_owned(),
+                    ));
+                }
                 variant.0.insert(key.clone(), canonical(&changed, key, value));
             }
             scenario = changed;
@@ -301,8 +332,11 @@ impl Scenario {
             if seen.contains(&series) {
                 return Err(wrong("judge", format!("{series} stands twice in judge and observe")));
             }
-            if series.phase == Phase::Work {
+            if !self.subject.may_have(series.phase) {
                 return Err(wrong("judge", format!("{series}: no lifecycle has this phase")));
+            }
+            if !self.subject.may_count(series.metric) {
+                return Err(wrong("judge", format!("{series}: only a command reports counts")));
             }
             seen.push(series);
         }
@@ -382,7 +416,11 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
         if names.peek().is_none() {
             let parsed = format!("v = {value}").parse::<toml::Table>();
             let parsed = parsed.ok().and_then(|mut table| table.remove("v"));
-            let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
+            // What is a text stays one, even where the new text looks like a number.
+            let is_text =
+                key.starts_with("environment.") || inner.get(name).is_some_and(toml::Value::is_str);
+            let typed = parsed.filter(|parsed| parsed.is_str() || !is_text);
+            let value = typed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
             inner.insert(name.to_owned(), value);
             return Ok(());
         }

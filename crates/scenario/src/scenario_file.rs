@@ -1,5 +1,6 @@
 //! The text of a scenario file: what serde fills, and how it becomes the trusted type.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+use crate::command::Command;
 use crate::lifecycle::{Lifecycle, Residency, UnloadOrder, UnloadThread};
 use crate::metric::SeriesName;
 use crate::scenario::{
@@ -16,7 +18,10 @@ use crate::scenario::{
 /// The scenario `name` out of its file's text, not yet checked as a whole.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let file = read_file(text)?;
-    let subject = Subject::Modules(modules(&file)?);
+    let subject = match &file.command {
+        Some(arguments) => Subject::Command(command(&file, arguments, text)?),
+        None => Subject::Modules(modules(&file, text)?),
+    };
     Ok(Scenario {
         name: name.to_owned(),
         variant: Variant::default(),
@@ -39,7 +44,19 @@ struct ScenarioFile {
     format: u32,
     question: String,
     expectation: String,
-    lifecycle: LifecycleName,
+    command: Option<Vec<String>>,
+    #[serde(default)]
+    directory: PathBuf,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    #[serde(default)]
+    inherit: Vec<String>,
+    #[serde(default)]
+    exit_code: i32,
+    check: Option<String>,
+    #[serde(default)]
+    acknowledge: bool,
+    lifecycle: Option<LifecycleName>,
     order: Option<UnloadOrder>,
     residents: Option<NonZeroUsize>,
     batch: Option<NonZeroUsize>,
@@ -148,7 +165,76 @@ pub(crate) fn syntax(error: toml::de::Error) -> ScenarioError {
     ScenarioError::Syntax(error.to_string().trim_end().to_owned())
 }
 
-fn modules(file: &ScenarioFile) -> Result<Modules, ScenarioError> {
+/// The keys that belong to a command.
+const OF_COMMANDS: [&str; 6] =
+    ["directory", "environment", "inherit", "exit_code", "check", "acknowledge"];
+
+/// The keys that belong to a lifecycle.
+const OF_LIFECYCLES: [&str; 13] = [
+    "lifecycle",
+    "order",
+    "residents",
+    "batch",
+    "unwinds_before_unload",
+    "unwind_every",
+    "threads",
+    "unload_thread",
+    "load_from",
+    "tables",
+    "call_every",
+    "artifact",
+    "modules",
+];
+
+/// Refuses keys of the other kind of scenario: they would be read and do nothing.
+fn refuse(
+    keys: &'static [&'static str],
+    text: &str,
+    problem: &'static str,
+) -> Result<(), ScenarioError> {
+    let table: toml::Table = text.parse().map_err(syntax)?;
+    match keys.iter().find(|key| table.contains_key(**key)) {
+        Some(key) => Err(wrong(key, problem)),
+        None => Ok(()),
+    }
+}
+
+fn command(
+    file: &ScenarioFile,
+    arguments: &[String],
+    text: &str,
+) -> Result<Command, ScenarioError> {
+    refuse(&OF_LIFECYCLES, text, "stands beside command, which says itself what is done")?;
+    if arguments.first().is_none_or(String::is_empty) {
+        return Err(wrong("command", "names no program"));
+    }
+    for name in file.environment.keys().chain(&file.inherit) {
+        if name.is_empty() || name.contains('=') {
+            return Err(wrong("environment", format!("{name:?} is no name of a variable")));
+        }
+    }
+    let texts = arguments.iter().chain(file.environment.values());
+    if file.environment.keys().chain(texts).any(|text| text.contains('\0')) {
+        return Err(wrong("command", "no argument or variable can hold a NUL"));
+    }
+    let command = Command {
+        arguments: arguments.to_vec(),
+        directory: file.directory.clone(),
+        environment: file.environment.clone(),
+        inherit: file.inherit.clone(),
+        exit_code: file.exit_code,
+        check: file.check.clone(),
+        acknowledge: file.acknowledge,
+    };
+    if !command.names_n() {
+        let problem = "says nowhere {n}, so it would do the same at every N";
+        return Err(wrong("command", problem));
+    }
+    Ok(command)
+}
+
+fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
+    refuse(&OF_COMMANDS, text, "belongs to scenarios with a command")?;
     Ok(Modules {
         corpus: corpus(file)?,
         tables: file.tables,
@@ -201,7 +287,10 @@ fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
 
 fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
     use LifecycleName as Name;
-    let (residency, order) = match file.lifecycle {
+    let Some(name) = file.lifecycle else {
+        return Err(wrong("lifecycle", "is missing (a scenario has a lifecycle or a command)"));
+    };
+    let (residency, order) = match name {
         Name::HoldAll | Name::UnloadNewestFirst => (Residency::All, UnloadOrder::NewestFirst),
         Name::UnloadOldestFirst => (Residency::All, UnloadOrder::OldestFirst),
         Name::UnloadRandom => (Residency::All, UnloadOrder::Random),

@@ -1,0 +1,277 @@
+//! One run of somebody's command: starts it, reads the counters where it says a phase begins, and
+//! sees to it that it ended as it should.
+//!
+//! Counters are read when a line arrives, some tens of microseconds after it was written; what the
+//! command has done by then still counts for the phase before. With `acknowledge` it waits for an
+//! answer, and the border is exact.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use loadline_probe::{Probe, Totals};
+use loadline_scenario::{
+    Command, CommandProof, Invocation, Measure, Metric, Phase, Proof, Reading, Scope,
+};
+
+use crate::error::Error;
+use crate::marker::Marker;
+use crate::measure::{Measured, Samples};
+use crate::process;
+
+/// How much of the command's standard error is kept: its end, where the reason stands.
+const STDERR_KEPT: usize = 4 * 1024;
+
+/// The longest line that can be for us, in bytes.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// What a command may spend time in, itself.
+const MARKED: [Phase; 8] = [
+    Phase::Read,
+    Phase::Deserialize,
+    Phase::Load,
+    Phase::Call,
+    Phase::Unwind,
+    Phase::Unload,
+    Phase::Work,
+    Phase::Run,
+];
+
+/// Carries out one run of `command`.
+pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> {
+    let invocation = command.at(request.modules);
+    let mut watch = Watch::new(&request.metrics);
+    let mut child = start(command, &invocation)?;
+    let stderr = End::of(child.stderr.take());
+    let stdin = child.stdin.take().filter(|_| command.acknowledge);
+    let said = watch.follow(&mut child, stdin);
+    if said.is_err() {
+        // It may have ended already; its group ends with the run in any case.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|source| Error::Wait { source })?;
+    watch.end();
+    let proof = said.and_then(|()| watch.proof(status, command, &invocation));
+    let command = proof.map_err(|problem| Error::Command { problem, stderr: stderr.said() })?;
+    let proof = Proof { command: Some(command), ..Proof::default() };
+    Ok(Measured { proof, samples: watch.samples(request) })
+}
+
+fn start(command: &Command, invocation: &Invocation) -> Result<Child, Error> {
+    let name = &invocation.arguments[0];
+    let fail = |source| Error::Start { program: name.clone(), source };
+    let directory = &command.directory;
+    if !directory.is_dir() {
+        let source = std::io::Error::new(ErrorKind::NotFound, "no such folder");
+        return Err(Error::read(directory, source));
+    }
+    let mut started = std::process::Command::new(program(name, directory));
+    started.args(&invocation.arguments[1..]).current_dir(directory);
+    started.env_clear();
+    // The unwinder that was asked for is the command's as well.
+    started.envs(std::env::vars_os().filter(|(name, _)| name == "LD_PRELOAD"));
+    started.envs(&invocation.environment);
+    let stdin = if command.acknowledge { Stdio::piped() } else { Stdio::null() };
+    started.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process::end_command_with_us(&mut started);
+    started.spawn().map_err(fail)
+}
+
+/// A name with a slash is a file, from the command's folder; another is searched for in its `PATH`.
+fn program(name: &str, directory: &Path) -> PathBuf {
+    if name.contains('/') { directory.join(name) } else { PathBuf::from(name) }
+}
+
+/// What has been heard and counted so far.
+struct Watch {
+    probe: Probe,
+    /// Whom the stretch since the last phase line belongs to.
+    current: Option<Phase>,
+    /// Whether there was any phase line.
+    is_marked: bool,
+    counts: Vec<Count>,
+    check: Option<String>,
+}
+
+/// What the command counted in one phase.
+struct Count {
+    phase: Option<Phase>,
+    metric: Metric,
+    name: String,
+    value: u64,
+}
+
+impl Watch {
+    fn new(metrics: &[Metric]) -> Watch {
+        let mut probe = Probe::of_programs(metrics);
+        probe.start();
+        Watch { probe, current: None, is_marked: false, counts: Vec::new(), check: None }
+    }
+
+    /// Reads what the command says, until nobody is left who could say more.
+    fn follow(&mut self, child: &mut Child, mut stdin: Option<ChildStdin>) -> Result<(), String> {
+        let Some(stdout) = child.stdout.take() else { return Ok(()) };
+        let mut stdout = BufReader::new(stdout);
+        let mut line = Vec::new();
+        let mut is_continued = false;
+        loop {
+            line.clear();
+            let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            match read {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(format!("cannot read what it prints: {error}")),
+            }
+            let begins = !is_continued;
+            is_continued = !line.ends_with(b"\n");
+            let text = String::from_utf8_lossy(&line);
+            match begins.then(|| Marker::read(&text)).flatten() {
+                Some(marker) => self.hear(marker?, &mut stdin)?,
+                None => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, marker: Marker, stdin: &mut Option<ChildStdin>) -> Result<(), String> {
+        match marker {
+            Marker::Phase(next) => {
+                self.probe.lap(self.current);
+                if let Some(stdin) = stdin {
+                    // A command that does not listen any more shows it by how it ends.
+                    let _ = stdin.write_all(b"\n");
+                }
+                self.current = next;
+                self.is_marked = true;
+                self.counts.iter().try_for_each(|count| self.belongs(count.phase, &count.name))
+            }
+            Marker::Count { metric, name, value } => self.count(metric, name, value),
+            Marker::Check(value) => {
+                self.check = Some(value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds to what was said before of the same metric in the same phase.
+    fn count(&mut self, metric: Metric, name: String, value: u64) -> Result<(), String> {
+        let phase = self.current;
+        let known = self.counts.iter_mut().find(|c| c.metric == metric && c.phase == phase);
+        match known {
+            Some(count) if count.name != name => Err(format!(
+                "counts {} and {name} in one phase, and only one name of its own is kept (as reported)",
+                count.name
+            )),
+            Some(count) => {
+                count.value = count.value.saturating_add(value);
+                Ok(())
+            }
+            None => {
+                let belongs = self.belongs(phase, &name);
+                self.counts.push(Count { phase, metric, name, value });
+                belongs
+            }
+        }
+    }
+
+    /// Refuses a count that nobody would see: one outside the phases, where there are phases.
+    fn belongs(&self, phase: Option<Phase>, name: &str) -> Result<(), String> {
+        if self.is_marked && phase.is_none() {
+            return Err(format!("counts {name} while no phase is on (say it within one)"));
+        }
+        Ok(())
+    }
+
+    /// After the command's end: what came last belongs to the last phase; without phase lines all
+    /// of it is `run`.
+    fn end(&mut self) {
+        let last = if self.is_marked { self.current } else { Some(Phase::Run) };
+        self.probe.lap(last);
+    }
+
+    fn proof(
+        &self,
+        status: ExitStatus,
+        command: &Command,
+        invocation: &Invocation,
+    ) -> Result<CommandProof, String> {
+        let Some(exit_code) = status.code() else { return Err(format!("ended by {status}")) };
+        if exit_code != command.exit_code {
+            return Err(format!("exit code {exit_code} where {} is right", command.exit_code));
+        }
+        match (&invocation.check, &self.check) {
+            (Some(right), None) => Err(format!("printed no line loadline:check={right}")),
+            (Some(right), Some(said)) if said != right => {
+                Err(format!("printed loadline:check={said} where {right} is right"))
+            }
+            _ => Ok(CommandProof { exit_code, check: self.check.clone() }),
+        }
+    }
+
+    fn samples(&self, request: &Measure) -> Vec<loadline_scenario::Sample> {
+        let mut samples = Samples::new(request.modules);
+        let load = [Phase::Load, Phase::Read, Phase::Deserialize];
+        let total = [Phase::Load, Phase::Read, Phase::Deserialize, Phase::Unload];
+        for phase in MARKED.into_iter().chain([Phase::Total]) {
+            let parts: &[Phase] = match phase {
+                Phase::Load => &load,
+                Phase::Total => &total,
+                _ => &[phase],
+            };
+            let totals: Vec<Totals> = parts.iter().map(|&part| self.probe.totals(part)).collect();
+            samples.totals(phase, Scope::Process, &Totals::sum(&totals));
+            for &metric in &request.metrics {
+                let is_part = |count: &&Count| {
+                    let phase = if self.is_marked { count.phase } else { Some(Phase::Run) };
+                    count.metric == metric && phase.is_some_and(|phase| parts.contains(&phase))
+                };
+                let counts = self.counts.iter().filter(is_part).map(|count| count.value);
+                if let Some(sum) = counts.reduce(u64::saturating_add) {
+                    samples.push(phase, metric, Reading::Exact(sum));
+                }
+            }
+        }
+        samples.list
+    }
+}
+
+/// The end of what is written to standard error, kept by a thread.
+struct End {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl End {
+    fn of(stderr: Option<impl Read + Send + 'static>) -> End {
+        let kept = Arc::new(Mutex::new(VecDeque::new()));
+        let shared = Arc::clone(&kept);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            let Some(mut stderr) = stderr else { return };
+            while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+                let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(&buffer[..read]);
+                let surplus = kept.len().saturating_sub(STDERR_KEPT);
+                kept.drain(..surplus);
+            }
+        });
+        End { kept, reader }
+    }
+
+    /// What was written, as the end of a sentence. Somebody the command has left behind may hold
+    /// it open for ever, so it is not waited for long.
+    fn said(self) -> String {
+        let patience = Instant::now() + Duration::from_millis(200);
+        while !self.reader.is_finished() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match String::from_utf8_lossy(kept.make_contiguous()).trim() {
+            "" => String::new(),
+            text => format!("; the end of its standard error: {text}"),
+        }
+    }
+}
