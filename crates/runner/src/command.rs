@@ -124,7 +124,7 @@ impl Watch {
             match read {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
-                Err(error) => return Err(format!("cannot read what it prints: {error}")),
+                Err(error) => return Err(format!("could not be heard: {error}")),
             }
             let begins = !is_continued;
             is_continued = !line.ends_with(b"\n");
@@ -162,7 +162,7 @@ impl Watch {
         let known = self.counts.iter_mut().find(|c| c.metric == metric && c.phase == phase);
         match known {
             Some(count) if count.name != name => Err(format!(
-                "counts {} and {name} in one phase, and only one name of its own is kept (as reported)",
+                "said {} and {name} in one phase, and only one name of its own is kept (as reported)",
                 count.name
             )),
             Some(count) => {
@@ -180,7 +180,7 @@ impl Watch {
     /// Refuses a count that nobody would see: one outside the phases, where there are phases.
     fn belongs(&self, phase: Option<Phase>, name: &str) -> Result<(), String> {
         if self.is_marked && phase.is_none() {
-            return Err(format!("counts {name} while no phase is on (say it within one)"));
+            return Err(format!("said {name} while no phase is on (a count belongs into one)"));
         }
         Ok(())
     }
@@ -198,9 +198,12 @@ impl Watch {
         command: &Command,
         invocation: &Invocation,
     ) -> Result<CommandProof, String> {
-        let Some(exit_code) = status.code() else { return Err(format!("ended by {status}")) };
+        let Some(exit_code) = status.code() else { return Err(format!("was ended by {status}")) };
         if exit_code != command.exit_code {
-            return Err(format!("exit code {exit_code} where {} is right", command.exit_code));
+            return Err(format!(
+                "ended with exit code {exit_code} where {} is right",
+                command.exit_code
+            ));
         }
         match (&invocation.check, &self.check) {
             (Some(right), None) => Err(format!("printed no line loadline:check={right}")),
@@ -403,19 +406,19 @@ mod tests {
                 "echo it broke >&2; exit 3",
                 "exit code 3 where 0 is right; the end of its standard error: it broke",
             ),
-            ("kill -9 $$", "ended by signal: 9"),
+            ("kill -9 $$", "was ended by signal: 9"),
             ("echo loadline:phase=lod; sleep 1", "unknown phase \"lod\""),
             (
                 "echo loadline:metric=a:1:count; echo loadline:metric=b:1:count",
-                "counts a and b in one phase",
+                "said a and b in one phase",
             ),
             (
                 "echo loadline:metric=a:1:count; echo loadline:phase=load",
-                "counts a while no phase is on",
+                "said a while no phase is on",
             ),
             (
                 "echo loadline:phase=none; echo loadline:metric=a:1:count",
-                "counts a while no phase is on",
+                "said a while no phase is on",
             ),
             (
                 "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done >&2; exit 1",

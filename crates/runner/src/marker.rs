@@ -38,7 +38,11 @@ impl Marker {
                 Err("a line is loadline:phase=…, loadline:metric=… or loadline:check=…".to_owned())
             }
         };
-        Some(marker.map_err(|problem| format!("cannot read its line {:?}: {problem}", line.trim())))
+        Some(
+            marker.map_err(|problem| {
+                format!("said {:?}, which means nothing: {problem}", line.trim())
+            }),
+        )
     }
 }
 

@@ -1,0 +1,133 @@
+//! Whole sessions on commands: shell scripts in the place of somebody's host program.
+//!
+//! What is judged here are counts that the scripts say, so no verdict depends on the machine.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Project, Said};
+use loadline_scenario::{Scenario, Subject};
+
+const SCENARIO: &str = r#"format = 1
+question = "Does a script of mine stay linear?"
+expectation = "Its unloading does not."
+command = ["sh", "load.sh", "{n}"]
+environment = { GROWTH = "quadratic" }
+inherit = ["GIVEN", "ABSENT"]
+check = "{n} done"
+judge = ["load/reported", "unload/reported"]
+observe = ["total/task-clock", "unload/wall-time"]
+processes = 3
+timeout_seconds = 3
+ladder = [64, 128, 256, 512, 1024]
+"#;
+
+const SCRIPT: &str = r#"
+n=$1
+echo loadline:phase=load
+echo loadline:metric=frames:$((12 * n)):count
+echo loadline:phase=unload
+case $GROWTH in
+    quadratic) echo loadline:metric=steps:$((n * n)):count ;;
+    linear) echo loadline:metric=steps:$n:count ;;
+esac
+echo "loadline:check=$n done"
+"#;
+
+/// A session that was blind judges nothing; it says so.
+const BLIND: Option<i32> = Some(6);
+
+fn project(script: &str) -> Project {
+    let project = Project::empty();
+    project.write("xtask/scenarios/mine.toml", SCENARIO);
+    project.write("load.sh", script);
+    project
+}
+
+fn row<'a>(said: &'a Said, series: &str) -> &'a str {
+    let row = said.stdout.lines().find(|line| line.contains(series) && line.starts_with(" mine"));
+    row.unwrap_or_else(|| panic!("no row on {series} in {}{}", said.stdout, said.stderr))
+}
+
+#[test]
+fn the_growth_of_a_command_is_judged() {
+    let project = project(SCRIPT);
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert!([Some(3), BLIND].contains(&said.code), "{}{}", said.stdout, said.stderr);
+    if said.code != BLIND {
+        assert!(row(&said, "load/reported").ends_with("holds (as stated)"), "{}", said.stdout);
+        let unload = row(&said, "unload/reported");
+        assert!(unload.contains("REGRESSED"), "{}", said.stdout);
+    }
+    // What the caller's shell has is passed on by name alone.
+    project.write("load.sh", format!("[ $GIVEN = yes ] && [ -z \"$OTHER\" ] || exit 9\n{SCRIPT}"));
+    let arguments = ["regress", "--budget", "0", "--set", "environment.GROWTH=linear"];
+    let mut linear = project.xtask(&arguments);
+    let linear = project.said(linear.env("GIVEN", "yes").env("OTHER", "yes").output().unwrap());
+    assert!([Some(0), BLIND].contains(&linear.code), "{}{}", linear.stdout, linear.stderr);
+    let title = "mine:environment.GROWTH=linear";
+    assert!(row(&linear, "unload/reported").contains(title), "{}", linear.stdout);
+}
+
+#[test]
+fn a_command_that_does_wrong_fails_its_scenario() {
+    let deeds = r#"case $1 in
+    64) echo "no such artifact" >&2; exit 3 ;;
+    128) echo loadline:check=127 done; exit ;;
+    256) echo loadline:phase=unlod ;;
+    512) echo loadline:phase=load; echo loadline:metric=a:1:count; echo "loadline:check=512 done"; exit ;;
+    1024) sleep 600 & echo $! > child; wait ;;
+esac"#;
+    let project = project(&format!("{deeds}\n{SCRIPT}"));
+    let said = project.run(&["regress", "--budget", "0", "--set", "processes=1"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let failures = said.stdout.lines().filter(|line| line.starts_with("failed: mine: "));
+    let mut failures: Vec<&str> = failures.collect();
+    failures.sort_unstable();
+    expect_test::expect![[r#"
+        failed: mine: N = 1024, round 1: ended after 3 s (timeout_seconds in the scenario sets the limit)
+        failed: mine: N = 128, round 1: the command printed loadline:check=127 done where 128 done is right
+        failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, unload, total, work, run); or none
+        failed: mine: N = 512, round 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
+        failed: mine: N = 64, round 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
+    let child = project.read("child");
+    // The dead have a folder until somebody has asked for them, but no program.
+    let program = Path::new("/proc").join(child.trim()).join("exe");
+    assert!(fs::read_link(program).is_err(), "what the command had started is still there");
+}
+
+#[test]
+fn a_program_that_is_not_there_fails_every_run() {
+    let project = project(SCRIPT);
+    let said = project.run(&["regress", "--set", "command=[\"./gone\"; \"{n}\"]"]);
+    assert_eq!(said.code, Some(2), "not TOML: {}{}", said.stdout, said.stderr);
+    project.write("xtask/scenarios/mine.toml", SCENARIO.replace("\"sh\"", "\"no-such-program\""));
+    let said = project.run(&["regress", "--budget", "0", "--set", "processes=1"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stdout.contains("cannot start \"no-such-program\": No such file"),
+        "{}",
+        said.stdout
+    );
+}
+
+/// They need programs that are not here; that they can be read is seen without.
+#[test]
+fn every_example_is_a_command() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/xtask/scenarios");
+    let paths: Vec<_> =
+        fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let scenario = Scenario::parse(name, &fs::read_to_string(&path).unwrap());
+        let scenario = scenario.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(matches!(scenario.subject, Subject::Command(_)), "{name}");
+        assert!(scenario.question.ends_with('?') && scenario.control.is_some(), "{name}");
+    }
+}
