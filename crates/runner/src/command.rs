@@ -129,9 +129,8 @@ impl Watch {
             let begins = !is_continued;
             is_continued = !line.ends_with(b"\n");
             let text = String::from_utf8_lossy(&line);
-            match begins.then(|| Marker::read(&text)).flatten() {
-                Some(marker) => self.hear(marker?, &mut stdin)?,
-                None => {}
+            if let Some(marker) = begins.then(|| Marker::read(&text)).flatten() {
+                self.hear(marker?, &mut stdin)?;
             }
         }
     }
@@ -331,7 +330,7 @@ mod tests {
         }
 
         fn error(&self) -> String {
-            self.run().err().expect("a failed run")
+            self.run().expect_err("a failed run")
         }
     }
 
