@@ -1,8 +1,8 @@
 //! One run of somebody's command: starts it, reads the counters where it says a phase begins, and
 //! sees to it that it ended as it should.
 //!
-//! Counters are read when a line arrives, some tens of microseconds after it was written; what the
-//! command has done by then still counts for the phase before. With `acknowledge` it waits for an
+//! Counters are read when a line arrives; what the command has done by then still counts for the
+//! phase before, which on a busy machine can be milliseconds. With `acknowledge` it waits for an
 //! answer, and the border is exact.
 
 use std::collections::VecDeque;
