@@ -38,6 +38,15 @@ pub fn fix_addresses() {}
 pub fn end_with_parent() {
     // SAFETY: prctl(PR_SET_PDEATHSIG) takes a signal number and touches no memory.
     let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // Whoever ended before that sends no signal, but has closed the pipe that answers go into: the
+    // kernel closes descriptors first.
+    let mut answers = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: poll(2) is given one struct, of which it writes `revents`, and does not wait.
+    let found = unsafe { libc::poll(&mut answers, 1, 0) };
+    if found > 0 && answers.revents & libc::POLLERR != 0 {
+        eprintln!("the program that started this has ended, and nobody reads the answer");
+        std::process::exit(1);
+    }
 }
 
 /// Not offered on this platform.

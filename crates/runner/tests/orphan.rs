@@ -1,0 +1,23 @@
+//! A runner whose starter has ended.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+#[test]
+fn it_ends_without_waiting_for_a_request() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadline-runner"));
+    command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Held open, as another process might hold it: no request comes, and no end of one.
+    let stdin = child.stdin.take();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "the program that started this has ended, and nobody reads the answer\n");
+    assert!(!child.wait().unwrap().success());
+    drop(stdin);
+}
