@@ -255,6 +255,7 @@ fn added_rounds_are_taken_up_too() {
     let mut child = project.begin(&["regress", "one", "--budget", "600"]);
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
     if !stderr.any(|line| line.unwrap().starts_with("more rounds for ")) {
+        child.wait().unwrap();
         println!("skipped: nothing stayed undecided");
         return;
     }
