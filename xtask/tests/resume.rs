@@ -282,3 +282,26 @@ fn added_rounds_are_taken_up_too() {
     println!("ended with {} rounds", most(&rounds));
     assert!([6, 12, 20].contains(&most(&rounds)));
 }
+
+/// What a command has started in the background ends with the session, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_session_leaves_nothing_of_its_commands() {
+    let _turn = alone();
+    let project = Project::new();
+    let scenario = "format = 1\nquestion = \"Does it end?\"\nexpectation = \"With us.\"\n\
+        command = [\"sh\", \"-c\", \"sleep 600 & wait\", \"{n}\"]\n\
+        judge = [\"total/task-clock\"]\nprocesses = 3\nladder = [1, 2, 4, 8, 16]\n";
+    fs::write(project.path("xtask/scenarios/one.toml"), scenario).unwrap();
+    let mut child = project.begin(&["regress", "one", "--budget", "0"]);
+    let is_sleeping = |process: &std::path::PathBuf| {
+        fs::read_to_string(process.join("comm")).is_ok_and(|name| name == "sleep\n")
+    };
+    while !project.processes().iter().any(is_sleeping) {
+        assert!(child.try_wait().unwrap().is_none(), "the session has ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.assert_nothing_is_left();
+}

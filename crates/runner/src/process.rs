@@ -36,8 +36,7 @@ pub fn fix_addresses() {}
 /// Has the kernel end this process when the one that started it ends, however that happens.
 #[cfg(target_os = "linux")]
 pub fn end_with_parent() {
-    // SAFETY: prctl(PR_SET_PDEATHSIG) takes a signal number and touches no memory.
-    let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    ask_for_signal_of_parents_end(libc::SIGKILL);
     // Whoever ended before that sends no signal, but has closed the pipe that answers go into: the
     // kernel closes descriptors first.
     let mut answers = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
@@ -53,19 +52,46 @@ pub fn end_with_parent() {
 #[cfg(not(target_os = "linux"))]
 pub fn end_with_parent() {}
 
+#[cfg(target_os = "linux")]
+fn ask_for_signal_of_parents_end(signal: libc::c_int) {
+    // SAFETY: prctl(PR_SET_PDEATHSIG) takes a signal number and touches no memory.
+    let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) };
+}
+
 /// Has the kernel end `command` when this process ends, however that happens. What the command
 /// starts itself is in our process group, which ends with the run.
 #[cfg(target_os = "linux")]
 pub fn end_command_with_us(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
 
+    end_group_with_parent();
     let end = || {
-        end_with_parent();
+        ask_for_signal_of_parents_end(libc::SIGKILL);
         Ok(())
     };
     // SAFETY: between fork and exec only prctl(2) is called, which allocates nothing and takes no
     // lock.
     unsafe { command.pre_exec(end) };
+}
+
+/// Has this process end its whole group when the one that started it ends: then nobody is left who
+/// would end what the command has started.
+#[cfg(target_os = "linux")]
+fn end_group_with_parent() {
+    extern "C" fn end_group(_signal: libc::c_int) {
+        // SAFETY: kill(2) may be called in a handler; group 0 is ours, and this process in it.
+        let _ = unsafe { libc::kill(0, libc::SIGKILL) };
+    }
+    // SAFETY: both take no argument and return a number.
+    let leads_its_group = unsafe { libc::getpgrp() == libc::getpid() };
+    // Started by hand, the group may be a shell's with other programs in it.
+    if leads_its_group {
+        let handler = end_group as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the handler calls nothing but kill(2); what is started after it has none.
+        if unsafe { libc::signal(libc::SIGTERM, handler) } != libc::SIG_ERR {
+            ask_for_signal_of_parents_end(libc::SIGTERM);
+        }
+    }
 }
 
 /// Not offered on this platform.
