@@ -47,7 +47,8 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
         rows,
         failures: measured.iter().flat_map(failures).collect(),
     };
-    let strictness = arguments.strictness.or_asked(&first.asked);
+    let asked_now = arguments.strictness.or_asked(&first.asked);
+    let strictness = parts.iter().fold(asked_now, |all, part| all.or_asked(&part.asked));
     say(&shown(&parts, measured), &report, &strictness)
 }
 

@@ -237,10 +237,8 @@ impl Report {
 
 /// What is left to do when one part of a suite has been measured.
 fn next_after_part(shard: Shard) -> String {
-    let others = shard.count - 1;
-    format!(
-        "next: cargo xtask merge SESSION… (this is shard {shard}; with the {others} others' sessions it is judged as one suite)"
-    )
+    let count = shard.count;
+    format!("next: cargo xtask merge SESSION… (those of all {count} shards; this is {shard})")
 }
 
 /// The metrics that nothing here can count: said once, each reason with what to do.

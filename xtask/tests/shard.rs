@@ -39,8 +39,9 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     let part = |shard: &str| {
         let said = project.run(&["regress", "--budget", "0", "--shard", shard]);
         assert!([Some(0), BLIND].contains(&said.code), "{}{}", said.stdout, said.stderr);
-        let next = format!("next: cargo xtask merge SESSION… (this is shard {shard};");
-        assert!(said.stdout.lines().last().unwrap().starts_with(&next), "{}", said.stdout);
+        let next =
+            format!("next: cargo xtask merge SESSION… (those of all 2 shards; this is {shard})");
+        assert_eq!(said.stdout.lines().last(), Some(next.as_str()), "{}", said.stdout);
         said
     };
     let (first, second) = (part("1/2"), part("2/2"));
