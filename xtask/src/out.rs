@@ -16,7 +16,7 @@ pub fn line(line: impl Display) -> anyhow::Result<()> {
 /// Writes `text` as it is.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn text(text: impl Display) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
