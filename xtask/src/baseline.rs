@@ -42,7 +42,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     }
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let runner = Runner::build(&project, &arguments.selection.unwinder, &interrupt)?;
-    let bench = Bench { project: &project, runner: &runner };
+    let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
@@ -268,6 +268,7 @@ until = "wasmtime 52"
             seed: 1,
             left_out: Vec::new(),
             part: None,
+            before: None,
         }
     }
 

@@ -66,7 +66,8 @@ pub struct Selection {
 #[command(after_help = "\
 Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 inconclusive (with
 --strict); 5 baseline missing (with --require-baseline); 6 blind: planted growth was not seen; 7
-nothing selected; 130 interrupted.")]
+nothing selected; 125 the other build of --against cannot be made; 130 interrupted. With --bisect: 0
+good, 3 bad, 125 skip, 128 usage.")]
 pub struct Regress {
     #[command(flatten)]
     pub selection: Selection,
@@ -74,6 +75,24 @@ pub struct Regress {
     /// Judge against another scenario's or variant's baseline, or a baseline file
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
+
+    /// Build this git revision, too, and judge against it: both are measured in turn, run by run
+    #[arg(long, value_name = "REV", conflicts_with_all = ["baseline", "against_wasmtime", "resume", "shard"])]
+    pub against: Option<String>,
+
+    /// Build the same sources on another Wasmtime (a version of the registry, a checkout, or a
+    /// commit of its repository), and judge the newer against the older; a checkout or a commit
+    /// counts as newer
+    #[arg(long, value_name = "VERSION|path:DIR|git:REV", conflicts_with_all = ["baseline", "resume", "shard"])]
+    pub against_wasmtime: Option<String>,
+
+    /// The workspace whose runner is measured (default: the one this was built from)
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub sources: Option<PathBuf>,
+
+    /// End as `git bisect run` wants it: whatever gave no verdict is skipped, not bad
+    #[arg(long, conflicts_with = "resume")]
+    pub bisect: bool,
 
     /// Seconds of measuring within which undecided series get more rounds; the rounds of the
     /// scenarios are measured in any case

@@ -21,6 +21,10 @@ pub enum Exit {
     Blind,
     /// The selection left nothing to do.
     NothingSelected,
+    /// The other build of a comparison cannot be made; `git bisect run` skips the commit.
+    DoesNotBuild,
+    /// With `--bisect`: a mistake that is the same at every commit; `git bisect run` ends.
+    EndBisection,
     /// Ended by Ctrl-C or a termination signal.
     Interrupted,
 }
@@ -36,6 +40,8 @@ impl Exit {
             Exit::NoBaseline => 5,
             Exit::Blind => 6,
             Exit::NothingSelected => 7,
+            Exit::DoesNotBuild => 125,
+            Exit::EndBisection => 128,
             Exit::Interrupted => 130,
         }
     }
@@ -45,8 +51,10 @@ impl Exit {
     pub fn of(several: &[Exit]) -> Exit {
         let order = [
             Exit::Interrupted,
+            Exit::EndBisection,
             Exit::Usage,
             Exit::NothingSelected,
+            Exit::DoesNotBuild,
             Exit::Blind,
             Exit::CouldNotMeasure,
             Exit::Regressed,
@@ -54,6 +62,23 @@ impl Exit {
             Exit::Inconclusive,
         ];
         order.into_iter().find(|exit| several.contains(exit)).unwrap_or(Exit::Clean)
+    }
+}
+
+impl Exit {
+    /// The same for `git bisect run`, to which every code from 1 to 124 means "bad", 125 means
+    /// "skip", and one above 127 ends the bisection: only a regression is bad, and what gave no
+    /// verdict is neither good nor bad.
+    pub fn for_bisect(self) -> Exit {
+        match self {
+            Exit::Clean | Exit::Regressed | Exit::Interrupted | Exit::EndBisection => self,
+            Exit::Usage | Exit::NothingSelected => Exit::EndBisection,
+            Exit::CouldNotMeasure
+            | Exit::Inconclusive
+            | Exit::NoBaseline
+            | Exit::Blind
+            | Exit::DoesNotBuild => Exit::DoesNotBuild,
+        }
     }
 }
 
@@ -93,6 +118,25 @@ impl std::error::Error for Ended {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_regression_is_bad_to_a_bisection() {
+        let all = [
+            (Exit::Clean, 0),
+            (Exit::CouldNotMeasure, 125),
+            (Exit::Usage, 128),
+            (Exit::Regressed, 3),
+            (Exit::Inconclusive, 125),
+            (Exit::NoBaseline, 125),
+            (Exit::Blind, 125),
+            (Exit::NothingSelected, 128),
+            (Exit::DoesNotBuild, 125),
+            (Exit::Interrupted, 130),
+        ];
+        for (exit, code) in all {
+            assert_eq!(exit.for_bisect().code(), code, "{exit:?}");
+        }
+    }
 
     #[test]
     fn blindness_outweighs_a_regression_and_a_failure_too() {

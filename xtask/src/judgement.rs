@@ -13,7 +13,7 @@ use loadline_scenario::{
 };
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
-use crate::measure::{Measured, MeasuredScenario, Rounds};
+use crate::measure::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 
 /// One judged series.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub enum Against {
     Control(String),
     /// The growth that the scenario states.
     Expectation,
+    /// The build of this name, measured in turn with this one.
+    Build(String),
     /// Nothing: neither is there.
     Nothing,
 }
@@ -140,6 +142,12 @@ impl<'a> Question<'a> {
         session: &'a Measured,
         baselines: &'a dyn BaselineSource,
     ) -> Question<'a> {
+        let title = measured.scenario.title();
+        if let Some(before) = &session.before
+            && before.scenarios.iter().any(|m| m.scenario.title() == title)
+        {
+            return Question::against_build(measured, name, &session.environment, before);
+        }
         let scenario = &measured.scenario;
         let environment = &session.environment;
         let key = Key::of(scenario, environment);
@@ -171,6 +179,36 @@ impl<'a> Question<'a> {
                 question.judge_against_baseline(baseline, accepted, insisted.is_some(), session);
             }
             _ => question.judge_without_baseline(session),
+        }
+        question
+    }
+
+    /// Whether this build's growth is worse than that of the other one, measured in turn with it:
+    /// baselines, controls and known growth say nothing about that.
+    fn against_build(
+        measured: &'a MeasuredScenario,
+        name: SeriesName,
+        environment: &'a Environment,
+        before: &'a MeasuredBefore,
+    ) -> Question<'a> {
+        let mut question = Question {
+            scenario: &measured.scenario,
+            environment,
+            name,
+            subject: subject(measured, name),
+            against: Against::Build(before.build.name.clone()),
+            other: None,
+            acceptance: None,
+            known: None,
+            has_no_baseline: false,
+            notes: Vec::new(),
+        };
+        let title = measured.scenario.title();
+        let counterpart = before.scenarios.iter().find(|m| m.scenario.title() == title);
+        let other = counterpart.map_or(Err(NoSeries::RunsFailed), |m| subject(m, name));
+        match other {
+            Ok(other) => question.compare_with(other),
+            Err(why) => question.subject = question.subject.and(Err(why)),
         }
         question
     }

@@ -29,7 +29,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         return Err(ended(Exit::NothingSelected, text));
     }
     let runner = Runner::build(&project, "host", &interrupt)?;
-    let bench = Bench { project: &project, runner: &runner };
+    let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     out::line(environment_line(&environment))?;
     for absent in &absent {

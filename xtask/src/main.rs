@@ -1,5 +1,6 @@
 //! Verb → file, exit code; nothing else.
 
+mod against;
 mod baseline;
 mod baseline_file;
 mod check;

@@ -12,11 +12,12 @@ use loadline_scenario::{
     SeriesName, Subject, Tables,
 };
 
+use crate::against::Before;
 use crate::exit::{Exit, ended};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::runner::{RunFailure, Runner};
-use crate::session::{self, Asked, Header, Outcome, Planned, RunRecord, Session};
+use crate::session::{self, Against, Asked, Header, Outcome, Planned, RunRecord, Session, Side};
 use crate::shard::Shard;
 
 /// How long describing the machine may take.
@@ -42,6 +43,17 @@ pub struct Measured {
     pub left_out: Vec<String>,
     /// Which part of a suite this is, where it is one.
     pub part: Option<Shard>,
+    /// What was measured in turn with it, by another build.
+    pub before: Option<MeasuredBefore>,
+}
+
+/// The other build's results.
+#[derive(Debug)]
+pub struct MeasuredBefore {
+    /// The build.
+    pub build: Against,
+    /// The scenarios that load modules, as it carried them out.
+    pub scenarios: Vec<MeasuredScenario>,
 }
 
 /// One scenario's results.
@@ -72,7 +84,12 @@ impl Measured {
         records: &[RunRecord],
         saved: PathBuf,
     ) -> Measured {
-        let gathered = scenarios.into_iter().map(|s| gather(s, records, &header.absent));
+        let before = header.against.as_ref().map(|build| {
+            let compared = scenarios.iter().filter(|s| is_compared(s)).cloned();
+            let gathered = compared.map(|s| gather(s, Side::Before, records, &build.absent));
+            MeasuredBefore { build: build.clone(), scenarios: gathered.collect() }
+        });
+        let gathered = scenarios.into_iter().map(|s| gather(s, Side::Now, records, &header.absent));
         Measured {
             environment: header.environment.clone(),
             absent: header.absent.clone(),
@@ -81,8 +98,14 @@ impl Measured {
             seed: header.seed,
             left_out: header.left_out.clone(),
             part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),
+            before,
         }
     }
+}
+
+/// Whether both builds of a comparison carry `scenario` out; planted work tells of the session.
+fn is_compared(scenario: &Scenario) -> bool {
+    matches!(scenario.subject, Subject::Modules(_))
 }
 
 /// What sessions are measured with.
@@ -92,6 +115,8 @@ pub struct Bench<'a> {
     pub project: &'a Project,
     /// The program that is started.
     pub runner: &'a Runner,
+    /// The other build, which is measured in turn with it.
+    pub before: Option<&'a Before>,
 }
 
 impl Bench<'_> {
@@ -100,17 +125,33 @@ impl Bench<'_> {
     /// # Errors
     /// When the runner cannot say it.
     pub fn describe(&self) -> anyhow::Result<(Environment, Vec<Absent>)> {
+        self.describe_by(self.runner)
+    }
+
+    /// The other build, described by itself.
+    fn describe_before(&self) -> anyhow::Result<Option<Against>> {
+        let Some(before) = self.before else { return Ok(None) };
+        let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
+            let name = &before.name;
+            format!("the runner of {name} (too far back to understand this version's requests?)")
+        })?;
+        let Before { name, argument, .. } = before;
+        let (name, argument) = (name.clone(), argument.clone());
+        Ok(Some(Against { name, argument, environment, absent }))
+    }
+
+    fn describe_by(&self, runner: &Runner) -> anyhow::Result<(Environment, Vec<Absent>)> {
         let mut environment = None;
         let mut absent = Vec::new();
         let request = Request::Describe { metrics: Metric::ALL.to_vec() };
-        let answer = self.runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
+        let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
             Message::Environment(said) => environment = Some(*said),
             Message::Absent(said) => absent.push(said),
             _ => {}
         });
         answer.map_err(|failure| stop(failure, "describe this machine"))?;
         let environment = environment.context("the runner did not describe this machine")?;
-        self.runner.check_preload(&environment)?;
+        runner.check_preload(&environment)?;
         Ok((environment, absent))
     }
 
@@ -133,8 +174,13 @@ impl Bench<'_> {
         header.left_out = left_out;
         header.asked = asked;
         header.runner = Some(self.runner.digest()?);
+        header.against = self.describe_before()?;
         let session = Session::create(&self.project.sessions(), &header)?;
-        self.prepare(&scenarios)?;
+        self.prepare(self.runner, &scenarios)?;
+        if let Some(before) = self.before {
+            let of = || format!("the runner of {}", before.name);
+            self.prepare(&before.runner, &scenarios).with_context(of)?;
+        }
         Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
     }
 
@@ -149,14 +195,14 @@ impl Bench<'_> {
         scenarios: Vec<Scenario>,
         records: Vec<RunRecord>,
     ) -> anyhow::Result<Measurement<'_>> {
-        self.prepare(&scenarios)?;
+        self.prepare(self.runner, &scenarios)?;
         let mut measurement = Measurement::new(self, header, scenarios, session, records);
         measurement.records.retain(|record| !record.has_failed());
         Ok(measurement)
     }
 
     /// Compiles what the scenarios load, each corpus once and at its largest N.
-    fn prepare(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+    fn prepare(&self, runner: &Runner, scenarios: &[Scenario]) -> anyhow::Result<()> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
             let Subject::Modules(subject) = &scenario.subject else { continue };
@@ -177,7 +223,7 @@ impl Bench<'_> {
         for prepare in wanted {
             let mut ready = 0;
             let request = Request::Prepare(prepare);
-            let answer = self.runner.ask(&request, PREPARE_TIMEOUT, |message| {
+            let answer = runner.ask(&request, PREPARE_TIMEOUT, |message| {
                 if let Message::Progress { done, .. } = message {
                     progress.add(done.saturating_sub(ready) as u64, "modules");
                     // Several threads report, not always in order.
@@ -209,10 +255,14 @@ impl Bench<'_> {
     fn run(
         &self,
         scenario: &Scenario,
-        run: &Run,
+        &(ref run, side): &(Run, Side),
         seed: u64,
         environment: &Environment,
     ) -> anyhow::Result<RunRecord> {
+        let runner = match (side, self.before) {
+            (Side::Before, Some(before)) => &before.runner,
+            _ => self.runner,
+        };
         let request = Request::Measure(Measure {
             subject: self.located(&scenario.subject),
             modules: run.modules,
@@ -223,7 +273,7 @@ impl Bench<'_> {
         let started = Instant::now();
         let mut proof = None;
         let mut samples = Vec::new();
-        let answer = self.runner.ask(&request, scenario.timeout, |message| match message {
+        let answer = runner.ask(&request, scenario.timeout, |message| match message {
             Message::Proof(said) => proof = Some(said),
             Message::Sample(said) => samples.push(said),
             _ => {}
@@ -244,7 +294,8 @@ impl Bench<'_> {
             Err(failure) => Outcome::Failed { error: failure.to_string() },
         };
         let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
-        Ok(RunRecord { scenario, modules: run.modules, round: run.round, outcome, seconds })
+        let Run { modules, round, .. } = *run;
+        Ok(RunRecord { scenario, modules, round, side, outcome, seconds })
     }
 }
 
@@ -283,11 +334,13 @@ impl<'a> Measurement<'a> {
     pub fn run(&mut self) -> anyhow::Result<()> {
         self.save_plan()?;
         let left = self.left();
-        let progress = Progress::new("measuring", left.iter().map(run_weight).sum());
-        for run in &left {
+        let weight = left.iter().map(|(run, _)| run_weight(run)).sum();
+        let progress = Progress::new("measuring", weight);
+        for visit in &left {
+            let run = &visit.0;
             let scenario = &self.scenarios[run.scenario];
             let (seed, environment) = (self.header.seed, &self.header.environment);
-            let record = self.bench.run(scenario, run, seed, environment);
+            let record = self.bench.run(scenario, visit, seed, environment);
             let record = record.inspect_err(|_| self.say_what_is_saved())?;
             self.session.save(&record)?;
             let now = format!("{} N = {}", scenario.title(), run.modules);
@@ -336,18 +389,37 @@ impl<'a> Measurement<'a> {
         (self.records.len(), self.left().len())
     }
 
-    /// The runs of the scenarios' rounds that have not been carried out.
-    fn left(&self) -> Vec<Run> {
-        let mut runs = Plan::of(&self.scenarios, self.header.seed).runs;
-        runs.retain(|run| {
+    /// The runs of the scenarios' rounds that have not been carried out. Two builds carry out the
+    /// same run one right after the other, in an order that chance decides: whatever happens on the
+    /// machine happens to both.
+    fn left(&self) -> Vec<(Run, Side)> {
+        let seed = self.header.seed;
+        let mut order = Random::new(seed ^ ORDER_OF_SIDES);
+        let runs = Plan::of(&self.scenarios, seed).runs.into_iter();
+        let mut visits: Vec<(Run, Side)> = runs
+            .flat_map(|run| {
+                let mut sides = self.sides(&self.scenarios[run.scenario]).to_vec();
+                order.shuffle(&mut sides);
+                sides.into_iter().map(move |side| (run, side))
+            })
+            .collect();
+        visits.retain(|(run, side)| {
             let scenario = self.scenarios[run.scenario].title();
             !self.records.iter().any(|record| {
                 record.round == run.round
                     && record.modules == run.modules
+                    && record.side == *side
                     && record.scenario == scenario
             })
         });
-        runs
+        visits
+    }
+
+    fn sides(&self, scenario: &Scenario) -> &'static [Side] {
+        match self.header.against {
+            Some(_) if is_compared(scenario) => &[Side::Now, Side::Before],
+            _ => &[Side::Now],
+        }
     }
 
     /// Gives `titles` twice their rounds, up to `most`, as far as the time for that fits into
@@ -360,8 +432,9 @@ impl<'a> Measurement<'a> {
                 continue;
             };
             let more = (2 * scenario.processes).min(most).saturating_sub(scenario.processes);
-            let ladder = &scenario.ladder;
-            let weight: u64 = ladder.iter().map(|&n| weight_of(n)).sum::<u64>() * more as u64;
+            let is_twice = self.header.against.is_some() && is_compared(scenario);
+            let runs = more as u64 * if is_twice { 2 } else { 1 };
+            let weight: u64 = scenario.ladder.iter().map(|&n| weight_of(n)).sum::<u64>() * runs;
             let time = self.measuring.mul_f64(weight as f64 / self.done.max(1) as f64);
             if planned + time <= budget {
                 planned += time;
@@ -380,10 +453,14 @@ impl<'a> Measurement<'a> {
     /// What is going to be measured, in one sentence, before it is.
     pub fn plan_line(&self) -> String {
         let left = self.left();
-        let seconds = left.iter().map(run_weight).sum::<u64>() as f64 * SECONDS_PER_WEIGHT;
+        let weight: u64 = left.iter().map(|(run, _)| run_weight(run)).sum();
+        let seconds = weight as f64 * SECONDS_PER_WEIGHT;
         let (runs, scenarios) = (left.len(), self.scenarios.len());
+        let against = self.header.against.as_ref();
+        let against = against.map(|build| format!(", in turn with {}", build.name));
         format!(
-            "plan: {runs} runs of {scenarios} scenarios, planted ones included, in about {seconds:.0} s; order by --seed {}",
+            "plan: {runs} runs of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s; order by --seed {}",
+            against.unwrap_or_default(),
             self.header.seed
         )
     }
@@ -395,6 +472,9 @@ fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
         failure => ended(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
     }
 }
+
+/// Another stream than the one that orders runs.
+const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
 
 /// Seconds a unit of weight takes, for the plan alone: one module of 20 KB, loaded and dropped.
 const SECONDS_PER_WEIGHT: f64 = 85e-6;
@@ -510,10 +590,15 @@ fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Resu
     }
 }
 
-/// The rounds of each series of `scenario` out of all records.
-fn gather(scenario: Scenario, records: &[RunRecord], absent: &[Absent]) -> MeasuredScenario {
+/// The rounds of each series of `scenario`, as one build carried it out, out of all records.
+fn gather(
+    scenario: Scenario,
+    side: Side,
+    records: &[RunRecord],
+    absent: &[Absent],
+) -> MeasuredScenario {
     let title = scenario.title();
-    let own = own_records(&title, records);
+    let own = own_records(&title, side, records);
     let failures = own.iter().filter_map(|record| match &record.outcome {
         Outcome::Finished { .. } => None,
         Outcome::Failed { error } => {
@@ -537,11 +622,12 @@ fn gather(scenario: Scenario, records: &[RunRecord], absent: &[Absent]) -> Measu
     MeasuredScenario { scenario, series, failures }
 }
 
-/// The records of one scenario by round. Of a run that failed and was carried out anew, the last
-/// counts, in its round's place: the readings at all N stand in the order of rounds.
-fn own_records<'a>(title: &str, records: &'a [RunRecord]) -> Vec<&'a RunRecord> {
+/// The records of one scenario by one build, by round. Of a run that failed and was carried out anew,
+/// the last counts, in its round's place: the readings at all N stand in the order of rounds.
+fn own_records<'a>(title: &str, side: Side, records: &'a [RunRecord]) -> Vec<&'a RunRecord> {
     let mut own: Vec<&RunRecord> = Vec::new();
-    for record in records.iter().filter(|record| record.scenario == title) {
+    let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
+    for record in records.iter().filter(is_own) {
         let is_replaced = |before: &&mut &RunRecord| {
             before.has_failed() && (before.modules, before.round) == (record.modules, record.round)
         };

@@ -197,6 +197,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         seed: parts[0].header.seed,
         left_out: sentences,
         part: None,
+        before: None,
     };
     for part in measured {
         whole.left_out.extend(part.left_out);

@@ -7,18 +7,18 @@ use std::time::Duration;
 use anyhow::Context;
 use loadline_scenario::{Environment, MetricKind, Scenario};
 
+use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
 use crate::cli::{self, Regress};
-use crate::exit::{Exit, ended};
+use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, BaselineSource};
 use crate::lock::MachineLock;
-use crate::measure::{Bench, Measured, Measurement};
+use crate::measure::{Bench, Measured, MeasuredScenario, Measurement};
 use crate::out;
 use crate::project::{Project, nearest};
 use crate::report::{Report, Strictness};
 use crate::resume;
-use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
@@ -28,6 +28,16 @@ use crate::shard;
 /// # Errors
 /// When something could not be measured or the command line is wrong; a regression is no error.
 pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
+    if !arguments.bisect {
+        return measure(arguments);
+    }
+    match measure(arguments) {
+        Ok(exit) => Ok(exit.for_bisect()),
+        Err(error) => Err(ended(Ended::exit_of(&error).for_bisect(), format!("{error:#}"))),
+    }
+}
+
+fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     if let Some(session) = &arguments.resume {
@@ -42,13 +52,14 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     let insisted_on = arguments.baseline.as_deref();
     let mut baselines = Committed::read(&project, &scenarios, insisted_on)?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let runner = Runner::build(&project, &arguments.selection.unwinder, &interrupt)?;
-    let bench = Bench { project: &project, runner: &runner };
+    let builds = Builds::make(&project, arguments, &interrupt)?;
+    let bench = Bench { project: &project, runner: &builds.now, before: builds.before.as_ref() };
     let (environment, absent) = bench.describe()?;
     baselines.insist_for(&environment);
     let is_whole_suite = arguments.selection.names.is_empty();
     let scenarios = selection::with_controls(&project, scenarios, |scenario| {
         insisted_on.is_none()
+            && builds.before.is_none()
             && (is_whole_suite || needs_control(scenario, &environment, &baselines))
     })?;
     baselines.read_others(&project, &scenarios)?;
@@ -56,7 +67,9 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     all.extend(scenarios);
     let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
-    let measurement = bench.begin(all, &environment, &absent, seed, Some(asked.clone()))?;
+    // The other build is gone with this program: such a session cannot be taken up.
+    let to_take_up = builds.before.is_none().then(|| asked.clone());
+    let measurement = bench.begin(all, &environment, &absent, seed, to_take_up)?;
     eprintln!("{}", measurement.plan_line());
     carry_out(measurement, &baselines, &asked, &arguments.strictness)
 }
@@ -73,7 +86,8 @@ fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
         unwinder: from_anywhere(&arguments.selection.unwinder),
         baseline: arguments.baseline.as_ref().map(from_anywhere),
         budget: arguments.budget,
-        strict: arguments.strictness.strict,
+        // To a bisection what stays undecided is not good.
+        strict: arguments.strictness.strict || arguments.bisect,
         require_baseline: arguments.strictness.require_baseline,
         part: arguments.shard.map(|shard| Part { shard, suite: suite() }),
     }
@@ -149,10 +163,17 @@ fn report(measured: &Measured, baselines: &Committed) -> Report {
 
 /// The failed runs with their scenario, one sentence each.
 pub fn failures(measured: &Measured) -> Vec<String> {
-    let failures = measured.scenarios.iter().flat_map(|m| {
-        m.failures.iter().map(move |failure| format!("{}: {failure}", m.scenario.title()))
-    });
-    failures.collect()
+    let sentence = |m: &MeasuredScenario, by: &str| -> Vec<String> {
+        let title = m.scenario.title();
+        m.failures.iter().map(|failure| format!("{title}{by}: {failure}")).collect()
+    };
+    let mut failures: Vec<String> =
+        measured.scenarios.iter().flat_map(|m| sentence(m, "")).collect();
+    if let Some(before) = &measured.before {
+        let by = format!(" by {}", before.build.name);
+        failures.extend(before.scenarios.iter().flat_map(|m| sentence(m, &by)));
+    }
+    failures
 }
 
 /// Whether a time of `scenario` has to be judged beside its control, because no baseline's times

@@ -8,7 +8,8 @@ use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
 
 use crate::exit::Exit;
 use crate::judgement::{Against, Judged, Outcome, Teeth};
-use crate::measure::Measured;
+use crate::measure::{Measured, MeasuredBefore};
+use crate::session;
 use crate::shard::Shard;
 
 /// What a session amounts to.
@@ -101,6 +102,7 @@ impl Report {
             text.push('\n');
         };
         line(&environment_line(&measured.environment));
+        measured.before.iter().for_each(|before| line(&build_line(before)));
         measured.left_out.iter().for_each(|sentence| line(sentence));
         absent_lines(measured).iter().for_each(|sentence| line(sentence));
         self.teeth_lines().iter().for_each(|sentence| line(sentence));
@@ -115,7 +117,7 @@ impl Report {
         }
         self.failures.iter().for_each(|failure| line(&format!("failed: {failure}")));
         line(&format!("{}      samples: {}", self.summary(), measured.saved.display()));
-        line(&measured.part.map_or_else(|| self.next(), next_after_part));
+        line(&measured.part.map_or_else(|| self.next(measured), next_after_part));
         text
     }
 
@@ -207,7 +209,10 @@ impl Report {
         if said.is_empty() { "nothing judged".to_owned() } else { said.join(", ") }
     }
 
-    fn next(&self) -> String {
+    fn next(&self, measured: &Measured) -> String {
+        let against = measured.before.as_ref();
+        let against = against.map(|before| format!(" {}", before.build.argument));
+        let against = against.unwrap_or_default();
         let first = |wanted: &dyn Fn(Verdict) -> bool| {
             self.rows.iter().find(
                 |row| matches!(row.outcome, Outcome::Verdict { verdict, .. } if wanted(verdict)),
@@ -217,11 +222,17 @@ impl Report {
             return "next: repeat on a quieter machine".to_owned();
         }
         if let Some(row) = first(&|v| v == Verdict::Regressed) {
-            return format!("next: cargo xtask regress {} (to see it again)", row.scenario);
+            let title = &row.scenario;
+            return format!("next: cargo xtask regress {title}{against} (to see it again)");
         }
         if let Some(row) = first(&is_open) {
             let title = &row.scenario;
-            return format!("next: cargo xtask regress {title} --set processes=10 (to settle it)");
+            return format!(
+                "next: cargo xtask regress {title}{against} --set processes=10 (to settle it)"
+            );
+        }
+        if !self.failures.is_empty() && !against.is_empty() {
+            return format!("next: look at the failed runs, then cargo xtask regress{against}");
         }
         if !self.failures.is_empty() {
             return "next: look at the failed runs, then cargo xtask regress --resume (to carry them out anew)"
@@ -267,6 +278,15 @@ pub fn environment_line(environment: &Environment) -> String {
     format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
 }
 
+/// What the session's runs were measured in turn with.
+fn build_line(before: &MeasuredBefore) -> String {
+    let session::Against { name, environment, .. } = &before.build;
+    format!(
+        "measured in turn with, and judged against: {name}, on wasmtime {}",
+        environment.wasmtime
+    )
+}
+
 fn cells(row: &Judged) -> [String; 6] {
     let dash = || "–".to_owned();
     let (mut tail, mut interval, mut was) = (dash(), dash(), dash());
@@ -280,7 +300,9 @@ fn cells(row: &Judged) -> [String; 6] {
             }
             was = match (against, other_tail) {
                 (_, Some(estimate)) => range(estimate),
-                (Against::Baseline | Against::Control(_), None) => "flat".to_owned(),
+                (Against::Baseline | Against::Control(_) | Against::Build(_), None) => {
+                    "flat".to_owned()
+                }
                 _ => dash(),
             };
             format!("{}{}", word(*verdict), by(against))
@@ -305,7 +327,7 @@ pub fn word(verdict: Verdict) -> &'static str {
 
 fn by(against: &Against) -> String {
     match against {
-        Against::Baseline | Against::Nothing => String::new(),
+        Against::Baseline | Against::Build(_) | Against::Nothing => String::new(),
         Against::Control(_) => " (beside its control)".to_owned(),
         Against::Expectation => " (as stated)".to_owned(),
     }
@@ -335,6 +357,7 @@ fn evidence(
     {
         let compared = match against {
             Against::Control(title) => format!("than {title}, measured beside it"),
+            Against::Build(name) => format!("than with {name}, measured in turn with it"),
             _ => "than the baseline".to_owned(),
         };
         let share = pair.growth;
@@ -406,7 +429,11 @@ fn cost_table(
     table.add_row(row("N", costs.iter().map(|(n, _)| n.to_string()).collect()));
     table.add_row(row("now", amounts(costs)));
     if !other_costs.is_empty() {
-        let name = if *against == Against::Baseline { "baseline" } else { "control" };
+        let name = match against {
+            Against::Baseline => "baseline",
+            Against::Build(_) => "before",
+            _ => "control",
+        };
         table.add_row(row(name, amounts(other_costs)));
     }
     table.column_iter_mut().skip(1).for_each(|column| {
@@ -417,7 +444,7 @@ fn cost_table(
 
 /// A change that is no growth: shown, and not gated.
 fn constant_change(judgement: &Judgement, against: &Against) -> Option<String> {
-    if *against != Against::Baseline {
+    if !matches!(against, Against::Baseline | Against::Build(_)) {
         return None;
     }
     let pair = judgement.pair.as_ref()?.evidence.as_ref()?;

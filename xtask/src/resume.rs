@@ -48,7 +48,11 @@ pub fn run(
     let (session, header, records) =
         Session::reopen(&folder).with_context(|| format!("cannot resume {shown}"))?;
     let asked = header.asked.clone().ok_or_else(|| {
-        let text = format!("cannot resume {shown}: it is no session of regress (begin it anew)");
+        let why = match &header.against {
+            Some(build) => format!("it measured two builds, and that of {} is gone", build.name),
+            None => "it is no session of regress".to_owned(),
+        };
+        let text = format!("cannot resume {shown}: {why} (begin it anew)");
         ended(Exit::Usage, text)
     })?;
     let scenarios = selection::of_session(project, &header, &records)?;
@@ -57,7 +61,7 @@ pub fn run(
     let mut baselines = Committed::read(project, &scenarios, asked.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let runner = Runner::build(project, &asked.unwinder, interrupt)?;
-    let bench = Bench { project, runner: &runner };
+    let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     refuse(&folder, differences(&header, &environment, &absent, &runner.digest()?).into_iter())?;
     let measurement = bench.take_up(session, header, scenarios, records)?;

@@ -85,25 +85,22 @@ impl Runner {
         unwinder: &str,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Runner> {
-        let preload = preload(unwinder)?;
-        let shell = Shell::new().context("cannot start a shell")?;
-        shell.change_dir(&project.workspace);
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let messages = cmd!(
-            shell,
-            "{cargo} build --package loadline-runner --message-format json-render-diagnostics"
-        );
-        let messages = messages.quiet().read();
+        let built = Runner::at(PathBuf::new(), unwinder, interrupt)?;
+        let program = build_in(&project.workspace, None);
         // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
         interrupt.check()?;
-        let messages = messages.map_err(|error| {
-            let error = error.to_string();
-            ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error}"))
+        let program = program.map_err(|error| {
+            ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
-        let program = messages.lines().find_map(executable).with_context(|| {
-            "cannot find the runner: cargo build named no executable loadline-runner".to_owned()
-        })?;
-        Ok(Runner { program, preload, interrupt: interrupt.clone() })
+        Ok(Runner { program, ..built })
+    }
+
+    /// The runner that has been built as `program`.
+    ///
+    /// # Errors
+    /// When `unwinder` is no file that can be preloaded.
+    pub fn at(program: PathBuf, unwinder: &str, interrupt: &Interrupt) -> anyhow::Result<Runner> {
+        Ok(Runner { program, preload: preload(unwinder)?, interrupt: interrupt.clone() })
     }
 
     /// The program's digest: runs of one session are runs of one program.
@@ -196,6 +193,27 @@ impl Runner {
         std::thread::spawn(move || stdin.write_all(&request));
         Ok(child)
     }
+}
+
+/// Builds the runner of `workspace`, in Cargo's folder `target` or its own one; the program's path.
+/// Cargo's progress and its complaints go to standard error.
+///
+/// # Errors
+/// When Cargo fails.
+pub fn build_in(workspace: &Path, target: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let shell = Shell::new().context("cannot start a shell")?;
+    shell.change_dir(workspace);
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let build = cmd!(
+        shell,
+        "{cargo} build --package loadline-runner --message-format json-render-diagnostics"
+    );
+    let build = match target {
+        Some(target) => build.env("CARGO_TARGET_DIR", target),
+        None => build,
+    };
+    let messages = build.quiet().read()?;
+    messages.lines().find_map(executable).context("cargo build named no executable loadline-runner")
 }
 
 fn preload(unwinder: &str) -> anyhow::Result<Option<PathBuf>> {

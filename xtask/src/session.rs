@@ -36,7 +36,8 @@ pub struct Header {
     /// Rungs that the machine's limits left out, one sentence each.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// How `regress` was asked; a session of `baseline` has none and cannot be taken up.
+    /// How `regress` was asked; a session of `baseline` or with another build has none and cannot be
+    /// taken up.
     #[serde(default)]
     pub asked: Option<Asked>,
     /// The measured program, by a digest.
@@ -45,6 +46,41 @@ pub struct Header {
     /// When every run was there and judged, in seconds since 1970-01-01 UTC.
     #[serde(default)]
     pub finished: Option<u64>,
+    /// The other build that was measured in turn with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+}
+
+/// The build that a session's runs are compared with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Against {
+    /// What people call it: `HEAD~1 (66a3cd8)`, `wasmtime 48.0.7`.
+    pub name: String,
+    /// The argument that asks for it again.
+    pub argument: String,
+    /// What it was built with.
+    pub environment: Environment,
+    /// The metrics that it cannot count.
+    pub absent: Vec<Absent>,
+}
+
+/// Which of a session's builds a run belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The one that is judged.
+    #[default]
+    Now,
+    /// The one it is compared with.
+    Before,
+}
+
+impl Side {
+    /// Whether it is the judged one, as in every session with one build only.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_now(&self) -> bool {
+        *self == Side::Now
+    }
 }
 
 /// How `regress` was asked: what decides its verdicts beside the runs.
@@ -112,6 +148,9 @@ pub struct RunRecord {
     pub modules: usize,
     /// The round, from 0.
     pub round: usize,
+    /// Which build.
+    #[serde(default, skip_serializing_if = "Side::is_now")]
+    pub side: Side,
     /// What came of it.
     pub outcome: Outcome,
     /// How long it took, its process included.
@@ -312,6 +351,7 @@ impl Header {
             asked: None,
             runner: None,
             finished: None,
+            against: None,
         }
     }
 }
