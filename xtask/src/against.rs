@@ -7,6 +7,7 @@
 //! comes from the registry, Wasmtime above all, is the same for both and is linked over.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -64,10 +65,10 @@ impl Builds {
             folder.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
         // Of one length: what a path takes on a new process's stack is the same for both.
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
-        let program = if arguments.sources.is_some() {
-            yard.build(&sources)
-        } else {
-            build_in(&sources, None)
+        let program = match (&arguments.sources, commit_of(&sources)) {
+            (None, _) => build_in(&sources, None),
+            (Some(_), None) => yard.build(&sources),
+            (Some(_), Some(commit)) => yard.build_once(&commit, || Ok(sources.clone())),
         };
         interrupt.check()?;
         let kept = program.and_then(|program| keep(&program, &one));
@@ -79,11 +80,18 @@ impl Builds {
             return Ok(Builds { now, before: None, _folder: Some(folder) });
         };
         let name = other.name();
-        let tree = yard.folder.join("tree");
-        let tree = other.lay_out(&sources, &tree)?;
-        let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
-        eprintln!("building the runner of {name}");
-        let program = yard.build(&tree.workspace);
+        let mut tree = Tree::at(&yard.folder.join("tree"))?;
+        let program = match &other {
+            Other::Revision { commit, .. } => yard.build_once(commit, || {
+                eprintln!("building the runner of {name}");
+                tree.check_out(&sources, commit)?;
+                Ok(tree.workspace.clone())
+            }),
+            Other::Wasmtime { source, .. } => {
+                eprintln!("building the runner of {name}");
+                tree.copy_with(&sources, source).and_then(|()| yard.build(&tree.workspace))
+            }
+        };
         interrupt.check()?;
         let kept = program.and_then(|program| keep(&program, &two));
         let program = kept.map_err(|error| {
@@ -93,6 +101,7 @@ impl Builds {
         let runner = Runner::at(program, unwinder, interrupt)?;
         let argument = other.argument();
         let folder = Some(folder);
+        let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
         if other.is_judged(&version(&sources), &version(&tree.workspace)) {
             let name = format!("this workspace on wasmtime {}", version(&sources));
             let before = Before { name, argument, runner: now };
@@ -172,16 +181,6 @@ impl Other {
             }
             Other::Wasmtime { .. } => true,
         }
-    }
-
-    /// The workspace to build, in `place`.
-    fn lay_out(&self, sources: &Path, place: &Path) -> anyhow::Result<Tree> {
-        let mut tree = Tree::at(place)?;
-        match self {
-            Other::Revision { commit, .. } => tree.check_out(sources, commit)?,
-            Other::Wasmtime { source, .. } => tree.copy_with(sources, source)?,
-        }
-        Ok(tree)
     }
 }
 
@@ -290,6 +289,13 @@ fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
             Err(ended(Exit::Usage, text))
         }
     }
+}
+
+/// The commit that the files of `sources` are, unless one of them has been changed since.
+fn commit_of(sources: &Path) -> Option<String> {
+    let shell = Shell::new().ok()?;
+    let changes = git!(shell, sources, "git status --porcelain").ignore_stderr().read().ok()?;
+    if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
 }
 
 /// A tree of sources, gone when this is dropped.
@@ -421,6 +427,26 @@ impl Yard {
         Ok(Yard { folder, target, _lock: lock })
     }
 
+    /// The runner of a commit, built in the workspace that `lay_out` makes unless it has been built
+    /// before. `cargo clean` forgets it.
+    fn build_once(
+        &self,
+        commit: &str,
+        lay_out: impl FnOnce() -> anyhow::Result<PathBuf>,
+    ) -> anyhow::Result<PathBuf> {
+        let built = self.folder.join("built").join(format!("{commit}-{:016x}", toolchain()?));
+        let program = built.join(format!("loadline-runner{}", std::env::consts::EXE_SUFFIX));
+        if program.is_file() {
+            return Ok(program);
+        }
+        let workspace = lay_out()?;
+        let fresh = keep(&self.build(&workspace)?, &self.folder.join("fresh"))?;
+        fs::create_dir_all(&built)?;
+        fs::rename(&fresh, &program)
+            .with_context(|| format!("cannot move a runner to {}", built.display()))?;
+        Ok(program)
+    }
+
     /// Builds the runner of `workspace`; the program, until the next build.
     fn build(&self, workspace: &Path) -> anyhow::Result<PathBuf> {
         let build = self.folder.join("build");
@@ -432,6 +458,19 @@ impl Yard {
         }
         build_in(workspace, Some(&build))
     }
+}
+
+/// What decides beside its sources how a runner is built: the compiler and the flags for it.
+fn toolchain() -> anyhow::Result<u64> {
+    let shell = Shell::new().context("cannot start a shell")?;
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let mut hasher = DefaultHasher::new();
+    cmd!(shell, "{rustc} -vV").quiet().read()?.hash(&mut hasher);
+    let prefixes = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_PROFILE_", "CARGO_BUILD_"];
+    let is_flag = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let flags = std::env::vars_os().filter(|(name, _)| is_flag(&name.to_string_lossy()));
+    std::collections::BTreeMap::from_iter(flags).hash(&mut hasher);
+    Ok(hasher.finish())
 }
 
 /// Copies `program` into `folder`: what stands in Cargo's own place changes with the next build.
