@@ -104,6 +104,30 @@ fn a_new_constant_is_shown_and_not_gated() {
     check("dearer", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
 }
 
+/// Another build measured in turn decides, whatever the scenario calls known; a build that is dearer
+/// at every N is no regression.
+#[test]
+fn another_build_is_judged_against() {
+    let mut made = Made::new();
+    made.against = Some("main");
+    made.scenario(KEPT, &[CALLS, QUADRATIC]).before(KEPT, &[CALLS, LINEAR]);
+    check("against-worse", &made, "");
+
+    let mut made = Made::new();
+    made.against = Some("main");
+    let dearer = ("unload/task-clock", Cost::linear(11_700.0, 0.02));
+    made.scenario(KEPT, &[CALLS, dearer]).before(KEPT, &[CALLS, LINEAR]);
+    check("against-dearer", &made, "");
+}
+
+#[test]
+fn a_failed_run_of_the_other_build_is_named() {
+    let mut made = Made::new();
+    made.against = Some("main");
+    made.scenario(KEPT, &[CALLS, LINEAR]).before(KEPT, &[CALLS, LINEAR]).fail_last("it broke");
+    check("against-failed", &made, "");
+}
+
 #[test]
 fn noise_that_could_hide_growth_is_inconclusive() {
     let mut made = Made::new();

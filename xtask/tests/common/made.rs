@@ -29,6 +29,8 @@ pub struct Cost {
 pub struct Made {
     pub environment: Environment,
     absent: Vec<Absent>,
+    /// What another build was called, where one was measured in turn.
+    pub against: Option<&'static str>,
     planned: Vec<serde_json::Value>,
     runs: Vec<serde_json::Value>,
 }
@@ -69,6 +71,7 @@ impl Made {
         let mut made = Made {
             environment: environment(),
             absent: Vec::new(),
+            against: None,
             planned: Vec::new(),
             runs: Vec::new(),
         };
@@ -96,11 +99,22 @@ impl Made {
     /// All runs of the scenario `title`.
     pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
         self.planned.push(json!({"scenario": title, "ladder": LADDER, "processes": ROUNDS}));
+        self.runs_by("now", title, series)
+    }
+
+    /// All runs of the scenario `title` as the other build carried them out.
+    pub fn before(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
+        self.runs_by("before", title, series)
+    }
+
+    fn runs_by(&mut self, side: &str, title: &str, series: &[(&str, Cost)]) -> &mut Made {
+        // The other build's noise is its own.
+        let seed = if side == "now" { title.to_owned() } else { format!("{title} {side}") };
         for round in 0..ROUNDS {
             for modules in LADDER {
                 let sample = |(name, cost): &(&str, Cost)| {
                     let name: SeriesName = name.parse().unwrap();
-                    let count = cost.reading(title, name, modules, round);
+                    let count = cost.reading(&seed, name, modules, round);
                     Sample {
                         phase: name.phase,
                         metric: name.metric,
@@ -111,7 +125,11 @@ impl Made {
                 };
                 let samples: Vec<Sample> = series.iter().map(sample).collect();
                 let finished = json!({"proof": Proof::default(), "samples": samples});
-                self.run(title, modules, round, json!({"finished": finished}));
+                let run = json!({
+                    "scenario": title, "modules": modules, "round": round, "side": side,
+                    "outcome": {"finished": finished},
+                });
+                self.runs.push(run);
             }
         }
         self
@@ -123,17 +141,15 @@ impl Made {
         self
     }
 
-    fn run(&mut self, title: &str, modules: usize, round: usize, outcome: serde_json::Value) {
-        let run = json!({
-            "scenario": title, "modules": modules, "round": round, "outcome": outcome,
-        });
-        self.runs.push(run);
-    }
-
     /// The text of `session.json`.
     pub fn header(&self) -> String {
+        let against = self.against.map(|name| {
+            let (environment, absent) = (&self.environment, &self.absent);
+            json!({"name": format!("{name} (0123456789)"), "argument": format!("--against {name}"),
+                "environment": environment, "absent": absent})
+        });
         let header = json!({
-            "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
+            "against": against, "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
             "environment": self.environment, "absent": self.absent,
         });
         header.to_string()
