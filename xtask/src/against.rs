@@ -103,7 +103,7 @@ impl Builds {
         let folder = Some(folder);
         let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
         if other.is_judged(&version(&sources), &version(&tree.workspace)) {
-            let name = format!("this workspace on wasmtime {}", version(&sources));
+            let name = format!("wasmtime {}", version(&sources));
             let before = Before { name, argument, runner: now };
             return Ok(Builds { now: runner, before: Some(before), _folder: folder });
         }
@@ -157,7 +157,7 @@ impl Other {
     fn name(&self) -> String {
         match self {
             Other::Revision { asked, commit } => format!("{asked} ({})", &commit[..10]),
-            Other::Wasmtime { asked, .. } => format!("this workspace on wasmtime {asked}"),
+            Other::Wasmtime { asked, .. } => format!("wasmtime {asked}"),
         }
     }
 

@@ -281,10 +281,9 @@ pub fn environment_line(environment: &Environment) -> String {
 /// What the session's runs were measured in turn with.
 fn build_line(before: &MeasuredBefore) -> String {
     let session::Against { name, environment, .. } = &before.build;
-    format!(
-        "measured in turn with, and judged against: {name}, on wasmtime {}",
-        environment.wasmtime
-    )
+    let named = format!("wasmtime {}", environment.wasmtime);
+    let on = if *name == named { String::new() } else { format!(", on {named}") };
+    format!("measured in turn with, and judged against: {name}{on}")
 }
 
 fn cells(row: &Judged) -> [String; 6] {

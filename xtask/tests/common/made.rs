@@ -143,15 +143,16 @@ impl Made {
 
     /// The text of `session.json`.
     pub fn header(&self) -> String {
-        let against = self.against.map(|name| {
-            let (environment, absent) = (&self.environment, &self.absent);
-            json!({"name": format!("{name} (0123456789)"), "argument": format!("--against {name}"),
-                "environment": environment, "absent": absent})
-        });
-        let header = json!({
-            "against": against, "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
+        let mut header = json!({
+            "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
             "environment": self.environment, "absent": self.absent,
         });
+        if let Some(name) = self.against {
+            header["against"] = json!({
+                "name": format!("{name} (0123456789)"), "argument": format!("--against {name}"),
+                "environment": self.environment, "absent": self.absent,
+            });
+        }
         header.to_string()
     }
 
