@@ -389,20 +389,11 @@ impl<'a> Measurement<'a> {
         (self.records.len(), self.left().len())
     }
 
-    /// The runs of the scenarios' rounds that have not been carried out. Two builds carry out the
-    /// same run one right after the other, in an order that chance decides: whatever happens on the
-    /// machine happens to both.
+    /// The runs of the scenarios' rounds that have not been carried out.
     fn left(&self) -> Vec<(Run, Side)> {
         let seed = self.header.seed;
-        let mut order = Random::new(seed ^ ORDER_OF_SIDES);
-        let runs = Plan::of(&self.scenarios, seed).runs.into_iter();
-        let mut visits: Vec<(Run, Side)> = runs
-            .flat_map(|run| {
-                let mut sides = self.sides(&self.scenarios[run.scenario]).to_vec();
-                order.shuffle(&mut sides);
-                sides.into_iter().map(move |side| (run, side))
-            })
-            .collect();
+        let runs = Plan::of(&self.scenarios, seed).runs;
+        let mut visits = in_turn(runs, |run| self.sides(&self.scenarios[run.scenario]), seed);
         visits.retain(|(run, side)| {
             let scenario = self.scenarios[run.scenario].title();
             !self.records.iter().any(|record| {
@@ -464,6 +455,18 @@ impl<'a> Measurement<'a> {
             self.header.seed
         )
     }
+}
+
+/// Every run by each of its sides. Two builds carry out the same run one right after the other, in an
+/// order that chance decides: whatever happens on the machine happens to both.
+fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -> Vec<(Run, Side)> {
+    let mut order = Random::new(seed ^ ORDER_OF_SIDES);
+    let visits = runs.into_iter().flat_map(|run| {
+        let mut sides = sides(&run).to_vec();
+        order.shuffle(&mut sides);
+        sides.into_iter().map(move |side| (run, side))
+    });
+    visits.collect()
 }
 
 fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
@@ -841,6 +844,30 @@ ladder = [64, 128, 256, 512, 1024]
         refuse(&stripped, |p| (p.registered, p.deregistered) = (Some(100), Some(100)), unstripped);
         let other = "its unwinder is /lib/libunwind.so.1, the session's is /lib/libgcc_s.so.1";
         refuse(&kept, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned(), other);
+    }
+
+    /// Both builds visit a place one after the other, either of them first about as often.
+    #[test]
+    fn two_builds_are_measured_in_turn() {
+        let scenarios = [scenario("keep"), crate::selection::tooth("planted-cpu-linear").unwrap()];
+        let runs = Plan::of(&scenarios, 7).runs;
+        let n_compared = runs.iter().filter(|run| run.scenario == 0).count();
+        let both = |run: &Run| -> &'static [Side] {
+            if run.scenario == 0 { &[Side::Now, Side::Before] } else { &[Side::Now] }
+        };
+        let visits = in_turn(runs.clone(), both, 7);
+        assert_eq!(visits.len(), runs.len() + n_compared);
+        let mut rest = visits.as_slice();
+        let mut n_now_first = 0;
+        for run in runs {
+            let (own, others) = rest.split_at(both(&run).len());
+            assert!(own.iter().all(|(visited, _)| *visited == run));
+            assert!(own.len() == 1 || own[0].1 != own[1].1);
+            n_now_first += usize::from(own.len() == 2 && own[0].1 == Side::Now);
+            rest = others;
+        }
+        assert!((n_compared / 5..=n_compared - n_compared / 5).contains(&n_now_first));
+        assert_eq!(in_turn(Plan::of(&scenarios, 7).runs, both, 7), visits);
     }
 
     #[test]
