@@ -143,12 +143,24 @@ impl Bench<'_> {
     fn describe_by(&self, runner: &Runner) -> anyhow::Result<(Environment, Vec<Absent>)> {
         let mut environment = None;
         let mut absent = Vec::new();
-        let request = Request::Describe { metrics: Metric::ALL.to_vec() };
-        let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
-            Message::Environment(said) => environment = Some(*said),
-            Message::Absent(said) => absent.push(said),
-            _ => {}
-        });
+        let mut metrics = Metric::ALL.to_vec();
+        let answer = loop {
+            let request = Request::Describe { metrics: metrics.clone() };
+            let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
+                Message::Environment(said) => environment = Some(*said),
+                Message::Absent(said) => absent.push(said),
+                _ => {}
+            });
+            // A runner of older sources refuses a request that names a metric it does not know.
+            let unknown = |metric: &Metric| match &answer {
+                Err(RunFailure::Refused(error)) => error.contains(&format!("variant `{metric}`")),
+                _ => false,
+            };
+            match metrics.iter().position(unknown) {
+                Some(place) => drop(metrics.remove(place)),
+                None => break answer,
+            }
+        };
         answer.map_err(|failure| stop(failure, "describe this machine"))?;
         let environment = environment.context("the runner did not describe this machine")?;
         runner.check_preload(&environment)?;
