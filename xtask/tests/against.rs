@@ -54,14 +54,28 @@ impl Clone {
         self.git(&["commit", "--quiet", "--all", "--message", "runner: dearer loads"]);
     }
 
-    /// The exit code and the report of `regress` over the last commit.
-    fn regress(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    fn xtask(&self, arguments: &[&str]) -> Command {
         let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
         xtask.args(["regress", "--sources"]).arg(self.sources()).args(arguments);
-        let output = xtask.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), said + &String::from_utf8_lossy(&output.stderr))
+        xtask
     }
+
+    /// The exit code and the report of `regress` over the last commit.
+    fn regress(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        said(&mut self.xtask(arguments))
+    }
+
+    /// The same of what is refused before anything is measured, which no other session on this
+    /// machine delays.
+    fn refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        said(self.xtask(arguments).env("TMPDIR", self.folder.path()))
+    }
+}
+
+fn said(xtask: &mut Command) -> (Option<i32>, String) {
+    let output = xtask.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), said + &String::from_utf8_lossy(&output.stderr))
 }
 
 /// `FACTOR` is by how much the load number `n` is dearer than one is on average, by the counter that
@@ -156,9 +170,22 @@ fn a_revision_that_is_not_there_is_a_usage_error() {
     for (bisect, expected) in [(None, 2), (Some("--bisect"), 128)] {
         let mut arguments = vec!["load-bytes", "--against", "gone"];
         arguments.extend(bisect);
-        let (code, said) = clone.regress(&arguments);
+        let (code, said) = clone.refused(&arguments);
         assert_eq!(code, Some(expected), "{said}");
         assert!(said.contains("there is no such revision"), "{said}");
+    }
+}
+
+/// The other build does not outlive the program, and parts are judged against baselines.
+#[test]
+fn a_session_of_two_builds_is_neither_taken_up_nor_divided() {
+    let clone = Clone::new();
+    for other in [["--against", "HEAD"], ["--against-wasmtime", "48.0.8"]] {
+        for with in [["--resume"].as_slice(), &["--shard", "1/2"]] {
+            let (code, said) = clone.refused(&[&other[..], with].concat());
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("cannot be used with"), "{said}");
+        }
     }
 }
 
@@ -166,7 +193,7 @@ fn a_revision_that_is_not_there_is_a_usage_error() {
 fn an_odd_wasmtime_is_a_usage_error() {
     let clone = Clone::new();
     for odd in ["latest", "48", "48.0", "48.0.x", "path:.", "path:/gone", "git:main", "git:"] {
-        let (code, said) = clone.regress(&["load-bytes", "--against-wasmtime", odd]);
+        let (code, said) = clone.refused(&["load-bytes", "--against-wasmtime", odd]);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains("cannot use --against-wasmtime"), "{said}");
     }

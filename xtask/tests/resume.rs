@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use durable::{BLIND, Project, Said, alone, said, whole_lines};
 use loadline_scenario::Random;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Every run that was planned, once; failed ones that were carried out anew, only as they ended.
 fn assert_is_whole(session: &Path) {
@@ -231,13 +231,25 @@ fn runs_of_something_else_are_not_added() {
     fs::write(&scenario, asked.replace("functions = 2", "functions = 3")).unwrap();
     refused("the scenario two was edited");
 
-    // What only `baseline` plans has no verdict to end with.
+    // What only `baseline` plans has no verdict to end with; another build is gone.
     let mut other = written;
+    let environment = other["environment"].clone();
     other["asked"] = Value::Null;
-    fs::write(&header, other.to_string()).unwrap();
-    let said = project.run(&["regress", "--resume", session.to_str().unwrap()]);
-    assert_eq!(said.code, Some(2), "{}", said.stderr);
-    assert!(said.stderr.contains("it is no session of regress"), "{}", said.stderr);
+    let mut refused = |against: Value, expected: &str| {
+        other["against"] = against;
+        fs::write(&header, other.to_string()).unwrap();
+        let said = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+        assert_eq!(said.code, Some(2), "{}", said.stderr);
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+        let none = project.run(&["regress", "--resume"]);
+        assert_eq!(none.code, Some(7), "{}", none.stderr);
+    };
+    refused(Value::Null, "it is no session of regress");
+    let build = json!({
+        "name": "main (0123456789)", "argument": "--against main",
+        "environment": environment, "absent": [],
+    });
+    refused(build, "it measured two builds, and that of main (0123456789) is gone");
 }
 
 /// A session killed while it measures rounds that were added goes on with as many.
