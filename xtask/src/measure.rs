@@ -1,7 +1,7 @@
 //! Carries out a plan: prepares the artifacts, runs every run in a fresh process, saves what it
 //! said, and gathers the rounds of each series.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -406,14 +406,11 @@ impl<'a> Measurement<'a> {
         let seed = self.header.seed;
         let runs = Plan::of(&self.scenarios, seed).runs;
         let mut visits = in_turn(runs, |run| self.sides(&self.scenarios[run.scenario]), seed);
+        let done = self.records.iter().map(|r| (r.scenario.as_str(), r.modules, r.round, r.side));
+        let done: HashSet<_> = done.collect();
+        let titles: Vec<String> = self.scenarios.iter().map(Scenario::title).collect();
         visits.retain(|(run, side)| {
-            let scenario = self.scenarios[run.scenario].title();
-            !self.records.iter().any(|record| {
-                record.round == run.round
-                    && record.modules == run.modules
-                    && record.side == *side
-                    && record.scenario == scenario
-            })
+            !done.contains(&(titles[run.scenario].as_str(), run.modules, run.round, *side))
         });
         visits
     }

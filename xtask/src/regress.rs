@@ -105,18 +105,19 @@ pub fn carry_out(
 ) -> anyhow::Result<Exit> {
     measurement.run()?;
     let budget = Duration::from_secs(asked.budget);
-    loop {
-        let undecided = report(&measurement.measured(), baselines).undecided();
+    let (measured, report) = loop {
+        let measured = measurement.measured();
+        let report = report(&measured, baselines);
+        let undecided = report.undecided();
         let added = measurement.add_rounds(&undecided, MOST_ROUNDS, budget);
         if added == 0 {
-            break;
+            break (measured, report);
         }
         eprintln!("more rounds for {} ({added} runs)", undecided.join(", "));
         measurement.run()?;
-    }
+    };
     measurement.close()?;
-    let measured = measurement.measured();
-    say(&measured, &report(&measured, baselines), &strictness.or_asked(asked))
+    say(&measured, &report, &strictness.or_asked(asked))
 }
 
 /// Rounds after which an undecided series stays so.

@@ -65,7 +65,7 @@ pub struct Against {
 }
 
 /// Which of a session's builds a run belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The one that is judged.
