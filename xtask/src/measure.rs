@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::{
-    Absence, Absent, Command, Environment, LoadFrom, Measure, Message, Metric, Modules, Phase,
-    Plan, Planted, Prepare, Proof, Random, Reading, Request, Run, Sample, Scenario, Scope,
+    Absence, Absent, Command, Environment, LoadFrom, Means, Measure, Message, Metric, Modules,
+    Phase, Plan, Planted, Prepare, Proof, Random, Reading, Request, Run, Sample, Scenario, Scope,
     SeriesName, Subject, Tables,
 };
 
@@ -281,6 +281,7 @@ impl Bench<'_> {
             seed: Random::new(seed ^ run.round as u64).next_u64(),
             metrics: scenario.metrics(),
             cache: self.project.corpora(),
+            means: Means::Clock,
         });
         let started = Instant::now();
         let mut proof = None;

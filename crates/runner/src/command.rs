@@ -284,7 +284,7 @@ mod tests {
 
     use std::collections::BTreeMap;
 
-    use loadline_scenario::Subject;
+    use loadline_scenario::{Means, Subject};
     use tempfile::TempDir;
 
     use super::*;
@@ -325,6 +325,7 @@ mod tests {
                 seed: 0,
                 metrics: METRICS.to_vec(),
                 cache: PathBuf::new(),
+                means: Means::Clock,
             };
             measure(&request, &self.command).map_err(|error| error.to_string())
         }

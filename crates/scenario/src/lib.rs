@@ -20,7 +20,8 @@ pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, Unknow
 pub use plan::{Plan, Run};
 pub use random::Random;
 pub use sample::{
-    Absent, CommandProof, Environment, Measure, Message, Prepare, Proof, Request, Sample, Scope,
+    Absent, CommandProof, Environment, Means, Measure, Message, Prepare, Proof, Request, Sample,
+    Scope,
 };
 pub use scenario::{
     Control, Expiry, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario,

@@ -55,6 +55,32 @@ pub struct Measure {
     pub metrics: Vec<Metric>,
     /// The folder of all cached corpora, as given to [`Prepare`].
     pub cache: PathBuf,
+    /// What watches the process. Left out where it is [`Means::Clock`], so that runners of older
+    /// sources understand the request.
+    #[serde(default, skip_serializing_if = "Means::is_clock")]
+    pub means: Means,
+}
+
+/// What watches a run. What disturbs the clock is counted in runs of its own.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// Counters that cost next to nothing beside what is measured; times are taken.
+    #[default]
+    Clock,
+    /// Every operation is counted, whatever that costs; no time is taken.
+    Count,
+    /// valgrind's callgrind counts every instruction; no time is taken.
+    Callgrind,
+}
+
+impl Means {
+    /// Whether times are taken.
+    pub fn is_clock(&self) -> bool {
+        *self == Means::Clock
+    }
 }
 
 /// One line of the runner's answer. The last line is `Done` or `Failed`; an answer that ends with
