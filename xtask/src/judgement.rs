@@ -13,7 +13,7 @@ use loadline_scenario::{
 };
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
-use crate::measure::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
+use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 
 /// One judged series.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use loadline_scenario::{Scenario, Subject};
 use crate::cli;
 use crate::exit::{Exit, ended};
 use crate::judgement::{self, Judged, Teeth, control_title};
-use crate::measure::Measured;
+use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, say};
 use crate::report::Report;
@@ -204,7 +204,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         let unknown = |absent: &loadline_scenario::Absent| !whole.absent.contains(absent);
         let absent: Vec<_> = part.absent.into_iter().filter(unknown).collect();
         whole.absent.extend(absent);
-        let of_suite = |m: &crate::measure::MeasuredScenario| {
+        let of_suite = |m: &crate::measured::MeasuredScenario| {
             whole.scenarios.is_empty() || !matches!(m.scenario.subject, Subject::Planted(_))
         };
         let own: Vec<_> = part.scenarios.into_iter().filter(of_suite).collect();

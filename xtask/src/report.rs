@@ -8,7 +8,7 @@ use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
 
 use crate::exit::Exit;
 use crate::judgement::{Against, Judged, Outcome, Teeth};
-use crate::measure::{Measured, MeasuredBefore};
+use crate::measured::{Measured, MeasuredBefore};
 use crate::session;
 use crate::shard::Shard;
 

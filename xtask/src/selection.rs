@@ -1,14 +1,16 @@
 //! Which scenarios a command measures, with their variants and controls.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context;
-use loadline_scenario::{Control, Planted, PlantedWork, Scenario, Variant};
+use loadline_scenario::{
+    Control, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Variant,
+};
 
 use crate::cli::Selection;
 use crate::exit::{Exit, ended};
 use crate::judgement::{control_title, planted as names};
-use crate::measure::planted;
 use crate::project::Project;
 use crate::session::{Header, RunRecord};
 
@@ -146,4 +148,32 @@ const TEETH: [(&str, PlantedWork, u8); 5] = [
 fn plant(&(name, work, quadratic_percent): &(&str, PlantedWork, u8)) -> Scenario {
     let largest = const { std::num::NonZeroUsize::new(4096).expect("not zero") };
     planted(name, Planted { work, quadratic_percent, largest }, &PLANTED_LADDER, 1)
+}
+
+/// A scenario of planted work over `ladder`, by which a session proves that it can see.
+fn planted(name: &str, planted: Planted, ladder: &[usize], processes: usize) -> Scenario {
+    let judge = match planted.work {
+        PlantedWork::Cpu => vec![
+            SeriesName::new(Phase::Work, Metric::TaskClock),
+            SeriesName::new(Phase::Work, Metric::Instructions),
+        ],
+        PlantedWork::Pages => vec![
+            SeriesName::new(Phase::Work, Metric::PageFaults),
+            SeriesName::new(Phase::Work, Metric::ResidentBytes),
+        ],
+    };
+    Scenario {
+        name: name.to_owned(),
+        variant: Variant::default(),
+        question: "Does this session see planted growth?".to_owned(),
+        expectation: "What was planted.".to_owned(),
+        subject: Subject::Planted(planted),
+        judge,
+        observe: Vec::new(),
+        processes,
+        ladder: ladder.to_vec(),
+        timeout: Duration::from_secs(120),
+        control: None,
+        known_growth: Vec::new(),
+    }
 }

@@ -414,6 +414,22 @@ pub mod tests {
 
     use super::*;
 
+    const SCENARIO: &str = r#"
+format = 1
+question = "Does every run do what it was asked for?"
+expectation = "It does."
+lifecycle = "unload-oldest-first"
+unwinds_before_unload = 2
+judge = ["unload/task-clock"]
+ladder = [64, 128, 256, 512, 1024]
+"#;
+
+    /// A scenario with its tables kept or stripped.
+    pub fn scenario(tables: &str) -> Scenario {
+        let changes = std::collections::BTreeMap::from([("tables".to_owned(), tables.to_owned())]);
+        Scenario::parse_with("honest", SCENARIO, &changes).unwrap()
+    }
+
     /// A machine whose every field reads `?`.
     pub fn environment() -> Environment {
         let fields = "loadline wasmtime wasmtime_features cranelift isa isa_flags build \

@@ -1,0 +1,75 @@
+//! How many modules fit this machine: mappings, descriptors.
+
+use loadline_scenario::{Environment, LoadFrom, Modules, Scenario, Subject};
+
+use crate::exit::{Exit, ended};
+
+/// Takes away the rungs that would end at a limit of this machine instead of measuring.
+///
+/// # Errors
+/// When too few are left to judge a growth.
+pub fn leave_out_what_does_not_fit(
+    scenarios: &mut [Scenario],
+    environment: &Environment,
+) -> anyhow::Result<Vec<String>> {
+    let mut left_out = Vec::new();
+    for scenario in scenarios {
+        let Subject::Modules(subject) = &scenario.subject else { continue };
+        let (limit, reason) = largest_that_fits(subject, environment);
+        let fits = scenario.ladder.iter().filter(|&&n| n <= limit).count();
+        if fits < scenario.ladder.len() {
+            let title = scenario.title();
+            let rungs = &scenario.ladder[fits..];
+            left_out.push(format!("{title}: N = {rungs:?} left out, {reason}"));
+            scenario.ladder.truncate(fits);
+        }
+        if scenario.ladder.len() < loadline_scenario::scenario::FEWEST_RUNGS {
+            let title = scenario.title();
+            let text = format!("cannot measure {title}: too few rungs fit this machine, {reason}");
+            return Err(ended(Exit::CouldNotMeasure, text));
+        }
+    }
+    Ok(left_out)
+}
+
+/// The largest N within the machine's limits, and the limit that sets it. A module loaded from bytes
+/// takes two mappings, from a file three and a descriptor; a tenth is left for everything else.
+fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let mappings = if subject.load_from == LoadFrom::File { 3 } else { 2 };
+    let by_mappings = number(&environment.max_map_count).map(|limit| {
+        (limit / 10 * 9 / mappings, format!("vm.max_map_count is {limit} (sysctl raises it)"))
+    });
+    let by_descriptors = number(&environment.descriptor_limit)
+        .filter(|_| subject.load_from == LoadFrom::File)
+        .map(|limit| {
+            (limit / 10 * 9, format!("the descriptor limit is {limit} (ulimit -n raises it)"))
+        });
+    let both = by_mappings.into_iter().chain(by_descriptors);
+    both.min_by_key(|(n, _)| *n).unwrap_or((usize::MAX, String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::session::tests::scenario;
+
+    #[test]
+    fn rungs_beyond_the_machines_limits_are_left_out_and_named() {
+        let environment = |mappings: &str| Environment {
+            max_map_count: mappings.to_owned(),
+            ..crate::session::tests::environment()
+        };
+        let fit = |mappings| {
+            let mut scenarios = [scenario("keep")];
+            let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment(mappings));
+            left_out.map(|left_out| (scenarios[0].ladder.len(), left_out.join(" ")))
+        };
+        assert_eq!(fit("65530").unwrap(), (5, String::new()));
+        assert_eq!(fit("unknown (no such file)").unwrap(), (5, String::new()));
+        let error = fit("2000").unwrap_err().to_string();
+        assert!(error.contains("vm.max_map_count is 2000"), "{error}");
+    }
+}
