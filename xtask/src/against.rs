@@ -52,11 +52,11 @@ impl Builds {
         arguments: &Regress,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
-        let unwinder = &arguments.selection.unwinder;
+        let surroundings = &arguments.selection.surroundings();
         let sources = sources(project, arguments)?;
         let other = Other::read(&sources, arguments)?;
         if other.is_none() && arguments.sources.is_none() {
-            let now = Runner::build(project, unwinder, interrupt)?;
+            let now = Runner::build(project, surroundings, interrupt)?;
             return Ok(Builds { now, before: None, _folder: None });
         }
         let yard = Yard::open(project, interrupt)?;
@@ -75,7 +75,7 @@ impl Builds {
         let now = kept.map_err(|error| {
             ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
-        let now = Runner::at(now, unwinder, interrupt)?;
+        let now = Runner::at(now, surroundings, interrupt)?;
         let Some(other) = other else {
             return Ok(Builds { now, before: None, _folder: Some(folder) });
         };
@@ -98,7 +98,7 @@ impl Builds {
             let text = format!("cannot build the runner of {name}: {error:#}");
             ended(Exit::DoesNotBuild, text)
         })?;
-        let runner = Runner::at(program, unwinder, interrupt)?;
+        let runner = Runner::at(program, surroundings, interrupt)?;
         let argument = other.argument();
         let folder = Some(folder);
         let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();

@@ -42,7 +42,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
         read(&project, &scenario.name)?;
     }
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let runner = Runner::build(&project, &arguments.selection.unwinder, &interrupt)?;
+    let runner = Runner::build(&project, &arguments.selection.surroundings(), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let mut all = selection::teeth(&scenarios);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::runner::Surroundings;
 use crate::session::Asked;
 use crate::shard::Shard;
 
@@ -48,6 +49,11 @@ pub struct Selection {
     /// The unwinder to measure under: the machine's own, or a library to preload into the runner
     #[arg(long, value_name = "host|PATH", default_value = "host")]
     pub unwinder: String,
+
+    /// Keep the measured processes on these processors, as in 0,1 (default: wherever the system
+    /// puts them)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub processors: Vec<usize>,
 
     /// The repository with xtask/scenarios and baselines (default: the one this was built from)
     #[arg(long, value_name = "DIR")]
@@ -105,7 +111,7 @@ pub struct Regress {
         long,
         value_name = "SESSION",
         num_args = 0..=1,
-        conflicts_with_all = ["names", "set", "unwinder", "seed", "baseline", "budget", "shard"]
+        conflicts_with_all = ["names", "set", "unwinder", "processors", "seed", "baseline", "budget", "shard"]
     )]
     pub resume: Option<Option<PathBuf>>,
 
@@ -128,6 +134,14 @@ pub struct Strictness {
     /// Exit with 5 when a series has no baseline for this environment
     #[arg(long)]
     pub require_baseline: bool,
+}
+
+impl Selection {
+    /// What the measured processes run under.
+    pub fn surroundings(&self) -> Surroundings {
+        let Selection { unwinder, processors, .. } = self;
+        Surroundings { unwinder: unwinder.clone(), processors: processors.clone() }
+    }
 }
 
 impl Strictness {

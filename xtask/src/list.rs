@@ -10,7 +10,7 @@ use crate::measure::Bench;
 use crate::out;
 use crate::project::Project;
 use crate::report::environment_line;
-use crate::runner::Runner;
+use crate::runner::{Runner, Surroundings};
 use crate::selection;
 
 /// Carries the command out.
@@ -28,7 +28,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         let text = format!("no scenario in {}", project.scenarios().display());
         return Err(ended(Exit::NothingSelected, text));
     }
-    let runner = Runner::build(&project, "host", &interrupt)?;
+    let runner = Runner::build(&project, &Surroundings::host(), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     out::line(environment_line(&environment))?;

@@ -63,7 +63,8 @@ impl Bench<'_> {
         let mut absent = Vec::new();
         let mut metrics = Metric::ALL.to_vec();
         let answer = loop {
-            let request = Request::Describe { metrics: metrics.clone() };
+            let processors = runner.processors().to_vec();
+            let request = Request::Describe { metrics: metrics.clone(), processors };
             let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
                 Message::Environment(said) => environment = Some(*said),
                 Message::Absent(said) => absent.push(said),
@@ -79,7 +80,12 @@ impl Bench<'_> {
                 None => break answer,
             }
         };
-        answer.map_err(|failure| stop(failure, "describe this machine"))?;
+        answer.map_err(|failure| match failure {
+            RunFailure::Refused(error) if error.starts_with("cannot stay on") => {
+                ended(Exit::Usage, format!("cannot use --processors: {error}"))
+            }
+            failure => stop(failure, "describe this machine"),
+        })?;
         let environment = environment.context("the runner did not describe this machine")?;
         runner.check_preload(&environment)?;
         Ok((environment, absent))
@@ -200,6 +206,7 @@ impl Bench<'_> {
             metrics: scenario.metrics(),
             cache: self.project.corpora(),
             means: Means::Clock,
+            processors: self.runner.processors().to_vec(),
         });
         let started = Instant::now();
         let mut proof = None;

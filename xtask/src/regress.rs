@@ -20,6 +20,7 @@ use crate::out;
 use crate::project::{Project, nearest};
 use crate::report::{Report, Strictness};
 use crate::resume;
+use crate::runner::Surroundings;
 use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
@@ -84,7 +85,10 @@ fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
     };
     let suite = || suite.iter().map(Planned::of).collect();
     Asked {
-        unwinder: from_anywhere(&arguments.selection.unwinder),
+        surroundings: Surroundings {
+            unwinder: from_anywhere(&arguments.selection.unwinder),
+            ..arguments.selection.surroundings()
+        },
         baseline: arguments.baseline.as_ref().map(from_anywhere),
         budget: arguments.budget,
         // To a bisection what stays undecided is not good.

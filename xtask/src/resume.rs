@@ -60,7 +60,7 @@ pub fn run(
     refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
     let mut baselines = Committed::read(project, &scenarios, asked.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
-    let runner = Runner::build(project, &asked.unwinder, interrupt)?;
+    let runner = Runner::build(project, &asked.surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     refuse(&folder, differences(&header, &environment, &absent, &runner.digest()?).into_iter())?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::{Environment, Message, Request};
+use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use crate::exit::{Exit, ended};
@@ -26,8 +27,35 @@ const LONGEST_LINE: u64 = 1 << 20;
 pub struct Runner {
     program: PathBuf,
     preload: Option<PathBuf>,
+    processors: Vec<usize>,
     interrupt: Interrupt,
 }
+
+/// What the processes that are measured run under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// `host`, or the library to preload.
+    pub unwinder: String,
+    /// The processors to stay on; all if empty.
+    #[serde(default)]
+    pub processors: Vec<usize>,
+}
+
+impl Surroundings {
+    /// The machine as it is.
+    pub fn host() -> Surroundings {
+        Surroundings { unwinder: "host".to_owned(), processors: Vec::new() }
+    }
+}
+
+/// glibc's malloc keeps small freed chunks in lists that it empties all at once, now and then: with
+/// the default of `mxfast` the cost of a drop is bumpy over N. Other C libraries do not read this.
+const TUNABLES: &str = "glibc.malloc.mxfast=0";
+
+/// The name the runner is started by: of one length wherever it lies, since the arguments stand on
+/// top of its stack.
+#[cfg(unix)]
+const NAME: &str = "loadline-runner";
 
 /// Why a request brought no whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +110,10 @@ impl Runner {
     /// When the build fails, or `unwinder` is no file that can be preloaded.
     pub fn build(
         project: &Project,
-        unwinder: &str,
+        surroundings: &Surroundings,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Runner> {
-        let built = Runner::at(PathBuf::new(), unwinder, interrupt)?;
+        let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
         let program = build_in(&project.workspace, None);
         // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
         interrupt.check()?;
@@ -99,8 +127,22 @@ impl Runner {
     ///
     /// # Errors
     /// When `unwinder` is no file that can be preloaded.
-    pub fn at(program: PathBuf, unwinder: &str, interrupt: &Interrupt) -> anyhow::Result<Runner> {
-        Ok(Runner { program, preload: preload(unwinder)?, interrupt: interrupt.clone() })
+    pub fn at(
+        program: PathBuf,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Runner> {
+        Ok(Runner {
+            program,
+            preload: preload(&surroundings.unwinder)?,
+            processors: surroundings.processors.clone(),
+            interrupt: interrupt.clone(),
+        })
+    }
+
+    /// The processors that its processes are to stay on; all if empty.
+    pub fn processors(&self) -> &[usize] {
+        &self.processors
     }
 
     /// The program's digest: runs of one session are runs of one program.
@@ -135,8 +177,8 @@ impl Runner {
 
     /// Sends `request` to a fresh process and gives `receive` every message but the last.
     ///
-    /// The process gets an empty environment, so that nothing of the caller's shell changes what is
-    /// measured, and its own process group, so that Ctrl-C reaches this program alone.
+    /// The process gets an environment of the allocator's settings alone, so that nothing of the
+    /// caller's shell changes what is measured, and its own process group, so that Ctrl-C reaches this program alone.
     pub fn ask(
         &self,
         request: &Request,
@@ -177,12 +219,16 @@ impl Runner {
 
     fn start(&self, request: &Request) -> Result<Child, String> {
         let mut command = Command::new(&self.program);
-        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_clear().env("GLIBC_TUNABLES", TUNABLES);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(preload) = &self.preload {
             command.env("LD_PRELOAD", preload);
         }
         #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        {
+            use std::os::unix::process::CommandExt;
+            command.arg0(NAME).process_group(0);
+        }
         let shown = self.program.display();
         let mut child =
             command.spawn().map_err(|error| format!("cannot start {shown}: {error}"))?;
@@ -347,12 +393,18 @@ mod tests {
             shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             assert!(shell.wait().unwrap().success());
             let interrupt = Interrupt::default();
-            Fake { folder, runner: Runner { program, preload: None, interrupt } }
+            Fake {
+                folder,
+                runner: Runner { program, preload: None, processors: Vec::new(), interrupt },
+            }
         }
 
         fn ask(&self, timeout: Duration) -> Result<usize, RunFailure> {
             // Longer than a pipe holds.
-            let request = Request::Describe { metrics: vec![Metric::PageFaults; 20_000] };
+            let request = Request::Describe {
+                metrics: vec![Metric::PageFaults; 20_000],
+                processors: Vec::new(),
+            };
             let mut messages = 0;
             let answer = self.runner.ask(&request, timeout, |_| messages += 1);
             assert!(!self.is_alive(), "the process has outlived its answer");
@@ -433,7 +485,7 @@ mod tests {
         let fake = Fake::new("exec sleep 600");
         let (runner, interrupt) = (fake.runner.clone(), fake.runner.interrupt.clone());
         let asked = std::thread::spawn(move || {
-            let request = Request::Describe { metrics: Vec::new() };
+            let request = Request::Describe { metrics: Vec::new(), processors: Vec::new() };
             runner.ask(&request, LONG, |_| {})
         });
         while !fake.is_alive() {
@@ -448,7 +500,7 @@ mod tests {
     fn a_program_that_is_not_there_is_named() {
         let fake = Fake::new("");
         let runner = Runner { program: fake.folder.path().join("gone"), ..fake.runner.clone() };
-        let request = Request::Describe { metrics: Vec::new() };
+        let request = Request::Describe { metrics: Vec::new(), processors: Vec::new() };
         let answer = runner.ask(&request, LONG, |_| {}).unwrap_err();
         assert!(answer.to_string().starts_with("cannot start "), "{answer}");
     }

@@ -13,6 +13,7 @@ use anyhow::{Context, bail, ensure};
 use loadline_scenario::{Absent, Environment, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::runner::Surroundings;
 use crate::shard::Shard;
 
 /// The format of the two files.
@@ -86,8 +87,9 @@ impl Side {
 /// How `regress` was asked: what decides its verdicts beside the runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Asked {
-    /// `host`, or the library preloaded.
-    pub unwinder: String,
+    /// What the measured processes ran under.
+    #[serde(flatten)]
+    pub surroundings: Surroundings,
     /// The baseline insisted on.
     pub baseline: Option<String>,
     /// Seconds within which undecided series get more rounds.
@@ -433,7 +435,7 @@ ladder = [64, 128, 256, 512, 1024]
     /// A machine whose every field reads `?`.
     pub fn environment() -> Environment {
         let fields = "loadline wasmtime wasmtime_features cranelift isa isa_flags build \
-            unwinder_family unwinder_version unwinder_path libc kernel arch cpu caches processors \
+            unwinder_family unwinder_version unwinder_path libc kernel arch cpu caches processors affinity allocator started_with \
             perf_event_paranoid address_randomisation max_map_count descriptor_limit memory_bytes";
         let fields = fields.split_whitespace().map(|name| (name.to_owned(), "?".into()));
         serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap()

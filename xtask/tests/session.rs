@@ -377,3 +377,27 @@ fn a_full_disk_ends_a_session_and_keeps_what_is_saved() {
     let whole = saved.lines().rev().skip(1).map(serde_json::from_str::<Value>);
     assert!(whole.clone().count() > 3 && whole.into_iter().all(|line| line.is_ok()), "{saved}");
 }
+
+/// What surrounds a measured process is fixed and recorded.
+#[test]
+fn the_measured_process_is_isolated_and_the_session_says_how() {
+    let _alone = alone();
+    let project = Project::new();
+    let mut command = project.xtask(&["regress", "tiny", "--processors", "0"]);
+    let said = project.said(command.env("LOADLINE_OF_THE_CALLER", "1").output().unwrap());
+    if said.stderr.contains("offered on Linux only") {
+        println!("skipped: processors can be chosen on Linux only");
+        return;
+    }
+    let header = runs(&project, &said).with_file_name("session.json");
+    let header: Value = serde_json::from_str(&fs::read_to_string(header).unwrap()).unwrap();
+    let environment = &header["environment"];
+    assert_eq!(environment["affinity"], "0");
+    assert_eq!(environment["allocator"], "glibc.malloc.mxfast=0");
+    let started_with = environment["started_with"].as_str().unwrap();
+    assert_eq!(started_with, "arguments: loadline-runner; environment: GLIBC_TUNABLES");
+
+    let refused = project.run(&["regress", "tiny", "--processors", "1000000"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.refusal());
+    assert!(refused.stderr.contains("cannot use --processors"), "{}", refused.stderr);
+}

@@ -326,6 +326,7 @@ mod tests {
                 metrics: METRICS.to_vec(),
                 cache: PathBuf::new(),
                 means: Means::Clock,
+                processors: Vec::new(),
             };
             measure(&request, &self.command).map_err(|error| error.to_string())
         }

@@ -38,6 +38,9 @@ pub fn describe() -> Environment {
         cpu: cpu_model(),
         caches: caches(),
         processors: std::thread::available_parallelism().map_or_else(unknown, |n| n.to_string()),
+        affinity: status_row("Cpus_allowed_list"),
+        allocator: allocator(),
+        started_with: started_with(),
         perf_event_paranoid: sysctl("kernel/perf_event_paranoid"),
         address_randomisation: address_randomisation(),
         max_map_count: sysctl("vm/max_map_count"),
@@ -172,6 +175,32 @@ fn limits_row(name: &str) -> String {
     let row = text.lines().find_map(|line| line.strip_prefix(name));
     let soft = row.and_then(|row| row.split_whitespace().next());
     soft.map_or_else(|| missing("no such row in /proc/self/limits"), str::to_owned)
+}
+
+fn status_row(name: &str) -> String {
+    let text = match fs::read_to_string("/proc/self/status") {
+        Ok(text) => text,
+        Err(error) => return unknown(error),
+    };
+    let row = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    row.map_or_else(|| missing("no such row in /proc/self/status"), |row| row.trim().to_owned())
+}
+
+fn allocator() -> String {
+    let tunables = std::env::var("GLIBC_TUNABLES");
+    tunables.unwrap_or_else(|_| "the C library's own settings".to_owned())
+}
+
+/// The arguments as they are, of the environment the names: values may be long and are no secret of
+/// ours to tell.
+fn started_with() -> String {
+    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
+    let mut names: Vec<String> =
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    let arguments = arguments.collect::<Vec<_>>().join(" ");
+    let names = if names.is_empty() { "empty".to_owned() } else { names.join(" ") };
+    format!("arguments: {arguments}; environment: {names}")
 }
 
 fn memory() -> String {

@@ -41,7 +41,8 @@ fn answer() -> Result<(), String> {
     let request: Request = serde_json::from_str(&text)
         .map_err(|error| format!("cannot read the request: {error} (cargo xtask starts this)"))?;
     match request {
-        Request::Describe { metrics } => {
+        Request::Describe { metrics, processors } => {
+            process::stay_on(&processors)?;
             say(&Message::Environment(Box::new(environment::describe())));
             for (metric, availability) in Probe::open(&metrics).availability() {
                 if let Err(absence) = availability {
@@ -51,6 +52,7 @@ fn answer() -> Result<(), String> {
         }
         Request::Prepare(request) => prepare(&request)?,
         Request::Measure(request) => {
+            process::stay_on(&request.processors)?;
             let measured = measure::measure(&request).map_err(|error| chain(&error))?;
             say(&Message::Proof(measured.proof));
             measured.samples.into_iter().for_each(|sample| say(&Message::Sample(sample)));

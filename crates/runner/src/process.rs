@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code)]
 
+/// What this program is called by those who start it: always of one length, wherever it lies.
+#[cfg(target_os = "linux")]
+const PROGRAM: &str = "loadline-runner";
+
 /// Starts this program again with address randomisation off, where the system allows it; returns
 /// where it is off already or cannot be turned off.
 ///
@@ -22,10 +26,10 @@ pub fn fix_addresses() {
     let done = unsafe { libc::personality(wanted) };
     // SAFETY: as above.
     let now = unsafe { libc::personality(QUERY) };
-    let Ok(program) = std::env::current_exe() else { return };
     if done >= 0 && now & libc::ADDR_NO_RANDOMIZE != 0 {
         // Returns only where the program cannot be started again; then this process goes on.
-        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+        let mut again = std::process::Command::new("/proc/self/exe");
+        let _ = again.arg0(PROGRAM).args(std::env::args_os().skip(1)).exec();
     }
 }
 
@@ -97,6 +101,43 @@ fn end_group_with_parent() {
 /// Not offered on this platform.
 #[cfg(not(target_os = "linux"))]
 pub fn end_command_with_us(_command: &mut std::process::Command) {}
+
+/// Keeps this process, and every thread and program it starts, on these processors; on all it has if
+/// none is named.
+///
+/// # Errors
+/// When the system does not allow one of them.
+#[cfg(target_os = "linux")]
+pub fn stay_on(processors: &[usize]) -> Result<(), String> {
+    if processors.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: a set of processors is plain bits, of which none is set here.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for &processor in processors {
+        if processor >= libc::CPU_SETSIZE as usize {
+            return Err(format!("cannot stay on processor {processor}: there is no such number"));
+        }
+        // SAFETY: the number is within the set, as was just seen.
+        unsafe { libc::CPU_SET(processor, &mut set) };
+    }
+    // SAFETY: sched_setaffinity(2) reads as many bytes of the set as it is told, its own size.
+    let done = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
+    if done == 0 {
+        return Ok(());
+    }
+    let error = std::io::Error::last_os_error();
+    Err(format!("cannot stay on processors {processors:?}: {error} (is each of them in nproc's?)"))
+}
+
+/// Not offered on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn stay_on(processors: &[usize]) -> Result<(), String> {
+    match processors {
+        [] => Ok(()),
+        _ => Err("cannot stay on some processors: that is offered on Linux only".to_owned()),
+    }
+}
 
 /// Raises the soft limit of open descriptors to the hard one: modules loaded from files keep a
 /// descriptor each, and the usual soft limit is 1,024.

@@ -20,6 +20,9 @@ pub enum Request {
     Describe {
         /// The metrics whose counters are to be tried.
         metrics: Vec<Metric>,
+        /// The processors to stay on; all if empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        processors: Vec<usize>,
     },
     /// Compile the artifacts of a corpus into the cache, where they are not there yet.
     Prepare(Prepare),
@@ -59,6 +62,9 @@ pub struct Measure {
     /// sources understand the request.
     #[serde(default, skip_serializing_if = "Means::is_clock")]
     pub means: Means,
+    /// The processors to stay on; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processors: Vec<usize>,
 }
 
 /// What watches a run. What disturbs the clock is counted in runs of its own.
@@ -214,8 +220,14 @@ pub struct Environment {
     pub cpu: String,
     /// The sizes of its caches, from the first level on.
     pub caches: String,
-    /// Processors this process may use.
+    /// How many processors this process may use.
     pub processors: String,
+    /// Which ones, by number: `0-1`.
+    pub affinity: String,
+    /// What is fixed of the allocator: glibc's tunables, as the process was started with.
+    pub allocator: String,
+    /// The arguments and the names of the environment variables the process was started with.
+    pub started_with: String,
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: String,
     /// `on` or `off`.
