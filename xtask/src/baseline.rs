@@ -264,7 +264,12 @@ until = "wasmtime 52"
         Measured {
             environment,
             absent: Vec::new(),
-            scenarios: vec![MeasuredScenario { scenario, series, failures: Vec::new() }],
+            scenarios: vec![MeasuredScenario {
+                scenario,
+                series,
+                n_larger: 0,
+                failures: Vec::new(),
+            }],
             saved: "samples".into(),
             seed: 1,
             left_out: Vec::new(),

@@ -100,10 +100,10 @@ pub struct Regress {
     #[arg(long, conflicts_with = "resume")]
     pub bisect: bool,
 
-    /// Seconds of measuring within which undecided series get more rounds; the rounds of the
-    /// scenarios are measured in any case
-    #[arg(long, value_name = "SECONDS", default_value_t = 200)]
-    pub budget: u64,
+    /// Seconds of measuring within which undecided series get more rounds or a larger N; the rounds
+    /// of the scenarios are measured in any case (default: what the scenarios ask for, together)
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<u64>,
 
     /// Take up a session that was ended (default: the newest unfinished one): finished runs are
     /// kept, failed ones carried out anew; everything else is as the session was asked

@@ -4,9 +4,9 @@
 //! else the control measured beside it (times) or the growth the scenario states (counts).
 
 use loadline_growth::{
-    Case, CurveOptions, CurveVerdict, Estimate, Expect, JudgeOptions, Judgement, Kind, PairOptions,
-    PairVerdict, Rule, Series, Sight, Verdict, judge_curve, judge_pair, judge_suite,
-    sight_of_curves, sight_of_pairs,
+    Case, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions, Judgement, Kind,
+    PairOptions, PairVerdict, Rule, Series, Sight, Suspicion, Verdict, judge_curve, judge_pair,
+    judge_suite, sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
     Absence, Control, Environment, KnownGrowth, Metric, MetricKind, Scenario, SeriesName,
@@ -47,6 +47,10 @@ pub enum Outcome {
         other_tail: Option<Estimate>,
         /// What the other side costs at each of these N; empty where there is none.
         other_costs: Vec<(u64, f64)>,
+        /// How many rungs were added to decide.
+        n_larger: usize,
+        /// Whether one more could tell: the other side has it, or can be measured at it.
+        may_widen: bool,
     },
     /// No verdict, because there is no reading.
     NotJudged(Absence),
@@ -91,8 +95,8 @@ pub trait BaselineSource {
     fn insisted(&self) -> Option<&Baseline>;
 }
 
-/// How often a series may be asked about while rounds are added: after 5, 10 and 20.
-const LOOKS: u32 = 3;
+/// How often a series may be asked about: after 5, 10 and 20 rounds, and at two larger N.
+const LOOKS: u32 = 5;
 
 /// Judges every judged series of `measured`; all together, for the adjustment of p-values.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
@@ -129,6 +133,8 @@ struct Question<'a> {
     subject: Result<Series, NoSeries>,
     against: Against,
     other: Option<Series>,
+    n_larger: usize,
+    may_widen: bool,
     acceptance: Option<&'a Acceptance>,
     known: Option<&'a KnownGrowth>,
     has_no_baseline: bool,
@@ -162,6 +168,8 @@ impl<'a> Question<'a> {
             subject: subject(measured, name),
             against: Against::Nothing,
             other: None,
+            n_larger: measured.n_larger,
+            may_widen: true,
             acceptance: None,
             known: scenario.known(name, &environment.unwinder_family),
             has_no_baseline: accepted.is_none(),
@@ -198,6 +206,8 @@ impl<'a> Question<'a> {
             subject: subject(measured, name),
             against: Against::Build(before.build.name.clone()),
             other: None,
+            n_larger: measured.n_larger,
+            may_widen: true,
             acceptance: None,
             known: None,
             has_no_baseline: false,
@@ -235,6 +245,8 @@ impl<'a> Question<'a> {
         if compares || is_insisted {
             self.against = Against::Baseline;
             self.acceptance = accepted.superlinear.as_ref();
+            let next = self.subject.as_ref().map_or(0, |series| series.top_size() * 2);
+            self.may_widen = accepted.series.sizes().contains(&next);
             self.compare_with(accepted.series.clone());
             if !compares {
                 self.notes.push(format!(
@@ -303,7 +315,9 @@ impl<'a> Question<'a> {
         };
         let is_stated = self.against == Against::Expectation;
         let expect = is_stated.then_some(expect);
-        let options = JudgeOptions { expect, looks: LOOKS, ..JudgeOptions::default() };
+        let is_confirmed = self.n_larger > 0 && was_superlinear(new, self.n_larger);
+        let options =
+            JudgeOptions { expect, looks: LOOKS, is_confirmed, ..JudgeOptions::default() };
         Some(Case { new, old: self.other.as_ref(), options })
     }
 
@@ -343,6 +357,8 @@ impl<'a> Question<'a> {
             against: self.against.clone(),
             other_tail,
             other_costs: self.other.as_ref().map(medians).unwrap_or_default(),
+            n_larger: self.n_larger,
+            may_widen: self.may_widen,
         }
     }
 
@@ -377,9 +393,56 @@ impl<'a> Question<'a> {
                 notes.push(known_growth(known));
                 Verdict::Holds
             }
-            (verdict, _) => verdict,
+            (verdict, _) => self.once_confirmed(verdict, judgement, notes),
         }
     }
+
+    /// The verdict on a time that was looked at once more at a larger N: growth is larger there, a
+    /// step in cost is not. What was found before is never averaged away.
+    fn once_confirmed(
+        &self,
+        verdict: Verdict,
+        judgement: &Judgement,
+        notes: &mut Vec<String>,
+    ) -> Verdict {
+        let (Ok(new), Some(other)) = (&self.subject, &self.other) else { return verdict };
+        if self.n_larger == 0 || new.kind() != Kind::Time || judgement.decided_by != Rule::Pair {
+            return verdict;
+        }
+        if verdict == Verdict::Regressed {
+            notes.push(format!("confirmed at N = {}", new.top_size()));
+            return verdict;
+        }
+        if was_worse(new, other, self.n_larger) {
+            return Verdict::Inconclusive(Doubt::Suspect(Suspicion::NotConfirmed));
+        }
+        verdict
+    }
+}
+
+/// Whether the pair was worse before its `n_larger` largest sizes were added.
+fn was_worse(new: &Series, other: &Series, n_larger: usize) -> bool {
+    let before = (without_largest(new, n_larger), without_largest(other, n_larger));
+    let (Some(new), Some(other)) = before else { return false };
+    let options = PairOptions { looks: LOOKS, ..PairOptions::default() };
+    judge_pair(&new, &other, &options).verdict == PairVerdict::Worse
+}
+
+/// Whether the curve was superlinear before its `n_larger` largest sizes were added.
+fn was_superlinear(series: &Series, n_larger: usize) -> bool {
+    let before = without_largest(series, n_larger);
+    before.is_some_and(|before| {
+        judge_curve(&before, &CurveOptions::default()).verdict == CurveVerdict::Superlinear
+    })
+}
+
+/// The series as it was before its `n_larger` largest sizes were added.
+fn without_largest(series: &Series, n_larger: usize) -> Option<Series> {
+    let n_sizes = series.sizes().len().checked_sub(n_larger)?;
+    let sizes = series.sizes()[..n_sizes].to_vec();
+    let costs = series.costs()[..n_sizes].to_vec();
+    let before = Series::new(series.kind(), sizes, costs).ok()?;
+    Some(before.interleaved(series.is_interleaved()).exact(series.is_exact()))
 }
 
 /// What the curve of a count says by itself where growth is known: that it is really there.
@@ -531,4 +594,29 @@ pub fn teeth(measured: &Measured) -> Vec<Teeth> {
         teeth.push(Teeth { name, sight, scenarios });
     }
     teeth
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Growth that ends below the size that was added for confirmation was there, and is not
+    /// averaged away.
+    #[test]
+    fn growth_that_a_larger_size_does_not_show_is_remembered() {
+        let sizes: Vec<u64> = (4..=12).map(|k| 1 << k).collect();
+        let series = |cost: &dyn Fn(f64) -> f64| {
+            let jitter = [0.995, 1.0, 1.004, 0.998, 1.003];
+            let costs = sizes.iter().map(|&n| jitter.map(|j| j * cost(n as f64)).to_vec());
+            Series::new(Kind::Time, sizes.clone(), costs.collect()).unwrap().interleaved(true)
+        };
+        let linear = series(&|n| 1_000.0 * n);
+        let quadratic = series(&|n| 1_000.0 * n * (1.0 + n / 2048.0));
+        assert!(was_worse(&quadratic, &linear, 1));
+        assert!(!was_worse(&linear, &linear, 1));
+        assert!(!was_worse(&quadratic, &linear, 9));
+        assert_eq!(without_largest(&linear, 1).unwrap().top_size(), 2048);
+    }
 }

@@ -32,6 +32,27 @@ pub fn leave_out_what_does_not_fit(
     Ok(left_out)
 }
 
+/// Why `modules` of `scenario` do not fit this machine, if so. `resident` is what half as many have
+/// taken of memory, in bytes and at most.
+pub fn why_not(
+    scenario: &Scenario,
+    modules: usize,
+    resident: Option<f64>,
+    environment: &Environment,
+) -> Option<String> {
+    let Subject::Modules(subject) = &scenario.subject else { return None };
+    let (limit, reason) = largest_that_fits(subject, environment);
+    if modules > limit {
+        return Some(reason);
+    }
+    let memory = environment.memory_bytes.parse::<f64>().ok()?;
+    // Where memory grows quadratically, twice the modules take four times as much.
+    let wanted = 4.0 * resident?;
+    (wanted > memory / 2.0).then(|| {
+        format!("it may take {:.1} GB of the {:.1} GB available", wanted / 1e9, memory / 1e9)
+    })
+}
+
 /// The largest N within the machine's limits, and the limit that sets it. A module loaded from bytes
 /// takes two mappings, from a file three and a descriptor; a tenth is left for everything else.
 fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {

@@ -1,5 +1,6 @@
 //! Verb → file, exit code; nothing else.
 
+mod adaptive;
 mod against;
 mod baseline;
 mod baseline_file;

@@ -5,14 +5,16 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use loadline_scenario::scenario::LARGEST_MODULES;
 use loadline_scenario::{
     Absent, Environment, Means, Measure, Message, Metric, Plan, Prepare, Random, Request, Run,
     Scenario, Subject,
 };
 
+use crate::adaptive::Step;
 use crate::against::Before;
 use crate::exit::{Exit, ended};
-use crate::limits::leave_out_what_does_not_fit;
+use crate::limits::{leave_out_what_does_not_fit, why_not};
 use crate::measured::{Measured, is_compared};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -112,11 +114,7 @@ impl Bench<'_> {
         header.runner = Some(self.runner.digest()?);
         header.against = self.describe_before()?;
         let session = Session::create(&self.project.sessions(), &header)?;
-        self.prepare(self.runner, &scenarios)?;
-        if let Some(before) = self.before {
-            let of = || format!("the runner of {}", before.name);
-            self.prepare(&before.runner, &scenarios).with_context(of)?;
-        }
+        self.prepare_all(&scenarios)?;
         Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
     }
 
@@ -135,6 +133,14 @@ impl Bench<'_> {
         let mut measurement = Measurement::new(self, header, scenarios, session, records);
         measurement.records.retain(|record| !record.has_failed());
         Ok(measurement)
+    }
+
+    /// Compiles what the scenarios load, for every build that is measured.
+    fn prepare_all(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+        self.prepare(self.runner, scenarios)?;
+        let Some(before) = self.before else { return Ok(()) };
+        let of = || format!("the runner of {}", before.name);
+        self.prepare(&before.runner, scenarios).with_context(of)
     }
 
     /// Compiles what the scenarios load, each corpus once and at its largest N.
@@ -245,9 +251,8 @@ pub struct Measurement<'a> {
     scenarios: Vec<Scenario>,
     session: Session,
     records: Vec<RunRecord>,
-    /// The time spent in runs so far, and what was done in it.
-    measuring: Duration,
-    done: u64,
+    /// How many rungs were added above the ladder of each scenario.
+    n_larger: Vec<usize>,
 }
 
 impl<'a> Measurement<'a> {
@@ -258,10 +263,8 @@ impl<'a> Measurement<'a> {
         session: Session,
         records: Vec<RunRecord>,
     ) -> Measurement<'a> {
-        let measuring = records.iter().map(|record| record.seconds.max(0.0)).sum();
-        let measuring = Duration::try_from_secs_f64(measuring).unwrap_or_default();
-        let done = records.iter().map(|record| weight_of(record.modules)).sum();
-        Measurement { bench, header, scenarios, session, records, measuring, done }
+        let n_larger = header.scenarios.iter().map(|planned| planned.n_larger).collect();
+        Measurement { bench, header, scenarios, session, records, n_larger }
     }
 
     /// Carries out every round of the scenarios that has not been.
@@ -283,8 +286,6 @@ impl<'a> Measurement<'a> {
             self.session.save(&record)?;
             let now = format!("{} N = {}", scenario.title(), run.modules);
             progress.add(run_weight(run), &now);
-            self.measuring += Duration::from_secs_f64(record.seconds);
-            self.done += run_weight(run);
             self.records.push(record);
         }
         progress.finish();
@@ -299,10 +300,12 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// Saves the rounds that were added, before they are measured: a session that is taken up has as
-    /// many as it would have had.
+    /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
+    /// up has as many as it would have had.
     fn save_plan(&mut self) -> anyhow::Result<()> {
-        let planned: Vec<Planned> = self.scenarios.iter().map(Planned::of).collect();
+        let planned = self.scenarios.iter().zip(&self.n_larger);
+        let planned = planned.map(|(s, &n_larger)| Planned { n_larger, ..Planned::of(s) });
+        let planned: Vec<Planned> = planned.collect();
         if planned != self.header.scenarios {
             self.header.scenarios = planned;
             self.session.save_header(&self.header)?;
@@ -348,26 +351,109 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// Gives `titles` twice their rounds, up to `most`, as far as the time for that fits into
-    /// `budget` in the order given. Returns how many runs that adds.
-    pub fn add_rounds(&mut self, titles: &[String], most: usize, budget: Duration) -> usize {
-        let before = self.left().len();
-        let mut planned = self.measuring;
-        for title in titles {
-            let Some(scenario) = self.scenarios.iter_mut().find(|s| s.title() == *title) else {
-                continue;
-            };
-            let more = (2 * scenario.processes).min(most).saturating_sub(scenario.processes);
-            let is_twice = self.header.against.is_some() && is_compared(scenario);
-            let runs = more as u64 * if is_twice { 2 } else { 1 };
-            let weight: u64 = scenario.ladder.iter().map(|&n| weight_of(n)).sum::<u64>() * runs;
-            let time = self.measuring.mul_f64(weight as f64 / self.done.max(1) as f64);
-            if planned + time <= budget {
-                planned += time;
-                scenario.processes += more;
-            }
+    /// The time spent in runs so far.
+    pub fn measuring(&self) -> Duration {
+        self.records.iter().map(|record| seconds(record.seconds)).sum()
+    }
+
+    fn place(&self, title: &str) -> Option<usize> {
+        self.scenarios.iter().position(|scenario| scenario.title() == title)
+    }
+
+    /// Whether the scenario `title` has fewer rounds than `most`.
+    pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
+        self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
+    }
+
+    /// Whether a rung above the ladder of `title` may be added: fewer than `most` have been, and the
+    /// machine holds it. Where it does not, the session says so.
+    pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
+        let Some(place) = self.place(title) else { return false };
+        let Some(next) = self.next_rung(place) else { return false };
+        if self.n_larger[place] >= most {
+            return false;
         }
-        self.left().len() - before
+        let scenario = &self.scenarios[place];
+        let resident = self.largest_reading(title, Metric::ResidentBytes);
+        let longest = 4.0 * self.seconds_at(title, next / 2);
+        let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
+            let limit = scenario.timeout.as_secs();
+            (longest > limit as f64)
+                .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
+        });
+        let Some(why) = refusal else { return true };
+        let sentence = format!("{title}: not measured at N = {next}, which would settle it: {why}");
+        if !self.header.left_out.contains(&sentence) {
+            self.header.left_out.push(sentence);
+        }
+        false
+    }
+
+    fn next_rung(&self, place: usize) -> Option<usize> {
+        let top = *self.scenarios[place].ladder.last()?;
+        top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
+    }
+
+    /// The largest that any run of `title` has read of `metric`.
+    fn largest_reading(&self, title: &str, metric: Metric) -> Option<f64> {
+        let own = self.records.iter().filter(|record| record.scenario == title);
+        let samples = own.flat_map(|record| match &record.outcome {
+            Outcome::Finished { samples, .. } => samples.as_slice(),
+            Outcome::Failed { .. } => &[],
+        });
+        let readings = samples.filter(|sample| sample.metric == metric);
+        readings.filter_map(|sample| sample.reading.value()).max_by(f64::total_cmp)
+    }
+
+    /// What a run of `title` at `modules` has taken, on average and in seconds.
+    fn seconds_at(&self, title: &str, modules: usize) -> f64 {
+        let is_own = |r: &&RunRecord| r.scenario == title && r.modules == modules;
+        let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
+        own.iter().sum::<f64>() / own.len().max(1) as f64
+    }
+
+    /// How long `step` is expected to take for the scenario `title`, at most: at twice the N a
+    /// quadratic cost is four times as high.
+    pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
+        let Some(place) = self.place(title) else { return Duration::ZERO };
+        let scenario = &self.scenarios[place];
+        let time = match step {
+            Step::MoreRounds => {
+                let round: f64 = scenario.ladder.iter().map(|&n| self.seconds_at(title, n)).sum();
+                round * more_rounds(scenario, most_rounds) as f64
+            }
+            Step::LargerN => {
+                let top = scenario.ladder.last().map_or(0.0, |&n| self.seconds_at(title, n));
+                4.0 * top * scenario.processes as f64
+            }
+        };
+        seconds(time * self.sides(scenario).len() as f64)
+    }
+
+    /// Plans `step` for the scenario `title`.
+    pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
+        let Some(place) = self.place(title) else { return };
+        match (step, self.next_rung(place)) {
+            (Step::MoreRounds, _) => {
+                let more = more_rounds(&self.scenarios[place], most_rounds);
+                self.scenarios[place].processes += more;
+            }
+            (Step::LargerN, Some(next)) => {
+                self.scenarios[place].ladder.push(next);
+                self.n_larger[place] += 1;
+            }
+            (Step::LargerN, None) => {}
+        }
+    }
+
+    /// Compiles what rungs above the ladders load.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_larger(&self) -> anyhow::Result<()> {
+        let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
+        let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
+        self.bench.prepare_all(&larger)
     }
 
     /// What the records amount to so far.
@@ -384,9 +470,13 @@ impl<'a> Measurement<'a> {
         let (runs, scenarios) = (left.len(), self.scenarios.len());
         let against = self.header.against.as_ref();
         let against = against.map(|build| format!(", in turn with {}", build.name));
+        let further = self.header.asked.as_ref().map(|asked| {
+            format!(", up to {} s while series are undecided (--budget)", asked.budget)
+        });
         format!(
-            "plan: {runs} runs of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s; order by --seed {}",
+            "plan: {runs} runs of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s{}; order by --seed {}",
             against.unwrap_or_default(),
+            further.unwrap_or_default(),
             self.header.seed
         )
     }
@@ -420,6 +510,16 @@ const SECONDS_PER_WEIGHT: f64 = 85e-6;
 /// What a run costs beside the others, for the remaining time: a process, and then its modules.
 fn run_weight(run: &Run) -> u64 {
     weight_of(run.modules)
+}
+
+/// By how much twice the rounds, but at most `most`, are more than `scenario` has.
+fn more_rounds(scenario: &Scenario, most: usize) -> usize {
+    (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
+}
+
+/// A time that was measured or estimated; one that is none counts as nothing.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
 /// What a run over so many modules costs beside others.

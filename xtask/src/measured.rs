@@ -47,6 +47,8 @@ pub struct MeasuredScenario {
     pub scenario: Scenario,
     /// Its judged and observed series.
     pub series: BTreeMap<SeriesName, Rounds>,
+    /// How many of the rungs, the largest, were added while it was measured.
+    pub n_larger: usize,
     /// Runs that failed, one sentence each; a scenario with any is not judged.
     pub failures: Vec<String>,
 }
@@ -68,12 +70,21 @@ impl Measured {
         records: &[RunRecord],
         saved: PathBuf,
     ) -> Measured {
+        let n_larger = |scenario: &Scenario| {
+            let title = scenario.title();
+            let planned = header.scenarios.iter().find(|planned| planned.scenario == title);
+            planned.map_or(0, |planned| planned.n_larger)
+        };
+        let gather = |scenario: Scenario, side, absent| MeasuredScenario {
+            n_larger: n_larger(&scenario),
+            ..gather(scenario, side, records, absent)
+        };
         let before = header.against.as_ref().map(|build| {
             let compared = scenarios.iter().filter(|s| is_compared(s)).cloned();
-            let gathered = compared.map(|s| gather(s, Side::Before, records, &build.absent));
+            let gathered = compared.map(|s| gather(s, Side::Before, &build.absent));
             MeasuredBefore { build: build.clone(), scenarios: gathered.collect() }
         });
-        let gathered = scenarios.into_iter().map(|s| gather(s, Side::Now, records, &header.absent));
+        let gathered = scenarios.into_iter().map(|s| gather(s, Side::Now, &header.absent));
         Measured {
             environment: header.environment.clone(),
             absent: header.absent.clone(),
@@ -93,7 +104,7 @@ pub fn is_compared(scenario: &Scenario) -> bool {
 }
 
 /// The rounds of each series of `scenario`, as one build carried it out, out of all records.
-pub fn gather(
+fn gather(
     scenario: Scenario,
     side: Side,
     records: &[RunRecord],
@@ -121,7 +132,7 @@ pub fn gather(
     failures.extend(scenario.series().flat_map(|name| gaps(name, &own)));
     let series = scenario.series().map(|name| (name, rounds(&scenario.ladder, name, &own, absent)));
     let series = series.collect();
-    MeasuredScenario { scenario, series, failures }
+    MeasuredScenario { scenario, series, n_larger: 0, failures }
 }
 
 /// The records of one scenario by one build, by round. Of a run that failed and was carried out anew,

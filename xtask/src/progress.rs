@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// A log has no use for more.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// The progress of one job, in units of its own; on standard error.
 #[derive(Debug)]
@@ -12,8 +15,8 @@ pub struct Progress {
     what: &'static str,
     total: u64,
     done: Cell<u64>,
-    tenths_said: Cell<u64>,
     started: Instant,
+    said: Cell<Instant>,
     bar: Option<ProgressBar>,
 }
 
@@ -27,8 +30,8 @@ impl Progress {
             let style = style.expect("the template is a constant and was tried");
             ProgressBar::new(total).with_style(style).with_prefix(what)
         });
-        let (done, tenths_said) = (Cell::new(0), Cell::new(0));
-        Progress { what, total, done, tenths_said, started: Instant::now(), bar }
+        let now = Instant::now();
+        Progress { what, total, done: Cell::new(0), started: now, said: Cell::new(now), bar }
     }
 
     /// `units` more are done; `now` says what of.
@@ -39,16 +42,15 @@ impl Progress {
             bar.inc(units);
             return;
         }
-        let tenths = self.done.get() * 10 / self.total.max(1);
-        if tenths > self.tenths_said.replace(tenths) {
-            let seconds = self.started.elapsed().as_secs_f64();
-            let left = seconds * (10 - tenths.min(10)) as f64 / tenths as f64;
-            eprintln!(
-                "{}: {} % after {seconds:.0} s, about {left:.0} s left",
-                self.what,
-                tenths * 10
-            );
+        if self.said.get().elapsed() < BETWEEN_LINES {
+            return;
         }
+        self.said.set(Instant::now());
+        let seconds = self.started.elapsed().as_secs_f64();
+        let share = self.done.get().min(self.total) as f64 / self.total.max(1) as f64;
+        let left = if share > 0.0 { seconds * (1.0 - share) / share } else { f64::INFINITY };
+        let percent = share * 100.0;
+        eprintln!("{}: {percent:.0} % after {seconds:.0} s, about {left:.0} s left", self.what);
     }
 
     /// The job has ended; its bar goes away.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use loadline_scenario::{Environment, MetricKind, Scenario};
 
+use crate::adaptive::measure_until_sure;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
 use crate::cli::{self, Regress};
@@ -46,11 +47,11 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         return resume::run(arguments, session.as_deref(), &project, &interrupt);
     }
     let suite = selection::scenarios(&project, &arguments.selection)?;
-    let asked = asked(arguments, &suite);
     let scenarios = match arguments.shard {
         Some(shard) => shard::part_of(shard, &suite)?,
-        None => suite,
+        None => suite.clone(),
     };
+    let asked = asked(arguments, &suite, &scenarios);
     let insisted_on = arguments.baseline.as_deref();
     let mut baselines = Committed::read(&project, &scenarios, insisted_on)?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
@@ -77,7 +78,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
 }
 
 /// What the session has to remember of how it was asked.
-fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
+fn asked(arguments: &Regress, suite: &[Scenario], scenarios: &[Scenario]) -> Asked {
     // Whoever takes the session up may stand in another folder.
     let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
         Ok(path) if path.is_file() => path.display().to_string(),
@@ -90,7 +91,7 @@ fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
             ..arguments.selection.surroundings()
         },
         baseline: arguments.baseline.as_ref().map(from_anywhere),
-        budget: arguments.budget,
+        budget: arguments.budget.unwrap_or_else(|| budget_of(scenarios)),
         // To a bisection what stays undecided is not good.
         strict: arguments.strictness.strict || arguments.bisect,
         require_baseline: arguments.strictness.require_baseline,
@@ -98,7 +99,13 @@ fn asked(arguments: &Regress, suite: &[Scenario]) -> Asked {
     }
 }
 
-/// Measures what is left, then more rounds of what stays undecided, and judges.
+/// The time that the scenarios ask for, and some for the growth planted beside them.
+fn budget_of(scenarios: &[Scenario]) -> u64 {
+    const SECONDS_FOR_TEETH: u64 = 20;
+    SECONDS_FOR_TEETH + scenarios.iter().map(|scenario| scenario.budget.as_secs()).sum::<u64>()
+}
+
+/// Measures what is left, then more of what stays undecided, and judges.
 ///
 /// # Errors
 /// When a run cannot be saved, or the program is interrupted.
@@ -108,25 +115,12 @@ pub fn carry_out(
     asked: &Asked,
     strictness: &cli::Strictness,
 ) -> anyhow::Result<Exit> {
-    measurement.run()?;
     let budget = Duration::from_secs(asked.budget);
-    let (measured, report) = loop {
-        let measured = measurement.measured();
-        let report = report(&measured, baselines);
-        let undecided = report.undecided();
-        let added = measurement.add_rounds(&undecided, MOST_ROUNDS, budget);
-        if added == 0 {
-            break (measured, report);
-        }
-        eprintln!("more rounds for {} ({added} runs)", undecided.join(", "));
-        measurement.run()?;
-    };
+    let judge = |measured: &Measured| report(measured, baselines);
+    let (measured, report) = measure_until_sure(&mut measurement, judge, budget)?;
     measurement.close()?;
     say(&measured, &report, &strictness.or_asked(asked))
 }
-
-/// Rounds after which an undecided series stays so.
-const MOST_ROUNDS: usize = 20;
 
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
 ///

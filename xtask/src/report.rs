@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use loadline_growth::{Estimate, Judgement, Remedy, Rule, Sight, Verdict};
+use loadline_growth::{Estimate, Judgement, Rule, Sight, Verdict};
 use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
 
 use crate::exit::Exit;
@@ -63,27 +63,6 @@ impl Report {
     /// Whether planted growth was missed, or seen where there was none.
     pub fn is_blind(&self) -> bool {
         self.teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
-    }
-
-    /// The titles of scenarios that more rounds may settle: those undecided for lack of precision,
-    /// with the controls they are judged beside, and the teeth that are.
-    pub fn undecided(&self) -> Vec<String> {
-        let mut titles = Vec::new();
-        for row in &self.rows {
-            if let Outcome::Verdict { judgement, against, .. } = &row.outcome
-                && matches!(judgement.remedy, Some(Remedy::Rounds { .. }))
-            {
-                titles.push(row.scenario.clone());
-                if let Against::Control(control) = against {
-                    titles.push(control.clone());
-                }
-            }
-        }
-        let unsure = self.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
-        titles.extend(unsure.flat_map(|teeth| teeth.scenarios.iter().map(|s| (*s).to_owned())));
-        titles.sort();
-        titles.dedup();
-        titles
     }
 
     fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {

@@ -173,6 +173,7 @@ fn planted(name: &str, planted: Planted, ladder: &[usize], processes: usize) -> 
         processes,
         ladder: ladder.to_vec(),
         timeout: Duration::from_secs(120),
+        budget: Duration::ZERO,
         control: None,
         known_growth: Vec::new(),
     }

@@ -118,6 +118,9 @@ pub struct Planned {
     pub scenario: String,
     /// Its rungs.
     pub ladder: Vec<usize>,
+    /// How many of them, the largest, were added while it was measured.
+    #[serde(default)]
+    pub n_larger: usize,
     /// Its rounds; raised before undecided series get more.
     pub processes: usize,
     /// What a run did.
@@ -134,6 +137,7 @@ impl Planned {
         Planned {
             scenario: scenario.title(),
             ladder: scenario.ladder.clone(),
+            n_larger: 0,
             processes: scenario.processes,
             subject: Some(scenario.subject.clone()),
             metrics: Some(scenario.metrics()),

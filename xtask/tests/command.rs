@@ -74,6 +74,32 @@ fn the_growth_of_a_command_is_judged() {
     assert!(row(&linear, "unload/reported").contains(title), "{}", linear.stdout);
 }
 
+/// A count whose cost an item rises once is no growth, and no more rounds tell that: two larger N are
+/// added, and what is still open then stays so.
+#[test]
+fn a_step_in_cost_is_looked_at_with_a_larger_n() {
+    let step = SCRIPT.replace("$((n * n))", "$((n < 300 ? n : 3 * n - 600))");
+    let project = project(&step);
+    let said = project.run(&["regress"]);
+    assert!(said.stderr.contains("up to 40 s while series are undecided"), "{}", said.stderr);
+    if said.code == BLIND {
+        return println!("skipped: a session that was blind judges nothing");
+    }
+    assert_eq!(said.code, Some(0), "{}", said.refusal());
+    let sessions = fs::read_dir(project.path("target/regress")).unwrap();
+    let session = sessions.map(|entry| entry.unwrap().path()).next().unwrap();
+    let header: serde_json::Value =
+        serde_json::from_slice(&fs::read(session.join("session.json")).unwrap()).unwrap();
+    let planned = header["scenarios"].as_array().unwrap();
+    let mine = planned.iter().find(|planned| planned["scenario"] == "mine").unwrap();
+    let added = mine["n_larger"].as_u64().unwrap();
+    let top = mine["ladder"].as_array().unwrap().last().unwrap().as_u64().unwrap();
+    assert_eq!(top, 1024 << added);
+    assert!(added > 0 || row(&said, "unload/reported").contains("holds"), "{}", said.stdout);
+    let again = project.run(&["report", session.to_str().unwrap()]);
+    assert_eq!(row(&again, "unload/reported"), row(&said, "unload/reported"));
+}
+
 #[test]
 fn a_command_that_does_wrong_fails_its_scenario() {
     let deeds = r#"case $1 in

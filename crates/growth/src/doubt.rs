@@ -52,6 +52,8 @@ pub enum Suspicion {
     RestsOnLargestSize,
     /// One step in cost per item explains the curve as well.
     OneStep,
+    /// Worse than the baseline, but not any more once a larger N was added.
+    NotConfirmed,
 }
 
 impl fmt::Display for Doubt {
@@ -99,6 +101,9 @@ impl fmt::Display for Suspicion {
             }
             Suspicion::RestsOnLargestSize => "superlinear, but this rests on the largest N alone",
             Suspicion::OneStep => "superlinear, or one step in cost per item",
+            Suspicion::NotConfirmed => {
+                "grew faster, but a larger N that was added does not confirm it"
+            }
         })
     }
 }

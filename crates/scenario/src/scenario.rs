@@ -51,6 +51,8 @@ pub struct Scenario {
     pub ladder: Vec<usize>,
     /// How long one run may take before it is ended.
     pub timeout: Duration,
+    /// How long measuring may take in all while series are undecided.
+    pub budget: Duration,
     /// What must hold whenever this scenario is asked: the same without the trap.
     pub control: Option<Control>,
     /// Growth beyond linear that is known and expected.
@@ -313,6 +315,9 @@ impl Scenario {
         }
         if self.timeout.is_zero() || self.timeout > Duration::from_secs(24 * 3600) {
             return Err(wrong("timeout_seconds", "is not within 1 to 86400"));
+        }
+        if self.budget > Duration::from_secs(24 * 3600) {
+            return Err(wrong("budget_seconds", "is more than 86400"));
         }
         if self.judge.is_empty() {
             return Err(wrong("judge", "names no series, so nothing could ever turn red"));

@@ -33,6 +33,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         processes: file.processes,
         ladder: ladder(&file.ladder)?,
         timeout: Duration::from_secs(file.timeout_seconds),
+        budget: Duration::from_secs(file.budget_seconds),
         control: file.control,
         known_growth: file.known_growth,
     })
@@ -83,6 +84,8 @@ struct ScenarioFile {
     ladder: LadderFile,
     #[serde(default = "two_minutes")]
     timeout_seconds: u64,
+    #[serde(default = "twenty_seconds")]
+    budget_seconds: u64,
     control: Option<Control>,
     #[serde(default)]
     known_growth: Vec<KnownGrowth>,
@@ -144,6 +147,10 @@ const fn five() -> usize {
 
 const fn two_minutes() -> u64 {
     120
+}
+
+const fn twenty_seconds() -> u64 {
+    20
 }
 
 fn read_file(text: &str) -> Result<ScenarioFile, ScenarioError> {

@@ -1,0 +1,154 @@
+//! Measures until sure: series that stay undecided get more rounds, or a larger N where rounds do not
+//! help, as far as the budget reaches. Judges nothing itself.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use loadline_growth::{Remedy, Rule, Sight, Verdict};
+use loadline_scenario::MetricKind;
+
+use crate::judgement::{Against, Judged, Outcome};
+use crate::measure::Measurement;
+use crate::measured::Measured;
+use crate::report::Report;
+
+/// Rounds after which more of them are not worth their time.
+const MOST_ROUNDS: usize = 20;
+
+/// Rungs that may be added above a ladder, each twice the one below.
+const MOST_LARGER: usize = 2;
+
+/// What would help to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Twice the rounds, up to 20.
+    MoreRounds,
+    /// One more rung, twice the largest; at most two.
+    LargerN,
+}
+
+/// A step that only helps if all of these scenarios take it: a scenario and its control, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wish {
+    titles: Vec<String>,
+    step: Step,
+}
+
+/// Measures what is planned, then what is wished for while `judge` finds series undecided and
+/// `budget` is not spent; returns the last state with its report.
+///
+/// # Errors
+/// When a run cannot be saved, artifacts cannot be made, or the program is interrupted.
+pub fn measure_until_sure(
+    measurement: &mut Measurement<'_>,
+    judge: impl Fn(&Measured) -> Report,
+    budget: Duration,
+) -> anyhow::Result<(Measured, Report)> {
+    measurement.run()?;
+    loop {
+        let report = judge(&measurement.measured());
+        let granted = grant(measurement, &wishes(&report), budget);
+        if granted.titles.is_empty() {
+            if let Some(sentence) = granted.refused {
+                eprintln!("{sentence}");
+            }
+            // Once more: now it says which larger N the machine does not hold.
+            return Ok((measurement.measured(), report));
+        }
+        let (_, runs) = measurement.n_runs();
+        eprintln!("not decided yet: {runs} more runs for {}", granted.titles.join(", "));
+        measurement.prepare_larger()?;
+        measurement.run()?;
+    }
+}
+
+/// What came of wishes.
+#[derive(Default)]
+struct Granted {
+    /// The scenarios that are measured further.
+    titles: Vec<String>,
+    /// What was not granted for want of time, one sentence.
+    refused: Option<String>,
+}
+
+/// Grants wishes in their order, as far as the time they take is expected to fit into `budget`.
+fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -> Granted {
+    let mut planned = measurement.measuring();
+    let mut taken: HashSet<(String, Step)> = HashSet::new();
+    let mut granted = Granted::default();
+    let mut missing = Duration::ZERO;
+    let mut without = Vec::new();
+    for wish in wishes {
+        let open: Vec<&String> = wish.titles.iter().collect();
+        let open: Vec<&String> =
+            open.into_iter().filter(|t| !taken.contains(&((*t).clone(), wish.step))).collect();
+        let can_all = match wish.step {
+            // A control that has its rounds already needs none.
+            Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),
+            Step::LargerN => open.iter().all(|t| measurement.may_grow(t, MOST_LARGER)),
+        };
+        if open.is_empty() || !can_all {
+            continue;
+        }
+        let time: Duration =
+            open.iter().map(|t| measurement.time_for(t, wish.step, MOST_ROUNDS)).sum();
+        if planned + time > budget {
+            missing += time;
+            without.push(wish.titles[0].clone());
+            continue;
+        }
+        planned += time;
+        for title in open {
+            measurement.take_step(title, wish.step, MOST_ROUNDS);
+            taken.insert((title.clone(), wish.step));
+            granted.titles.push(title.clone());
+        }
+    }
+    granted.titles.sort();
+    granted.titles.dedup();
+    without.sort();
+    without.dedup();
+    if !without.is_empty() && granted.titles.is_empty() {
+        let (names, enough) = (without.join(", "), (planned + missing).as_secs() + 1);
+        granted.refused = Some(format!(
+            "the budget of {} s is spent: {names} would be measured further with --budget {enough}",
+            budget.as_secs()
+        ));
+    }
+    granted
+}
+
+/// What would help to decide what `report` leaves open, in the order of its rows; first of all the
+/// teeth, without which nothing else counts.
+fn wishes(report: &Report) -> Vec<Wish> {
+    let unsure = report.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
+    let teeth = unsure.map(|teeth| Wish {
+        titles: teeth.scenarios.iter().map(|title| (*title).to_owned()).collect(),
+        step: Step::MoreRounds,
+    });
+    teeth.chain(report.rows.iter().filter_map(wish)).collect()
+}
+
+fn wish(row: &Judged) -> Option<Wish> {
+    let Outcome::Verdict { verdict, judgement, against, may_widen, n_larger, .. } = &row.outcome
+    else {
+        return None;
+    };
+    // A time that grows is looked at once more where growth would be larger, and a step in cost
+    // would not.
+    let is_to_confirm = *verdict == Verdict::Regressed
+        && judgement.decided_by == Rule::Pair
+        && row.name.metric.kind() == MetricKind::Time
+        && *n_larger == 0;
+    let step = match judgement.remedy {
+        Some(Remedy::Rounds { .. }) => Step::MoreRounds,
+        Some(Remedy::LargerSize { .. }) if *may_widen => Step::LargerN,
+        None if is_to_confirm && *may_widen => Step::LargerN,
+        _ => return None,
+    };
+    let mut titles = vec![row.scenario.clone()];
+    if let Against::Control(control) = against {
+        titles.push(control.clone());
+    }
+    Some(Wish { titles, step })
+}
