@@ -6,11 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, Series};
-use loadline_scenario::scenario::Expiry;
-use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Subject, Tables, Variant};
+use loadline_scenario::{
+    Environment, Expiry, MetricKind, Scenario, SeriesName, Subject, Tables, Variant, expiry,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, ended};
+use crate::session;
 
 /// The format of baseline files this version reads and writes.
 const FORMAT: u32 = 1;
@@ -74,7 +76,8 @@ pub struct Acceptance {
     pub reason: String,
     /// Where it is reported.
     pub link: String,
-    /// The first version of a component that is no longer accepted: `wasmtime 52`.
+    /// The first version of a component that is no longer accepted, or the first day on which it is
+    /// not: `wasmtime 52`, `2027-06-30`.
     pub until: String,
 }
 
@@ -179,14 +182,11 @@ impl Acceptance {
     }
 }
 
-/// Whether what is accepted `until` a version no longer is in `environment`.
+/// Whether what is accepted `until` then no longer is, in `environment` and today.
 pub fn has_expired(until: &str, environment: &Environment) -> bool {
-    let current = environment.wasmtime_major().parse::<u64>().ok();
-    match (Expiry::parse(until), current) {
-        (Some(expiry), Some(current)) => current >= expiry.major,
-        // A version nobody can read is no ground to accept anything.
-        _ => true,
-    }
+    // An end that nobody can read is no ground to accept anything.
+    let today = session::date(session::now());
+    Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(environment, &today))
 }
 
 impl Baselines {
@@ -312,8 +312,9 @@ fn accepted(file: SeriesFile) -> anyhow::Result<Accepted> {
     if let Some(acceptance) = &file.superlinear {
         ensure!(
             Expiry::parse(&acceptance.until).is_some(),
-            "series {name}: until = {:?} is not a component and a major version, as in \"wasmtime 52\"",
-            acceptance.until
+            "series {name}: until = {:?} is not {}",
+            acceptance.until,
+            expiry::FORMS
         );
     }
     let series = series(name, &rounds)?.interleaved(file.interleaved);
@@ -437,6 +438,24 @@ mod tests {
             let wasmtime = version.to_owned();
             let environment = Environment { wasmtime, ..crate::session::tests::environment() };
             assert_eq!(acceptance.has_expired(&environment), has_expired, "{version}");
+        }
+        let environment = Environment {
+            unwinder_family: "libgcc-list".to_owned(),
+            unwinder_version: "12.2.0".to_owned(),
+            ..crate::session::tests::environment()
+        };
+        let cases = [
+            ("libgcc 13", false),
+            ("libgcc 12.3", false),
+            ("libgcc 12.2", true),
+            // It is not there, so its versions say nothing.
+            ("llvm 1", false),
+            ("2026-01-01", true),
+            ("9999-01-01", false),
+            ("some day", true),
+        ];
+        for (until, has_ended) in cases {
+            assert_eq!(has_expired(until, &environment), has_ended, "{until}");
         }
     }
 

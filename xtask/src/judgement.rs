@@ -227,8 +227,10 @@ impl<'a> Question<'a> {
     fn forget_what_has_expired(&mut self, environment: &Environment) {
         if let Some(known) = self.known.take_if(|known| has_expired(&known.until, environment)) {
             self.notes.push(format!(
-                "known and accepted until {}, and this is wasmtime {}: look at {}, then mend it or state a later version in the scenario",
-                known.until, environment.wasmtime, known.link
+                "known and accepted until {}, which has come ({}): look at {}, then mend it or state a later end in the scenario",
+                known.until,
+                versions(environment),
+                known.link
             ));
         }
     }
@@ -373,8 +375,8 @@ impl<'a> Question<'a> {
             if acceptance.has_expired(environment) {
                 let Acceptance { until, link, .. } = acceptance;
                 notes.push(format!(
-                    "accepted until {until}, and this is wasmtime {}: look at {link}, then refresh the baseline or mend it",
-                    environment.wasmtime
+                    "accepted until {until}, which has come ({}): look at {link}, then refresh the baseline or mend it",
+                    versions(environment)
                 ));
                 return Verdict::Regressed;
             }
@@ -418,6 +420,12 @@ impl<'a> Question<'a> {
         }
         verdict
     }
+}
+
+/// The versions that can end an acceptance.
+fn versions(environment: &Environment) -> String {
+    let Environment { wasmtime, unwinder_family, unwinder_version, .. } = environment;
+    format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}")
 }
 
 /// Whether the pair was worse before its `n_larger` largest sizes were added.

@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod command;
+pub mod expiry;
 pub mod lifecycle;
 pub mod metric;
 pub mod plan;
@@ -15,6 +16,7 @@ mod scenario_file;
 
 pub use artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
 pub use command::{Command, Invocation};
+pub use expiry::{Component, Expiry};
 pub use lifecycle::{Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread};
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
 pub use plan::{Plan, Run};
@@ -24,6 +26,6 @@ pub use sample::{
     Scope,
 };
 pub use scenario::{
-    Control, Expiry, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario,
-    ScenarioError, Subject, Variant,
+    Control, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario, ScenarioError,
+    Subject, Variant,
 };

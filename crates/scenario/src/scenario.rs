@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, LoadFrom, Tables};
 use crate::command::Command;
+use crate::expiry::{self, Expiry};
 use crate::lifecycle::Lifecycle;
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::scenario_file;
@@ -174,7 +175,7 @@ pub struct KnownGrowth {
     pub reason: String,
     /// Where it is reported or described.
     pub link: String,
-    /// Until when it is accepted: a component and the first version that is no longer accepted.
+    /// Until when it is accepted, as [`Expiry`] reads it.
     pub until: String,
 }
 
@@ -364,30 +365,9 @@ fn check_known_growth(known: &KnownGrowth) -> Result<(), ScenarioError> {
         return Err(wrong("known_growth", "link must be an https:// address a reader can open"));
     }
     if Expiry::parse(&known.until).is_none() {
-        return Err(wrong(
-            "known_growth",
-            "until must be a component and a major version, as in \"wasmtime 52\"",
-        ));
+        return Err(wrong("known_growth", format!("until must be {}", expiry::FORMS)));
     }
     Ok(())
-}
-
-/// Until when something is accepted: the first major version of a component that is no longer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expiry {
-    /// The component; `wasmtime` is the only one known.
-    pub component: String,
-    /// The first major version that is no longer accepted.
-    pub major: u64,
-}
-
-impl Expiry {
-    /// Reads `wasmtime 52`.
-    pub fn parse(text: &str) -> Option<Expiry> {
-        let (component, major) = text.split_once(' ')?;
-        let major = major.parse().ok()?;
-        (component == "wasmtime").then(|| Expiry { component: component.to_owned(), major })
-    }
 }
 
 fn check_ladder(rungs: &[usize]) -> Result<(), ScenarioError> {
