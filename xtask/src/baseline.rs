@@ -1,12 +1,14 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use comfy_table::{Table, presets};
 use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
-use loadline_scenario::{KnownGrowth, MetricKind, SeriesName};
+use loadline_scenario::{Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::cli;
@@ -17,6 +19,7 @@ use crate::lock::MachineLock;
 use crate::measure::Bench;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::out;
+use crate::pilot::{self, Floor, Sizes};
 use crate::project::Project;
 use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
@@ -45,6 +48,9 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let runner = Runner::build(&project, &arguments.selection.surroundings(), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
+    let floor = Floor::measure(&bench, &environment)?;
+    eprintln!("{}", floor.sentence());
+    let (scenarios, design) = design(&bench, scenarios, floor, &environment)?;
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
@@ -54,12 +60,43 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     measurement.run()?;
     let measured = measurement.measured();
     refuse_a_blind_session(&measured)?;
-    write(&project, &measured, reason, &interrupt)
+    write(&project, &measured, &design, reason, &interrupt)
 }
 
 /// Rounds of a baseline, at least: it is measured rarely and compared with often, and half of the
-/// uncertainty of every comparison is its own.
+/// uncertainty of every comparison is its own. The first half of them and the second are two
+/// measurements, which have to agree.
 const ROUNDS: usize = 30;
+
+/// What was decided before the rounds.
+#[derive(Debug, Default)]
+struct Design {
+    floor: Floor,
+    /// The rungs of every session to come, by the scenario's title.
+    ladders: BTreeMap<String, Vec<usize>>,
+}
+
+/// Tries the sizes of every scenario, and gives each the ones it will be measured at.
+fn design(
+    bench: &Bench<'_>,
+    mut scenarios: Vec<Scenario>,
+    floor: Floor,
+    environment: &Environment,
+) -> anyhow::Result<(Vec<Scenario>, Design)> {
+    let mut ladders = BTreeMap::new();
+    for scenario in &mut scenarios {
+        let rounds = scenario.processes.max(ROUNDS);
+        let Sizes { ladder, larger, reasons } =
+            pilot::sizes(bench, scenario, rounds, &floor, environment)?;
+        let title = scenario.title();
+        let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
+        eprintln!("{title}: N {}…{}{confirming}", ladder[0], ladder[ladder.len() - 1]);
+        reasons.iter().for_each(|reason| eprintln!("    {reason}"));
+        scenario.ladder = [ladder.as_slice(), &larger].concat();
+        ladders.insert(title, ladder);
+    }
+    Ok((scenarios, Design { floor, ladders }))
+}
 
 fn refuse_a_blind_session(measured: &Measured) -> anyhow::Result<()> {
     let is_blind =
@@ -74,6 +111,7 @@ fn refuse_a_blind_session(measured: &Measured) -> anyhow::Result<()> {
 fn write(
     project: &Project,
     measured: &Measured,
+    design: &Design,
     reason: &str,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
@@ -84,7 +122,7 @@ fn write(
     table.set_header(["scenario", "series", "was", "becomes"]);
     let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
     for one in measured.scenarios.iter().filter(is_asked) {
-        match baseline(one, measured, reason) {
+        match baseline(one, measured, design, reason) {
             Ok(baseline) => {
                 let old = read(project, &one.scenario.name)?;
                 rows(&mut table, one, old.find(&baseline.key), &baseline);
@@ -123,8 +161,14 @@ fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
 /// What is accepted of one scenario.
 ///
 /// # Errors
-/// When a run failed, or a series grows beyond linear and the scenario does not say why.
-fn baseline(one: &MeasuredScenario, measured: &Measured, reason: &str) -> anyhow::Result<Baseline> {
+/// When a run failed, two measurements of a series do not agree, or one grows beyond linear and the
+/// scenario does not say why.
+fn baseline(
+    one: &MeasuredScenario,
+    measured: &Measured,
+    design: &Design,
+    reason: &str,
+) -> anyhow::Result<Baseline> {
     if let Some(failure) = one.failures.first() {
         return Err(ended(Exit::CouldNotMeasure, failure.clone()));
     }
@@ -148,6 +192,8 @@ fn baseline(one: &MeasuredScenario, measured: &Measured, reason: &str) -> anyhow
         reason: reason.to_owned(),
         date: session::date(session::now()),
         seed: measured.seed,
+        ladder: design.ladders.get(&one.scenario.title()).unwrap_or(&one.scenario.ladder).clone(),
+        noise_floor: design.floor.clone(),
         environment: measured.environment.clone(),
         series,
     })
@@ -159,6 +205,7 @@ fn accept(
     rounds: &[(usize, Vec<f64>)],
     measured: &Measured,
 ) -> anyhow::Result<Accepted> {
+    agree(name, rounds)?;
     let series = series(name, rounds)?;
     let family = &measured.environment.unwinder_family;
     let known = one.scenario.known(name, family);
@@ -180,6 +227,33 @@ fn accept(
     let tail = curve.evidence.and_then(|evidence| evidence.tail_exponent);
     let tail = tail.map(|Estimate { value, interval }| [value, interval.low, interval.high]);
     Ok(Accepted { name, series, tail, superlinear })
+}
+
+/// Compares the first half of the rounds with the second: what is accepted was seen twice.
+///
+/// # Errors
+/// When one of them grows faster than the other, which no unchanged program does.
+fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<()> {
+    let half = |second: bool| {
+        let rows = rounds.iter().map(|(n, costs)| {
+            let (one, two) = costs.split_at(costs.len() / 2);
+            (*n, if second { two.to_vec() } else { one.to_vec() })
+        });
+        series(name, &rows.collect::<Vec<_>>())
+    };
+    let (first, second) = (half(false)?, half(true)?);
+    let worse = |new, old| {
+        let pair = judge_pair(new, old, &PairOptions::default());
+        pair.evidence.filter(|_| pair.verdict == PairVerdict::Worse)
+    };
+    let Some(evidence) = worse(&first, &second).or_else(|| worse(&second, &first)) else {
+        return Ok(());
+    };
+    let share = evidence.growth.value * 100.0;
+    let text = format!(
+        "two measurements of {name} do not agree: {share:.0} % of the one at the largest N grows faster than the other (repeat on a quieter machine)"
+    );
+    Err(ended(Exit::CouldNotMeasure, text))
 }
 
 /// Whether `series` provably grows faster than the scenario states: a count by its own curve, a time
@@ -229,7 +303,7 @@ fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use loadline_scenario::{Absence, Environment, Scenario};
+    use loadline_scenario::Absence;
 
     use super::*;
 
@@ -279,7 +353,8 @@ until = "wasmtime 52"
     }
 
     fn accepted(measured: &Measured) -> anyhow::Result<Accepted> {
-        let mut baseline = baseline(&measured.scenarios[0], measured, "a reason")?;
+        let mut baseline =
+            baseline(&measured.scenarios[0], measured, &Design::default(), "a reason")?;
         Ok(baseline.series.remove(0))
     }
 
@@ -315,6 +390,27 @@ until = "wasmtime 52"
         refuse(|measured| measured.scenarios[0].scenario.known_growth.clear());
         refuse(|measured| measured.environment.unwinder_family = "libgcc-tree".to_owned());
         refuse(|measured| measured.environment.wasmtime = "52.0.0".to_owned());
+    }
+
+    /// The second half of the rounds grows where the first does not.
+    #[test]
+    fn two_measurements_that_do_not_agree_are_refused() {
+        let name: SeriesName = "unload/task-clock".parse().unwrap();
+        let rows = |late: f64| -> Vec<(usize, Vec<f64>)> {
+            let row = |n: usize| {
+                let cost = |round: usize| {
+                    let share = if round < 5 { 0.0 } else { late };
+                    let jitter = 1.0 + 0.004 * (((n + 7 * round) % 5) as f64 - 2.0);
+                    1e4 * n as f64 * (1.0 + share * n as f64 / 4096.0) * jitter
+                };
+                (n, (0..10).map(cost).collect())
+            };
+            (6..=12).map(|k| row(1 << k)).collect()
+        };
+        agree(name, &rows(0.0)).unwrap();
+        let refusal = agree(name, &rows(0.5)).unwrap_err();
+        assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+        assert!(refusal.to_string().contains("do not agree"), "{refusal}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `baselines/<scenario>.toml`: what was last accepted. Reads and writes the file; judges nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -7,11 +8,12 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, Series};
 use loadline_scenario::{
-    Environment, Expiry, MetricKind, Scenario, SeriesName, Subject, Tables, Variant, expiry,
+    Environment, Expiry, Metric, MetricKind, Scenario, SeriesName, Subject, Tables, Variant, expiry,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, ended};
+use crate::pilot::Floor;
 use crate::session;
 
 /// The format of baseline files this version reads and writes.
@@ -49,6 +51,10 @@ pub struct Baseline {
     pub date: String,
     /// The order of its runs.
     pub seed: u64,
+    /// The rungs of every session that is compared with it; larger ones are there to confirm at.
+    pub ladder: Vec<usize>,
+    /// What an empty phase read when it was measured; empty where that was not tried.
+    pub noise_floor: Floor,
     /// Where it was measured.
     pub environment: Environment,
     /// The accepted series, sorted by name.
@@ -95,6 +101,8 @@ struct BaselineFile {
     reason: String,
     date: String,
     seed: u64,
+    ladder: Vec<usize>,
+    noise_floor: BTreeMap<Metric, f64>,
     environment: Environment,
     series: Vec<SeriesFile>,
 }
@@ -282,12 +290,21 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<
 fn baseline(file: BaselineFile) -> anyhow::Result<Baseline> {
     let mut series = file.series.into_iter().map(accepted).collect::<anyhow::Result<Vec<_>>>()?;
     ensure!(!series.is_empty(), "a baseline holds no series");
+    let sizes = |accepted: &Accepted| accepted.series.sizes().to_vec();
+    let is_measured = |n: &usize| series.iter().all(|s| sizes(s).contains(&(*n as u64)));
+    ensure!(
+        file.ladder.is_sorted_by(|a, b| a < b) && file.ladder.iter().all(is_measured),
+        "its ladder {:?} does not rise, or names an N that its rounds do not have",
+        file.ladder
+    );
     series.sort_by_key(|accepted| accepted.name);
     Ok(Baseline {
         key: file.key,
         reason: file.reason,
         date: file.date,
         seed: file.seed,
+        ladder: file.ladder,
+        noise_floor: Floor(file.noise_floor),
         environment: file.environment,
         series,
     })
@@ -339,6 +356,11 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
     line(format_args!("reason = {}", quoted(&baseline.reason)));
     line(format_args!("date = {}", quoted(&baseline.date)));
     line(format_args!("seed = {}", baseline.seed));
+    line(format_args!("ladder = {:?}", baseline.ladder));
+    let floor = baseline.noise_floor.0.iter().map(|(metric, v)| format!("{metric} = {v:?}"));
+    let floor = floor.collect::<Vec<_>>().join(", ");
+    let floor = if floor.is_empty() { "{}".to_owned() } else { format!("{{ {floor} }}") };
+    line(format_args!("noise_floor = {floor}"));
     line(format_args!("\n[baseline.key]"));
     line(format_args!("variant = {changes}"));
     line(format_args!("unwinder = {}", quoted(unwinder)));
@@ -399,6 +421,8 @@ mod tests {
                 arch: "x86_64".to_owned(),
             },
             reason: reason.to_owned(),
+            ladder: vec![64, 128],
+            noise_floor: Floor([(Metric::TaskClock, 1250.0), (Metric::PageFaults, 0.0)].into()),
             date: "2026-01-01".to_owned(),
             seed: 7,
             environment: crate::session::tests::environment(),

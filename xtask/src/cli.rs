@@ -137,6 +137,14 @@ pub struct Strictness {
 }
 
 impl Selection {
+    /// Whether sizes are asked for, by `--set` or in a scenario's name.
+    pub fn sets_ladder(&self) -> bool {
+        let in_name = |name: &String| name.split_once(':').map(|(_, changes)| changes.to_owned());
+        let all = self.set.iter().cloned().chain(self.names.iter().filter_map(in_name));
+        let is_ladder = |change: &str| change.trim_start().starts_with("ladder");
+        all.into_iter().any(|changes| changes.split(',').any(is_ladder))
+    }
+
     /// What the measured processes run under.
     pub fn surroundings(&self) -> Surroundings {
         let Selection { unwinder, processors, .. } = self;

@@ -4,10 +4,11 @@ use loadline_scenario::{Environment, LoadFrom, Modules, Scenario, Subject};
 
 use crate::exit::{Exit, ended};
 
-/// Takes away the rungs that would end at a limit of this machine instead of measuring.
+/// Takes away the rungs that would end at a limit of this machine instead of measuring. Fewer than
+/// five are no ground for a verdict; what is left is measured all the same, and inconclusive.
 ///
 /// # Errors
-/// When too few are left to judge a growth.
+/// When no rung is left.
 pub fn leave_out_what_does_not_fit(
     scenarios: &mut [Scenario],
     environment: &Environment,
@@ -23,9 +24,9 @@ pub fn leave_out_what_does_not_fit(
             left_out.push(format!("{title}: N = {rungs:?} left out, {reason}"));
             scenario.ladder.truncate(fits);
         }
-        if scenario.ladder.len() < loadline_scenario::scenario::FEWEST_RUNGS {
+        if scenario.ladder.is_empty() {
             let title = scenario.title();
-            let text = format!("cannot measure {title}: too few rungs fit this machine, {reason}");
+            let text = format!("cannot measure {title}: no rung fits this machine, {reason}");
             return Err(ended(Exit::CouldNotMeasure, text));
         }
     }
@@ -90,7 +91,10 @@ mod tests {
         };
         assert_eq!(fit("65530").unwrap(), (5, String::new()));
         assert_eq!(fit("unknown (no such file)").unwrap(), (5, String::new()));
-        let error = fit("2000").unwrap_err().to_string();
-        assert!(error.contains("vm.max_map_count is 2000"), "{error}");
+        let (n_rungs, sentence) = fit("2000").unwrap();
+        assert_eq!(n_rungs, 4);
+        assert!(sentence.contains("[1024] left out, vm.max_map_count is 2000"), "{sentence}");
+        let error = fit("100").unwrap_err().to_string();
+        assert!(error.contains("no rung fits this machine"), "{error}");
     }
 }

@@ -17,6 +17,7 @@ mod measure;
 mod measured;
 mod merge;
 mod out;
+mod pilot;
 mod progress;
 mod project;
 mod proof;

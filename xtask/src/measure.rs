@@ -136,7 +136,10 @@ impl Bench<'_> {
     }
 
     /// Compiles what the scenarios load, for every build that is measured.
-    fn prepare_all(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_all(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
         self.prepare(self.runner, scenarios)?;
         let Some(before) = self.before else { return Ok(()) };
         let of = || format!("the runner of {}", before.name);
@@ -193,8 +196,11 @@ impl Bench<'_> {
         subject
     }
 
-    /// One run, as it ended. Only an interrupt is an error.
-    fn run(
+    /// One run, as it ended.
+    ///
+    /// # Errors
+    /// Only when the program is interrupted.
+    pub fn run(
         &self,
         scenario: &Scenario,
         &(ref run, side): &(Run, Side),

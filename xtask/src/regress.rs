@@ -59,6 +59,11 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     let bench = Bench { project: &project, runner: &builds.now, before: builds.before.as_ref() };
     let (environment, absent) = bench.describe()?;
     baselines.insist_for(&environment);
+    let scenarios = match (&builds.before, arguments.selection.sets_ladder()) {
+        // Nothing of baselines is asked, or the sizes are asked for in so many words.
+        (Some(_), _) | (_, true) => scenarios,
+        (None, false) => baselines.at_their_sizes(scenarios, &environment),
+    };
     let is_whole_suite = arguments.selection.names.is_empty();
     let scenarios = selection::with_controls(&project, scenarios, |scenario| {
         insisted_on.is_none()
@@ -225,6 +230,17 @@ impl Committed {
             }
         }
         Ok(())
+    }
+
+    /// The scenarios at the sizes of the baseline that fits each: costs are compared at equal sizes
+    /// only.
+    fn at_their_sizes(&self, scenarios: Vec<Scenario>, environment: &Environment) -> Vec<Scenario> {
+        let sized = scenarios.into_iter().map(|scenario| {
+            let fitting = self.of(&scenario.name).find(&Key::of(&scenario, environment));
+            let ladder = fitting.map(|baseline| baseline.ladder.clone());
+            Scenario { ladder: ladder.unwrap_or_else(|| scenario.ladder.clone()), ..scenario }
+        });
+        sized.collect()
     }
 
     /// Chooses among the baselines that the caller's name fits the one most like `environment`.

@@ -175,7 +175,8 @@ pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
     let (unwinder, wasmtime) = (environment.unwinder(), environment.wasmtime_major());
     let described = toml::to_string(environment).unwrap();
     let mut text = format!(
-        "format = 1\n\n[[baseline]]\nreason = \"made up\"\ndate = \"2026-01-01\"\nseed = 1\n\n\
+        "format = 1\n\n[[baseline]]\nreason = \"made up\"\ndate = \"2026-01-01\"\nseed = 1\n\
+         ladder = {LADDER:?}\nnoise_floor = {{}}\n\n\
          [baseline.key]\nvariant = {{}}\nunwinder = \"{unwinder}\"\nwasmtime = \"{wasmtime}\"\n\
          arch = \"{arch}\"\n\n[baseline.environment]\n{described}"
     );
