@@ -23,6 +23,8 @@ pub enum Verb {
     Regress(Regress),
     /// Measure scenarios and write what is accepted from now on
     Baseline(Baseline),
+    /// Measure the code against itself, and store how much costs jitter on this machine
+    Calibrate(Calibrate),
     /// Judge a saved session again, without measuring
     Report(Report),
     /// Judge the parts of a divided session as one
@@ -85,6 +87,10 @@ pub struct Regress {
     /// Build this git revision, too, and judge against it: both are measured in turn, run by run
     #[arg(long, value_name = "REV", conflicts_with_all = ["baseline", "against_wasmtime", "resume", "shard"])]
     pub against: Option<String>,
+
+    /// Measure the code against itself, twice in a row: whatever is called worse is a false alarm
+    #[arg(long, conflicts_with_all = ["baseline", "against", "against_wasmtime", "resume", "shard", "budget", "bisect", "sources"])]
+    pub aa: bool,
 
     /// Build the same sources on another Wasmtime (a version of the registry, a checkout, or a
     /// commit of its repository), and judge the newer against the older; a checkout or a commit
@@ -214,6 +220,12 @@ pub struct Baseline {
     /// Why the baseline is written; stands in the file for those who review it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 #[derive(Debug, Args)]

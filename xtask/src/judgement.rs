@@ -5,8 +5,8 @@
 
 use loadline_growth::{
     Case, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions, Judgement, Kind,
-    PairOptions, PairVerdict, Rule, Series, Sight, Suspicion, Verdict, judge_curve, judge_pair,
-    judge_suite, sight_of_curves, sight_of_pairs,
+    PairOptions, PairVerdict, Rule, Series, Sight, Suspicion, Tau, Verdict, judge_curve,
+    judge_pair, judge_suite, sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
     Absence, Control, Environment, KnownGrowth, Metric, MetricKind, Scenario, SeriesName,
@@ -91,6 +91,8 @@ pub struct Teeth {
 pub trait BaselineSource {
     /// The baselines of the scenario called `name`.
     fn of(&self, name: &str) -> &Baselines;
+    /// The structural floor that was calibrated on the processor of `environment`.
+    fn tau(&self, kind: Kind, environment: &Environment) -> Option<Tau>;
     /// A baseline that the caller insists on, whatever its key.
     fn insisted(&self) -> Option<&Baseline>;
 }
@@ -135,6 +137,7 @@ struct Question<'a> {
     other: Option<Series>,
     n_larger: usize,
     may_widen: bool,
+    tau: Option<Tau>,
     acceptance: Option<&'a Acceptance>,
     known: Option<&'a KnownGrowth>,
     has_no_baseline: bool,
@@ -149,10 +152,15 @@ impl<'a> Question<'a> {
         baselines: &'a dyn BaselineSource,
     ) -> Question<'a> {
         let title = measured.scenario.title();
+        let kind = match name.metric.kind() {
+            MetricKind::Count => Kind::Count,
+            MetricKind::Time => Kind::Time,
+        };
+        let tau = baselines.tau(kind, &session.environment);
         if let Some(before) = &session.before
             && before.scenarios.iter().any(|m| m.scenario.title() == title)
         {
-            return Question::against_build(measured, name, &session.environment, before);
+            return Question::against_build(measured, name, tau, &session.environment, before);
         }
         let scenario = &measured.scenario;
         let environment = &session.environment;
@@ -170,6 +178,7 @@ impl<'a> Question<'a> {
             other: None,
             n_larger: measured.n_larger,
             may_widen: true,
+            tau,
             acceptance: None,
             known: scenario.known(name, &environment.unwinder_family),
             has_no_baseline: accepted.is_none(),
@@ -196,6 +205,7 @@ impl<'a> Question<'a> {
     fn against_build(
         measured: &'a MeasuredScenario,
         name: SeriesName,
+        tau: Option<Tau>,
         environment: &'a Environment,
         before: &'a MeasuredBefore,
     ) -> Question<'a> {
@@ -208,6 +218,7 @@ impl<'a> Question<'a> {
             other: None,
             n_larger: measured.n_larger,
             may_widen: true,
+            tau,
             acceptance: None,
             known: None,
             has_no_baseline: false,
@@ -318,8 +329,7 @@ impl<'a> Question<'a> {
         let is_stated = self.against == Against::Expectation;
         let expect = is_stated.then_some(expect);
         let is_confirmed = self.n_larger > 0 && was_superlinear(new, self.n_larger);
-        let options =
-            JudgeOptions { expect, looks: LOOKS, is_confirmed, ..JudgeOptions::default() };
+        let options = JudgeOptions { expect, tau: self.tau, looks: LOOKS, is_confirmed };
         Some(Case { new, old: self.other.as_ref(), options })
     }
 

@@ -1,9 +1,11 @@
 //! Verb → file, exit code; nothing else.
 
+mod aa;
 mod adaptive;
 mod against;
 mod baseline;
 mod baseline_file;
+mod calibration_file;
 mod check;
 mod cli;
 mod exit;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let result = match &cli.verb {
         Verb::Regress(arguments) => regress::run(arguments),
         Verb::Baseline(arguments) => baseline::run(arguments),
+        Verb::Calibrate(arguments) => aa::run(arguments),
         Verb::Report(arguments) => regress::again(arguments),
         Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use loadline_scenario::{Scenario, Variant};
 
+use crate::calibration_file;
 use crate::exit::{Exit, ended};
 
 /// The folders of one repository. The same program serves other repositories by `--root`.
@@ -101,6 +102,12 @@ impl Project {
         changes: &BTreeMap<String, String>,
     ) -> anyhow::Result<Scenario> {
         let names = self.scenario_names()?;
+        if name == calibration_file::NAME {
+            let text = format!(
+                "no scenario may be called {name}: baselines/{name}.toml is written by cargo xtask calibrate (rename its file)"
+            );
+            return Err(ended(Exit::Usage, text));
+        }
         if !names.iter().any(|known| known == name) {
             return Err(unknown_scenario(name, &names));
         }

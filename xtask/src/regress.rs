@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use loadline_growth::{Kind, Tau};
 use loadline_scenario::{Environment, MetricKind, Scenario};
 
+use crate::aa;
 use crate::adaptive::measure_until_sure;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
+use crate::calibration_file::{Calibration, Calibrations};
 use crate::cli::{self, Regress};
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
@@ -31,6 +34,9 @@ use crate::shard;
 /// # Errors
 /// When something could not be measured or the command line is wrong; a regression is no error.
 pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
+    if arguments.aa {
+        return aa::check(arguments);
+    }
     if !arguments.bisect {
         return measure(arguments);
     }
@@ -158,7 +164,8 @@ pub fn say(
     }))
 }
 
-fn report(measured: &Measured, baselines: &Committed) -> Report {
+/// What `measured` amounts to.
+pub fn report(measured: &Measured, baselines: &Committed) -> Report {
     Report {
         teeth: judgement::teeth(measured),
         rows: judgement::judge(measured, baselines),
@@ -191,14 +198,15 @@ fn needs_control(scenario: &Scenario, environment: &Environment, baselines: &Com
 }
 
 /// The baselines in the repository, and the one the caller insists on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Committed {
     by_name: BTreeMap<String, Baselines>,
     none: Baselines,
     insisted: Option<Insisted>,
+    calibrations: Calibrations,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Insisted {
     candidates: Vec<Baseline>,
     chosen: Option<Baseline>,
@@ -215,8 +223,12 @@ impl Committed {
         insisted_on: Option<&str>,
     ) -> anyhow::Result<Committed> {
         let insisted = insisted_on.map(|asked| insisted(project, asked)).transpose()?;
-        let mut committed =
-            Committed { by_name: BTreeMap::new(), none: Baselines::default(), insisted };
+        let mut committed = Committed {
+            by_name: BTreeMap::new(),
+            none: Baselines::default(),
+            insisted,
+            calibrations: Calibrations::read(&project.baselines())?,
+        };
         committed.read_others(project, scenarios)?;
         Ok(committed)
     }
@@ -232,9 +244,20 @@ impl Committed {
         Ok(())
     }
 
+    /// The same, with `calibration` in the place of its processor's.
+    pub fn calibrated(&self, calibration: Calibration) -> Committed {
+        let mut other = self.clone();
+        other.calibrations.put(calibration);
+        other
+    }
+
     /// The scenarios at the sizes of the baseline that fits each: costs are compared at equal sizes
     /// only.
-    fn at_their_sizes(&self, scenarios: Vec<Scenario>, environment: &Environment) -> Vec<Scenario> {
+    pub fn at_their_sizes(
+        &self,
+        scenarios: Vec<Scenario>,
+        environment: &Environment,
+    ) -> Vec<Scenario> {
         let sized = scenarios.into_iter().map(|scenario| {
             let fitting = self.of(&scenario.name).find(&Key::of(&scenario, environment));
             let ladder = fitting.map(|baseline| baseline.ladder.clone());
@@ -263,6 +286,10 @@ impl Committed {
 impl BaselineSource for Committed {
     fn of(&self, name: &str) -> &Baselines {
         self.by_name.get(name).unwrap_or(&self.none)
+    }
+
+    fn tau(&self, kind: Kind, environment: &Environment) -> Option<Tau> {
+        self.calibrations.find(environment)?.tau(kind)
     }
 
     fn insisted(&self) -> Option<&Baseline> {

@@ -1,0 +1,178 @@
+//! Unchanged code against itself: what `cargo xtask calibrate` learns from, and `regress --aa` checks.
+//!
+//! The suite is measured twice, one measurement after the other as two sessions would be, and the
+//! second is judged against the first. Whatever is called worse is a false alarm.
+
+use comfy_table::{Table, presets};
+use loadline_growth::{Kind, Series, Sight, Tau, Verdict, calibrate};
+use loadline_scenario::{MetricKind, Scenario, SeriesName};
+
+use crate::baseline_file::series;
+use crate::calibration_file::{Calibration, Calibrations};
+use crate::cli::{self, Regress, Selection};
+use crate::exit::{Exit, ended};
+use crate::interrupt::Interrupt;
+use crate::judgement::{self, Outcome};
+use crate::lock::MachineLock;
+use crate::measure::Bench;
+use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
+use crate::out;
+use crate::project::Project;
+use crate::regress::{Committed, report, say};
+use crate::report::{environment_line, trimmed};
+use crate::runner::Runner;
+use crate::selection;
+use crate::session::{self, Against};
+
+/// Rounds of each measurement, at least.
+const ROUNDS: usize = 10;
+
+/// What the first measurement is called.
+const FIRST: &str = "the same code, measured before";
+
+/// `cargo xtask calibrate`: measures twice, and stores how much the two differ.
+///
+/// # Errors
+/// When something could not be measured, the session is blind, or the file cannot be written.
+pub fn run(arguments: &cli::Calibrate) -> anyhow::Result<Exit> {
+    let project = Project::open(arguments.selection.root.as_deref())?;
+    // A broken file is found before minutes are spent.
+    let mut calibrations = Calibrations::read(&project.baselines())?;
+    let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
+    refuse_what_tells_nothing(&measured)?;
+    let calibration = learn(&measured, &baselines);
+    out::line(environment_line(&measured.environment))?;
+    out::text(table(&calibration, calibrations.find(&measured.environment)))?;
+    let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
+    out::line(format_args!(
+        "false alarms: {n_false_alarms} of {n_series} series measured twice, {rounds} rounds each"
+    ))?;
+    calibrations.put(calibration);
+    calibrations.write(&project.baselines())?;
+    out::line(format_args!("samples: {}", measured.saved.display()))?;
+    out::line(format_args!("next: git diff {}", project.baselines().display()))?;
+    Ok(Exit::Clean)
+}
+
+/// `cargo xtask regress --aa`: measures twice, and reports whatever is called worse.
+///
+/// # Errors
+/// When something could not be measured.
+pub fn check(arguments: &Regress) -> anyhow::Result<Exit> {
+    let project = Project::open(arguments.selection.root.as_deref())?;
+    let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
+    say(&measured, &report(&measured, &baselines), &arguments.strictness)
+}
+
+/// The second measurement, with the first in the place of another build.
+fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measured, Committed)> {
+    let interrupt = Interrupt::listen()?;
+    let scenarios = selection::scenarios(project, asked)?;
+    let scenarios = selection::with_controls(project, scenarios, |_| true)?;
+    let baselines = Committed::read(project, &scenarios, None)?;
+    let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
+    let runner = Runner::build(project, &asked.surroundings(), &interrupt)?;
+    let bench = Bench { project, runner: &runner, before: None };
+    let (environment, absent) = bench.describe()?;
+    let scenarios = match asked.sets_ladder() {
+        true => scenarios,
+        false => baselines.at_their_sizes(scenarios, &environment),
+    };
+    let mut all = selection::teeth(&scenarios);
+    all.extend(scenarios);
+    all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
+    let seed = asked.seed.unwrap_or_else(session::now);
+    let measure = |all: Vec<Scenario>, seed: u64| -> anyhow::Result<Measured> {
+        let mut measurement = bench.begin(all, &environment, &absent, seed, None)?;
+        eprintln!("{}", measurement.plan_line());
+        measurement.run()?;
+        Ok(measurement.measured())
+    };
+    let first = measure(all.clone(), seed)?;
+    let second = measure(all, seed.wrapping_add(1))?;
+    let name = FIRST.to_owned();
+    let argument = "--aa".to_owned();
+    let build = Against { name, argument, environment, absent };
+    let is_asked = |m: &MeasuredScenario| !m.scenario.subject.is_planted();
+    let scenarios = first.scenarios.into_iter().filter(is_asked).collect();
+    Ok((Measured { before: Some(MeasuredBefore { build, scenarios }), ..second }, baselines))
+}
+
+/// Two measurements of which one failed, or saw nothing, say nothing about each other.
+fn refuse_what_tells_nothing(measured: &Measured) -> anyhow::Result<()> {
+    let before = measured.before.iter().flat_map(|before| &before.scenarios);
+    let failed = measured.scenarios.iter().chain(before).find(|m| !m.failures.is_empty());
+    if let Some(failed) = failed {
+        let (title, failure) = (failed.scenario.title(), &failed.failures[0]);
+        let text = format!("nothing was calibrated: {title}: {failure}");
+        return Err(ended(Exit::CouldNotMeasure, text));
+    }
+    if judgement::teeth(measured).iter().any(|teeth| teeth.sight == Sight::Blind) {
+        let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
+        return Err(ended(Exit::Blind, text));
+    }
+    Ok(())
+}
+
+/// The floors that the two measurements teach, and the false alarms that are left with them.
+fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
+    let pairs = pairs(measured);
+    let tau = |kind| calibrate(kind, pairs.iter().map(|(first, second)| (first, second)));
+    let (tau_count, tau_time) = (rounded(tau(Kind::Count)), rounded(tau(Kind::Time)));
+    let environment = &measured.environment;
+    let mut calibration = Calibration {
+        cpu: environment.cpu.clone(),
+        caches: environment.caches.clone(),
+        tau_count,
+        tau_time,
+        n_series: pairs.len(),
+        n_false_alarms: 0,
+        rounds: measured.scenarios.iter().map(|m| m.scenario.processes).min().unwrap_or(0),
+        date: session::date(session::now()),
+        loadline: environment.loadline.clone(),
+    };
+    let rows = judgement::judge(measured, &baselines.calibrated(calibration.clone()));
+    let is_alarm =
+        |outcome: &Outcome| matches!(outcome, Outcome::Verdict { verdict: Verdict::Regressed, .. });
+    calibration.n_false_alarms = rows.iter().filter(|row| is_alarm(&row.outcome)).count();
+    calibration
+}
+
+/// A floor as it is stored: four digits after the point.
+fn rounded(tau: Tau) -> f64 {
+    (tau.share() * 1e4).round() / 1e4
+}
+
+/// Every judged series that both measurements have.
+fn pairs(measured: &Measured) -> Vec<(Series, Series)> {
+    let before = measured.before.iter().flat_map(|before| &before.scenarios);
+    let pairs = before.flat_map(|first| {
+        let title = first.scenario.title();
+        let second = measured.scenarios.iter().find(move |m| m.scenario.title() == title);
+        let of = move |name: &SeriesName| {
+            let complete = |m: &MeasuredScenario| match m.series.get(name) {
+                Some(Rounds::Complete(rounds)) => series(*name, rounds).ok(),
+                _ => None,
+            };
+            Some((complete(first)?, complete(second?)?))
+        };
+        first.scenario.judge.iter().filter_map(of).collect::<Vec<_>>()
+    });
+    pairs.collect()
+}
+
+fn table(new: &Calibration, old: Option<&Calibration>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["tau of", "by default", "was", "becomes"]);
+    for kind in [MetricKind::Count, MetricKind::Time] {
+        let (name, default, pick): (_, _, fn(&Calibration) -> f64) = match kind {
+            MetricKind::Count => ("counts", Tau::COUNT, |c| c.tau_count),
+            MetricKind::Time => ("times", Tau::TIME, |c| c.tau_time),
+        };
+        let percent = |share: f64| format!("{:.2} %", share * 100.0);
+        let was = old.map_or("–".to_owned(), |old| percent(pick(old)));
+        table.add_row([name.to_owned(), percent(default.share()), was, percent(pick(new))]);
+    }
+    trimmed(&table.to_string())
+}
