@@ -161,6 +161,7 @@ fn planted(name: &str, planted: Planted, ladder: &[usize], processes: usize) -> 
             SeriesName::new(Phase::Work, Metric::PageFaults),
             SeriesName::new(Phase::Work, Metric::ResidentBytes),
         ],
+        PlantedWork::Allocations => vec![SeriesName::new(Phase::Work, Metric::Allocations)],
     };
     Scenario {
         name: name.to_owned(),

@@ -48,6 +48,11 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A command that was to be run by `Means::Count`.
+    #[error(
+        "cannot count the operations of a command, only those of modules that the runner loads itself (let it count its own, by a line loadline:metric=NAME:VALUE:UNIT)"
+    )]
+    CommandCounted,
     /// A command that cannot be waited for.
     #[error("cannot wait for the command: {source}")]
     Wait {

@@ -21,13 +21,42 @@ pub use counted::{counts, resolve, unwinder_path};
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub use uncounted::{counts, resolve, unwinder_path};
 
+/// The FDEs of the `.eh_frame` section at `section`, by walking it (Linux Standard Base, section
+/// 10.6): each record begins with its length, 0 at the end; behind it stands 0 in a CIE and the
+/// distance back to its CIE in an FDE.
+///
+/// # Safety
+/// The section must be well-formed, end with a length of 0, and be readable.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+unsafe fn entries(section: *const u8) -> u64 {
+    /// This length says that the real one stands behind it, in eight bytes.
+    const EXTENDED: u32 = u32::MAX;
+
+    let (mut entries, mut record) = (0, section);
+    loop {
+        // SAFETY: `record` is the section's beginning or the end of a record that does not end it,
+        // so a length stands there, and behind it, unless it is 0, the rest of the record.
+        unsafe {
+            let short = record.cast::<u32>().read_unaligned();
+            let (body, length) = match short {
+                0 => return entries,
+                EXTENDED => (record.add(12), record.add(4).cast::<u64>().read_unaligned() as usize),
+                short => (record.add(4), short as usize),
+            };
+            entries += u64::from(body.cast::<u32>().read_unaligned() != 0);
+            record = body.add(length);
+        }
+    }
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod counted {
     use std::ffi::{CStr, c_void};
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-    use super::FrameCounts;
+    use super::{FrameCounts, entries};
+    use crate::operations::{self, Operation};
 
     static REGISTERED: AtomicU64 = AtomicU64::new(0);
     static DEREGISTERED: AtomicU64 = AtomicU64::new(0);
@@ -79,6 +108,10 @@ mod counted {
     #[unsafe(no_mangle)]
     extern "C" fn __register_frame(begin: *const c_void) {
         REGISTERED.fetch_add(1, Ordering::Relaxed);
+        if operations::are_counted() {
+            operations::add(Operation::Registration, 1);
+            operations::add(Operation::EntryRegistered, entries_of_call(begin));
+        }
         NEXT_REGISTER.call(begin);
     }
 
@@ -86,7 +119,24 @@ mod counted {
     #[unsafe(no_mangle)]
     extern "C" fn __deregister_frame(begin: *const c_void) {
         DEREGISTERED.fetch_add(1, Ordering::Relaxed);
+        if operations::are_counted() {
+            operations::add(Operation::Deregistration, 1);
+            operations::add(Operation::EntryDeregistered, entries_of_call(begin));
+        }
         NEXT_DEREGISTER.call(begin);
+    }
+
+    /// How many entries one call is about. LLVM's libunwind is given them one by one, libgcc the
+    /// whole section; Wasmtime tells which by the same symbol (wasmtime 48,
+    /// `runtime/vm/sys/unix/unwind.rs`).
+    #[cold]
+    fn entries_of_call(begin: *const c_void) -> u64 {
+        if crate::unwinder::is_llvm() {
+            return 1;
+        }
+        // SAFETY: libgcc is given a whole section that ends with a length of 0, which stays readable
+        // until it has been taken back.
+        unsafe { entries(begin.cast()) }
     }
 
     /// Finds the unwinder's functions, so that the first registration does not have to.
@@ -139,5 +189,33 @@ mod uncounted {
     /// Not known on this platform.
     pub fn unwinder_path() -> Option<PathBuf> {
         None
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_a_section_are_told_apart() {
+        let words: [u32; 13] = [
+            8,
+            0,
+            7, // a CIE
+            4,
+            16, // an FDE
+            8,
+            24,
+            7, // another, longer
+            u32::MAX,
+            4,
+            0,
+            48, // one with an extended length
+            0,
+        ];
+        // SAFETY: the section above is well-formed and ends with a length of 0.
+        assert_eq!(unsafe { entries(words.as_ptr().cast()) }, 3);
+        // SAFETY: as above.
+        assert_eq!(unsafe { entries([0u32].as_ptr().cast()) }, 0);
     }
 }

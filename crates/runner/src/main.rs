@@ -3,13 +3,18 @@
 //!
 //! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
 
+mod alive;
+mod allocator;
 mod cache;
 mod command;
+mod count;
 mod environment;
 mod error;
 mod frames;
+mod mappings;
 mod marker;
 mod measure;
+mod operations;
 mod planted;
 mod process;
 mod unwinder;

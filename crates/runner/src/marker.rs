@@ -87,7 +87,7 @@ fn may_be_said(metric: Metric) -> bool {
             | Metric::FramesDeregistered
             | Metric::ResidentBytes
             | Metric::Reported
-    )
+    ) || metric.is_counted_apart()
 }
 
 #[cfg(test)]

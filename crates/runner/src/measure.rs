@@ -1,26 +1,24 @@
 //! One measured run: drives the lifecycle under counters and says what they read.
 
-use std::fs::File;
-use std::io::Read;
-
-use loadline_loader::{Calls, Event, Observer, Options, Role, drive, engine, generate};
+use loadline_loader::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::{
-    Absence, Corpus, Measure, Metric, Modules, Phase, Proof, Reading, Residency, Sample, Scope,
-    Subject, UnloadThread,
+    Absence, Corpus, Lifecycle, Means, Measure, Metric, Modules, Phase, Proof, Reading, Residency,
+    Sample, Scope, Subject, UnloadThread,
 };
 
+use crate::alive::Resident;
 use crate::cache::Cache;
-use crate::command;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
 use crate::planted;
+use crate::{command, count};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
-const FIRST_CHECKPOINT: usize = 16;
+pub const FIRST_CHECKPOINT: usize = 16;
 
 /// The phases a thread can spend time in.
-const MEASURED: [Phase; 5] =
+pub const MEASURED: [Phase; 5] =
     [Phase::Read, Phase::Deserialize, Phase::Call, Phase::Unwind, Phase::Unload];
 
 /// What one run proved, and what was read.
@@ -34,13 +32,17 @@ pub struct Measured {
 
 /// Carries out one run.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
+    if request.means == Means::Count {
+        return count::measure(request);
+    }
     match &request.subject {
         Subject::Planted(planted) => {
             let mut samples = Samples::new(request.modules);
             let before = Resident::now();
             let mut probe = Probe::open(&request.metrics);
             probe.start();
-            let units = planted::work(planted, request.modules, &mut probe)?;
+            let measured = |work: &mut dyn FnMut()| probe.measure(Phase::Work, work);
+            let units = planted::work(planted, request.modules, measured)?;
             let resident = before.grown();
             samples.totals(Phase::Work, Scope::Process, &probe.totals(Phase::Work));
             samples.push(Phase::Work, Metric::ResidentBytes, resident);
@@ -53,6 +55,31 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
 }
 
 fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
+    let is_alone = is_alone(&subject.lifecycle);
+    let watch = Watch {
+        metrics: &request.metrics,
+        modules: request.modules,
+        keeps_checkpoints: is_alone,
+        unloads_in_one_go: is_alone && subject.lifecycle.residency == Residency::All,
+    };
+    let driven = drive_modules(request, subject, |role| Watcher::new(&watch, role))?;
+    let proof = proof(&driven);
+    let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
+    let samples = samples(&watch, watchers, frames::counts());
+    Ok(Measured { proof, samples })
+}
+
+/// Whether one thread does everything, so that its populations are the process's.
+pub fn is_alone(lifecycle: &Lifecycle) -> bool {
+    lifecycle.threads.get() == 1 && lifecycle.unload_thread == UnloadThread::Same
+}
+
+/// Drives the modules through their lifecycle, with an observer of each thread that `observe` makes.
+pub fn drive_modules<O: Observer + Send>(
+    request: &Measure,
+    subject: &Modules,
+    observe: impl Fn(Role) -> O + Sync,
+) -> Result<Driven<O>, Error> {
     let cache = Cache::of(&request.cache, &subject.corpus, subject.tables)?;
     let artifacts = cache.artifacts(request.modules)?;
     let schedule = subject.lifecycle.schedule(request.modules, request.seed);
@@ -67,19 +94,14 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
         Corpus::Files(_) => None,
     };
     let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
-    let lifecycle = &subject.lifecycle;
-    let is_alone = lifecycle.threads.get() == 1 && lifecycle.unload_thread == UnloadThread::Same;
-    let watch = Watch {
-        metrics: &request.metrics,
-        modules: request.modules,
-        keeps_checkpoints: is_alone,
-        unloads_in_one_go: is_alone && lifecycle.residency == Residency::All,
-    };
     frames::resolve();
-    let driven =
-        drive(&engine, &artifacts, &schedule, &options, |role| Watcher::new(&watch, role))?;
+    Ok(drive(&engine, &artifacts, &schedule, &options, observe)?)
+}
+
+/// The counts by which a lifecycle that has been driven proves its work.
+pub fn proof<O>(driven: &Driven<O>) -> Proof {
     let frames = frames::counts();
-    let proof = Proof {
+    Proof {
         loaded: driven.proof.loaded,
         called: driven.proof.called,
         unwound: driven.proof.unwound,
@@ -89,17 +111,14 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
         planted: 0,
         command: None,
         unwinder_path: crate::unwinder::active_path(),
-    };
-    let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
-    let samples = samples(&watch, watchers, frames);
-    Ok(Measured { proof, samples })
+    }
 }
 
 /// What every thread's watcher is told.
 struct Watch<'a> {
     metrics: &'a [Metric],
     modules: usize,
-    /// One thread does everything, so its populations are the process's.
+    /// See [`is_alone`].
     keeps_checkpoints: bool,
     /// From the first drop on there is nothing but drops: counters are read at checkpoints only.
     unloads_in_one_go: bool,
@@ -227,7 +246,11 @@ fn samples(watch: &Watch<'_>, watchers: Vec<Watcher>, frames: Option<FrameCounts
         samples.totals(phase, Scope::Process, &Totals::sum(&of_threads));
         for (watcher, totals) in watchers.iter().zip(&of_threads) {
             if watchers.len() > 1 && totals.laps() > 0 {
-                samples.totals(phase, Scope::Thread(thread_number(watcher.role, watch)), totals);
+                samples.totals(
+                    phase,
+                    Scope::Thread(thread_number(watcher.role, watch.modules)),
+                    totals,
+                );
             }
         }
     }
@@ -247,11 +270,11 @@ fn samples(watch: &Watch<'_>, watchers: Vec<Watcher>, frames: Option<FrameCounts
 }
 
 /// Loading threads from 0, then the one that unloads, then the one that finishes.
-fn thread_number(role: Role, watch: &Watch<'_>) -> usize {
+pub fn thread_number(role: Role, modules: usize) -> usize {
     match role {
         Role::Loading(thread) => thread,
-        Role::Unloading => watch.modules,
-        Role::Finishing => watch.modules + 1,
+        Role::Unloading => modules,
+        Role::Finishing => modules + 1,
     }
 }
 
@@ -270,40 +293,30 @@ impl Samples {
 
     /// Adds what was counted in a phase.
     pub fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
-        for (metric, reading) in totals.iter() {
-            self.list.push(Sample { phase, metric, scope, modules: self.modules, reading });
-        }
+        self.readings(phase, scope, totals.iter());
+    }
+
+    /// Adds several readings of a phase.
+    pub fn readings(
+        &mut self,
+        phase: Phase,
+        scope: Scope,
+        readings: impl IntoIterator<Item = (Metric, Reading)>,
+    ) {
+        let modules = self.modules;
+        let samples = readings.into_iter();
+        self.list.extend(samples.map(|(metric, reading)| Sample {
+            phase,
+            metric,
+            scope,
+            modules,
+            reading,
+        }));
     }
 
     /// Adds one reading of the whole process.
     pub fn push(&mut self, phase: Phase, metric: Metric, reading: Reading) {
         let (scope, modules) = (Scope::Process, self.modules);
         self.list.push(Sample { phase, metric, scope, modules, reading });
-    }
-}
-
-/// The size of the resident set at one moment, in bytes.
-#[derive(Debug, Clone, Copy)]
-struct Resident(Option<u64>);
-
-impl Resident {
-    /// Reads `Rss` from `/proc/self/smaps_rollup`, which walks the page tables: `statm` lags behind
-    /// by up to dozens of pages a processor on many kernels (Documentation/filesystems/proc.rst).
-    fn now() -> Resident {
-        let mut buffer = [0; 4096];
-        let read =
-            File::open("/proc/self/smaps_rollup").and_then(|mut file| file.read(&mut buffer));
-        let text = read.ok().and_then(|read| std::str::from_utf8(&buffer[..read]).ok());
-        let row = text.and_then(|text| text.lines().find_map(|line| line.strip_prefix("Rss:")));
-        let kib = row.and_then(|row| row.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-        Resident(kib.map(|kib| kib * 1024))
-    }
-
-    /// How much larger it is now; a set that has shrunk has grown by nothing.
-    fn grown(self) -> Reading {
-        match (self.0, Resident::now().0) {
-            (Some(before), Some(now)) => Reading::Exact(now.saturating_sub(before)),
-            _ => Reading::Unavailable(Absence::NotOnThisPlatform),
-        }
     }
 }

@@ -5,26 +5,29 @@
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
 
-use loadline_probe::Probe;
-use loadline_scenario::{Phase, Planted, PlantedWork};
+use loadline_scenario::{Planted, PlantedWork};
 
 use crate::error::Error;
 
 /// Units of planted work to one touched page: four pages a module.
 const UNITS_PER_PAGE: u64 = 250;
 
-/// Does the work that N asks for within phase `work`, and returns how many units it did.
-pub fn work(planted: &Planted, modules: usize, probe: &mut Probe) -> Result<u64, Error> {
+/// Does the work that N asks for, and returns how many units it did. What is to be counted is handed
+/// to `measured`, which carries it out once.
+pub fn work(
+    planted: &Planted,
+    modules: usize,
+    measured: impl FnOnce(&mut dyn FnMut()),
+) -> Result<u64, Error> {
     let units = planted.units(modules);
     match planted.work {
-        PlantedWork::Cpu => {
-            probe.measure(Phase::Work, || spin(units));
-        }
+        PlantedWork::Cpu => measured(&mut || spin(units)),
         PlantedWork::Pages => {
             // Stays mapped to the end, so that the resident set can be read.
             let mut pages = ManuallyDrop::new(Pages::map((units / UNITS_PER_PAGE) as usize)?);
-            probe.measure(Phase::Work, || pages.touch());
+            measured(&mut || pages.touch());
         }
+        PlantedWork::Allocations => measured(&mut || allocate(units)),
     }
     Ok(units)
 }
@@ -39,6 +42,13 @@ fn spin(units: u64) {
         value ^= unit;
     }
     black_box(value);
+}
+
+/// Asks the allocator for memory so many times, and gives it back each time.
+fn allocate(units: u64) {
+    for unit in 0..units {
+        black_box(Box::new(unit));
+    }
 }
 
 #[cfg(unix)]

@@ -42,7 +42,30 @@ pub enum Metric {
     FramesRegistered,
     /// Calls that told the process's unwinder to forget an `.eh_frame`.
     FramesDeregistered,
-    /// Growth of the resident set over the phase.
+    /// Entries (FDEs, one a function) in what those calls gave the unwinder.
+    FrameEntriesRegistered,
+    /// Entries in what the unwinder was told to forget.
+    FrameEntriesDeregistered,
+    /// Times Rust code asked the allocator for memory, a block that grew or shrank included. What C
+    /// libraries allocate themselves is not among them.
+    Allocations,
+    /// Bytes asked for by those; for a block that grew or shrank its new size.
+    AllocatedBytes,
+    /// Growth, since before the first step, of the bytes that Rust code has allocated and not freed.
+    AliveBytes,
+    /// System calls that made a mapping: `mmap`.
+    MappingsMade,
+    /// System calls that changed a mapping: `mprotect`, `pkey_mprotect` and `mremap`.
+    MappingsChanged,
+    /// System calls that removed a mapping: `munmap`.
+    MappingsRemoved,
+    /// Growth, since before the first step, of the number of mappings: what the system limits.
+    MappingsAlive,
+    /// Growth, since before the first step, of the bytes of address space in all mappings.
+    MappedBytes,
+    /// Growth, since before the first step, of the number of open descriptors.
+    DescriptorsAlive,
+    /// Growth of the resident set since before the first step.
     ResidentBytes,
     /// Page faults, minor and major.
     PageFaults,
@@ -122,9 +145,20 @@ impl Phase {
 
 impl Metric {
     /// Every metric, in the order of a report.
-    pub const ALL: [Metric; 16] = [
+    pub const ALL: [Metric; 27] = [
         Metric::FramesRegistered,
         Metric::FramesDeregistered,
+        Metric::FrameEntriesRegistered,
+        Metric::FrameEntriesDeregistered,
+        Metric::Allocations,
+        Metric::AllocatedBytes,
+        Metric::AliveBytes,
+        Metric::MappingsMade,
+        Metric::MappingsChanged,
+        Metric::MappingsRemoved,
+        Metric::MappingsAlive,
+        Metric::MappedBytes,
+        Metric::DescriptorsAlive,
         Metric::ResidentBytes,
         Metric::PageFaults,
         Metric::Instructions,
@@ -146,6 +180,17 @@ impl Metric {
         match self {
             Metric::FramesRegistered => "frames-registered",
             Metric::FramesDeregistered => "frames-deregistered",
+            Metric::FrameEntriesRegistered => "frame-entries-registered",
+            Metric::FrameEntriesDeregistered => "frame-entries-deregistered",
+            Metric::Allocations => "allocations",
+            Metric::AllocatedBytes => "allocated-bytes",
+            Metric::AliveBytes => "alive-bytes",
+            Metric::MappingsMade => "mappings-made",
+            Metric::MappingsChanged => "mappings-changed",
+            Metric::MappingsRemoved => "mappings-removed",
+            Metric::MappingsAlive => "mappings-alive",
+            Metric::MappedBytes => "mapped-bytes",
+            Metric::DescriptorsAlive => "descriptors-alive",
             Metric::ResidentBytes => "resident-bytes",
             Metric::PageFaults => "page-faults",
             Metric::Instructions => "instructions",
@@ -167,7 +212,10 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Metric::TaskClock | Metric::WallTime => "ns",
-            Metric::ResidentBytes => "bytes",
+            Metric::AllocatedBytes
+            | Metric::AliveBytes
+            | Metric::MappedBytes
+            | Metric::ResidentBytes => "bytes",
             _ => "count",
         }
     }
@@ -177,30 +225,41 @@ impl Metric {
     /// Cycles and cache events depend on caches and clocks as times do, so they count as times.
     pub const fn kind(self) -> MetricKind {
         match self {
-            Metric::FramesRegistered
-            | Metric::FramesDeregistered
-            | Metric::ResidentBytes
-            | Metric::PageFaults
-            | Metric::Instructions
-            | Metric::Branches
-            | Metric::Reported => MetricKind::Count,
-            _ => MetricKind::Time,
+            Metric::Cycles
+            | Metric::CacheReferences
+            | Metric::CacheMisses
+            | Metric::BranchMisses
+            | Metric::DtlbMisses
+            | Metric::TaskClock
+            | Metric::ContextSwitches
+            | Metric::CpuMigrations
+            | Metric::WallTime => MetricKind::Time,
+            _ => MetricKind::Count,
         }
     }
 
     /// Whether the metric may turn CI red. The others are shown only: they follow the machine's
     /// load (wall time, context switches) or its caches more than the program's growth.
     pub const fn may_be_judged(self) -> bool {
+        matches!(self, Metric::TaskClock) || matches!(self.kind(), MetricKind::Count)
+    }
+
+    /// Whether only runs by [`Means::Count`](crate::Means::Count) count it. Those count
+    /// registrations of frames and resident bytes as well, and nothing else.
+    pub const fn is_counted_apart(self) -> bool {
         matches!(
             self,
-            Metric::FramesRegistered
-                | Metric::FramesDeregistered
-                | Metric::ResidentBytes
-                | Metric::PageFaults
-                | Metric::Instructions
-                | Metric::Branches
-                | Metric::TaskClock
-                | Metric::Reported
+            Metric::FrameEntriesRegistered
+                | Metric::FrameEntriesDeregistered
+                | Metric::Allocations
+                | Metric::AllocatedBytes
+                | Metric::AliveBytes
+                | Metric::MappingsMade
+                | Metric::MappingsChanged
+                | Metric::MappingsRemoved
+                | Metric::MappingsAlive
+                | Metric::MappedBytes
+                | Metric::DescriptorsAlive
         )
     }
 }
@@ -363,6 +422,8 @@ pub enum Absence {
     FailedSelfTest,
     /// The phase did not occur in this run.
     NotMeasured,
+    /// The kernel lets this process not follow its own system calls; why, by its number.
+    SystemCallsNotFollowed(i32),
     /// Any other error of the kernel, by its number.
     Errno(i32),
 }
@@ -388,6 +449,9 @@ impl Absence {
             }
             Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
             Absence::NotMeasured => "judge a phase that the lifecycle or command has",
+            Absence::SystemCallsNotFollowed(_) => {
+                "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-alive"
+            }
             Absence::Errno(_) => "look the errno up in perf_event_open(2)",
         }
     }
@@ -405,6 +469,17 @@ impl fmt::Display for Absence {
             Absence::NeverRan => f.write_str("opened, but the kernel never let it run"),
             Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
             Absence::NotMeasured => f.write_str("the phase did not occur"),
+            Absence::SystemCallsNotFollowed(errno) => {
+                let reason = match errno {
+                    1 => "forbidden: EPERM".to_owned(),
+                    13 => "forbidden: EACCES".to_owned(),
+                    16 => "another program follows them already: EBUSY".to_owned(),
+                    22 => "the kernel does not know how: EINVAL".to_owned(),
+                    38 => "the kernel does not know how: ENOSYS".to_owned(),
+                    other => format!("errno {other}"),
+                };
+                write!(f, "system calls cannot be followed ({reason})")
+            }
             Absence::Errno(errno) => write!(f, "refused by the kernel (errno {errno})"),
         }
     }

@@ -128,6 +128,8 @@ pub enum PlantedWork {
     Cpu,
     /// Fresh pages, each touched once.
     Pages,
+    /// Allocations, each freed at once; one unit is one allocation.
+    Allocations,
 }
 
 impl Planted {

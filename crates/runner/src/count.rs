@@ -1,0 +1,246 @@
+//! A run by `Means::Count`: every operation is counted, whatever that costs; no time is taken.
+//!
+//! Operations are added up by phase, on the thread that does them. What is alive is read from
+//! outside the phases, at checkpoints, and at the end, when the last module has gone: then it is
+//! what is left over.
+
+use loadline_loader::{Event, Observer, Role};
+use loadline_scenario::{
+    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Scope, Subject,
+};
+
+use crate::alive::Alive;
+use crate::error::Error;
+use crate::measure::{FIRST_CHECKPOINT, MEASURED, Measured, Samples};
+use crate::operations::{self, Operations};
+use crate::{mappings, measure, planted};
+
+/// Carries out one run.
+///
+/// # Errors
+/// As any run, and for a command: what another program does cannot be counted from here.
+pub fn measure(request: &Measure) -> Result<Measured, Error> {
+    let mut measured = match &request.subject {
+        Subject::Command(_) => return Err(Error::CommandCounted),
+        Subject::Planted(planted) => measure_planted(request, planted)?,
+        Subject::Modules(subject) => measure_modules(request, subject)?,
+    };
+    measured.samples.retain(|sample| request.metrics.contains(&sample.metric));
+    Ok(measured)
+}
+
+fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Error> {
+    let followed = begin();
+    let mut counted = None;
+    let measured = |work: &mut dyn FnMut()| {
+        let (alive, before) = (Alive::now(), Operations::of_this_thread());
+        work();
+        let operations = Operations::of_this_thread().since(&before);
+        counted = Some((operations, Alive::now().grown_since(&alive)));
+    };
+    let units = planted::work(planted, request.modules, measured)?;
+    let mut samples = Samples::new(request.modules);
+    if let Some((operations, grown)) = counted {
+        samples.readings(Phase::Work, Scope::Process, operations.readings(followed));
+        samples.readings(Phase::Work, Scope::Process, grown);
+    }
+    let proof = Proof { planted: units, ..Proof::default() };
+    Ok(Measured { proof, samples: samples.list })
+}
+
+/// From here on everything is counted; whether calls that map memory can be.
+fn begin() -> Result<(), Absence> {
+    let followed = mappings::follow();
+    operations::count_from_now();
+    followed
+}
+
+fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
+    let (modules, is_alone) = (request.modules, measure::is_alone(&subject.lifecycle));
+    let followed = begin();
+    let before = Alive::now();
+    let observe = |role| Counter::new(role, modules, is_alone);
+    let driven = measure::drive_modules(request, subject, observe)?;
+    let after = Alive::now();
+    let proof = measure::proof(&driven);
+    let counters: Vec<Counter> = driven.observers.into_iter().map(|(_, counter)| counter).collect();
+    let mut samples = Samples::new(modules);
+    for phase in MEASURED.into_iter().chain([Phase::Load, Phase::Total]) {
+        counted(&mut samples, &counters, phase, followed, modules);
+    }
+    match counters.as_slice() {
+        [counter] if is_alone => {
+            for checkpoint in &counter.checkpoints {
+                samples.list.append(&mut checkpoint.samples(modules, followed));
+            }
+        }
+        _ => {
+            let grown = after.grown_since(&before);
+            samples.readings(Phase::Unload, Scope::Process, grown);
+            // While some threads load, others unload already.
+            let unknown = grown.map(|(metric, _)| (metric, NOT_MEASURED));
+            samples.readings(Phase::Load, Scope::Process, unknown);
+        }
+    }
+    Ok(Measured { proof, samples: samples.list })
+}
+
+const NOT_MEASURED: Reading = Reading::Unavailable(Absence::NotMeasured);
+
+/// Adds the operations of a phase, of all threads and of each.
+fn counted(
+    samples: &mut Samples,
+    counters: &[Counter],
+    phase: Phase,
+    followed: Result<(), Absence>,
+    modules: usize,
+) {
+    let all =
+        counters.iter().fold(Tally::default(), |all, counter| all.plus(&counter.tally(phase)));
+    let followed = counters.iter().fold(followed, |all, counter| all.and(counter.entered));
+    samples.readings(phase, Scope::Process, all.readings(followed));
+    if counters.len() > 1 {
+        for counter in counters {
+            let tally = counter.tally(phase);
+            if tally.steps > 0 {
+                let scope = Scope::Thread(measure::thread_number(counter.role, modules));
+                samples.readings(phase, scope, tally.readings(followed));
+            }
+        }
+    }
+}
+
+/// What was done in a phase.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    steps: u64,
+    operations: Operations,
+}
+
+impl Tally {
+    fn plus(&self, other: &Tally) -> Tally {
+        let operations = self.operations.plus(&other.operations);
+        Tally { steps: self.steps + other.steps, operations }
+    }
+
+    fn readings(self, followed: Result<(), Absence>) -> impl Iterator<Item = (Metric, Reading)> {
+        let has_occurred = self.steps > 0;
+        let readings = self.operations.readings(followed);
+        readings.map(move |(metric, reading)| {
+            (metric, if has_occurred { reading } else { NOT_MEASURED })
+        })
+    }
+}
+
+/// Counts what one thread does. Everything it keeps is allocated before the first step.
+struct Counter {
+    role: Role,
+    modules: usize,
+    keeps_checkpoints: bool,
+    /// Whether calls that map memory are counted on this thread.
+    entered: Result<(), Absence>,
+    tallies: [Tally; MEASURED.len()],
+    checkpoints: Vec<Checkpoint>,
+    /// What was alive before the first step.
+    before: Alive,
+    /// What had been done at the last border between phases.
+    last: Operations,
+}
+
+/// What had been counted when `modules` had been loaded, or had gone.
+struct Checkpoint {
+    phase: Phase,
+    modules: usize,
+    deserialize: Tally,
+    tally: Tally,
+    grown: [(Metric, Reading); 5],
+}
+
+impl Counter {
+    fn new(role: Role, modules: usize, keeps_checkpoints: bool) -> Counter {
+        let doublings = modules.max(1).ilog2() as usize + 1;
+        let room = if keeps_checkpoints { 2 * (doublings + 1) } else { 0 };
+        Counter {
+            role,
+            modules,
+            keeps_checkpoints,
+            entered: mappings::enter(),
+            tallies: [Tally::default(); MEASURED.len()],
+            checkpoints: Vec::with_capacity(room),
+            before: Alive::now(),
+            last: Operations::of_this_thread(),
+        }
+    }
+
+    /// What was done so far in a phase; in `load` and `total` their parts together.
+    fn tally(&self, phase: Phase) -> Tally {
+        let parts = phase.parts();
+        let is_part = |measured: Phase| measured == phase || parts.contains(&measured);
+        let tallies = MEASURED.into_iter().zip(&self.tallies);
+        tallies
+            .filter(|(measured, _)| is_part(*measured))
+            .fold(Tally::default(), |all, (_, tally)| all.plus(tally))
+    }
+
+    fn keep(&mut self, event: Event) {
+        let phase = if event.phase == Phase::Deserialize { Phase::Load } else { event.phase };
+        if self.checkpoints.len() < self.checkpoints.capacity() {
+            self.checkpoints.push(Checkpoint {
+                phase,
+                modules: event.progress,
+                deserialize: self.tally(Phase::Deserialize),
+                tally: self.tally(phase),
+                grown: Alive::now().grown_since(&self.before),
+            });
+        }
+    }
+}
+
+impl Observer for Counter {
+    fn step(&mut self, event: Event) {
+        let done = Operations::of_this_thread();
+        let phase = MEASURED.into_iter().position(|phase| phase == event.phase);
+        if let Some(tally) = phase.map(|phase| &mut self.tallies[phase]) {
+            let operations = done.since(&self.last);
+            *tally = tally.plus(&Tally { steps: 1, operations });
+        }
+        let is_last = event.progress == self.modules;
+        let is_checkpoint =
+            is_last || (event.progress >= FIRST_CHECKPOINT && event.progress.is_power_of_two());
+        let is_kept = matches!(event.phase, Phase::Deserialize | Phase::Unload);
+        if self.keeps_checkpoints && is_checkpoint && is_kept {
+            self.keep(event);
+        }
+        // What was done here belongs to no phase.
+        self.last = Operations::of_this_thread();
+    }
+
+    fn idle(&mut self) {
+        self.last = Operations::of_this_thread();
+    }
+}
+
+impl Checkpoint {
+    /// Its readings. Those of the last one are what is alive alone: the operations are the phase's.
+    /// What is alive while modules go belongs to no population but the last.
+    fn samples(
+        &self,
+        last: usize,
+        followed: Result<(), Absence>,
+    ) -> Vec<loadline_scenario::Sample> {
+        let mut samples = Samples::new(self.modules);
+        let is_last = self.modules == last;
+        if is_last || self.phase == Phase::Load {
+            samples.readings(self.phase, Scope::Process, self.grown);
+        }
+        if !is_last {
+            samples.readings(self.phase, Scope::Process, self.tally.readings(followed));
+            if self.phase == Phase::Load {
+                let readings = self.deserialize.readings(followed);
+                samples.readings(Phase::Deserialize, Scope::Process, readings);
+            }
+            samples.list.retain(|sample| sample.reading.value().is_some());
+        }
+        samples.list
+    }
+}

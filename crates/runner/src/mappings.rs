@@ -1,0 +1,289 @@
+//! Counts the system calls by which this process makes, changes and removes mappings.
+//!
+//! Wasmtime calls the kernel itself, past the C library, so nothing can stand in front of a
+//! function. The kernel can be asked, though: a seccomp filter sends each such call to a listener
+//! (seccomp_unotify(2), Linux 5.5), which here is another thread of this process. It counts the call
+//! for the thread that makes it and has the kernel carry it out. The caller waits for that, so its
+//! counts are whole at every moment at which it can read them. No privilege is needed, and no time
+//! can be taken: a call costs microseconds more.
+//!
+//! Calls are counted as they are made; one that the kernel then refuses is counted as well.
+
+#![allow(unsafe_code)]
+
+/// The calls of one thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MappingCalls {
+    /// `mmap`.
+    pub made: u64,
+    /// `mprotect`, `pkey_mprotect`, `mremap`.
+    pub changed: u64,
+    /// `munmap`.
+    pub removed: u64,
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use followed::{enter, follow, of_this_thread};
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub use not_followed::{enter, follow, of_this_thread};
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod followed {
+    use std::cell::Cell;
+    use std::io;
+    use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+    use std::thread;
+
+    use loadline_scenario::Absence;
+
+    use super::MappingCalls;
+
+    /// The most threads that are told apart.
+    const MOST_THREADS: usize = 1024;
+
+    /// The calls of one thread, which the listening thread counts.
+    struct Slot {
+        /// The kernel's number of the thread; 0 for nobody.
+        thread: AtomicI32,
+        made: AtomicU64,
+        changed: AtomicU64,
+        removed: AtomicU64,
+    }
+
+    impl Slot {
+        const fn new() -> Slot {
+            let (made, changed, removed) =
+                (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+            Slot { thread: AtomicI32::new(0), made, changed, removed }
+        }
+    }
+
+    static SLOTS: [Slot; MOST_THREADS] = [const { Slot::new() }; MOST_THREADS];
+    /// How many slots have been given out; may be more than there are.
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
+
+    /// The descriptor to listen at, or one of the two values below.
+    static LISTENER: AtomicI32 = AtomicI32::new(NONE_YET);
+    const NONE_YET: i32 = -1;
+    const NONE_EVER: i32 = -2;
+
+    thread_local! {
+        static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    }
+
+    /// Counts the calling thread's calls from here on. Does nothing the second time.
+    ///
+    /// # Errors
+    /// When more threads than can be told apart have entered.
+    pub fn enter() -> Result<(), Absence> {
+        if OWN.get().is_some() {
+            return Ok(());
+        }
+        let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let slot = SLOTS.get(number).ok_or(Absence::NotMeasured)?;
+        // SAFETY: gettid(2) takes nothing and cannot fail.
+        slot.thread.store(unsafe { libc::gettid() }, Ordering::Release);
+        OWN.set(Some(slot));
+        Ok(())
+    }
+
+    /// The calling thread's calls since it entered.
+    pub fn of_this_thread() -> MappingCalls {
+        let Some(slot) = OWN.get() else { return MappingCalls::default() };
+        MappingCalls {
+            made: slot.made.load(Ordering::Acquire),
+            changed: slot.changed.load(Ordering::Acquire),
+            removed: slot.removed.load(Ordering::Acquire),
+        }
+    }
+
+    /// The counter of one call of one thread.
+    fn counter(thread: u32, call: i32) -> Option<&'static AtomicU64> {
+        let given = GIVEN.load(Ordering::Acquire).min(MOST_THREADS);
+        let is_its = |slot: &&Slot| slot.thread.load(Ordering::Acquire) as u32 == thread;
+        let slot = SLOTS[..given].iter().find(is_its)?;
+        match libc::c_long::from(call) {
+            libc::SYS_mmap => Some(&slot.made),
+            libc::SYS_munmap => Some(&slot.removed),
+            _ => Some(&slot.changed),
+        }
+    }
+
+    /// Has the calls of the calling thread, and of all that it starts, counted from here on.
+    ///
+    /// # Errors
+    /// When the kernel has no such means, or forbids it.
+    pub fn follow() -> Result<(), Absence> {
+        // Made first, so that the filter is not its own.
+        let listening = thread::Builder::new().name("listener".to_owned()).spawn(|| {
+            loop {
+                match LISTENER.load(Ordering::Acquire) {
+                    NONE_YET => thread::park(),
+                    NONE_EVER => return,
+                    listener => return listen(listener),
+                }
+            }
+        });
+        let listening = listening.map_err(absence)?;
+        // From here on a mapping waits for the listening thread, so nothing is allocated before that
+        // knows where to listen.
+        let installed = install();
+        LISTENER.store(*installed.as_ref().unwrap_or(&NONE_EVER), Ordering::Release);
+        listening.thread().unpark();
+        installed.map_err(absence)?;
+        enter()?;
+        check()
+    }
+
+    /// Makes and removes a mapping, which must be seen. By then the listening thread has begun, and
+    /// has mapped what it needs itself.
+    fn check() -> Result<(), Absence> {
+        let before = of_this_thread();
+        let (protection, flags) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping of one page at an address of the kernel's choice touches nothing
+        // that exists.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), 1, protection, flags, -1, 0) };
+        if page != libc::MAP_FAILED {
+            // SAFETY: the mapping just made, which nobody else knows.
+            unsafe { libc::munmap(page, 1) };
+        }
+        let now = of_this_thread();
+        let is_seen = now.made == before.made + 1 && now.removed == before.removed + 1;
+        if is_seen { Ok(()) } else { Err(Absence::FailedSelfTest) }
+    }
+
+    fn absence(error: io::Error) -> Absence {
+        Absence::SystemCallsNotFollowed(error.raw_os_error().unwrap_or(0))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    const ARCHITECTURE: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64 of linux/audit.h
+    #[cfg(target_arch = "aarch64")]
+    const ARCHITECTURE: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
+
+    /// Where `struct seccomp_data` of linux/seccomp.h keeps the call's number and the architecture.
+    const NUMBER_AT: u32 = 0;
+    const ARCHITECTURE_AT: u32 = 4;
+
+    /// The calls that are sent to the listener.
+    const FOLLOWED: [libc::c_long; 5] = [
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_mprotect,
+        libc::SYS_mremap,
+        libc::SYS_pkey_mprotect,
+    ];
+
+    /// Puts the filter in place, for this thread and those it starts; the descriptor to listen at,
+    /// which stays open as long as the process lives.
+    fn install() -> io::Result<i32> {
+        let mut program = filter();
+        let program =
+            libc::sock_fprog { len: program.len() as libc::c_ushort, filter: program.as_mut_ptr() };
+        // SAFETY: prctl(PR_SET_NO_NEW_PRIVS) takes numbers. Without it only root may set a filter.
+        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: seccomp(2) reads the program, which outlives the call, and returns a descriptor.
+        let listener = unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                &raw const program,
+            )
+        };
+        if listener < 0 { Err(io::Error::last_os_error()) } else { Ok(listener as i32) }
+    }
+
+    /// Lets everything through but the calls that are followed. Calls of another architecture's
+    /// numbering (32-bit ones of a 64-bit process) are let through: Wasmtime makes none.
+    fn filter() -> [libc::sock_filter; 5 + FOLLOWED.len()] {
+        let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+        let is_equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+        let answer = (libc::BPF_RET | libc::BPF_K) as u16;
+        let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+        let n = FOLLOWED.len();
+        std::array::from_fn(|place| match place {
+            0 => step(load, ARCHITECTURE_AT, 0, 0),
+            1 => step(is_equal, ARCHITECTURE, 0, n as u8 + 1),
+            2 => step(load, NUMBER_AT, 0, 0),
+            // To the last answer; past the other one where none is equal.
+            place if place < 3 + n => {
+                step(is_equal, FOLLOWED[place - 3] as u32, (n + 3 - place) as u8, 0)
+            }
+            place if place == 3 + n => step(answer, libc::SECCOMP_RET_ALLOW, 0, 0),
+            _ => step(answer, libc::SECCOMP_RET_USER_NOTIF, 0, 0),
+        })
+    }
+
+    /// Room for either struct, in any kernel's version of it.
+    type Message = [u64; 64];
+
+    /// Counts calls and lets them through, as long as there is a thread that can make one.
+    fn listen(listener: i32) {
+        loop {
+            let mut call: Message = [0; 64];
+            // SAFETY: the kernel fills in a `struct seccomp_notif`, for which there is room, and
+            // which it wants to be zeroed.
+            let received =
+                unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
+            if received != 0 {
+                match io::Error::last_os_error().raw_os_error() {
+                    // A caller that has ended, or a signal.
+                    Some(libc::ENOENT | libc::EINTR) => continue,
+                    _ => return,
+                }
+            }
+            // SAFETY: the ioctl has filled it in; every bit pattern is a value.
+            let call = unsafe { call.as_ptr().cast::<libc::seccomp_notif>().read() };
+            let counter = counter(call.pid, call.data.nr);
+            if let Some(counter) = counter {
+                counter.fetch_add(1, Ordering::Release);
+            }
+            let mut response: Message = [0; 64];
+            let let_through = libc::seccomp_notif_resp {
+                id: call.id,
+                val: 0,
+                error: 0,
+                flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+            };
+            // SAFETY: there is room, and a `[u64]` is aligned for it.
+            unsafe { response.as_mut_ptr().cast::<libc::seccomp_notif_resp>().write(let_through) };
+            // SAFETY: the kernel reads a `struct seccomp_notif_resp`.
+            let sent = unsafe {
+                libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, response.as_mut_ptr())
+            };
+            if let Some(counter) = counter.filter(|_| sent != 0) {
+                // A signal took the caller out of it; the call will be made, and sent, anew.
+                counter.fetch_sub(1, Ordering::Release);
+            }
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod not_followed {
+    use loadline_scenario::Absence;
+
+    use super::MappingCalls;
+
+    /// Nothing to count.
+    pub fn enter() -> Result<(), Absence> {
+        Ok(())
+    }
+
+    /// None: there is no such means.
+    pub fn of_this_thread() -> MappingCalls {
+        MappingCalls::default()
+    }
+
+    /// Not offered on this platform.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn follow() -> Result<(), Absence> {
+        Err(Absence::NotOnThisPlatform)
+    }
+}
