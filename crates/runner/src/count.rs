@@ -48,6 +48,19 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
     Ok(Measured { proof, samples: samples.list })
 }
 
+/// Which of `metrics` cannot be counted on this machine, and why. From here on the calls of this
+/// process may be followed, so it is not for one that measures.
+pub fn absences(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absence)> {
+    let is_asked = |metric: &Metric| metrics.contains(metric);
+    let mappings: Vec<Metric> = MAPPING_CALLS.into_iter().filter(is_asked).collect();
+    let absence = if mappings.is_empty() { None } else { mappings::follow().err() };
+    mappings.into_iter().filter_map(move |metric| absence.map(|absence| (metric, absence)))
+}
+
+/// What is counted by following system calls.
+const MAPPING_CALLS: [Metric; 3] =
+    [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
+
 /// From here on everything is counted; whether calls that map memory can be.
 fn begin() -> Result<(), Absence> {
     let followed = mappings::follow();

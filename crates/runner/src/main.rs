@@ -54,6 +54,9 @@ fn answer() -> Result<(), String> {
                     say(&Message::Absent(Absent { metric, absence }));
                 }
             }
+            for (metric, absence) in count::absences(&metrics) {
+                say(&Message::Absent(Absent { metric, absence }));
+            }
         }
         Request::Prepare(request) => prepare(&request)?,
         Request::Measure(request) => {

@@ -53,6 +53,7 @@ pub fn detect() -> Unwinder {
 }
 
 /// Whether LLVM's libunwind is the process's unwinder.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn is_llvm() -> bool {
     platform::is_llvm()
 }

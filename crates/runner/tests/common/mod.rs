@@ -1,0 +1,226 @@
+//! The runner asked as `cargo xtask` asks it: one request, one process, one answer.
+
+#![allow(unsafe_code)]
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use loadline_scenario::{
+    Absent, Corpus, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Metric, Modules,
+    Phase, Prepare, Proof, Reading, Request, Sample, Scope, Subject, Tables, UnloadOrder,
+};
+
+/// A runner with a cache of its own.
+pub struct Runner {
+    cache: tempfile::TempDir,
+}
+
+/// How a runner is started.
+#[derive(Clone, Copy)]
+pub struct Started<'a> {
+    runner: &'a Runner,
+    unwinder: Option<&'a str>,
+    /// The system calls that the kernel is to refuse it.
+    forbidden: &'static [libc::c_long],
+}
+
+/// What a run answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub proof: Proof,
+    pub samples: Vec<Sample>,
+    modules: usize,
+}
+
+pub fn not_zero(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).unwrap()
+}
+
+pub fn generated() -> Corpus {
+    Corpus::Generated(Generated::default())
+}
+
+/// Loads from bytes with tables kept, one in 16 called, then drops the oldest first.
+pub fn modules(corpus: Corpus) -> Modules {
+    Modules {
+        corpus,
+        tables: Tables::Keep,
+        load_from: LoadFrom::Bytes,
+        lifecycle: Lifecycle::hold_all(UnloadOrder::OldestFirst),
+        call_every: not_zero(16),
+    }
+}
+
+impl Runner {
+    pub fn new() -> Runner {
+        Runner { cache: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn prepare(&self, subject: &Subject, modules: usize) {
+        let Subject::Modules(Modules { corpus, tables, .. }) = subject else { return };
+        let (corpus, cache) = (corpus.clone(), self.cache.path().to_owned());
+        let request = Prepare { corpus, tables: *tables, modules, cache };
+        self.as_usual().ask(&Request::Prepare(request)).unwrap();
+    }
+
+    /// How many entries the unwind tables of the first `modules` artifacts have together, as the
+    /// one manifest in the cache has it.
+    pub fn fdes(&self, modules: usize) -> u64 {
+        let folders = self.cache.path().read_dir().unwrap();
+        let manifests: Vec<_> =
+            folders.map(|folder| folder.unwrap().path().join("manifest.json")).collect();
+        let [manifest] = manifests.as_slice() else { panic!("{manifests:?}") };
+        let text = std::fs::read_to_string(manifest).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        rows[..modules].iter().map(|row| row["fdes"].as_u64().unwrap()).sum()
+    }
+
+    fn as_usual(&self) -> Started<'_> {
+        Started { runner: self, unwinder: None, forbidden: &[] }
+    }
+
+    pub fn preloading<'a>(&'a self, unwinder: Option<&'a str>) -> Started<'a> {
+        Started { unwinder, ..self.as_usual() }
+    }
+
+    pub fn forbidding(&self, forbidden: &'static [libc::c_long]) -> Started<'_> {
+        Started { forbidden, ..self.as_usual() }
+    }
+
+    pub fn measure(&self, subject: &Subject, modules: usize, metrics: &[Metric]) -> Answer {
+        self.as_usual().measure(subject, modules, metrics)
+    }
+
+    pub fn measure_by(
+        &self,
+        means: Means,
+        subject: &Subject,
+        modules: usize,
+        metrics: &[Metric],
+    ) -> Result<Answer, String> {
+        self.as_usual().measure_by(means, subject, modules, metrics)
+    }
+}
+
+impl Started<'_> {
+    /// A run in which operations are counted.
+    pub fn measure(&self, subject: &Subject, modules: usize, metrics: &[Metric]) -> Answer {
+        self.measure_by(Means::Count, subject, modules, metrics).unwrap()
+    }
+
+    fn measure_by(
+        &self,
+        means: Means,
+        subject: &Subject,
+        modules: usize,
+        metrics: &[Metric],
+    ) -> Result<Answer, String> {
+        let (subject, metrics) = (subject.clone(), metrics.to_vec());
+        let cache = self.runner.cache.path().to_owned();
+        let processors = Vec::new();
+        let request = Measure { subject, modules, seed: 1, metrics, cache, means, processors };
+        let mut answer = Answer { proof: Proof::default(), samples: Vec::new(), modules };
+        for message in self.ask(&Request::Measure(request))? {
+            match message {
+                Message::Proof(proof) => answer.proof = proof,
+                Message::Sample(sample) => answer.samples.push(sample),
+                other => panic!("{other:?}"),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// What a description of the machine says is not to be counted.
+    pub fn absent(&self, metrics: &[Metric]) -> Vec<Absent> {
+        let (metrics, processors) = (metrics.to_vec(), Vec::new());
+        let messages = self.ask(&Request::Describe { metrics, processors }).unwrap();
+        let absent = messages.into_iter().filter_map(|message| match message {
+            Message::Absent(absent) => Some(absent),
+            _ => None,
+        });
+        absent.collect()
+    }
+
+    /// Every message but the last, which must be `Done`.
+    fn ask(&self, request: &Request) -> Result<Vec<Message>, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadline-runner"));
+        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(unwinder) = self.unwinder {
+            command.env("LD_PRELOAD", unwinder);
+        }
+        let forbidden = self.forbidden;
+        if !forbidden.is_empty() {
+            // SAFETY: between fork and exec only prctl(2) is called, on memory of this frame.
+            unsafe { command.pre_exec(move || forbid(forbidden)) };
+        }
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&serde_json::to_vec(request).unwrap()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let lines = std::str::from_utf8(&output.stdout).unwrap().lines();
+        let mut messages: Vec<Message> =
+            lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        match messages.pop() {
+            Some(Message::Done) => Ok(messages),
+            Some(Message::Failed { error }) => Err(error),
+            other => panic!("{other:?}, {output:?}"),
+        }
+    }
+}
+
+impl Answer {
+    /// The whole process's reading with all modules.
+    pub fn reading(&self, phase: Phase, metric: Metric) -> Reading {
+        self.at(self.modules, phase, metric)
+    }
+
+    /// The same, which must be a count.
+    pub fn exact(&self, phase: Phase, metric: Metric) -> u64 {
+        match self.reading(phase, metric) {
+            Reading::Exact(count) => count,
+            other => panic!("{phase}/{metric}: {other:?}"),
+        }
+    }
+
+    /// The whole process's one reading at a population.
+    pub fn at(&self, modules: usize, phase: Phase, metric: Metric) -> Reading {
+        let is_it = |s: &&Sample| {
+            (s.modules, s.phase, s.metric, s.scope) == (modules, phase, metric, Scope::Process)
+        };
+        let found: Vec<&Sample> = self.samples.iter().filter(is_it).collect();
+        let [sample] = found.as_slice() else { panic!("{phase}/{metric} at {modules}: {found:?}") };
+        sample.reading
+    }
+
+    /// What each thread counted.
+    pub fn of_threads(&self, phase: Phase, metric: Metric) -> Vec<u64> {
+        let is_it = |s: &&Sample| {
+            (s.phase, s.metric) == (phase, metric) && matches!(s.scope, Scope::Thread(_))
+        };
+        let counts = self.samples.iter().filter(is_it).map(|sample| sample.reading.value());
+        counts.map(|count| count.unwrap() as u64).collect()
+    }
+}
+
+/// Has the kernel refuse `calls` with `EPERM` to this process from here on, as a container does.
+fn forbid(calls: &[libc::c_long]) -> io::Result<()> {
+    let step = |code: u32, k: u32, jt: u8| libc::sock_filter { code: code as u16, jt, jf: 0, k };
+    let answer = libc::BPF_RET | libc::BPF_K;
+    let mut program = [step(answer, libc::SECCOMP_RET_ALLOW, 0); 8];
+    // Of `struct seccomp_data` of linux/seccomp.h the first word is the call's number.
+    program[0] = step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0);
+    let n = calls.len();
+    for (place, call) in calls.iter().enumerate() {
+        let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        program[1 + place] = step(equal, *call as u32, (n - place) as u8);
+    }
+    program[n + 2] = step(answer, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0);
+    let program = libc::sock_fprog { len: n as u16 + 3, filter: program.as_mut_ptr() };
+    // SAFETY: the first takes numbers, the second reads the program, which outlives the call.
+    let is_done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,258 @@
+//! Runs by `Means::Count`, of the real runner with real modules: what is counted is exact.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Answer, Runner, generated, modules, not_zero};
+use loadline_scenario::{
+    Absence, Absent, Command, Corpus, Generated, LoadFrom, Means, Metric, Phase, Planted,
+    PlantedWork, Reading, Subject, Tables, TypeSharing, UnloadThread,
+};
+
+/// The counts of `metric` in `phase` with N and with 2·N modules: what N modules cost beside
+/// whatever is there once.
+fn of_n(runner: &Runner, subject: &Subject, n: usize, phase: Phase, metric: Metric) -> u64 {
+    let count = |n| runner.measure(subject, n, &[metric]).exact(phase, metric);
+    count(2 * n) - count(n)
+}
+
+#[test]
+fn a_module_from_bytes_takes_two_mappings() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 128);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 2 * 64);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 0);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Unload, Metric::MappingsAlive), 0);
+    let artifact = 4096;
+    let mapped = of_n(&runner, &subject, 64, Phase::Load, Metric::MappedBytes);
+    assert!(mapped > 2 * 64 * artifact, "{mapped}");
+}
+
+#[test]
+fn a_module_from_a_file_takes_three_and_a_descriptor() {
+    let mut subject = modules(generated());
+    subject.load_from = LoadFrom::File;
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 128);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 3 * 64);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 64);
+    let answer = runner.measure(&subject, 128, &[Metric::DescriptorsAlive]);
+    assert_eq!(answer.exact(Phase::Load, Metric::DescriptorsAlive), 128);
+    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsAlive), 0);
+}
+
+#[test]
+fn calls_past_the_c_library_are_counted() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 64);
+    let metrics = [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
+    let answer = runner.measure(&subject, 64, &metrics);
+    if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
+        eprintln!("skipped: {absence}");
+        return;
+    }
+    let count = |phase, metric| answer.exact(phase, metric);
+    assert_eq!(count(Phase::Deserialize, Metric::MappingsMade), 64);
+    assert_eq!(count(Phase::Read, Metric::MappingsMade), 0);
+    assert_eq!(count(Phase::Unload, Metric::MappingsMade), 0);
+    assert_eq!(count(Phase::Load, Metric::MappingsRemoved), 0);
+    assert_eq!(count(Phase::Unload, Metric::MappingsRemoved), 64);
+    assert_eq!(count(Phase::Total, Metric::MappingsMade), 64);
+    assert_eq!(count(Phase::Total, Metric::MappingsRemoved), 64);
+    // Read-only, then executable.
+    assert_eq!(count(Phase::Load, Metric::MappingsChanged), 2 * 64);
+}
+
+#[test]
+fn a_kernel_that_forbids_to_follow_calls_is_no_count() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 16);
+    let metrics = [Metric::MappingsMade, Metric::MappingsAlive, Metric::Allocations];
+    let answer = runner.forbidding(&[libc::SYS_seccomp]).measure(&subject, 16, &metrics);
+    let forbidden = Reading::Unavailable(Absence::SystemCallsNotFollowed(libc::EPERM));
+    assert_eq!(answer.reading(Phase::Load, Metric::MappingsMade), forbidden);
+    assert_eq!(answer.reading(Phase::Total, Metric::MappingsMade), forbidden);
+    assert!(answer.exact(Phase::Load, Metric::MappingsAlive) >= 2 * 16);
+    assert!(answer.exact(Phase::Load, Metric::Allocations) > 16);
+    let text = Absence::SystemCallsNotFollowed(libc::EPERM).to_string();
+    assert_eq!(text, "system calls cannot be followed (forbidden: EPERM)");
+}
+
+#[test]
+fn what_cannot_be_counted_is_said_when_the_machine_is_described() {
+    let absent = Runner::new().forbidding(&[libc::SYS_seccomp]).absent(&counted());
+    let calls = [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
+    let absence = Absence::SystemCallsNotFollowed(libc::EPERM);
+    assert_eq!(absent, calls.map(|metric| Absent { metric, absence }));
+}
+
+const FRAMES: [Metric; 4] = [
+    Metric::FramesRegistered,
+    Metric::FramesDeregistered,
+    Metric::FrameEntriesRegistered,
+    Metric::FrameEntriesDeregistered,
+];
+
+/// Checks that every entry of N artifacts is registered and deregistered; the calls that took.
+fn frames_of(runner: &Runner, unwinder: Option<&str>) -> u64 {
+    let subject = Subject::Modules(modules(generated()));
+    runner.prepare(&subject, 32);
+    let answer = runner.preloading(unwinder).measure(&subject, 32, &FRAMES);
+    let count = |phase, metric| answer.exact(phase, metric);
+    let entries = runner.fdes(32);
+    assert!(entries > 32 * 12, "each exported function has a trampoline: {entries}");
+    assert_eq!(count(Phase::Load, Metric::FrameEntriesRegistered), entries);
+    assert_eq!(count(Phase::Load, Metric::FrameEntriesDeregistered), 0);
+    assert_eq!(count(Phase::Unload, Metric::FrameEntriesDeregistered), entries);
+    assert_eq!(count(Phase::Total, Metric::FrameEntriesRegistered), entries);
+    assert_eq!(count(Phase::Total, Metric::FrameEntriesDeregistered), entries);
+    let calls = count(Phase::Load, Metric::FramesRegistered);
+    assert_eq!(count(Phase::Unload, Metric::FramesDeregistered), calls);
+    assert_eq!(answer.proof.registered, Some(calls));
+    calls
+}
+
+#[test]
+fn every_entry_of_an_unwind_table_is_counted() {
+    if cfg!(not(target_env = "gnu")) {
+        eprintln!("skipped: registrations are counted with glibc only");
+        return;
+    }
+    let runner = Runner::new();
+    assert_eq!(frames_of(&runner, None), 32, "libgcc takes a section at once");
+    let unwinder = "/usr/lib/llvm-14/lib/libunwind.so.1";
+    if !std::path::Path::new(unwinder).exists() {
+        eprintln!("skipped: no {unwinder}");
+        return;
+    }
+    assert!(frames_of(&runner, Some(unwinder)) > 32 * 12, "LLVM's takes each entry by itself");
+}
+
+#[test]
+fn stripped_artifacts_register_nothing() {
+    let mut subject = modules(generated());
+    subject.tables = Tables::Strip;
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 16);
+    let answer = runner.measure(&subject, 16, &FRAMES);
+    for metric in FRAMES {
+        assert_eq!(answer.exact(Phase::Total, metric), 0, "{metric}");
+    }
+}
+
+/// Everything that operations are counted by.
+fn counted() -> Vec<Metric> {
+    Metric::ALL.into_iter().filter(|metric| metric.is_counted_apart()).collect()
+}
+
+/// Hash seeds are another in every process; addresses too, where the kernel cannot be asked to
+/// leave them alone. Neither changes what is allocated.
+#[test]
+fn counts_are_the_same_in_every_run() {
+    let mut subject = modules(generated());
+    subject.lifecycle.unwinds_before_unload = 1;
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 200);
+    let first = runner.measure(&subject, 200, &counted());
+    assert!(first.exact(Phase::Load, Metric::Allocations) > 200);
+    assert!(first.exact(Phase::Load, Metric::AllocatedBytes) > 200 * 4096);
+    for _ in 0..3 {
+        assert_eq!(runner.measure(&subject, 200, &counted()).samples, first.samples);
+    }
+    // With addresses that are another in every process, as where a container forbids to fix them.
+    let answer = runner.forbidding(&[libc::SYS_personality]).measure(&subject, 200, &counted());
+    for metric in [Metric::Allocations, Metric::AllocatedBytes, Metric::AliveBytes] {
+        assert_eq!(answer.exact(Phase::Load, metric), first.exact(Phase::Load, metric), "{metric}");
+    }
+}
+
+#[test]
+fn checkpoints_are_what_a_smaller_run_counts() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 64);
+    let (small, large) =
+        (runner.measure(&subject, 32, &counted()), runner.measure(&subject, 64, &counted()));
+    let metrics = [Metric::Allocations, Metric::MappingsAlive, Metric::FrameEntriesRegistered];
+    for metric in metrics {
+        let early = large.at(32, Phase::Load, metric);
+        assert_eq!(early, small.reading(Phase::Load, metric), "{metric}");
+    }
+}
+
+#[test]
+fn types_of_their_own_take_superlinear_memory() {
+    let runner = Runner::new();
+    let ratio = |type_sharing| {
+        let axes = Generated { types: 50, type_sharing, ..Generated::default() };
+        let subject = Subject::Modules(modules(Corpus::Generated(axes)));
+        runner.prepare(&subject, 256);
+        let alive = |n| {
+            let answer = runner.measure(&subject, n, &[Metric::AliveBytes]);
+            answer.exact(Phase::Load, Metric::AliveBytes) as f64
+        };
+        alive(256) / alive(128)
+    };
+    let (own, shared) = (ratio(TypeSharing::Own), ratio(TypeSharing::Shared));
+    assert!(own > 2.5, "twice the modules with types of their own: {own} times the memory");
+    assert!(shared < 2.1, "twice the modules with shared types: {shared} times the memory");
+}
+
+#[test]
+fn threads_are_added_up_and_told_apart() {
+    let mut subject = modules(generated());
+    subject.lifecycle.threads = not_zero(2);
+    subject.lifecycle.unload_thread = UnloadThread::Other;
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 32);
+    let answer = runner.measure(&subject, 32, &counted());
+    let entries = answer.exact(Phase::Load, Metric::FrameEntriesRegistered);
+    assert_eq!(answer.exact(Phase::Unload, Metric::FrameEntriesDeregistered), entries);
+    let of_threads = answer.of_threads(Phase::Load, Metric::FrameEntriesRegistered);
+    assert_eq!(of_threads.len(), 2, "both loading threads");
+    assert_eq!(of_threads.iter().sum::<u64>(), entries);
+    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsAlive), 0);
+    let unknown = Reading::Unavailable(Absence::NotMeasured);
+    assert_eq!(answer.reading(Phase::Load, Metric::AliveBytes), unknown);
+}
+
+#[test]
+fn planted_allocations_are_counted_one_by_one() {
+    let runner = Runner::new();
+    let planted =
+        Planted { work: PlantedWork::Allocations, quadratic_percent: 20, largest: not_zero(64) };
+    for n in [16, 64] {
+        let answer = runner.measure(&Subject::Planted(planted), n, &counted());
+        assert_eq!(answer.proof.planted, planted.units(n));
+        assert_eq!(answer.exact(Phase::Work, Metric::Allocations), planted.units(n));
+        assert_eq!(answer.exact(Phase::Work, Metric::AliveBytes), 0);
+    }
+}
+
+#[test]
+fn a_run_by_the_clock_counts_none_of_it() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 16);
+    let mut metrics = counted();
+    metrics.push(Metric::FramesRegistered);
+    let answer: Answer = runner.measure_by(Means::Clock, &subject, 16, &metrics).unwrap();
+    assert!(answer.samples.iter().all(|sample| sample.metric == Metric::FramesRegistered));
+}
+
+#[test]
+fn a_command_is_refused() {
+    let command = Command {
+        arguments: vec!["true".to_owned()],
+        directory: "/".into(),
+        environment: Default::default(),
+        inherit: Vec::new(),
+        exit_code: 0,
+        check: None,
+        acknowledge: false,
+    };
+    let refused =
+        Runner::new().measure_by(Means::Count, &Subject::Command(command), 16, &counted());
+    let error = refused.unwrap_err();
+    assert!(error.contains("cannot count the operations of a command"), "{error}");
+}
