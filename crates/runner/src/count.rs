@@ -37,6 +37,7 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
         work();
         let operations = Operations::of_this_thread().since(&before);
         counted = Some((operations, Alive::now().grown_since(&alive)));
+        Ok(())
     };
     let units = planted::work(planted, request.modules, measured)?;
     let mut samples = Samples::new(request.modules);
@@ -61,11 +62,11 @@ pub fn absences(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absence)> {
 const MAPPING_CALLS: [Metric; 3] =
     [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
 
-/// From here on everything is counted; whether calls that map memory can be.
+/// From here on everything is counted; whether calls that map memory can be. No hash table has been
+/// made before, so the seeds of all of them are fixed.
 fn begin() -> Result<(), Absence> {
-    let followed = mappings::follow();
     operations::count_from_now();
-    followed
+    mappings::follow()
 }
 
 fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {

@@ -17,6 +17,7 @@ mod measure;
 mod operations;
 mod planted;
 mod process;
+mod seeds;
 mod unwinder;
 
 use std::io::{Read, Write};

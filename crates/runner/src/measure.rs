@@ -41,8 +41,10 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             let before = Resident::now();
             let mut probe = Probe::open(&request.metrics);
             probe.start();
-            let measured = |work: &mut dyn FnMut()| probe.measure(Phase::Work, work);
-            let units = planted::work(planted, request.modules, measured)?;
+            let units = planted::work(planted, request.modules, |work| {
+                probe.measure(Phase::Work, work);
+                Ok(())
+            })?;
             let resident = before.grown();
             samples.totals(Phase::Work, Scope::Process, &probe.totals(Phase::Work));
             samples.push(Phase::Work, Metric::ResidentBytes, resident);

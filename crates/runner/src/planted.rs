@@ -12,22 +12,21 @@ use crate::error::Error;
 /// Units of planted work to one touched page: four pages a module.
 const UNITS_PER_PAGE: u64 = 250;
 
-/// Does the work that N asks for, and returns how many units it did. What is to be counted is handed
-/// to `measured`, which carries it out once.
+/// Does the work that N asks for within `measure`, and returns how many units it did.
 pub fn work(
     planted: &Planted,
     modules: usize,
-    measured: impl FnOnce(&mut dyn FnMut()),
+    measure: impl FnOnce(&mut dyn FnMut()) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let units = planted.units(modules);
     match planted.work {
-        PlantedWork::Cpu => measured(&mut || spin(units)),
+        PlantedWork::Cpu => measure(&mut || spin(units))?,
         PlantedWork::Pages => {
             // Stays mapped to the end, so that the resident set can be read.
             let mut pages = ManuallyDrop::new(Pages::map((units / UNITS_PER_PAGE) as usize)?);
-            measured(&mut || pages.touch());
+            measure(&mut || pages.touch())?;
         }
-        PlantedWork::Allocations => measured(&mut || allocate(units)),
+        PlantedWork::Allocations => measure(&mut || allocate(units))?,
     }
     Ok(units)
 }
