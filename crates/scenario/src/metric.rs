@@ -500,6 +500,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_apart_is_a_count_in_bytes_or_in_times() {
+        for metric in Metric::ALL.into_iter().filter(|metric| metric.is_counted_apart()) {
+            let unit = if metric.name().ends_with("-bytes") { "bytes" } else { "count" };
+            assert_eq!((metric.unit(), metric.kind()), (unit, MetricKind::Count), "{metric}");
+            assert!(metric.may_be_judged(), "{metric}");
+        }
+    }
+
+    #[test]
     fn unknown_names_list_the_known_ones() {
         let error = "unload/task-clok".parse::<SeriesName>().expect_err("misspelt");
         assert!(error.to_string().contains("task-clock"), "{error}");
