@@ -83,7 +83,12 @@ mod followed {
         let number = GIVEN.fetch_add(1, Ordering::Relaxed);
         let slot = SLOTS.get(number).ok_or(Absence::NotMeasured)?;
         // SAFETY: gettid(2) takes nothing and cannot fail.
-        slot.thread.store(unsafe { libc::gettid() }, Ordering::Release);
+        let thread = unsafe { libc::gettid() };
+        // The kernel gives the numbers of threads that have ended to others.
+        for ended in &SLOTS[..number] {
+            let _ = ended.thread.compare_exchange(thread, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        slot.thread.store(thread, Ordering::Release);
         OWN.set(Some(slot));
         Ok(())
     }
