@@ -53,7 +53,7 @@ unsafe fn entries(section: *const u8) -> u64 {
 mod counted {
     use std::ffi::{CStr, c_void};
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use super::{FrameCounts, entries};
     use crate::operations::{self, Operation};
@@ -126,12 +126,14 @@ mod counted {
         NEXT_DEREGISTER.call(begin);
     }
 
-    /// How many entries one call is about. LLVM's libunwind is given them one by one, libgcc the
-    /// whole section; Wasmtime tells which by the same symbol (wasmtime 48,
-    /// `runtime/vm/sys/unix/unwind.rs`).
+    /// Whether the unwinder is given entries one by one, as LLVM's libunwind, and not a whole section,
+    /// as libgcc.
+    static TAKES_ENTRIES: AtomicBool = AtomicBool::new(false);
+
+    /// How many entries one call is about.
     #[cold]
     fn entries_of_call(begin: *const c_void) -> u64 {
-        if crate::unwinder::is_llvm() {
+        if TAKES_ENTRIES.load(Ordering::Relaxed) {
             return 1;
         }
         // SAFETY: libgcc is given a whole section that ends with a length of 0, which stays readable
@@ -143,6 +145,11 @@ mod counted {
     pub fn resolve() {
         NEXT_REGISTER.address();
         NEXT_DEREGISTER.address();
+        // The symbol by which Wasmtime tells, too (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
+        let symbol = c"__unw_add_dynamic_fde";
+        // SAFETY: the name is a NUL-terminated string.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
+        TAKES_ENTRIES.store(!found.is_null(), Ordering::Relaxed);
     }
 
     /// The counts so far; `None` where they are not counted.

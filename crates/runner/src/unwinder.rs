@@ -52,12 +52,6 @@ pub fn detect() -> Unwinder {
     Unwinder { family, version, path: real.display().to_string() }
 }
 
-/// Whether LLVM's libunwind is the process's unwinder.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn is_llvm() -> bool {
-    platform::is_llvm()
-}
-
 /// Distributions keep each LLVM release in a folder of its own, `/usr/lib/llvm-19/lib`.
 fn llvm_version(path: &Path) -> Option<String> {
     let folders = path.iter().filter_map(|part| part.to_str());
