@@ -1,7 +1,8 @@
-//! Ctrl-C and termination: one flag, and the child that has to end with us.
+//! Ctrl-C and termination: one flag, and the children that have to end with us.
 
+use std::collections::BTreeMap;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,15 @@ pub struct Interrupt {
 #[derive(Debug, Default)]
 struct State {
     asked: AtomicBool,
-    child: Mutex<Option<Charge>>,
+    next: AtomicU64,
+    children: Mutex<BTreeMap<Ward, Charge>>,
 }
 
-/// The child in charge.
+/// A child in charge, by a number of our own: the system's may be another's once it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ward(u64);
+
+/// A child in charge.
 #[derive(Debug)]
 struct Charge {
     child: Child,
@@ -41,30 +47,32 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Asks the program to end, and ends the child in charge.
+    /// Asks the program to end, and ends the children in charge.
     pub fn interrupt(&self) {
         self.state.asked.store(true, Ordering::SeqCst);
-        self.kill();
+        self.children().values_mut().for_each(Charge::end);
     }
 
     /// Takes charge of `child`, which leads a process group of its own: both are killed when the
-    /// interrupt comes, or at [`Interrupt::kill`].
-    pub fn guard(&self, child: Child) {
-        *self.child() = Some(Charge { child, has_ended: false });
+    /// interrupt comes, or at [`Interrupt::kill`]. Returns what it is asked for by.
+    pub fn guard(&self, child: Child) -> Ward {
+        let ward = Ward(self.state.next.fetch_add(1, Ordering::SeqCst));
+        self.children().insert(ward, Charge { child, has_ended: false });
         if self.was_asked() {
-            self.kill();
+            self.kill(ward);
         }
+        ward
     }
 
     /// Gives the child back to be waited for.
-    pub fn release(&self) -> Option<Child> {
-        self.child().take().map(|charge| charge.child)
+    pub fn release(&self, ward: Ward) -> Option<Child> {
+        self.children().remove(&ward).map(|charge| charge.child)
     }
 
-    /// Waits for the child in charge to end by itself, until `deadline`; it stays in charge.
-    pub fn has_ended_by(&self, deadline: Instant) -> bool {
+    /// Waits for a child in charge to end by itself, until `deadline`; it stays in charge.
+    pub fn has_ended_by(&self, ward: Ward, deadline: Instant) -> bool {
         loop {
-            if self.child().as_mut().is_none_or(Charge::is_over) {
+            if self.children().get_mut(&ward).is_none_or(Charge::is_over) {
                 return true;
             }
             if Instant::now() >= deadline {
@@ -74,12 +82,10 @@ impl Interrupt {
         }
     }
 
-    /// Ends the child in charge, if there is one, and all it has started.
-    pub fn kill(&self) {
-        if let Some(charge) = self.child().as_mut().filter(|charge| !charge.has_ended) {
-            end_group_of(&charge.child);
-            // It may have ended by itself; then there is nothing to do.
-            let _ = charge.child.kill();
+    /// Ends a child in charge, and all it has started.
+    pub fn kill(&self, ward: Ward) {
+        if let Some(charge) = self.children().get_mut(&ward) {
+            charge.end();
         }
     }
 
@@ -96,12 +102,21 @@ impl Interrupt {
         Ok(())
     }
 
-    fn child(&self) -> std::sync::MutexGuard<'_, Option<Charge>> {
-        self.state.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn children(&self) -> std::sync::MutexGuard<'_, BTreeMap<Ward, Charge>> {
+        self.state.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Charge {
+    /// Ends it, and all it has started.
+    fn end(&mut self) {
+        if !self.has_ended {
+            end_group_of(&self.child);
+            // It may have ended by itself; then there is nothing to do.
+            let _ = self.child.kill();
+        }
+    }
+
     /// Whether it has ended by itself.
     fn is_over(&mut self) -> bool {
         self.has_ended |= !matches!(self.child.try_wait(), Ok(None));

@@ -574,6 +574,14 @@ pub mod planted {
     pub const PAGES_LINEAR: &str = "planted-pages-linear";
     /// The same with a quadratic share.
     pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
+    /// Linear use of the allocator.
+    pub const ALLOCATIONS_LINEAR: &str = "planted-allocations-linear";
+    /// The same with a quadratic share.
+    pub const ALLOCATIONS_QUADRATIC: &str = "planted-allocations-quadratic";
+    /// Linear work on the processor that callgrind makes up.
+    pub const CALLGRIND_LINEAR: &str = "planted-callgrind-linear";
+    /// The same with a quadratic share.
+    pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
 }
 
 /// What the session saw of the growth planted in it; one answer a series that was counted.
@@ -600,6 +608,8 @@ pub fn teeth(measured: &Measured) -> Vec<Teeth> {
         (planted::CPU_LINEAR, planted::CPU_QUADRATIC, Metric::Instructions),
         (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::PageFaults),
         (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::ResidentBytes),
+        (planted::ALLOCATIONS_LINEAR, planted::ALLOCATIONS_QUADRATIC, Metric::Allocations),
+        (planted::CALLGRIND_LINEAR, planted::CALLGRIND_QUADRATIC, Metric::CallgrindInstructions),
     ];
     for (linear, quadratic, metric) in counted {
         let name = SeriesName::new(loadline_scenario::Phase::Work, metric);

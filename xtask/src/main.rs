@@ -31,6 +31,7 @@ mod sameness;
 mod selection;
 mod session;
 mod shard;
+mod side_by_side;
 
 use std::process::ExitCode;
 

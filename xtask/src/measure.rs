@@ -1,26 +1,27 @@
 //! Carries out a plan: prepares the artifacts, runs every run in a fresh process, and saves what it
 //! said.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::scenario::LARGEST_MODULES;
 use loadline_scenario::{
-    Absent, Environment, Means, Measure, Message, Metric, Plan, Prepare, Random, Request, Run,
-    Scenario, Subject,
+    Absence, Absent, Environment, Means, Measure, Message, Metric, Plan, Prepare, Random, Request,
+    Run, Scenario, Subject, exact_runs,
 };
 
 use crate::adaptive::Step;
 use crate::against::Before;
 use crate::exit::{Exit, ended};
 use crate::limits::{leave_out_what_does_not_fit, why_not};
-use crate::measured::{Measured, is_compared};
+use crate::measured::{Measured, exact_means, is_compared};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::proof::{check_marks, check_proof};
 use crate::runner::{RunFailure, Runner};
 use crate::session::{self, Against, Asked, Header, Outcome, Planned, RunRecord, Session, Side};
+use crate::side_by_side::side_by_side;
 
 /// How long describing the machine may take.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -63,6 +64,7 @@ impl Bench<'_> {
     fn describe_by(&self, runner: &Runner) -> anyhow::Result<(Environment, Vec<Absent>)> {
         let mut environment = None;
         let mut absent = Vec::new();
+        let mut unknown_metrics = Vec::new();
         let mut metrics = Metric::ALL.to_vec();
         let answer = loop {
             let processors = runner.processors().to_vec();
@@ -78,7 +80,10 @@ impl Bench<'_> {
                 _ => false,
             };
             match metrics.iter().position(unknown) {
-                Some(place) => drop(metrics.remove(place)),
+                Some(place) => {
+                    let metric = metrics.remove(place);
+                    unknown_metrics.push(Absent { metric, absence: Absence::UnknownToBuild });
+                }
                 None => break answer,
             }
         };
@@ -90,6 +95,9 @@ impl Bench<'_> {
         })?;
         let environment = environment.context("the runner did not describe this machine")?;
         runner.check_preload(&environment)?;
+        absent.extend(unknown_metrics);
+        let metric = Metric::CallgrindInstructions;
+        absent.push(Absent { metric, absence: Absence::NoValgrind });
         Ok((environment, absent))
     }
 
@@ -204,6 +212,7 @@ impl Bench<'_> {
         &self,
         scenario: &Scenario,
         &(ref run, side): &(Run, Side),
+        metrics: &[Metric],
         seed: u64,
         environment: &Environment,
     ) -> anyhow::Result<RunRecord> {
@@ -215,9 +224,9 @@ impl Bench<'_> {
             subject: self.located(&scenario.subject),
             modules: run.modules,
             seed: Random::new(seed ^ run.round as u64).next_u64(),
-            metrics: scenario.metrics(),
+            metrics: metrics.to_vec(),
             cache: self.project.corpora(),
-            means: Means::Clock,
+            means: run.means,
             processors: self.runner.processors().to_vec(),
         });
         let started = Instant::now();
@@ -244,8 +253,8 @@ impl Bench<'_> {
             Err(failure) => Outcome::Failed { error: failure.to_string() },
         };
         let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
-        let Run { modules, round, .. } = *run;
-        Ok(RunRecord { scenario, modules, round, side, outcome, seconds })
+        let Run { modules, round, means, .. } = *run;
+        Ok(RunRecord { scenario, modules, round, side, means, outcome, seconds })
     }
 }
 
@@ -259,6 +268,8 @@ pub struct Measurement<'a> {
     records: Vec<RunRecord>,
     /// How many rungs were added above the ladder of each scenario.
     n_larger: Vec<usize>,
+    /// The rounds of what was to be exact and is not, for each scenario.
+    inexact: Vec<BTreeMap<Means, usize>>,
 }
 
 impl<'a> Measurement<'a> {
@@ -270,10 +281,13 @@ impl<'a> Measurement<'a> {
         records: Vec<RunRecord>,
     ) -> Measurement<'a> {
         let n_larger = header.scenarios.iter().map(|planned| planned.n_larger).collect();
-        Measurement { bench, header, scenarios, session, records, n_larger }
+        let inexact = header.scenarios.iter().map(|planned| planned.inexact.clone()).collect();
+        Measurement { bench, header, scenarios, session, records, n_larger, inexact }
     }
 
-    /// Carries out every round of the scenarios that has not been.
+    /// Carries out every run of the scenarios that has not been: rounds by the clock one after the
+    /// other, then what is counted exactly, as many at a time as there are processors, and once more
+    /// what did not repeat.
     ///
     /// # Errors
     /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
@@ -281,21 +295,83 @@ impl<'a> Measurement<'a> {
     pub fn run(&mut self) -> anyhow::Result<()> {
         self.save_plan()?;
         let left = self.left();
-        let weight = left.iter().map(|(run, _)| run_weight(run)).sum();
-        let progress = Progress::new("measuring", weight);
+        let progress = Progress::new("measuring", weight_of_all(&left));
         for visit in &left {
-            let run = &visit.0;
-            let scenario = &self.scenarios[run.scenario];
-            let (seed, environment) = (self.header.seed, &self.header.environment);
-            let record = self.bench.run(scenario, visit, seed, environment);
+            let record = self.bench.run(
+                &self.scenarios[visit.0.scenario],
+                visit,
+                &self.metrics_of(visit),
+                self.header.seed,
+                &self.header.environment,
+            );
             let record = record.inspect_err(|_| self.say_what_is_saved())?;
-            self.session.save(&record)?;
-            let now = format!("{} N = {}", scenario.title(), run.modules);
-            progress.add(run_weight(run), &now);
-            self.records.push(record);
+            self.keep(record, &visit.0, &progress)?;
         }
         progress.finish();
+        self.count_exactly()?;
+        if self.repeat_what_differs() {
+            self.save_plan()?;
+            self.count_exactly()?;
+        }
         Ok(())
+    }
+
+    fn keep(&mut self, record: RunRecord, run: &Run, progress: &Progress) -> anyhow::Result<()> {
+        self.session.save(&record)?;
+        let now = format!("{} N = {}", record.scenario, run.modules);
+        progress.add(run_weight(run), &now);
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Carries out the runs that take no times: nobody disturbs them.
+    fn count_exactly(&mut self) -> anyhow::Result<()> {
+        let left = self.exact_left();
+        let progress = Progress::new("counting", weight_of_all(&left));
+        let visits = left.iter().map(|visit| (visit, self.metrics_of(visit))).collect();
+        let (bench, scenarios) = (self.bench, self.scenarios.clone());
+        let (seed, environment) = (self.header.seed, self.header.environment.clone());
+        let run = |(visit, metrics): &(&(Run, Side), Vec<Metric>)| {
+            let scenario = &scenarios[visit.0.scenario];
+            let record = bench.run(scenario, visit, metrics, seed, &environment);
+            record.map(|record| (record, visit.0))
+        };
+        let kept = side_by_side(visits, run, |(record, run)| self.keep(record, &run, &progress));
+        progress.finish();
+        kept.inspect_err(|_| self.say_what_is_saved())
+    }
+
+    /// Plans three rounds of whatever was to be exact and did not repeat. Whether there is any.
+    fn repeat_what_differs(&mut self) -> bool {
+        let measured = self.measured();
+        let before = measured.before.iter().flat_map(|before| &before.scenarios);
+        let differing: Vec<(String, Means)> = measured
+            .scenarios
+            .iter()
+            .chain(before)
+            .flat_map(|m| m.unrepeated.iter().map(|means| (m.scenario.title(), *means)))
+            .collect();
+        for (title, means) in &differing {
+            if let Some(place) = self.place(title) {
+                self.inexact[place].insert(*means, INEXACT_ROUNDS);
+            }
+        }
+        !differing.is_empty()
+    }
+
+    /// What one run is asked to count: what its scenario wants by these means, and its build has.
+    fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
+        let absent = match (side, &self.header.against) {
+            (Side::Before, Some(build)) => &build.absent,
+            _ => &self.header.absent,
+        };
+        let mut metrics = self.scenarios[run.scenario].metrics_by(run.means);
+        metrics.retain(|metric| {
+            let is_unknown =
+                |a: &Absent| a.metric == *metric && a.absence == Absence::UnknownToBuild;
+            !absent.iter().any(is_unknown)
+        });
+        metrics
     }
 
     /// What whoever ends the program should know: nothing that was measured is lost.
@@ -309,8 +385,10 @@ impl<'a> Measurement<'a> {
     /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
     /// up has as many as it would have had.
     fn save_plan(&mut self) -> anyhow::Result<()> {
-        let planned = self.scenarios.iter().zip(&self.n_larger);
-        let planned = planned.map(|(s, &n_larger)| Planned { n_larger, ..Planned::of(s) });
+        let added = self.n_larger.iter().zip(&self.inexact);
+        let planned = self.scenarios.iter().zip(added).map(|(scenario, (&n_larger, inexact))| {
+            Planned { n_larger, inexact: inexact.clone(), ..Planned::of(scenario) }
+        });
         let planned: Vec<Planned> = planned.collect();
         if planned != self.header.scenarios {
             self.header.scenarios = planned;
@@ -333,21 +411,43 @@ impl<'a> Measurement<'a> {
 
     /// How many runs have been carried out, and how many are left.
     pub fn n_runs(&self) -> (usize, usize) {
-        (self.records.len(), self.left().len())
+        (self.records.len(), self.left().len() + self.exact_left().len())
     }
 
-    /// The runs of the scenarios' rounds that have not been carried out.
+    /// The runs of the scenarios' rounds by the clock that have not been carried out.
     fn left(&self) -> Vec<(Run, Side)> {
         let seed = self.header.seed;
         let runs = Plan::of(&self.scenarios, seed).runs;
         let mut visits = in_turn(runs, |run| self.sides(&self.scenarios[run.scenario]), seed);
-        let done = self.records.iter().map(|r| (r.scenario.as_str(), r.modules, r.round, r.side));
+        self.without_done(&mut visits);
+        visits
+    }
+
+    /// The runs by means that count exactly, as far as they have not been carried out.
+    fn exact_left(&self) -> Vec<(Run, Side)> {
+        let mut visits = Vec::new();
+        for (place, scenario) in self.scenarios.iter().enumerate() {
+            for means in exact_means(scenario, &self.header.absent) {
+                let rounds = self.inexact[place].get(&means).copied().unwrap_or(1);
+                let sides = self.sides(scenario);
+                let runs = exact_runs(place, scenario, means, rounds);
+                visits.extend(runs.flat_map(|run| sides.iter().map(move |side| (run, *side))));
+            }
+        }
+        self.without_done(&mut visits);
+        visits
+    }
+
+    /// Takes away the visits that have been made.
+    fn without_done(&self, visits: &mut Vec<(Run, Side)>) {
+        let done = self.records.iter();
+        let done = done.map(|r| (r.scenario.as_str(), r.modules, r.round, r.means, r.side));
         let done: HashSet<_> = done.collect();
         let titles: Vec<String> = self.scenarios.iter().map(Scenario::title).collect();
         visits.retain(|(run, side)| {
-            !done.contains(&(titles[run.scenario].as_str(), run.modules, run.round, *side))
+            let title = titles[run.scenario].as_str();
+            !done.contains(&(title, run.modules, run.round, run.means, *side))
         });
-        visits
     }
 
     fn sides(&self, scenario: &Scenario) -> &'static [Side] {
@@ -357,9 +457,10 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// The time spent in runs so far.
+    /// The time spent in runs by the clock so far: rounds are added to those alone.
     pub fn measuring(&self) -> Duration {
-        self.records.iter().map(|record| seconds(record.seconds)).sum()
+        let by_clock = self.records.iter().filter(|record| record.means.is_clock());
+        by_clock.map(|record| seconds(record.seconds)).sum()
     }
 
     fn place(&self, title: &str) -> Option<usize> {
@@ -413,7 +514,8 @@ impl<'a> Measurement<'a> {
 
     /// What a run of `title` at `modules` has taken, on average and in seconds.
     fn seconds_at(&self, title: &str, modules: usize) -> f64 {
-        let is_own = |r: &&RunRecord| r.scenario == title && r.modules == modules;
+        let is_own =
+            |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
         let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
@@ -473,14 +575,14 @@ impl<'a> Measurement<'a> {
         let left = self.left();
         let weight: u64 = left.iter().map(|(run, _)| run_weight(run)).sum();
         let seconds = weight as f64 * SECONDS_PER_WEIGHT;
-        let (runs, scenarios) = (left.len(), self.scenarios.len());
+        let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
         let against = self.header.against.as_ref();
         let against = against.map(|build| format!(", in turn with {}", build.name));
         let further = self.header.asked.as_ref().map(|asked| {
             format!(", up to {} s while series are undecided (--budget)", asked.budget)
         });
         format!(
-            "plan: {runs} runs of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s{}; order by --seed {}",
+            "plan: {runs} runs by the clock and {exact} counting ones of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s{}; order by --seed {}",
             against.unwrap_or_default(),
             further.unwrap_or_default(),
             self.header.seed
@@ -510,8 +612,15 @@ fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
 /// Another stream than the one that orders runs.
 const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
 
+/// How often what was to be exact and is not is measured.
+const INEXACT_ROUNDS: usize = 3;
+
 /// Seconds a unit of weight takes, for the plan alone: one module of 20 KB, loaded and dropped.
 const SECONDS_PER_WEIGHT: f64 = 85e-6;
+
+fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
+    visits.iter().map(|(run, _)| run_weight(run)).sum()
+}
 
 /// What a run costs beside the others, for the remaining time: a process, and then its modules.
 fn run_weight(run: &Run) -> u64 {

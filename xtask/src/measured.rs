@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use loadline_scenario::{
-    Absence, Absent, Environment, Reading, Sample, Scenario, Scope, SeriesName, Subject,
+    Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
+    Subject, exact_runs,
 };
 
 use crate::session::{Against, Header, Outcome, RunRecord, Side};
@@ -49,6 +50,8 @@ pub struct MeasuredScenario {
     pub series: BTreeMap<SeriesName, Rounds>,
     /// How many of the rungs, the largest, were added while it was measured.
     pub n_larger: usize,
+    /// The means that count exactly, and did not say the same twice; not yet measured three times.
+    pub unrepeated: Vec<Means>,
     /// Runs that failed, one sentence each; a scenario with any is not judged.
     pub failures: Vec<String>,
 }
@@ -70,14 +73,16 @@ impl Measured {
         records: &[RunRecord],
         saved: PathBuf,
     ) -> Measured {
-        let n_larger = |scenario: &Scenario| {
+        let planned = |scenario: &Scenario| {
             let title = scenario.title();
-            let planned = header.scenarios.iter().find(|planned| planned.scenario == title);
-            planned.map_or(0, |planned| planned.n_larger)
+            header.scenarios.iter().find(|planned| planned.scenario == title)
         };
-        let gather = |scenario: Scenario, side, absent| MeasuredScenario {
-            n_larger: n_larger(&scenario),
-            ..gather(scenario, side, records, absent)
+        let gather = |scenario: Scenario, side, absent: &[Absent]| {
+            let planned = planned(&scenario);
+            let n_larger = planned.map_or(0, |planned| planned.n_larger);
+            let inexact = planned.map(|planned| planned.inexact.clone()).unwrap_or_default();
+            let runs = Runs { side, records, absent, inexact };
+            MeasuredScenario { n_larger, ..gather(scenario, &runs) }
         };
         let before = header.against.as_ref().map(|build| {
             let compared = scenarios.iter().filter(|s| is_compared(s)).cloned();
@@ -103,44 +108,111 @@ pub fn is_compared(scenario: &Scenario) -> bool {
     matches!(scenario.subject, Subject::Modules(_))
 }
 
-/// The rounds of each series of `scenario`, as one build carried it out, out of all records.
-fn gather(
-    scenario: Scenario,
+/// The means other than the clock that `scenario` needs, where not all they count is `absent`.
+pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
+    let is_there = |metric: &Metric| !absent.iter().any(|absent| absent.metric == *metric);
+    let mut all = scenario.means();
+    all.retain(|means| !means.is_clock() && scenario.metrics_by(*means).iter().any(is_there));
+    all
+}
+
+/// What the rounds of one scenario are gathered from.
+struct Runs<'a> {
     side: Side,
-    records: &[RunRecord],
-    absent: &[Absent],
-) -> MeasuredScenario {
+    records: &'a [RunRecord],
+    absent: &'a [Absent],
+    /// The rounds of what was to be exact and is not.
+    inexact: BTreeMap<Means, usize>,
+}
+
+/// The rounds of each series of `scenario`, as one build carried it out, out of all records.
+fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let title = scenario.title();
-    let own = own_records(&title, side, records);
-    let failures = own.iter().filter_map(|record| match &record.outcome {
+    let mut failures = Vec::new();
+    let mut series = BTreeMap::new();
+    let mut unrepeated = Vec::new();
+    let exact = exact_means(&scenario, runs.absent);
+    for means in Means::ALL {
+        let own = own_records(&title, means, runs);
+        let rounds = runs.inexact.get(&means).copied().unwrap_or(1);
+        let planned = match means {
+            Means::Clock if scenario.metrics_by(means).is_empty() => 0,
+            Means::Clock => scenario.ladder.len() * scenario.processes,
+            _ if !exact.contains(&means) => 0,
+            _ => exact_runs(0, &scenario, means, rounds).count(),
+        };
+        let ladder = scenario.ladder_by(means);
+        failures.extend(failures_of(&own, ladder, planned));
+        for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
+            failures.extend(gaps(name, &own));
+            let found = match (all_rounds(ladder, name, &own, runs.absent), means) {
+                (Rounds::Complete(rows), Means::Count | Means::Callgrind) => {
+                    let found = exact_rows(rows, rounds);
+                    if found.is_none() && planned > 0 {
+                        unrepeated.push(means);
+                    }
+                    found.map_or(Rounds::Missing(Absence::NotMeasured), Rounds::Complete)
+                }
+                (found, _) => found,
+            };
+            series.insert(name, found);
+        }
+    }
+    unrepeated.dedup();
+    MeasuredScenario { scenario, series, n_larger: 0, unrepeated, failures }
+}
+
+/// What went wrong with runs by one means, one sentence each.
+fn failures_of(own: &[&RunRecord], ladder: &[usize], planned: usize) -> Vec<String> {
+    let failed = own.iter().filter_map(|record| match &record.outcome {
         Outcome::Finished { .. } => None,
         Outcome::Failed { error } => {
-            Some(format!("N = {}, round {}: {error}", record.modules, record.round + 1))
+            let RunRecord { modules, round, .. } = record;
+            Some(format!("N = {modules}, round {}: {error}", round + 1))
         }
     });
-    let mut failures: Vec<String> = failures.collect();
-    let planned = scenario.ladder.len() * scenario.processes;
+    let mut failures: Vec<String> = failed.collect();
     let places: BTreeSet<_> = own.iter().map(|record| (record.modules, record.round)).collect();
-    let is_planned = |(n, _): &&(usize, usize)| scenario.ladder.contains(n);
-    let found = places.iter().filter(is_planned).count();
+    let found = places.iter().filter(|(n, _)| ladder.contains(n)).count();
     if own.len() > found {
         failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
     }
     if found < planned {
         failures.push(format!("{found} of {planned} runs were carried out"));
     }
-    failures.extend(scenario.series().flat_map(|name| gaps(name, &own)));
-    let series = scenario.series().map(|name| (name, rounds(&scenario.ladder, name, &own, absent)));
-    let series = series.collect();
-    MeasuredScenario { scenario, series, n_larger: 0, failures }
+    failures
 }
 
-/// The records of one scenario by one build, by round. Of a run that failed and was carried out anew,
-/// the last counts, in its round's place: the readings at all N stand in the order of rounds.
-fn own_records<'a>(title: &str, side: Side, records: &'a [RunRecord]) -> Vec<&'a RunRecord> {
+/// By how much two readings of the same may differ to be called exact.
+const EXACT: f64 = 1e-6;
+
+/// The rows of a series that was counted: one reading a rung where a repeated run said the same, all
+/// of them where it did not and `rounds` were measured; `None` where they are still to be.
+fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize, Vec<f64>)>> {
+    let agree = |values: &[f64]| {
+        let (low, high) =
+            values.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        values.is_empty() || high - low <= EXACT * high.abs()
+    };
+    if rows.iter().all(|(_, values)| agree(values)) {
+        return Some(
+            rows.into_iter()
+                .map(|(n, values)| (n, values[..values.len().min(1)].to_vec()))
+                .collect(),
+        );
+    }
+    (rounds > 1).then_some(rows)
+}
+
+/// The records of one scenario by one build and means, by round. Of a run that failed and was carried
+/// out anew, the last counts, in its round's place: the readings at all N stand in the order of
+/// rounds.
+fn own_records<'a>(title: &str, means: Means, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
     let mut own: Vec<&RunRecord> = Vec::new();
-    let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
-    for record in records.iter().filter(is_own) {
+    let is_own = |record: &&RunRecord| {
+        record.side == runs.side && record.means == means && record.scenario == title
+    };
+    for record in runs.records.iter().filter(is_own) {
         let is_replaced = |before: &&mut &RunRecord| {
             before.has_failed() && (before.modules, before.round) == (record.modules, record.round)
         };
@@ -153,7 +225,7 @@ fn own_records<'a>(title: &str, side: Side, records: &'a [RunRecord]) -> Vec<&'a
     own
 }
 
-fn rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[Absent]) -> Rounds {
+fn all_rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[Absent]) -> Rounds {
     if let Some(absent) = absent.iter().find(|absent| absent.metric == name.metric) {
         return Rounds::Missing(absent.absence);
     }

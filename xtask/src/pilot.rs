@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
-use loadline_scenario::{Environment, Metric, Phase, Run, Sample, Scenario, SeriesName};
+use loadline_scenario::{Environment, Means, Metric, Phase, Run, Sample, Scenario, SeriesName};
 
 use crate::exit::{Exit, ended};
 use crate::judgement::planted;
@@ -42,10 +42,11 @@ impl Floor {
     /// When a run fails, or the program is interrupted.
     pub fn measure(bench: &Bench<'_>, environment: &Environment) -> anyhow::Result<Floor> {
         let empty = tooth(planted::CPU_LINEAR).expect("the planted scenarios are constants");
+        let metrics = empty.metrics_by(Means::Clock);
         let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
         for round in 0..EMPTY_RUNS {
-            let run = Run { scenario: 0, modules: 0, round };
-            let record = bench.run(&empty, &(run, Side::Now), 0, environment)?;
+            let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
+            let record = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
             for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
                 if let Some(value) = sample.reading.value().filter(|_| sample.phase == Phase::Work)
                 {
@@ -104,6 +105,7 @@ pub fn sizes(
 ) -> anyhow::Result<Sizes> {
     let mut reasons = Vec::new();
     let mut tried: Vec<Tried> = Vec::new();
+    let metrics = scenario.metrics_by(Means::Clock);
     let top = scenario.ladder.last().copied().unwrap_or(0);
     let larger = (1..=LARGER as u32).filter_map(|doublings| top.checked_shl(doublings));
     for modules in scenario.ladder.iter().copied().chain(larger) {
@@ -113,8 +115,8 @@ pub fn sizes(
         }
         let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
         bench.prepare_all(&[whole])?;
-        let run = Run { scenario: 0, modules, round: 0 };
-        let record = bench.run(scenario, &(run, Side::Now), 0, environment)?;
+        let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
+        let record = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
         match finished(&record.outcome) {
             Ok(samples) => {
                 let (seconds, samples) = (record.seconds, samples.to_vec());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{Estimate, Judgement, Rule, Sight, Verdict};
-use loadline_scenario::{Absence, Environment, MetricKind, SeriesName};
+use loadline_scenario::{Absence, Environment, Means, MetricKind, SeriesName};
 
 use crate::exit::Exit;
 use crate::judgement::{Against, Judged, Outcome, Teeth};
@@ -132,9 +132,17 @@ impl Report {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        self.rows.iter().for_each(|row| {
-            table.add_row(cells(row));
-        });
+        for (place, row) in self.rows.iter().enumerate() {
+            if !is_folded(row) {
+                table.add_row(cells(row));
+                continue;
+            }
+            let is_same = |other: &&Judged| is_folded(other) && other.scenario == row.scenario;
+            // In the place of the first of them.
+            if !self.rows[..place].iter().any(|other| is_same(&other)) {
+                table.add_row(folded(&self.rows.iter().filter(is_same).collect::<Vec<_>>()));
+            }
+        }
         trimmed(&table.to_string())
     }
 
@@ -263,6 +271,26 @@ fn build_line(before: &MeasuredBefore) -> String {
     let named = format!("wasmtime {}", environment.wasmtime);
     let on = if *name == named { String::new() } else { format!(", on {named}") };
     format!("measured in turn with, and judged against: {name}{on}")
+}
+
+/// Whether a row is one of many that nobody reads unless they are not as they should be.
+fn is_folded(row: &Judged) -> bool {
+    let holds = matches!(row.outcome, Outcome::Verdict { verdict: Verdict::Holds, .. });
+    row.name.metric.means() == Means::Count && holds && row.notes.is_empty()
+}
+
+/// One row for all those of a scenario.
+fn folded(rows: &[&Judged]) -> [String; 6] {
+    let tails = rows.iter().filter_map(|row| match &row.outcome {
+        Outcome::Verdict { judgement, .. } => own_tail(judgement),
+        _ => None,
+    });
+    let steepest = tails.map(|tail| tail.value).max_by(f64::total_cmp);
+    let tail = steepest.map_or_else(|| "flat".to_owned(), |value| format!("≤ {value:.2}"));
+    let scenario = rows.first().map_or_else(String::new, |row| row.scenario.clone());
+    let dash = || "–".to_owned();
+    let name = format!("{} operation counts", rows.len());
+    [scenario, name, tail, dash(), dash(), "hold".to_owned()]
 }
 
 fn cells(row: &Judged) -> [String; 6] {

@@ -1,11 +1,12 @@
 //! Which scenarios a command measures, with their variants and controls.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::Context;
 use loadline_scenario::{
-    Control, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Variant,
+    Control, Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Variant,
 };
 
 use crate::cli::Selection;
@@ -113,7 +114,7 @@ pub fn of_session(
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
         };
-        let own = records.iter().filter(|record| record.scenario == planned.scenario);
+        let own = records.iter().filter(|r| r.means.is_clock() && r.scenario == planned.scenario);
         let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
         let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
         scenarios.push(Scenario { ladder, processes, ..scenario });
@@ -121,61 +122,86 @@ pub fn of_session(
     Ok(scenarios)
 }
 
-/// The rungs that growth is planted at.
-const PLANTED_LADDER: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
-
 /// The growth planted in every session: measured by the same means and in as many rounds as what is
-/// judged.
+/// judged. Of means by which nothing is judged none is planted.
 pub fn teeth(scenarios: &[Scenario]) -> Vec<Scenario> {
     let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
-    TEETH.iter().map(|tooth| Scenario { processes, ..plant(tooth) }).collect()
+    let is_judged = |tooth: &&Tooth| {
+        tooth.means.is_clock() || scenarios.iter().any(|s| s.means().contains(&tooth.means))
+    };
+    TEETH.iter().filter(is_judged).map(|t| Scenario { processes, ..t.plant() }).collect()
 }
 
 /// The planted scenario called `name`.
 pub fn tooth(name: &str) -> Option<Scenario> {
-    TEETH.iter().find(|(known, ..)| *known == name).map(plant)
+    TEETH.iter().find(|tooth| tooth.name == name).map(Tooth::plant)
 }
 
-/// Name, what is spent, and which percentage of it at the largest N grows with N².
-const TEETH: [(&str, PlantedWork, u8); 5] = [
-    (names::CPU_LINEAR, PlantedWork::Cpu, 0),
-    (names::CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0),
-    (names::CPU_QUADRATIC, PlantedWork::Cpu, 20),
-    (names::PAGES_LINEAR, PlantedWork::Pages, 0),
-    (names::PAGES_QUADRATIC, PlantedWork::Pages, 20),
+/// Work by which a session proves that it can see.
+struct Tooth {
+    name: &'static str,
+    work: PlantedWork,
+    /// Which percentage of the work at the largest N grows with N².
+    quadratic_percent: u8,
+    means: Means,
+}
+
+const fn tooth_of(
+    name: &'static str,
+    work: PlantedWork,
+    quadratic_percent: u8,
+    means: Means,
+) -> Tooth {
+    Tooth { name, work, quadratic_percent, means }
+}
+
+const TEETH: [Tooth; 9] = [
+    tooth_of(names::CPU_LINEAR, PlantedWork::Cpu, 0, Means::Clock),
+    tooth_of(names::CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Means::Clock),
+    tooth_of(names::CPU_QUADRATIC, PlantedWork::Cpu, 20, Means::Clock),
+    tooth_of(names::PAGES_LINEAR, PlantedWork::Pages, 0, Means::Clock),
+    tooth_of(names::PAGES_QUADRATIC, PlantedWork::Pages, 20, Means::Clock),
+    tooth_of(names::ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Means::Count),
+    tooth_of(names::ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Means::Count),
+    tooth_of(names::CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Means::Callgrind),
+    tooth_of(names::CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Means::Callgrind),
 ];
 
-fn plant(&(name, work, quadratic_percent): &(&str, PlantedWork, u8)) -> Scenario {
-    let largest = const { std::num::NonZeroUsize::new(4096).expect("not zero") };
-    planted(name, Planted { work, quadratic_percent, largest }, &PLANTED_LADDER, 1)
-}
-
-/// A scenario of planted work over `ladder`, by which a session proves that it can see.
-fn planted(name: &str, planted: Planted, ladder: &[usize], processes: usize) -> Scenario {
-    let judge = match planted.work {
-        PlantedWork::Cpu => vec![
-            SeriesName::new(Phase::Work, Metric::TaskClock),
-            SeriesName::new(Phase::Work, Metric::Instructions),
-        ],
-        PlantedWork::Pages => vec![
-            SeriesName::new(Phase::Work, Metric::PageFaults),
-            SeriesName::new(Phase::Work, Metric::ResidentBytes),
-        ],
-        PlantedWork::Allocations => vec![SeriesName::new(Phase::Work, Metric::Allocations)],
-    };
-    Scenario {
-        name: name.to_owned(),
-        variant: Variant::default(),
-        question: "Does this session see planted growth?".to_owned(),
-        expectation: "What was planted.".to_owned(),
-        subject: Subject::Planted(planted),
-        judge,
-        observe: Vec::new(),
-        processes,
-        ladder: ladder.to_vec(),
-        timeout: Duration::from_secs(120),
-        budget: Duration::ZERO,
-        control: None,
-        known_growth: Vec::new(),
+impl Tooth {
+    fn plant(&self) -> Scenario {
+        let ladder = match self.means {
+            Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
+            // A unit is an allocation, or is executed instruction by instruction.
+            Means::Count | Means::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
+        };
+        let metrics: &[Metric] = match (self.means, self.work) {
+            (Means::Callgrind, _) => &[Metric::CallgrindInstructions],
+            (_, PlantedWork::Cpu) => &[Metric::TaskClock, Metric::Instructions],
+            (_, PlantedWork::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
+            (_, PlantedWork::Allocations) => &[Metric::Allocations],
+        };
+        let judge = metrics.iter().map(|metric| SeriesName::new(Phase::Work, *metric)).collect();
+        let largest = ladder.last().copied().and_then(NonZeroUsize::new);
+        let planted = Planted {
+            work: self.work,
+            quadratic_percent: self.quadratic_percent,
+            largest: largest.unwrap_or(NonZeroUsize::MIN),
+        };
+        Scenario {
+            name: self.name.to_owned(),
+            variant: Variant::default(),
+            question: "Does this session see planted growth?".to_owned(),
+            expectation: "What was planted.".to_owned(),
+            subject: Subject::Planted(planted),
+            judge,
+            observe: Vec::new(),
+            processes: 1,
+            callgrind_ladder: ladder.clone(),
+            ladder,
+            timeout: Duration::from_secs(120),
+            budget: Duration::ZERO,
+            control: None,
+            known_growth: Vec::new(),
+        }
     }
 }

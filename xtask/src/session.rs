@@ -4,13 +4,14 @@
 //! a run, written as soon as the run has ended. A run that failed may stand there again, carried out
 //! anew: the last line of a run counts.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use loadline_scenario::{Absent, Environment, Metric, Proof, Sample, Scenario, Subject};
+use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::runner::Surroundings;
@@ -121,6 +122,9 @@ pub struct Planned {
     /// How many of them, the largest, were added while it was measured.
     #[serde(default)]
     pub n_larger: usize,
+    /// The rounds of runs by means that count exactly, where one does not say the same as another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inexact: BTreeMap<Means, usize>,
     /// Its rounds; raised before undecided series get more.
     pub processes: usize,
     /// What a run did.
@@ -138,6 +142,7 @@ impl Planned {
             scenario: scenario.title(),
             ladder: scenario.ladder.clone(),
             n_larger: 0,
+            inexact: BTreeMap::new(),
             processes: scenario.processes,
             subject: Some(scenario.subject.clone()),
             metrics: Some(scenario.metrics()),
@@ -157,6 +162,9 @@ pub struct RunRecord {
     /// Which build.
     #[serde(default, skip_serializing_if = "Side::is_now")]
     pub side: Side,
+    /// What watched it.
+    #[serde(default, skip_serializing_if = "Means::is_clock")]
+    pub means: Means,
     /// What came of it.
     pub outcome: Outcome,
     /// How long it took, its process included.

@@ -14,6 +14,7 @@ const SCENARIO: &str = r#"format = 1
 question = "Does dropping the oldest module first stay linear in N?"
 expectation = "Quadratic under libgcc up to 12, linear elsewhere."
 lifecycle = "unload-oldest-first"
+exact = []
 judge = ["unload/frames-deregistered", "unload/task-clock"]
 ladder = { from = 64, to = 4096, factor = 2 }
 control = { set = { tables = "strip" } }

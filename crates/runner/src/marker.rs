@@ -1,6 +1,6 @@
 //! The lines by which a command says what it is doing: `loadline:KEY=VALUE` on its standard output.
 
-use loadline_scenario::{Metric, Phase};
+use loadline_scenario::{Means, Metric, Phase};
 
 /// How a line for us begins; every other line is the command's own business.
 const PREFIX: &str = "loadline:";
@@ -87,7 +87,7 @@ fn may_be_said(metric: Metric) -> bool {
             | Metric::FramesDeregistered
             | Metric::ResidentBytes
             | Metric::Reported
-    ) || metric.is_counted_apart()
+    ) || metric.means() == Means::Count
 }
 
 #[cfg(test)]

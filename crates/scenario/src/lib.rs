@@ -19,7 +19,7 @@ pub use command::{Command, Invocation};
 pub use expiry::{Component, Expiry};
 pub use lifecycle::{Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread};
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
-pub use plan::{Plan, Run};
+pub use plan::{Plan, Run, exact_runs};
 pub use random::Random;
 pub use sample::{
     Absent, CommandProof, Environment, Means, Measure, Message, Prepare, Proof, Request, Sample,

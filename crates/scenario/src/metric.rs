@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sample::Means;
+
 /// The stretch of a run that a reading belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,6 +71,9 @@ pub enum Metric {
     ResidentBytes,
     /// Page faults, minor and major.
     PageFaults,
+    /// Instructions executed in user space, as callgrind counts them: the same in every run, and only
+    /// in runs under it.
+    CallgrindInstructions,
     /// Instructions retired in user space.
     Instructions,
     /// Processor cycles in user space.
@@ -145,7 +150,7 @@ impl Phase {
 
 impl Metric {
     /// Every metric, in the order of a report.
-    pub const ALL: [Metric; 27] = [
+    pub const ALL: [Metric; 28] = [
         Metric::FramesRegistered,
         Metric::FramesDeregistered,
         Metric::FrameEntriesRegistered,
@@ -161,6 +166,7 @@ impl Metric {
         Metric::DescriptorsAlive,
         Metric::ResidentBytes,
         Metric::PageFaults,
+        Metric::CallgrindInstructions,
         Metric::Instructions,
         Metric::Cycles,
         Metric::CacheReferences,
@@ -193,6 +199,7 @@ impl Metric {
             Metric::DescriptorsAlive => "descriptors-alive",
             Metric::ResidentBytes => "resident-bytes",
             Metric::PageFaults => "page-faults",
+            Metric::CallgrindInstructions => "callgrind-instructions",
             Metric::Instructions => "instructions",
             Metric::Cycles => "cycles",
             Metric::CacheReferences => "cache-references",
@@ -244,23 +251,23 @@ impl Metric {
         matches!(self, Metric::TaskClock) || matches!(self.kind(), MetricKind::Count)
     }
 
-    /// Whether only runs by [`Means::Count`](crate::Means::Count) count it. Those count
-    /// registrations of frames and resident bytes as well, and nothing else.
-    pub const fn is_counted_apart(self) -> bool {
-        matches!(
-            self,
+    /// By which means it is counted: its readings come from runs by these alone.
+    pub const fn means(self) -> Means {
+        match self {
             Metric::FrameEntriesRegistered
-                | Metric::FrameEntriesDeregistered
-                | Metric::Allocations
-                | Metric::AllocatedBytes
-                | Metric::AliveBytes
-                | Metric::MappingsMade
-                | Metric::MappingsChanged
-                | Metric::MappingsRemoved
-                | Metric::MappingsAlive
-                | Metric::MappedBytes
-                | Metric::DescriptorsAlive
-        )
+            | Metric::FrameEntriesDeregistered
+            | Metric::Allocations
+            | Metric::AllocatedBytes
+            | Metric::AliveBytes
+            | Metric::MappingsMade
+            | Metric::MappingsChanged
+            | Metric::MappingsRemoved
+            | Metric::MappingsAlive
+            | Metric::MappedBytes
+            | Metric::DescriptorsAlive => Means::Count,
+            Metric::CallgrindInstructions => Means::Callgrind,
+            _ => Means::Clock,
+        }
     }
 }
 
@@ -422,6 +429,10 @@ pub enum Absence {
     FailedSelfTest,
     /// The phase did not occur in this run.
     NotMeasured,
+    /// The runner was built from sources that do not know the metric.
+    UnknownToBuild,
+    /// Instructions are counted by valgrind, which is not installed.
+    NoValgrind,
     /// The kernel lets this process not follow its own system calls; why, by its number.
     SystemCallsNotFollowed(i32),
     /// Any other error of the kernel, by its number.
@@ -449,6 +460,10 @@ impl Absence {
             }
             Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
             Absence::NotMeasured => "judge a phase that the lifecycle or command has",
+            Absence::UnknownToBuild => "compare with a build that knows it",
+            Absence::NoValgrind => {
+                "install valgrind (apt-get install valgrind); without it nothing tells which symbol grows"
+            }
             Absence::SystemCallsNotFollowed(_) => {
                 "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-alive"
             }
@@ -469,6 +484,8 @@ impl fmt::Display for Absence {
             Absence::NeverRan => f.write_str("opened, but the kernel never let it run"),
             Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
             Absence::NotMeasured => f.write_str("the phase did not occur"),
+            Absence::UnknownToBuild => f.write_str("not known to the sources of that build"),
+            Absence::NoValgrind => f.write_str("there is no valgrind in PATH"),
             Absence::SystemCallsNotFollowed(errno) => {
                 let reason = match errno {
                     1 => "forbidden: EPERM".to_owned(),
@@ -501,7 +518,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_apart_is_a_count_in_bytes_or_in_times() {
-        for metric in Metric::ALL.into_iter().filter(|metric| metric.is_counted_apart()) {
+        for metric in Metric::ALL.into_iter().filter(|metric| metric.means() == Means::Count) {
             let unit = if metric.name().ends_with("-bytes") { "bytes" } else { "count" };
             assert_eq!((metric.unit(), metric.kind()), (unit, MetricKind::Count), "{metric}");
             assert!(metric.may_be_judged(), "{metric}");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::random::Random;
+use crate::sample::Means;
 use crate::scenario::Scenario;
 
 /// One fresh process: a scenario at one N.
@@ -14,6 +15,8 @@ pub struct Run {
     pub modules: usize,
     /// Which of the measuring rounds this belongs to, from 0.
     pub round: usize,
+    /// What watches it.
+    pub means: Means,
 }
 
 /// The runs of some rounds of a session, in the order of measuring.
@@ -49,10 +52,28 @@ impl Plan {
 }
 
 fn visits(scenarios: &[Scenario], round: usize) -> impl Iterator<Item = Run> {
-    let measured = scenarios.iter().enumerate().filter(move |(_, s)| round < s.processes);
+    let by_clock = scenarios.iter().enumerate().filter(|(_, s)| s.means().contains(&Means::Clock));
+    let measured = by_clock.filter(move |(_, s)| round < s.processes);
     measured.flat_map(move |(scenario, s)| {
-        s.ladder.iter().map(move |&modules| Run { scenario, modules, round })
+        let means = Means::Clock;
+        s.ladder.iter().map(move |&modules| Run { scenario, modules, round, means })
     })
+}
+
+/// The runs of one scenario by means that count exactly, `scenario` being its place: each rung in
+/// `rounds` rounds. One is enough where a repeated run says the same; the middle rung is repeated to
+/// prove that.
+pub fn exact_runs(
+    place: usize,
+    scenario: &Scenario,
+    means: Means,
+    rounds: usize,
+) -> impl Iterator<Item = Run> {
+    let rungs = scenario.ladder_by(means);
+    let run = move |modules: usize, round| Run { scenario: place, modules, round, means };
+    let all = (0..rounds).flat_map(move |round| rungs.iter().map(move |&n| run(n, round)));
+    let repeated = rungs.get(rungs.len() / 2).filter(|_| rounds == 1);
+    all.chain(repeated.map(|&n| run(n, 1)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::command::Command;
 use crate::expiry::{self, Expiry};
 use crate::lifecycle::Lifecycle;
 use crate::metric::{Metric, Phase, SeriesName};
+use crate::sample::Means;
 use crate::scenario_file;
 
 /// The format of scenario files this version reads.
@@ -42,7 +43,8 @@ pub struct Scenario {
     pub expectation: String,
     /// What one run does.
     pub subject: Subject,
-    /// The series that can turn CI red.
+    /// The series that can turn CI red: those the file names, then what is counted exactly of every
+    /// lifecycle.
     pub judge: Vec<SeriesName>,
     /// The series that are shown only.
     pub observe: Vec<SeriesName>,
@@ -50,6 +52,8 @@ pub struct Scenario {
     pub processes: usize,
     /// The rungs: N, strictly rising.
     pub ladder: Vec<usize>,
+    /// The rungs under callgrind.
+    pub callgrind_ladder: Vec<usize>,
     /// How long one run may take before it is ended.
     pub timeout: Duration,
     /// How long measuring may take in all while series are undecided.
@@ -306,13 +310,43 @@ impl Scenario {
         Metric::ALL.into_iter().filter(wanted).collect()
     }
 
+    /// Those of them that runs by `means` count.
+    pub fn metrics_by(&self, means: Means) -> Vec<Metric> {
+        self.metrics().into_iter().filter(|metric| self.means_of(*metric) == means).collect()
+    }
+
+    /// By which means `metric` is counted here: a command counts itself whatever nobody else can,
+    /// and all of it in runs by the clock.
+    pub fn means_of(&self, metric: Metric) -> Means {
+        match self.subject {
+            Subject::Command(_) => Means::Clock,
+            Subject::Modules(_) | Subject::Planted(_) => metric.means(),
+        }
+    }
+
+    /// The means by which runs are needed.
+    pub fn means(&self) -> Vec<Means> {
+        let needed = |means: &Means| !self.metrics_by(*means).is_empty();
+        Means::ALL.into_iter().filter(needed).collect()
+    }
+
+    /// The rungs that are measured by `means`: under callgrind, which takes fifty times as long,
+    /// smaller ones.
+    pub fn ladder_by(&self, means: Means) -> &[usize] {
+        match means {
+            Means::Clock | Means::Count => &self.ladder,
+            Means::Callgrind => &self.callgrind_ladder,
+        }
+    }
+
     /// The series judged, then those observed.
     pub fn series(&self) -> impl Iterator<Item = SeriesName> {
         self.judge.iter().chain(&self.observe).copied()
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
-        check_ladder(&self.ladder)?;
+        check_ladder("ladder", &self.ladder)?;
+        check_ladder("callgrind_ladder", &self.callgrind_ladder)?;
         if !(1..=100).contains(&self.processes) {
             return Err(wrong("processes", format!("{} is not within 1 to 100", self.processes)));
         }
@@ -372,25 +406,25 @@ fn check_known_growth(known: &KnownGrowth) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-fn check_ladder(rungs: &[usize]) -> Result<(), ScenarioError> {
+fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioError> {
     let (Some(first), Some(last)) = (rungs.first(), rungs.last()) else {
-        return Err(wrong("ladder", "has no rung"));
+        return Err(wrong(field, "has no rung"));
     };
     if *first == 0 {
-        return Err(wrong("ladder", "N = 0 loads nothing (begin at 1 or more)"));
+        return Err(wrong(field, "N = 0 loads nothing (begin at 1 or more)"));
     }
     if !rungs.is_sorted_by(|a, b| a < b) {
-        return Err(wrong("ladder", "N must rise from rung to rung"));
+        return Err(wrong(field, "N must rise from rung to rung"));
     }
     if *last > LARGEST_MODULES {
-        return Err(wrong("ladder", format!("N = {last} is more than {LARGEST_MODULES}")));
+        return Err(wrong(field, format!("N = {last} is more than {LARGEST_MODULES}")));
     }
     if rungs.len() < FEWEST_RUNGS || last / first < SMALLEST_RATIO {
         let n = rungs.len();
         let problem = format!(
             "{n} rungs from {first} to {last} are too few to tell a growth: at least {FEWEST_RUNGS} rungs over a ratio of {SMALLEST_RATIO}"
         );
-        return Err(wrong("ladder", problem));
+        return Err(wrong(field, problem));
     }
     Ok(())
 }
@@ -497,9 +531,25 @@ until = "wasmtime 52"
         assert_eq!(scenario.processes, 5);
         assert_eq!(scenario.title(), "example");
         assert_eq!(
-            scenario.metrics(),
+            scenario.metrics_by(Means::Clock),
             [Metric::PageFaults, Metric::Instructions, Metric::TaskClock]
         );
+    }
+
+    #[test]
+    fn what_is_counted_exactly_need_not_be_named() {
+        let scenario = Scenario::parse("example", EXAMPLE).expect("a scenario");
+        let entries = SeriesName::new(Phase::Unload, Metric::FrameEntriesDeregistered);
+        let left_over = SeriesName::new(Phase::Unload, Metric::AliveBytes);
+        assert!(scenario.judge.contains(&entries) && scenario.observe.contains(&left_over));
+        assert_eq!(scenario.means(), [Means::Clock, Means::Count, Means::Callgrind]);
+        let named = EXAMPLE.replace("\"unload/instructions\"", &format!("\"{entries}\""));
+        let scenario = Scenario::parse("example", &named).expect("a scenario");
+        assert!(!scenario.judge.contains(&entries), "it is shown only, as the file says");
+        let none = EXAMPLE.replace("format = 1", "format = 1\nexact = []");
+        let scenario = Scenario::parse("example", &none).expect("a scenario");
+        assert_eq!(scenario.means(), [Means::Clock]);
+        assert!(replaced("format = 1", "format = 1\nexact = [\"clock\"]").contains("not exact"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
 use crate::command::Command;
 use crate::lifecycle::{Lifecycle, Residency, UnloadOrder, UnloadThread};
-use crate::metric::SeriesName;
+use crate::metric::{Metric, Phase, SeriesName};
+use crate::sample::Means;
 use crate::scenario::{
     Control, FORMAT, KnownGrowth, Modules, Scenario, ScenarioError, Subject, Variant, wrong,
 };
@@ -22,16 +23,27 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         Some(arguments) => Subject::Command(command(&file, arguments, text)?),
         None => Subject::Modules(modules(&file, text)?),
     };
+    let exact = exact(&file.exact, &subject)?;
+    let (mut judge, mut observe) = (file.judge, file.observe);
+    for (list, implied) in [(0, exact.judged), (1, exact.observed)] {
+        let is_new = |name: &SeriesName| !judge.contains(name) && !observe.contains(name);
+        let implied: Vec<SeriesName> = implied.into_iter().filter(is_new).collect();
+        if list == 0 { judge.extend(implied) } else { observe.extend(implied) }
+    }
     Ok(Scenario {
         name: name.to_owned(),
         variant: Variant::default(),
         question: file.question,
         expectation: file.expectation,
         subject,
-        judge: file.judge,
-        observe: file.observe,
+        judge,
+        observe,
         processes: file.processes,
-        ladder: ladder(&file.ladder)?,
+        ladder: ladder("ladder", &file.ladder)?,
+        callgrind_ladder: match &file.callgrind_ladder {
+            Some(file) => ladder("callgrind_ladder", file)?,
+            None => CALLGRIND_LADDER.to_vec(),
+        },
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
         control: file.control,
@@ -82,6 +94,8 @@ struct ScenarioFile {
     #[serde(default = "five")]
     processes: usize,
     ladder: LadderFile,
+    callgrind_ladder: Option<LadderFile>,
+    exact: Option<Vec<Means>>,
     #[serde(default = "two_minutes")]
     timeout_seconds: u64,
     #[serde(default = "twenty_seconds")]
@@ -338,18 +352,81 @@ fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
     })
 }
 
-fn ladder(file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {
+/// The rungs under callgrind where a file names none: a run of them takes about a second.
+const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
+
+/// What is judged of loading that is counted exactly, and of unloading.
+const COUNTED: [(Phase, &[Metric]); 2] = [
+    (
+        Phase::Load,
+        &[
+            Metric::FrameEntriesRegistered,
+            Metric::Allocations,
+            Metric::AllocatedBytes,
+            Metric::AliveBytes,
+            Metric::MappingsMade,
+            Metric::MappingsChanged,
+            Metric::MappingsAlive,
+            Metric::MappedBytes,
+            Metric::DescriptorsAlive,
+            Metric::CallgrindInstructions,
+        ],
+    ),
+    (
+        Phase::Unload,
+        &[Metric::FrameEntriesDeregistered, Metric::MappingsRemoved, Metric::CallgrindInstructions],
+    ),
+];
+
+/// What is left over once everything is unloaded: shown alone, since a handful of mappings is no
+/// growth however it depends on N.
+const LEFT_OVER: [Metric; 3] =
+    [Metric::AliveBytes, Metric::MappingsAlive, Metric::DescriptorsAlive];
+
+/// What a file need not name, because it is counted of every lifecycle.
+struct Exact {
+    judged: Vec<SeriesName>,
+    observed: Vec<SeriesName>,
+}
+
+/// The series that are counted exactly, by the means that `asked` names; by all where it does not
+/// say.
+fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
+    let is_lifecycle = matches!(subject, Subject::Modules(_));
+    let asked = match asked {
+        Some(asked) if !is_lifecycle && !asked.is_empty() => {
+            return Err(wrong("exact", "belongs to lifecycles: what a command does is its own"));
+        }
+        Some(asked) if asked.contains(&Means::Clock) => {
+            return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
+        }
+        Some(asked) => asked.clone(),
+        None if is_lifecycle => vec![Means::Count, Means::Callgrind],
+        None => Vec::new(),
+    };
+    let is_asked = |name: &SeriesName| asked.contains(&name.metric.means());
+    let of = |(phase, metrics): &(Phase, &[Metric])| {
+        metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()
+    };
+    let left_over = LEFT_OVER.map(|metric| SeriesName::new(Phase::Unload, metric));
+    Ok(Exact {
+        judged: COUNTED.iter().flat_map(of).filter(is_asked).collect(),
+        observed: left_over.into_iter().filter(is_asked).collect(),
+    })
+}
+
+fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {
     match file {
         LadderFile::Listed(rungs) => Ok(rungs.clone()),
         LadderFile::Doubling(Doubling { from, to, factor }) => {
             if *factor < 2 {
                 return Err(wrong(
-                    "ladder",
+                    field,
                     format!("factor = {factor} does not rise (use 2 or more)"),
                 ));
             }
             if *from == 0 {
-                return Err(wrong("ladder", "from = 0 loads nothing (use 1 or more)"));
+                return Err(wrong(field, "from = 0 loads nothing (use 1 or more)"));
             }
             let next = |n: &usize| n.checked_mul(*factor).filter(|next| next <= to);
             Ok(std::iter::successors(Some(*from), next).collect())

@@ -22,6 +22,7 @@ pub const TINY: &str = r#"format = 1
 question = "Does a tiny corpus load and unload in linear time?"
 expectation = "Linear."
 lifecycle = "hold-all"
+exact = []
 artifact = { functions = 2, types = 0, body_size = 1 }
 judge = ["load/frames-registered", "unload/frames-deregistered"]
 processes = 3
