@@ -168,6 +168,7 @@ impl Bench<'_> {
                     tables: subject.tables,
                     modules,
                     cache: self.project.corpora(),
+                    means: Means::Clock,
                 }),
             }
         }

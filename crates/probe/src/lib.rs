@@ -43,6 +43,7 @@ mod probe;
 mod self_test;
 mod tally;
 mod totals;
+pub mod valgrind;
 
 pub use probe::Probe;
 pub use totals::Totals;

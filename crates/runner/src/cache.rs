@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use loadline_loader::compile::Workshop;
-use loadline_loader::{Artifact, ArtifactFile, ArtifactKind, Contents, Digest, compile, engine};
-use loadline_scenario::{Corpus, Prepare, Tables};
+use loadline_loader::{Artifact, ArtifactFile, ArtifactKind, Contents, Digest, compile};
+use loadline_scenario::{Corpus, Means, Prepare, Tables};
 use serde::{Deserialize, Serialize};
 
+use crate::engines;
 use crate::error::Error;
 
 /// The folder of one corpus.
@@ -65,10 +66,10 @@ impl Row {
 
 impl Cache {
     /// The folder for `corpus` with `tables` under `root`. What shapes an artifact is in its name:
-    /// the corpus, the content of the user's files, and the engine.
-    pub fn of(root: &Path, corpus: &Corpus, tables: Tables) -> Result<Cache, Error> {
+    /// the corpus, the content of the user's files, and the engine, which depends on the means.
+    pub fn of(root: &Path, corpus: &Corpus, tables: Tables, means: Means) -> Result<Cache, Error> {
         let mut key = blake3::Hasher::new();
-        let engine = engine::generating()?;
+        let engine = engines::generating(means)?;
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         key.update(&compatibility.finish().to_le_bytes());
@@ -132,14 +133,15 @@ impl Cache {
 /// Makes the artifacts that `request` names, where they are not there and whole. Another process
 /// that prepares the same corpus at this time is waited for.
 pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
-    let cache = Cache::of(&request.cache, &request.corpus, request.tables)?;
+    let of = |tables| Cache::of(&request.cache, &request.corpus, tables, request.means);
+    let cache = of(request.tables)?;
     let folder = &cache.folder;
     fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
     let _lock = lock(&folder.join("lock"))?;
     let known = cache.rows()?;
     let kept = match request.tables {
         Tables::Keep => None,
-        Tables::Strip => Some(Cache::of(&request.cache, &request.corpus, Tables::Keep)?),
+        Tables::Strip => Some(of(Tables::Keep)?),
     };
     let kept = kept.map(|kept| Ok::<_, Error>((kept.rows()?, kept))).transpose()?;
     let workshop = std::sync::OnceLock::new();
@@ -155,7 +157,7 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
         let mut artifact = match from_kept {
             Some(artifact) => artifact,
             None => {
-                let workshop = workshop.get_or_init(|| open(&request.corpus));
+                let workshop = workshop.get_or_init(|| open(&request.corpus, request.means));
                 workshop
                     .as_ref()
                     .map_err(|error| Error::Corpus(error.to_string()))?
@@ -183,9 +185,14 @@ fn lock(path: &Path) -> Result<File, Error> {
     locked.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn open(corpus: &Corpus) -> Result<Workshop, Error> {
-    let Corpus::Files(paths) = corpus else { return Ok(Workshop::open(corpus)?) };
-    let engine = engine::compiling()?;
+fn open(corpus: &Corpus, means: Means) -> Result<Workshop, Error> {
+    let paths = match corpus {
+        Corpus::Generated(axes) => {
+            return Ok(Workshop::Generating { engine: engines::generating(means)?, axes: *axes });
+        }
+        Corpus::Files(paths) => paths,
+    };
+    let engine = engines::compiling(means)?;
     let artifact = |path: &PathBuf| -> Result<Artifact, Error> {
         if path.extension().is_none_or(|ending| ending != "cwasm") {
             return Ok(compile::file(&engine, path)?);

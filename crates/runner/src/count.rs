@@ -6,7 +6,7 @@
 
 use loadline_loader::{Event, Observer, Role};
 use loadline_scenario::{
-    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Scope, Subject,
+    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Schedule, Scope, Subject,
 };
 
 use crate::alive::Alive;
@@ -73,7 +73,7 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
     let (modules, is_alone) = (request.modules, measure::is_alone(&subject.lifecycle));
     let followed = begin();
     let before = Alive::now();
-    let observe = |role| Counter::new(role, modules, is_alone);
+    let observe = |_: &Schedule, role| Counter::new(role, modules, is_alone);
     let driven = measure::drive_modules(request, subject, observe)?;
     let after = Alive::now();
     let proof = measure::proof(&driven);

@@ -67,6 +67,21 @@ pub enum Error {
         /// The end of what it said about it.
         stderr: String,
     },
+    /// A run that callgrind should count, and nobody does.
+    #[error(
+        "cannot count instructions: this process does not run under callgrind (start it by valgrind --tool=callgrind)"
+    )]
+    NotUnderCallgrind,
+    /// A command that callgrind should count.
+    #[error(
+        "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
+    )]
+    CommandUnderCallgrind,
+    /// A thread that did not do the steps of its schedule.
+    #[error(
+        "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"
+    )]
+    Unforeseen,
     /// The memory for planted work.
     #[error("cannot map {bytes} bytes for planted work: {source}")]
     Map {

@@ -8,6 +8,7 @@ mod allocator;
 mod cache;
 mod command;
 mod count;
+mod engines;
 mod environment;
 mod error;
 mod frames;
@@ -17,6 +18,7 @@ mod measure;
 mod operations;
 mod planted;
 mod process;
+mod profiled;
 mod seeds;
 mod unwinder;
 

@@ -4,7 +4,7 @@ use loadline_loader::{Calls, Driven, Event, Observer, Options, Role, drive, engi
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::{
     Absence, Corpus, Lifecycle, Means, Measure, Metric, Modules, Phase, Proof, Reading, Residency,
-    Sample, Scope, Subject, UnloadThread,
+    Sample, Schedule, Scope, Subject, UnloadThread,
 };
 
 use crate::alive::Resident;
@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
 use crate::planted;
-use crate::{command, count};
+use crate::{command, count, profiled};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
 pub const FIRST_CHECKPOINT: usize = 16;
@@ -34,6 +34,9 @@ pub struct Measured {
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     if request.means == Means::Count {
         return count::measure(request);
+    }
+    if request.means == Means::Callgrind {
+        return profiled::measure(request);
     }
     match &request.subject {
         Subject::Planted(planted) => {
@@ -64,7 +67,7 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
         keeps_checkpoints: is_alone,
         unloads_in_one_go: is_alone && subject.lifecycle.residency == Residency::All,
     };
-    let driven = drive_modules(request, subject, |role| Watcher::new(&watch, role))?;
+    let driven = drive_modules(request, subject, |_, role| Watcher::new(&watch, role))?;
     let proof = proof(&driven);
     let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
     let samples = samples(&watch, watchers, frames::counts());
@@ -80,9 +83,9 @@ pub fn is_alone(lifecycle: &Lifecycle) -> bool {
 pub fn drive_modules<O: Observer + Send>(
     request: &Measure,
     subject: &Modules,
-    observe: impl Fn(Role) -> O + Sync,
+    observe: impl Fn(&Schedule, Role) -> O + Sync,
 ) -> Result<Driven<O>, Error> {
-    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables)?;
+    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, request.means)?;
     let artifacts = cache.artifacts(request.modules)?;
     let schedule = subject.lifecycle.schedule(request.modules, request.seed);
     let engine = engine::loading()?;
@@ -97,7 +100,7 @@ pub fn drive_modules<O: Observer + Send>(
     };
     let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
     frames::resolve();
-    Ok(drive(&engine, &artifacts, &schedule, &options, observe)?)
+    Ok(drive(&engine, &artifacts, &schedule, &options, |role| observe(&schedule, role))?)
 }
 
 /// The counts by which a lifecycle that has been driven proves its work.

@@ -11,11 +11,16 @@ const PROGRAM: &str = "loadline-runner";
 ///
 /// Which addresses modules get decides in which order libgcc keeps their tables; with fixed
 /// addresses a run repeats. Containers often forbid the call; the environment records what is.
+/// Under valgrind nothing is done: it lays out the addresses itself, the same each time, and would
+/// not follow into the program started again.
 #[cfg(target_os = "linux")]
 pub fn fix_addresses() {
     use std::os::unix::process::CommandExt;
 
     const QUERY: libc::c_ulong = 0xffff_ffff;
+    if loadline_probe::valgrind::is_running() {
+        return;
+    }
     // SAFETY: personality(2) takes a number and returns one; this value only asks.
     let current = unsafe { libc::personality(QUERY) };
     if current < 0 || current & libc::ADDR_NO_RANDOMIZE != 0 {

@@ -42,6 +42,10 @@ pub struct Prepare {
     pub modules: usize,
     /// The folder of all cached corpora.
     pub cache: PathBuf,
+    /// What will watch the runs that load them: callgrind brings a processor of its own, for which
+    /// others are compiled. Left out and `Clock` as in [`Measure`].
+    #[serde(default, skip_serializing_if = "Means::is_clock")]
+    pub means: Means,
 }
 
 /// One run to measure.

@@ -61,7 +61,7 @@ impl Runner {
     pub fn prepare(&self, subject: &Subject, modules: usize) {
         let Subject::Modules(Modules { corpus, tables, .. }) = subject else { return };
         let (corpus, cache) = (corpus.clone(), self.cache.path().to_owned());
-        let request = Prepare { corpus, tables: *tables, modules, cache };
+        let request = Prepare { corpus, tables: *tables, modules, cache, means: Means::Clock };
         self.as_usual().ask(&Request::Prepare(request)).unwrap();
     }
 

@@ -1,0 +1,154 @@
+//! Requests to valgrind's callgrind from within the program it runs: whether it runs it, and where
+//! counting begins, ends, and is written down.
+//!
+//! A request is a sequence of instructions that changes nothing on a processor and that valgrind
+//! takes for a call; outside valgrind each function here costs a dozen instructions and does
+//! nothing. Written for x86-64 and aarch64 Linux; elsewhere valgrind is never found running.
+//!
+//! The sequences and numbers are part of valgrind's ABI and do not change: `valgrind.h`
+//! (`VALGRIND_DO_CLIENT_REQUEST_EXPR`, `VG_USERREQ__RUNNING_ON_VALGRIND`) and `callgrind.h`
+//! (`Vg_CallgrindClientRequest`).
+
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+
+/// `VG_USERREQ__RUNNING_ON_VALGRIND`: answered with the number of valgrinds in each other.
+const RUNNING_ON_VALGRIND: usize = 0x1001;
+
+/// `VG_USERREQ_TOOL_BASE('C', 'T')`: the first of callgrind's own requests, which it answers with 0.
+const CALLGRIND: usize = (b'C' as usize) << 24 | (b'T' as usize) << 16;
+const ZERO_STATS: usize = CALLGRIND + 1;
+const DUMP_STATS_AT: usize = CALLGRIND + 3;
+const START_INSTRUMENTATION: usize = CALLGRIND + 4;
+const STOP_INSTRUMENTATION: usize = CALLGRIND + 5;
+
+/// What nobody answers.
+const UNANSWERED: usize = usize::MAX;
+
+/// Whether this process runs under valgrind, whatever the tool.
+pub fn is_running() -> bool {
+    request(0, RUNNING_ON_VALGRIND, 0) > 0
+}
+
+/// Whether this process runs under callgrind. What has been counted so far is forgotten.
+///
+/// Another tool than callgrind may complain of a request it does not know.
+pub fn is_callgrind() -> bool {
+    is_running() && zero()
+}
+
+/// Forgets what has been counted so far on this thread, or on all of them where callgrind does not
+/// count them apart (`--separate-threads`). Whether callgrind has done so.
+pub fn zero() -> bool {
+    request(UNANSWERED, ZERO_STATS, 0) == 0
+}
+
+/// Has callgrind write what it has counted since the last time, under a name, and count from 0 on.
+/// Of this thread where threads are counted apart, of all otherwise. Whether callgrind has done so.
+///
+/// The name is the result's `desc: Trigger: Client Request: NAME`.
+pub fn dump(name: &CStr) -> bool {
+    request(UNANSWERED, DUMP_STATS_AT, name.as_ptr() as usize) == 0
+}
+
+/// Has callgrind count from here on, if it was started with `--instr-atstart=no`; until then the
+/// program runs several times faster. Whether callgrind has done so.
+pub fn start_instrumentation() -> bool {
+    request(UNANSWERED, START_INSTRUMENTATION, 0) == 0
+}
+
+/// Has callgrind count no more. Whether callgrind has done so.
+pub fn stop_instrumentation() -> bool {
+    request(UNANSWERED, STOP_INSTRUMENTATION, 0) == 0
+}
+
+/// Asks valgrind; `default` where there is none, or it does not know the request.
+#[inline]
+fn request(default: usize, number: usize, argument: usize) -> usize {
+    // The request, then five arguments, as valgrind reads them from memory.
+    let block = [number, argument, 0, 0, 0, 0];
+    sequence(default, &block)
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
+#[inline]
+fn sequence(default: usize, block: &[usize; 6]) -> usize {
+    let answer;
+    // SAFETY: on a processor the rotations of rdi add up to 128 bits, twice its width, and rbx is
+    // exchanged with itself: nothing but flags changes, which are not declared as kept. valgrind
+    // reads the six words behind rax, and for a dump the text behind the second, whose pointer
+    // came from a `CStr`; it writes rdx alone, which is an output.
+    unsafe {
+        std::arch::asm!(
+            "rol rdi, 3",
+            "rol rdi, 13",
+            "rol rdi, 61",
+            "rol rdi, 51",
+            "xchg rbx, rbx",
+            inlateout("rdx") default => answer,
+            in("rax") block.as_ptr(),
+            options(nostack),
+        );
+    }
+    answer
+}
+
+#[cfg(all(target_os = "linux", target_arch = "aarch64", target_pointer_width = "64"))]
+#[inline]
+fn sequence(default: usize, block: &[usize; 6]) -> usize {
+    let answer;
+    // SAFETY: on a processor the rotations of x12 add up to 128 bits, twice its width, and x10 is
+    // or-ed with itself: nothing changes. valgrind reads the six words behind x4, and for a dump
+    // the text behind the second, whose pointer came from a `CStr`; it writes x3 alone, which is
+    // an output.
+    unsafe {
+        std::arch::asm!(
+            "ror x12, x12, #3",
+            "ror x12, x12, #13",
+            "ror x12, x12, #51",
+            "ror x12, x12, #61",
+            "orr x10, x10, x10",
+            inlateout("x3") default => answer,
+            in("x4") block.as_ptr(),
+            options(nostack),
+        );
+    }
+    answer
+}
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+)))]
+#[inline]
+fn sequence(default: usize, _block: &[usize; 6]) -> usize {
+    default
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests are not run under valgrind; where they are, there is nothing to see.
+    #[test]
+    fn outside_valgrind_nobody_answers() {
+        if is_running() {
+            println!("skipped: this test itself runs under valgrind");
+            return;
+        }
+        assert!(!is_callgrind());
+        assert!(!zero());
+        assert!(!dump(c"nothing"));
+        assert!(!start_instrumentation());
+        assert!(!stop_instrumentation());
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_headers() {
+        assert_eq!(CALLGRIND, 0x4354_0000);
+        assert_eq!(DUMP_STATS_AT, 0x4354_0003);
+        assert_eq!(STOP_INSTRUMENTATION, 0x4354_0005);
+    }
+}

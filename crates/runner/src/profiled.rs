@@ -1,0 +1,231 @@
+//! A run under valgrind's callgrind: tells it where each measured stretch begins and ends.
+//!
+//! Callgrind counts what a process does between two dumps, so whoever names the dumps decides what
+//! belongs to which phase. An [`Observer`] is told of a step when the step is over; whether the next
+//! one continues the same phase is known beforehand from the [`Schedule`], and only where it does
+//! not is a dump made. Nothing is counted before the first step.
+//!
+//! `read` and `deserialize` alternate with every module, so they are one stretch here, under the
+//! name of the phase whose parts they are: `load`.
+
+use std::ffi::CStr;
+use std::num::NonZeroUsize;
+use std::vec::IntoIter;
+
+use loadline_loader::{Event, Observer, Role};
+use loadline_probe::valgrind;
+use loadline_scenario::{Corpus, Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
+
+use crate::error::Error;
+use crate::measure::{self, Measured};
+use crate::planted;
+
+/// What callgrind does not count, and nobody asks for: dumps are named by phases only.
+const NAMES: [(Phase, &CStr); 5] = [
+    (Phase::Load, c"load"),
+    (Phase::Call, c"call"),
+    (Phase::Unwind, c"unwind"),
+    (Phase::Unload, c"unload"),
+    (Phase::Work, c"work"),
+];
+
+/// Carries out one run. What was counted stands in callgrind's files, not among the samples.
+///
+/// # Errors
+/// Where this process does not run under callgrind; for a command, of which callgrind sees nothing;
+/// and as any run.
+pub fn measure(request: &Measure) -> Result<Measured, Error> {
+    if !valgrind::is_callgrind() {
+        return Err(Error::NotUnderCallgrind);
+    }
+    let proof = match &request.subject {
+        Subject::Command(_) => return Err(Error::CommandUnderCallgrind),
+        Subject::Planted(planted) => {
+            let work = |work: &mut dyn FnMut()| count(Phase::Work, work);
+            let units = planted::work(planted, request.modules, work)?;
+            Proof { planted: units, ..Proof::default() }
+        }
+        Subject::Modules(subject) => {
+            // Nobody said what the user's own functions take and return: those are not called.
+            let is_called = matches!(subject.corpus, Corpus::Generated(_));
+            let call_every = is_called.then_some(subject.call_every);
+            let watcher = |schedule: &Schedule, role| Watcher::new(schedule, role, call_every);
+            let mut driven = measure::drive_modules(request, subject, watcher)?;
+            let watchers = std::mem::take(&mut driven.observers);
+            finish(watchers.into_iter().map(|(_, watcher)| watcher))?;
+            measure::proof(&driven)
+        }
+    };
+    Ok(Measured { proof, samples: Vec::new() })
+}
+
+/// Counts `work` as one stretch of a phase.
+///
+/// # Errors
+/// Where callgrind does not do as it is asked.
+fn count(phase: Phase, work: impl FnOnce()) -> Result<(), Error> {
+    let begun = valgrind::start_instrumentation() && valgrind::zero();
+    work();
+    let dumped = begun && dump(phase);
+    if dumped && valgrind::stop_instrumentation() { Ok(()) } else { Err(Error::NotUnderCallgrind) }
+}
+
+/// Ends the counting, after the last step.
+///
+/// # Errors
+/// Where a thread did other steps than were foreseen: then dumps have the wrong names.
+fn finish(watchers: impl IntoIterator<Item = Watcher>) -> Result<(), Error> {
+    valgrind::stop_instrumentation();
+    let went_as_foreseen = watchers.into_iter().all(|watcher| watcher.is_at_the_end());
+    if went_as_foreseen { Ok(()) } else { Err(Error::Unforeseen) }
+}
+
+fn dump(phase: Phase) -> bool {
+    let name = NAMES.iter().find(|(named, _)| *named == phase);
+    name.is_some_and(|(_, name)| valgrind::dump(name))
+}
+
+/// Steps of one phase that follow each other on one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    phase: Phase,
+    n_steps: usize,
+}
+
+/// Names the stretches of one thread. Everything it keeps is made before the first step.
+struct Watcher {
+    current: Option<Stretch>,
+    following: IntoIter<Stretch>,
+    has_gone_astray: bool,
+}
+
+impl Watcher {
+    /// For the thread with this role; `call_every` as in the run's options.
+    fn new(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) -> Watcher {
+        let mut following = stretches(schedule, role, call_every).into_iter();
+        let current = following.next();
+        Watcher { current, following, has_gone_astray: false }
+    }
+
+    fn is_at_the_end(&self) -> bool {
+        self.current.is_none() && !self.has_gone_astray
+    }
+}
+
+impl Observer for Watcher {
+    fn step(&mut self, event: Event) {
+        let phase = match event.phase {
+            // A module is loaded when it is deserialized.
+            Phase::Read => return,
+            Phase::Deserialize => Phase::Load,
+            phase => phase,
+        };
+        let Some(stretch) = self.current.as_mut().filter(|stretch| stretch.phase == phase) else {
+            self.has_gone_astray = true;
+            return;
+        };
+        stretch.n_steps -= 1;
+        if stretch.n_steps == 0 {
+            self.has_gone_astray |= !dump(phase);
+            self.current = self.following.next();
+        }
+    }
+
+    fn idle(&mut self) {
+        // Before the first step of any thread this begins to count. A second time it changes
+        // nothing.
+        valgrind::start_instrumentation();
+        valgrind::zero();
+    }
+}
+
+/// What a thread will do, as its observer is told of it.
+fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) -> Vec<Stretch> {
+    let finish = schedule.finish.as_slice();
+    let steps: Vec<&Step> = match role {
+        Role::Loading(0) if schedule.threads.len() == 1 => {
+            schedule.threads[0].iter().chain(finish).collect()
+        }
+        Role::Loading(thread) => schedule.threads.get(thread).into_iter().flatten().collect(),
+        Role::Finishing => finish.iter().collect(),
+        Role::Unloading => {
+            let all = schedule.threads.iter().flatten().chain(finish);
+            // It may have to wait before each, and waiting is nobody's cost.
+            let unloads = all.filter(|step| matches!(step, Step::Unload(_)));
+            return unloads.map(|_| Stretch { phase: Phase::Unload, n_steps: 1 }).collect();
+        }
+    };
+    let mut stretches = Vec::new();
+    let mut may_continue = false;
+    let mut add = |phase: Phase, may_continue: bool| match stretches.last_mut() {
+        Some(Stretch { phase: last, n_steps }) if *last == phase && may_continue => *n_steps += 1,
+        _ => stretches.push(Stretch { phase, n_steps: 1 }),
+    };
+    for step in steps {
+        match *step {
+            Step::Load(index) => {
+                add(Phase::Load, may_continue);
+                if call_every.is_some_and(|every| index.is_multiple_of(every.get())) {
+                    add(Phase::Call, true);
+                }
+            }
+            Step::Unwind => add(Phase::Unwind, may_continue),
+            Step::Unload(_) if schedule.unload_thread == UnloadThread::Same => {
+                add(Phase::Unload, may_continue);
+            }
+            // Handing over is no step.
+            Step::Unload(_) => {
+                may_continue = false;
+                continue;
+            }
+        }
+        may_continue = true;
+    }
+    stretches
+}
+
+#[cfg(test)]
+mod tests {
+    use loadline_scenario::{Lifecycle, UnloadOrder};
+
+    use super::*;
+
+    fn text(schedule: &Schedule, role: Role, call_every: Option<usize>) -> String {
+        let call_every = call_every.and_then(NonZeroUsize::new);
+        let stretches = stretches(schedule, role, call_every);
+        let text = stretches.iter().map(|stretch| format!("{}*{}", stretch.phase, stretch.n_steps));
+        text.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_dump_is_made_where_the_phase_changes() {
+        let hold = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let schedule = hold.schedule(5, 1);
+        assert_eq!(text(&schedule, Role::Loading(0), None), "load*5 unload*5");
+        let called = "load*1 call*1 load*2 call*1 load*2 call*1 unload*5";
+        assert_eq!(text(&schedule, Role::Loading(0), Some(2)), called);
+        let unwinds = Lifecycle { unwinds_before_unload: 2, ..hold };
+        let expected = "load*5 unwind*2 unload*5";
+        assert_eq!(text(&unwinds.schedule(5, 1), Role::Loading(0), None), expected);
+    }
+
+    #[test]
+    fn each_thread_has_its_own() {
+        let hold = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let threads = NonZeroUsize::new(2).expect("2 is not 0");
+        let schedule = Lifecycle { threads, ..hold }.schedule(5, 1);
+        assert_eq!(text(&schedule, Role::Loading(0), None), "load*3");
+        assert_eq!(text(&schedule, Role::Loading(1), None), "load*2");
+        assert_eq!(text(&schedule, Role::Finishing, None), "unload*5");
+    }
+
+    #[test]
+    fn what_another_thread_drops_is_counted_there() {
+        let mut schedule = Lifecycle::hold_all(UnloadOrder::OldestFirst).schedule(3, 1);
+        schedule.unload_thread = UnloadThread::Other;
+        schedule.threads[0].insert(1, Step::Unload(0));
+        schedule.finish.remove(0);
+        assert_eq!(text(&schedule, Role::Loading(0), None), "load*1 load*2");
+        assert_eq!(text(&schedule, Role::Unloading, None), "unload*1 unload*1 unload*1");
+    }
+}
