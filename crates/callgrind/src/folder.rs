@@ -1,0 +1,179 @@
+//! All dumps of one run: one [`Profile`] a phase.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::profile::{Mismatch, Profile};
+use crate::reader::{FormatError, Parts};
+
+/// Why the dumps of a run are not understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The folder or a file in it.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file in another format, or a damaged one.
+    #[error("cannot read {}: {source}", path.display())]
+    Format {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        source: FormatError,
+    },
+    /// A dump whose costs are not those it states.
+    #[error(
+        "{} is torn: its costs add up to {found:?} where it states {stated:?} (was the disk full, or the run ended early?)",
+        path.display()
+    )]
+    Torn {
+        /// Which.
+        path: PathBuf,
+        /// The sums of its costs, an entry an event.
+        found: Vec<u64>,
+        /// What it states; nothing where it has no such line.
+        stated: Vec<u64>,
+    },
+    /// Dumps that cannot be added up.
+    #[error("{}: {source}", path.display())]
+    Sum {
+        /// The file that does not fit those before it.
+        path: PathBuf,
+        /// Why not.
+        source: Mismatch,
+    },
+    /// No dump that the program asked for.
+    #[error(
+        "{} has no dump with a name: the program never told callgrind where a phase ends",
+        folder.display()
+    )]
+    NoPhase {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A phase in which nothing was counted.
+    #[error(
+        "callgrind counted nothing in phase {phase} (was it started with --collect-atstart=no?)"
+    )]
+    Empty {
+        /// Which.
+        phase: String,
+    },
+}
+
+/// Reads every file in `folder`, and adds up the dumps of the same name: one profile a phase, of all
+/// threads together. What callgrind dumped by itself, when the program ended, is left out.
+///
+/// # Errors
+/// When there is no such dump, one is damaged or torn, or a phase has no cost at all: callgrind
+/// says nothing when it was started with options that make it count nothing.
+pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
+    let mut phases = BTreeMap::new();
+    for path in files(folder)? {
+        let file = File::open(&path).map_err(|source| read_error(&path, source))?;
+        for part in Parts::of(BufReader::new(file)) {
+            let part = part.map_err(|source| {
+                let path = path.clone();
+                FolderError::Format { path, source }
+            })?;
+            let Some(phase) = part.phase() else { continue };
+            if !part.is_whole() {
+                let found = part.profile.totals().to_vec();
+                let stated = part.stated.unwrap_or_default();
+                return Err(FolderError::Torn { path, found, stated });
+            }
+            match phases.get_mut(phase) {
+                None => drop(phases.insert(phase.to_owned(), part.profile)),
+                Some(sum) => Profile::add(sum, &part.profile).map_err(|source| {
+                    let path = path.clone();
+                    FolderError::Sum { path, source }
+                })?,
+            }
+        }
+    }
+    if phases.is_empty() {
+        return Err(FolderError::NoPhase { folder: folder.to_owned() });
+    }
+    let empty = phases.iter().find(|(_, profile)| profile.totals().iter().all(|cost| *cost == 0));
+    match empty {
+        Some((phase, _)) => Err(FolderError::Empty { phase: phase.clone() }),
+        None => Ok(phases),
+    }
+}
+
+/// The folder's files, in an order that does not change what is read from them.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let entries = fs::read_dir(folder).map_err(|source| read_error(folder, source))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> =
+        paths.collect::<io::Result<_>>().map_err(|source| read_error(folder, source))?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_error(path: &Path, source: io::Error) -> FolderError {
+    FolderError::Read { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn dump(trigger: &str, cost: u64, stated: u64) -> String {
+        format!("desc: Trigger: {trigger}\nevents: Ir\nfn=f\n0 {cost}\ntotals: {stated}\n")
+    }
+
+    fn read(dumps: &[String]) -> Result<BTreeMap<String, u64>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (index, dump) in dumps.iter().enumerate() {
+            fs::write(folder.path().join(format!("out.{index}")), dump).unwrap();
+        }
+        let profiles = profiles(folder.path()).map_err(|error| {
+            error.to_string().replace(&folder.path().display().to_string(), "folder")
+        })?;
+        Ok(profiles.into_iter().map(|(k, v)| (k, v.instructions().unwrap())).collect())
+    }
+
+    #[test]
+    fn dumps_of_the_same_name_add_up() {
+        let load = || dump("Client Request: load", 10, 10);
+        let unload = dump("Client Request: unload", 7, 7);
+        let nonsense = dump("Program termination", 3, u64::MAX);
+        let phases = read(&[load(), unload, load(), nonsense, String::new()]).unwrap();
+        let phases: Vec<(&str, u64)> = phases.iter().map(|(k, v)| (k.as_str(), *v)).collect();
+        assert_eq!(phases, [("load", 20), ("unload", 7)]);
+    }
+
+    #[test]
+    fn what_says_nothing_is_an_error() {
+        let error = |dumps: &[String]| read(dumps).unwrap_err();
+        let ended = dump("Program termination", 3, 3);
+        assert!(error(&[]).starts_with("folder has no dump with a name"));
+        assert!(error(&[ended]).starts_with("folder has no dump with a name"));
+        let empty = dump("Client Request: load", 0, 0);
+        assert!(error(&[empty]).starts_with("callgrind counted nothing in phase load"));
+        let torn = dump("Client Request: load", 3, 4);
+        assert!(
+            error(&[torn]).contains("out.0 is torn: its costs add up to [3] where it states [4]")
+        );
+        let cut = "desc: Trigger: Client Request: load\nevents: Ir\nfn=f\n0 1\n".to_owned();
+        assert!(error(&[cut]).contains("where it states []"));
+        let other = "desc: Trigger: Client Request: load\nevents: Bc\nfn=f\n0 1\ntotals: 1\n";
+        let sum = error(&[dump("Client Request: load", 1, 1), other.to_owned()]);
+        assert!(sum.contains("out.1: cannot add up profiles of different events: Ir and Bc"));
+        assert_eq!(
+            error(&["fn=f\nnonsense\n".to_owned()]),
+            "cannot read folder/out.0: line 2: is not understood: \"nonsense\""
+        );
+    }
+}

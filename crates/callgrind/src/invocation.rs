@@ -1,0 +1,161 @@
+//! How valgrind is started for a run, and which valgrind there is.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The oldest valgrind that is known to work here. Older ones may: what is asked of it is older.
+pub const OLDEST_VALGRIND: Version = Version { major: 3, minor: 15, patch: 0 };
+
+/// valgrind, asked to run the runner under callgrind.
+///
+/// Pure: says what to start, and starts nothing. The request is given to the runner's standard input
+/// as without valgrind, its answer comes from its standard output, and afterwards
+/// [`profiles`](crate::profiles) reads the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The runner. Its path is one of its arguments: as a longer path moves its stack, runs that are
+    /// to be compared use one path.
+    pub runner: PathBuf,
+    /// An empty folder of this run's own, for what callgrind writes.
+    pub folder: PathBuf,
+}
+
+impl Invocation {
+    /// valgrind's arguments, the runner's path the last.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut file = OsString::from("--callgrind-out-file=");
+        // In this option a % begins a placeholder.
+        file.push(
+            self.folder
+                .join("out")
+                .into_os_string()
+                .into_string()
+                .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
+        );
+        let mut arguments: Vec<OsString> = OPTIONS.iter().map(OsString::from).collect();
+        arguments.extend([file, self.runner.clone().into_os_string()]);
+        arguments
+    }
+
+    /// The whole environment of valgrind and the runner, but for what names another unwinder: what
+    /// else is there would change addresses and may change counts.
+    pub fn environment(&self) -> &'static [(&'static str, &'static str)] {
+        // Without its fast bins, glibc's malloc does not put off merging what was freed until a
+        // large request comes: dropping a module costs the same whenever it is dropped (glibc
+        // manual, "Memory Allocation Tunables").
+        &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=0")]
+    }
+}
+
+const OPTIONS: &[&str] = &[
+    "--tool=callgrind",
+    // Only what goes wrong, on standard error.
+    "--quiet",
+    // No pipes for a debugger in the folder for temporary files.
+    "--vgdb=no",
+    // The runner begins to count at its first step; until then it runs several times faster.
+    "--instr-atstart=no",
+    // A dump is of the thread that asks for it, so that threads can be in different phases.
+    "--separate-threads=yes",
+    // Instructions alone; caches would be a guess, and take longer.
+    "--cache-sim=no",
+    "--branch-sim=no",
+    // Names of files behind inlined instructions come with the line numbers.
+    "--dump-line=yes",
+    "--dump-instr=no",
+    // Would otherwise be this shell's limit.
+    "--main-stacksize=8388608",
+];
+
+/// valgrind's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The first number.
+    pub major: u32,
+    /// The second.
+    pub minor: u32,
+    /// The third.
+    pub patch: u32,
+}
+
+impl Version {
+    /// Reads what `valgrind --version` prints: `valgrind-3.19.0`, or `valgrind-3.20.0.GIT`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let text = text.trim().strip_prefix("valgrind-")?;
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        let (major, minor) = (next()?, next()?);
+        Some(Version { major, minor, patch: next().unwrap_or(0) })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// The first `valgrind` in the folders of a search path, such as the environment's `PATH`; none
+/// where it is not installed.
+pub fn find_valgrind(search_path: &OsStr) -> Option<PathBuf> {
+    let folders = std::env::split_paths(search_path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join("valgrind")).find(|path| is_executable(path))
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// valgrind runs on Unix alone.
+#[cfg(not(unix))]
+fn is_executable(_path: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        let version = |text| Version::parse(text).map(|version| version.to_string());
+        assert_eq!(version("valgrind-3.19.0\n").as_deref(), Some("3.19.0"));
+        assert_eq!(version("valgrind-3.20.0.GIT").as_deref(), Some("3.20.0"));
+        assert_eq!(version("valgrind-3.9").as_deref(), Some("3.9.0"));
+        for wrong in ["", "3.19.0", "valgrind-", "valgrind-three", "valgrind-99999999999.1"] {
+            assert_eq!(version(wrong), None, "{wrong:?}");
+        }
+        assert!(Version::parse("valgrind-3.9.0") < Some(OLDEST_VALGRIND));
+        assert!(Version::parse("valgrind-3.19.0") > Some(OLDEST_VALGRIND));
+    }
+
+    #[test]
+    fn the_runner_comes_last_and_a_percent_sign_is_one() {
+        let invocation =
+            Invocation { runner: PathBuf::from("/b/runner"), folder: PathBuf::from("/a 100%/x") };
+        let arguments = invocation.arguments();
+        assert_eq!(arguments.last(), Some(&OsString::from("/b/runner")));
+        assert!(arguments.contains(&OsString::from("--callgrind-out-file=/a 100%%/x/out")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn valgrind_is_looked_for_along_the_path() {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        std::fs::create_dir_all(first.join("valgrind")).expect("as above");
+        std::fs::create_dir_all(&second).expect("as above");
+        let path = std::env::join_paths([&first, &second]).expect("without colons");
+        assert_eq!(find_valgrind(&path), None);
+        let program = second.join("valgrind");
+        std::fs::write(&program, "").expect("as above");
+        assert_eq!(find_valgrind(&path), None, "nobody may execute it");
+        let may = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, may).expect("as above");
+        assert_eq!(find_valgrind(&path), Some(program));
+    }
+}

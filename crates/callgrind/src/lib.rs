@@ -1,0 +1,51 @@
+//! What valgrind's callgrind has counted: costs per symbol, the calls between them, and by which
+//! calls a culprit is reached.
+//!
+//! ```
+//! use loadline_callgrind::{Parts, Symbol};
+//!
+//! let file = "\
+//! desc: Trigger: Client Request: unload
+//! events: Ir
+//! ob=(1) /lib/libgcc_s.so.1
+//! fn=(1) __deregister_frame_info_bases
+//! 0 900
+//! ob=(2) runner
+//! fn=(2) drop_module
+//! 0 100
+//! cob=(1)
+//! cfn=(1)
+//! calls=3 0
+//! 0 900
+//! totals: 1000
+//! ";
+//! let part = Parts::of(file.as_bytes()).next().expect("there is one")?;
+//! assert_eq!(part.phase(), Some("unload"));
+//! let culprit = Symbol::new("/lib/libgcc_s.so.1", "__deregister_frame_info_bases");
+//! let cost = part.profile.cost(&culprit, 0).expect("it was called");
+//! assert_eq!((cost.own, cost.inclusive, cost.calls), (900, 900, 3));
+//! assert_eq!(part.profile.path_to(&culprit, 0)[0].symbol.function, "drop_module");
+//! # Ok::<(), loadline_callgrind::FormatError>(())
+//! ```
+//!
+//! [`Parts`] reads the documented format (valgrind manual, "Callgrind Format Specification") line by
+//! line; [`Profile`] is what one part counted, and adds up with others; [`profiles`] reads all dumps
+//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that.
+//!
+//! What it does not do: start a process, print, or judge.
+
+mod components;
+mod folder;
+mod invocation;
+mod names;
+mod part;
+mod profile;
+mod reader;
+mod text;
+
+pub use folder::{FolderError, profiles};
+pub use invocation::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
+pub use names::Symbol;
+pub use part::Part;
+pub use profile::{Caller, Cost, Mismatch, Profile};
+pub use reader::{FormatError, Parts, Problem};

@@ -1,0 +1,136 @@
+//! Names of functions and files: written out once in a file, then by number.
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// A function, by the object it lies in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol {
+    /// The path of the program or library, as callgrind saw it; [`Symbol::UNKNOWN`] for code that
+    /// was made at run time.
+    pub object: String,
+    /// The function's name, demangled and without the hash that tells one build from another, so
+    /// that all instances of a generic function are one. [`Symbol::UNKNOWN`] for code without a
+    /// name in no object: its address tells a reader nothing, and each module has another.
+    pub function: String,
+}
+
+impl Symbol {
+    /// What callgrind writes where it knows no name.
+    pub const UNKNOWN: &'static str = "???";
+
+    /// The function `function`, as it is named in a file, of `object`.
+    pub fn new(object: &str, function: &str) -> Symbol {
+        let is_address = function.starts_with("0x");
+        let function = if object == Symbol::UNKNOWN && is_address {
+            Symbol::UNKNOWN.to_owned()
+        } else {
+            demangled(function)
+        };
+        Symbol { object: object.to_owned(), function }
+    }
+
+    /// The object's file name, which is the same on other machines where its folder is not.
+    pub fn object_name(&self) -> &str {
+        self.object.rsplit('/').next().unwrap_or(&self.object)
+    }
+}
+
+/// `libgcc_s.so.1: __deregister_frame_info_bases`.
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object_name(), self.function)
+    }
+}
+
+/// valgrind demangles by itself; what it leaves, because it is too old for the scheme or was told
+/// to, is done here.
+fn demangled(name: &str) -> String {
+    // What callgrind adds for levels of recursion stands behind the name.
+    let (name, level) = match name.rsplit_once('\'') {
+        Some((name, level)) if level.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (name, Some(level))
+        }
+        _ => (name, None),
+    };
+    let plain = match rustc_demangle::try_demangle(name) {
+        Ok(demangled) => format!("{demangled:#}"),
+        Err(_) => name.to_owned(),
+    };
+    match level {
+        Some(level) => format!("{plain}'{level}"),
+        None => plain,
+    }
+}
+
+/// The names of one kind (functions, files or objects) that a file has given numbers to.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashMap<u64, String>);
+
+/// Why a name is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameError {
+    /// A number that no name was given.
+    Unknown(u64),
+    /// Brackets around something that begins as a number and is none.
+    Malformed,
+}
+
+impl Names {
+    /// The name that `(7) name`, `(7)` or `name` stands for.
+    pub(crate) fn resolve(&mut self, text: &str) -> Result<String, NameError> {
+        // A name in brackets that are no number is the name, such as `(below main)`.
+        let number = text
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .filter(|(number, _)| number.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+        let Some((number, name)) = number else { return Ok(text.to_owned()) };
+        let number: u64 = number.parse().map_err(|_| NameError::Malformed)?;
+        let name = name.trim();
+        if !name.is_empty() {
+            self.0.insert(number, name.to_owned());
+        }
+        self.0.get(&number).cloned().ok_or(NameError::Unknown(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_written_once() {
+        let mut names = Names::default();
+        let mut check = |text: &str, name: Result<&str, NameError>| {
+            assert_eq!(names.resolve(text), name.map(str::to_owned), "{text}");
+        };
+        check("(3) malloc", Ok("malloc"));
+        check("free", Ok("free"));
+        check("(3)", Ok("malloc"));
+        check("(below main)", Ok("(below main)"));
+        check("(4)", Err(NameError::Unknown(4)));
+        check("(3) calloc", Ok("calloc"));
+        check("(99999999999999999999)", Err(NameError::Malformed));
+        check("(3x)", Err(NameError::Malformed));
+    }
+
+    #[test]
+    fn names_are_demangled_and_their_hash_is_cut_off() {
+        let name = |function: &str| Symbol::new("runner", function).function;
+        let legacy = "_ZN8wasmtime6engine6Engine3new17h0123456789abcdefE";
+        assert_eq!(name(legacy), "wasmtime::engine::Engine::new");
+        assert_eq!(name("_RNvNtCs1234_7mycrate3foo3bar"), "mycrate::foo::bar");
+        assert_eq!(name(&format!("{legacy}'2")), "wasmtime::engine::Engine::new'2");
+        assert_eq!(name("malloc"), "malloc");
+        assert_eq!(name("operator'"), "operator'");
+    }
+
+    #[test]
+    fn code_without_an_object_is_one_symbol() {
+        let one = Symbol::new("???", "0x0000000004d883f1");
+        assert_eq!(one, Symbol::new("???", "0x0000000004d88000"));
+        assert_eq!(one.to_string(), "???: ???");
+        let library = Symbol::new("/lib/a.so", "0x0000000000001000");
+        assert_eq!(library.to_string(), "a.so: 0x0000000000001000");
+    }
+}

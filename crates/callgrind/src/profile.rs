@@ -1,0 +1,422 @@
+//! [`Profile`]: costs per symbol and the calls between symbols.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::components::components;
+use crate::names::Symbol;
+
+/// Costs per symbol, and the calls between symbols, of one dump or of several added up.
+///
+/// **Own cost** is what a function's instructions cost, inlined ones included: callgrind names the
+/// file they come from, and [`Cost::files`] has them apart, but whose function they were is not
+/// known where the debug information has lines alone.
+///
+/// **Inclusive cost** is own cost and that of everything called, as sums over calls that returned:
+/// a function that was still running when the dump was made lacks its last call. Where functions
+/// call each other in a circle, or one calls itself, callgrind counts what is below once for each
+/// level, so that sums over calls say too much. Such a circle has one inclusive cost, that of the
+/// circle as a whole: the own cost of all its members, and what they call outside. All members are
+/// given it, with [`Cost::is_recursive`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    events: Vec<String>,
+    totals: Vec<u64>,
+    functions: Vec<Function>,
+    numbers: HashMap<Symbol, usize>,
+    calls: BTreeMap<(usize, usize), Calls>,
+}
+
+/// What one function has cost by itself.
+#[derive(Debug, Clone, PartialEq)]
+struct Function {
+    symbol: Symbol,
+    /// By the file the instructions come from; an entry an event.
+    own: BTreeMap<String, Vec<u64>>,
+}
+
+/// All calls from one function to another.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Calls {
+    count: u64,
+    /// An entry an event.
+    inclusive: Vec<u64>,
+}
+
+/// What one symbol has cost, in one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost<'a> {
+    /// Which.
+    pub symbol: &'a Symbol,
+    /// Of its own instructions.
+    pub own: u64,
+    /// With what it called; `u64::MAX` where the file states more than that.
+    pub inclusive: u64,
+    /// How often it was called, by itself and by others. 0 for a function that was running already
+    /// when the counting began.
+    pub calls: u64,
+    /// Whether it calls itself, by way of others or not; then `inclusive` is the circle's.
+    pub is_recursive: bool,
+    /// Its own cost by source file, the largest first; [`Symbol::UNKNOWN`] without debug information.
+    pub files: Vec<(&'a str, u64)>,
+}
+
+/// One step on the way from a root down to a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller<'a> {
+    /// Who calls the next one.
+    pub symbol: &'a Symbol,
+    /// How often it does.
+    pub calls: u64,
+    /// What these calls cost, in the event asked for.
+    pub cost: u64,
+}
+
+/// Why two profiles are not added up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// They counted other things.
+    #[error("cannot add up profiles of different events: {} and {}", .0.join(" "), .1.join(" "))]
+    Events(Vec<String>, Vec<String>),
+    /// The sum is more than 64 bits hold.
+    #[error("the sum of the costs is larger than 2^64")]
+    Overflow,
+}
+
+/// A sum that 64 bits do not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+impl Profile {
+    /// Nothing counted yet, in these events.
+    pub(crate) fn of_events(events: Vec<String>) -> Profile {
+        Profile { totals: vec![0; events.len()], events, ..Profile::default() }
+    }
+
+    /// What was counted, by callgrind's short names; `Ir`, instructions read, comes first.
+    pub fn events(&self) -> &[String] {
+        &self.events
+    }
+
+    /// The sum of all symbols' own costs, an entry an event.
+    pub fn totals(&self) -> &[u64] {
+        &self.totals
+    }
+
+    /// Instructions: the total of the event `Ir`; none where it was not counted.
+    pub fn instructions(&self) -> Option<u64> {
+        let event = self.events.iter().position(|event| event == "Ir")?;
+        self.totals.get(event).copied()
+    }
+
+    /// Adds what `other` counted.
+    ///
+    /// # Errors
+    /// When it counted other events, or the sum does not fit. Then this profile is of no use.
+    pub fn add(&mut self, other: &Profile) -> Result<(), Mismatch> {
+        if self.events != other.events {
+            return Err(Mismatch::Events(self.events.clone(), other.events.clone()));
+        }
+        let numbers: Vec<usize> =
+            other.functions.iter().map(|function| self.number(&function.symbol)).collect();
+        for (function, number) in other.functions.iter().zip(&numbers) {
+            for (file, cost) in &function.own {
+                self.add_own(*number, file, cost).map_err(|Overflow| Mismatch::Overflow)?;
+            }
+        }
+        for ((caller, callee), calls) in &other.calls {
+            let (caller, callee) = (numbers[*caller], numbers[*callee]);
+            let added = self.add_calls(caller, callee, calls.count, &calls.inclusive);
+            added.map_err(|Overflow| Mismatch::Overflow)?;
+        }
+        Ok(())
+    }
+
+    /// The number under which costs of a symbol are added.
+    pub(crate) fn number(&mut self, symbol: &Symbol) -> usize {
+        if let Some(number) = self.numbers.get(symbol) {
+            return *number;
+        }
+        let number = self.functions.len();
+        self.functions.push(Function { symbol: symbol.clone(), own: BTreeMap::new() });
+        self.numbers.insert(symbol.clone(), number);
+        number
+    }
+
+    /// Adds instructions of a function; `cost` has at most an entry an event, and 0 for the rest.
+    pub(crate) fn add_own(
+        &mut self,
+        number: usize,
+        file: &str,
+        cost: &[u64],
+    ) -> Result<(), Overflow> {
+        let files = &mut self.functions[number].own;
+        if !files.contains_key(file) {
+            files.insert(file.to_owned(), vec![0; self.events.len()]);
+        }
+        let own = files.get_mut(file).expect("it was inserted where it was missing");
+        add(own, cost)?;
+        add(&mut self.totals, cost)
+    }
+
+    /// Adds calls from one function to another.
+    pub(crate) fn add_calls(
+        &mut self,
+        caller: usize,
+        callee: usize,
+        count: u64,
+        inclusive: &[u64],
+    ) -> Result<(), Overflow> {
+        let n_events = self.events.len();
+        let calls = self.calls.entry((caller, callee)).or_default();
+        calls.inclusive.resize(n_events, 0);
+        calls.count = calls.count.checked_add(count).ok_or(Overflow)?;
+        add(&mut calls.inclusive, inclusive)
+    }
+
+    /// Every symbol's cost in the event with this index, the largest own cost first.
+    pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
+        let mut costs = self.by_number(event);
+        costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
+        costs
+    }
+
+    /// The cost of one symbol in the event with this index; none where it does not occur.
+    pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
+        let number = *self.numbers.get(symbol)?;
+        self.by_number(event).into_iter().nth(number)
+    }
+
+    /// By which calls a symbol is reached: from a root, which nobody calls, down to the symbol's own
+    /// caller, at each step upward the caller whose calls cost most in the event with this index.
+    /// Callers from outside a circle of calls come before those within it, and none comes twice.
+    /// Empty for a root, and for a symbol that does not occur.
+    ///
+    /// Callgrind keeps who called whom, not whole stacks: above the first caller, a path is the one
+    /// most of that caller's cost came by, whatever it was spent on.
+    pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
+        let Some(&start) = self.numbers.get(symbol) else { return Vec::new() };
+        let mut callers: Vec<Vec<(usize, &Calls)>> = vec![Vec::new(); self.functions.len()];
+        for ((caller, callee), calls) in &self.calls {
+            callers[*callee].push((*caller, calls));
+        }
+        let cost_of = |calls: &Calls| calls.inclusive.get(event).copied().unwrap_or(0);
+        let circle_of = self.circles();
+        let mut visited = vec![false; self.functions.len()];
+        let (mut path, mut current) = (Vec::new(), start);
+        loop {
+            visited[current] = true;
+            let ways = callers[current].iter().filter(|(caller, _)| !visited[*caller]);
+            let heaviest = ways.max_by(|(a, to_a), (b, to_b)| {
+                let leaves = |caller: usize| circle_of[caller] != circle_of[current];
+                let name = |caller: usize| &self.functions[caller].symbol;
+                let by_cost = || cost_of(to_a).cmp(&cost_of(to_b));
+                leaves(*a).cmp(&leaves(*b)).then_with(by_cost).then_with(|| name(*b).cmp(name(*a)))
+            });
+            let Some((caller, calls)) = heaviest else { break };
+            let (symbol, cost) = (&self.functions[*caller].symbol, cost_of(calls));
+            path.push(Caller { symbol, calls: calls.count, cost });
+            current = *caller;
+        }
+        path.reverse();
+        path
+    }
+
+    fn by_number(&self, event: usize) -> Vec<Cost<'_>> {
+        let mut costs: Vec<Cost<'_>> =
+            self.functions.iter().map(|function| function.cost(event)).collect();
+        let circle_of = self.circles();
+        let mut inclusive = vec![0_u64; costs.len()];
+        for (cost, circle) in costs.iter().zip(&circle_of) {
+            inclusive[*circle] = inclusive[*circle].saturating_add(cost.own);
+        }
+        let mut n_members = vec![0_usize; costs.len()];
+        circle_of.iter().for_each(|circle| n_members[*circle] += 1);
+        for (&(caller, callee), calls) in &self.calls {
+            costs[callee].calls = costs[callee].calls.saturating_add(calls.count);
+            let circle = circle_of[caller];
+            if circle != circle_of[callee] {
+                let cost = calls.inclusive.get(event).copied().unwrap_or(0);
+                inclusive[circle] = inclusive[circle].saturating_add(cost);
+            }
+            costs[caller].is_recursive |= caller == callee;
+        }
+        for (cost, circle) in costs.iter_mut().zip(circle_of) {
+            cost.inclusive = inclusive[circle];
+            cost.is_recursive |= n_members[circle] > 1;
+        }
+        costs
+    }
+
+    /// The circle of calls that each function belongs to; a function that calls nobody who calls it
+    /// is one by itself.
+    fn circles(&self) -> Vec<usize> {
+        let mut callees = vec![Vec::new(); self.functions.len()];
+        for (caller, callee) in self.calls.keys() {
+            callees[*caller].push(*callee);
+        }
+        components(&callees)
+    }
+}
+
+impl Function {
+    /// What it cost by itself; who calls it and what it calls is not known here.
+    fn cost(&self, event: usize) -> Cost<'_> {
+        let of = |cost: &Vec<u64>| cost.get(event).copied().unwrap_or(0);
+        let files = self.own.iter().map(|(file, cost)| (file.as_str(), of(cost)));
+        let mut files: Vec<(&str, u64)> = files.filter(|(_, cost)| *cost > 0).collect();
+        files.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+        // Within the total, which was found to fit.
+        let own = files.iter().map(|(_, cost)| cost).sum();
+        Cost { symbol: &self.symbol, own, inclusive: own, calls: 0, is_recursive: false, files }
+    }
+}
+
+fn add(sum: &mut [u64], cost: &[u64]) -> Result<(), Overflow> {
+    for (sum, cost) in sum.iter_mut().zip(cost) {
+        *sum = sum.checked_add(*cost).ok_or(Overflow)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn symbol(function: &str) -> Symbol {
+        Symbol::new("program", function)
+    }
+
+    /// `own` costs by function, and calls: caller, callee, how many, inclusive cost.
+    fn profile(own: &[(&str, u64)], calls: &[(&str, &str, u64, u64)]) -> Profile {
+        let mut profile = Profile::of_events(vec!["Ir".to_owned()]);
+        for (function, cost) in own {
+            let number = profile.number(&symbol(function));
+            profile.add_own(number, "a.rs", &[*cost]).unwrap();
+        }
+        for (caller, callee, count, cost) in calls {
+            let (caller, callee) =
+                (profile.number(&symbol(caller)), profile.number(&symbol(callee)));
+            profile.add_calls(caller, callee, *count, &[*cost]).unwrap();
+        }
+        profile
+    }
+
+    fn inclusive(profile: &Profile, function: &str) -> (u64, u64, bool) {
+        let cost = profile.cost(&symbol(function), 0).unwrap();
+        (cost.inclusive, cost.calls, cost.is_recursive)
+    }
+
+    #[test]
+    fn inclusive_cost_is_own_cost_and_that_of_calls() {
+        let profile = profile(
+            &[("main", 10), ("left", 20), ("right", 5), ("leaf", 100)],
+            &[
+                ("main", "left", 1, 95),
+                ("main", "right", 2, 30),
+                ("left", "leaf", 3, 75),
+                ("right", "leaf", 1, 25),
+            ],
+        );
+        assert_eq!(inclusive(&profile, "main"), (135, 0, false));
+        assert_eq!(inclusive(&profile, "left"), (95, 1, false));
+        assert_eq!(inclusive(&profile, "leaf"), (100, 4, false));
+        assert_eq!(profile.totals(), [135]);
+    }
+
+    /// `f` goes three levels deep, 10 a level: callgrind states 20 for its own two calls, 10 of
+    /// which it has counted twice.
+    #[test]
+    fn recursion_is_counted_once() {
+        let profile =
+            profile(&[("main", 1), ("f", 30)], &[("main", "f", 1, 30), ("f", "f", 2, 30)]);
+        assert_eq!(inclusive(&profile, "f"), (30, 3, true));
+        assert_eq!(inclusive(&profile, "main"), (31, 0, false));
+    }
+
+    #[test]
+    fn a_circle_has_one_inclusive_cost() {
+        let profile = profile(
+            &[("main", 1), ("even", 20), ("odd", 10), ("leaf", 5)],
+            &[
+                ("main", "even", 1, 35),
+                ("even", "odd", 2, 40),
+                ("odd", "even", 1, 20),
+                ("odd", "leaf", 1, 5),
+            ],
+        );
+        assert_eq!(inclusive(&profile, "even"), (35, 2, true));
+        assert_eq!(inclusive(&profile, "odd"), (35, 2, true));
+        assert_eq!(inclusive(&profile, "main"), (36, 0, false));
+        assert_eq!(inclusive(&profile, "leaf"), (5, 1, false));
+    }
+
+    fn path(profile: &Profile, function: &str) -> String {
+        let path = profile.path_to(&symbol(function), 0);
+        let steps = path.iter().map(|step| format!("{} {}", step.symbol.function, step.cost));
+        steps.collect::<Vec<_>>().join(" > ")
+    }
+
+    #[test]
+    fn a_path_goes_up_by_the_heaviest_callers() {
+        let profile = profile(
+            &[("main", 1), ("light", 1), ("heavy", 1), ("culprit", 90)],
+            &[
+                ("main", "light", 1, 11),
+                ("main", "heavy", 1, 81),
+                ("light", "culprit", 9, 10),
+                ("heavy", "culprit", 1, 80),
+            ],
+        );
+        assert_eq!(path(&profile, "culprit"), "main 81 > heavy 80");
+        assert_eq!(path(&profile, "main"), "");
+        assert_eq!(path(&profile, "nobody"), "");
+    }
+
+    #[test]
+    fn a_path_leaves_a_circle() {
+        let profile = profile(
+            &[("main", 1), ("a", 1), ("b", 1)],
+            &[("main", "a", 1, 2), ("a", "b", 1, 100), ("b", "a", 1, 100)],
+        );
+        assert_eq!(path(&profile, "b"), "main 2 > a 100");
+        assert_eq!(path(&profile, "a"), "main 2");
+    }
+
+    #[test]
+    fn profiles_add_up() {
+        let mut sum = profile(&[("main", 1), ("f", 2)], &[("main", "f", 1, 2)]);
+        sum.add(&profile(&[("g", 5), ("main", 10)], &[("main", "g", 1, 5), ("main", "f", 3, 0)]))
+            .unwrap();
+        assert_eq!(sum.totals(), [18]);
+        assert_eq!(sum.instructions(), Some(18));
+        assert_eq!(inclusive(&sum, "main"), (18, 0, false));
+        assert_eq!(inclusive(&sum, "f"), (2, 4, false));
+        let own: Vec<(&str, u64)> =
+            sum.costs(0).iter().map(|c| (c.symbol.function.as_str(), c.own)).collect();
+        assert_eq!(own, [("main", 11), ("g", 5), ("f", 2)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_added() {
+        let mut sum = profile(&[("main", u64::MAX)], &[]);
+        assert_eq!(sum.add(&profile(&[("main", 1)], &[])), Err(Mismatch::Overflow));
+        let mut sum = profile(&[], &[]);
+        let other = Profile::of_events(vec!["Bc".to_owned()]);
+        assert!(matches!(sum.add(&other), Err(Mismatch::Events(..))));
+        assert_eq!(other.instructions(), None);
+    }
+
+    /// Nothing that a file can state makes the arithmetic panic.
+    #[test]
+    fn calls_that_state_too_much_are_kept_below_the_largest_number() {
+        let most = u64::MAX;
+        let profile = profile(
+            &[("main", 1)],
+            &[("main", "a", most, most), ("main", "b", 1, most), ("b", "a", 1, 1)],
+        );
+        assert_eq!(inclusive(&profile, "main").0, most);
+        assert_eq!(inclusive(&profile, "a").1, most);
+    }
+}

@@ -1,0 +1,391 @@
+//! [`Parts`]: reads the documented format, line by line.
+
+use std::io::{BufRead, Read};
+
+use crate::names::{NameError, Names, Symbol};
+use crate::part::Part;
+use crate::profile::{Overflow, Profile};
+use crate::text::{NumberError, check_position, number};
+
+/// The longest line that is read, in bytes. Names of C++ templates reach some ten thousand.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// The most events a file may count; callgrind knows about twenty.
+const MOST_EVENTS: usize = 64;
+
+/// Why a file is not understood, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct FormatError {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The system does not give it out.
+    #[error("cannot be read: {0}")]
+    Read(std::io::Error),
+    /// Longer than any name is.
+    #[error("is longer than {LONGEST_LINE} bytes (is it a callgrind.out file?)")]
+    TooLong,
+    /// A word that should be a number.
+    #[error("{0:?} is no number")]
+    NotANumber(String),
+    /// A number, or the sum with what came before, that does not fit.
+    #[error("a cost is larger than 2^64")]
+    TooLarge,
+    /// `(7)` before `(7) name`.
+    #[error("no name was given to number {0} (is the beginning of the file missing?)")]
+    UnknownName(u64),
+    /// `(7x)`.
+    #[error("{0:?} is no name")]
+    NotAName(String),
+    /// A cost line before the events it counts are named, or more costs than events.
+    #[error("has {found} costs where {events} events are counted")]
+    Costs {
+        /// How many the line has.
+        found: usize,
+        /// How many the header names.
+        events: usize,
+    },
+    /// More events than callgrind has.
+    #[error("names more than {MOST_EVENTS} events")]
+    TooManyEvents,
+    /// Costs before a `fn=` says whose they are.
+    #[error("has costs of no function")]
+    NoFunction,
+    /// `calls=` before a `cfn=` says what was called.
+    #[error("calls no function")]
+    NoCallee,
+    /// A `calls=` or jump whose second line does not follow.
+    #[error("has no line after it that says where from")]
+    Torn,
+    /// Anything else.
+    #[error("is not understood: {0:?}")]
+    NotUnderstood(String),
+}
+
+/// The parts of a file, read one by one; after an error there are no more.
+///
+/// What is kept is names and sums. Jumps, positions within files, and descriptions other than the
+/// trigger are checked for their form where they have one, and not kept. Of the input one line is in
+/// memory at a time, of at most a mebibyte.
+#[derive(Debug)]
+pub struct Parts<R> {
+    input: R,
+    /// The line that is being read, from 1.
+    line: u64,
+    buffer: Vec<u8>,
+    /// Whether the buffer has a line that begins the next part.
+    is_held: bool,
+    names: AllNames,
+    has_ended: bool,
+}
+
+impl<R: BufRead> Parts<R> {
+    /// The parts in `input`.
+    pub fn of(input: R) -> Parts<R> {
+        let (buffer, names) = (Vec::new(), AllNames::default());
+        Parts { input, line: 0, buffer, is_held: false, names, has_ended: false }
+    }
+
+    /// The next part; none at the end of the input, and none in an empty one.
+    fn part(&mut self) -> Result<Option<Part>, Problem> {
+        let mut builder = Builder::default();
+        while self.is_held || self.next_line()? {
+            let line = String::from_utf8_lossy(&self.buffer);
+            let line = line.trim();
+            let kind = Line::of(line);
+            if builder.ends_before(&kind) {
+                self.is_held = true;
+                break;
+            }
+            self.is_held = false;
+            builder.take(kind, &mut self.names)?;
+        }
+        builder.end()
+    }
+
+    /// Reads a line into the buffer, without its end; false where there is none.
+    fn next_line(&mut self) -> Result<bool, Problem> {
+        self.buffer.clear();
+        let mut limited = self.input.by_ref().take(LONGEST_LINE);
+        let read = limited.read_until(b'\n', &mut self.buffer).map_err(Problem::Read)?;
+        if read > 0 {
+            self.line += 1;
+        }
+        if read as u64 == LONGEST_LINE && self.buffer.last() != Some(&b'\n') {
+            return Err(Problem::TooLong);
+        }
+        Ok(read > 0)
+    }
+}
+
+impl<R: BufRead> Iterator for Parts<R> {
+    type Item = Result<Part, FormatError>;
+
+    fn next(&mut self) -> Option<Result<Part, FormatError>> {
+        if self.has_ended {
+            return None;
+        }
+        let part = self.part().map_err(|problem| FormatError { line: self.line, problem });
+        self.has_ended = !matches!(part, Ok(Some(_)));
+        part.transpose()
+    }
+}
+
+#[derive(Debug, Default)]
+struct AllNames {
+    functions: Names,
+    files: Names,
+    objects: Names,
+}
+
+/// What a line is, by its form.
+enum Line<'a> {
+    /// Nothing, or a comment.
+    Empty,
+    /// `key: value`
+    Header(&'a str, &'a str),
+    /// `key=value`
+    Body(&'a str, &'a str),
+    /// A position, and costs behind it.
+    Costs(&'a str),
+}
+
+impl Line<'_> {
+    fn of(line: &str) -> Line<'_> {
+        if line.is_empty() || line.starts_with('#') {
+            return Line::Empty;
+        }
+        let key_ends = line.find(|c: char| !c.is_ascii_alphanumeric());
+        match key_ends.map(|end| (&line[..end], line.as_bytes()[end], &line[end + 1..])) {
+            Some((key, b':', value)) if !key.is_empty() => Line::Header(key, value.trim()),
+            Some((key, b'=', value)) if !key.is_empty() => Line::Body(key, value.trim()),
+            _ => Line::Costs(line),
+        }
+    }
+}
+
+/// A part while it is read.
+#[derive(Debug, Default)]
+struct Builder {
+    has_begun: bool,
+    number: Option<u64>,
+    thread: Option<u64>,
+    command: Option<String>,
+    trigger: Option<String>,
+    stated: Option<Vec<u64>>,
+    /// Columns of a position; one where the header does not say.
+    n_positions: Option<usize>,
+    events: Vec<String>,
+    /// From the first line behind the header on.
+    profile: Option<Profile>,
+    place: Place,
+}
+
+/// Where in a part the reader is.
+#[derive(Debug, Default)]
+struct Place {
+    object: Option<String>,
+    file: Option<String>,
+    /// Its number in the profile.
+    function: Option<usize>,
+    called_object: Option<String>,
+    called: Option<String>,
+    /// What the next line belongs to, where that is not the function.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Call { callee: usize, count: u64 },
+    Jump,
+}
+
+impl Builder {
+    /// Whether the line belongs to the next part: a header line behind costs, but for those that
+    /// close a part.
+    fn ends_before(&self, line: &Line<'_>) -> bool {
+        let closes = |key: &str| matches!(key, "totals" | "summary");
+        self.profile.is_some() && matches!(line, Line::Header(key, _) if !closes(key))
+    }
+
+    fn take(&mut self, line: Line<'_>, names: &mut AllNames) -> Result<(), Problem> {
+        match line {
+            Line::Empty => return Ok(()),
+            Line::Header(key, value) => self.header(key, value)?,
+            Line::Body(key, value) => self.body(key, value, names)?,
+            Line::Costs(line) => self.costs(line)?,
+        }
+        self.has_begun = true;
+        Ok(())
+    }
+
+    fn end(self) -> Result<Option<Part>, Problem> {
+        if self.place.pending.is_some() {
+            return Err(Problem::Torn);
+        }
+        if !self.has_begun {
+            return Ok(None);
+        }
+        Ok(Some(Part {
+            number: self.number,
+            thread: self.thread,
+            command: self.command,
+            trigger: self.trigger,
+            stated: self.stated,
+            profile: self.profile.unwrap_or_else(|| Profile::of_events(self.events)),
+        }))
+    }
+
+    fn header(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+        match key {
+            "part" => self.number = Some(read_number(value)?),
+            "thread" => self.thread = Some(read_number(value)?),
+            "cmd" => self.command = Some(value.to_owned()),
+            "desc" => {
+                if let Some(trigger) = value.strip_prefix("Trigger:") {
+                    self.trigger = Some(trigger.trim().to_owned());
+                }
+            }
+            "positions" => self.n_positions = Some(value.split_whitespace().count()),
+            "events" => {
+                self.events = value.split_whitespace().map(str::to_owned).collect();
+                if self.events.len() > MOST_EVENTS {
+                    return Err(Problem::TooManyEvents);
+                }
+            }
+            "totals" | "summary" => {
+                let mut stated = read_costs(value.split_whitespace(), self.events.len())?;
+                stated.resize(self.events.len(), 0);
+                self.stated = Some(stated);
+            }
+            // Names, versions and descriptions, of which a later format may have more.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, key: &str, value: &str, names: &mut AllNames) -> Result<(), Problem> {
+        if self.place.pending.is_some() {
+            return Err(Problem::Torn);
+        }
+        let events = &self.events;
+        let profile = self.profile.get_or_insert_with(|| Profile::of_events(events.clone()));
+        let place = &mut self.place;
+        match key {
+            "ob" => place.object = Some(read_name(&mut names.objects, value)?),
+            "fl" | "fi" | "fe" => place.file = Some(read_name(&mut names.files, value)?),
+            "fn" => {
+                let function = read_name(&mut names.functions, value)?;
+                let symbol = Symbol::new(or_unknown(&place.object), &function);
+                place.function = Some(profile.number(&symbol));
+            }
+            "cob" => place.called_object = Some(read_name(&mut names.objects, value)?),
+            // Only to learn the names they give to numbers.
+            "cfi" | "cfl" | "jfi" => drop(read_name(&mut names.files, value)?),
+            "jfn" => drop(read_name(&mut names.functions, value)?),
+            "cfn" => place.called = Some(read_name(&mut names.functions, value)?),
+            "calls" => {
+                let mut words = value.split_whitespace();
+                let count = read_number(words.next().unwrap_or_default())?;
+                words.try_for_each(read_position)?;
+                let object = place.called_object.take().or_else(|| place.object.clone());
+                let called = place.called.take().ok_or(Problem::NoCallee)?;
+                let callee = profile.number(&Symbol::new(or_unknown(&object), &called));
+                place.pending = Some(Pending::Call { callee, count });
+            }
+            "jump" | "jcnd" => {
+                let mut words = value.split_whitespace();
+                // How often it was taken, and of a conditional one how often it was come by.
+                let counts = words.next().unwrap_or_default();
+                counts.split('/').try_for_each(|count| read_number(count).map(drop))?;
+                words.try_for_each(read_position)?;
+                place.pending = Some(Pending::Jump);
+            }
+            _ => return Err(not_understood(&format!("{key}={value}"))),
+        }
+        Ok(())
+    }
+
+    fn costs(&mut self, line: &str) -> Result<(), Problem> {
+        if !line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            return Err(not_understood(line));
+        }
+        let mut words = line.split_whitespace();
+        words.by_ref().take(self.n_positions.unwrap_or(1)).try_for_each(read_position)?;
+        let costs = read_costs(words, self.events.len())?;
+        let (function, place) = (self.place.function, &mut self.place);
+        let (Some(profile), Some(function)) = (&mut self.profile, function) else {
+            return Err(Problem::NoFunction);
+        };
+        let added = match place.pending.take() {
+            Some(Pending::Jump) => Ok(()),
+            Some(Pending::Call { callee, count }) => {
+                profile.add_calls(function, callee, count, &costs)
+            }
+            None => profile.add_own(function, or_unknown(&place.file), &costs),
+        };
+        added.map_err(|Overflow| Problem::TooLarge)
+    }
+}
+
+fn or_unknown(name: &Option<String>) -> &str {
+    name.as_deref().unwrap_or(Symbol::UNKNOWN)
+}
+
+fn read_name(names: &mut Names, text: &str) -> Result<String, Problem> {
+    names.resolve(text).map_err(|error| match error {
+        NameError::Unknown(number) => Problem::UnknownName(number),
+        NameError::Malformed => Problem::NotAName(shortened(text)),
+    })
+}
+
+/// Costs, of which the last ones are left out where they are 0.
+fn read_costs<'a>(
+    words: impl Iterator<Item = &'a str>,
+    n_events: usize,
+) -> Result<Vec<u64>, Problem> {
+    let mut costs = Vec::with_capacity(n_events);
+    let mut found = 0;
+    for word in words {
+        found += 1;
+        if found <= n_events {
+            costs.push(read_number(word)?);
+        }
+    }
+    if found > n_events {
+        return Err(Problem::Costs { found, events: n_events });
+    }
+    Ok(costs)
+}
+
+fn read_number(word: &str) -> Result<u64, Problem> {
+    number(word).map_err(|error| problem(error, word))
+}
+
+fn read_position(word: &str) -> Result<(), Problem> {
+    check_position(word).map_err(|error| problem(error, word))
+}
+
+fn problem(error: NumberError, word: &str) -> Problem {
+    match error {
+        NumberError::NotANumber => Problem::NotANumber(shortened(word)),
+        NumberError::TooLarge => Problem::TooLarge,
+    }
+}
+
+fn not_understood(line: &str) -> Problem {
+    Problem::NotUnderstood(shortened(line))
+}
+
+/// As much of a text as an error message needs.
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
