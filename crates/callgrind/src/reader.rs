@@ -163,10 +163,12 @@ impl Line<'_> {
         if line.is_empty() || line.starts_with('#') {
             return Line::Empty;
         }
-        let key_ends = line.find(|c: char| !c.is_ascii_alphanumeric());
-        match key_ends.map(|end| (&line[..end], line.as_bytes()[end], &line[end + 1..])) {
-            Some((key, b':', value)) if !key.is_empty() => Line::Header(key, value.trim()),
-            Some((key, b'=', value)) if !key.is_empty() => Line::Body(key, value.trim()),
+        let key_ends = line.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(line.len());
+        let (key, rest) = line.split_at(key_ends);
+        let header = rest.strip_prefix(':').map(|value| Line::Header(key, value.trim()));
+        let body = || rest.strip_prefix('=').map(|value| Line::Body(key, value.trim()));
+        match header.or_else(body) {
+            Some(named) if !key.is_empty() => named,
             _ => Line::Costs(line),
         }
     }
@@ -261,7 +263,8 @@ impl Builder {
                     return Err(Problem::TooManyEvents);
                 }
             }
-            "totals" | "summary" => {
+            // One that states nothing was cut off.
+            "totals" | "summary" if !value.is_empty() => {
                 let mut stated = read_costs(value.split_whitespace(), self.events.len())?;
                 stated.resize(self.events.len(), 0);
                 self.stated = Some(stated);
