@@ -64,6 +64,9 @@ const OPTIONS: &[&str] = &[
     // Names of files behind inlined instructions come with the line numbers.
     "--dump-line=yes",
     "--dump-instr=no",
+    // With their hashes, instances of one generic function stay apart and do not seem to recurse.
+    "--demangle=no",
+    "--separate-recs=1",
     // Would otherwise be this shell's limit.
     "--main-stacksize=8388608",
 ];

@@ -43,8 +43,8 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// valgrind demangles by itself; what it leaves, because it is too old for the scheme or was told
-/// to, is done here.
+/// The name in Rust's syntax, where it is one of Rust's. valgrind can do that by itself, but then
+/// instances of one generic function are one function to it, and seem to call themselves.
 fn demangled(name: &str) -> String {
     // What callgrind adds for levels of recursion stands behind the name.
     let (name, level) = match name.rsplit_once('\'') {

@@ -3,7 +3,7 @@
 use crate::profile::Profile;
 
 /// One dump: what was counted since the dump before, and why it was made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Part {
     /// Its number, from 1.
     pub number: Option<u64>,

@@ -1,11 +1,11 @@
 //! [`Profile`]: costs per symbol and the calls between symbols.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::components::components;
 use crate::names::Symbol;
 
-/// Costs per symbol, and the calls between symbols, of one dump or of several added up.
+/// Costs per symbol, and the calls between functions, of one dump or of several added up.
 ///
 /// **Own cost** is what a function's instructions cost, inlined ones included: callgrind names the
 /// file they come from, and [`Cost::files`] has them apart, but whose function they were is not
@@ -15,27 +15,34 @@ use crate::names::Symbol;
 /// a function that was still running when the dump was made lacks its last call. Where functions
 /// call each other in a circle, or one calls itself, callgrind counts what is below once for each
 /// level, so that sums over calls say too much. Such a circle has one inclusive cost, that of the
-/// circle as a whole: the own cost of all its members, and what they call outside. All members are
-/// given it, with [`Cost::is_recursive`].
-#[derive(Debug, Clone, Default, PartialEq)]
+/// circle as a whole: the own cost of all its members, and what they call outside. For one function
+/// that calls itself this is exact, for the members of a larger circle it is the most it can be.
+///
+/// **A symbol may be several functions:** the instances of a generic one. Their own costs are added
+/// up, and so are their inclusive costs; where one instance is called on behalf of another, the sum
+/// is again the most it can be. [`Cost::is_recursive`] is set wherever there is such doubt.
+#[derive(Debug, Clone, Default)]
 pub struct Profile {
     events: Vec<String>,
     totals: Vec<u64>,
     functions: Vec<Function>,
-    numbers: HashMap<Symbol, usize>,
+    /// By object, then by name as it is in the file.
+    numbers: HashMap<String, HashMap<String, usize>>,
     calls: BTreeMap<(usize, usize), Calls>,
 }
 
 /// What one function has cost by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Function {
+    /// The name as it is in the file, which tells instances of one symbol apart.
+    name: String,
     symbol: Symbol,
     /// By the file the instructions come from; an entry an event.
     own: BTreeMap<String, Vec<u64>>,
 }
 
 /// All calls from one function to another.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 struct Calls {
     count: u64,
     /// An entry an event.
@@ -49,12 +56,13 @@ pub struct Cost<'a> {
     pub symbol: &'a Symbol,
     /// Of its own instructions.
     pub own: u64,
-    /// With what it called; `u64::MAX` where the file states more than that.
+    /// With what it called; never more than the total.
     pub inclusive: u64,
     /// How often it was called, by itself and by others. 0 for a function that was running already
     /// when the counting began.
     pub calls: u64,
-    /// Whether it calls itself, by way of others or not; then `inclusive` is the circle's.
+    /// Whether it calls itself, by way of others or not, or an instance of it another one; then
+    /// `inclusive` is the most it can be.
     pub is_recursive: bool,
     /// Its own cost by source file, the largest first; [`Symbol::UNKNOWN`] without debug information.
     pub files: Vec<(&'a str, u64)>,
@@ -116,8 +124,8 @@ impl Profile {
         if self.events != other.events {
             return Err(Mismatch::Events(self.events.clone(), other.events.clone()));
         }
-        let numbers: Vec<usize> =
-            other.functions.iter().map(|function| self.number(&function.symbol)).collect();
+        let number = |function: &Function| self.number(&function.symbol.object, &function.name);
+        let numbers: Vec<usize> = other.functions.iter().map(number).collect();
         for (function, number) in other.functions.iter().zip(&numbers) {
             for (file, cost) in &function.own {
                 self.add_own(*number, file, cost).map_err(|Overflow| Mismatch::Overflow)?;
@@ -131,14 +139,21 @@ impl Profile {
         Ok(())
     }
 
-    /// The number under which costs of a symbol are added.
-    pub(crate) fn number(&mut self, symbol: &Symbol) -> usize {
-        if let Some(number) = self.numbers.get(symbol) {
+    /// The number under which costs of a function are added, by its name as it is in the file.
+    pub(crate) fn number(&mut self, object: &str, name: &str) -> usize {
+        // Of code in no object only the address is known, and that is another one each time.
+        let name = if object == Symbol::UNKNOWN && name.starts_with("0x") {
+            Symbol::UNKNOWN
+        } else {
+            name
+        };
+        if let Some(number) = self.numbers.get(object).and_then(|names| names.get(name)) {
             return *number;
         }
         let number = self.functions.len();
-        self.functions.push(Function { symbol: symbol.clone(), own: BTreeMap::new() });
-        self.numbers.insert(symbol.clone(), number);
+        let (name, symbol) = (name.to_owned(), Symbol::new(object, name));
+        self.numbers.entry(object.to_owned()).or_default().insert(name.clone(), number);
+        self.functions.push(Function { name, symbol, own: BTreeMap::new() });
         number
     }
 
@@ -175,15 +190,14 @@ impl Profile {
 
     /// Every symbol's cost in the event with this index, the largest own cost first.
     pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
-        let mut costs = self.by_number(event);
+        let mut costs = self.by_symbol(event);
         costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
         costs
     }
 
     /// The cost of one symbol in the event with this index; none where it does not occur.
     pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
-        let number = *self.numbers.get(symbol)?;
-        self.by_number(event).into_iter().nth(number)
+        self.by_symbol(event).into_iter().find(|cost| cost.symbol == symbol)
     }
 
     /// By which calls a symbol is reached: from a root, which nobody calls, down to the symbol's own
@@ -192,15 +206,18 @@ impl Profile {
     /// Empty for a root, and for a symbol that does not occur.
     ///
     /// Callgrind keeps who called whom, not whole stacks: above the first caller, a path is the one
-    /// most of that caller's cost came by, whatever it was spent on.
+    /// most of that caller's cost came by, whatever it was spent on. Of several functions with this
+    /// symbol, the path is that to the one with the largest own cost.
     pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
-        let Some(&start) = self.numbers.get(symbol) else { return Vec::new() };
+        let instances = (0..self.functions.len()).filter(|n| self.functions[*n].symbol == *symbol);
+        let costliest = instances.max_by_key(|number| self.functions[*number].own_cost(event));
+        let Some(start) = costliest else { return Vec::new() };
         let mut callers: Vec<Vec<(usize, &Calls)>> = vec![Vec::new(); self.functions.len()];
         for ((caller, callee), calls) in &self.calls {
             callers[*callee].push((*caller, calls));
         }
         let cost_of = |calls: &Calls| calls.inclusive.get(event).copied().unwrap_or(0);
-        let circle_of = self.circles();
+        let circle_of = components(&self.callees());
         let mut visited = vec![false; self.functions.len()];
         let (mut path, mut current) = (Vec::new(), start);
         loop {
@@ -221,53 +238,116 @@ impl Profile {
         path
     }
 
-    fn by_number(&self, event: usize) -> Vec<Cost<'_>> {
-        let mut costs: Vec<Cost<'_>> =
-            self.functions.iter().map(|function| function.cost(event)).collect();
-        let circle_of = self.circles();
-        let mut inclusive = vec![0_u64; costs.len()];
-        for (cost, circle) in costs.iter().zip(&circle_of) {
-            inclusive[*circle] = inclusive[*circle].saturating_add(cost.own);
+    /// One row a symbol, in the order of symbols.
+    fn by_symbol(&self, event: usize) -> Vec<Cost<'_>> {
+        let graph = Graph::of(self, event);
+        let mut instances: BTreeMap<&Symbol, Vec<usize>> = BTreeMap::new();
+        for (number, function) in self.functions.iter().enumerate() {
+            instances.entry(&function.symbol).or_default().push(number);
         }
-        let mut n_members = vec![0_usize; costs.len()];
-        circle_of.iter().for_each(|circle| n_members[*circle] += 1);
-        for (&(caller, callee), calls) in &self.calls {
-            costs[callee].calls = costs[callee].calls.saturating_add(calls.count);
-            let circle = circle_of[caller];
-            if circle != circle_of[callee] {
-                let cost = calls.inclusive.get(event).copied().unwrap_or(0);
-                inclusive[circle] = inclusive[circle].saturating_add(cost);
+        let total = self.totals.get(event).copied().unwrap_or(0);
+        let row = |(symbol, instances): (_, Vec<usize>)| {
+            let mut files: BTreeMap<&str, u64> = BTreeMap::new();
+            for number in &instances {
+                for (file, cost) in &self.functions[*number].own {
+                    // Within the total, which was found to fit.
+                    *files.entry(file).or_default() += cost.get(event).copied().unwrap_or(0);
+                }
             }
-            costs[caller].is_recursive |= caller == callee;
-        }
-        for (cost, circle) in costs.iter_mut().zip(circle_of) {
-            cost.inclusive = inclusive[circle];
-            cost.is_recursive |= n_members[circle] > 1;
-        }
-        costs
+            let mut files: Vec<(&str, u64)> =
+                files.into_iter().filter(|(_, cost)| *cost > 0).collect();
+            files.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+            let calls = instances.iter().fold(0, |sum: u64, n| sum.saturating_add(graph.calls[*n]));
+            Cost {
+                symbol,
+                own: files.iter().map(|(_, cost)| cost).sum(),
+                inclusive: graph.inclusive(&instances).min(total),
+                calls,
+                is_recursive: graph.is_nested(&instances),
+                files,
+            }
+        };
+        instances.into_iter().map(row).collect()
     }
 
-    /// The circle of calls that each function belongs to; a function that calls nobody who calls it
-    /// is one by itself.
-    fn circles(&self) -> Vec<usize> {
+    /// The functions that each one calls.
+    fn callees(&self) -> Vec<Vec<usize>> {
         let mut callees = vec![Vec::new(); self.functions.len()];
         for (caller, callee) in self.calls.keys() {
             callees[*caller].push(*callee);
         }
-        components(&callees)
+        callees
     }
 }
 
 impl Function {
-    /// What it cost by itself; who calls it and what it calls is not known here.
-    fn cost(&self, event: usize) -> Cost<'_> {
-        let of = |cost: &Vec<u64>| cost.get(event).copied().unwrap_or(0);
-        let files = self.own.iter().map(|(file, cost)| (file.as_str(), of(cost)));
-        let mut files: Vec<(&str, u64)> = files.filter(|(_, cost)| *cost > 0).collect();
-        files.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+    fn own_cost(&self, event: usize) -> u64 {
         // Within the total, which was found to fit.
-        let own = files.iter().map(|(_, cost)| cost).sum();
-        Cost { symbol: &self.symbol, own, inclusive: own, calls: 0, is_recursive: false, files }
+        self.own.values().filter_map(|cost| cost.get(event)).sum()
+    }
+}
+
+/// Who calls whom, and what circles of calls cost in one event.
+struct Graph {
+    callees: Vec<Vec<usize>>,
+    /// Of each function: how often it was called.
+    calls: Vec<u64>,
+    /// Of each function: the circle it belongs to, which may be itself alone.
+    circle_of: Vec<usize>,
+    /// Of each function: whether it calls itself, by way of others or not.
+    is_in_circle: Vec<bool>,
+    /// Of each circle: own costs of its members, and what they call outside.
+    inclusive: Vec<u64>,
+}
+
+impl Graph {
+    fn of(profile: &Profile, event: usize) -> Graph {
+        let callees = profile.callees();
+        let circle_of = components(&callees);
+        let mut inclusive = vec![0_u64; callees.len()];
+        for (function, circle) in profile.functions.iter().zip(&circle_of) {
+            inclusive[*circle] = inclusive[*circle].saturating_add(function.own_cost(event));
+        }
+        let mut calls = vec![0_u64; callees.len()];
+        let mut is_in_circle = vec![false; callees.len()];
+        for (&(caller, callee), between) in &profile.calls {
+            calls[callee] = calls[callee].saturating_add(between.count);
+            let circle = circle_of[caller];
+            if circle == circle_of[callee] {
+                // Every member of a circle calls one of them.
+                is_in_circle[caller] = true;
+            } else {
+                let cost = between.inclusive.get(event).copied().unwrap_or(0);
+                inclusive[circle] = inclusive[circle].saturating_add(cost);
+            }
+        }
+        Graph { callees, calls, circle_of, is_in_circle, inclusive }
+    }
+
+    /// The inclusive cost of functions with one symbol, each circle once.
+    fn inclusive(&self, instances: &[usize]) -> u64 {
+        let circles: BTreeSet<usize> = instances.iter().map(|n| self.circle_of[*n]).collect();
+        circles.into_iter().fold(0, |sum: u64, circle| sum.saturating_add(self.inclusive[circle]))
+    }
+
+    /// Whether one of these functions is called, by way of others or not, by one of them.
+    fn is_nested(&self, instances: &[usize]) -> bool {
+        if let [one] = instances {
+            return self.is_in_circle[*one];
+        }
+        let mut seen = BTreeSet::new();
+        let mut ahead: Vec<usize> = instances.to_vec();
+        while let Some(caller) = ahead.pop() {
+            for callee in &self.callees[caller] {
+                if instances.contains(callee) {
+                    return true;
+                }
+                if seen.insert(*callee) {
+                    ahead.push(*callee);
+                }
+            }
+        }
+        false
     }
 }
 
@@ -292,12 +372,12 @@ mod tests {
     fn profile(own: &[(&str, u64)], calls: &[(&str, &str, u64, u64)]) -> Profile {
         let mut profile = Profile::of_events(vec!["Ir".to_owned()]);
         for (function, cost) in own {
-            let number = profile.number(&symbol(function));
+            let number = profile.number("program", function);
             profile.add_own(number, "a.rs", &[*cost]).unwrap();
         }
         for (caller, callee, count, cost) in calls {
             let (caller, callee) =
-                (profile.number(&symbol(caller)), profile.number(&symbol(callee)));
+                (profile.number("program", caller), profile.number("program", callee));
             profile.add_calls(caller, callee, *count, &[*cost]).unwrap();
         }
         profile
@@ -408,15 +488,36 @@ mod tests {
         assert_eq!(other.instructions(), None);
     }
 
+    /// Two instances of one generic function, the second called on behalf of the first.
+    #[test]
+    fn instances_of_a_function_are_one_symbol() {
+        let outer = "_ZN4drop17h0000000000000001E";
+        let inner = "_ZN4drop17h0000000000000002E";
+        let apart = profile(
+            &[("main", 1), (outer, 20), (inner, 10)],
+            &[("main", outer, 1, 20), ("main", inner, 4, 10)],
+        );
+        assert_eq!(inclusive(&apart, "drop"), (30, 5, false));
+        assert_eq!(path(&apart, "drop"), "main 20");
+        let nested = profile(
+            &[("main", 1), (outer, 20), ("leaf", 5), (inner, 10)],
+            &[("main", outer, 1, 35), (outer, "leaf", 1, 15), ("leaf", inner, 1, 10)],
+        );
+        assert_eq!(inclusive(&nested, "drop"), (36, 2, true), "45, but for the total");
+        assert_eq!(inclusive(&nested, "leaf"), (15, 1, false));
+        let drop = nested.cost(&symbol("drop"), 0).unwrap();
+        assert_eq!((drop.own, drop.files.as_slice()), (30, &[("a.rs", 30)][..]));
+    }
+
     /// Nothing that a file can state makes the arithmetic panic.
     #[test]
-    fn calls_that_state_too_much_are_kept_below_the_largest_number() {
+    fn calls_that_state_too_much_are_kept_below_the_total() {
         let most = u64::MAX;
         let profile = profile(
             &[("main", 1)],
             &[("main", "a", most, most), ("main", "b", 1, most), ("b", "a", 1, 1)],
         );
-        assert_eq!(inclusive(&profile, "main").0, most);
+        assert_eq!(inclusive(&profile, "main").0, 1);
         assert_eq!(inclusive(&profile, "a").1, most);
     }
 }

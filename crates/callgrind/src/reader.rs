@@ -284,15 +284,14 @@ impl Builder {
         let place = &mut self.place;
         match key {
             "ob" => place.object = Some(read_name(&mut names.objects, value)?),
-            "fl" | "fi" | "fe" => place.file = Some(read_name(&mut names.files, value)?),
+            "fl" | "fi" | "fe" => place.file = read_file(&mut names.files, value)?,
             "fn" => {
                 let function = read_name(&mut names.functions, value)?;
-                let symbol = Symbol::new(or_unknown(&place.object), &function);
-                place.function = Some(profile.number(&symbol));
+                place.function = Some(profile.number(or_unknown(&place.object), &function));
             }
             "cob" => place.called_object = Some(read_name(&mut names.objects, value)?),
             // Only to learn the names they give to numbers.
-            "cfi" | "cfl" | "jfi" => drop(read_name(&mut names.files, value)?),
+            "cfi" | "cfl" | "jfi" => drop(read_file(&mut names.files, value)?),
             "jfn" => drop(read_name(&mut names.functions, value)?),
             "cfn" => place.called = Some(read_name(&mut names.functions, value)?),
             "calls" => {
@@ -301,7 +300,7 @@ impl Builder {
                 words.try_for_each(read_position)?;
                 let object = place.called_object.take().or_else(|| place.object.clone());
                 let called = place.called.take().ok_or(Problem::NoCallee)?;
-                let callee = profile.number(&Symbol::new(or_unknown(&object), &called));
+                let callee = profile.number(or_unknown(&object), &called);
                 place.pending = Some(Pending::Call { callee, count });
             }
             "jump" | "jcnd" => {
@@ -348,6 +347,16 @@ fn read_name(names: &mut Names, text: &str) -> Result<String, Problem> {
         NameError::Unknown(number) => Problem::UnknownName(number),
         NameError::Malformed => Problem::NotAName(shortened(text)),
     })
+}
+
+/// The name of a source file; none where its number was given no name: callgrind 3.19 forgets to
+/// write the names of some files that instructions were inlined from.
+fn read_file(names: &mut Names, text: &str) -> Result<Option<String>, Problem> {
+    match read_name(names, text) {
+        Ok(name) => Ok(Some(name)),
+        Err(Problem::UnknownName(_)) => Ok(None),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Costs, of which the last ones are left out where they are 0.

@@ -1,0 +1,356 @@
+//! Real modules under callgrind: what is counted, that it repeats, and which symbols grow.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use loadline_callgrind::{Invocation, Profile, Symbol, find_valgrind, profiles};
+use loadline_scenario::{
+    Corpus, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Modules, Planted, PlantedWork,
+    Prepare, Proof, Request, Residency, Scenario, Subject, Tables, TypeSharing, UnloadOrder,
+    UnloadThread,
+};
+
+const RUNNER: &str = env!("CARGO_BIN_EXE_loadline-runner");
+
+/// What libgcc up to 12 searches its lists in.
+const SEARCH: &str = "__deregister_frame_info_bases";
+
+/// Where tests keep artifacts from one time to the next.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind")
+}
+
+fn valgrind() -> Option<PathBuf> {
+    let found = find_valgrind(&std::env::var_os("PATH").unwrap_or_default());
+    if found.is_none() {
+        println!("skipped: valgrind is not installed");
+    }
+    found
+}
+
+/// Sends a request to a process and returns its messages; its standard error must stay empty.
+fn ask(command: &mut Command, request: &Request) -> Vec<Message> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(request).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn measure(subject: &Subject, modules: usize) -> Request {
+    Request::Measure(Measure {
+        subject: subject.clone(),
+        modules,
+        seed: 1,
+        metrics: Vec::new(),
+        cache: cache(),
+        means: Means::Callgrind,
+        processors: Vec::new(),
+    })
+}
+
+/// What one run under callgrind proved and counted.
+struct Counted {
+    proof: Proof,
+    phases: BTreeMap<String, Profile>,
+}
+
+impl Counted {
+    /// The total of each phase.
+    fn instructions(&self) -> BTreeMap<&str, u64> {
+        let phases = self.phases.iter();
+        phases.map(|(name, profile)| (name.as_str(), profile.instructions().unwrap())).collect()
+    }
+
+    fn assert_same(&self, other: &Counted) {
+        assert_eq!(self.instructions(), other.instructions());
+        for (phase, profile) in &self.phases {
+            let (costs, others) = (profile.costs(0), other.phases[phase].costs(0));
+            assert_eq!(costs.len(), others.len(), "symbols in {phase}");
+            for (cost, other) in costs.iter().zip(&others) {
+                assert_eq!(cost, other, "in {phase}");
+            }
+        }
+    }
+
+    /// The symbols of a phase whose name has `part` in it.
+    fn symbols(&self, phase: &str, part: &str) -> Vec<Symbol> {
+        let costs = self.phases[phase].costs(0);
+        let symbols = costs.iter().map(|cost| cost.symbol);
+        symbols.filter(|symbol| symbol.function.contains(part)).cloned().collect()
+    }
+
+    /// The own cost of a symbol in a phase; 0 where it does not occur.
+    fn own(&self, phase: &str, symbol: &Symbol) -> u64 {
+        self.phases[phase].cost(symbol, 0).map_or(0, |cost| cost.own)
+    }
+}
+
+/// Runs a subject under callgrind; `folder` is where its dumps go.
+fn run_in(valgrind: &Path, folder: &Path, subject: &Subject, n: usize) -> Result<Counted, String> {
+    let invocation = Invocation { runner: PathBuf::from(RUNNER), folder: folder.to_owned() };
+    let mut command = Command::new(valgrind);
+    command.env_clear().envs(invocation.environment().iter().copied());
+    let mut messages = ask(command.args(invocation.arguments()), &measure(subject, n));
+    match messages.pop() {
+        Some(Message::Done) => {}
+        Some(Message::Failed { error }) => return Err(error),
+        last => panic!("{last:?}"),
+    }
+    let proof = messages.into_iter().find_map(|message| match message {
+        Message::Proof(proof) => Some(proof),
+        _ => None,
+    });
+    Ok(Counted { proof: proof.unwrap(), phases: profiles(folder).unwrap() })
+}
+
+fn run(valgrind: &Path, subject: &Subject, n: usize) -> Counted {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = run_in(valgrind, folder.path(), subject, n).unwrap();
+    println!("N = {n}: {:?}", counted.instructions());
+    counted
+}
+
+fn four_functions() -> Generated {
+    let four = NonZeroUsize::new(4).unwrap();
+    Generated { functions: four, exported: four, ..Generated::default() }
+}
+
+fn modules(axes: Generated, lifecycle: Lifecycle) -> Modules {
+    let (load_from, call_every) = (LoadFrom::Bytes, NonZeroUsize::new(64).unwrap());
+    let corpus = Corpus::Generated(axes);
+    Modules { corpus, tables: Tables::Keep, load_from, lifecycle, call_every }
+}
+
+/// Compiles what a subject loads, outside valgrind.
+fn prepared(modules: Modules, n: usize) -> Subject {
+    let prepare = Prepare {
+        corpus: modules.corpus.clone(),
+        tables: modules.tables,
+        modules: n,
+        cache: cache(),
+        means: Means::Callgrind,
+    };
+    let messages = ask(Command::new(RUNNER).env_clear(), &Request::Prepare(prepare));
+    assert_eq!(messages.last(), Some(&Message::Done));
+    Subject::Modules(modules)
+}
+
+/// The coefficient of N² in a + b·N + c·N², through three points: divided differences (Newton).
+fn quadratic(sizes: [usize; 3], costs: [u64; 3]) -> f64 {
+    let points = [0, 1, 2].map(|rung| (sizes[rung], costs[rung]));
+    let [(n0, y0), (n1, y1), (n2, y2)] = points.map(|(n, y)| (n as f64, y as f64));
+    ((y2 - y1) / (n2 - n1) - (y1 - y0) / (n1 - n0)) / (n2 - n0)
+}
+
+/// Under valgrind each of these takes about a second.
+const SIZES: [usize; 3] = [32, 64, 128];
+
+/// Oldest first, newest first or at random, with or without unwinds before.
+fn unloading(order: UnloadOrder, unwinds_before_unload: usize, tables: Tables) -> Subject {
+    let lifecycle = Lifecycle { unwinds_before_unload, ..Lifecycle::hold_all(order) };
+    prepared(Modules { tables, ..modules(four_functions(), lifecycle) }, SIZES[2])
+}
+
+#[test]
+fn without_callgrind_it_refuses() {
+    let planted = planted(20);
+    let messages = ask(Command::new(RUNNER).env_clear(), &measure(&planted, 8));
+    let [Message::Failed { error }] = messages.as_slice() else { panic!("{messages:?}") };
+    assert!(error.contains("this process does not run under callgrind"), "{error}");
+}
+
+#[test]
+fn a_command_is_refused() {
+    let Some(valgrind) = valgrind() else { return };
+    let scenario = "format = 1\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"true\", \"{n}\"]\n\
+                    judge = [\"run/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }\n";
+    let subject = Scenario::parse("command", scenario).unwrap().subject;
+    let folder = tempfile::tempdir().unwrap();
+    let error = run_in(&valgrind, folder.path(), &subject, 8).map(|_| ()).unwrap_err();
+    assert!(error.starts_with("cannot count the instructions of a command"), "{error}");
+}
+
+#[test]
+fn every_phase_is_counted_apart() {
+    let Some(valgrind) = valgrind() else { return };
+    let every = NonZeroUsize::new(16);
+    let lifecycle =
+        Lifecycle { unwind_every: every, ..Lifecycle::hold_all(UnloadOrder::NewestFirst) };
+    for load_from in [LoadFrom::Bytes, LoadFrom::File] {
+        let subject = prepared(Modules { load_from, ..modules(four_functions(), lifecycle) }, 128);
+        let counted = run(&valgrind, &subject, 128);
+        let proof = &counted.proof;
+        let done = (proof.loaded, proof.called, proof.unwound, proof.released);
+        assert_eq!(done, (128, 2, 8, 128));
+        assert_eq!((proof.registered, proof.deregistered), (Some(128), Some(128)));
+        let phases: Vec<&str> = counted.phases.keys().map(String::as_str).collect();
+        assert_eq!(phases, ["call", "load", "unload", "unwind"]);
+        // What registers belongs to loading alone, and is found under its own name.
+        for (phase, name) in [("load", "__register_frame"), ("unload", "__deregister_frame")] {
+            for (other, profile) in &counted.phases {
+                let calls = |cost: loadline_callgrind::Cost<'_>| cost.calls;
+                let calls = profile.cost(&Symbol::new(RUNNER, name), 0).map_or(0, calls);
+                assert_eq!(calls, if other == phase { 128 } else { 0 }, "{name} in {other}");
+            }
+        }
+    }
+}
+
+/// The same instructions each time: on a busy machine, with other names of folders, in whatever
+/// surroundings.
+#[test]
+fn counts_repeat() {
+    let Some(valgrind) = valgrind() else { return };
+    let subject = unloading(UnloadOrder::Random, 2, Tables::Keep);
+    let first = run(&valgrind, &subject, 64);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 * thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let folder = tempfile::Builder::new().prefix(&"long".repeat(40)).tempdir().unwrap();
+        let busy = run_in(&valgrind, folder.path(), &subject, 64);
+        is_over.store(true, Ordering::Relaxed);
+        busy.unwrap().assert_same(&first);
+    });
+    run(&valgrind, &subject, 64).assert_same(&first);
+}
+
+/// What libgcc up to 12 pays for each table in the list that it looks at before the right one.
+#[test]
+#[ignore = "slow: eighteen runs under valgrind"]
+fn the_search_for_a_table_is_found_with_its_coefficient() {
+    let Some(valgrind) = valgrind() else { return };
+    let count = |order, unwinds, tables| {
+        let subject = unloading(order, unwinds, tables);
+        let runs = SIZES.map(|n| run(&valgrind, &subject, n));
+        let found = runs[2].symbols("unload", SEARCH);
+        let own = |symbol: &Symbol| runs.each_ref().map(|run| run.own("unload", symbol));
+        let coefficient = found.first().map(|symbol| quadratic(SIZES, own(symbol)));
+        println!("{order:?}, {unwinds} unwinds, {tables:?}: {coefficient:?} N²");
+        (coefficient, runs)
+    };
+    let (oldest_first, runs) = count(UnloadOrder::OldestFirst, 0, Tables::Keep);
+    let Some(coefficient) = oldest_first else {
+        println!("skipped: the unwinder is {}, not libgcc", runs[2].proof.unwinder_path);
+        return;
+    };
+    let (newest_first, _) = count(UnloadOrder::NewestFirst, 0, Tables::Keep);
+    if coefficient < 1.0 {
+        println!("skipped: this libgcc keeps a tree in place of a list (13 or newer)");
+        return;
+    }
+    // The list of tables that no unwind has looked at begins with the newest.
+    assert!((coefficient - 4.0).abs() < 0.04, "{coefficient}");
+    assert!(newest_first.unwrap().abs() < 0.01, "{newest_first:?}");
+    // After one they are in a list by falling address. valgrind gives out rising ones, where the
+    // kernel gives out falling ones: there the newest stands at the end, here the oldest.
+    let (oldest_first, _) = count(UnloadOrder::OldestFirst, 2, Tables::Keep);
+    let (newest_first, _) = count(UnloadOrder::NewestFirst, 2, Tables::Keep);
+    assert!(oldest_first.unwrap() > 4.0, "{oldest_first:?}");
+    assert!(newest_first.unwrap().abs() < 0.01, "{newest_first:?}");
+    let (stripped, _) = count(UnloadOrder::OldestFirst, 0, Tables::Strip);
+    assert_eq!(stripped, None);
+
+    let profile = &runs[2].phases["unload"];
+    let path = profile.path_to(&runs[2].symbols("unload", SEARCH)[0], 0);
+    let path: Vec<&str> = path.iter().map(|step| step.symbol.function.as_str()).collect();
+    let at = |part: &str| path.iter().position(|step| step.contains(part));
+    assert!(at("Worker") < at("ModuleInner"), "{path:?}");
+    assert!(at("ModuleInner") < at("CodeMemory"), "{path:?}");
+    assert!(at("CodeMemory") < at("__deregister_frame"), "{path:?}");
+}
+
+#[test]
+#[ignore = "slow: six runs under valgrind"]
+fn the_table_that_own_types_make_grow_is_found() {
+    let Some(valgrind) = valgrind() else { return };
+    let twenty = NonZeroUsize::new(20).unwrap();
+    let hold = Lifecycle::hold_all(UnloadOrder::NewestFirst);
+    // The largest coefficient of all that the type registry does, itself or by others.
+    let largest = |type_sharing| {
+        let axes = Generated { functions: twenty, types: 40, type_sharing, ..Generated::default() };
+        let subject = prepared(modules(axes, hold), SIZES[2]);
+        let runs = SIZES.map(|n| run(&valgrind, &subject, n));
+        let profile = &runs[2].phases["load"];
+        let of_registry = |symbol: &Symbol| {
+            let path = profile.path_to(symbol, 0);
+            path.iter().any(|step| step.symbol.function.contains("runtime::type_registry"))
+        };
+        let costs = profile.costs(0);
+        let coefficients = costs.iter().filter(|cost| of_registry(cost.symbol)).map(|cost| {
+            let own = runs.each_ref().map(|run| run.own("load", cost.symbol));
+            (quadratic(SIZES, own), cost.symbol.to_string())
+        });
+        coefficients.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap()
+    };
+    let (own, shared) = (largest(TypeSharing::Own), largest(TypeSharing::Shared));
+    println!("own types: {own:?} N², shared types: {shared:?} N²");
+    assert!(own.0 > 5.0, "{own:?}");
+    assert!(own.0 > 5.0 * shared.0, "{shared:?}");
+}
+
+fn planted(quadratic_percent: u8) -> Subject {
+    let largest = NonZeroUsize::new(SIZES[2]).unwrap();
+    Subject::Planted(Planted { work: PlantedWork::Cpu, quadratic_percent, largest })
+}
+
+#[test]
+fn planted_work_is_counted() {
+    let Some(valgrind) = valgrind() else { return };
+    let share = |percent: u8| {
+        let subject = planted(percent);
+        let costs = SIZES.map(|n| {
+            let counted = run(&valgrind, &subject, n);
+            let Subject::Planted(planted) = &subject else { unreachable!("made so above") };
+            assert_eq!(counted.proof.planted, planted.units(n));
+            let work = counted.instructions();
+            assert_eq!(work.keys().collect::<Vec<_>>(), [&"work"]);
+            work["work"]
+        });
+        let n = SIZES[2] as f64;
+        quadratic(SIZES, costs) * n * n / costs[2] as f64
+    };
+    assert!((share(20) - 0.20).abs() < 0.001);
+    assert!(share(0).abs() < 0.001);
+}
+
+/// What one thread does while another is in another phase does not get mixed up.
+#[test]
+fn all_threads_are_counted_each_in_its_phase() {
+    let Some(valgrind) = valgrind() else { return };
+    let two = NonZeroUsize::new(2).unwrap();
+    let alone = Lifecycle {
+        residency: Residency::Window(NonZeroUsize::new(4).unwrap()),
+        ..Lifecycle::hold_all(UnloadOrder::OldestFirst)
+    };
+    let together = Lifecycle { threads: two, unload_thread: UnloadThread::Other, ..alone };
+    let count = |lifecycle| {
+        let subject = prepared(modules(four_functions(), lifecycle), 32);
+        let counted = run(&valgrind, &subject, 32);
+        assert_eq!((counted.proof.loaded, counted.proof.released), (32, 32));
+        counted
+    };
+    let (alone, together) = (count(alone), count(together));
+    let (alone, together) = (alone.instructions(), together.instructions());
+    assert_eq!(alone.keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+    for (phase, instructions) in alone {
+        let ratio = together[phase] as f64 / instructions as f64;
+        assert!((0.8..1.5).contains(&ratio), "{phase}: {ratio}");
+    }
+}
