@@ -5,8 +5,10 @@
 //! one continues the same phase is known beforehand from the [`Schedule`], and only where it does
 //! not is a dump made. Nothing is counted before the first step.
 //!
-//! `read` and `deserialize` alternate with every module, so they are one stretch here, under the
-//! name of the phase whose parts they are: `load`.
+//! `read` and `deserialize` alternate with every module, and a dump takes some milliseconds, so they
+//! are one stretch here, under the name of the phase whose parts they are: `load`.
+//!
+//! A stretch ends with a few instructions of the observer's own, the same for every step.
 
 use std::ffi::CStr;
 use std::num::NonZeroUsize;
@@ -20,7 +22,7 @@ use crate::error::Error;
 use crate::measure::{self, Measured};
 use crate::planted;
 
-/// What callgrind does not count, and nobody asks for: dumps are named by phases only.
+/// The names of dumps: those of phases, as callgrind takes them.
 const NAMES: [(Phase, &CStr); 5] = [
     (Phase::Load, c"load"),
     (Phase::Call, c"call"),
@@ -195,6 +197,13 @@ mod tests {
         let stretches = stretches(schedule, role, call_every);
         let text = stretches.iter().map(|stretch| format!("{}*{}", stretch.phase, stretch.n_steps));
         text.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn dumps_are_named_as_phases_are() {
+        for (phase, name) in NAMES {
+            assert_eq!(name.to_str(), Ok(phase.name()));
+        }
     }
 
     #[test]
