@@ -35,6 +35,7 @@
 //! What it does not do: start a process, print, or judge.
 
 mod components;
+mod costs;
 mod folder;
 mod invocation;
 mod names;
@@ -43,9 +44,10 @@ mod profile;
 mod reader;
 mod text;
 
+pub use costs::{Call, Caller, Cost};
 pub use folder::{FolderError, profiles};
 pub use invocation::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
 pub use names::Symbol;
 pub use part::Part;
-pub use profile::{Caller, Cost, Mismatch, Profile};
+pub use profile::{Mismatch, Profile};
 pub use reader::{FormatError, Parts, Problem};

@@ -1,14 +1,13 @@
-//! [`Profile`]: costs per symbol and the calls between symbols.
+//! [`Profile`]: costs per function and the calls between functions, as they are added up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use crate::components::components;
 use crate::names::Symbol;
 
 /// Costs per symbol, and the calls between functions, of one dump or of several added up.
 ///
 /// **Own cost** is what a function's instructions cost, inlined ones included: callgrind names the
-/// file they come from, and [`Cost::files`] has them apart, but whose function they were is not
+/// file they come from, and [`Cost::files`](crate::Cost::files) has them apart, but whose function they were is not
 /// known where the debug information has lines alone.
 ///
 /// **Inclusive cost** is own cost and that of everything called, as sums over calls that returned:
@@ -20,63 +19,33 @@ use crate::names::Symbol;
 ///
 /// **A symbol may be several functions:** the instances of a generic one. Their own costs are added
 /// up, and so are their inclusive costs; where one instance is called on behalf of another, the sum
-/// is again the most it can be. [`Cost::is_recursive`] is set wherever there is such doubt.
+/// is again the most it can be. [`Cost::is_recursive`](crate::Cost::is_recursive) is set wherever there is such doubt.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
     events: Vec<String>,
     totals: Vec<u64>,
-    functions: Vec<Function>,
+    pub(crate) functions: Vec<Function>,
     /// By object, then by name as it is in the file.
     numbers: HashMap<String, HashMap<String, usize>>,
-    calls: BTreeMap<(usize, usize), Calls>,
+    pub(crate) calls: BTreeMap<(usize, usize), Calls>,
 }
 
 /// What one function has cost by itself.
 #[derive(Debug, Clone)]
-struct Function {
+pub(crate) struct Function {
     /// The name as it is in the file, which tells instances of one symbol apart.
     name: String,
-    symbol: Symbol,
+    pub(crate) symbol: Symbol,
     /// By the file the instructions come from; an entry an event.
-    own: BTreeMap<String, Vec<u64>>,
+    pub(crate) own: BTreeMap<String, Vec<u64>>,
 }
 
 /// All calls from one function to another.
 #[derive(Debug, Clone, Default)]
-struct Calls {
-    count: u64,
+pub(crate) struct Calls {
+    pub(crate) count: u64,
     /// An entry an event.
-    inclusive: Vec<u64>,
-}
-
-/// What one symbol has cost, in one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cost<'a> {
-    /// Which.
-    pub symbol: &'a Symbol,
-    /// Of its own instructions.
-    pub own: u64,
-    /// With what it called; never more than the total.
-    pub inclusive: u64,
-    /// How often it was called, by itself and by others. 0 for a function that was running already
-    /// when the counting began.
-    pub calls: u64,
-    /// Whether it calls itself, by way of others or not, or an instance of it another one; then
-    /// `inclusive` is the most it can be.
-    pub is_recursive: bool,
-    /// Its own cost by source file, the largest first; [`Symbol::UNKNOWN`] without debug information.
-    pub files: Vec<(&'a str, u64)>,
-}
-
-/// One step on the way from a root down to a symbol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller<'a> {
-    /// Who calls the next one.
-    pub symbol: &'a Symbol,
-    /// How often it does.
-    pub calls: u64,
-    /// What these calls cost, in the event asked for.
-    pub cost: u64,
+    pub(crate) inclusive: Vec<u64>,
 }
 
 /// Why two profiles are not added up.
@@ -187,167 +156,12 @@ impl Profile {
         calls.count = calls.count.checked_add(count).ok_or(Overflow)?;
         add(&mut calls.inclusive, inclusive)
     }
-
-    /// Every symbol's cost in the event with this index, the largest own cost first.
-    pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
-        let mut costs = self.by_symbol(event);
-        costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
-        costs
-    }
-
-    /// The cost of one symbol in the event with this index; none where it does not occur.
-    pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
-        self.by_symbol(event).into_iter().find(|cost| cost.symbol == symbol)
-    }
-
-    /// By which calls a symbol is reached: from a root, which nobody calls, down to the symbol's own
-    /// caller, at each step upward the caller whose calls cost most in the event with this index.
-    /// Callers from outside a circle of calls come before those within it, and none comes twice.
-    /// Empty for a root, and for a symbol that does not occur.
-    ///
-    /// Callgrind keeps who called whom, not whole stacks: above the first caller, a path is the one
-    /// most of that caller's cost came by, whatever it was spent on. Of several functions with this
-    /// symbol, the path is that to the one with the largest own cost.
-    pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
-        let instances = (0..self.functions.len()).filter(|n| self.functions[*n].symbol == *symbol);
-        let costliest = instances.max_by_key(|number| self.functions[*number].own_cost(event));
-        let Some(start) = costliest else { return Vec::new() };
-        let mut callers: Vec<Vec<(usize, &Calls)>> = vec![Vec::new(); self.functions.len()];
-        for ((caller, callee), calls) in &self.calls {
-            callers[*callee].push((*caller, calls));
-        }
-        let cost_of = |calls: &Calls| calls.inclusive.get(event).copied().unwrap_or(0);
-        let circle_of = components(&self.callees());
-        let mut visited = vec![false; self.functions.len()];
-        let (mut path, mut current) = (Vec::new(), start);
-        loop {
-            visited[current] = true;
-            let ways = callers[current].iter().filter(|(caller, _)| !visited[*caller]);
-            let heaviest = ways.max_by(|(a, to_a), (b, to_b)| {
-                let leaves = |caller: usize| circle_of[caller] != circle_of[current];
-                let name = |caller: usize| &self.functions[caller].symbol;
-                let by_cost = || cost_of(to_a).cmp(&cost_of(to_b));
-                leaves(*a).cmp(&leaves(*b)).then_with(by_cost).then_with(|| name(*b).cmp(name(*a)))
-            });
-            let Some((caller, calls)) = heaviest else { break };
-            let (symbol, cost) = (&self.functions[*caller].symbol, cost_of(calls));
-            path.push(Caller { symbol, calls: calls.count, cost });
-            current = *caller;
-        }
-        path.reverse();
-        path
-    }
-
-    /// One row a symbol, in the order of symbols.
-    fn by_symbol(&self, event: usize) -> Vec<Cost<'_>> {
-        let graph = Graph::of(self, event);
-        let mut instances: BTreeMap<&Symbol, Vec<usize>> = BTreeMap::new();
-        for (number, function) in self.functions.iter().enumerate() {
-            instances.entry(&function.symbol).or_default().push(number);
-        }
-        let total = self.totals.get(event).copied().unwrap_or(0);
-        let row = |(symbol, instances): (_, Vec<usize>)| {
-            let mut files: BTreeMap<&str, u64> = BTreeMap::new();
-            for number in &instances {
-                for (file, cost) in &self.functions[*number].own {
-                    // Within the total, which was found to fit.
-                    *files.entry(file).or_default() += cost.get(event).copied().unwrap_or(0);
-                }
-            }
-            let mut files: Vec<(&str, u64)> =
-                files.into_iter().filter(|(_, cost)| *cost > 0).collect();
-            files.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
-            let calls = instances.iter().fold(0, |sum: u64, n| sum.saturating_add(graph.calls[*n]));
-            Cost {
-                symbol,
-                own: files.iter().map(|(_, cost)| cost).sum(),
-                inclusive: graph.inclusive(&instances).min(total),
-                calls,
-                is_recursive: graph.is_nested(&instances),
-                files,
-            }
-        };
-        instances.into_iter().map(row).collect()
-    }
-
-    /// The functions that each one calls.
-    fn callees(&self) -> Vec<Vec<usize>> {
-        let mut callees = vec![Vec::new(); self.functions.len()];
-        for (caller, callee) in self.calls.keys() {
-            callees[*caller].push(*callee);
-        }
-        callees
-    }
 }
 
 impl Function {
-    fn own_cost(&self, event: usize) -> u64 {
+    pub(crate) fn own_cost(&self, event: usize) -> u64 {
         // Within the total, which was found to fit.
         self.own.values().filter_map(|cost| cost.get(event)).sum()
-    }
-}
-
-/// Who calls whom, and what circles of calls cost in one event.
-struct Graph {
-    callees: Vec<Vec<usize>>,
-    /// Of each function: how often it was called.
-    calls: Vec<u64>,
-    /// Of each function: the circle it belongs to, which may be itself alone.
-    circle_of: Vec<usize>,
-    /// Of each function: whether it calls itself, by way of others or not.
-    is_in_circle: Vec<bool>,
-    /// Of each circle: own costs of its members, and what they call outside.
-    inclusive: Vec<u64>,
-}
-
-impl Graph {
-    fn of(profile: &Profile, event: usize) -> Graph {
-        let callees = profile.callees();
-        let circle_of = components(&callees);
-        let mut inclusive = vec![0_u64; callees.len()];
-        for (function, circle) in profile.functions.iter().zip(&circle_of) {
-            inclusive[*circle] = inclusive[*circle].saturating_add(function.own_cost(event));
-        }
-        let mut calls = vec![0_u64; callees.len()];
-        let mut is_in_circle = vec![false; callees.len()];
-        for (&(caller, callee), between) in &profile.calls {
-            calls[callee] = calls[callee].saturating_add(between.count);
-            let circle = circle_of[caller];
-            if circle == circle_of[callee] {
-                // Every member of a circle calls one of them.
-                is_in_circle[caller] = true;
-            } else {
-                let cost = between.inclusive.get(event).copied().unwrap_or(0);
-                inclusive[circle] = inclusive[circle].saturating_add(cost);
-            }
-        }
-        Graph { callees, calls, circle_of, is_in_circle, inclusive }
-    }
-
-    /// The inclusive cost of functions with one symbol, each circle once.
-    fn inclusive(&self, instances: &[usize]) -> u64 {
-        let circles: BTreeSet<usize> = instances.iter().map(|n| self.circle_of[*n]).collect();
-        circles.into_iter().fold(0, |sum: u64, circle| sum.saturating_add(self.inclusive[circle]))
-    }
-
-    /// Whether one of these functions is called, by way of others or not, by one of them.
-    fn is_nested(&self, instances: &[usize]) -> bool {
-        if let [one] = instances {
-            return self.is_in_circle[*one];
-        }
-        let mut seen = BTreeSet::new();
-        let mut ahead: Vec<usize> = instances.to_vec();
-        while let Some(caller) = ahead.pop() {
-            for callee in &self.callees[caller] {
-                if instances.contains(callee) {
-                    return true;
-                }
-                if seen.insert(*callee) {
-                    ahead.push(*callee);
-                }
-            }
-        }
-        false
     }
 }
 
@@ -356,168 +170,4 @@ fn add(sum: &mut [u64], cost: &[u64]) -> Result<(), Overflow> {
         *sum = sum.checked_add(*cost).ok_or(Overflow)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    fn symbol(function: &str) -> Symbol {
-        Symbol::new("program", function)
-    }
-
-    /// `own` costs by function, and calls: caller, callee, how many, inclusive cost.
-    fn profile(own: &[(&str, u64)], calls: &[(&str, &str, u64, u64)]) -> Profile {
-        let mut profile = Profile::of_events(vec!["Ir".to_owned()]);
-        for (function, cost) in own {
-            let number = profile.number("program", function);
-            profile.add_own(number, "a.rs", &[*cost]).unwrap();
-        }
-        for (caller, callee, count, cost) in calls {
-            let (caller, callee) =
-                (profile.number("program", caller), profile.number("program", callee));
-            profile.add_calls(caller, callee, *count, &[*cost]).unwrap();
-        }
-        profile
-    }
-
-    fn inclusive(profile: &Profile, function: &str) -> (u64, u64, bool) {
-        let cost = profile.cost(&symbol(function), 0).unwrap();
-        (cost.inclusive, cost.calls, cost.is_recursive)
-    }
-
-    #[test]
-    fn inclusive_cost_is_own_cost_and_that_of_calls() {
-        let profile = profile(
-            &[("main", 10), ("left", 20), ("right", 5), ("leaf", 100)],
-            &[
-                ("main", "left", 1, 95),
-                ("main", "right", 2, 30),
-                ("left", "leaf", 3, 75),
-                ("right", "leaf", 1, 25),
-            ],
-        );
-        assert_eq!(inclusive(&profile, "main"), (135, 0, false));
-        assert_eq!(inclusive(&profile, "left"), (95, 1, false));
-        assert_eq!(inclusive(&profile, "leaf"), (100, 4, false));
-        assert_eq!(profile.totals(), [135]);
-    }
-
-    /// `f` goes three levels deep, 10 a level: callgrind states 20 for its own two calls, 10 of
-    /// which it has counted twice.
-    #[test]
-    fn recursion_is_counted_once() {
-        let profile =
-            profile(&[("main", 1), ("f", 30)], &[("main", "f", 1, 30), ("f", "f", 2, 30)]);
-        assert_eq!(inclusive(&profile, "f"), (30, 3, true));
-        assert_eq!(inclusive(&profile, "main"), (31, 0, false));
-    }
-
-    #[test]
-    fn a_circle_has_one_inclusive_cost() {
-        let profile = profile(
-            &[("main", 1), ("even", 20), ("odd", 10), ("leaf", 5)],
-            &[
-                ("main", "even", 1, 35),
-                ("even", "odd", 2, 40),
-                ("odd", "even", 1, 20),
-                ("odd", "leaf", 1, 5),
-            ],
-        );
-        assert_eq!(inclusive(&profile, "even"), (35, 2, true));
-        assert_eq!(inclusive(&profile, "odd"), (35, 2, true));
-        assert_eq!(inclusive(&profile, "main"), (36, 0, false));
-        assert_eq!(inclusive(&profile, "leaf"), (5, 1, false));
-    }
-
-    fn path(profile: &Profile, function: &str) -> String {
-        let path = profile.path_to(&symbol(function), 0);
-        let steps = path.iter().map(|step| format!("{} {}", step.symbol.function, step.cost));
-        steps.collect::<Vec<_>>().join(" > ")
-    }
-
-    #[test]
-    fn a_path_goes_up_by_the_heaviest_callers() {
-        let profile = profile(
-            &[("main", 1), ("light", 1), ("heavy", 1), ("culprit", 90)],
-            &[
-                ("main", "light", 1, 11),
-                ("main", "heavy", 1, 81),
-                ("light", "culprit", 9, 10),
-                ("heavy", "culprit", 1, 80),
-            ],
-        );
-        assert_eq!(path(&profile, "culprit"), "main 81 > heavy 80");
-        assert_eq!(path(&profile, "main"), "");
-        assert_eq!(path(&profile, "nobody"), "");
-    }
-
-    #[test]
-    fn a_path_leaves_a_circle() {
-        let profile = profile(
-            &[("main", 1), ("a", 1), ("b", 1)],
-            &[("main", "a", 1, 2), ("a", "b", 1, 100), ("b", "a", 1, 100)],
-        );
-        assert_eq!(path(&profile, "b"), "main 2 > a 100");
-        assert_eq!(path(&profile, "a"), "main 2");
-    }
-
-    #[test]
-    fn profiles_add_up() {
-        let mut sum = profile(&[("main", 1), ("f", 2)], &[("main", "f", 1, 2)]);
-        sum.add(&profile(&[("g", 5), ("main", 10)], &[("main", "g", 1, 5), ("main", "f", 3, 0)]))
-            .unwrap();
-        assert_eq!(sum.totals(), [18]);
-        assert_eq!(sum.instructions(), Some(18));
-        assert_eq!(inclusive(&sum, "main"), (18, 0, false));
-        assert_eq!(inclusive(&sum, "f"), (2, 4, false));
-        let own: Vec<(&str, u64)> =
-            sum.costs(0).iter().map(|c| (c.symbol.function.as_str(), c.own)).collect();
-        assert_eq!(own, [("main", 11), ("g", 5), ("f", 2)]);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_not_added() {
-        let mut sum = profile(&[("main", u64::MAX)], &[]);
-        assert_eq!(sum.add(&profile(&[("main", 1)], &[])), Err(Mismatch::Overflow));
-        let mut sum = profile(&[], &[]);
-        let other = Profile::of_events(vec!["Bc".to_owned()]);
-        assert!(matches!(sum.add(&other), Err(Mismatch::Events(..))));
-        assert_eq!(other.instructions(), None);
-    }
-
-    /// Two instances of one generic function, the second called on behalf of the first.
-    #[test]
-    fn instances_of_a_function_are_one_symbol() {
-        let outer = "_ZN4drop17h0000000000000001E";
-        let inner = "_ZN4drop17h0000000000000002E";
-        let apart = profile(
-            &[("main", 1), (outer, 20), (inner, 10)],
-            &[("main", outer, 1, 20), ("main", inner, 4, 10)],
-        );
-        assert_eq!(inclusive(&apart, "drop"), (30, 5, false));
-        assert_eq!(path(&apart, "drop"), "main 20");
-        let nested = profile(
-            &[("main", 1), (outer, 20), ("leaf", 5), (inner, 10)],
-            &[("main", outer, 1, 35), (outer, "leaf", 1, 15), ("leaf", inner, 1, 10)],
-        );
-        assert_eq!(inclusive(&nested, "drop"), (36, 2, true), "45, but for the total");
-        assert_eq!(inclusive(&nested, "leaf"), (15, 1, false));
-        let drop = nested.cost(&symbol("drop"), 0).unwrap();
-        assert_eq!((drop.own, drop.files.as_slice()), (30, &[("a.rs", 30)][..]));
-    }
-
-    /// Nothing that a file can state makes the arithmetic panic.
-    #[test]
-    fn calls_that_state_too_much_are_kept_below_the_total() {
-        let most = u64::MAX;
-        let profile = profile(
-            &[("main", 1)],
-            &[("main", "a", most, most), ("main", "b", 1, most), ("b", "a", 1, 1)],
-        );
-        assert_eq!(inclusive(&profile, "main").0, 1);
-        assert_eq!(inclusive(&profile, "a").1, most);
-    }
 }

@@ -98,9 +98,21 @@ impl Counted {
 
 /// Runs a subject under callgrind; `folder` is where its dumps go.
 fn run_in(valgrind: &Path, folder: &Path, subject: &Subject, n: usize) -> Result<Counted, String> {
+    run_with(valgrind, folder, subject, n, &[])
+}
+
+/// As [`run_in`], with more in the environment.
+fn run_with(
+    valgrind: &Path,
+    folder: &Path,
+    subject: &Subject,
+    n: usize,
+    environment: &[(&str, &Path)],
+) -> Result<Counted, String> {
     let invocation = Invocation { runner: PathBuf::from(RUNNER), folder: folder.to_owned() };
     let mut command = Command::new(valgrind);
     command.env_clear().envs(invocation.environment().iter().copied());
+    command.envs(environment.iter().copied());
     let mut messages = ask(command.args(invocation.arguments()), &measure(subject, n));
     match messages.pop() {
         Some(Message::Done) => {}
@@ -274,6 +286,39 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     assert!(at("Worker") < at("ModuleInner"), "{path:?}");
     assert!(at("ModuleInner") < at("CodeMemory"), "{path:?}");
     assert!(at("CodeMemory") < at("__deregister_frame"), "{path:?}");
+}
+
+/// LLVM's libunwind, whatever its version.
+fn llvm_unwinder() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let paths = folders.map(|entry| entry.path().join("lib/libunwind.so.1"));
+    let found =
+        paths.filter(|path| path.is_file() && path.to_string_lossy().contains("/llvm-")).max();
+    if found.is_none() {
+        println!("skipped: LLVM's libunwind is not installed");
+    }
+    found
+}
+
+/// LLVM's libunwind scans a table of all FDEs for each that is deregistered.
+#[test]
+#[ignore = "slow: three runs under valgrind"]
+fn the_scan_of_another_unwinder_is_found() {
+    let Some(valgrind) = valgrind() else { return };
+    let Some(unwinder) = llvm_unwinder() else { return };
+    let subject = unloading(UnloadOrder::NewestFirst, 0, Tables::Keep);
+    let runs = SIZES.map(|n| {
+        let folder = tempfile::tempdir().unwrap();
+        let preload = [("LD_PRELOAD", unwinder.as_path())];
+        run_with(&valgrind, folder.path(), &subject, n, &preload).unwrap()
+    });
+    let costs = runs[2].phases["unload"].costs(0);
+    let first = &costs[0];
+    let own = runs.each_ref().map(|run| run.own("unload", first.symbol));
+    println!("{}: {} N²", first.symbol, quadratic(SIZES, own));
+    assert_eq!(first.symbol.function, "__unw_remove_dynamic_fde");
+    assert!(first.symbol.object_name().starts_with("libunwind.so.1"), "{}", first.symbol);
+    assert!(quadratic(SIZES, own) > 100.0, "{own:?}");
 }
 
 #[test]
