@@ -52,13 +52,13 @@ pub fn dump(name: &CStr) -> bool {
     request(UNANSWERED, DUMP_STATS_AT, name.as_ptr() as usize) == 0
 }
 
-/// Has callgrind count from here on, if it was started with `--instr-atstart=no`; until then the
-/// program runs several times faster. Whether callgrind has done so.
+/// Has callgrind count from here on, if it was started with `--instr-atstart=no` or was told to
+/// stop; else it changes nothing. Whether callgrind has answered.
 pub fn start_instrumentation() -> bool {
     request(UNANSWERED, START_INSTRUMENTATION, 0) == 0
 }
 
-/// Has callgrind count no more. Whether callgrind has done so.
+/// Has callgrind count no more. Whether callgrind has answered.
 pub fn stop_instrumentation() -> bool {
     request(UNANSWERED, STOP_INSTRUMENTATION, 0) == 0
 }
