@@ -10,7 +10,9 @@ use loadline_growth::{
 };
 use loadline_scenario::{Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
 
-use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
+use crate::baseline_file::{
+    Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
+};
 use crate::cli;
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
@@ -20,11 +22,13 @@ use crate::measure::Bench;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::out;
 use crate::pilot::{self, Floor, Sizes};
+use crate::profile_file::SavedSymbol;
 use crate::project::Project;
 use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
 use crate::session;
+use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
 
 /// Carries the command out.
 ///
@@ -196,7 +200,36 @@ fn baseline(
         noise_floor: design.floor.clone(),
         environment: measured.environment.clone(),
         series,
+        symbols: symbols(one, measured)?,
     })
+}
+
+/// The symbols that grow beyond linear, where the scenario states that.
+///
+/// # Errors
+/// When one grows so that it will matter, and nothing states it.
+fn symbols(one: &MeasuredScenario, measured: &Measured) -> anyhow::Result<Vec<AcceptedSymbol>> {
+    let Some(profiles) = Profiles::of(one) else { return Ok(Vec::new()) };
+    let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, None);
+    if let Some(new) = found.iter().find(|found| found.standing == Standing::Regressed) {
+        let title = one.scenario.title();
+        let GrowingSymbol { phase, symbol, formula, .. } = new;
+        let text = format!(
+            "{} in {phase} grows beyond linear, {formula} instructions; a known_growth of {phase}/callgrind-instructions in {title}'s file, with reason, link and until, accepts it",
+            symbol.function
+        );
+        return Err(ended(Exit::Regressed, text));
+    }
+    let known = found.into_iter().filter(|found| matches!(found.standing, Standing::Known { .. }));
+    let mut symbols: Vec<AcceptedSymbol> = known
+        .map(|GrowingSymbol { phase, symbol, series, .. }| {
+            let SavedSymbol { object, function, .. } = symbol;
+            AcceptedSymbol { phase, object, function, series }
+        })
+        .collect();
+    symbols
+        .sort_by(|a, b| (a.phase, &a.object, &a.function).cmp(&(b.phase, &b.object, &b.function)));
+    Ok(symbols)
 }
 
 fn accept(
@@ -344,6 +377,7 @@ until = "wasmtime 52"
             absent: Vec::new(),
             scenarios: vec![MeasuredScenario {
                 unrepeated: Vec::new(),
+                profiles: Vec::new(),
                 scenario,
                 series,
                 n_larger: 0,

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use loadline_growth::{Kind, Series};
+use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Expiry, Metric, MetricKind, Scenario, SeriesName, Subject, Tables, Variant, expiry,
+    Environment, Expiry, Metric, MetricKind, Phase, Scenario, SeriesName, Subject, Tables, Variant,
+    expiry,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,29 @@ pub struct Baseline {
     pub environment: Environment,
     /// The accepted series, sorted by name.
     pub series: Vec<Accepted>,
+    /// The symbols known to grow beyond linear, sorted.
+    pub symbols: Vec<AcceptedSymbol>,
+}
+
+/// A symbol that grows beyond linear, as it was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AcceptedSymbol {
+    /// Where.
+    pub phase: Phase,
+    /// The file name of its program or library.
+    pub object: String,
+    /// Its name.
+    pub function: String,
+    /// Its own instructions.
+    pub series: Series,
+}
+
+impl AcceptedSymbol {
+    /// Whether `series` grows faster.
+    pub fn is_exceeded_by(&self, series: &Series) -> bool {
+        let pair = judge_pair(series, &self.series, &PairOptions::default());
+        pair.verdict == PairVerdict::Worse
+    }
 }
 
 /// One accepted series.
@@ -105,6 +129,17 @@ struct BaselineFile {
     noise_floor: BTreeMap<Metric, f64>,
     environment: Environment,
     series: Vec<SeriesFile>,
+    #[serde(default)]
+    symbol: Vec<SymbolFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SymbolFile {
+    phase: Phase,
+    object: String,
+    function: String,
+    own: Vec<(u64, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +209,13 @@ impl Baseline {
     /// The accepted series `name`.
     pub fn find(&self, name: SeriesName) -> Option<&Accepted> {
         self.series.iter().find(|accepted| accepted.name == name)
+    }
+
+    /// What is recorded of a symbol that grows.
+    pub fn symbol(&self, phase: Phase, object: &str, function: &str) -> Option<&AcceptedSymbol> {
+        self.symbols.iter().find(|symbol| {
+            symbol.phase == phase && symbol.object == object && symbol.function == function
+        })
     }
 
     /// Whether times measured in `environment` may be compared with this baseline's: the same
@@ -309,7 +351,16 @@ fn baseline(file: BaselineFile) -> anyhow::Result<Baseline> {
         noise_floor: Floor(file.noise_floor),
         environment: file.environment,
         series,
+        symbols: file.symbol.into_iter().map(accepted_symbol).collect::<anyhow::Result<_>>()?,
     })
+}
+
+fn accepted_symbol(file: SymbolFile) -> anyhow::Result<AcceptedSymbol> {
+    let SymbolFile { phase, object, function, own } = file;
+    let (sizes, costs) = own.into_iter().map(|(n, cost)| (n, vec![cost as f64])).unzip();
+    let series = Series::new(Kind::Count, sizes, costs)
+        .with_context(|| format!("symbol {function} in {phase}"))?;
+    Ok(AcceptedSymbol { phase, object, function, series: series.exact(true) })
 }
 
 fn accepted(file: SeriesFile) -> anyhow::Result<Accepted> {
@@ -372,6 +423,21 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
     let environment = toml::to_string(&baseline.environment).expect("plain text fields");
     line(format_args!("{}", environment.trim_end()));
     baseline.series.iter().for_each(|accepted| write_series(text, accepted));
+    baseline.symbols.iter().for_each(|symbol| write_symbol(text, symbol));
+}
+
+fn write_symbol(text: &mut String, symbol: &AcceptedSymbol) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{args}");
+    };
+    let AcceptedSymbol { phase, object, function, series } = symbol;
+    line(format_args!("\n[[baseline.symbol]]"));
+    line(format_args!("phase = {}", quoted(&phase.to_string())));
+    line(format_args!("object = {}", quoted(object)));
+    line(format_args!("function = {}", quoted(function)));
+    let rows = series.sizes().iter().zip(series.costs());
+    let rows = rows.map(|(n, costs)| format!("[{n}, {}]", costs.first().copied().unwrap_or(0.0)));
+    line(format_args!("own = [{}]", rows.collect::<Vec<_>>().join(", ")));
 }
 
 fn write_series(text: &mut String, accepted: &Accepted) {
@@ -428,6 +494,14 @@ mod tests {
             date: "2026-01-01".to_owned(),
             seed: 7,
             environment: crate::session::tests::environment(),
+            symbols: vec![AcceptedSymbol {
+                phase: Phase::Unload,
+                object: "libgcc_s.so.1".to_owned(),
+                function: "search <of \"a\" list>".to_owned(),
+                series: Series::new(Kind::Count, vec![8, 16], vec![vec![520.0], vec![1552.0]])
+                    .unwrap()
+                    .exact(true),
+            }],
             series: vec![Accepted { name, series, tail, superlinear: Some(superlinear) }],
         }
     }

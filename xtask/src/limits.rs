@@ -56,7 +56,7 @@ pub fn why_not(
 
 /// The largest N within the machine's limits, and the limit that sets it. A module loaded from bytes
 /// takes two mappings, from a file three and a descriptor; a tenth is left for everything else.
-fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
+pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
     let mappings = if subject.load_from == LoadFrom::File { 3 } else { 2 };
     let by_mappings = number(&environment.max_map_count).map(|limit| {

@@ -6,6 +6,7 @@ mod against;
 mod baseline;
 mod baseline_file;
 mod calibration_file;
+mod catalogue;
 mod check;
 mod cli;
 mod exit;
@@ -20,6 +21,7 @@ mod measured;
 mod merge;
 mod out;
 mod pilot;
+mod profile_file;
 mod progress;
 mod project;
 mod proof;
@@ -32,6 +34,7 @@ mod selection;
 mod session;
 mod shard;
 mod side_by_side;
+mod symbols;
 
 use std::process::ExitCode;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use loadline_scenario::scenario::LARGEST_MODULES;
 use loadline_scenario::{
-    Absence, Absent, Environment, Means, Measure, Message, Metric, Plan, Prepare, Random, Request,
-    Run, Scenario, Subject, exact_runs,
+    Absence, Absent, Environment, Means, Measure, Message, Metric, Phase, Plan, Prepare, Random,
+    Reading, Request, Run, Sample, Scenario, Scope, Subject, exact_runs,
 };
 
 use crate::adaptive::Step;
@@ -16,6 +16,7 @@ use crate::against::Before;
 use crate::exit::{Exit, ended};
 use crate::limits::{leave_out_what_does_not_fit, why_not};
 use crate::measured::{Measured, exact_means, is_compared};
+use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::proof::{check_marks, check_proof};
@@ -96,8 +97,10 @@ impl Bench<'_> {
         let environment = environment.context("the runner did not describe this machine")?;
         runner.check_preload(&environment)?;
         absent.extend(unknown_metrics);
-        let metric = Metric::CallgrindInstructions;
-        absent.push(Absent { metric, absence: Absence::NoValgrind });
+        if !runner.has_valgrind() {
+            let metric = Metric::CallgrindInstructions;
+            absent.push(Absent { metric, absence: Absence::NoValgrind });
+        }
         Ok((environment, absent))
     }
 
@@ -122,7 +125,7 @@ impl Bench<'_> {
         header.runner = Some(self.runner.digest()?);
         header.against = self.describe_before()?;
         let session = Session::create(&self.project.sessions(), &header)?;
-        self.prepare_all(&scenarios)?;
+        self.prepare_all(&scenarios, header.against.as_ref())?;
         Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
     }
 
@@ -137,7 +140,7 @@ impl Bench<'_> {
         scenarios: Vec<Scenario>,
         records: Vec<RunRecord>,
     ) -> anyhow::Result<Measurement<'_>> {
-        self.prepare(self.runner, &scenarios)?;
+        self.prepare_all(&scenarios, None)?;
         let mut measurement = Measurement::new(self, header, scenarios, session, records);
         measurement.records.retain(|record| !record.has_failed());
         Ok(measurement)
@@ -147,29 +150,47 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn prepare_all(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
-        self.prepare(self.runner, scenarios)?;
-        let Some(before) = self.before else { return Ok(()) };
+    pub fn prepare_all(
+        &self,
+        scenarios: &[Scenario],
+        against: Option<&Against>,
+    ) -> anyhow::Result<()> {
+        self.prepare(self.runner, scenarios, self.runner.has_valgrind())?;
+        let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
         let of = || format!("the runner of {}", before.name);
-        self.prepare(&before.runner, scenarios).with_context(of)
+        let is_unknown = |a: &Absent| a.metric == Metric::CallgrindInstructions;
+        let is_profiled = !against.absent.iter().any(is_unknown);
+        self.prepare(&before.runner, scenarios, is_profiled).with_context(of)
     }
 
-    /// Compiles what the scenarios load, each corpus once and at its largest N.
-    fn prepare(&self, runner: &Runner, scenarios: &[Scenario]) -> anyhow::Result<()> {
+    /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
+    /// processor is another, apart.
+    fn prepare(
+        &self,
+        runner: &Runner,
+        scenarios: &[Scenario],
+        is_profiled: bool,
+    ) -> anyhow::Result<()> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
             let Subject::Modules(subject) = &scenario.subject else { continue };
-            let modules = scenario.ladder.last().copied().unwrap_or(0);
-            let same = |p: &&mut Prepare| p.corpus == subject.corpus && p.tables == subject.tables;
-            match wanted.iter_mut().find(same) {
-                Some(prepare) => prepare.modules = prepare.modules.max(modules),
-                None => wanted.push(Prepare {
-                    corpus: subject.corpus.clone(),
-                    tables: subject.tables,
-                    modules,
-                    cache: self.project.corpora(),
-                    means: Means::Clock,
-                }),
+            let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
+            let apart = is_wanted.then_some(Means::Callgrind);
+            for means in [Some(Means::Clock), apart].into_iter().flatten() {
+                let modules = scenario.ladder_by(means).last().copied().unwrap_or(0);
+                let same = |p: &&mut Prepare| {
+                    p.corpus == subject.corpus && p.tables == subject.tables && p.means == means
+                };
+                match wanted.iter_mut().find(same) {
+                    Some(prepare) => prepare.modules = prepare.modules.max(modules),
+                    None => wanted.push(Prepare {
+                        corpus: subject.corpus.clone(),
+                        tables: subject.tables,
+                        modules,
+                        cache: self.project.corpora(),
+                        means,
+                    }),
+                }
             }
         }
         let total = wanted.iter().map(|prepare| prepare.modules as u64).sum();
@@ -216,7 +237,7 @@ impl Bench<'_> {
         metrics: &[Metric],
         seed: u64,
         environment: &Environment,
-    ) -> anyhow::Result<RunRecord> {
+    ) -> anyhow::Result<(RunRecord, Option<SavedProfile>)> {
         let runner = match (side, self.before) {
             (Side::Before, Some(before)) => &before.runner,
             _ => self.runner,
@@ -233,11 +254,16 @@ impl Bench<'_> {
         let started = Instant::now();
         let mut proof = None;
         let mut samples = Vec::new();
-        let answer = runner.ask(&request, scenario.timeout, |message| match message {
+        let receive = |message| match message {
             Message::Proof(said) => proof = Some(said),
             Message::Sample(said) => samples.push(said),
             _ => {}
-        });
+        };
+        let (answer, profile) = match run.means {
+            Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
+            Means::Callgrind => profiled(runner, &request, receive),
+        };
+        samples.extend(profile.iter().flat_map(|profile| instructions(profile, run.modules)));
         let proven = answer.and_then(|()| {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
@@ -255,8 +281,45 @@ impl Bench<'_> {
         };
         let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
         let Run { modules, round, means, .. } = *run;
-        Ok(RunRecord { scenario, modules, round, side, means, outcome, seconds })
+        let record =
+            RunRecord { scenario, modules, round, side, means, profile: None, outcome, seconds };
+        Ok((record, profile))
     }
+}
+
+/// How long a run under callgrind may take: fifty times as long as without.
+const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A run under callgrind, and what it cost.
+fn profiled(
+    runner: &Runner,
+    request: &Request,
+    receive: impl FnMut(Message),
+) -> (Result<(), RunFailure>, Option<SavedProfile>) {
+    let refused = |error: String| (Err(RunFailure::Refused(error)), None);
+    let folder = match tempfile::TempDir::with_prefix("loadline-callgrind-") {
+        Ok(folder) => folder,
+        Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
+    };
+    let answer = runner.ask_under_callgrind(folder.path(), request, CALLGRIND_TIMEOUT, receive);
+    if answer.is_err() {
+        return (answer, None);
+    }
+    match loadline_callgrind::profiles(folder.path()) {
+        Ok(profiles) => (Ok(()), Some(SavedProfile::of(&profiles))),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// The instructions of each phase that was profiled, and of loading and unloading together.
+fn instructions(profile: &SavedProfile, modules: usize) -> Vec<Sample> {
+    let phases = profile.phases.keys().copied().chain([Phase::Total]);
+    let sample = |phase| {
+        let reading = Reading::Exact(profile.total(phase)?);
+        let metric = Metric::CallgrindInstructions;
+        Some(Sample { phase, metric, scope: Scope::Process, modules, reading })
+    };
+    phases.filter_map(sample).collect()
 }
 
 /// A session while it is measured.
@@ -306,7 +369,7 @@ impl<'a> Measurement<'a> {
                 &self.header.environment,
             );
             let record = record.inspect_err(|_| self.say_what_is_saved())?;
-            self.keep(record, &visit.0, &progress)?;
+            self.keep(record, visit, &progress)?;
         }
         progress.finish();
         self.count_exactly()?;
@@ -317,7 +380,18 @@ impl<'a> Measurement<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, record: RunRecord, run: &Run, progress: &Progress) -> anyhow::Result<()> {
+    fn keep(
+        &mut self,
+        (mut record, profile): (RunRecord, Option<SavedProfile>),
+        (run, side): &(Run, Side),
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        if let Some(profile) = profile {
+            let side = if *side == Side::Now { "" } else { "-before" };
+            let Run { scenario, modules, round, .. } = run;
+            let name = format!("{scenario}-{modules}-{round}{side}");
+            record.profile = Some(self.session.save_profile(&name, &profile)?);
+        }
         self.session.save(&record)?;
         let now = format!("{} N = {}", record.scenario, run.modules);
         progress.add(run_weight(run), &now);
@@ -335,9 +409,11 @@ impl<'a> Measurement<'a> {
         let run = |(visit, metrics): &(&(Run, Side), Vec<Metric>)| {
             let scenario = &scenarios[visit.0.scenario];
             let record = bench.run(scenario, visit, metrics, seed, &environment);
-            record.map(|record| (record, visit.0))
+            let visit = **visit;
+            record.map(|record| (record, visit))
         };
-        let kept = side_by_side(visits, run, |(record, run)| self.keep(record, &run, &progress));
+        let kept =
+            side_by_side(visits, run, |(record, visit)| self.keep(record, &visit, &progress));
         progress.finish();
         kept.inspect_err(|_| self.say_what_is_saved())
     }
@@ -360,12 +436,17 @@ impl<'a> Measurement<'a> {
         !differing.is_empty()
     }
 
-    /// What one run is asked to count: what its scenario wants by these means, and its build has.
-    fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
-        let absent = match (side, &self.header.against) {
+    /// What cannot be counted by one of the builds.
+    fn absent_of(&self, side: Side) -> &[Absent] {
+        match (side, &self.header.against) {
             (Side::Before, Some(build)) => &build.absent,
             _ => &self.header.absent,
-        };
+        }
+    }
+
+    /// What one run is asked to count: what its scenario wants by these means, and its build has.
+    fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
+        let absent = self.absent_of(*side);
         let mut metrics = self.scenarios[run.scenario].metrics_by(run.means);
         metrics.retain(|metric| {
             let is_unknown =
@@ -428,11 +509,12 @@ impl<'a> Measurement<'a> {
     fn exact_left(&self) -> Vec<(Run, Side)> {
         let mut visits = Vec::new();
         for (place, scenario) in self.scenarios.iter().enumerate() {
-            for means in exact_means(scenario, &self.header.absent) {
-                let rounds = self.inexact[place].get(&means).copied().unwrap_or(1);
-                let sides = self.sides(scenario);
-                let runs = exact_runs(place, scenario, means, rounds);
-                visits.extend(runs.flat_map(|run| sides.iter().map(move |side| (run, *side))));
+            for side in self.sides(scenario) {
+                for means in exact_means(scenario, self.absent_of(*side)) {
+                    let rounds = self.inexact[place].get(&means).copied().unwrap_or(1);
+                    let runs = exact_runs(place, scenario, means, rounds);
+                    visits.extend(runs.map(|run| (run, *side)));
+                }
             }
         }
         self.without_done(&mut visits);
@@ -562,7 +644,7 @@ impl<'a> Measurement<'a> {
     pub fn prepare_larger(&self) -> anyhow::Result<()> {
         let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
         let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
-        self.bench.prepare_all(&larger)
+        self.bench.prepare_all(&larger, self.header.against.as_ref())
     }
 
     /// What the records amount to so far.

@@ -1,14 +1,15 @@
 //! What a session's records amount to: the rounds of each series, or why there are none. Judges nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use loadline_scenario::{
     Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
     Subject, exact_runs,
 };
 
-use crate::session::{Against, Header, Outcome, RunRecord, Side};
+use crate::profile_file;
+use crate::session::{self, Against, Header, Outcome, RunRecord, Side};
 use crate::shard::Shard;
 
 /// A session's results: the series of each scenario, in the scenarios' order.
@@ -50,6 +51,8 @@ pub struct MeasuredScenario {
     pub series: BTreeMap<SeriesName, Rounds>,
     /// How many of the rungs, the largest, were added while it was measured.
     pub n_larger: usize,
+    /// The files with costs by symbol, each with its N, which rises.
+    pub profiles: Vec<(usize, PathBuf)>,
     /// The means that count exactly, and did not say the same twice; not yet measured three times.
     pub unrepeated: Vec<Means>,
     /// Runs that failed, one sentence each; a scenario with any is not judged.
@@ -73,6 +76,7 @@ impl Measured {
         records: &[RunRecord],
         saved: PathBuf,
     ) -> Measured {
+        let profiles = profile_file::folder(session::folder(&saved));
         let planned = |scenario: &Scenario| {
             let title = scenario.title();
             header.scenarios.iter().find(|planned| planned.scenario == title)
@@ -81,7 +85,7 @@ impl Measured {
             let planned = planned(&scenario);
             let n_larger = planned.map_or(0, |planned| planned.n_larger);
             let inexact = planned.map(|planned| planned.inexact.clone()).unwrap_or_default();
-            let runs = Runs { side, records, absent, inexact };
+            let runs = Runs { side, records, absent, profiles: &profiles, inexact };
             MeasuredScenario { n_larger, ..gather(scenario, &runs) }
         };
         let before = header.against.as_ref().map(|build| {
@@ -121,6 +125,8 @@ struct Runs<'a> {
     side: Side,
     records: &'a [RunRecord],
     absent: &'a [Absent],
+    /// Where files with costs by symbol are.
+    profiles: &'a Path,
     /// The rounds of what was to be exact and is not.
     inexact: BTreeMap<Means, usize>,
 }
@@ -159,7 +165,13 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         }
     }
     unrepeated.dedup();
-    MeasuredScenario { scenario, series, n_larger: 0, unrepeated, failures }
+    let own = own_records(&title, Means::Callgrind, runs);
+    let first = own.iter().filter(|record| record.round == 0);
+    let mut profiles: Vec<(usize, PathBuf)> = first
+        .filter_map(|record| Some((record.modules, runs.profiles.join(record.profile.as_ref()?))))
+        .collect();
+    profiles.sort();
+    MeasuredScenario { scenario, series, n_larger: 0, profiles, unrepeated, failures }
 }
 
 /// What went wrong with runs by one means, one sentence each.

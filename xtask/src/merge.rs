@@ -10,7 +10,7 @@ use crate::exit::{Exit, ended};
 use crate::judgement::{self, Judged, Teeth, control_title};
 use crate::measured::Measured;
 use crate::project::Project;
-use crate::regress::{Committed, failures, say};
+use crate::regress::{Committed, failures, growing_symbols, say};
 use crate::report::Report;
 use crate::sameness::{changed_scenarios, growth_differences, level_differences};
 use crate::selection;
@@ -45,6 +45,7 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     let report = Report {
         teeth: together(measured.iter().flat_map(judgement::teeth)),
         rows,
+        symbols: measured.iter().flat_map(|m| growing_symbols(m, &baselines)).collect(),
         failures: measured.iter().flat_map(failures).collect(),
     };
     let asked_now = arguments.strictness.or_asked(&first.asked);

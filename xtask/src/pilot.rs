@@ -46,7 +46,7 @@ impl Floor {
         let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
         for round in 0..EMPTY_RUNS {
             let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
-            let record = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
+            let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
             for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
                 if let Some(value) = sample.reading.value().filter(|_| sample.phase == Phase::Work)
                 {
@@ -114,9 +114,9 @@ pub fn sizes(
             break;
         }
         let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
-        bench.prepare_all(&[whole])?;
+        bench.prepare_all(&[whole], None)?;
         let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
-        let record = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
+        let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
         match finished(&record.outcome) {
             Ok(samples) => {
                 let (seconds, samples) = (record.seconds, samples.to_vec());

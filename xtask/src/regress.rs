@@ -28,6 +28,7 @@ use crate::runner::Surroundings;
 use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
+use crate::symbols::{self, GrowingSymbol};
 
 /// Carries the command out.
 ///
@@ -169,8 +170,17 @@ pub fn report(measured: &Measured, baselines: &Committed) -> Report {
     Report {
         teeth: judgement::teeth(measured),
         rows: judgement::judge(measured, baselines),
+        symbols: growing_symbols(measured, baselines),
         failures: failures(measured),
     }
+}
+
+/// The symbols that grow beyond linear, each beside what its scenario's baseline records.
+pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
+    symbols::growing(measured, |scenario| {
+        let fitting = baselines.of(&scenario.name).find(&Key::of(scenario, &measured.environment));
+        baselines.insisted().or(fitting)
+    })
 }
 
 /// The failed runs with their scenario, one sentence each.

@@ -11,6 +11,7 @@ use crate::judgement::{Against, Judged, Outcome, Teeth};
 use crate::measured::{Measured, MeasuredBefore};
 use crate::session;
 use crate::shard::Shard;
+use crate::symbols::{GrowingSymbol, Standing, named};
 
 /// What a session amounts to.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Report {
     pub teeth: Vec<Teeth>,
     /// One row a judged series, in the order of scenarios.
     pub rows: Vec<Judged>,
+    /// The symbols that grow beyond linear.
+    pub symbols: Vec<GrowingSymbol>,
     /// Runs that failed, with their scenario.
     pub failures: Vec<String>,
 }
@@ -48,7 +51,8 @@ impl Report {
         if !self.failures.is_empty() || self.rows.iter().any(failed) {
             several.push(Exit::CouldNotMeasure);
         }
-        if self.count(|verdict| verdict == Verdict::Regressed) > 0 {
+        let has_new_symbol = self.symbols.iter().any(|s| s.standing == Standing::Regressed);
+        if self.count(|verdict| verdict == Verdict::Regressed) > 0 || has_new_symbol {
             several.push(Exit::Regressed);
         }
         if strictness.inconclusive && self.count(is_open) > 0 {
@@ -93,6 +97,7 @@ impl Report {
         } else {
             line(&self.table());
             self.details().iter().for_each(|sentence| line(sentence));
+            self.symbol_lines().iter().for_each(|sentence| line(sentence));
         }
         self.failures.iter().for_each(|failure| line(&format!("failed: {failure}")));
         line(&format!("{}      samples: {}", self.summary(), measured.saved.display()));
@@ -181,11 +186,24 @@ impl Report {
         sentences
     }
 
+    /// One line for each scenario and phase: the symbol behind most of its growth.
+    fn symbol_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            named(&self.symbols, 1).into_iter().flat_map(symbol_line).collect();
+        if !lines.is_empty() {
+            lines.insert(0, "symbols that grow beyond linear, by callgrind:".to_owned());
+            lines.push(String::new());
+        }
+        lines
+    }
+
     fn summary(&self) -> String {
         if self.is_blind() {
             return "blind".to_owned();
         }
+        let new = self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count();
         let words = [
+            ("growing symbols nobody knew of", new),
             ("regressed", self.count(|v| v == Verdict::Regressed)),
             ("inconclusive", self.count(is_open)),
             ("improved", self.count(|v| v == Verdict::Improved)),
@@ -231,6 +249,35 @@ impl Report {
         }
         "next: nothing to do".to_owned()
     }
+}
+
+/// What is said of a growing symbol: one line, and for what is new a second with the remedy.
+fn symbol_line(growing: &GrowingSymbol) -> Vec<String> {
+    let GrowingSymbol { scenario, phase, formula, share, hidden, series, .. } = growing;
+    let (shown, top) = (growing.shown(), series.top_size());
+    let percent = share * 100.0;
+    let standing = match &growing.standing {
+        Standing::Known { until, .. } => format!("known, accepted until {until}"),
+        Standing::Accepted => "as in the baseline".to_owned(),
+        Standing::Negligible => {
+            format!("below 20 % of load + unload up to N = {}", hidden.horizon)
+        }
+        Standing::Regressed => "REGRESSED".to_owned(),
+    };
+    let hidden_until = hidden.visible_from.filter(|n| *n > top);
+    let hidden_until =
+        hidden_until.map(|n| format!("; hidden in the total until N ≈ {n} (foretold)"));
+    let mut lines = vec![format!(
+        "    {scenario} {phase}: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}{}; {standing}",
+        hidden_until.unwrap_or_default()
+    )];
+    if growing.standing == Standing::Regressed {
+        lines.push(match growing.cause() {
+            Some(known) => format!("        {}; {}", known.cause, known.remedy),
+            None => format!("        next: cargo xtask explain {scenario}"),
+        });
+    }
+    lines
 }
 
 /// What is left to do when one part of a suite has been measured.

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use loadline_scenario::{Environment, Message, Request};
+use loadline_callgrind::{Invocation, find_valgrind};
+use loadline_scenario::{Absence, Environment, Message, Request};
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
@@ -28,6 +29,7 @@ pub struct Runner {
     program: PathBuf,
     preload: Option<PathBuf>,
     processors: Vec<usize>,
+    valgrind: Option<PathBuf>,
     interrupt: Interrupt,
 }
 
@@ -136,8 +138,14 @@ impl Runner {
             program,
             preload: preload(&surroundings.unwinder)?,
             processors: surroundings.processors.clone(),
+            valgrind: std::env::var_os("PATH").and_then(|path| find_valgrind(&path)),
             interrupt: interrupt.clone(),
         })
+    }
+
+    /// Whether runs can be carried out under callgrind.
+    pub fn has_valgrind(&self) -> bool {
+        self.valgrind.is_some()
     }
 
     /// The processors that its processes are to stay on; all if empty.
@@ -183,12 +191,40 @@ impl Runner {
         &self,
         request: &Request,
         timeout: Duration,
+        receive: impl FnMut(Message),
+    ) -> Result<(), RunFailure> {
+        let command = Command::new(&self.program);
+        self.ask_by(command, request, timeout, receive)
+    }
+
+    /// The same under callgrind, which writes what it counts into `folder`.
+    pub fn ask_under_callgrind(
+        &self,
+        folder: &Path,
+        request: &Request,
+        timeout: Duration,
+        receive: impl FnMut(Message),
+    ) -> Result<(), RunFailure> {
+        let Some(valgrind) = &self.valgrind else {
+            return Err(RunFailure::Refused(Absence::NoValgrind.to_string()));
+        };
+        let invocation = Invocation { runner: self.program.clone(), folder: folder.to_owned() };
+        let mut command = Command::new(valgrind);
+        command.args(invocation.arguments());
+        self.ask_by(command, request, timeout, receive)
+    }
+
+    fn ask_by(
+        &self,
+        command: Command,
+        request: &Request,
+        timeout: Duration,
         mut receive: impl FnMut(Message),
     ) -> Result<(), RunFailure> {
         if self.interrupt.was_asked() {
             return Err(RunFailure::Interrupted);
         }
-        let mut child = self.start(request).map_err(RunFailure::Refused)?;
+        let mut child = self.start(command, request).map_err(RunFailure::Refused)?;
         let lines = lines_of(&mut child);
         let stderr = end_of_stderr(&mut child);
         let ward = self.interrupt.guard(child);
@@ -217,8 +253,7 @@ impl Runner {
         }
     }
 
-    fn start(&self, request: &Request) -> Result<Child, String> {
-        let mut command = Command::new(&self.program);
+    fn start(&self, mut command: Command, request: &Request) -> Result<Child, String> {
         command.env_clear().env("GLIBC_TUNABLES", TUNABLES);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(preload) = &self.preload {
@@ -227,11 +262,15 @@ impl Runner {
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt;
-            command.arg0(NAME).process_group(0);
+            command.process_group(0);
+            if command.get_program() == self.program {
+                command.arg0(NAME);
+            }
         }
-        let shown = self.program.display();
-        let mut child =
-            command.spawn().map_err(|error| format!("cannot start {shown}: {error}"))?;
+        let mut child = command.spawn().map_err(|error| {
+            let program = Path::new(command.get_program()).display();
+            format!("cannot start {program}: {error}")
+        })?;
         let request = serde_json::to_vec(request).expect("a request is plain data");
         let mut stdin = child.stdin.take().expect("the pipe was asked for above");
         // By a thread: a runner that never reads would hold us up here, where no timeout counts. One
@@ -395,7 +434,13 @@ mod tests {
             let interrupt = Interrupt::default();
             Fake {
                 folder,
-                runner: Runner { program, preload: None, processors: Vec::new(), interrupt },
+                runner: Runner {
+                    program,
+                    preload: None,
+                    processors: Vec::new(),
+                    valgrind: None,
+                    interrupt,
+                },
             }
         }
 

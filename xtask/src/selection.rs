@@ -200,6 +200,7 @@ impl Tooth {
             ladder,
             timeout: Duration::from_secs(120),
             budget: Duration::ZERO,
+            horizon: None,
             control: None,
             known_growth: Vec::new(),
         }

@@ -14,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::profile_file::{self, SavedProfile};
 use crate::runner::Surroundings;
 use crate::shard::Shard;
 
@@ -165,6 +166,9 @@ pub struct RunRecord {
     /// What watched it.
     #[serde(default, skip_serializing_if = "Means::is_clock")]
     pub means: Means,
+    /// The file with its costs by symbol, in the session's folder of profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// What came of it.
     pub outcome: Outcome,
     /// How long it took, its process included.
@@ -266,6 +270,19 @@ impl Session {
             let path = self.path();
             format!("cannot save a run in {} (runs saved before are intact)", path.display())
         })
+    }
+
+    /// Saves the costs by symbol of a run, before the run itself; the file's name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_profile(&self, name: &str, profile: &SavedProfile) -> anyhow::Result<String> {
+        let folder = profile_file::folder(&self.folder);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+        let name = format!("{name}.json");
+        profile.write(&folder.join(&name))?;
+        Ok(name)
     }
 
     /// The file with the runs.

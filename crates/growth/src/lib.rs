@@ -109,6 +109,7 @@ mod calibrate;
 mod curve;
 mod doubt;
 mod fit;
+mod formula;
 mod holm;
 mod horizon;
 mod least_squares;
@@ -128,6 +129,7 @@ pub use curve::{
 };
 pub use doubt::{DesignFlaw, Doubt, Remedy, Suspicion};
 pub use fit::{CostParts, CurveFit, Estimate, Hinge, Interval, Term};
+pub use formula::Formula;
 pub use holm::holm;
 pub use horizon::{HiddenGrowth, hidden_growth};
 pub use pair::{

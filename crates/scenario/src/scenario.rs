@@ -58,6 +58,8 @@ pub struct Scenario {
     pub timeout: Duration,
     /// How long measuring may take in all while series are undecided.
     pub budget: Duration,
+    /// The N that matters to whoever asks; growth is foretold up to there.
+    pub horizon: Option<usize>,
     /// What must hold whenever this scenario is asked: the same without the trap.
     pub control: Option<Control>,
     /// Growth beyond linear that is known and expected.
@@ -355,6 +357,9 @@ impl Scenario {
         }
         if self.budget > Duration::from_secs(24 * 3600) {
             return Err(wrong("budget_seconds", "is more than 86400"));
+        }
+        if self.horizon.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
+            return Err(wrong("horizon", format!("is not within 1 to {LARGEST_MODULES}")));
         }
         if self.judge.is_empty() {
             return Err(wrong("judge", "names no series, so nothing could ever turn red"));

@@ -46,6 +46,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         },
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
+        horizon: file.horizon,
         control: file.control,
         known_growth: file.known_growth,
     })
@@ -100,6 +101,7 @@ struct ScenarioFile {
     timeout_seconds: u64,
     #[serde(default = "twenty_seconds")]
     budget_seconds: u64,
+    horizon: Option<usize>,
     control: Option<Control>,
     #[serde(default)]
     known_growth: Vec<KnownGrowth>,

@@ -1,0 +1,138 @@
+//! A count in plain words: so much once, so much an item, so much for each pair of items.
+
+use std::fmt;
+
+use crate::Series;
+use crate::least_squares::unconstrained;
+use crate::summary::median;
+
+/// fixed + per_item·N + per_pair·N², in the metric's unit. For the reader; nothing is judged by it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Formula {
+    /// What is paid once.
+    pub fixed: f64,
+    /// What each item costs, however many there are.
+    pub per_item: f64,
+    /// What each item costs more for every other one.
+    pub per_pair: f64,
+    /// The typical distance of a measured cost from the formula, as a share of that cost.
+    pub misfit: f64,
+}
+
+impl Formula {
+    /// Fits `series`, the median of its rounds, with errors relative to each cost. A coefficient may be
+    /// negative: this describes, and does not judge.
+    ///
+    /// `None` with fewer than three sizes.
+    #[must_use]
+    pub fn of(series: &Series) -> Option<Formula> {
+        let sizes: Vec<f64> = series.sizes().iter().map(|size| *size as f64).collect();
+        let top = *sizes.last()?;
+        let mut costs = series.costs().to_vec();
+        let costs: Vec<f64> = costs.iter_mut().map(|rounds| median(rounds)).collect();
+        // A cost of nothing is known as exactly as one of one.
+        let weights: Vec<f64> = costs.iter().map(|cost| 1.0 / cost.abs().max(1.0)).collect();
+        let column = |power: i32| -> Vec<f64> {
+            sizes.iter().zip(&weights).map(|(n, w)| w * (n / top).powi(power)).collect()
+        };
+        let columns = [column(0), column(1), column(2)];
+        let target: Vec<f64> = costs.iter().zip(&weights).map(|(cost, w)| cost * w).collect();
+        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+        if sizes.len() < columns.len() {
+            return None;
+        }
+        let [fixed, linear, square] = *unconstrained(&columns, &target)?.coefficients.as_slice()
+        else {
+            return None;
+        };
+        let formula =
+            Formula { fixed, per_item: linear / top, per_pair: square / top / top, misfit: 0.0 };
+        let mut misfits: Vec<f64> = sizes
+            .iter()
+            .zip(costs.iter().zip(&weights))
+            .map(|(n, (cost, w))| (formula.at(*n) - cost).abs() * w)
+            .collect();
+        Some(Formula { misfit: median(&mut misfits), ..formula })
+    }
+
+    /// The cost of `n` items.
+    #[must_use]
+    pub fn at(&self, n: f64) -> f64 {
+        self.fixed + self.per_item * n + self.per_pair * n * n
+    }
+
+    /// What one more item costs where there are `n`: the slope there.
+    #[must_use]
+    pub fn next_at(&self, n: f64) -> f64 {
+        self.per_item + 2.0 * self.per_pair * n
+    }
+}
+
+/// `4.00·N² + 33·N + 120`, without the parts that come to less than a thousandth at N = 512.
+impl fmt::Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The N at which parts are compared: where exact counts are still cheap to come by.
+        const COMPARED_AT: f64 = 512.0;
+        let n = COMPARED_AT;
+        let parts = [
+            (self.per_pair, self.per_pair * n * n, "·N²"),
+            (self.per_item, self.per_item * n, "·N"),
+            (self.fixed, self.fixed, ""),
+        ];
+        let whole: f64 = parts.iter().map(|(_, cost, _)| cost.abs()).sum();
+        let mut is_first = true;
+        for (coefficient, cost, suffix) in parts {
+            if whole == 0.0 || cost.abs() < whole / 1000.0 {
+                continue;
+            }
+            let sign = match (is_first, coefficient < 0.0) {
+                (true, true) => "−",
+                (true, false) => "",
+                (false, true) => " − ",
+                (false, false) => " + ",
+            };
+            let size = coefficient.abs();
+            let digits = if size >= 100.0 {
+                0
+            } else if size >= 10.0 {
+                1
+            } else {
+                2
+            };
+            write!(f, "{sign}{size:.digits$}{suffix}")?;
+            is_first = false;
+        }
+        if is_first { f.write_str("0") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::Kind;
+
+    fn formula(cost: fn(f64) -> f64) -> Formula {
+        let sizes: Vec<u64> = (3..10).map(|k| 1 << k).collect();
+        let costs = sizes.iter().map(|&n| vec![cost(n as f64)]).collect();
+        Formula::of(&Series::new(Kind::Count, sizes, costs).unwrap().exact(true)).unwrap()
+    }
+
+    #[test]
+    fn what_is_a_formula_is_found() {
+        let found = formula(|n| 4.0 * n * n + 33.0 * n + 120.0);
+        assert_eq!(found.to_string(), "4.00·N² + 33.0·N");
+        assert!((found.per_pair - 4.0).abs() < 1e-9 && (found.fixed - 120.0).abs() < 1e-6);
+        assert!(found.misfit < 1e-9);
+        assert!((found.next_at(100.0) - 833.0).abs() < 1e-6);
+        assert_eq!(formula(|n| 1e6 - 50.0 * n).to_string(), "−50.0·N + 1000000");
+        assert_eq!(formula(|_| 0.0).to_string(), "0");
+    }
+
+    #[test]
+    fn two_sizes_are_too_few() {
+        let series = Series::new(Kind::Count, vec![8, 16], vec![vec![1.0], vec![2.0]]).unwrap();
+        assert_eq!(Formula::of(&series), None);
+    }
+}

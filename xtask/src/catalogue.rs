@@ -1,0 +1,137 @@
+//! Culprits that are known: what is behind a symbol that grows, what to do, and where to read on.
+
+/// What is known of a culprit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The mechanism.
+    pub cause: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Where it is described.
+    pub reference: &'static str,
+}
+
+/// A culprit is known by its symbol or by one on the way to it.
+struct Entry {
+    /// Parts of names, any of which tells it.
+    symbols: &'static [&'static str],
+    /// Whether the symbol itself has to bear the name, or one on the way to it may.
+    may_be_above: bool,
+    known: Known,
+}
+
+const STRIP: &str = "load artifacts without unwind tables: compile them with Config::native_unwind_info(false), or strip them by Artifact::apply(Tables::Strip) of loadline-loader; the engine that loads is not asked";
+
+const ENTRIES: [Entry; 8] = [
+    Entry {
+        symbols: &["__unw_remove_dynamic_fde", "DwarfFDECache", "__unw_add_dynamic_fde"],
+        may_be_above: false,
+        known: Known {
+            cause: "LLVM's libunwind keeps all FDEs in one array and scans the whole of it for each that is deregistered",
+            remedy: STRIP,
+            reference: "https://github.com/bytecodealliance/wasmtime/issues/14304 and LLVM's libunwind/src/UnwindCursor.hpp (DwarfFDECache)",
+        },
+    },
+    Entry {
+        symbols: &["__deregister_frame_info", "__deregister_frame"],
+        may_be_above: false,
+        known: Known {
+            cause: "libgcc up to 12 keeps registered tables in a list and searches it from one end for each that is deregistered",
+            remedy: STRIP,
+            reference: "https://github.com/bytecodealliance/wasmtime/issues/10084 and libgcc's unwind-dw2-fde.c",
+        },
+    },
+    Entry {
+        symbols: &[
+            "_Unwind_Find_FDE",
+            "search_object",
+            "init_object",
+            "frame_heapsort",
+            "add_fdes",
+        ],
+        may_be_above: false,
+        known: Known {
+            cause: "libgcc up to 12 walks the list of registered tables for every frame it unwinds, and sorts those it has not seen",
+            remedy: STRIP,
+            reference: "https://github.com/bytecodealliance/wasmtime/issues/10084 and libgcc's unwind-dw2-fde.c",
+        },
+    },
+    Entry {
+        symbols: &["type_registry"],
+        may_be_above: true,
+        known: Known {
+            cause: "each module's table of trampolines is as long as the highest index its types have in the engine, and that rises with every module that brings types of its own",
+            remedy: "share function types between modules, or spread modules over engines",
+            reference: "Wasmtime 48, crates/wasmtime/src/runtime/type_registry.rs",
+        },
+    },
+    Entry {
+        symbols: &["ModuleRegistry", "wasm_to_array_trampoline"],
+        may_be_above: true,
+        known: Known {
+            cause: "a store looks through all its modules for the trampoline of a host function's type",
+            remedy: "give each instance a store of its own, or give host functions types that every module has",
+            reference: "Wasmtime 48, crates/wasmtime/src/runtime/module/registry.rs",
+        },
+    },
+    Entry {
+        symbols: &["profiling", "perf_map", "PerfMap", "jitdump"],
+        may_be_above: true,
+        known: Known {
+            cause: "a component of K core modules tells the profiler of its whole image K times",
+            remedy: "profile in development alone, or link components into fewer core modules",
+            reference: "https://github.com/bytecodealliance/wasmtime/issues/9478",
+        },
+    },
+    Entry {
+        symbols: &["__register_frame_info", "release_registered_frames", "btree_insert"],
+        may_be_above: false,
+        known: Known {
+            cause: "the unwinder keeps what is registered in order",
+            remedy: STRIP,
+            reference: "https://github.com/bytecodealliance/wasmtime/issues/10084",
+        },
+    },
+    Entry {
+        symbols: &["mprotect", "munmap", "mmap"],
+        may_be_above: false,
+        known: Known {
+            cause: "each module has mappings of its own, which the kernel keeps in a tree under one lock and limits by vm.max_map_count",
+            remedy: "load many modules from one mapping (a pack), or raise vm.max_map_count",
+            reference: "Linux, Documentation/admin-guide/sysctl/vm.rst (max_map_count)",
+        },
+    },
+];
+
+/// What is known of the symbol `function` that is reached by `path`, its callers from the root down.
+pub fn find(function: &str, path: &[String]) -> Option<Known> {
+    let names = |entry: &Entry, name: &str| entry.symbols.iter().any(|part| name.contains(part));
+    let itself = ENTRIES.iter().find(|entry| names(entry, function));
+    let above = || {
+        let by_path = |entry: &&Entry| path.iter().any(|caller| names(entry, caller));
+        ENTRIES.iter().filter(|entry| entry.may_be_above).find(by_path)
+    };
+    itself.or_else(above).map(|entry| entry.known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn culprits_are_known_by_name_or_by_who_calls_them() {
+        let cause = |function: &str, path: &[&str]| {
+            let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+            find(function, &path).map(|known| known.cause)
+        };
+        let libgcc = cause("__deregister_frame_info_bases", &["main"]);
+        assert!(libgcc.is_some_and(|cause| cause.contains("list")));
+        let llvm = cause("__unw_remove_dynamic_fde", &["__deregister_frame"]);
+        assert!(llvm.is_some_and(|cause| cause.contains("array")), "not libgcc, which is above it");
+        let registry = ["wasmtime::runtime::type_registry::TypeCollection::new_for_module"];
+        assert!(cause("memset", &registry).is_some_and(|cause| cause.contains("trampolines")));
+        // Whoever is called by a deregistration is not one.
+        assert_eq!(cause("free", &["__deregister_frame"]), None);
+        assert_eq!(cause("somebody::elses", &[]), None);
+    }
+}

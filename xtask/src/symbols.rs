@@ -1,0 +1,266 @@
+//! Which symbols grow: the instructions of each over N, by the rule for counts, also while the total
+//! still looks linear.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use loadline_growth::{
+    CurveEvidence, CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth,
+    judge_curve,
+};
+use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
+
+use crate::baseline_file::{AcceptedSymbol, Baseline, has_expired};
+use crate::catalogue::{self, Known};
+use crate::limits::largest_that_fits;
+use crate::measured::{Measured, MeasuredScenario};
+use crate::profile_file::{SavedProfile, SavedSymbol};
+
+/// The largest N that a growth is foretold for, where nobody names one.
+const FARTHEST_HORIZON: usize = 65_536;
+
+/// Symbols that cost less than this share of a run at the largest N are not looked at: growing with
+/// N² they stay below 20 % up to a hundred times that N.
+const SMALLEST_SHARE: f64 = 0.001;
+
+/// A symbol whose own cost grows beyond linear.
+#[derive(Debug, Clone)]
+pub struct GrowingSymbol {
+    /// The scenario's title.
+    pub scenario: String,
+    /// Where.
+    pub phase: Phase,
+    /// Which, with its cost at the largest N.
+    pub symbol: SavedSymbol,
+    /// Its own cost at each N.
+    pub series: Series,
+    /// The same in words.
+    pub formula: Formula,
+    /// The share of the phase's instructions at the largest N that grows beyond linear by it.
+    pub share: f64,
+    /// What that comes to in loading and unloading together, at the N that matters.
+    pub hidden: HiddenGrowth,
+    /// Whether that is known.
+    pub standing: Standing,
+}
+
+impl GrowingSymbol {
+    /// What is known of it.
+    pub fn cause(&self) -> Option<Known> {
+        catalogue::find(&self.symbol.function, &self.symbol.path)
+    }
+
+    /// Its name with what tells a reader whose it is: the caller that is known as a culprit, or for a
+    /// function of the C library the nearest that is not.
+    pub fn shown(&self) -> String {
+        let SavedSymbol { object, function, path, .. } = &self.symbol;
+        let is_named = catalogue::find(function, &[]).is_some();
+        let caller = path.iter().rev().find(|caller| {
+            let alone = [(*caller).clone()];
+            catalogue::find("", &alone).is_some()
+        });
+        let nearest = || path.iter().rev().find(|caller| caller.contains("wasmtime::"));
+        let caller = caller.or_else(nearest).filter(|_| !is_named);
+        let caller = caller.map(|caller| format!(", called by {caller}"));
+        format!("{function} ({object}{})", caller.unwrap_or_default())
+    }
+}
+
+/// What is to be thought of a symbol's growth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The scenario states it: why, where it is described, and until when it is accepted.
+    Known {
+        /// The mechanism.
+        reason: String,
+        /// Where it is reported.
+        link: String,
+        /// When that ends.
+        until: String,
+    },
+    /// The baseline records it.
+    Accepted,
+    /// Even at the horizon less than 20 % of the cost.
+    Negligible,
+    /// None of these.
+    Regressed,
+}
+
+/// One scenario's costs by symbol, smallest N first.
+pub struct Profiles(pub Vec<(usize, SavedProfile)>);
+
+impl Profiles {
+    /// Reads those of `measured`; `None` where there are too few, or one cannot be read.
+    pub fn of(measured: &MeasuredScenario) -> Option<Profiles> {
+        let read = |(n, path): &(usize, PathBuf)| Some((*n, SavedProfile::read(path).ok()?));
+        let all: Option<Vec<_>> = measured.profiles.iter().map(read).collect();
+        let is_whole = |all: &Vec<(usize, SavedProfile)>| {
+            let sizes: Vec<usize> = all.iter().map(|(n, _)| *n).collect();
+            !sizes.is_empty() && sizes == measured.scenario.callgrind_ladder
+        };
+        all.filter(is_whole).map(Profiles)
+    }
+
+    /// The instructions of a phase at each N; `None` where some N has none.
+    pub fn totals(&self, phase: Phase) -> Option<Series> {
+        self.series(|profile| profile.total(phase))
+    }
+
+    /// A symbol's own cost in a phase at each N. Where a run never came there, it cost nothing.
+    pub fn own(&self, phase: Phase, object: &str, function: &str) -> Option<Series> {
+        self.series(|profile| {
+            profile.phases.get(&phase)?;
+            Some(profile.find(phase, object, function).map_or(0, |symbol| symbol.own))
+        })
+    }
+
+    fn series(&self, cost: impl Fn(&SavedProfile) -> Option<u64>) -> Option<Series> {
+        let sizes = self.0.iter().map(|(n, _)| *n as u64).collect();
+        let cost = |(_, profile): &(usize, SavedProfile)| Some(vec![cost(profile)? as f64]);
+        let costs: Option<Vec<Vec<f64>>> = self.0.iter().map(cost).collect();
+        Some(Series::new(Kind::Count, sizes, costs?).ok()?.exact(true))
+    }
+
+    /// The phases of the largest run.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.0.last().map(|(_, top)| top.phases.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The symbols of `phase` at the largest N, the costliest first.
+    pub fn symbols(&self, phase: Phase) -> &[SavedSymbol] {
+        let top = self.0.last().and_then(|(_, top)| top.phases.get(&phase));
+        top.map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Every growing symbol of a session, the largest growth of each scenario first.
+pub fn growing<'a>(
+    measured: &Measured,
+    baseline_of: impl Fn(&Scenario) -> Option<&'a Baseline>,
+) -> Vec<GrowingSymbol> {
+    let mut all = Vec::new();
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    for one in asked.filter(|m| m.failures.is_empty()) {
+        let Some(profiles) = Profiles::of(one) else { continue };
+        let baseline = baseline_of(&one.scenario);
+        let mut found = of_scenario(&one.scenario, &profiles, &measured.environment, baseline);
+        found.sort_by(|a, b| b.share.total_cmp(&a.share));
+        all.append(&mut found);
+    }
+    all
+}
+
+/// The growing symbols of one scenario.
+pub fn of_scenario(
+    scenario: &Scenario,
+    profiles: &Profiles,
+    environment: &Environment,
+    baseline: Option<&Baseline>,
+) -> Vec<GrowingSymbol> {
+    let horizon = horizon(scenario, environment);
+    let mut found = Vec::new();
+    for phase in profiles.phases() {
+        let Some(total) = profiles.totals(phase) else { continue };
+        // What loading and unloading cost together is what a program pays; other phases are apart.
+        let is_part = matches!(phase, Phase::Load | Phase::Unload);
+        let whole = is_part.then(|| profiles.totals(Phase::Total)).flatten();
+        let Some(whole) = evidence(whole.as_ref().unwrap_or(&total)) else { continue };
+        let of_phase = top(&total);
+        for symbol in profiles.symbols(phase) {
+            let Some(series) = profiles.own(phase, &symbol.object, &symbol.function) else {
+                continue;
+            };
+            if top(&series) < SMALLEST_SHARE * of_phase || !rises(&series) {
+                continue;
+            }
+            let curve = judge_curve(&series, &CurveOptions::default());
+            let is_sure = curve.verdict == CurveVerdict::Superlinear && !curve.needs_confirmation();
+            let (Some(part), Some(formula)) = (&curve.evidence, Formula::of(&series)) else {
+                continue;
+            };
+            if !is_sure {
+                continue;
+            }
+            let hidden = hidden_growth(&part.fit, &whole.fit, horizon as u64);
+            let name = SeriesName::new(phase, Metric::CallgrindInstructions);
+            let known = scenario.known(name, &environment.unwinder_family);
+            let known = known.filter(|known| !has_expired(&known.until, environment));
+            let accepted = baseline.and_then(|b| b.symbol(phase, &symbol.object, &symbol.function));
+            found.push(GrowingSymbol {
+                scenario: scenario.title(),
+                phase,
+                symbol: symbol.clone(),
+                formula,
+                share: part.share * top(&series) / of_phase.max(1.0),
+                standing: standing(&series, &hidden, known, accepted),
+                hidden,
+                series,
+            });
+        }
+    }
+    found
+}
+
+fn standing(
+    series: &Series,
+    hidden: &HiddenGrowth,
+    known: Option<&KnownGrowth>,
+    accepted: Option<&AcceptedSymbol>,
+) -> Standing {
+    let is_recorded = accepted.is_some_and(|accepted| !accepted.is_exceeded_by(series));
+    match known {
+        Some(KnownGrowth { reason, link, until, .. }) => {
+            let (reason, link, until) = (reason.clone(), link.clone(), until.clone());
+            Standing::Known { reason, link, until }
+        }
+        None if is_recorded => Standing::Accepted,
+        None if !hidden.matters() => Standing::Negligible,
+        None => Standing::Regressed,
+    }
+}
+
+/// The N that matters: the largest this machine could hold, or 65,536.
+pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
+    let fits = match &scenario.subject {
+        Subject::Modules(modules) => largest_that_fits(modules, environment).0,
+        Subject::Command(_) | Subject::Planted(_) => usize::MAX,
+    };
+    let top = scenario.ladder.last().copied().unwrap_or(0);
+    scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
+}
+
+fn evidence(series: &Series) -> Option<CurveEvidence> {
+    judge_curve(series, &CurveOptions::default()).evidence
+}
+
+fn top(series: &Series) -> f64 {
+    series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0)
+}
+
+/// Whether the cost an item rises at all over the upper half of the sizes; most do not, and need no
+/// fit.
+fn rises(series: &Series) -> bool {
+    let per_item: Vec<f64> = series
+        .sizes()
+        .iter()
+        .zip(series.costs())
+        .map(|(n, costs)| costs.first().copied().unwrap_or(0.0) / *n as f64)
+        .collect();
+    let (middle, last) = (per_item[per_item.len() / 2], per_item[per_item.len() - 1]);
+    last > 1.02 * middle
+}
+
+/// The symbols to name, at most `most` of each scenario and phase: those whose cause is known come
+/// first, then those that grow most.
+pub fn named(all: &[GrowingSymbol], most: usize) -> Vec<&GrowingSymbol> {
+    let places: BTreeSet<(String, Phase)> =
+        all.iter().map(|one| (one.scenario.clone(), one.phase)).collect();
+    let of_place = |(scenario, phase): &(String, Phase)| {
+        let own = all.iter().filter(move |one| one.scenario == *scenario && one.phase == *phase);
+        let mut own: Vec<&GrowingSymbol> = own.collect();
+        own.sort_by_key(|one| one.cause().is_none());
+        own.truncate(most);
+        own
+    };
+    places.iter().flat_map(of_place).collect()
+}
