@@ -107,7 +107,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> anyhow::Result<()> {
         let text = format!("nothing was calibrated: {title}: {failure}");
         return Err(ended(Exit::CouldNotMeasure, text));
     }
-    if judgement::teeth(measured).iter().any(|teeth| teeth.sight == Sight::Blind) {
+    if judgement::teeth(measured, None).iter().any(|teeth| teeth.sight == Sight::Blind) {
         let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
         return Err(ended(Exit::Blind, text));
     }

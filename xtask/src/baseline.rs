@@ -103,8 +103,9 @@ fn design(
 }
 
 fn refuse_a_blind_session(measured: &Measured) -> anyhow::Result<()> {
-    let is_blind =
-        judgement::teeth(measured).iter().any(|teeth| teeth.sight == loadline_growth::Sight::Blind);
+    let is_blind = judgement::teeth(measured, None)
+        .iter()
+        .any(|teeth| teeth.sight == loadline_growth::Sight::Blind);
     if is_blind {
         let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
         return Err(ended(Exit::Blind, text));

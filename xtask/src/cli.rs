@@ -25,6 +25,8 @@ pub enum Verb {
     Baseline(Baseline),
     /// Measure the code against itself, and store how much costs jitter on this machine
     Calibrate(Calibrate),
+    /// Show where the cost of a scenario goes, what of it grows, and what to do
+    Explain(Explain),
     /// Judge a saved session again, without measuring
     Report(Report),
     /// Judge the parts of a divided session as one
@@ -220,6 +222,16 @@ pub struct Baseline {
     /// Why the baseline is written; stands in the file for those who review it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// Explain a saved session, without measuring
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["set", "unwinder", "seed", "processors"])]
+    pub session: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

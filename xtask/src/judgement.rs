@@ -584,8 +584,9 @@ pub mod planted {
     pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
 }
 
-/// What the session saw of the growth planted in it; one answer a series that was counted.
-pub fn teeth(measured: &Measured) -> Vec<Teeth> {
+/// What the session saw of the growth planted in it; one answer a series that was counted. `tau` is
+/// the floor that times are judged with.
+pub fn teeth(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
     let find = |scenario: &str, name: SeriesName| {
         let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;
         subject(found, name).ok()
@@ -596,7 +597,7 @@ pub fn teeth(measured: &Measured) -> Vec<Teeth> {
     let again = find(planted::CPU_LINEAR_AGAIN, clock);
     let quadratic = find(planted::CPU_QUADRATIC, clock);
     if let (Some(linear), Some(again), Some(quadratic)) = (linear, again, quadratic) {
-        let options = PairOptions { looks: LOOKS, ..PairOptions::default() };
+        let options = PairOptions { looks: LOOKS, tau };
         let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
         let linear = judge_pair(&again, &linear, &options).verdict;
         let sight = sight_of_pairs(quadratic, linear);

@@ -10,6 +10,7 @@ mod catalogue;
 mod check;
 mod cli;
 mod exit;
+mod explain;
 mod interrupt;
 mod judge;
 mod judgement;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Regress(arguments) => regress::run(arguments),
         Verb::Baseline(arguments) => baseline::run(arguments),
         Verb::Calibrate(arguments) => aa::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
         Verb::Report(arguments) => regress::again(arguments),
         Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),

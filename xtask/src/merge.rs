@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use loadline_growth::Sight;
+use loadline_growth::{Kind, Sight};
 use loadline_scenario::{Scenario, Subject};
 
 use crate::cli;
 use crate::exit::{Exit, ended};
-use crate::judgement::{self, Judged, Teeth, control_title};
+use crate::judgement::{self, BaselineSource, Judged, Teeth, control_title};
 use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
@@ -43,7 +43,11 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     let order = order(&first.part, &scenarios);
     rows.sort_by_key(|row: &Judged| order.iter().position(|title| *title == row.scenario));
     let report = Report {
-        teeth: together(measured.iter().flat_map(judgement::teeth)),
+        teeth: together(
+            measured
+                .iter()
+                .flat_map(|m| judgement::teeth(m, baselines.tau(Kind::Time, &m.environment))),
+        ),
         rows,
         symbols: measured.iter().flat_map(|m| growing_symbols(m, &baselines)).collect(),
         failures: measured.iter().flat_map(failures).collect(),

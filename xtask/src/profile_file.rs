@@ -1,7 +1,7 @@
 //! What is kept of a run under callgrind: the cost of each symbol in each phase, one JSON file a run
 //! in the session's folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,9 @@ pub struct SavedSymbol {
     /// Who calls it, from the root down; kept of the costliest alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
+    /// What its callers' calls cost, by the caller; kept of the costliest alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callers: BTreeMap<String, u64>,
 }
 
 impl SavedProfile {
@@ -96,6 +99,11 @@ pub fn folder(session: &Path) -> PathBuf {
 
 fn symbols(profile: &Profile) -> Vec<SavedSymbol> {
     let costs = profile.costs(0);
+    let mut callers: HashMap<&Symbol, BTreeMap<String, u64>> = HashMap::new();
+    for call in profile.calls(0) {
+        let of_callee = callers.entry(call.callee).or_default();
+        *of_callee.entry(call.caller.function.clone()).or_default() += call.cost;
+    }
     let symbol = |(place, cost): (usize, loadline_callgrind::Cost<'_>)| {
         let path = || -> Vec<String> {
             let callers = profile.path_to(cost.symbol, 0);
@@ -109,6 +117,10 @@ fn symbols(profile: &Profile) -> Vec<SavedSymbol> {
             inclusive: cost.inclusive,
             calls: cost.calls,
             path: if place < WITH_PATH { path() } else { Vec::new() },
+            callers: match callers.get(cost.symbol) {
+                Some(callers) if place < WITH_PATH => callers.clone(),
+                _ => BTreeMap::new(),
+            },
         }
     };
     costs.into_iter().filter(|cost| cost.own > 0).enumerate().map(symbol).collect()

@@ -168,7 +168,7 @@ pub fn say(
 /// What `measured` amounts to.
 pub fn report(measured: &Measured, baselines: &Committed) -> Report {
     Report {
-        teeth: judgement::teeth(measured),
+        teeth: judgement::teeth(measured, baselines.tau(Kind::Time, &measured.environment)),
         rows: judgement::judge(measured, baselines),
         symbols: growing_symbols(measured, baselines),
         failures: failures(measured),

@@ -287,7 +287,7 @@ fn next_after_part(shard: Shard) -> String {
 }
 
 /// The metrics that nothing here can count: said once, each reason with what to do.
-fn absent_lines(measured: &Measured) -> Vec<String> {
+pub fn absent_lines(measured: &Measured) -> Vec<String> {
     let wanted = |metric| measured.scenarios.iter().any(|m| m.scenario.metrics().contains(&metric));
     let mut reasons: Vec<(Absence, Vec<String>)> = Vec::new();
     for absent in measured.absent.iter().filter(|absent| wanted(absent.metric)) {

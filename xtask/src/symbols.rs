@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use loadline_growth::{
-    CurveEvidence, CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth,
-    judge_curve,
+    CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth, judge_curve,
 };
 use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
 
@@ -40,6 +39,9 @@ pub struct GrowingSymbol {
     pub share: f64,
     /// What that comes to in loading and unloading together, at the N that matters.
     pub hidden: HiddenGrowth,
+    /// The caller whose calls grow most, where callers were kept; of a function that many call, the
+    /// costliest caller need not be the one.
+    pub grows_for: Option<String>,
     /// Whether that is known.
     pub standing: Standing,
 }
@@ -47,23 +49,37 @@ pub struct GrowingSymbol {
 impl GrowingSymbol {
     /// What is known of it.
     pub fn cause(&self) -> Option<Known> {
-        catalogue::find(&self.symbol.function, &self.symbol.path)
+        let by_caller = || catalogue::find("", self.grows_for.as_slice());
+        let by_name = catalogue::find(&self.symbol.function, &[]);
+        by_name.or_else(by_caller).or_else(|| catalogue::find("", self.path_of_growth()))
     }
 
-    /// Its name with what tells a reader whose it is: the caller that is known as a culprit, or for a
-    /// function of the C library the nearest that is not.
-    pub fn shown(&self) -> String {
-        let SavedSymbol { object, function, path, .. } = &self.symbol;
-        let is_named = catalogue::find(function, &[]).is_some();
-        let caller = path.iter().rev().find(|caller| {
-            let alone = [(*caller).clone()];
-            catalogue::find("", &alone).is_some()
-        });
-        let nearest = || path.iter().rev().find(|caller| caller.contains("wasmtime::"));
-        let caller = caller.or_else(nearest).filter(|_| !is_named);
-        let caller = caller.map(|caller| format!(", called by {caller}"));
-        format!("{function} ({object}{})", caller.unwrap_or_default())
+    /// The way to it, where that is the way its growth comes by.
+    pub fn path_of_growth(&self) -> &[String] {
+        let path = self.symbol.path.as_slice();
+        if path.last() == self.grows_for.as_ref() { path } else { &[] }
     }
+
+    /// Its name with what tells a reader whose it is: the caller that its growth comes by.
+    pub fn shown(&self) -> String {
+        let SavedSymbol { object, function, .. } = &self.symbol;
+        let is_named = catalogue::find(function, &[]).is_some();
+        let caller = self.grows_for.as_ref().filter(|_| !is_named);
+        let caller = caller.map(|caller| format!(", called by {}", shortened(caller)));
+        format!("{} ({object}{})", shortened(function), caller.unwrap_or_default())
+    }
+}
+
+/// A name that fits a line: what stands between its first and its last part is left out.
+pub fn shortened(name: &str) -> String {
+    const LONGEST: usize = 72;
+    let n_characters = name.chars().count();
+    if n_characters <= LONGEST {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(LONGEST / 3).collect();
+    let end: String = name.chars().skip(n_characters - (LONGEST - LONGEST / 3 - 1)).collect();
+    format!("{start}…{end}")
 }
 
 /// What is to be thought of a symbol's growth.
@@ -112,6 +128,20 @@ impl Profiles {
             profile.phases.get(&phase)?;
             Some(profile.find(phase, object, function).map_or(0, |symbol| symbol.own))
         })
+    }
+
+    /// The caller whose calls of `symbol` grow most with N².
+    fn grows_for(&self, phase: Phase, symbol: &SavedSymbol) -> Option<String> {
+        let growth = |caller: &String| -> Option<f64> {
+            let series = self.series(|profile| {
+                let symbol = profile.find(phase, &symbol.object, &symbol.function);
+                Some(symbol.and_then(|s| s.callers.get(caller).copied()).unwrap_or(0))
+            })?;
+            Some(Formula::of(&series)?.per_pair)
+        };
+        let grown = symbol.callers.keys().filter_map(|caller| Some((growth(caller)?, caller)));
+        let most = grown.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        Some(most.1.clone())
     }
 
     fn series(&self, cost: impl Fn(&SavedProfile) -> Option<u64>) -> Option<Series> {
@@ -164,7 +194,9 @@ pub fn of_scenario(
         // What loading and unloading cost together is what a program pays; other phases are apart.
         let is_part = matches!(phase, Phase::Load | Phase::Unload);
         let whole = is_part.then(|| profiles.totals(Phase::Total)).flatten();
-        let Some(whole) = evidence(whole.as_ref().unwrap_or(&total)) else { continue };
+        let whole = judge_curve(whole.as_ref().unwrap_or(&total), &CurveOptions::default());
+        let whole_grows = whole.verdict == CurveVerdict::Superlinear;
+        let Some(whole) = whole.evidence else { continue };
         let of_phase = top(&total);
         for symbol in profiles.symbols(phase) {
             let Some(series) = profiles.own(phase, &symbol.object, &symbol.function) else {
@@ -181,7 +213,7 @@ pub fn of_scenario(
             if !is_sure {
                 continue;
             }
-            let hidden = hidden_growth(&part.fit, &whole.fit, horizon as u64);
+            let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, horizon as u64);
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
             let known = scenario.known(name, &environment.unwinder_family);
             let known = known.filter(|known| !has_expired(&known.until, environment));
@@ -195,6 +227,7 @@ pub fn of_scenario(
                 standing: standing(&series, &hidden, known, accepted),
                 hidden,
                 series,
+                grows_for: profiles.grows_for(phase, symbol),
             });
         }
     }
@@ -227,10 +260,6 @@ pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
     };
     let top = scenario.ladder.last().copied().unwrap_or(0);
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
-}
-
-fn evidence(series: &Series) -> Option<CurveEvidence> {
-    judge_curve(series, &CurveOptions::default()).evidence
 }
 
 fn top(series: &Series) -> f64 {

@@ -29,13 +29,23 @@ impl HiddenGrowth {
 ///
 /// Meant for a part whose own curve was found [superlinear](crate::CurveVerdict::Superlinear), in
 /// the total's unit. Only its superlinear terms count as growth: a part that is large and linear
-/// hides nothing. The total is taken to be at least the part, since a fit of the total may have
-/// missed what the fit of the part shows.
+/// hides nothing. The same terms of the total count only where `total_is_superlinear` by its own
+/// curve: a little of N³ that noise put into its fit would outgrow everything at the horizon. Else
+/// the total grows by what the part does. It is taken to be at least the part in any case, since a
+/// fit of the total may have missed what the fit of the part shows.
 #[must_use]
-pub fn hidden_growth(part: &CurveFit, total: &CurveFit, horizon: u64) -> HiddenGrowth {
+pub fn hidden_growth(
+    part: &CurveFit,
+    total: &CurveFit,
+    total_is_superlinear: bool,
+    horizon: u64,
+) -> HiddenGrowth {
     let at = |size: u64| {
         let parts = part.parts_at(size);
-        let whole = total.cost_at(size).max(parts.total());
+        let of_total = total.parts_at(size);
+        let allowed = (of_total.total() - of_total.superlinear).max(0.0);
+        let shown = if total_is_superlinear { of_total.superlinear } else { 0.0 };
+        let whole = (allowed + shown.max(parts.superlinear)).max(parts.total());
         let share = if whole > 0.0 && whole.is_finite() { parts.superlinear / whole } else { 0.0 };
         HiddenGrowth {
             horizon: size,

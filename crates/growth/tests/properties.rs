@@ -154,7 +154,7 @@ proptest! {
                 prop_assert!((0.0..=1.0).contains(&evidence.p), "p = {}", evidence.p);
                 prop_assert!(evidence.nu > 0.0 && evidence.phi >= 1.0);
                 prop_assert!(!evidence.fit.cost_at(u64::MAX).is_nan());
-                prop_assert!(!hidden_growth(&evidence.fit, &evidence.fit, 1 << 40).share.is_nan());
+                prop_assert!(!hidden_growth(&evidence.fit, &evidence.fit, true, 1 << 40).share.is_nan());
             }
         }
         let same_sizes = mapped(&new, |row| row.iter().map(|y| (y * 0.5).max(1e-3)).collect());

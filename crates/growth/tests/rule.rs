@@ -331,16 +331,16 @@ fn small_growth_is_followed_to_the_horizon() {
     let symbol = exact(sizes.clone(), |n| 4.0 * n * n + 33.0 * n);
     assert_eq!(curve(&symbol).verdict, CurveVerdict::Superlinear);
     let total = fit(exact(sizes, |n| 104_000.0 * n + 4.0 * n * n));
-    let growth = hidden_growth(&fit(symbol.clone()), &total, 65_536);
+    let growth = hidden_growth(&fit(symbol.clone()), &total, false, 65_536);
     assert!(growth.matters());
     // 4n²/(104,000n + 4n²) = 20 % at n = 6,500; the total's own fit barely sees the 4n².
     let visible = growth.visible_from.unwrap() as f64;
     assert!((4_000.0..7_500.0).contains(&visible), "{visible}");
     assert!((growth.superlinear_cost / (4.0 * 65_536.0_f64.powi(2)) - 1.0).abs() < 0.02);
-    assert_eq!(hidden_growth(&fit(symbol), &total, 512).visible_from, None);
+    assert_eq!(hidden_growth(&fit(symbol), &total, false, 512).visible_from, None);
     // What is large and linear in a symbol is not growth: 20 % of this is 0.01n² from n = 2,500 on.
     let whole = fit(exact(doubling(16, 9), |n| 100.0 * n + 0.01 * n * n));
-    let growth = hidden_growth(&whole, &whole, 10_000);
+    let growth = hidden_growth(&whole, &whole, true, 10_000);
     assert!((growth.share - 0.5).abs() < 0.01, "{growth:?}");
     assert!(growth.visible_from.unwrap().abs_diff(2500) < 100, "{growth:?}");
 }
