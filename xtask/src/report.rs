@@ -443,6 +443,11 @@ fn evidence(
             ));
         }
     }
+    if verdict == Verdict::Regressed
+        && let Some(sentence) = next_module(costs, other_costs, unit)
+    {
+        sentences.push(sentence);
+    }
     if let Some(curve) = &judgement.curve.evidence
         && curve.share >= loadline_growth::MIN_SHARE
         && let Some(crossover) = curve.crossover
@@ -465,6 +470,23 @@ fn evidence(
         sentences.extend(judgement.remedy.map(|remedy| format!("what would settle it: {remedy}")));
     }
     sentences
+}
+
+/// What one more module costs at the top, and what it costs on the other side, or where that is not
+/// known at the bottom.
+fn next_module(costs: &[(u64, f64)], other_costs: &[(u64, f64)], unit: &str) -> Option<String> {
+    let between = |costs: &[(u64, f64)], place: usize| -> Option<f64> {
+        let [(n, cost), (more, dearer)] = costs.get(place..place + 2)? else { return None };
+        Some((dearer - cost).max(0.0) / (more - n) as f64)
+    };
+    let top = costs.last()?.0;
+    let now = between(costs, costs.len().checked_sub(2)?)?;
+    let (instead, from) = match other_costs.len().checked_sub(2) {
+        Some(place) => (between(other_costs, place)?, String::new()),
+        None => (between(costs, 0)?, format!(" at N = {}", costs[0].0)),
+    };
+    let (now, instead) = (amount(now, unit), amount(instead, unit));
+    Some(format!("the next module at N = {top} costs {now} instead of {instead}{from}"))
 }
 
 /// The cost at every N beside that of the other side, one line a side.
