@@ -94,7 +94,8 @@ impl Bench<'_> {
             }
             failure => stop(failure, "describe this machine"),
         })?;
-        let environment = environment.context("the runner did not describe this machine")?;
+        let mut environment = environment.context("the runner did not describe this machine")?;
+        environment.valgrind = runner.valgrind_version();
         runner.check_preload(&environment)?;
         absent.extend(unknown_metrics);
         if !runner.has_valgrind() {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use loadline_callgrind::{Invocation, find_valgrind};
+use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
 use loadline_scenario::{Absence, Environment, Message, Request};
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
@@ -29,7 +29,7 @@ pub struct Runner {
     program: PathBuf,
     preload: Option<PathBuf>,
     processors: Vec<usize>,
-    valgrind: Option<PathBuf>,
+    valgrind: Option<(PathBuf, Version)>,
     interrupt: Interrupt,
 }
 
@@ -138,7 +138,7 @@ impl Runner {
             program,
             preload: preload(&surroundings.unwinder)?,
             processors: surroundings.processors.clone(),
-            valgrind: std::env::var_os("PATH").and_then(|path| find_valgrind(&path)),
+            valgrind: usable_valgrind(),
             interrupt: interrupt.clone(),
         })
     }
@@ -146,6 +146,12 @@ impl Runner {
     /// Whether runs can be carried out under callgrind.
     pub fn has_valgrind(&self) -> bool {
         self.valgrind.is_some()
+    }
+
+    /// The version of the valgrind that runs are carried out under, or `none`.
+    pub fn valgrind_version(&self) -> String {
+        let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());
+        version.unwrap_or_else(|| "none".to_owned())
     }
 
     /// The processors that its processes are to stay on; all if empty.
@@ -205,7 +211,7 @@ impl Runner {
         timeout: Duration,
         receive: impl FnMut(Message),
     ) -> Result<(), RunFailure> {
-        let Some(valgrind) = &self.valgrind else {
+        let Some((valgrind, _)) = &self.valgrind else {
             return Err(RunFailure::Refused(Absence::NoValgrind.to_string()));
         };
         let invocation = Invocation { runner: self.program.clone(), folder: folder.to_owned() };
@@ -278,6 +284,14 @@ impl Runner {
         std::thread::spawn(move || stdin.write_all(&request));
         Ok(child)
     }
+}
+
+/// The valgrind in the search path, where it is not too old.
+fn usable_valgrind() -> Option<(PathBuf, Version)> {
+    let program = find_valgrind(&std::env::var_os("PATH")?)?;
+    let said = Command::new(&program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let version = Version::parse(&String::from_utf8_lossy(&said.stdout))?;
+    (version >= OLDEST_VALGRIND).then_some((program, version))
 }
 
 /// Builds the runner of `workspace`, in Cargo's folder `target` or its own one; the program's path.

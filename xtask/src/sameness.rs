@@ -21,7 +21,7 @@ const GROWTH: [Field; 8] = [
 
 /// What also decides the level of a cost: within one series all of it must be the same. Limits and
 /// free memory are missing: they decide which rungs are measured, and that was decided before.
-const LEVEL: [Field; 13] = [
+const LEVEL: [Field; 14] = [
     ("the instruction set", |e| &e.isa),
     ("the instruction set's flags", |e| &e.isa_flags),
     ("the unwinder's file", |e| &e.unwinder_path),
@@ -33,6 +33,7 @@ const LEVEL: [Field; 13] = [
     ("which of them", |e| &e.affinity),
     ("the allocator's settings", |e| &e.allocator),
     ("what the process was started with", |e| &e.started_with),
+    ("valgrind", |e| &e.valgrind),
     ("kernel.perf_event_paranoid", |e| &e.perf_event_paranoid),
     ("address randomisation", |e| &e.address_randomisation),
 ];

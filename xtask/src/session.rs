@@ -464,7 +464,7 @@ ladder = [64, 128, 256, 512, 1024]
     /// A machine whose every field reads `?`.
     pub fn environment() -> Environment {
         let fields = "loadline wasmtime wasmtime_features cranelift isa isa_flags build \
-            unwinder_family unwinder_version unwinder_path libc kernel arch cpu caches processors affinity allocator started_with \
+            unwinder_family unwinder_version unwinder_path libc kernel arch cpu caches processors affinity allocator started_with valgrind \
             perf_event_paranoid address_randomisation max_map_count descriptor_limit memory_bytes";
         let fields = fields.split_whitespace().map(|name| (name.to_owned(), "?".into()));
         serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap()

@@ -41,6 +41,8 @@ pub fn describe() -> Environment {
         affinity: status_row("Cpus_allowed_list"),
         allocator: allocator(),
         started_with: started_with(),
+        // Whoever starts this program knows by which one.
+        valgrind: missing("not for the runner to say"),
         perf_event_paranoid: sysctl("kernel/perf_event_paranoid"),
         address_randomisation: address_randomisation(),
         max_map_count: sysctl("vm/max_map_count"),

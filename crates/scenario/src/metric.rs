@@ -485,7 +485,7 @@ impl fmt::Display for Absence {
             Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
             Absence::NotMeasured => f.write_str("the phase did not occur"),
             Absence::UnknownToBuild => f.write_str("not known to the sources of that build"),
-            Absence::NoValgrind => f.write_str("there is no valgrind in PATH"),
+            Absence::NoValgrind => f.write_str("there is no valgrind 3.19 or newer in PATH"),
             Absence::SystemCallsNotFollowed(errno) => {
                 let reason = match errno {
                     1 => "forbidden: EPERM".to_owned(),

@@ -235,6 +235,8 @@ pub struct Environment {
     pub allocator: String,
     /// The arguments and the names of the environment variables the process was started with.
     pub started_with: String,
+    /// The valgrind that counts instructions, or `none`.
+    pub valgrind: String,
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: String,
     /// `on` or `off`.

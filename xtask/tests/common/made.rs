@@ -217,6 +217,7 @@ pub fn environment() -> Environment {
         processors: text("2"),
         affinity: text("0-1"),
         allocator: text("glibc.malloc.mxfast=0"),
+        valgrind: text("3.19.0"),
         started_with: text("arguments: loadline-runner; environment: GLIBC_TUNABLES"),
         perf_event_paranoid: text("2"),
         address_randomisation: text("off"),
