@@ -8,13 +8,13 @@ use loadline_growth::{Kind, Series, Sight, Tau, Verdict, calibrate};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::baseline_file::series;
+use crate::bench::Bench;
 use crate::calibration_file::{Calibration, Calibrations};
 use crate::cli::{self, Regress, Selection};
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, Outcome};
 use crate::lock::MachineLock;
-use crate::measure::Bench;
 use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 use crate::out;
 use crate::project::Project;

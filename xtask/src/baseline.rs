@@ -13,12 +13,12 @@ use loadline_scenario::{Environment, KnownGrowth, MetricKind, Scenario, SeriesNa
 use crate::baseline_file::{
     Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
 };
+use crate::bench::Bench;
 use crate::cli;
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement;
 use crate::lock::MachineLock;
-use crate::measure::Bench;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::out;
 use crate::pilot::{self, Floor, Sizes};

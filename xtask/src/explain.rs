@@ -10,11 +10,11 @@ use loadline_scenario::{
 };
 
 use crate::baseline_file::series;
+use crate::bench::Bench;
 use crate::cli;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
-use crate::measure::Bench;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::out;
 use crate::project::Project;

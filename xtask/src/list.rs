@@ -3,10 +3,10 @@
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::baseline_file::{Baselines, Key};
+use crate::bench::Bench;
 use crate::cli::List;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
-use crate::measure::Bench;
 use crate::out;
 use crate::project::Project;
 use crate::report::environment_line;

@@ -5,6 +5,7 @@ mod adaptive;
 mod against;
 mod baseline;
 mod baseline_file;
+mod bench;
 mod calibration_file;
 mod catalogue;
 mod check;

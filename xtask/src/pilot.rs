@@ -8,10 +8,10 @@ use anyhow::Context;
 use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
 use loadline_scenario::{Environment, Means, Metric, Phase, Run, Sample, Scenario, SeriesName};
 
+use crate::bench::Bench;
 use crate::exit::{Exit, ended};
 use crate::judgement::planted;
 use crate::limits::why_not;
-use crate::measure::Bench;
 use crate::report::amount;
 use crate::selection::tooth;
 use crate::session::{Outcome, Side};

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Context;
 use loadline_scenario::{Absent, Environment};
 
+use crate::bench::Bench;
 use crate::cli::Regress;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
-use crate::measure::Bench;
 use crate::project::Project;
 use crate::regress::{Committed, carry_out};
 use crate::runner::Runner;

@@ -1,0 +1,326 @@
+//! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
+//! one run in a fresh process.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use loadline_scenario::{
+    Absence, Absent, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random, Reading,
+    Request, Run, Sample, Scenario, Scope, Subject,
+};
+
+use crate::against::Before;
+use crate::exit::{Exit, ended};
+use crate::limits::leave_out_what_does_not_fit;
+use crate::measure::Measurement;
+use crate::profile_file::SavedProfile;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::proof::{check_marks, check_proof};
+use crate::runner::{RunFailure, Runner};
+use crate::session::{Against, Asked, Header, Outcome, Planned, RunRecord, Session, Side};
+
+/// How long describing the machine may take.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long the compiling of one corpus may take.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What sessions are measured with.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// Where everything lies.
+    pub project: &'a Project,
+    /// The program that is started.
+    pub runner: &'a Runner,
+    /// The other build, which is measured in turn with it.
+    pub before: Option<&'a Before>,
+}
+
+impl Bench<'_> {
+    /// Describes the machine, counters included.
+    ///
+    /// # Errors
+    /// When the runner cannot say it.
+    pub fn describe(&self) -> anyhow::Result<(Environment, Vec<Absent>)> {
+        self.describe_by(self.runner)
+    }
+
+    /// The other build, described by itself.
+    fn describe_before(&self) -> anyhow::Result<Option<Against>> {
+        let Some(before) = self.before else { return Ok(None) };
+        let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
+            let name = &before.name;
+            format!("the runner of {name} (too far back to understand this version's requests?)")
+        })?;
+        let Before { name, argument, .. } = before;
+        let (name, argument) = (name.clone(), argument.clone());
+        Ok(Some(Against { name, argument, environment, absent }))
+    }
+
+    fn describe_by(&self, runner: &Runner) -> anyhow::Result<(Environment, Vec<Absent>)> {
+        let mut environment = None;
+        let mut absent = Vec::new();
+        let mut unknown_metrics = Vec::new();
+        let mut metrics = Metric::ALL.to_vec();
+        let answer = loop {
+            let processors = runner.processors().to_vec();
+            let request = Request::Describe { metrics: metrics.clone(), processors };
+            let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
+                Message::Environment(said) => environment = Some(*said),
+                Message::Absent(said) => absent.push(said),
+                _ => {}
+            });
+            // A runner of older sources refuses a request that names a metric it does not know.
+            let unknown = |metric: &Metric| match &answer {
+                Err(RunFailure::Refused(error)) => error.contains(&format!("variant `{metric}`")),
+                _ => false,
+            };
+            match metrics.iter().position(unknown) {
+                Some(place) => {
+                    let metric = metrics.remove(place);
+                    unknown_metrics.push(Absent { metric, absence: Absence::UnknownToBuild });
+                }
+                None => break answer,
+            }
+        };
+        answer.map_err(|failure| match failure {
+            RunFailure::Refused(error) if error.starts_with("cannot stay on") => {
+                ended(Exit::Usage, format!("cannot use --processors: {error}"))
+            }
+            failure => stop(failure, "describe this machine"),
+        })?;
+        let mut environment = environment.context("the runner did not describe this machine")?;
+        environment.valgrind = runner.valgrind_version();
+        runner.check_preload(&environment)?;
+        absent.extend(unknown_metrics);
+        if !runner.has_valgrind() {
+            let metric = Metric::CallgrindInstructions;
+            absent.push(Absent { metric, absence: Absence::NoValgrind });
+        }
+        Ok((environment, absent))
+    }
+
+    /// Begins a session over `scenarios`: leaves out what does not fit this machine, makes the
+    /// session's folder, and compiles what is to be loaded. It can be taken up if `asked` is given.
+    ///
+    /// # Errors
+    /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
+    pub fn begin(
+        &self,
+        mut scenarios: Vec<Scenario>,
+        environment: &Environment,
+        absent: &[Absent],
+        seed: u64,
+        asked: Option<Asked>,
+    ) -> anyhow::Result<Measurement<'_>> {
+        let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
+        let planned = scenarios.iter().map(Planned::of).collect();
+        let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
+        header.left_out = left_out;
+        header.asked = asked;
+        header.runner = Some(self.runner.digest()?);
+        header.against = self.describe_before()?;
+        let session = Session::create(&self.project.sessions(), &header)?;
+        self.prepare_all(&scenarios, header.against.as_ref())?;
+        Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
+    }
+
+    /// Goes on with a session that was ended. Failed runs are carried out anew.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn take_up(
+        &self,
+        session: Session,
+        header: Header,
+        scenarios: Vec<Scenario>,
+        records: Vec<RunRecord>,
+    ) -> anyhow::Result<Measurement<'_>> {
+        self.prepare_all(&scenarios, None)?;
+        let finished = records.into_iter().filter(|record| !record.has_failed()).collect();
+        Ok(Measurement::new(self, header, scenarios, session, finished))
+    }
+
+    /// Compiles what the scenarios load, for every build that is measured.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_all(
+        &self,
+        scenarios: &[Scenario],
+        against: Option<&Against>,
+    ) -> anyhow::Result<()> {
+        self.prepare(self.runner, scenarios, self.runner.has_valgrind())?;
+        let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
+        let of = || format!("the runner of {}", before.name);
+        let is_unknown = |a: &Absent| a.metric == Metric::CallgrindInstructions;
+        let is_profiled = !against.absent.iter().any(is_unknown);
+        self.prepare(&before.runner, scenarios, is_profiled).with_context(of)
+    }
+
+    /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
+    /// processor is another, apart.
+    fn prepare(
+        &self,
+        runner: &Runner,
+        scenarios: &[Scenario],
+        is_profiled: bool,
+    ) -> anyhow::Result<()> {
+        let mut wanted: Vec<Prepare> = Vec::new();
+        for scenario in scenarios {
+            let Subject::Modules(subject) = &scenario.subject else { continue };
+            let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
+            let apart = is_wanted.then_some(Means::Callgrind);
+            for means in [Some(Means::Clock), apart].into_iter().flatten() {
+                let modules = scenario.ladder_by(means).last().copied().unwrap_or(0);
+                let same = |p: &&mut Prepare| {
+                    p.corpus == subject.corpus && p.tables == subject.tables && p.means == means
+                };
+                match wanted.iter_mut().find(same) {
+                    Some(prepare) => prepare.modules = prepare.modules.max(modules),
+                    None => wanted.push(Prepare {
+                        corpus: subject.corpus.clone(),
+                        tables: subject.tables,
+                        modules,
+                        cache: self.project.corpora(),
+                        means,
+                    }),
+                }
+            }
+        }
+        let total = wanted.iter().map(|prepare| prepare.modules as u64).sum();
+        let progress = Progress::new("compiling artifacts", total);
+        for prepare in wanted {
+            let mut ready = 0;
+            let request = Request::Prepare(prepare);
+            let answer = runner.ask(&request, PREPARE_TIMEOUT, |message| {
+                if let Message::Progress { done, .. } = message {
+                    progress.add(done.saturating_sub(ready) as u64, "modules");
+                    // Several threads report, not always in order.
+                    ready = ready.max(done);
+                }
+            });
+            answer.map_err(|failure| stop(failure, "prepare the artifacts"))?;
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// The subject as the runner needs it, which knows neither the project nor the caller's
+    /// environment.
+    fn located(&self, subject: &Subject) -> Subject {
+        let mut subject = subject.clone();
+        if let Subject::Command(command) = &mut subject {
+            command.directory = self.project.root.join(&command.directory);
+            for name in &command.inherit {
+                if let Ok(value) = std::env::var(name) {
+                    command.environment.entry(name.clone()).or_insert(value);
+                }
+            }
+        }
+        subject
+    }
+
+    /// One run, as it ended.
+    ///
+    /// # Errors
+    /// Only when the program is interrupted.
+    pub fn run(
+        &self,
+        scenario: &Scenario,
+        &(ref run, side): &(Run, Side),
+        metrics: &[Metric],
+        seed: u64,
+        environment: &Environment,
+    ) -> anyhow::Result<(RunRecord, Option<SavedProfile>)> {
+        let runner = match (side, self.before) {
+            (Side::Before, Some(before)) => &before.runner,
+            _ => self.runner,
+        };
+        let request = Request::Measure(Measure {
+            subject: self.located(&scenario.subject),
+            modules: run.modules,
+            seed: Random::new(seed ^ run.round as u64).next_u64(),
+            metrics: metrics.to_vec(),
+            cache: self.project.corpora(),
+            means: run.means,
+            processors: self.runner.processors().to_vec(),
+        });
+        let started = Instant::now();
+        let mut proof = None;
+        let mut samples = Vec::new();
+        let receive = |message| match message {
+            Message::Proof(said) => proof = Some(said),
+            Message::Sample(said) => samples.push(said),
+            _ => {}
+        };
+        let (answer, profile) = match run.means {
+            Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
+            Means::Callgrind => profiled(runner, &request, receive),
+        };
+        samples.extend(profile.iter().flat_map(|profile| instructions(profile, run.modules)));
+        let proven = answer.and_then(|()| {
+            let proof =
+                proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
+            check_proof(&proof, &scenario.subject, run.modules, environment)
+                .and_then(|()| check_marks(scenario, run.modules, &samples))
+                .map_err(RunFailure::Unproven)?;
+            Ok(proof)
+        });
+        let outcome = match proven {
+            Ok(proof) => Outcome::Finished { proof, samples },
+            Err(RunFailure::Interrupted) => {
+                return Err(ended(Exit::Interrupted, "interrupted"));
+            }
+            Err(failure) => Outcome::Failed { error: failure.to_string() },
+        };
+        let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
+        let Run { modules, round, means, .. } = *run;
+        let record =
+            RunRecord { scenario, modules, round, side, means, profile: None, outcome, seconds };
+        Ok((record, profile))
+    }
+}
+
+/// How long a run under callgrind may take: fifty times as long as without.
+const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A run under callgrind, and what it cost.
+fn profiled(
+    runner: &Runner,
+    request: &Request,
+    receive: impl FnMut(Message),
+) -> (Result<(), RunFailure>, Option<SavedProfile>) {
+    let refused = |error: String| (Err(RunFailure::Refused(error)), None);
+    let folder = match tempfile::TempDir::with_prefix("loadline-callgrind-") {
+        Ok(folder) => folder,
+        Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
+    };
+    let answer = runner.ask_under_callgrind(folder.path(), request, CALLGRIND_TIMEOUT, receive);
+    if answer.is_err() {
+        return (answer, None);
+    }
+    match loadline_callgrind::profiles(folder.path()) {
+        Ok(profiles) => (Ok(()), Some(SavedProfile::of(&profiles))),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// The instructions of each phase that was profiled, and of loading and unloading together.
+fn instructions(profile: &SavedProfile, modules: usize) -> Vec<Sample> {
+    let phases = profile.phases.keys().copied().chain([Phase::Total]);
+    let sample = |phase| {
+        let reading = Reading::Exact(profile.total(phase)?);
+        let metric = Metric::CallgrindInstructions;
+        Some(Sample { phase, metric, scope: Scope::Process, modules, reading })
+    };
+    phases.filter_map(sample).collect()
+}
+
+fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
+    match failure {
+        RunFailure::Interrupted => ended(Exit::Interrupted, "interrupted"),
+        failure => ended(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
+    }
+}
