@@ -262,6 +262,9 @@ fn symbol_line(growing: &GrowingSymbol) -> Vec<String> {
         Standing::Negligible => {
             format!("below 20 % of load + unload up to N = {}", hidden.horizon)
         }
+        Standing::Doubtful => {
+            format!("bent, and not foretold from; cargo xtask explain {scenario} shows it")
+        }
         Standing::Regressed => "REGRESSED".to_owned(),
     };
     let hidden_until = hidden.visible_from.filter(|n| *n > top);

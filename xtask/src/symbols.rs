@@ -22,6 +22,10 @@ const FARTHEST_HORIZON: usize = 65_536;
 /// N² they stay below 20 % up to a hundred times that N.
 const SMALLEST_SHARE: f64 = 0.001;
 
+/// How far a symbol's costs may lie from a formula that its growth is foretold by. What a program does
+/// for each pair of modules is of that form to a thousandth; what an allocator does is not.
+const LARGEST_MISFIT: f64 = 0.02;
+
 /// A symbol whose own cost grows beyond linear.
 #[derive(Debug, Clone)]
 pub struct GrowingSymbol {
@@ -98,6 +102,8 @@ pub enum Standing {
     Accepted,
     /// Even at the horizon less than 20 % of the cost.
     Negligible,
+    /// It would matter, but its curve is bent rather than of one shape: no ground to foretell from.
+    Doubtful,
     /// None of these.
     Regressed,
 }
@@ -224,7 +230,7 @@ pub fn of_scenario(
                 symbol: symbol.clone(),
                 formula,
                 share: part.share * top(&series) / of_phase.max(1.0),
-                standing: standing(&series, &hidden, known, accepted),
+                standing: standing(&series, &formula, &hidden, known, accepted),
                 hidden,
                 series,
                 grows_for: profiles.grows_for(phase, symbol),
@@ -236,11 +242,15 @@ pub fn of_scenario(
 
 fn standing(
     series: &Series,
+    formula: &Formula,
     hidden: &HiddenGrowth,
     known: Option<&KnownGrowth>,
     accepted: Option<&AcceptedSymbol>,
 ) -> Standing {
-    let is_recorded = accepted.is_some_and(|accepted| !accepted.is_exceeded_by(series));
+    let is_recorded = accepted.is_some();
+    if accepted.is_some_and(|accepted| accepted.is_exceeded_by(series)) && hidden.matters() {
+        return Standing::Regressed;
+    }
     match known {
         Some(KnownGrowth { reason, link, until, .. }) => {
             let (reason, link, until) = (reason.clone(), link.clone(), until.clone());
@@ -248,6 +258,7 @@ fn standing(
         }
         None if is_recorded => Standing::Accepted,
         None if !hidden.matters() => Standing::Negligible,
+        None if formula.misfit > LARGEST_MISFIT => Standing::Doubtful,
         None => Standing::Regressed,
     }
 }
@@ -292,4 +303,82 @@ pub fn named(all: &[GrowingSymbol], most: usize) -> Vec<&GrowingSymbol> {
         own
     };
     places.iter().flat_map(of_place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The profiles of runs in which a search costs as said, and unloading 10,000 a module beside it.
+    fn profiles(search: fn(f64) -> f64) -> Profiles {
+        let symbol = |function: &str, own: f64| SavedSymbol {
+            object: "lib.so".to_owned(),
+            function: function.to_owned(),
+            own: own as u64,
+            inclusive: own as u64,
+            calls: 1,
+            path: Vec::new(),
+            callers: BTreeMap::new(),
+        };
+        let at = |n: usize| {
+            let unload = vec![symbol("rest", 1e4 * n as f64), symbol("search", search(n as f64))];
+            let load = vec![symbol("rest", 1e5 * n as f64)];
+            let phases = BTreeMap::from([(Phase::Load, load), (Phase::Unload, unload)]);
+            (n, SavedProfile { phases })
+        };
+        Profiles((3..=9).map(|k| at(1 << k)).collect())
+    }
+
+    fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
+        let scenario = crate::session::tests::scenario(tables);
+        let environment = crate::session::tests::environment();
+        of_scenario(&scenario, &profiles(search), &environment, None)
+    }
+
+    #[test]
+    fn growth_is_found_while_the_total_is_linear() {
+        let found = found(|n| 4.0 * n * n + 33.0 * n, "keep");
+        let [search] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((search.phase, search.symbol.function.as_str()), (Phase::Unload, "search"));
+        assert_eq!(search.formula.to_string(), "4.00·N² + 33.0·N");
+        assert_eq!(search.standing, Standing::Regressed);
+        // 4·N² is a fifth of 110,000·N + 4·N² at N = 6,875.
+        assert!(search.hidden.visible_from.unwrap().abs_diff(6875) < 300, "{:?}", search.hidden);
+    }
+
+    #[test]
+    fn what_is_linear_or_never_matters_is_not_red() {
+        assert!(found(|n| 900.0 * n, "keep").is_empty());
+        assert!(found(|n| 50.0 * n * (n.log2() - 1.0).max(1.0), "keep").is_empty());
+        for growing in found(|n| 0.02 * n * n + 3.0 * n, "keep") {
+            assert_eq!(growing.standing, Standing::Negligible);
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_accepted_until_it_is_exceeded() {
+        let recorded = profiles(|n| 4.0 * n * n + 33.0 * n).own(Phase::Unload, "lib.so", "search");
+        let accepted = AcceptedSymbol {
+            phase: Phase::Unload,
+            object: "lib.so".to_owned(),
+            function: "search".to_owned(),
+            series: recorded.unwrap(),
+        };
+        let standing = |search: fn(f64) -> f64| {
+            let growing = found(search, "keep").remove(0);
+            super::standing(
+                &growing.series,
+                &growing.formula,
+                &growing.hidden,
+                None,
+                Some(&accepted),
+            )
+        };
+        assert_eq!(standing(|n| 4.0 * n * n + 33.0 * n), Standing::Accepted);
+        assert_eq!(standing(|n| 0.02 * n * n * n + 4.0 * n * n), Standing::Regressed);
+    }
 }
