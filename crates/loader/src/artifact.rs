@@ -14,13 +14,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::Tables;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::contents::{ArtifactKind, Contents};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::policy::UnwindPolicy;
 use crate::tables;
 
 /// A compiled module or component in memory.
@@ -138,20 +138,28 @@ impl Artifact {
     /// Applies an unwind policy to the artifact itself; the setting of the engine that will load
     /// it has no say in the matter.
     ///
-    /// With [`Tables::Strip`] Wasmtime will not register anything for it (the mechanism and its
-    /// price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, both policies
-    /// do nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
-    pub fn apply(&mut self, policy: Tables) -> Result<(), Error> {
-        match policy {
-            Tables::Keep => Ok(()),
-            Tables::Strip if !self.contents.has_tables => Ok(()),
-            Tables::Strip => {
+    /// With [`UnwindPolicy::Strip`] Wasmtime will not register anything for it (the mechanism and
+    /// its price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, every policy
+    /// does nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TablesPresent`] where [`UnwindPolicy::RequireAbsent`] finds any.
+    pub fn apply(&mut self, policy: impl Into<UnwindPolicy>) -> Result<(), Error> {
+        match policy.into() {
+            UnwindPolicy::Keep => Ok(()),
+            UnwindPolicy::Strip if !self.contents.has_tables => Ok(()),
+            UnwindPolicy::Strip => {
                 if tables::hide(&mut self.bytes)? {
                     self.contents.fdes = 0;
                     self.contents.has_tables = false;
                 }
                 Ok(())
             }
+            UnwindPolicy::RequireAbsent if self.contents.fdes > 0 => {
+                Err(Error::TablesPresent { fdes: self.contents.fdes })
+            }
+            UnwindPolicy::RequireAbsent => Ok(()),
         }
     }
 

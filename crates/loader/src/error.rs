@@ -76,6 +76,14 @@ pub enum Error {
         "unwind tables cannot be hidden in a file while it is mapped (apply the policy and save the artifact first, or load from bytes)"
     )]
     TablesInFile,
+    /// Tables were to be absent, and are there.
+    #[error(
+        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
+    )]
+    TablesPresent {
+        /// Frame description entries in it.
+        fdes: usize,
+    },
     /// Loading from a file was asked for, and the artifact is in memory only.
     #[error("there is no file to map: the artifact is in memory only")]
     NotInFile,

@@ -92,9 +92,11 @@ pub mod engine;
 mod error;
 pub mod generate;
 mod observer;
+mod policy;
 mod tables;
 mod threads;
 mod unwind;
+pub mod unwinder;
 mod worker;
 
 pub use wasmtime;
@@ -106,3 +108,4 @@ pub use digest::Digest;
 pub use drive::{Calls, Driven, Options, Proof, drive};
 pub use error::Error;
 pub use observer::{Event, Observer, Role};
+pub use policy::UnwindPolicy;

@@ -12,7 +12,6 @@ mod marker;
 mod measure;
 mod planted;
 mod process;
-mod unwinder;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;

@@ -88,7 +88,7 @@ fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Err
         deregistered: frames.map(|frames| frames.deregistered),
         planted: 0,
         command: None,
-        unwinder_path: crate::unwinder::active_path(),
+        unwinder_path: loadline_loader::unwinder::active_path(),
     };
     let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
     let samples = samples(&watch, watchers, frames);
