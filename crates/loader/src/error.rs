@@ -66,6 +66,68 @@ pub enum Error {
         /// The digest of the bytes found.
         found: String,
     },
+    /// A file or folder that somebody else could have written to, or read where it is secret.
+    #[error("{} {problem} (only files that belong to this user are trusted: change owner and mode, or see the options)", path.display())]
+    Exposed {
+        /// Of the file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file is no pack, or one that cannot be used here.
+    #[error("not a pack: {problem}")]
+    NotAPack {
+        /// How that was seen.
+        problem: &'static str,
+    },
+    /// Something is wrong with an artifact's name, or with the artifact of that name.
+    #[error("the name {name:?} is {problem}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The pack holds no artifact of that name.
+    #[error("{} has no artifact {name:?}", path.display())]
+    NoSuchEntry {
+        /// The name.
+        name: String,
+        /// Of the pack.
+        path: PathBuf,
+    },
+    /// Something is wrong with one artifact in a pack.
+    #[error("cannot use {name:?} in {}", path.display())]
+    Entry {
+        /// Of the artifact.
+        name: String,
+        /// Of the pack.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// One image can be one module at a time.
+    #[error("{name:?} is loaded already: one image is one module (clone the module instead)")]
+    Loaded {
+        /// Of the artifact.
+        name: String,
+    },
+    /// The engine cannot execute code where a pack has it.
+    #[error("the engine does not load from packs (call `pack::configure` before `Engine::new`)")]
+    NotConfigured {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// Memory for a pack could not be had.
+    #[error("cannot map {bytes} bytes for {}", path.display())]
+    Map {
+        /// Of the pack.
+        path: PathBuf,
+        /// How many.
+        bytes: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Machine code from elsewhere, where wasm was expected.
     #[error(
         "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"

@@ -91,7 +91,13 @@ mod encode;
 pub mod engine;
 mod error;
 pub mod generate;
+mod guard;
+mod integrity;
 mod observer;
+#[cfg(unix)]
+pub mod pack;
+#[cfg(unix)]
+mod parallel;
 mod policy;
 mod tables;
 mod threads;
@@ -107,5 +113,6 @@ pub use contents::{ArtifactKind, Contents};
 pub use digest::Digest;
 pub use drive::{Calls, Driven, Options, Proof, drive};
 pub use error::Error;
+pub use integrity::Key;
 pub use observer::{Event, Observer, Role};
 pub use policy::UnwindPolicy;

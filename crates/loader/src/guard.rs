@@ -1,0 +1,183 @@
+//! Who else could have written a file: owner and mode of files and folders that code is loaded from.
+//!
+//! On Unix the owner must be this user or root, and neither group nor others may write. Access
+//! control lists beyond the mode are not looked at. On other systems nothing is checked: their
+//! access control is not modelled here, so give a [`Key`](crate::Key).
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::error::Error;
+
+#[cfg(unix)]
+pub(crate) use unix::{folder, open, regular, secret};
+
+#[cfg(not(unix))]
+pub(crate) use elsewhere::{folder, open, regular, secret};
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, Metadata, OpenOptions};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    use super::*;
+
+    /// Write permission of group and others.
+    const OTHERS_WRITE: u32 = 0o022;
+    /// Any permission of group and others.
+    const OTHERS: u32 = 0o077;
+    /// Only owners remove and rename what is in such a folder.
+    const STICKY: u32 = 0o1000;
+
+    /// Opens a file to be read, unless the path's last part is a symbolic link. Does not wait for
+    /// somebody to write to it where it is a pipe.
+    pub(crate) fn open(path: &Path) -> io::Result<File> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    }
+
+    /// Makes sure of an open file that nobody else can have written it.
+    pub(crate) fn regular(file: &File, path: &Path) -> Result<(), Error> {
+        check(file, path, OTHERS_WRITE)
+    }
+
+    /// Makes sure of an open file that nobody else can have read or written it.
+    pub(crate) fn secret(file: &File, path: &Path) -> Result<(), Error> {
+        check(file, path, OTHERS)
+    }
+
+    fn check(file: &File, path: &Path, forbidden: u32) -> Result<(), Error> {
+        let found = file.metadata();
+        let found = found.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        if !found.is_file() {
+            return Err(exposed(path, "is no regular file".to_owned()));
+        }
+        belongs(path, &found)?;
+        unwritable(path, found.mode() & forbidden)
+    }
+
+    /// Makes sure of a folder that nobody else can put files into it, or put another folder in its
+    /// place: so of the folders above it, too.
+    pub(crate) fn folder(path: &Path) -> Result<(), Error> {
+        let read = |path: &Path, found: io::Result<Metadata>| {
+            found.map_err(|source| Error::Read { path: path.to_owned(), source })
+        };
+        let found = read(path, fs::symlink_metadata(path))?;
+        if !found.is_dir() {
+            return Err(exposed(path, "is no folder".to_owned()));
+        }
+        belongs(path, &found)?;
+        unwritable(path, found.mode() & OTHERS_WRITE)?;
+        let real = fs::canonicalize(path);
+        let real = real.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        for above in real.ancestors().skip(1) {
+            let found = read(above, fs::symlink_metadata(above))?;
+            belongs(above, &found)?;
+            if found.mode() & STICKY == 0 {
+                unwritable(above, found.mode() & OTHERS_WRITE)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn belongs(path: &Path, found: &Metadata) -> Result<(), Error> {
+        let (user, owner) = (effective_user(), found.uid());
+        if owner == user || owner == 0 {
+            return Ok(());
+        }
+        Err(exposed(path, format!("belongs to user {owner}, and this process runs as {user}")))
+    }
+
+    fn unwritable(path: &Path, too_much: u32) -> Result<(), Error> {
+        if too_much == 0 {
+            return Ok(());
+        }
+        Err(exposed(path, format!("gives group or others access ({too_much:03o})")))
+    }
+
+    fn exposed(path: &Path, problem: String) -> Error {
+        Error::Exposed { path: path.to_owned(), problem }
+    }
+
+    #[allow(unsafe_code)]
+    fn effective_user() -> u32 {
+        // SAFETY: it takes nothing and always succeeds (POSIX, geteuid).
+        unsafe { libc::geteuid() }
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    pub(crate) fn open(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    pub(crate) fn regular(_: &File, _: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn secret(_: &File, _: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn folder(_: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn allow(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        fs::write(&path, "x").unwrap();
+        allow(&path, 0o644);
+        let file = open(&path).unwrap();
+        regular(&file, &path).unwrap();
+        assert!(matches!(secret(&file, &path), Err(Error::Exposed { .. })));
+        allow(&path, 0o600);
+        secret(&file, &path).unwrap();
+        for mode in [0o620, 0o602, 0o666] {
+            allow(&path, mode);
+            assert!(matches!(regular(&file, &path), Err(Error::Exposed { .. })), "{mode:o}");
+        }
+        let link = home.path().join("link");
+        symlink(&path, &link).unwrap();
+        open(&link).unwrap_err();
+        let pipe = open(home.path()).unwrap();
+        assert!(matches!(regular(&pipe, home.path()), Err(Error::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_folder_is_as_safe_as_those_above_it() {
+        let home = tempfile::tempdir().unwrap();
+        let inner = home.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        allow(&inner, 0o700);
+        folder(&inner).unwrap();
+        allow(home.path(), 0o777);
+        let error = folder(&inner).unwrap_err();
+        assert!(error.to_string().contains("gives group or others access (022)"), "{error}");
+        allow(home.path(), 0o1777);
+        folder(&inner).unwrap();
+        allow(&inner, 0o770);
+        assert!(matches!(folder(&inner), Err(Error::Exposed { .. })));
+        let link = home.path().join("link");
+        symlink(&inner, &link).unwrap();
+        assert!(matches!(folder(&link), Err(Error::Exposed { .. })));
+    }
+}
