@@ -20,6 +20,7 @@ use wasmtime::{Engine, Module};
 use crate::contents::{ArtifactKind, Contents};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::files::folder_of;
 use crate::policy::UnwindPolicy;
 use crate::tables;
 
@@ -94,6 +95,16 @@ impl Artifact {
     pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
         let contents = Contents::of(&bytes)?;
         Ok(Artifact { bytes, contents })
+    }
+
+    /// As [`Artifact::trusted`], without a look at the bytes: `contents` is what was found in them
+    /// before they were written down.
+    ///
+    /// # Safety
+    ///
+    /// As [`Artifact::trusted`].
+    pub(crate) unsafe fn recorded(bytes: Vec<u8>, contents: Contents) -> Artifact {
+        Artifact { bytes, contents }
     }
 
     /// Takes bytes from anywhere, if they have the digest of an artifact.
@@ -191,9 +202,7 @@ impl Artifact {
 
     fn write(&self, path: &Path, sync: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file =
-            tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(failed)?;
         file.write_all(&self.bytes).map_err(failed)?;
         sync(file.as_file()).map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;

@@ -74,6 +74,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The file does not begin as an entry of a store does.
+    #[error("not an entry of a store, or one that was cut off")]
+    NotAnEntry,
     /// The file is no pack, or one that cannot be used here.
     #[error("not a pack: {problem}")]
     NotAPack {
@@ -251,4 +254,10 @@ impl Error {
     pub(crate) fn in_file(self, path: impl Into<PathBuf>) -> Error {
         Error::File { path: path.into(), source: Box::new(self) }
     }
+}
+
+/// An error and its causes, outermost first, as one line.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

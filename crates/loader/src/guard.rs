@@ -9,17 +9,53 @@ use std::io;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::integrity::Key;
 
 #[cfg(unix)]
-pub(crate) use unix::{folder, open, regular, secret};
+pub(crate) use unix::{folder, new_folder, open, regular, secret};
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{folder, open, regular, secret};
+pub(crate) use elsewhere::{folder, new_folder, open, regular, secret};
+
+/// Why what is on disk is believed to come from somebody who may choose the code that runs here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Guard {
+    /// Only this user and root can have written it.
+    #[default]
+    Owner,
+    /// Its seals can only be made with the key.
+    Key,
+    /// The program's author says so.
+    Vouched,
+}
+
+impl Guard {
+    /// Makes sure of a folder, or that there is no need to.
+    pub(crate) fn folder(self, key: Option<&Key>, path: &Path) -> Result<(), Error> {
+        match self {
+            Guard::Owner => folder(path),
+            Guard::Key if key.is_none() => Err(Error::Exposed {
+                path: path.to_owned(),
+                problem: "may be written by anyone, and no key was given to recognise it by"
+                    .to_owned(),
+            }),
+            Guard::Key | Guard::Vouched => Ok(()),
+        }
+    }
+
+    /// Makes sure of an open file in such a folder.
+    pub(crate) fn file(self, file: &File, path: &Path) -> Result<(), Error> {
+        match self {
+            Guard::Owner => regular(file, path),
+            Guard::Key | Guard::Vouched => Ok(()),
+        }
+    }
+}
 
 #[cfg(unix)]
 mod unix {
     use std::fs::{self, Metadata, OpenOptions};
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
     use super::*;
 
@@ -35,6 +71,14 @@ mod unix {
     pub(crate) fn open(path: &Path) -> io::Result<File> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         OpenOptions::new().read(true).custom_flags(flags).open(path)
+    }
+
+    /// Creates a folder that only this user can enter, unless it exists.
+    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
     }
 
     /// Makes sure of an open file that nobody else can have written it.
@@ -115,6 +159,13 @@ mod elsewhere {
         File::open(path)
     }
 
+    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
     pub(crate) fn regular(_: &File, _: &Path) -> Result<(), Error> {
         Ok(())
     }
@@ -166,8 +217,8 @@ mod tests {
     fn a_folder_is_as_safe_as_those_above_it() {
         let home = tempfile::tempdir().unwrap();
         let inner = home.path().join("inner");
-        fs::create_dir(&inner).unwrap();
-        allow(&inner, 0o700);
+        new_folder(&inner).unwrap();
+        new_folder(&inner).unwrap();
         folder(&inner).unwrap();
         allow(home.path(), 0o777);
         let error = folder(&inner).unwrap_err();

@@ -90,6 +90,7 @@ mod drive;
 mod encode;
 pub mod engine;
 mod error;
+mod files;
 pub mod generate;
 mod guard;
 mod integrity;
@@ -99,10 +100,12 @@ pub mod pack;
 #[cfg(unix)]
 mod parallel;
 mod policy;
+pub mod store;
 mod tables;
 mod threads;
 mod unwind;
 pub mod unwinder;
+mod watch;
 mod worker;
 
 pub use wasmtime;
@@ -116,3 +119,5 @@ pub use error::Error;
 pub use integrity::Key;
 pub use observer::{Event, Observer, Role};
 pub use policy::UnwindPolicy;
+pub use store::{Store, StoreKey, StoreOptions};
+pub use watch::{LoadObserver, Warning};

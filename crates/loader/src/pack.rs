@@ -74,13 +74,13 @@ use wasmtime::{Engine, Module};
 use crate::artifact::{Artifact, Loaded};
 use crate::contents::{ArtifactKind, Contents};
 use crate::error::Error;
-use crate::guard;
+use crate::files::folder_of;
+use crate::guard::{self, Guard};
 use crate::integrity::{Key, Seal};
 use crate::parallel;
 use format::{HEADER_BYTES, Header, Record};
 use memory::Images;
 use region::Room;
-use writer::folder_of;
 
 pub use memory::configure;
 pub use writer::PackWriter;
@@ -101,18 +101,6 @@ pub struct PackOptions {
     key: Option<Key>,
     digests: Digests,
     guard: Guard,
-}
-
-/// Why the file is believed to come from somebody who may choose the code that runs here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Guard {
-    /// Only this user and root can have written it.
-    #[default]
-    Owner,
-    /// Its seals can only be made with the key.
-    Key,
-    /// The program's author says so.
-    Vouched,
 }
 
 impl PackOptions {
@@ -210,7 +198,8 @@ impl Pack {
         let PackOptions { key, digests, guard } = options;
         let file =
             guard::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        guarded(guard, key.as_ref(), &file, &path)?;
+        guard.file(&file, &path)?;
+        guard.folder(key.as_ref(), folder_of(&path))?;
         let (header, records) = read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
@@ -364,21 +353,6 @@ pub struct StillLoaded {
     pub pack: Box<Pack>,
     /// How many of its modules and components live.
     pub modules: usize,
-}
-
-/// Makes sure of who wrote the file, as far as was asked for.
-fn guarded(guard: Guard, key: Option<&Key>, file: &File, path: &Path) -> Result<(), Error> {
-    match guard {
-        Guard::Owner => {
-            guard::regular(file, path)?;
-            guard::folder(folder_of(path))
-        }
-        Guard::Key if key.is_none() => Err(Error::Exposed {
-            path: path.to_owned(),
-            problem: "may be written by anyone, and no key was given to recognise it by".to_owned(),
-        }),
-        Guard::Key | Guard::Vouched => Ok(()),
-    }
 }
 
 fn read_index(file: &File, key: Option<&Key>, path: &Path) -> Result<(Header, Vec<Record>), Error> {

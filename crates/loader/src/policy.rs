@@ -23,6 +23,17 @@ pub enum UnwindPolicy {
     RequireAbsent,
 }
 
+impl UnwindPolicy {
+    /// One byte that stands for the policy where it is written down.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            UnwindPolicy::Strip => 0,
+            UnwindPolicy::Keep => 1,
+            UnwindPolicy::RequireAbsent => 2,
+        }
+    }
+}
+
 impl From<Tables> for UnwindPolicy {
     fn from(tables: Tables) -> UnwindPolicy {
         match tables {

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
 use crate::artifact::Artifact;
 use crate::error::Error;
+use crate::files::{folder_of, sync_folder};
 use crate::integrity::{Key, Seal};
 use crate::pack::format::{self, Header, LONGEST_NAME, Record};
 use crate::pack::region;
@@ -142,13 +142,4 @@ fn stripped(artifact: &Artifact) -> Result<Cow<'_, Artifact>, Error> {
         return Err(Error::TablesPresent { fdes: artifact.contents().fdes });
     }
     Ok(artifact)
-}
-
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes a name that was given in a folder outlive a power failure.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
