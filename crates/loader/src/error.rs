@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use loadline_scenario::Phase;
 
+use crate::headroom::Resource;
 use crate::observer::Role;
 
 /// An artifact that could not be made, trusted, loaded, called or driven through a lifecycle.
@@ -77,6 +78,25 @@ pub enum Error {
     /// The file does not begin as an entry of a store does.
     #[error("not an entry of a store, or one that was cut off")]
     NotAnEntry,
+    /// A load would take more than the process is allowed, or than is to be left for other things.
+    #[error(
+        "a load would need {needed} more {resource}: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
+    )]
+    Headroom {
+        /// Of what there is too little.
+        resource: Resource,
+        /// How much the process may have.
+        limit: u64,
+        /// How much it has.
+        used: u64,
+        /// How much the load would take.
+        needed: u64,
+        /// How much is left untouched.
+        reserve: u64,
+    },
+    /// The caller wanted no further loads.
+    #[error("cancelled before it began")]
+    Cancelled,
     /// The file is no pack, or one that cannot be used here.
     #[error("not a pack: {problem}")]
     NotAPack {

@@ -93,16 +93,18 @@ mod error;
 mod files;
 pub mod generate;
 mod guard;
+pub mod headroom;
 mod integrity;
+mod loader;
 mod observer;
 #[cfg(unix)]
 pub mod pack;
-#[cfg(unix)]
 mod parallel;
 mod policy;
 pub mod store;
 mod tables;
 mod threads;
+mod unloading;
 mod unwind;
 pub mod unwinder;
 mod watch;
@@ -116,8 +118,12 @@ pub use contents::{ArtifactKind, Contents};
 pub use digest::Digest;
 pub use drive::{Calls, Driven, Options, Proof, drive};
 pub use error::Error;
+pub use headroom::Headroom;
 pub use integrity::Key;
+#[cfg(feature = "compile")]
+pub use loader::LoadedFiles;
+pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
 pub use observer::{Event, Observer, Role};
 pub use policy::UnwindPolicy;
 pub use store::{Store, StoreKey, StoreOptions};
-pub use watch::{LoadObserver, Warning};
+pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};

@@ -66,6 +66,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
@@ -83,6 +84,7 @@ use memory::Images;
 use region::Room;
 
 pub use memory::configure;
+pub(crate) use region::page_bytes;
 pub use writer::PackWriter;
 
 /// When the artifacts in a pack are compared with their digests.
@@ -145,6 +147,15 @@ pub struct Pack {
     by_name: HashMap<String, usize>,
     key: Option<Key>,
     digests: Digests,
+    number: u64,
+}
+
+/// One image in one opened pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ImageId {
+    /// The pack's place among those this process has opened.
+    pack: u64,
+    index: usize,
 }
 
 /// One artifact in a pack.
@@ -214,7 +225,9 @@ impl Pack {
         let entries: Vec<Entry> = records.into_iter().map(entry).collect();
         let names = entries.iter().enumerate();
         let by_name = names.map(|(index, entry)| (entry.name.clone(), index)).collect();
-        Ok(Pack { path, images, entries, by_name, key, digests })
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        Ok(Pack { path, images, entries, by_name, key, digests, number })
     }
 
     /// What is in it, in the order it was added.
@@ -321,6 +334,10 @@ impl Pack {
         }
         let modules = self.images.n_live();
         Err(StillLoaded { pack: Box::new(self), modules })
+    }
+
+    pub(crate) fn image_id(&self, index: usize) -> ImageId {
+        ImageId { pack: self.number, index }
     }
 
     fn of(&self, entry: &Entry, error: Error) -> Error {

@@ -23,6 +23,7 @@ pub enum UnwindPolicy {
     RequireAbsent,
 }
 
+#[cfg(feature = "compile")]
 impl UnwindPolicy {
     /// One byte that stands for the policy where it is written down.
     pub(crate) fn code(self) -> u8 {

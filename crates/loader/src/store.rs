@@ -70,6 +70,7 @@ const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
 /// How a store is opened.
 #[derive(Clone)]
 pub struct StoreOptions {
+    #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "applied when compiling"))]
     policy: crate::UnwindPolicy,
     key: Option<Key>,
     guard: Guard,

@@ -125,6 +125,8 @@ fn libgcc_version(path: &Path) -> Option<String> {
     newest.map(|(_, version)| version)
 }
 
+pub(crate) use platform::all_are_sorted;
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod platform {
     use std::ffi::{CStr, OsStr, c_void};
@@ -186,7 +188,6 @@ mod platform {
 
     /// Whether libgcc's list of objects that no unwind has sorted yet is empty. It is so from an
     /// unwind until the next registration. `None` where there is no such list.
-    #[cfg_attr(not(test), expect(dead_code, reason = "unloading in batches will ask"))]
     pub fn all_are_sorted() -> Option<bool> {
         let probe = Probe::find()?;
         let is_any_before = (0..TRIES).find_map(|_| probe.objects_before())?;
@@ -287,7 +288,6 @@ mod platform {
     }
 
     /// Not known on this platform.
-    #[cfg_attr(not(test), expect(dead_code, reason = "unloading in batches will ask"))]
     pub fn all_are_sorted() -> Option<bool> {
         None
     }
