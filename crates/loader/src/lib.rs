@@ -79,6 +79,8 @@
 //! `gc`, `threads` and `component-model-async` features, so modules that need them are refused, and so
 //! are `.cwasm` files from a Wasmtime that was built with them, whatever is in those.
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod adapters;
 mod artifact;
 mod call;
 #[cfg(feature = "compile")]
