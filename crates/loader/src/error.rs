@@ -51,6 +51,9 @@ pub enum Error {
         /// Which record is broken.
         source: gimli::Error,
     },
+    /// Unwind tables more than two gigabytes from the code they describe.
+    #[error("unwind tables too far from the code they describe")]
+    FarFrames,
     /// The file is longer or shorter than the artifact that was written to it.
     #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
     Length {

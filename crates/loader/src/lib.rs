@@ -121,6 +121,8 @@
 //! - `compile` (default) makes artifacts, from a seed or from `.wasm`, `.wat` and component files,
 //!   and links Cranelift for it. Without it this crate only loads, and builds with Wasmtime's
 //!   `runtime` alone; a store is then asked by keys that were noted when compiling.
+//! - `native-unwind`: native backtraces through packed modules at flat cost, where glibc and the
+//!   unwinder allow; see `native_unwind`. Defines the symbol `_dl_find_object` in your program.
 //! - `tracing`, `metrics`: observers that pass records on, in `adapters`.
 //!
 //! Wasmtime itself is built without its `gc`, `threads` and `component-model-async` features unless
@@ -149,11 +151,15 @@ mod encode;
 pub mod engine;
 mod error;
 mod files;
+#[cfg(unix)]
+mod frame_index;
 pub mod generate;
 mod guard;
 pub mod headroom;
 mod integrity;
 mod loader;
+#[cfg(feature = "native-unwind")]
+pub mod native_unwind;
 mod observer;
 #[cfg(unix)]
 pub mod pack;

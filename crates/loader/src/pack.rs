@@ -164,6 +164,8 @@ pub struct Entry {
     name: String,
     contents: Contents,
     seal: Seal,
+    /// Where the index of its frames lies in the pack.
+    frames: std::ops::Range<usize>,
 }
 
 impl Entry {
@@ -220,7 +222,7 @@ impl Pack {
             check_all(room.bytes_mut(), &records, key.as_ref(), &path)?;
         }
         let region = room.close().map_err(map)?;
-        let ranges = records.iter().map(range);
+        let ranges = records.iter().map(|record| (range(record), frames(record)));
         let images = Images::publish(region, ranges);
         let entries: Vec<Entry> = records.into_iter().map(entry).collect();
         let names = entries.iter().enumerate();
@@ -286,7 +288,8 @@ impl Pack {
         let claim = self.images.claim(index).ok_or_else(loaded)?;
         let image = self.images.image(index);
         if self.digests == Digests::AtLoad {
-            let found = Seal::of(self.key.as_ref(), &[image]);
+            let frames = &self.images.bytes()[entry.frames.clone()];
+            let found = Seal::of(self.key.as_ref(), &[image, frames]);
             entry.seal.check(found).map_err(|error| self.of(entry, error))?;
         }
         let kind = entry.contents.kind;
@@ -421,12 +424,12 @@ fn check_all(
     let failure = Mutex::new(None);
     parallel::each(records.len(), parallel::processors(), |index| {
         let record = &records[index];
-        let image = range(record);
+        let (image, frames) = (range(record), frames(record));
         let end = records.get(index + 1).map_or(bytes.len(), |next| next.offset as usize);
-        let checked = record.seal.check(Seal::of(key, &[&bytes[image.clone()]])).and_then(|()| {
-            let gap = &bytes[image.end..end];
-            let gap = if record.frames.is_some() { &[] } else { gap };
-            match gap.iter().all(|byte| *byte == 0) {
+        let parts = [&bytes[image.clone()], &bytes[frames.clone()]];
+        let checked = record.seal.check(Seal::of(key, &parts)).and_then(|()| {
+            let gaps = [&bytes[image.end..frames.start], &bytes[frames.end..end]];
+            match gaps.iter().all(|gap| gap.iter().all(|byte| *byte == 0)) {
                 true => Ok(()),
                 false => Err(Error::NotAPack { problem: "there is something between its images" }),
             }
@@ -451,7 +454,16 @@ fn range(record: &Record) -> std::ops::Range<usize> {
     start..start + record.bytes as usize
 }
 
+/// Where the index of its frames lies: right behind the image where there is none.
+fn frames(record: &Record) -> std::ops::Range<usize> {
+    match record.frames {
+        Some((offset, bytes)) => offset as usize..(offset + bytes) as usize,
+        None => range(record).end..range(record).end,
+    }
+}
+
 fn entry(record: Record) -> Entry {
+    let frames = frames(&record);
     let contents = Contents {
         kind: record.kind,
         bytes: record.bytes as usize,
@@ -459,7 +471,7 @@ fn entry(record: Record) -> Entry {
         fdes: 0,
         has_tables: false,
     };
-    Entry { name: record.name, contents, seal: record.seal }
+    Entry { name: record.name, contents, seal: record.seal, frames }
 }
 
 /// # Safety

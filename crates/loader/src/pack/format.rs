@@ -15,7 +15,8 @@
 //!
 //! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
 //! 0, component 1), functions (8), offset and length of the frame index within the file (8, 8; both
-//! 0 where there is none), seal of the image (32). Entries are in the order of their offsets.
+//! 0 where there is none), seal over the image and the frame index (32). Entries are in the order of
+//! their offsets.
 //!
 //! The bytes are not trusted here: whatever they are, the answer is a value or an error.
 

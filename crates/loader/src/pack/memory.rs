@@ -80,6 +80,9 @@ static OPEN: RwLock<Vec<Arc<Images>>> = RwLock::new(Vec::new());
 /// The mapped images of a pack, and which of them are in use.
 #[derive(Debug)]
 pub(crate) struct Images {
+    /// Before the region, so that it is dropped before: unwinders are told of the images no longer.
+    #[cfg(feature = "native-unwind")]
+    _frames: Option<crate::native_unwind::Entered>,
     region: Region,
     slots: Box<[Slot]>,
     page: usize,
@@ -157,19 +160,33 @@ impl Slot {
 }
 
 impl Images {
-    /// Makes the images known. `ranges` lie within the region, no two on the same page.
+    /// Makes the images known, each with the index of its frames behind it, which is empty where it
+    /// has none. Both lie within the region, and no two images on the same page.
     pub(crate) fn publish(
         region: Region,
-        ranges: impl Iterator<Item = Range<usize>>,
+        ranges: impl Iterator<Item = (Range<usize>, Range<usize>)> + Clone,
     ) -> Arc<Images> {
-        let slots = ranges.map(|range| Slot { range, state: AtomicU64::new(FREE) });
+        let slots = ranges.clone().map(|(range, _)| Slot { range, state: AtomicU64::new(FREE) });
         let slots: Box<[Slot]> = slots.collect();
         let page = region::page_bytes();
         let mut slot_by_page = vec![NO_SLOT; region.bytes().len() / page].into_boxed_slice();
         for (index, Slot { range, .. }) in slots.iter().enumerate() {
             slot_by_page[range.start / page..range.end.div_ceil(page)].fill(index as u32);
         }
+        #[cfg(feature = "native-unwind")]
+        let frames = {
+            use crate::native_unwind::{Directory, enter};
+
+            let (start, bytes) = (region.start(), region.bytes().len());
+            let indexes = ranges.map(|(image, index)| {
+                let has_index = !index.is_empty();
+                (image, has_index.then_some(index.start))
+            });
+            enter(start..start + bytes, || Directory::of(bytes, page, indexes))
+        };
         let images = Arc::new(Images {
+            #[cfg(feature = "native-unwind")]
+            _frames: frames,
             region,
             slots,
             page,
@@ -184,6 +201,11 @@ impl Images {
         let at = open.partition_point(|other| other.region.start() < images.region.start());
         open.insert(at, Arc::clone(&images));
         images
+    }
+
+    /// The bytes of all images and of what lies between them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.region.bytes()
     }
 
     /// The bytes of one image.
@@ -265,7 +287,7 @@ mod tests {
         let page = page_bytes();
         let room = Room::new((n + 1) * page).expect("there is memory");
         let region = room.close().expect("it may be executed");
-        Images::publish(region, (1..=n).map(|index| index * page..index * page + 100))
+        Images::publish(region, (1..=n).map(move |index| (index * page..index * page + 100, 0..0)))
     }
 
     fn address(images: &Images, index: usize) -> (*const u8, usize) {

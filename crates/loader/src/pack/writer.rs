@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::files::{folder_of, sync_folder};
+use crate::frame_index;
 use crate::integrity::{Key, Seal};
 use crate::pack::format::{self, Header, LONGEST_NAME, Record};
 use crate::pack::region;
@@ -61,7 +62,9 @@ impl PackWriter {
     }
 
     /// Adds an artifact under a name of its own. Its unwind tables are hidden: in packs nothing is
-    /// registered with the unwinder, so that closing one is safe.
+    /// registered with the unwinder, so that closing one is safe. They stay in the image, and an
+    /// index of them is put behind it, so give artifacts that have them where native backtraces
+    /// through the pack will be wanted (feature `native-unwind`).
     ///
     /// # Errors
     ///
@@ -75,17 +78,25 @@ impl PackWriter {
         if !self.names.insert(name.clone()) {
             return Err(Error::Name { name, problem: "in the pack already" });
         }
+        let image_bytes = artifact.bytes().len();
+        let gap = image_bytes.next_multiple_of(8) - image_bytes;
+        let frames = frame_index::of(artifact.bytes(), image_bytes + gap)?.unwrap_or_default();
         let artifact = stripped(artifact)?;
         let record = Record {
             name,
             kind: artifact.contents().kind,
             offset: self.end,
-            bytes: artifact.bytes().len() as u64,
+            bytes: image_bytes as u64,
             functions: artifact.contents().functions as u64,
-            frames: None,
-            seal: Seal::of(self.key.as_ref(), &[artifact.bytes()]),
+            frames: (!frames.is_empty())
+                .then_some((self.end + (image_bytes + gap) as u64, frames.len() as u64)),
+            seal: Seal::of(self.key.as_ref(), &[artifact.bytes(), &frames]),
         };
         self.write(artifact.bytes())?;
+        if !frames.is_empty() {
+            self.write(&[0; 8][..gap])?;
+            self.write(&frames)?;
+        }
         self.pad()?;
         format::encode(&record, &mut self.index);
         self.n_entries += 1;
