@@ -4,7 +4,7 @@
 //! control lists beyond the mode are not looked at. On other systems nothing is checked: their
 //! access control is not modelled here, so give a [`Key`](crate::Key).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -43,10 +43,10 @@ impl Guard {
         }
     }
 
-    /// Makes sure of an open file in such a folder.
-    pub(crate) fn file(self, file: &File, path: &Path) -> Result<(), Error> {
+    /// Makes sure of an open file in such a folder, of which `found` is known.
+    pub(crate) fn file(self, found: &Metadata, path: &Path) -> Result<(), Error> {
         match self {
-            Guard::Owner => regular(file, path),
+            Guard::Owner => regular(found, path),
             Guard::Key | Guard::Vouched => Ok(()),
         }
     }
@@ -54,7 +54,7 @@ impl Guard {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, Metadata, OpenOptions};
+    use std::fs::{self, OpenOptions};
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
     use super::*;
@@ -82,22 +82,20 @@ mod unix {
     }
 
     /// Makes sure of an open file that nobody else can have written it.
-    pub(crate) fn regular(file: &File, path: &Path) -> Result<(), Error> {
-        check(file, path, OTHERS_WRITE)
+    pub(crate) fn regular(found: &Metadata, path: &Path) -> Result<(), Error> {
+        check(found, path, OTHERS_WRITE)
     }
 
     /// Makes sure of an open file that nobody else can have read or written it.
-    pub(crate) fn secret(file: &File, path: &Path) -> Result<(), Error> {
-        check(file, path, OTHERS)
+    pub(crate) fn secret(found: &Metadata, path: &Path) -> Result<(), Error> {
+        check(found, path, OTHERS)
     }
 
-    fn check(file: &File, path: &Path, forbidden: u32) -> Result<(), Error> {
-        let found = file.metadata();
-        let found = found.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    fn check(found: &Metadata, path: &Path, forbidden: u32) -> Result<(), Error> {
         if !found.is_file() {
             return Err(exposed(path, "is no regular file".to_owned()));
         }
-        belongs(path, &found)?;
+        belongs(path, found)?;
         unwritable(path, found.mode() & forbidden)
     }
 
@@ -166,11 +164,11 @@ mod elsewhere {
         }
     }
 
-    pub(crate) fn regular(_: &File, _: &Path) -> Result<(), Error> {
+    pub(crate) fn regular(_: &Metadata, _: &Path) -> Result<(), Error> {
         Ok(())
     }
 
-    pub(crate) fn secret(_: &File, _: &Path) -> Result<(), Error> {
+    pub(crate) fn secret(_: &Metadata, _: &Path) -> Result<(), Error> {
         Ok(())
     }
 
@@ -196,21 +194,28 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("file");
         fs::write(&path, "x").unwrap();
+        let found = |path: &Path| open(path).unwrap().metadata().unwrap();
         allow(&path, 0o644);
-        let file = open(&path).unwrap();
-        regular(&file, &path).unwrap();
-        assert!(matches!(secret(&file, &path), Err(Error::Exposed { .. })));
+        regular(&found(&path), &path).unwrap();
+        assert!(matches!(secret(&found(&path), &path), Err(Error::Exposed { .. })));
         allow(&path, 0o600);
-        secret(&file, &path).unwrap();
+        secret(&found(&path), &path).unwrap();
         for mode in [0o620, 0o602, 0o666] {
             allow(&path, mode);
-            assert!(matches!(regular(&file, &path), Err(Error::Exposed { .. })), "{mode:o}");
+            let refused = regular(&found(&path), &path);
+            assert!(matches!(refused, Err(Error::Exposed { .. })), "{mode:o}");
+        }
+        allow(&path, 0o600);
+        // Only root can give files away.
+        if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {
+            let error = regular(&found(&path), &path).unwrap_err();
+            assert!(error.to_string().contains("belongs to user 12345"), "{error}");
         }
         let link = home.path().join("link");
         symlink(&path, &link).unwrap();
         open(&link).unwrap_err();
-        let pipe = open(home.path()).unwrap();
-        assert!(matches!(regular(&pipe, home.path()), Err(Error::Exposed { .. })));
+        let refused = regular(&found(home.path()), home.path());
+        assert!(matches!(refused, Err(Error::Exposed { .. })));
     }
 
     #[test]

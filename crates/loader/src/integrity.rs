@@ -35,7 +35,7 @@ impl Key {
         let path = path.as_ref();
         let failed = |source| Error::Read { path: path.to_owned(), source };
         let mut file = crate::guard::open(path).map_err(failed)?;
-        crate::guard::secret(&file, path)?;
+        crate::guard::secret(&file.metadata().map_err(failed)?, path)?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
         let found = bytes.len();
@@ -58,15 +58,24 @@ pub(crate) struct Seal(blake3::Hash);
 impl Seal {
     pub(crate) const BYTES: usize = 32;
 
-    /// Seals the parts in their order. A part whose length can vary must be the last, or follow its
-    /// own length.
+    /// Seals the parts in their order.
+    ///
+    /// What is hashed is, of each part, its length in eight bytes, and then the part itself or, where
+    /// it is long, its own digest. So a long part is hashed from its beginning, in the wide steps
+    /// that BLAKE3 takes there, whatever stands before it.
     pub(crate) fn of(key: Option<&Key>, parts: &[&[u8]]) -> Seal {
-        let mut hasher = match key {
+        let new = || match key {
             Some(key) => blake3::Hasher::new_keyed(&key.0),
             None => blake3::Hasher::new(),
         };
+        let mut hasher = new();
         for part in parts {
-            hasher.update(part);
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            if part.len() > blake3::CHUNK_LEN {
+                hasher.update(new().update(part).finalize().as_bytes());
+            } else {
+                hasher.update(part);
+            }
         }
         Seal(hasher.finalize())
     }
@@ -98,9 +107,17 @@ mod tests {
         let (one, other) = (Key::new([1; 32]), Key::derived(b"another"));
         let parts: &[&[u8]] = &[b"a", b"b"];
         let seal = Seal::of(Some(&one), parts);
-        assert_eq!(seal, Seal::of(Some(&one), &[b"ab"]));
+        assert_eq!(seal, Seal::of(Some(&one), parts));
         seal.check(Seal::of(Some(&one), parts)).expect("the same");
-        for found in [Seal::of(Some(&other), parts), Seal::of(None, parts), Seal::of(None, &[])] {
+        for found in [
+            Seal::of(Some(&other), parts),
+            Seal::of(None, parts),
+            Seal::of(None, &[]),
+            Seal::of(Some(&one), &[b"ab"]),
+            Seal::of(Some(&one), &[b"ab", b""]),
+            Seal::of(Some(&one), &[&[0; 5000]]),
+            Seal::of(Some(&one), &[&[0; 5001]]),
+        ] {
             assert!(matches!(seal.check(found), Err(Error::Altered { .. })));
         }
         assert_eq!(Seal::from_bytes(*seal.as_bytes()), seal);

@@ -211,7 +211,9 @@ impl Pack {
         let PackOptions { key, digests, guard } = options;
         let file =
             guard::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        guard.file(&file, &path)?;
+        let found = file.metadata();
+        let found = found.map_err(|source| Error::Read { path: path.clone(), source })?;
+        guard.file(&found, &path)?;
         guard.folder(key.as_ref(), folder_of(&path))?;
         let (header, records) = read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;

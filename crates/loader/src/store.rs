@@ -46,7 +46,7 @@ mod entry;
 mod evict;
 mod key;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -156,6 +156,8 @@ pub struct Store {
 
 struct Inner {
     folder: PathBuf,
+    /// The folder of the entries.
+    entries: PathBuf,
     options: StoreOptions,
     found: AtomicU64,
     compiled: AtomicU64,
@@ -228,7 +230,9 @@ impl Store {
         let [found, compiled, set_aside, evicted] = [const { AtomicU64::new(0) }; 4];
         // As if a limit's worth had been written: the first write adds up what is there.
         let unaccounted = AtomicU64::new(options.max_bytes.unwrap_or(0));
-        let inner = Inner { folder, options, found, compiled, set_aside, evicted, unaccounted };
+        let entries = folder.join(ENTRIES);
+        let inner =
+            Inner { folder, entries, options, found, compiled, set_aside, evicted, unaccounted };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -407,7 +411,7 @@ impl Store {
     /// Opens an entry once, and judges and reads what was opened.
     fn look(&self, name: &StoreKey) -> Result<Look, Error> {
         let StoreOptions { key, guard, is_sealed, .. } = &self.inner.options;
-        let path = self.entry(&name.to_string());
+        let path = self.entry(&name.hex());
         let mut file = match guard::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
@@ -415,15 +419,19 @@ impl Store {
             Err(source) if is_ours(&source) => return Err(Error::Read { path, source }),
             Err(source) => return Ok(Look::Unsound(Error::Read { path, source })),
         };
-        if let Err(error) = guard.file(&file, &path) {
+        let found = match file.metadata() {
+            Ok(found) => found,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        if let Err(error) = guard.file(&found, &path) {
             return Ok(Look::Unsound(error));
         }
         // So that nobody evicts it meanwhile. Where that is happening already, it is still whole.
         let _ = file.try_lock_shared();
         let seals = if *is_sealed { Seals::Check(key.as_ref()) } else { Seals::Trust };
-        match entry::read(&mut file, name, seals) {
+        match entry::read(&mut file, found.len(), name, seals) {
             Ok(artifact) => {
-                note_use(&file);
+                note_use(&file, &found);
                 Ok(Look::Sound(artifact))
             }
             Err(Failure::Unsound(error)) => Ok(Look::Unsound(error)),
@@ -491,7 +499,7 @@ impl Store {
     }
 
     fn entry(&self, file_name: &str) -> PathBuf {
-        self.inner.folder.join(ENTRIES).join(file_name)
+        self.inner.entries.join(file_name)
     }
 }
 
@@ -502,9 +510,9 @@ const LOCKS: &str = "locks";
 const FOLDERS: [&str; 4] = [ENTRIES, TEMPORARY, ASIDE, LOCKS];
 
 /// Notes that an entry was used, for whoever makes room. Not being able to is no reason to fail.
-fn note_use(file: &File) {
+fn note_use(file: &File, found: &Metadata) {
     let now = SystemTime::now();
-    let last = file.metadata().and_then(|found| found.modified());
+    let last = found.modified();
     if last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > USE_NOTED_AFTER)) {
         let _ = file.set_modified(now);
     }

@@ -42,10 +42,11 @@ pub(crate) fn write(
     file.write_all(artifact.bytes())
 }
 
-/// Reads an entry, and makes sure that it is the one that was written under this name. The artifact
-/// is made of the very bytes whose seal was compared.
+/// Reads an entry of so many bytes, and makes sure that it is the one that was written under this
+/// name. The artifact is made of the very bytes whose seal was compared.
 pub(crate) fn read(
     file: &mut File,
+    file_bytes: u64,
     name: &StoreKey,
     seals: Seals<'_>,
 ) -> Result<Artifact, Failure> {
@@ -56,7 +57,7 @@ pub(crate) fn read(
     })?;
     let (header, seal) = header.split_at(SEALED_BYTES);
     let contents = contents(header).ok_or(Failure::Unsound(Error::NotAnEntry))?;
-    let bytes = artifact_bytes(file, contents.bytes)?;
+    let bytes = artifact_bytes(file, file_bytes, contents.bytes)?;
     if let Seals::Check(key) = seals {
         let mut recorded = [0; Seal::BYTES];
         recorded.copy_from_slice(seal);
@@ -86,9 +87,9 @@ pub(crate) enum Failure {
 
 /// Reads exactly so many bytes and makes sure that none follow. The length comes from the file, so
 /// memory for it is not taken before the file is known to be as long.
-fn artifact_bytes(file: &mut File, expected: usize) -> Result<Vec<u8>, Failure> {
-    let in_file = file.metadata().map_err(Failure::Unreadable)?.len();
-    let found = usize::try_from(in_file.saturating_sub(HEADER_BYTES as u64)).unwrap_or(usize::MAX);
+fn artifact_bytes(file: &mut File, file_bytes: u64, expected: usize) -> Result<Vec<u8>, Failure> {
+    let found =
+        usize::try_from(file_bytes.saturating_sub(HEADER_BYTES as u64)).unwrap_or(usize::MAX);
     if found != expected {
         return Err(Failure::Unsound(Error::Length { expected, found }));
     }

@@ -43,6 +43,11 @@ impl StoreKey {
         StoreKey(*hasher.finalize().as_bytes())
     }
 
+    /// As `Display` writes it.
+    pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
