@@ -83,6 +83,7 @@ pub(crate) struct Section<'a> {
     data: &'a [u8],
 }
 
+#[cfg(unix)]
 impl<'a> Section<'a> {
     pub(crate) fn data(&self) -> &'a [u8] {
         self.data
@@ -90,6 +91,7 @@ impl<'a> Section<'a> {
 }
 
 impl<'a> Image<'a> {
+    #[cfg(unix)]
     pub(crate) fn is_big_endian(&self) -> bool {
         self.endian == Endianness::Big
     }

@@ -98,7 +98,8 @@ pub struct Amounts {
     pub mappings: u64,
     /// Open files.
     pub descriptors: u64,
-    /// Bytes of memory, and of address space.
+    /// Bytes of memory, and of address space. As a reserve, 128 MiB of address space are added: the
+    /// allocator takes it in lumps.
     pub bytes: u64,
 }
 
@@ -115,8 +116,10 @@ impl Amounts {
 /// What is left to the rest of the program: more than it takes between two counts.
 pub const RESERVE: Amounts = Amounts { mappings: 512, descriptors: 32, bytes: 64 << 20 };
 
-/// Admits loads, and counts seldom: after each count a quarter of what is left can be given out
-/// before the next.
+/// Admits loads, and counts seldom: after each count of a resource a quarter of what is left of it
+/// can be given out before it is counted again. Counting takes longer the more mappings there are,
+/// so it must not be done for every so many loads: on the way to the limit it is done some twenty
+/// times, however far that is.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     reserve: Amounts,
@@ -128,20 +131,20 @@ impl Ledger {
         Ledger { reserve, credit: Mutex::new([0; RESOURCES.len()]) }
     }
 
-    /// Takes what is needed out of the credit, or counts again.
+    /// Takes what is needed out of the credit; where that does not suffice, counts again.
     pub(crate) fn admit(&self, need: Amounts) -> Result<(), Error> {
-        self.admit_with(need, Headroom::now)
+        self.admit_with(need, platform::usage)
     }
 
-    fn admit_with(&self, need: Amounts, count: impl FnOnce() -> Headroom) -> Result<(), Error> {
+    fn admit_with(
+        &self,
+        need: Amounts,
+        mut count: impl FnMut(Resource) -> Option<Usage>,
+    ) -> Result<(), Error> {
         let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
-        let suffices = |credit: &[u64; RESOURCES.len()]| {
-            RESOURCES.iter().all(|resource| credit[*resource as usize] >= need.of(*resource))
-        };
-        if !suffices(&credit) {
-            let headroom = count();
-            for resource in RESOURCES {
-                credit[resource as usize] = self.fresh_credit(&headroom, resource, need)?;
+        for resource in RESOURCES {
+            if credit[resource as usize] < need.of(resource) {
+                credit[resource as usize] = self.fresh_credit(count(resource), resource, need)?;
             }
         }
         for resource in RESOURCES {
@@ -152,18 +155,38 @@ impl Ledger {
 
     fn fresh_credit(
         &self,
-        headroom: &Headroom,
+        usage: Option<Usage>,
         resource: Resource,
         need: Amounts,
     ) -> Result<u64, Error> {
-        let Some(usage) = headroom.of(resource) else { return Ok(u64::MAX) };
-        let (needed, reserve) = (need.of(resource), self.reserve.of(resource));
+        let needed = need.of(resource);
+        // There may be a limit later.
+        let Some(usage) = usage else { return Ok(needed.saturating_mul(1000)) };
+        let reserve = self.reserve.of(resource) + lump(resource);
         let left = usage.left().saturating_sub(reserve);
         if left < needed {
             let Usage { limit, used } = usage;
             return Err(Error::Headroom { resource, limit, used, needed, reserve });
         }
-        Ok((left / 4).max(needed))
+        Ok((left / 4).min(most_at_once(resource)).max(needed))
+    }
+}
+
+/// What may be taken at once by somebody who needs little: glibc's allocator takes address space by
+/// 64 MiB for each arena, and for a moment twice as much (glibc 2.36 `malloc/arena.c`, `new_heap`).
+fn lump(resource: Resource) -> u64 {
+    match resource {
+        Resource::AddressSpace => 128 << 20,
+        _ => 0,
+    }
+}
+
+/// What is given out at most between two counts. Bytes are counted quickly, and what a load takes of
+/// them is an estimate.
+fn most_at_once(resource: Resource) -> u64 {
+    match resource {
+        Resource::Mappings | Resource::Descriptors => u64::MAX,
+        Resource::AddressSpace | Resource::Memory => 32 << 20,
     }
 }
 
@@ -256,12 +279,6 @@ mod platform {
 mod tests {
     use super::*;
 
-    fn headroom(mappings: Usage) -> Headroom {
-        let mut headroom = Headroom::default();
-        headroom.usages[Resource::Mappings as usize] = Some(mappings);
-        headroom
-    }
-
     #[test]
     fn this_process_has_headroom() {
         let headroom = Headroom::now();
@@ -279,37 +296,39 @@ mod tests {
     fn a_quarter_is_given_out_between_counts() {
         let reserve = Amounts { mappings: 100, ..Amounts::default() };
         let ledger = Ledger::new(reserve);
-        let need = Amounts { mappings: 2, ..Amounts::default() };
-        let mut n_counts = 0;
-        let mut used = 0;
+        let need = Amounts { mappings: 2, descriptors: 1, bytes: 0 };
+        let (mut n_counts, mut n_others, mut used) = (0, 0, 0);
         loop {
-            let now = headroom(Usage { limit: 1000, used });
-            let admitted = ledger.admit_with(need, || {
+            let admitted = ledger.admit_with(need, |resource| {
+                if resource != Resource::Mappings {
+                    n_others += 1;
+                    return None;
+                }
                 n_counts += 1;
-                now
+                Some(Usage { limit: 100_000, used })
             });
             match admitted {
                 Ok(()) => used += 2,
                 Err(Error::Headroom { resource, limit, needed, reserve, .. }) => {
-                    assert_eq!((resource, limit), (Resource::Mappings, 1000));
+                    assert_eq!((resource, limit), (Resource::Mappings, 100_000));
                     assert_eq!((needed, reserve), (2, 100));
                     break;
                 }
                 Err(error) => panic!("{error:?}"),
             }
         }
-        assert_eq!(used, 900);
-        assert!(n_counts < 30, "{n_counts}");
+        assert_eq!(used, 99_900);
+        assert!(n_counts < 50, "{n_counts} counts");
+        assert_eq!(n_others, 50, "each resource is counted by itself");
         // What others give back is seen.
-        ledger
-            .admit_with(need, || headroom(Usage { limit: 1000, used: 10 }))
-            .expect("there is room");
+        let roomy = |_| Some(Usage { limit: 1000, used: 10 });
+        ledger.admit_with(need, roomy).expect("there is room");
     }
 
     #[test]
     fn what_is_not_known_is_not_limited() {
         let ledger = Ledger::new(RESERVE);
         let need = Amounts { mappings: 1 << 40, descriptors: 1 << 40, bytes: 1 << 40 };
-        ledger.admit_with(need, Headroom::default).expect("nothing is known");
+        ledger.admit_with(need, |_| None).expect("nothing is known");
     }
 }

@@ -409,11 +409,11 @@ impl Loader {
         began: Instant,
         load: impl FnOnce() -> Result<Loaded, Error>,
     ) -> Result<Lease, Error> {
-        let slot = prepared.identity.map(|identity| {
+        let own = prepared.identity.map(|identity| {
             let mut modules = lock(&self.inner.modules);
             Arc::clone(modules.entry(identity).or_default())
         });
-        let mut slot = slot.as_deref().map(lock);
+        let mut slot = own.as_deref().map(lock);
         let (contents, prepare) = (prepared.contents, began.elapsed());
         let mut record = LoadRecord {
             name,
@@ -431,11 +431,16 @@ impl Loader {
             self.inner.options.observer.loaded(&record);
             return Ok(Lease { shared });
         }
-        if let Some(ledger) = &self.inner.ledger {
-            ledger.admit(prepared.need)?;
-        }
         let began = Instant::now();
-        let loaded = load()?;
+        let loaded = match self.inner.admit(prepared.need).and_then(|()| load()) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                drop(slot);
+                drop(own);
+                prepared.identity.into_iter().for_each(|identity| self.inner.forget(identity));
+                return Err(error);
+            }
+        };
         record.deserialize = began.elapsed();
         let shared = self.inner.arrived(loaded, contents, prepared.identity);
         if let Some(slot) = &mut slot {
@@ -470,6 +475,10 @@ impl Inner {
         self.population.add(&contents);
         let loader = Arc::clone(self);
         Arc::new(Shared { loaded: Some(loaded), contents, number, identity, loader })
+    }
+
+    fn admit(&self, need: Amounts) -> Result<(), Error> {
+        self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.admit(need))
     }
 
     /// Asked only once tables are registered anyway, since asking registers some.
@@ -590,4 +599,28 @@ impl fmt::Debug for Loader {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, feature = "compile"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{compile, engine};
+
+    #[test]
+    fn nothing_is_remembered_of_what_is_gone_or_never_came() {
+        let compiling = engine::compiling().unwrap();
+        let artifact = compile::bytes(&compiling, b"(module (func))").unwrap();
+        let loader = Loader::new(&engine::loading().unwrap(), LoaderOptions::new());
+        let leases = [(), ()].map(|()| loader.load(&artifact).unwrap());
+        assert_eq!(lock(&loader.inner.modules).len(), 1);
+        drop(leases);
+        assert_eq!(lock(&loader.inner.modules).len(), 0);
+        let reserve = Amounts { bytes: u64::MAX / 2, ..Amounts::default() };
+        let full = Loader::new(&compiling, LoaderOptions::new().reserve(Some(reserve)));
+        if cfg!(target_os = "linux") {
+            assert!(matches!(full.load(&artifact), Err(Error::Headroom { .. })));
+        }
+        assert_eq!(lock(&full.inner.modules).len(), 0);
+    }
 }

@@ -77,6 +77,7 @@ use crate::contents::{ArtifactKind, Contents};
 use crate::error::Error;
 use crate::files::folder_of;
 use crate::guard::{self, Guard};
+use crate::headroom::{Amounts, Ledger, RESERVE};
 use crate::integrity::{Key, Seal};
 use crate::parallel;
 use format::{HEADER_BYTES, Header, Record};
@@ -205,7 +206,9 @@ impl Pack {
     ///
     /// [`Error::Exposed`] where others could have written the file; [`Error::Altered`] where the
     /// index or, with [`Digests::AtOpen`], an artifact is not what was written, or was sealed with
-    /// another key; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`].
+    /// another key; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`]; [`Error::Headroom`] where
+    /// there is less memory than it takes, or less than [`RESERVE`](crate::headroom::RESERVE) would
+    /// be left.
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
         let path = path.into();
         let PackOptions { key, digests, guard } = options;
@@ -217,6 +220,7 @@ impl Pack {
         guard.folder(key.as_ref(), folder_of(&path))?;
         let (header, records) = read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;
+        fits(images_end as u64)?;
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
         let mut room = Room::new(images_end).map_err(map)?;
         fill(room.bytes_mut(), &file, &path)?;
@@ -375,6 +379,11 @@ pub struct StillLoaded {
     pub pack: Box<Pack>,
     /// How many of its modules and components live.
     pub modules: usize,
+}
+
+/// Makes sure that there is memory for a copy: finding out by filling it would end the process.
+fn fits(bytes: u64) -> Result<(), Error> {
+    Ledger::new(RESERVE).admit(Amounts { mappings: 2, descriptors: 0, bytes })
 }
 
 fn read_index(file: &File, key: Option<&Key>, path: &Path) -> Result<(Header, Vec<Record>), Error> {

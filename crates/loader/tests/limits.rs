@@ -47,7 +47,7 @@ fn expect(error: Option<Error>, expected: Resource) {
             assert_eq!(resource, expected);
             assert!(used + needed + reserve > limit, "{used} + {needed} + {reserve} of {limit}");
         }
-        other => panic!("{other:?}"),
+        other => panic!("{other:?} with {:?}", Headroom::now()),
     }
 }
 
@@ -124,7 +124,7 @@ fn at_the_limit_of_address_space() {
     fill(&loader, &artifact, 1).0[0].call(loader.engine(), &generate::call(&small(), 0)).unwrap();
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();
-    limit(libc::RLIMIT_AS, pages * 4096 + (192 << 20));
+    limit(libc::RLIMIT_AS, pages * 4096 + (512 << 20));
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::AddressSpace);
     goes_on(&loader, &artifact, leases);

@@ -425,13 +425,30 @@ fn child_fills_the_store() {
         let index = random.below(FILLED as u64) as usize;
         store.artifact(&engine, &wasm(index)).unwrap();
     }
+    println!("compiled {} of them", store.counts().compiled);
 }
 
 fn child(folder: &Path, seed: u64) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child_fills_the_store", "--ignored"]);
+    command.args(["--exact", "child_fills_the_store", "--ignored", "--nocapture"]);
     command.env(CHILD, folder).env("LOADLINE_TEST_SEED", seed.to_string());
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn processes_compile_everything_once() {
+    let place = Place::new();
+    place.open(StoreOptions::new());
+    let children: Vec<Child> = (0..3).map(|seed| child(&place.folder(), seed)).collect();
+    let mut compiled = 0;
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, count) = text.split_once("compiled ").unwrap();
+        compiled += count.split_once(' ').unwrap().0.parse::<usize>().unwrap();
+    }
+    assert_eq!(compiled, place.entries().len());
+    assert!(compiled > FILLED / 2);
 }
 
 /// Four processes fill a store; again and again one of them is killed and replaced.
