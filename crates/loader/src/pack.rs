@@ -310,6 +310,9 @@ impl Pack {
             return Ok(in_place);
         }
         drop(in_place);
+        // An engine with another's custom code memory may have changed the image's protection.
+        let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
+        self.images.protect(index).map_err(map)?;
         // SAFETY: as above, and Wasmtime copies the bytes.
         let copied = unsafe { deserialize_copy(engine, kind, image) };
         copied.map_err(|source| self.of(entry, Error::Deserialize { source }))

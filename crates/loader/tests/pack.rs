@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use common::{artifacts, at_least_one, small};
 use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
-use loadline_loader::wasmtime::{Config, Engine, Instance, Module, Store};
+use loadline_loader::wasmtime::{self, Config, CustomCodeMemory, Engine, Instance, Module, Store};
 use loadline_loader::{Artifact, Call, Error, Key, Loaded, compile, engine, generate};
 use loadline_scenario::Random;
 
@@ -261,6 +261,50 @@ fn an_engine_that_knows_nothing_of_packs_is_told() {
     let engine = pack_engine();
     runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
     pack.close().unwrap();
+}
+
+/// As somebody's own custom code memory might: it changes protection wherever it is told to.
+struct Foreign;
+
+impl CustomCodeMemory for Foreign {
+    fn required_alignment(&self) -> usize {
+        4096
+    }
+
+    fn publish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        protect(base, bytes, libc::PROT_READ | libc::PROT_EXEC);
+        Ok(())
+    }
+
+    fn unpublish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        protect(base, bytes, libc::PROT_READ | libc::PROT_WRITE);
+        Ok(())
+    }
+}
+
+#[allow(unsafe_code)]
+fn protect(base: *const u8, bytes: usize, protection: i32) {
+    // SAFETY: Wasmtime hands over pages of code that nothing executes now.
+    let result = unsafe { libc::mprotect(base.cast_mut().cast(), bytes, protection) };
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn another_custom_code_memory_gets_a_copy_and_spoils_nothing() {
+    let packed = Packed::new(1, None);
+    let pack = packed.open();
+    let mut config = Config::new();
+    config.with_custom_code_memory(Some(std::sync::Arc::new(Foreign)));
+    let foreign = Engine::new(&config).unwrap();
+    let copied = pack.load(&foreign, "module 0").unwrap();
+    assert_eq!(pack.n_live(), 0);
+    runs(&foreign, &copied, 0);
+    let engine = pack_engine();
+    let in_place = pack.load(&engine, "module 0").unwrap();
+    runs(&engine, &in_place, 0);
+    let first = range(&in_place).start as usize;
+    let allowed = mappings().into_iter().find(|(range, _)| range.contains(&first));
+    assert!(allowed.is_none_or(|(_, allowed)| allowed.starts_with("r-x")));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! that would read the memory; and nothing is unmapped while withdrawing.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -211,6 +212,13 @@ impl Images {
     /// The bytes of one image.
     pub(crate) fn image(&self, index: usize) -> &[u8] {
         &self.region.bytes()[self.slots[index].range.clone()]
+    }
+
+    /// Makes an image readable and executable, as it should be already.
+    pub(crate) fn protect(&self, index: usize) -> io::Result<()> {
+        let image = self.image(index);
+        // SAFETY: the pages are this pack's, which nobody writes to.
+        unsafe { region::executable(image.as_ptr(), image.len()) }
     }
 
     /// Claims an image for loading; `None` where it is loaded already.
