@@ -119,7 +119,7 @@ mod platform {
     /// The program's own, for callers that look at it: glibc says that there always is one.
     static LINK_MAP: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     static IS_ENABLED: AtomicBool = AtomicBool::new(false);
-    static N_ASKED: AtomicUsize = AtomicUsize::new(0);
+    static WAS_ASKED: AtomicBool = AtomicBool::new(false);
     static ENTRIES: [Entry; MOST_PACKS] = [const { Entry::new() }; MOST_PACKS];
     /// Entries before this one may be in use.
     static N_ENTRIES: AtomicUsize = AtomicUsize::new(0);
@@ -187,7 +187,10 @@ mod platform {
     // the search order and is the one forwarded to.
     #[unsafe(no_mangle)]
     unsafe extern "C" fn _dl_find_object(address: *mut c_void, found: *mut Found) -> c_int {
-        N_ASKED.store(1, Ordering::Relaxed);
+        // Written once after each `enable`: threads that unwind must not fight for a cache line.
+        if !WAS_ASKED.load(Ordering::Relaxed) {
+            WAS_ASKED.store(true, Ordering::Relaxed);
+        }
         for entry in ENTRIES.iter().take(N_ENTRIES.load(Ordering::Acquire)) {
             let Some((range, index)) = entry.find(address.addr()) else { continue };
             let answer = Found {
@@ -250,9 +253,9 @@ mod platform {
         if first.addr() != ours as usize {
             return Err(Unavailable::NotOurs);
         }
-        N_ASKED.store(0, Ordering::Relaxed);
+        WAS_ASKED.store(false, Ordering::Relaxed);
         crate::unwind::frames();
-        if N_ASKED.load(Ordering::Relaxed) == 0 {
+        if !WAS_ASKED.load(Ordering::Relaxed) {
             return Err(Unavailable::NotAsked);
         }
         let mut found = Found {
