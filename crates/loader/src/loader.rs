@@ -1,11 +1,12 @@
 //! [`Loader`]: loads modules for a whole program, and unloads them behind its back.
 
-use std::collections::HashMap;
+mod shared;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Deref};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
@@ -16,9 +17,9 @@ use crate::error::Error;
 use crate::headroom::{Amounts, Ledger, RESERVE};
 use crate::parallel;
 use crate::policy::UnwindPolicy;
-use crate::unloading::{Retired, Unloader};
-use crate::unwinder::{self, Family};
-use crate::watch::{LoadObserver, LoadRecord, Origin, Warning};
+use crate::unloading::Unloader;
+use crate::watch::{LoadObserver, LoadRecord, Origin};
+use shared::{Counters, Identity, Inner, Shared, lock};
 
 /// How a loader loads.
 #[derive(Clone)]
@@ -108,28 +109,6 @@ pub struct Loader {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    engine: Engine,
-    options: LoaderOptions,
-    ledger: Option<Ledger>,
-    unloader: Unloader,
-    /// What is loaded, by what it was made of. The lock of one module is held while it is loaded, so
-    /// that nobody else loads it meanwhile.
-    modules: Mutex<HashMap<Identity, Arc<Mutex<Weak<Shared>>>>>,
-    family: OnceLock<Family>,
-    n_loaded: AtomicU64,
-    population: Counters,
-    has_warned: AtomicBool,
-}
-
-#[derive(Default)]
-struct Counters {
-    modules: AtomicU64,
-    with_tables: AtomicU64,
-    fdes: AtomicU64,
-    bytes: AtomicU64,
-}
-
 /// What a loader has loaded and not yet handed over for unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Population {
@@ -143,14 +122,6 @@ pub struct Population {
     pub bytes: u64,
 }
 
-/// What makes two artifacts the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Identity {
-    Digest([u8; 32]),
-    #[cfg(unix)]
-    Image(crate::pack::ImageId),
-}
-
 /// A handle of a loaded module or component. When the last handle of one is dropped, another thread
 /// drops the module.
 ///
@@ -160,15 +131,6 @@ enum Identity {
 #[derive(Clone)]
 pub struct Lease {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    /// Taken when this is dropped.
-    loaded: Option<Loaded>,
-    contents: Contents,
-    number: u64,
-    identity: Option<Identity>,
-    loader: Arc<Inner>,
 }
 
 /// How far a call that loads many has come.
@@ -454,122 +416,6 @@ impl Loader {
     }
 }
 
-/// `Module::deserialize` maps an image once, and its code is protected otherwise than the rest.
-const MAPPINGS_FROM_BYTES: u64 = 2;
-
-/// The first instance of a module with data segments takes one, and its module keeps it (wasmtime 48
-/// `runtime/vm/cow.rs`). Loading takes none.
-const DESCRIPTORS: u64 = 1;
-
-/// A population whose unloading takes more steps than this is worth a warning: about a millisecond.
-const STEPS_TO_WARN_AT: u64 = 1_000_000;
-
-impl Inner {
-    fn arrived(
-        self: &Arc<Inner>,
-        loaded: Loaded,
-        contents: Contents,
-        identity: Option<Identity>,
-    ) -> Arc<Shared> {
-        let number = self.n_loaded.fetch_add(1, Ordering::Relaxed);
-        self.population.add(&contents);
-        let loader = Arc::clone(self);
-        Arc::new(Shared { loaded: Some(loaded), contents, number, identity, loader })
-    }
-
-    fn admit(&self, need: Amounts) -> Result<(), Error> {
-        self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.admit(need))
-    }
-
-    /// Asked only once tables are registered anyway, since asking registers some.
-    fn family(&self) -> Family {
-        *self.family.get_or_init(unwinder::family)
-    }
-
-    fn registrations(&self, contents: &Contents) -> Option<u64> {
-        if contents.fdes == 0 {
-            // On Windows, tables are announced without being copied or searched: one call a module.
-            return Some(u64::from(contents.has_tables));
-        }
-        match self.family() {
-            Family::LibgccList | Family::LibgccTree => Some(1),
-            Family::Llvm => Some(contents.fdes as u64),
-            Family::Other => None,
-        }
-    }
-
-    fn warn_of_tables(&self) {
-        let modules = self.population.with_tables.load(Ordering::Relaxed);
-        let fdes = self.population.fdes.load(Ordering::Relaxed);
-        if modules == 0 || self.has_warned.load(Ordering::Relaxed) {
-            return;
-        }
-        let family = self.family();
-        let (of_one, of_all, per_frame) = match family {
-            // Half of the list on the average of a bad order.
-            Family::LibgccList => (modules, modules * modules / 2, modules),
-            // Every FDE of the module goes through all FDEs that are left.
-            Family::Llvm => (fdes.div_ceil(modules) * fdes, fdes * fdes / 2, 0),
-            _ => return,
-        };
-        if of_all > STEPS_TO_WARN_AT && !self.has_warned.swap(true, Ordering::Relaxed) {
-            self.options.observer.warn(&Warning::TablesKept {
-                family,
-                modules,
-                steps_to_unload_one: of_one,
-                steps_to_unload_all: of_all,
-                steps_per_frame: per_frame,
-            });
-        }
-    }
-
-    /// Forgets what an artifact became, unless it was loaded again meanwhile or is being loaded.
-    fn forget(&self, identity: Identity) {
-        let mut modules = lock(&self.modules);
-        let is_unused = modules.get(&identity).is_some_and(|slot| {
-            Arc::strong_count(slot) == 1
-                && slot.try_lock().is_ok_and(|slot| slot.strong_count() == 0)
-        });
-        if is_unused {
-            modules.remove(&identity);
-        }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.loader.population.remove(&self.contents);
-        if let Some(identity) = self.identity {
-            self.loader.forget(identity);
-        }
-        if let Some(loaded) = self.loaded.take() {
-            let (contents, number, since) = (self.contents, self.number, Instant::now());
-            self.loader.unloader.retire(Retired { loaded, contents, number, since });
-        }
-    }
-}
-
-impl Counters {
-    fn add(&self, contents: &Contents) {
-        self.each(contents, |count, amount| {
-            count.fetch_add(amount, Ordering::Relaxed);
-        });
-    }
-
-    fn remove(&self, contents: &Contents) {
-        self.each(contents, |count, amount| {
-            count.fetch_sub(amount, Ordering::Relaxed);
-        });
-    }
-
-    fn each(&self, contents: &Contents, change: impl Fn(&AtomicU64, u64)) {
-        change(&self.modules, 1);
-        change(&self.with_tables, u64::from(contents.fdes > 0));
-        change(&self.fdes, contents.fdes as u64);
-        change(&self.bytes, contents.bytes as u64);
-    }
-}
-
 impl Deref for Lease {
     type Target = Loaded;
 
@@ -597,9 +443,12 @@ impl fmt::Debug for Loader {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// `Module::deserialize` maps an image once, and its code is protected otherwise than the rest.
+const MAPPINGS_FROM_BYTES: u64 = 2;
+
+/// The first instance of a module with data segments takes one, and its module keeps it (wasmtime 48
+/// `runtime/vm/cow.rs`). Loading takes none.
+const DESCRIPTORS: u64 = 1;
 
 #[cfg(all(test, feature = "compile"))]
 #[allow(clippy::unwrap_used)]

@@ -31,7 +31,7 @@
 //! Wasmtime runs the code in an artifact unseen. So the folder, those above it and each entry must
 //! belong to this user or root, and nobody else may be able to write to them; and each entry carries
 //! a seal over its name and its bytes, which is compared over the very bytes that Wasmtime is given.
-//! With a [`Key`] only its holders can make entries at all. What is damaged, cut off, exchanged, a
+//! With a [`Key`](crate::Key) only its holders can make entries at all. What is damaged, cut off, exchanged, a
 //! link, or somebody else's, is set aside and compiled again where the wasm is at hand.
 //!
 //! # What a crash leaves
@@ -40,11 +40,10 @@
 //! are the kernel's and end with their holder. [`Store::gc`] removes what writers left that were
 //! killed.
 
-#![allow(unsafe_code)]
-
 mod entry;
 mod evict;
 mod key;
+mod options;
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -56,97 +55,16 @@ use std::time::{Duration, SystemTime};
 use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::files::sync_folder;
-use crate::guard::{self, Guard};
-use crate::integrity::Key;
-use crate::watch::{LoadObserver, Warning};
+use crate::guard;
+use crate::watch::Warning;
 use entry::{Failure, Seals};
 
 pub use key::StoreKey;
+pub use options::StoreOptions;
 
 /// How long the note of when an entry was last used may be behind: writing it at each use would
 /// make every load a write.
 const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
-
-/// How a store is opened.
-#[derive(Clone)]
-pub struct StoreOptions {
-    #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "applied when compiling"))]
-    policy: crate::UnwindPolicy,
-    key: Option<Key>,
-    guard: Guard,
-    is_sealed: bool,
-    max_bytes: Option<u64>,
-    observer: Arc<dyn LoadObserver>,
-}
-
-impl StoreOptions {
-    /// Stripped artifacts, no key, no limit, and a folder that is this user's alone.
-    pub fn new() -> StoreOptions {
-        StoreOptions {
-            policy: crate::UnwindPolicy::default(),
-            key: None,
-            guard: Guard::default(),
-            is_sealed: true,
-            max_bytes: None,
-            observer: Arc::new(()),
-        }
-    }
-
-    /// What becomes of the unwind tables of what is compiled.
-    pub fn policy(self, policy: crate::UnwindPolicy) -> StoreOptions {
-        StoreOptions { policy, ..self }
-    }
-
-    /// Seals entries with a key. Entries that were made with another, or with none, are set aside.
-    pub fn key(self, key: Key) -> StoreOptions {
-        StoreOptions { key: Some(key), ..self }
-    }
-
-    /// Keeps at most about so many bytes of artifacts: beyond that, those unused for longest go.
-    ///
-    /// The sizes of all entries are added up again after each sixteenth of it that was written by
-    /// one process; so much more may be there for a while, for each process that writes.
-    pub fn max_bytes(self, bytes: u64) -> StoreOptions {
-        StoreOptions { max_bytes: Some(bytes), ..self }
-    }
-
-    /// Who is told of entries that were set aside, and of artifacts that could not be kept.
-    pub fn observer(self, observer: Arc<dyn LoadObserver>) -> StoreOptions {
-        StoreOptions { observer, ..self }
-    }
-
-    /// A folder that others can write to as well. The key alone then decides what is loaded;
-    /// without one, opening is refused.
-    pub fn whoever_can_write(self) -> StoreOptions {
-        StoreOptions { guard: Guard::Key, ..self }
-    }
-
-    /// A folder that others can write to as well, even without a key.
-    ///
-    /// # Safety
-    ///
-    /// Whoever can write to the folder must be allowed to choose the machine code that this program
-    /// runs.
-    pub unsafe fn vouched(self) -> StoreOptions {
-        StoreOptions { guard: Guard::Vouched, ..self }
-    }
-
-    /// Entries are not compared with their seals, which saves hashing them.
-    ///
-    /// # Safety
-    ///
-    /// The disk, and every program that writes to the folder, must return what was written: a single
-    /// changed bit may make a program of this process's rights out of an artifact.
-    pub unsafe fn unsealed(self) -> StoreOptions {
-        StoreOptions { is_sealed: false, ..self }
-    }
-}
-
-impl Default for StoreOptions {
-    fn default() -> StoreOptions {
-        StoreOptions::new()
-    }
-}
 
 /// Artifacts in a folder. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
