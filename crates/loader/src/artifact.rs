@@ -14,13 +14,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::Tables;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::contents::{ArtifactKind, Contents};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::files::folder_of;
+use crate::policy::UnwindPolicy;
 use crate::tables;
 
 /// A compiled module or component in memory.
@@ -96,6 +97,16 @@ impl Artifact {
         Ok(Artifact { bytes, contents })
     }
 
+    /// As [`Artifact::trusted`], without a look at the bytes: `contents` is what was found in them
+    /// before they were written down.
+    ///
+    /// # Safety
+    ///
+    /// As [`Artifact::trusted`].
+    pub(crate) unsafe fn recorded(bytes: Vec<u8>, contents: Contents) -> Artifact {
+        Artifact { bytes, contents }
+    }
+
     /// Takes bytes from anywhere, if they have the digest of an artifact.
     ///
     /// The digest is compared over the very bytes that will be loaded, in memory that nobody else
@@ -138,20 +149,28 @@ impl Artifact {
     /// Applies an unwind policy to the artifact itself; the setting of the engine that will load
     /// it has no say in the matter.
     ///
-    /// With [`Tables::Strip`] Wasmtime will not register anything for it (the mechanism and its
-    /// price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, both policies
-    /// do nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
-    pub fn apply(&mut self, policy: Tables) -> Result<(), Error> {
-        match policy {
-            Tables::Keep => Ok(()),
-            Tables::Strip if !self.contents.has_tables => Ok(()),
-            Tables::Strip => {
+    /// With [`UnwindPolicy::Strip`] Wasmtime will not register anything for it (the mechanism and
+    /// its price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, every policy
+    /// does nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TablesPresent`] where [`UnwindPolicy::RequireAbsent`] finds any.
+    pub fn apply(&mut self, policy: impl Into<UnwindPolicy>) -> Result<(), Error> {
+        match policy.into() {
+            UnwindPolicy::Keep => Ok(()),
+            UnwindPolicy::Strip if !self.contents.has_tables => Ok(()),
+            UnwindPolicy::Strip => {
                 if tables::hide(&mut self.bytes)? {
                     self.contents.fdes = 0;
                     self.contents.has_tables = false;
                 }
                 Ok(())
             }
+            UnwindPolicy::RequireAbsent if self.contents.fdes > 0 => {
+                Err(Error::TablesPresent { fdes: self.contents.fdes })
+            }
+            UnwindPolicy::RequireAbsent => Ok(()),
         }
     }
 
@@ -183,9 +202,7 @@ impl Artifact {
 
     fn write(&self, path: &Path, sync: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file =
-            tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(failed)?;
         file.write_all(&self.bytes).map_err(failed)?;
         sync(file.as_file()).map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;

@@ -83,7 +83,19 @@ pub(crate) struct Section<'a> {
     data: &'a [u8],
 }
 
+#[cfg(unix)]
+impl<'a> Section<'a> {
+    pub(crate) fn data(&self) -> &'a [u8] {
+        self.data
+    }
+}
+
 impl<'a> Image<'a> {
+    #[cfg(unix)]
+    pub(crate) fn is_big_endian(&self) -> bool {
+        self.endian == Endianness::Big
+    }
+
     /// Reads the section headers, and makes sure that every section lies within `bytes`.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Image<'a>, Error> {
         Image::sections_of(bytes).map_err(|source| Error::Sections { source })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use loadline_scenario::Phase;
 
+use crate::headroom::Resource;
 use crate::observer::Role;
 
 /// An artifact that could not be made, trusted, loaded, called or driven through a lifecycle.
@@ -50,6 +51,9 @@ pub enum Error {
         /// Which record is broken.
         source: gimli::Error,
     },
+    /// Unwind tables more than two gigabytes from the code they describe.
+    #[error("unwind tables too far from the code they describe")]
+    FarFrames,
     /// The file is longer or shorter than the artifact that was written to it.
     #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
     Length {
@@ -66,6 +70,90 @@ pub enum Error {
         /// The digest of the bytes found.
         found: String,
     },
+    /// A file or folder that somebody else could have written to, or read where it is secret.
+    #[error("{} {problem} (only files that belong to this user are trusted: change owner and mode, or see the options)", path.display())]
+    Exposed {
+        /// Of the file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file does not begin as an entry of a store does.
+    #[error("not an entry of a store, or one that was cut off")]
+    NotAnEntry,
+    /// A load would take more than the process is allowed, or than is to be left for other things.
+    #[error(
+        "a load would need {needed} more {resource}: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
+    )]
+    Headroom {
+        /// Of what there is too little.
+        resource: Resource,
+        /// How much the process may have.
+        limit: u64,
+        /// How much it has.
+        used: u64,
+        /// How much the load would take.
+        needed: u64,
+        /// How much is left untouched.
+        reserve: u64,
+    },
+    /// The caller wanted no further loads.
+    #[error("cancelled before it began")]
+    Cancelled,
+    /// The file is no pack, or one that cannot be used here.
+    #[error("not a pack: {problem}")]
+    NotAPack {
+        /// How that was seen.
+        problem: &'static str,
+    },
+    /// Something is wrong with an artifact's name, or with the artifact of that name.
+    #[error("the name {name:?} is {problem}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The pack holds no artifact of that name.
+    #[error("{} has no artifact {name:?}", path.display())]
+    NoSuchEntry {
+        /// The name.
+        name: String,
+        /// Of the pack.
+        path: PathBuf,
+    },
+    /// Something is wrong with one artifact in a pack.
+    #[error("cannot use {name:?} in {}", path.display())]
+    Entry {
+        /// Of the artifact.
+        name: String,
+        /// Of the pack.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// One image can be one module at a time.
+    #[error("{name:?} is loaded already: one image is one module (clone the module instead)")]
+    Loaded {
+        /// Of the artifact.
+        name: String,
+    },
+    /// The engine cannot execute code where a pack has it.
+    #[error("the engine does not load from packs (call `pack::configure` before `Engine::new`)")]
+    NotConfigured {
+        /// Wasmtime's own words.
+        source: wasmtime::Error,
+    },
+    /// Memory for a pack could not be had.
+    #[error("cannot map {bytes} bytes for {}", path.display())]
+    Map {
+        /// Of the pack.
+        path: PathBuf,
+        /// How many.
+        bytes: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Machine code from elsewhere, where wasm was expected.
     #[error(
         "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
@@ -76,6 +164,14 @@ pub enum Error {
         "unwind tables cannot be hidden in a file while it is mapped (apply the policy and save the artifact first, or load from bytes)"
     )]
     TablesInFile,
+    /// Tables were to be absent, and are there.
+    #[error(
+        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
+    )]
+    TablesPresent {
+        /// Frame description entries in it.
+        fdes: usize,
+    },
     /// Loading from a file was asked for, and the artifact is in memory only.
     #[error("there is no file to map: the artifact is in memory only")]
     NotInFile,
@@ -181,4 +277,10 @@ impl Error {
     pub(crate) fn in_file(self, path: impl Into<PathBuf>) -> Error {
         Error::File { path: path.into(), source: Box::new(self) }
     }
+}
+
+/// An error and its causes, outermost first, as one line.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

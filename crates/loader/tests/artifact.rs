@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use common::{Folder, artifacts, at_least_one, loading_engine, small};
 use loadline_loader::compile::{self, Workshop};
 use loadline_loader::{
-    Artifact, ArtifactFile, ArtifactKind, Call, Contents, Digest, Error, engine, generate,
+    Artifact, ArtifactFile, ArtifactKind, Call, Contents, Digest, Error, UnwindPolicy, engine,
+    generate,
 };
 use loadline_scenario::{Corpus, Generated, Random, Tables, TypeSharing};
 
@@ -107,6 +108,22 @@ fn a_stripped_artifact_runs_and_has_no_tables() {
     let once = artifact.clone();
     artifact.apply(Tables::Strip).unwrap();
     assert_eq!(artifact.bytes(), once.bytes());
+}
+
+#[test]
+fn tables_that_must_be_absent_are_refused() {
+    let mut artifact = artifacts(&small(), 1).remove(0);
+    let whole = artifact.clone();
+    let refused = artifact.apply(UnwindPolicy::RequireAbsent);
+    assert_eq!(artifact.bytes(), whole.bytes());
+    if cfg!(windows) {
+        refused.unwrap();
+        return;
+    }
+    let fdes = whole.contents().fdes;
+    assert!(matches!(refused, Err(Error::TablesPresent { fdes: found }) if found == fdes));
+    artifact.apply(UnwindPolicy::Strip).unwrap();
+    artifact.apply(UnwindPolicy::RequireAbsent).unwrap();
 }
 
 #[test]

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
+use loadline_loader::unwinder;
 use loadline_scenario::Environment;
-
-use crate::unwinder;
 
 /// Wasmtime's features that the manifests ask for; a test compares them with what Cargo resolved.
 const WASMTIME_FEATURES: [&str; 4] = ["component-model", "cranelift", "runtime", "std"];
@@ -29,7 +28,7 @@ pub fn describe() -> Environment {
         isa: isa.as_ref().map_or_else(unknown, |isa| isa.triple().to_string()),
         isa_flags: isa.as_ref().map_or_else(unknown, |isa| enabled_flags(&**isa)),
         build: build(),
-        unwinder_family: unwinder.family.to_owned(),
+        unwinder_family: unwinder.family.to_string(),
         unwinder_version: unwinder.version,
         unwinder_path: unwinder.path,
         libc: libc_version(),

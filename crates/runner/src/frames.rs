@@ -16,10 +16,10 @@ pub struct FrameCounts {
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub use counted::{counts, resolve, unwinder_path};
+pub use counted::{counts, resolve};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub use uncounted::{counts, resolve, unwinder_path};
+pub use uncounted::{counts, resolve};
 
 /// The FDEs of the `.eh_frame` section at `section`, by walking it (Linux Standard Base, section
 /// 10.6): each record begins with its length, 0 at the end; behind it stands 0 in a CIE and the
@@ -52,7 +52,6 @@ unsafe fn entries(section: *const u8) -> u64 {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod counted {
     use std::ffi::{CStr, c_void};
-    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use super::{FrameCounts, entries};
@@ -159,30 +158,10 @@ mod counted {
             deregistered: DEREGISTERED.load(Ordering::Relaxed),
         })
     }
-
-    /// The file of the unwinder that registrations reach.
-    pub fn unwinder_path() -> Option<PathBuf> {
-        use std::os::unix::ffi::OsStrExt;
-
-        let address = NEXT_REGISTER.address();
-        // SAFETY: Dl_info is plain data, for which all zeros is a value.
-        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
-        // SAFETY: dladdr takes any address and writes only to `info`.
-        let found = unsafe { libc::dladdr(address as *const c_void, &mut info) };
-        if address == 0 || found == 0 || info.dli_fname.is_null() {
-            return None;
-        }
-        // SAFETY: dladdr succeeded, so dli_fname is the loaded object's NUL-terminated path, which
-        // lives as long as the object; unwinders are not unloaded.
-        let name = unsafe { CStr::from_ptr(info.dli_fname) };
-        Some(PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes())))
-    }
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod uncounted {
-    use std::path::PathBuf;
-
     use super::FrameCounts;
 
     /// Nothing to find: calls are not counted on this platform.
@@ -190,11 +169,6 @@ mod uncounted {
 
     /// None: defining the names in the program is known to work with glibc only.
     pub fn counts() -> Option<FrameCounts> {
-        None
-    }
-
-    /// Not known on this platform.
-    pub fn unwinder_path() -> Option<PathBuf> {
         None
     }
 }

@@ -20,7 +20,6 @@ mod planted;
 mod process;
 mod profiled;
 mod seeds;
-mod unwinder;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;

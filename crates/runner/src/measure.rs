@@ -115,7 +115,7 @@ pub fn proof<O>(driven: &Driven<O>) -> Proof {
         deregistered: frames.map(|frames| frames.deregistered),
         planted: 0,
         command: None,
-        unwinder_path: crate::unwinder::active_path(),
+        unwinder_path: loadline_loader::unwinder::active_path(),
     }
 }
 

@@ -1,0 +1,61 @@
+//! A build step: compiles modules and components and puts them into one pack.
+//!
+//! ```text
+//! cargo run -p loadline-loader --example build_pack                          # shows itself
+//! cargo run -p loadline-loader --example build_pack -- OUT.pack A.wasm B.wat # builds that pack
+//! ```
+//!
+//! Where the environment names a file with 32 secret bytes in `PACK_KEY`, the pack is sealed with
+//! them, and only programs that open it with the same key will load from it. The engine here must
+//! have the settings of the one that loads.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+#[cfg(not(unix))]
+fn main() {
+    println!("skipped: packs are for Unix");
+}
+
+#[cfg(unix)]
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    if let [pack, files @ ..] = &arguments[..] {
+        return build(pack, files);
+    }
+    let home = tempfile::tempdir()?;
+    let source = home.path().join("double.wat");
+    let text = r#"(module (func (export "double") (param i32) (result i32)
+                    (i32.shl (local.get 0) (i32.const 1))))"#;
+    std::fs::write(&source, text)?;
+    build(&home.path().join("plugins.pack"), &[source])
+}
+
+#[cfg(unix)]
+fn build(path: &Path, files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+    use loadline_loader::pack::{self, Pack, PackOptions, PackWriter};
+    use loadline_loader::wasmtime::{Config, Engine};
+    use loadline_loader::{Key, compile};
+
+    let mut config = Config::new();
+    pack::configure(&mut config);
+    let engine = Engine::new(&config)?;
+    let key = std::env::var_os("PACK_KEY").map(Key::read).transpose()?;
+    let mut writer = PackWriter::create(path, key.clone())?;
+    for file in files {
+        let name = file.file_stem().ok_or("a file without a name")?.to_string_lossy();
+        writer.add(name, &compile::file(&engine, file)?)?;
+    }
+    writer.finish()?;
+
+    // What was built is what will be loaded: try it here, not in production.
+    let options = key.into_iter().fold(PackOptions::new(), PackOptions::key);
+    let pack = Pack::open(path, options)?;
+    for entry in pack.entries() {
+        pack.load(&engine, entry.name())?;
+        let contents = entry.contents();
+        println!("{}: {} functions, {} bytes", entry.name(), contents.functions, contents.bytes);
+    }
+    pack.close()?;
+    Ok(())
+}

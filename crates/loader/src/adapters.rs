@@ -1,0 +1,101 @@
+//! Observers that pass on what they are told: to `tracing`, and to `metrics`.
+//!
+//! Each is behind a feature of its crate's name, off by default.
+
+#[cfg(feature = "metrics")]
+pub use self::metrics::Metrics;
+#[cfg(feature = "tracing")]
+pub use self::tracing::Tracing;
+
+#[cfg(feature = "tracing")]
+mod tracing {
+    use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
+
+    /// Events of `tracing`, with the target `loadline`: loads and unloads at level `DEBUG`, warnings
+    /// at level `WARN`. Durations are in nanoseconds.
+    #[derive(Debug, Clone, Copy, Default)]
+    pub struct Tracing;
+
+    impl LoadObserver for Tracing {
+        fn loaded(&self, record: &LoadRecord<'_>) {
+            tracing::debug!(
+                target: "loadline",
+                name = record.name,
+                origin = record.origin.name(),
+                is_shared = record.is_shared,
+                bytes = record.contents.bytes,
+                functions = record.contents.functions,
+                fdes = record.contents.fdes,
+                registrations = record.registrations,
+                mappings = record.mappings,
+                prepare_ns = record.prepare.as_nanos() as u64,
+                deserialize_ns = record.deserialize.as_nanos() as u64,
+                "loaded"
+            );
+        }
+
+        fn unloaded(&self, record: &UnloadRecord) {
+            tracing::debug!(
+                target: "loadline",
+                bytes = record.contents.bytes,
+                waited_ns = record.waited.as_nanos() as u64,
+                took_ns = record.took.as_nanos() as u64,
+                "unloaded"
+            );
+        }
+
+        fn warn(&self, warning: &Warning) {
+            tracing::warn!(target: "loadline", "{warning}");
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod metrics {
+    use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
+
+    /// Counters and histograms of `metrics`. Histograms are in seconds.
+    ///
+    /// | name | kind | labels |
+    /// |---|---|---|
+    /// | `loadline_loads_total` | counter | `origin`, `shared` |
+    /// | `loadline_loaded_bytes_total` | counter | `origin` |
+    /// | `loadline_registrations_total` | counter | |
+    /// | `loadline_prepare_seconds`, `loadline_deserialize_seconds` | histogram | `origin` |
+    /// | `loadline_unloads_total` | counter | |
+    /// | `loadline_unload_wait_seconds`, `loadline_unload_seconds` | histogram | |
+    /// | `loadline_warnings_total` | counter | |
+    #[derive(Debug, Clone, Copy, Default)]
+    pub struct Metrics;
+
+    impl LoadObserver for Metrics {
+        fn loaded(&self, record: &LoadRecord<'_>) {
+            let origin = record.origin.name();
+            let shared = if record.is_shared { "yes" } else { "no" };
+            metrics::counter!("loadline_loads_total", "origin" => origin, "shared" => shared)
+                .increment(1);
+            metrics::histogram!("loadline_prepare_seconds", "origin" => origin)
+                .record(record.prepare);
+            if record.is_shared {
+                return;
+            }
+            metrics::counter!("loadline_loaded_bytes_total", "origin" => origin)
+                .increment(record.contents.bytes as u64);
+            metrics::histogram!("loadline_deserialize_seconds", "origin" => origin)
+                .record(record.deserialize);
+            if let Some(registrations) = record.registrations {
+                metrics::counter!("loadline_registrations_total").increment(registrations);
+            }
+        }
+
+        fn unloaded(&self, record: &UnloadRecord) {
+            metrics::counter!("loadline_unloads_total").increment(1);
+            metrics::histogram!("loadline_unload_wait_seconds").record(record.waited);
+            metrics::histogram!("loadline_unload_seconds").record(record.took);
+        }
+
+        fn warn(&self, _: &Warning) {
+            metrics::counter!("loadline_warnings_total").increment(1);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Who else could have written a file: owner and mode of files and folders that code is loaded from.
+//!
+//! On Unix the owner must be this user or root, and neither group nor others may write. Access
+//! control lists beyond the mode are not looked at. On other systems nothing is checked: their
+//! access control is not modelled here, so give a [`Key`](crate::Key).
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::integrity::Key;
+
+#[cfg(unix)]
+pub(crate) use unix::{folder, new_folder, open, regular, secret};
+
+#[cfg(not(unix))]
+pub(crate) use elsewhere::{folder, new_folder, open, regular, secret};
+
+/// Why what is on disk is believed to come from somebody who may choose the code that runs here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Guard {
+    /// Only this user and root can have written it.
+    #[default]
+    Owner,
+    /// Its seals can only be made with the key.
+    Key,
+    /// The program's author says so.
+    Vouched,
+}
+
+impl Guard {
+    /// Makes sure of a folder, or that there is no need to.
+    pub(crate) fn folder(self, key: Option<&Key>, path: &Path) -> Result<(), Error> {
+        match self {
+            Guard::Owner => folder(path),
+            Guard::Key if key.is_none() => Err(Error::Exposed {
+                path: path.to_owned(),
+                problem: "may be written by anyone, and no key was given to recognise it by"
+                    .to_owned(),
+            }),
+            Guard::Key | Guard::Vouched => Ok(()),
+        }
+    }
+
+    /// Makes sure of an open file in such a folder, of which `found` is known.
+    pub(crate) fn file(self, found: &Metadata, path: &Path) -> Result<(), Error> {
+        match self {
+            Guard::Owner => regular(found, path),
+            Guard::Key | Guard::Vouched => Ok(()),
+        }
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, OpenOptions};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+
+    use super::*;
+
+    /// Write permission of group and others.
+    const OTHERS_WRITE: u32 = 0o022;
+    /// Any permission of group and others.
+    const OTHERS: u32 = 0o077;
+    /// Only owners remove and rename what is in such a folder.
+    const STICKY: u32 = 0o1000;
+
+    /// Opens a file to be read, unless the path's last part is a symbolic link. Does not wait for
+    /// somebody to write to it where it is a pipe.
+    pub(crate) fn open(path: &Path) -> io::Result<File> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    }
+
+    /// Creates a folder that only this user can enter, unless it exists.
+    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Makes sure of an open file that nobody else can have written it.
+    pub(crate) fn regular(found: &Metadata, path: &Path) -> Result<(), Error> {
+        check(found, path, OTHERS_WRITE)
+    }
+
+    /// Makes sure of an open file that nobody else can have read or written it.
+    pub(crate) fn secret(found: &Metadata, path: &Path) -> Result<(), Error> {
+        check(found, path, OTHERS)
+    }
+
+    fn check(found: &Metadata, path: &Path, forbidden: u32) -> Result<(), Error> {
+        if !found.is_file() {
+            return Err(exposed(path, "is no regular file".to_owned()));
+        }
+        belongs(path, found)?;
+        unwritable(path, found.mode() & forbidden)
+    }
+
+    /// Makes sure of a folder that nobody else can put files into it, or put another folder in its
+    /// place: so of the folders above it, too.
+    pub(crate) fn folder(path: &Path) -> Result<(), Error> {
+        let read = |path: &Path, found: io::Result<Metadata>| {
+            found.map_err(|source| Error::Read { path: path.to_owned(), source })
+        };
+        let found = read(path, fs::symlink_metadata(path))?;
+        if !found.is_dir() {
+            return Err(exposed(path, "is no folder".to_owned()));
+        }
+        belongs(path, &found)?;
+        unwritable(path, found.mode() & OTHERS_WRITE)?;
+        let real = fs::canonicalize(path);
+        let real = real.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        for above in real.ancestors().skip(1) {
+            let found = read(above, fs::symlink_metadata(above))?;
+            belongs(above, &found)?;
+            if found.mode() & STICKY == 0 {
+                unwritable(above, found.mode() & OTHERS_WRITE)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn belongs(path: &Path, found: &Metadata) -> Result<(), Error> {
+        let (user, owner) = (effective_user(), found.uid());
+        if owner == user || owner == 0 {
+            return Ok(());
+        }
+        Err(exposed(path, format!("belongs to user {owner}, and this process runs as {user}")))
+    }
+
+    fn unwritable(path: &Path, too_much: u32) -> Result<(), Error> {
+        if too_much == 0 {
+            return Ok(());
+        }
+        Err(exposed(path, format!("gives group or others access ({too_much:03o})")))
+    }
+
+    fn exposed(path: &Path, problem: String) -> Error {
+        Error::Exposed { path: path.to_owned(), problem }
+    }
+
+    #[allow(unsafe_code)]
+    fn effective_user() -> u32 {
+        // SAFETY: it takes nothing and always succeeds (POSIX, geteuid).
+        unsafe { libc::geteuid() }
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+
+    pub(crate) fn open(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    pub(crate) fn regular(_: &Metadata, _: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn secret(_: &Metadata, _: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn folder(_: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn allow(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        fs::write(&path, "x").unwrap();
+        let found = |path: &Path| open(path).unwrap().metadata().unwrap();
+        allow(&path, 0o644);
+        regular(&found(&path), &path).unwrap();
+        assert!(matches!(secret(&found(&path), &path), Err(Error::Exposed { .. })));
+        allow(&path, 0o600);
+        secret(&found(&path), &path).unwrap();
+        for mode in [0o620, 0o602, 0o666] {
+            allow(&path, mode);
+            let refused = regular(&found(&path), &path);
+            assert!(matches!(refused, Err(Error::Exposed { .. })), "{mode:o}");
+        }
+        allow(&path, 0o600);
+        // Only root can give files away.
+        if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {
+            let error = regular(&found(&path), &path).unwrap_err();
+            assert!(error.to_string().contains("belongs to user 12345"), "{error}");
+        }
+        let link = home.path().join("link");
+        symlink(&path, &link).unwrap();
+        open(&link).unwrap_err();
+        let refused = regular(&found(home.path()), home.path());
+        assert!(matches!(refused, Err(Error::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_folder_is_as_safe_as_those_above_it() {
+        let home = tempfile::tempdir().unwrap();
+        let inner = home.path().join("inner");
+        new_folder(&inner).unwrap();
+        new_folder(&inner).unwrap();
+        folder(&inner).unwrap();
+        allow(home.path(), 0o777);
+        let error = folder(&inner).unwrap_err();
+        assert!(error.to_string().contains("gives group or others access (022)"), "{error}");
+        allow(home.path(), 0o1777);
+        folder(&inner).unwrap();
+        allow(&inner, 0o770);
+        assert!(matches!(folder(&inner), Err(Error::Exposed { .. })));
+        let link = home.path().join("link");
+        symlink(&inner, &link).unwrap();
+        assert!(matches!(folder(&link), Err(Error::Exposed { .. })));
+    }
+}

@@ -1,0 +1,334 @@
+//! How much the process may still take: mappings, descriptors, memory.
+//!
+//! Running out of them is no error that can be handled: where a mapping is refused, the allocator
+//! gets no memory either, and the process is aborted. So a [`Loader`](crate::Loader) asks before,
+//! and what would not fit is an [`Error::Headroom`] that names the limit.
+//!
+//! On Linux the numbers come from `/proc/self`, `/proc/sys/vm/max_map_count`, `getrlimit` and the
+//! control group (version 2); what cannot be read is not known and not limited. Elsewhere nothing is
+//! known.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+
+/// Something that a process runs out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Mappings of memory.
+    Mappings,
+    /// Open files.
+    Descriptors,
+    /// Bytes of address space.
+    AddressSpace,
+    /// Bytes of memory.
+    Memory,
+}
+
+const RESOURCES: [Resource; 4] =
+    [Resource::Mappings, Resource::Descriptors, Resource::AddressSpace, Resource::Memory];
+
+impl Resource {
+    /// What is set to allow more, and how a loader needs less.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Resource::Mappings => {
+                "raise it with `sysctl vm.max_map_count=…`, or load from a pack, which takes one mapping for all"
+            }
+            Resource::Descriptors => {
+                "raise it with `ulimit -n`, or drop instances of modules that have data segments"
+            }
+            Resource::AddressSpace => "raise it with `ulimit -v`, or unload modules",
+            Resource::Memory => "raise the control group's `memory.max`, or unload modules",
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Resource::Mappings => "mappings (vm.max_map_count)",
+            Resource::Descriptors => "open files (RLIMIT_NOFILE)",
+            Resource::AddressSpace => "bytes of address space (RLIMIT_AS)",
+            Resource::Memory => "bytes of memory (memory.max, or what the machine has left)",
+        })
+    }
+}
+
+/// How much of something is taken, and how much may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// What may be taken at most.
+    pub limit: u64,
+    /// What is taken now.
+    pub used: u64,
+}
+
+impl Usage {
+    /// What may still be taken.
+    pub fn left(self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
+/// How much the process may still take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Headroom {
+    usages: [Option<Usage>; RESOURCES.len()],
+}
+
+impl Headroom {
+    /// Counts what is taken now. Takes longer the more mappings there are: some 15 ms for 60,000.
+    pub fn now() -> Headroom {
+        Headroom { usages: RESOURCES.map(platform::usage) }
+    }
+
+    /// Of one resource; `None` where it is not limited, or not known.
+    pub fn of(&self, resource: Resource) -> Option<Usage> {
+        self.usages[resource as usize]
+    }
+}
+
+/// Amounts of each resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amounts {
+    /// Mappings of memory.
+    pub mappings: u64,
+    /// Open files.
+    pub descriptors: u64,
+    /// Bytes of memory, and of address space. As a reserve, 128 MiB of address space are added: the
+    /// allocator takes it in lumps.
+    pub bytes: u64,
+}
+
+impl Amounts {
+    fn of(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Mappings => self.mappings,
+            Resource::Descriptors => self.descriptors,
+            Resource::AddressSpace | Resource::Memory => self.bytes,
+        }
+    }
+}
+
+/// What is left to the rest of the program: more than it takes between two counts.
+pub const RESERVE: Amounts = Amounts { mappings: 512, descriptors: 32, bytes: 64 << 20 };
+
+/// Admits loads, and counts seldom: after each count of a resource a quarter of what is left of it
+/// can be given out before it is counted again. Counting takes longer the more mappings there are,
+/// so it must not be done for every so many loads: on the way to the limit it is done some twenty
+/// times, however far that is.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    reserve: Amounts,
+    credit: Mutex<[u64; RESOURCES.len()]>,
+}
+
+impl Ledger {
+    pub(crate) fn new(reserve: Amounts) -> Ledger {
+        Ledger { reserve, credit: Mutex::new([0; RESOURCES.len()]) }
+    }
+
+    /// Takes what is needed out of the credit; where that does not suffice, counts again.
+    pub(crate) fn admit(&self, need: Amounts) -> Result<(), Error> {
+        self.admit_with(need, platform::usage)
+    }
+
+    fn admit_with(
+        &self,
+        need: Amounts,
+        mut count: impl FnMut(Resource) -> Option<Usage>,
+    ) -> Result<(), Error> {
+        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
+        for resource in RESOURCES {
+            if credit[resource as usize] < need.of(resource) {
+                credit[resource as usize] = self.fresh_credit(count(resource), resource, need)?;
+            }
+        }
+        for resource in RESOURCES {
+            credit[resource as usize] -= need.of(resource);
+        }
+        Ok(())
+    }
+
+    fn fresh_credit(
+        &self,
+        usage: Option<Usage>,
+        resource: Resource,
+        need: Amounts,
+    ) -> Result<u64, Error> {
+        let needed = need.of(resource);
+        // There may be a limit later.
+        let Some(usage) = usage else { return Ok(needed.saturating_mul(1000)) };
+        let reserve = self.reserve.of(resource) + lump(resource);
+        let left = usage.left().saturating_sub(reserve);
+        if left < needed {
+            let Usage { limit, used } = usage;
+            return Err(Error::Headroom { resource, limit, used, needed, reserve });
+        }
+        Ok((left / 4).min(most_at_once(resource)).max(needed))
+    }
+}
+
+/// What may be taken at once by somebody who needs little: glibc's allocator takes address space by
+/// 64 MiB for each arena, and for a moment twice as much (glibc 2.36 `malloc/arena.c`, `new_heap`).
+fn lump(resource: Resource) -> u64 {
+    match resource {
+        Resource::AddressSpace => 128 << 20,
+        _ => 0,
+    }
+}
+
+/// What is given out at most between two counts. Bytes are counted quickly, and what a load takes of
+/// them is an estimate.
+fn most_at_once(resource: Resource) -> u64 {
+    match resource {
+        Resource::Mappings | Resource::Descriptors => u64::MAX,
+        Resource::AddressSpace | Resource::Memory => 32 << 20,
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::fs;
+
+    use super::{Resource, Usage};
+
+    pub(super) fn usage(resource: Resource) -> Option<Usage> {
+        match resource {
+            Resource::Mappings => {
+                let limit = number("/proc/sys/vm/max_map_count")?;
+                let maps = fs::read("/proc/self/maps").ok()?;
+                let used = maps.iter().filter(|byte| **byte == b'\n').count() as u64;
+                Some(Usage { limit, used })
+            }
+            Resource::Descriptors => {
+                let limit = resource_limit(libc::RLIMIT_NOFILE)?;
+                // The descriptor that reads the folder is among them, and is closed again.
+                let used = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64;
+                Some(Usage { limit, used })
+            }
+            Resource::AddressSpace => {
+                let limit = resource_limit(libc::RLIMIT_AS)?;
+                let statm = fs::read_to_string("/proc/self/statm").ok()?;
+                let pages: u64 = statm.split_whitespace().next()?.parse().ok()?;
+                Some(Usage { limit, used: pages * page_bytes() })
+            }
+            Resource::Memory => match (control_group(), machine()) {
+                (Some(group), Some(machine)) if group.left() < machine.left() => Some(group),
+                (group, machine) => machine.or(group),
+            },
+        }
+    }
+
+    /// `memory.max` of the process's own group, and what counts against it but could not be taken
+    /// back at once (the kernel's `cgroup-v2.rst`).
+    fn control_group() -> Option<Usage> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let folder = format!("/sys/fs/cgroup{group}");
+        let limit = number(&format!("{folder}/memory.max"))?;
+        let used = number(&format!("{folder}/memory.current"))?;
+        let stat = fs::read_to_string(format!("{folder}/memory.stat")).ok()?;
+        let reclaimable = field(&stat, "inactive_file").unwrap_or(0);
+        Some(Usage { limit, used: used.saturating_sub(reclaimable) })
+    }
+
+    fn machine() -> Option<Usage> {
+        let text = fs::read_to_string("/proc/meminfo").ok()?;
+        let (total, available) = (field(&text, "MemTotal:")?, field(&text, "MemAvailable:")?);
+        Some(Usage { limit: total * 1024, used: total.saturating_sub(available) * 1024 })
+    }
+
+    fn field(text: &str, name: &str) -> Option<u64> {
+        let mut lines = text.lines().map(str::split_whitespace);
+        let line = lines.find_map(|mut words| (words.next() == Some(name)).then_some(words));
+        line?.next()?.parse().ok()
+    }
+
+    fn number(path: &str) -> Option<u64> {
+        fs::read_to_string(path).ok()?.trim().parse().ok()
+    }
+
+    /// A soft limit; `None` where there is none.
+    #[allow(unsafe_code)]
+    fn resource_limit(which: libc::__rlimit_resource_t) -> Option<u64> {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `limit` is live, of the right type, and all that is written to.
+        let result = unsafe { libc::getrlimit(which, &mut limit) };
+        (result == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+    }
+
+    fn page_bytes() -> u64 {
+        crate::pack::page_bytes() as u64
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use super::{Resource, Usage};
+
+    pub(super) fn usage(_: Resource) -> Option<Usage> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_headroom() {
+        let headroom = Headroom::now();
+        if !cfg!(target_os = "linux") {
+            assert_eq!(headroom, Headroom::default());
+            return;
+        }
+        for resource in [Resource::Mappings, Resource::Memory] {
+            let usage = headroom.of(resource).expect("Linux tells");
+            assert!(usage.used > 0 && usage.left() > 0, "{resource}: {usage:?}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_given_out_between_counts() {
+        let reserve = Amounts { mappings: 100, ..Amounts::default() };
+        let ledger = Ledger::new(reserve);
+        let need = Amounts { mappings: 2, descriptors: 1, bytes: 0 };
+        let (mut n_counts, mut n_others, mut used) = (0, 0, 0);
+        loop {
+            let admitted = ledger.admit_with(need, |resource| {
+                if resource != Resource::Mappings {
+                    n_others += 1;
+                    return None;
+                }
+                n_counts += 1;
+                Some(Usage { limit: 100_000, used })
+            });
+            match admitted {
+                Ok(()) => used += 2,
+                Err(Error::Headroom { resource, limit, needed, reserve, .. }) => {
+                    assert_eq!((resource, limit), (Resource::Mappings, 100_000));
+                    assert_eq!((needed, reserve), (2, 100));
+                    break;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(used, 99_900);
+        assert!(n_counts < 50, "{n_counts} counts");
+        assert_eq!(n_others, 50, "each resource is counted by itself");
+        // What others give back is seen.
+        let roomy = |_| Some(Usage { limit: 1000, used: 10 });
+        ledger.admit_with(need, roomy).expect("there is room");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_limited() {
+        let ledger = Ledger::new(RESERVE);
+        let need = Amounts { mappings: 1 << 40, descriptors: 1 << 40, bytes: 1 << 40 };
+        ledger.admit_with(need, |_| None).expect("nothing is known");
+    }
+}

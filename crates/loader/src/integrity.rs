@@ -1,0 +1,126 @@
+//! How bytes that come back from disk are recognised: a [`Key`], and seals made with or without one.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::error::Error;
+
+/// A secret that seals artifacts, so that only holders of it can make ones that will be loaded.
+///
+/// Without a key a seal finds damage and mistakes. Only with one does it stop somebody who can write
+/// to the disk: anyone can compute a plain digest.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// A key of 32 bytes, from a good source of random numbers or from a key management service.
+    pub const fn new(bytes: [u8; 32]) -> Key {
+        Key(bytes)
+    }
+
+    /// A key from a secret of any length that has at least 32 bytes of entropy (BLAKE3's key
+    /// derivation; no substitute for a password hash).
+    pub fn derived(secret: &[u8]) -> Key {
+        Key(blake3::derive_key("loadline-loader 1 artifact sealing key", secret))
+    }
+
+    /// Reads a key of exactly 32 bytes from a file that belongs to this user, or root, and that
+    /// nobody else can read or write.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], [`Error::Length`], or [`Error::Exposed`] where others have access to it.
+    pub fn read(path: impl AsRef<Path>) -> Result<Key, Error> {
+        let path = path.as_ref();
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let mut file = crate::guard::open(path).map_err(failed)?;
+        crate::guard::secret(&file.metadata().map_err(failed)?, path)?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
+        let found = bytes.len();
+        let bytes = bytes.try_into().map_err(|_| Error::Length { expected: 32, found });
+        bytes.map(Key).map_err(|error| error.in_file(path))
+    }
+}
+
+/// Says nothing of the secret.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// What stands beside bytes on disk, so that they are recognised. Compares in constant time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seal(blake3::Hash);
+
+impl Seal {
+    pub(crate) const BYTES: usize = 32;
+
+    /// Seals the parts in their order.
+    ///
+    /// What is hashed is, of each part, its length in eight bytes, and then the part itself or, where
+    /// it is long, its own digest. So a long part is hashed from its beginning, in the wide steps
+    /// that BLAKE3 takes there, whatever stands before it.
+    pub(crate) fn of(key: Option<&Key>, parts: &[&[u8]]) -> Seal {
+        let new = || match key {
+            Some(key) => blake3::Hasher::new_keyed(&key.0),
+            None => blake3::Hasher::new(),
+        };
+        let mut hasher = new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            if part.len() > blake3::CHUNK_LEN {
+                hasher.update(new().update(part).finalize().as_bytes());
+            } else {
+                hasher.update(part);
+            }
+        }
+        Seal(hasher.finalize())
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; Seal::BYTES]) -> Seal {
+        Seal(blake3::Hash::from_bytes(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; Seal::BYTES] {
+        self.0.as_bytes()
+    }
+
+    /// Compares the seal that was recorded with the one of what is there.
+    pub(crate) fn check(self, found: Seal) -> Result<(), Error> {
+        if self == found {
+            return Ok(());
+        }
+        let (expected, found) = (self.0.to_hex().to_string(), found.0.to_hex().to_string());
+        Err(Error::Altered { expected, found })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_key_makes_the_same_seal() {
+        let (one, other) = (Key::new([1; 32]), Key::derived(b"another"));
+        let parts: &[&[u8]] = &[b"a", b"b"];
+        let seal = Seal::of(Some(&one), parts);
+        assert_eq!(seal, Seal::of(Some(&one), parts));
+        seal.check(Seal::of(Some(&one), parts)).expect("the same");
+        for found in [
+            Seal::of(Some(&other), parts),
+            Seal::of(None, parts),
+            Seal::of(None, &[]),
+            Seal::of(Some(&one), &[b"ab"]),
+            Seal::of(Some(&one), &[b"ab", b""]),
+            Seal::of(Some(&one), &[&[0; 5000]]),
+            Seal::of(Some(&one), &[&[0; 5001]]),
+        ] {
+            assert!(matches!(seal.check(found), Err(Error::Altered { .. })));
+        }
+        assert_eq!(Seal::from_bytes(*seal.as_bytes()), seal);
+        assert!(!format!("{one:?}").contains('1'));
+    }
+}

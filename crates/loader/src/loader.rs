@@ -1,0 +1,475 @@
+//! [`Loader`]: loads modules for a whole program, and unloads them behind its back.
+
+mod shared;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ops::{ControlFlow, Deref};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use wasmtime::Engine;
+
+use crate::artifact::{Artifact, Loaded};
+use crate::contents::Contents;
+use crate::error::Error;
+use crate::headroom::{Amounts, Ledger, RESERVE};
+use crate::parallel;
+use crate::policy::UnwindPolicy;
+use crate::unloading::Unloader;
+use crate::watch::{LoadObserver, LoadRecord, Origin};
+use shared::{Counters, Identity, Inner, Shared, lock};
+
+/// How a loader loads.
+#[derive(Clone)]
+pub struct LoaderOptions {
+    policy: UnwindPolicy,
+    threads: NonZeroUsize,
+    is_sharing: bool,
+    reserve: Option<Amounts>,
+    observer: Arc<dyn LoadObserver>,
+}
+
+impl LoaderOptions {
+    /// Stripped, as many loads at a time as there are processors, identical artifacts shared, and
+    /// [`RESERVE`] left to the rest of the program.
+    pub fn new() -> LoaderOptions {
+        LoaderOptions {
+            policy: UnwindPolicy::default(),
+            threads: parallel::processors(),
+            is_sharing: true,
+            reserve: Some(RESERVE),
+            observer: Arc::new(()),
+        }
+    }
+
+    /// What becomes of the unwind tables of artifacts that have any.
+    pub fn policy(self, policy: UnwindPolicy) -> LoaderOptions {
+        LoaderOptions { policy, ..self }
+    }
+
+    /// How many modules of one call are loaded at a time. The kernel makes changes to a process's
+    /// mappings one after the other, so more threads help less than one might think: with packs, and
+    /// where entries of a store are read.
+    pub fn threads(self, threads: NonZeroUsize) -> LoaderOptions {
+        LoaderOptions { threads, ..self }
+    }
+
+    /// Whether identical artifacts become one module. Finding out takes a digest of each artifact
+    /// that is loaded from bytes; those in packs are known already.
+    pub fn sharing(self, is_sharing: bool) -> LoaderOptions {
+        LoaderOptions { is_sharing, ..self }
+    }
+
+    /// What is left to the rest of the program, or `None` to load whatever happens.
+    pub fn reserve(self, reserve: Option<Amounts>) -> LoaderOptions {
+        LoaderOptions { reserve, ..self }
+    }
+
+    /// Who is told what loads and unloads cost.
+    pub fn observer(self, observer: Arc<dyn LoadObserver>) -> LoaderOptions {
+        LoaderOptions { observer, ..self }
+    }
+}
+
+impl Default for LoaderOptions {
+    fn default() -> LoaderOptions {
+        LoaderOptions::new()
+    }
+}
+
+/// Loads modules and components for one engine. Cheap to clone; all clones are the same loader.
+///
+/// ```
+/// # #[cfg(feature = "compile")]
+/// # fn main() -> Result<(), loadline_loader::Error> {
+/// use loadline_loader::{Call, Loader, LoaderOptions, compile, engine};
+///
+/// let engine = engine::loading()?;
+/// let text = r#"(module (func (export "double") (param i32) (result i32)
+///                 (i32.shl (local.get 0) (i32.const 1))))"#;
+/// let artifact = compile::bytes(&engine, text.as_bytes())?;
+///
+/// let loader = Loader::new(&engine, LoaderOptions::new());
+/// let one = loader.load(&artifact)?;
+/// let other = loader.load(&artifact)?; // The same module.
+/// let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
+/// one.call(&engine, &call)?;
+/// drop((one, other)); // Another thread unloads it.
+/// loader.flush();
+/// assert_eq!(loader.population().modules, 0);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "compile"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct Loader {
+    inner: Arc<Inner>,
+}
+
+/// What a loader has loaded and not yet handed over for unloading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Population {
+    /// Modules and components.
+    pub modules: u64,
+    /// Those whose unwind tables are registered.
+    pub with_tables: u64,
+    /// Frame description entries of those.
+    pub fdes: u64,
+    /// Bytes of all artifacts.
+    pub bytes: u64,
+}
+
+/// A handle of a loaded module or component. When the last handle of one is dropped, another thread
+/// drops the module.
+///
+/// It dereferences to [`Loaded`], from which plain `wasmtime` modules can be cloned. Such clones,
+/// and stores with instances of it, keep the module as ever; only its end then happens where the
+/// last of them is dropped.
+#[derive(Clone)]
+pub struct Lease {
+    shared: Arc<Shared>,
+}
+
+/// How far a call that loads many has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Loads that have ended, well or not.
+    pub done: usize,
+    /// Loads that were asked for.
+    pub total: usize,
+}
+
+/// The files of a folder, by name, and what became of each.
+#[cfg(feature = "compile")]
+pub type LoadedFiles = Vec<(std::path::PathBuf, Result<Lease, Error>)>;
+
+/// What a module is made of, before it is.
+struct Prepared {
+    contents: Contents,
+    identity: Option<Identity>,
+    need: Amounts,
+}
+
+impl Loader {
+    /// A loader for `engine`. Starts the thread that unloads.
+    pub fn new(engine: &Engine, options: LoaderOptions) -> Loader {
+        let inner = Inner {
+            engine: engine.clone(),
+            ledger: options.reserve.map(Ledger::new),
+            unloader: Unloader::start(Arc::clone(&options.observer)),
+            modules: Mutex::default(),
+            family: OnceLock::new(),
+            n_loaded: AtomicU64::new(0),
+            population: Counters::default(),
+            has_warned: AtomicBool::new(false),
+            options,
+        };
+        Loader { inner: Arc::new(inner) }
+    }
+
+    /// Makes an artifact ready, or hands out the module that an identical one became.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Headroom`] where it would not fit; [`Error::TablesPresent`] where the policy forbids
+    /// them; [`Error::Deserialize`].
+    pub fn load(&self, artifact: &Artifact) -> Result<Lease, Error> {
+        self.load_bytes(None, artifact, Origin::Bytes, Instant::now())
+    }
+
+    /// Makes ready what `engine` compiles `wasm` to, with the help of a store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::artifact`](crate::Store::artifact) and [`Loader::load`].
+    #[cfg(feature = "compile")]
+    pub fn load_wasm(&self, store: &crate::Store, wasm: &[u8]) -> Result<Lease, Error> {
+        self.load_named_wasm(None, store, wasm)
+    }
+
+    #[cfg(feature = "compile")]
+    fn load_named_wasm(
+        &self,
+        name: Option<&str>,
+        store: &crate::Store,
+        wasm: &[u8],
+    ) -> Result<Lease, Error> {
+        let began = Instant::now();
+        let artifact = store.artifact(&self.inner.engine, wasm)?;
+        self.load_bytes(name, &artifact, Origin::Store, began)
+    }
+
+    /// Makes an artifact in a pack ready, in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pack::load`](crate::pack::Pack::load) and [`Loader::load`].
+    #[cfg(unix)]
+    pub fn load_packed(&self, pack: &crate::pack::Pack, name: &str) -> Result<Lease, Error> {
+        let missing = || Error::NoSuchEntry { name: name.to_owned(), path: pack.path().to_owned() };
+        self.load_packed_at(pack, pack.find(name).ok_or_else(missing)?)
+    }
+
+    #[cfg(unix)]
+    fn load_packed_at(&self, pack: &crate::pack::Pack, index: usize) -> Result<Lease, Error> {
+        let began = Instant::now();
+        let entry = &pack.entries()[index];
+        let contents = *entry.contents();
+        // The image is mapped already; Wasmtime's own records are about as long again.
+        let need = Amounts { mappings: 0, descriptors: DESCRIPTORS, bytes: contents.bytes as u64 };
+        let identity = Some(Identity::Image(pack.image_id(index)));
+        let prepared = Prepared { contents, identity, need };
+        self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {
+            self.in_place(pack, index)
+        })
+    }
+
+    /// An image whose last handle is gone may still wait for being unloaded, or be on its way to
+    /// the one who does that.
+    #[cfg(unix)]
+    fn in_place(&self, pack: &crate::pack::Pack, index: usize) -> Result<Loaded, Error> {
+        const TRIES: usize = 20;
+        for _ in 0..TRIES {
+            match pack.load_at(&self.inner.engine, index) {
+                Err(Error::Loaded { .. }) => self.flush(),
+                loaded => return loaded,
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        pack.load_at(&self.inner.engine, index)
+    }
+
+    /// Makes many artifacts ready; the results are in their order. `progress` is called after each,
+    /// on the thread that loaded it; where it says `Break`, no further load begins, and those that
+    /// have not begun end as [`Error::Cancelled`].
+    pub fn load_many(
+        &self,
+        artifacts: &[Artifact],
+        progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
+    ) -> Vec<Result<Lease, Error>> {
+        self.each(artifacts.len(), progress, |index| self.load(&artifacts[index]))
+    }
+
+    /// As [`Loader::load_many`], with everything in a pack, in the order of its entries.
+    #[cfg(unix)]
+    pub fn load_pack(
+        &self,
+        pack: &crate::pack::Pack,
+        progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
+    ) -> Vec<Result<Lease, Error>> {
+        self.each(pack.entries().len(), progress, |index| self.load_packed_at(pack, index))
+    }
+
+    /// As [`Loader::load_many`], with every `.wasm` and `.wat` file in a folder, by name, with the
+    /// help of a store. Folders in it are not entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the folder cannot be read. What is wrong with a file is in its place.
+    #[cfg(feature = "compile")]
+    pub fn load_folder(
+        &self,
+        store: &crate::Store,
+        folder: impl AsRef<std::path::Path>,
+        progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
+    ) -> Result<LoadedFiles, Error> {
+        let folder = folder.as_ref();
+        let failed = |source| Error::Read { path: folder.to_owned(), source };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_wasm = path.extension().is_some_and(|end| end == "wasm" || end == "wat");
+            if is_wasm && path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let loaded = self.each(paths.len(), progress, |index| {
+            let path = &paths[index];
+            let wasm = std::fs::read(path);
+            let wasm = wasm.map_err(|source| Error::Read { path: path.clone(), source })?;
+            let name = path.to_string_lossy();
+            self.load_named_wasm(Some(&name), store, &wasm).map_err(|error| error.in_file(path))
+        });
+        Ok(paths.into_iter().zip(loaded).collect())
+    }
+
+    /// Waits until everything whose last handle is gone has been unloaded.
+    pub fn flush(&self) {
+        self.inner.unloader.flush();
+    }
+
+    /// What it has loaded and not yet handed over for unloading.
+    pub fn population(&self) -> Population {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counters { modules, with_tables, fdes, bytes } = &self.inner.population;
+        Population {
+            modules: read(modules),
+            with_tables: read(with_tables),
+            fdes: read(fdes),
+            bytes: read(bytes),
+        }
+    }
+
+    /// The engine it loads for.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    fn each(
+        &self,
+        total: usize,
+        progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
+        load: impl Fn(usize) -> Result<Lease, Error> + Sync,
+    ) -> Vec<Result<Lease, Error>> {
+        let results: Vec<OnceLock<Result<Lease, Error>>> =
+            (0..total).map(|_| OnceLock::new()).collect();
+        let n_done = AtomicU64::new(0);
+        parallel::each(total, self.inner.options.threads, |index| {
+            let _ = results[index].set(load(index));
+            let done = n_done.fetch_add(1, Ordering::Relaxed) as usize + 1;
+            progress(Progress { done, total }).is_continue()
+        });
+        let results = results.into_iter();
+        results.map(|result| result.into_inner().unwrap_or(Err(Error::Cancelled))).collect()
+    }
+
+    fn load_bytes(
+        &self,
+        name: Option<&str>,
+        artifact: &Artifact,
+        origin: Origin,
+        began: Instant,
+    ) -> Result<Lease, Error> {
+        let mut artifact = std::borrow::Cow::Borrowed(artifact);
+        match self.inner.options.policy {
+            UnwindPolicy::Keep => {}
+            UnwindPolicy::Strip if artifact.contents().fdes == 0 => {}
+            policy => artifact.to_mut().apply(policy)?,
+        }
+        let contents = *artifact.contents();
+        let identity =
+            (self.inner.options.is_sharing).then(|| Identity::Digest(artifact.digest().to_bytes()));
+        // The image, and Wasmtime's own records, which are about as long again.
+        let need = Amounts {
+            mappings: MAPPINGS_FROM_BYTES,
+            descriptors: DESCRIPTORS,
+            bytes: 2 * contents.bytes as u64,
+        };
+        let prepared = Prepared { contents, identity, need };
+        self.share_or_load(name, origin, prepared, began, || artifact.load(&self.inner.engine))
+    }
+
+    fn share_or_load(
+        &self,
+        name: Option<&str>,
+        origin: Origin,
+        prepared: Prepared,
+        began: Instant,
+        load: impl FnOnce() -> Result<Loaded, Error>,
+    ) -> Result<Lease, Error> {
+        let own = prepared.identity.map(|identity| {
+            let mut modules = lock(&self.inner.modules);
+            Arc::clone(modules.entry(identity).or_default())
+        });
+        let mut slot = own.as_deref().map(lock);
+        let (contents, prepare) = (prepared.contents, began.elapsed());
+        let mut record = LoadRecord {
+            name,
+            origin,
+            contents,
+            is_shared: false,
+            registrations: Some(0),
+            mappings: if origin == Origin::Pack { 0 } else { MAPPINGS_FROM_BYTES },
+            prepare,
+            deserialize: Duration::ZERO,
+        };
+        if let Some(shared) = slot.as_deref().and_then(Weak::upgrade) {
+            drop(slot);
+            (record.is_shared, record.mappings) = (true, 0);
+            self.inner.options.observer.loaded(&record);
+            return Ok(Lease { shared });
+        }
+        let began = Instant::now();
+        let loaded = match self.inner.admit(prepared.need).and_then(|()| load()) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                drop(slot);
+                drop(own);
+                prepared.identity.into_iter().for_each(|identity| self.inner.forget(identity));
+                return Err(error);
+            }
+        };
+        record.deserialize = began.elapsed();
+        let shared = self.inner.arrived(loaded, contents, prepared.identity);
+        if let Some(slot) = &mut slot {
+            **slot = Arc::downgrade(&shared);
+        }
+        drop(slot);
+        record.registrations = self.inner.registrations(&contents);
+        self.inner.options.observer.loaded(&record);
+        self.inner.warn_of_tables();
+        Ok(Lease { shared })
+    }
+}
+
+impl Deref for Lease {
+    type Target = Loaded;
+
+    fn deref(&self) -> &Loaded {
+        self.shared.loaded.as_ref().expect("it is taken when the last handle is dropped")
+    }
+}
+
+impl Lease {
+    /// What the artifact held, as it was loaded.
+    pub fn contents(&self) -> &Contents {
+        &self.shared.contents
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("contents", self.contents()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader").field("population", &self.population()).finish_non_exhaustive()
+    }
+}
+
+/// `Module::deserialize` maps an image once, and its code is protected otherwise than the rest.
+const MAPPINGS_FROM_BYTES: u64 = 2;
+
+/// The first instance of a module with data segments takes one, and its module keeps it (wasmtime 48
+/// `runtime/vm/cow.rs`). Loading takes none.
+const DESCRIPTORS: u64 = 1;
+
+#[cfg(all(test, feature = "compile"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{compile, engine};
+
+    #[test]
+    fn nothing_is_remembered_of_what_is_gone_or_never_came() {
+        let compiling = engine::compiling().unwrap();
+        let artifact = compile::bytes(&compiling, b"(module (func))").unwrap();
+        let loader = Loader::new(&engine::loading().unwrap(), LoaderOptions::new());
+        let leases = [(), ()].map(|()| loader.load(&artifact).unwrap());
+        assert_eq!(lock(&loader.inner.modules).len(), 1);
+        drop(leases);
+        assert_eq!(lock(&loader.inner.modules).len(), 0);
+        let reserve = Amounts { bytes: u64::MAX / 2, ..Amounts::default() };
+        let full = Loader::new(&compiling, LoaderOptions::new().reserve(Some(reserve)));
+        if cfg!(target_os = "linux") {
+            assert!(matches!(full.load(&artifact), Err(Error::Headroom { .. })));
+        }
+        assert_eq!(lock(&full.inner.modules).len(), 0);
+    }
+}

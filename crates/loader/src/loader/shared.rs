@@ -1,0 +1,171 @@
+//! What all handles of a [`Loader`](super::Loader) share: which modules are loaded, who has them, and
+//! what they amount to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use wasmtime::Engine;
+
+use crate::artifact::Loaded;
+use crate::contents::Contents;
+use crate::error::Error;
+use crate::headroom::{Amounts, Ledger};
+use crate::loader::LoaderOptions;
+use crate::unloading::{Retired, Unloader};
+use crate::unwinder::{self, Family};
+use crate::watch::Warning;
+
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) options: LoaderOptions,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) unloader: Unloader,
+    /// What is loaded, by what it was made of. The lock of one module is held while it is loaded, so
+    /// that nobody else loads it meanwhile.
+    pub(super) modules: Mutex<HashMap<Identity, Arc<Mutex<Weak<Shared>>>>>,
+    pub(super) family: OnceLock<Family>,
+    pub(super) n_loaded: AtomicU64,
+    pub(super) population: Counters,
+    pub(super) has_warned: AtomicBool,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) modules: AtomicU64,
+    pub(super) with_tables: AtomicU64,
+    pub(super) fdes: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+/// What makes two artifacts the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Identity {
+    Digest([u8; 32]),
+    #[cfg(unix)]
+    Image(crate::pack::ImageId),
+}
+
+/// What the handles of one module share.
+pub(super) struct Shared {
+    /// Taken when this is dropped.
+    pub(super) loaded: Option<Loaded>,
+    pub(super) contents: Contents,
+    pub(super) number: u64,
+    pub(super) identity: Option<Identity>,
+    pub(super) loader: Arc<Inner>,
+}
+
+/// A population whose unloading takes more steps than this is worth a warning: about a millisecond.
+const STEPS_TO_WARN_AT: u64 = 1_000_000;
+
+impl Inner {
+    pub(super) fn arrived(
+        self: &Arc<Inner>,
+        loaded: Loaded,
+        contents: Contents,
+        identity: Option<Identity>,
+    ) -> Arc<Shared> {
+        let number = self.n_loaded.fetch_add(1, Ordering::Relaxed);
+        self.population.add(&contents);
+        let loader = Arc::clone(self);
+        Arc::new(Shared { loaded: Some(loaded), contents, number, identity, loader })
+    }
+
+    pub(super) fn admit(&self, need: Amounts) -> Result<(), Error> {
+        self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.admit(need))
+    }
+
+    /// Asked only once tables are registered anyway, since asking registers some.
+    fn family(&self) -> Family {
+        *self.family.get_or_init(unwinder::family)
+    }
+
+    pub(super) fn registrations(&self, contents: &Contents) -> Option<u64> {
+        if contents.fdes == 0 {
+            // On Windows, tables are announced without being copied or searched: one call a module.
+            return Some(u64::from(contents.has_tables));
+        }
+        match self.family() {
+            Family::LibgccList | Family::LibgccTree => Some(1),
+            Family::Llvm => Some(contents.fdes as u64),
+            Family::Other => None,
+        }
+    }
+
+    pub(super) fn warn_of_tables(&self) {
+        let modules = self.population.with_tables.load(Ordering::Relaxed);
+        let fdes = self.population.fdes.load(Ordering::Relaxed);
+        if modules == 0 || self.has_warned.load(Ordering::Relaxed) {
+            return;
+        }
+        let family = self.family();
+        let (of_one, of_all, per_frame) = match family {
+            // Half of the list on the average of a bad order.
+            Family::LibgccList => (modules, modules * modules / 2, modules),
+            // Every FDE of the module goes through all FDEs that are left.
+            Family::Llvm => (fdes.div_ceil(modules) * fdes, fdes * fdes / 2, 0),
+            _ => return,
+        };
+        if of_all > STEPS_TO_WARN_AT && !self.has_warned.swap(true, Ordering::Relaxed) {
+            self.options.observer.warn(&Warning::TablesKept {
+                family,
+                modules,
+                steps_to_unload_one: of_one,
+                steps_to_unload_all: of_all,
+                steps_per_frame: per_frame,
+            });
+        }
+    }
+
+    /// Forgets what an artifact became, unless it was loaded again meanwhile or is being loaded.
+    pub(super) fn forget(&self, identity: Identity) {
+        let mut modules = lock(&self.modules);
+        let is_unused = modules.get(&identity).is_some_and(|slot| {
+            Arc::strong_count(slot) == 1
+                && slot.try_lock().is_ok_and(|slot| slot.strong_count() == 0)
+        });
+        if is_unused {
+            modules.remove(&identity);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.loader.population.remove(&self.contents);
+        if let Some(identity) = self.identity {
+            self.loader.forget(identity);
+        }
+        if let Some(loaded) = self.loaded.take() {
+            let (contents, number, since) = (self.contents, self.number, Instant::now());
+            self.loader.unloader.retire(Retired { loaded, contents, number, since });
+        }
+    }
+}
+
+impl Counters {
+    fn add(&self, contents: &Contents) {
+        self.each(contents, |count, amount| {
+            count.fetch_add(amount, Ordering::Relaxed);
+        });
+    }
+
+    fn remove(&self, contents: &Contents) {
+        self.each(contents, |count, amount| {
+            count.fetch_sub(amount, Ordering::Relaxed);
+        });
+    }
+
+    fn each(&self, contents: &Contents, change: impl Fn(&AtomicU64, u64)) {
+        change(&self.modules, 1);
+        change(&self.with_tables, u64::from(contents.fdes > 0));
+        change(&self.fdes, contents.fdes as u64);
+        change(&self.bytes, contents.bytes as u64);
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

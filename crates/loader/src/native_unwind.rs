@@ -1,0 +1,385 @@
+//! Native backtraces through the frames of packed modules, at a cost that does not grow with their
+//! number. Linux with glibc 2.35 or later, 64 bits.
+//!
+//! In packs nothing is registered with the unwinder. But libgcc from release 12 and LLVM's libunwind
+//! from 16 ask glibc's `_dl_find_object` which loaded object an address belongs to, and where its
+//! frame index is. With the feature `native-unwind` this crate defines a function of that name in
+//! the program, which the dynamic linker prefers to glibc's. It answers for addresses in packs, from
+//! the index that [`PackWriter`](crate::pack::PackWriter) made of the artifacts' tables, and passes
+//! everything else on. Panics, C++ exceptions and backtraces then see every frame, and take as long
+//! with one module as with a hundred thousand.
+//!
+//! [`enable`] is called once, before packs are opened, and proves first that the process's unwinder
+//! really asks: a shared library's definition comes too late for that, and older unwinders do not
+//! ask. Where it fails nothing changes; packs are then as stripped as they were.
+//!
+//! The answer is found without locks, allocation, or system calls, so that signal handlers may ask.
+//! A pack that is closed waits for whoever is in the middle of asking about it.
+#![allow(unsafe_code)]
+
+use std::fmt;
+
+/// Why native unwinding through packs is not to be had in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// Not built for 64-bit Linux with glibc.
+    Platform,
+    /// The C library has no `_dl_find_object`: glibc before 2.35.
+    OldLibrary,
+    /// Another definition comes before ours, as when this crate is in a shared library.
+    NotOurs,
+    /// The unwinder did not ask: libgcc before 12, LLVM's libunwind before 16.
+    NotAsked,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unavailable::Platform => "not built for 64-bit Linux with glibc",
+            Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has)",
+            Unavailable::NotOurs => {
+                "another _dl_find_object comes before ours (link this crate into the program itself)"
+            }
+            Unavailable::NotAsked => {
+                "the unwinder does not ask _dl_find_object (libgcc 12 and LLVM 16 do)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
+mod platform {
+    #![cfg_attr(not(unix), expect(dead_code, reason = "packs are for Unix"))]
+
+    use std::ops::Range;
+
+    use super::Unavailable;
+
+    /// Proves that it works in this process, and lets packs that are opened from now on use it.
+    pub fn enable() -> Result<(), Unavailable> {
+        Err(Unavailable::Platform)
+    }
+
+    /// No pack ever is.
+    #[derive(Debug)]
+    pub(crate) enum Entered {}
+
+    pub(crate) struct Directory;
+
+    impl Directory {
+        pub(crate) fn of(
+            _: usize,
+            _: usize,
+            _: impl Iterator<Item = (Range<usize>, Option<usize>)>,
+        ) -> Directory {
+            Directory
+        }
+    }
+
+    pub(crate) fn enter(_: Range<usize>, _: impl FnOnce() -> Directory) -> Option<Entered> {
+        None
+    }
+}
+
+pub use platform::enable;
+#[cfg(unix)]
+pub(crate) use platform::{Directory, Entered, enter};
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod platform {
+    use std::ffi::{c_int, c_void};
+    use std::ops::Range;
+    use std::ptr;
+    use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    use super::Unavailable;
+
+    /// glibc's `struct dl_find_object` on 64-bit machines (glibc 2.35, `dlfcn.h`).
+    #[repr(C)]
+    struct Found {
+        flags: u64,
+        map_start: *mut c_void,
+        map_end: *mut c_void,
+        link_map: *mut c_void,
+        /// The object's `.eh_frame_hdr`.
+        eh_frame: *mut c_void,
+        reserved: [u64; 7],
+    }
+
+    type Find = unsafe extern "C" fn(*mut c_void, *mut Found) -> c_int;
+
+    /// Packs beyond these are not answered for; each costs a comparison for each frame.
+    const MOST_PACKS: usize = 256;
+
+    static NEXT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    /// The program's own, for callers that look at it: glibc says that there always is one.
+    static LINK_MAP: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    static IS_ENABLED: AtomicBool = AtomicBool::new(false);
+    static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+    static ENTRIES: [Entry; MOST_PACKS] = [const { Entry::new() }; MOST_PACKS];
+    /// Entries before this one may be in use.
+    static N_ENTRIES: AtomicUsize = AtomicUsize::new(0);
+    /// Whoever enters or removes packs. Readers do not take it.
+    static WRITER: Mutex<()> = Mutex::new(());
+
+    const NOWHERE: usize = usize::MAX;
+
+    /// One pack. Written in the order `directory`, `end`, `start`; taken away by `start` alone. A
+    /// reader that has counted itself and then still finds `start` as it was is safe until it counts
+    /// itself out: whoever took it away waits for that. Both sides use sequentially consistent
+    /// operations, so that one of them sees the other.
+    struct Entry {
+        start: AtomicUsize,
+        end: AtomicUsize,
+        directory: AtomicPtr<Directory>,
+        n_readers: AtomicUsize,
+    }
+
+    /// Where the frame indexes in a pack are.
+    pub(crate) struct Directory {
+        page: usize,
+        /// For each page of the pack, the offset of the index of the image on it; 0 where none.
+        index_by_page: Box<[usize]>,
+    }
+
+    impl Entry {
+        const fn new() -> Entry {
+            Entry {
+                start: AtomicUsize::new(NOWHERE),
+                end: AtomicUsize::new(0),
+                directory: AtomicPtr::new(ptr::null_mut()),
+                n_readers: AtomicUsize::new(0),
+            }
+        }
+
+        /// The range of the pack's memory and the address of the frame index for `address`.
+        fn find(&self, address: usize) -> Option<(Range<usize>, usize)> {
+            let start = self.start.load(Ordering::SeqCst);
+            let end = self.end.load(Ordering::SeqCst);
+            if address < start || address >= end {
+                return None;
+            }
+            self.n_readers.fetch_add(1, Ordering::SeqCst);
+            let found = self.find_counted(address, start);
+            self.n_readers.fetch_sub(1, Ordering::SeqCst);
+            found
+        }
+
+        fn find_counted(&self, address: usize, start: usize) -> Option<(Range<usize>, usize)> {
+            if self.start.load(Ordering::SeqCst) != start {
+                return None;
+            }
+            let end = self.end.load(Ordering::SeqCst);
+            let directory = self.directory.load(Ordering::SeqCst);
+            // SAFETY: `start` was there after this reader was counted, so the directory that was
+            // written before it is not freed before the count is back (see `Entered::drop`).
+            let directory = unsafe { directory.as_ref() }?;
+            let index = *directory.index_by_page.get((address - start) / directory.page)?;
+            (address < end && index != 0).then_some((start..end, start + index))
+        }
+    }
+
+    // SAFETY: no other object of this program defines the name; glibc's definition comes later in
+    // the search order and is the one forwarded to.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn _dl_find_object(address: *mut c_void, found: *mut Found) -> c_int {
+        // Written once after each `enable`: threads that unwind must not fight for a cache line.
+        if !WAS_ASKED.load(Ordering::Relaxed) {
+            WAS_ASKED.store(true, Ordering::Relaxed);
+        }
+        for entry in ENTRIES.iter().take(N_ENTRIES.load(Ordering::Acquire)) {
+            let Some((range, index)) = entry.find(address.addr()) else { continue };
+            let answer = Found {
+                flags: 0,
+                map_start: address.with_addr(range.start),
+                map_end: address.with_addr(range.end),
+                link_map: LINK_MAP.load(Ordering::Relaxed),
+                eh_frame: address.with_addr(index),
+                reserved: [0; 7],
+            };
+            // SAFETY: the caller hands over room for one (`_dl_find_object`'s contract).
+            unsafe { found.write(answer) };
+            return 0;
+        }
+        let next = next();
+        if next.is_null() {
+            return -1;
+        }
+        // SAFETY: glibc declares the name with this signature.
+        let next = unsafe { std::mem::transmute::<*mut c_void, Find>(next) };
+        // SAFETY: what the caller hands over is passed on.
+        unsafe { next(address, found) }
+    }
+
+    /// Found when the program starts, since asking the dynamic linker in the midst of unwinding may
+    /// meet its lock.
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static AT_START: extern "C" fn() = {
+        extern "C" fn resolve() {
+            next();
+        }
+        resolve
+    };
+
+    /// glibc's own function, null where there is none.
+    fn next() -> *mut c_void {
+        let known = NEXT.load(Ordering::Relaxed);
+        if !known.is_null() {
+            return known;
+        }
+        // SAFETY: the name is NUL-terminated, and RTLD_NEXT asks for the definition behind ours.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"_dl_find_object".as_ptr()) };
+        NEXT.store(found, Ordering::Relaxed);
+        found
+    }
+
+    /// Proves that it works in this process, and lets packs that are opened from now on use it.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not. Nothing has changed then.
+    pub fn enable() -> Result<(), Unavailable> {
+        if next().is_null() {
+            return Err(Unavailable::OldLibrary);
+        }
+        let ours: Find = _dl_find_object;
+        // SAFETY: the name is NUL-terminated.
+        let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_dl_find_object".as_ptr()) };
+        if first.addr() != ours as usize {
+            return Err(Unavailable::NotOurs);
+        }
+        WAS_ASKED.store(false, Ordering::Relaxed);
+        crate::unwind::frames();
+        if !WAS_ASKED.load(Ordering::Relaxed) {
+            return Err(Unavailable::NotAsked);
+        }
+        let mut found = Found {
+            flags: 0,
+            map_start: ptr::null_mut(),
+            map_end: ptr::null_mut(),
+            link_map: ptr::null_mut(),
+            eh_frame: ptr::null_mut(),
+            reserved: [0; 7],
+        };
+        // SAFETY: the address is one of this program's code, and there is room for the answer.
+        if unsafe { ours(ours as usize as *mut c_void, &mut found) } == 0 {
+            LINK_MAP.store(found.link_map, Ordering::Relaxed);
+        }
+        IS_ENABLED.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    impl Directory {
+        /// Of a pack with so many bytes. For each image: its range within the pack, and where its
+        /// index is, if it has one.
+        pub(crate) fn of(
+            bytes: usize,
+            page: usize,
+            images: impl Iterator<Item = (Range<usize>, Option<usize>)>,
+        ) -> Directory {
+            let mut index_by_page = vec![0; bytes.div_ceil(page)].into_boxed_slice();
+            for (image, index) in images {
+                let pages = image.start / page..image.end.div_ceil(page);
+                index_by_page[pages].fill(index.unwrap_or(0));
+            }
+            Directory { page, index_by_page }
+        }
+    }
+
+    /// A pack that is answered for, until this is dropped.
+    #[derive(Debug)]
+    pub(crate) struct Entered(usize);
+
+    /// Answers for the memory `range` from now on, unless it was not enabled or too many are.
+    ///
+    /// The indexes that the directory names must stay readable until what this returns is dropped.
+    pub(crate) fn enter(
+        range: Range<usize>,
+        directory: impl FnOnce() -> Directory,
+    ) -> Option<Entered> {
+        if !IS_ENABLED.load(Ordering::Relaxed) {
+            return None;
+        }
+        let directory = Box::into_raw(Box::new(directory()));
+        let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = |entry: &&Entry| entry.directory.load(Ordering::SeqCst).is_null();
+        let place = ENTRIES.iter().enumerate().find(|(_, entry)| is_free(entry));
+        let Some((place, entry)) = place else {
+            // SAFETY: it was made above and shown to nobody.
+            drop(unsafe { Box::from_raw(directory) });
+            return None;
+        };
+        entry.directory.store(directory, Ordering::SeqCst);
+        entry.end.store(range.end, Ordering::SeqCst);
+        entry.start.store(range.start, Ordering::SeqCst);
+        N_ENTRIES.fetch_max(place + 1, Ordering::AcqRel);
+        Some(Entered(place))
+    }
+
+    impl Drop for Entered {
+        fn drop(&mut self) {
+            let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = &ENTRIES[self.0];
+            entry.start.store(NOWHERE, Ordering::SeqCst);
+            // A reader takes nanoseconds, and a signal handler on this thread has returned.
+            while entry.n_readers.load(Ordering::SeqCst) != 0 {
+                std::thread::yield_now();
+            }
+            let directory = entry.directory.swap(ptr::null_mut(), Ordering::SeqCst);
+            // SAFETY: it came from a box in `enter`; no reader has it, and no other will get it.
+            drop(unsafe { Box::from_raw(directory) });
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn ask(address: usize) -> Option<usize> {
+            ENTRIES.iter().find_map(|entry| entry.find(address)).map(|(_, index)| index)
+        }
+
+        /// Addresses here are numbers that nothing is mapped at: no unwinder asks about them.
+        #[test]
+        fn threads_ask_while_packs_come_and_go() {
+            IS_ENABLED.store(true, Ordering::Relaxed);
+            let is_done = AtomicBool::new(false);
+            let base = 1 << 20;
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let mut n_found = 0;
+                        while !is_done.load(Ordering::Relaxed) {
+                            for page in 0..8 {
+                                let index = ask(base + page * 16 + 3);
+                                // Each round puts the indexes elsewhere, within its own bounds.
+                                assert!(
+                                    index.is_none_or(|index| (base..base + 128).contains(&index))
+                                );
+                                n_found += usize::from(index.is_some());
+                            }
+                        }
+                        n_found
+                    });
+                }
+                for round in 0..3000 {
+                    let bytes = 128 - round % 3 * 16;
+                    let images = (0..4).map(|image| (image * 32..image * 32 + 20, Some(image + 1)));
+                    let images = images.filter(|(range, _)| range.end <= bytes);
+                    let entered = enter(base..base + bytes, || Directory::of(bytes, 16, images))
+                        .expect("few packs are open");
+                    assert_eq!(ask(base + 35), Some(base + 2));
+                    assert_eq!(ask(base + bytes), None);
+                    drop(entered);
+                    assert_eq!(ask(base + 35), None);
+                }
+                is_done.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+}

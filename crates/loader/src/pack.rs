@@ -1,0 +1,441 @@
+//! Packs: thousands of artifacts in one file, loaded from one mapping.
+//!
+//! `Module::deserialize` maps memory for each module, copies the artifact into it, and changes its
+//! protection twice; dropping the module unmaps it. Every mapping counts against the limit of the
+//! process (`vm.max_map_count`, 65,530 by default, so some 32,000 modules), and every change of
+//! protection waits for the other processors. A [`Pack`] is copied into memory once, made executable
+//! once, and modules are made from it in place.
+//!
+//! ```
+//! # #[cfg(all(unix, feature = "compile"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use loadline_loader::pack::{self, Pack, PackOptions};
+//! use loadline_loader::wasmtime::{Config, Engine};
+//! use loadline_loader::{Call, compile, engine};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let path = home.path().join("plugins.pack");
+//! // In the build: compile, and pack.
+//! let text = r#"(module (func (export "double") (param i32) (result i32)
+//!                 (i32.shl (local.get 0) (i32.const 1))))"#;
+//! let artifact = compile::bytes(&engine::compiling()?, text.as_bytes())?;
+//! Pack::build(&path, None, [("double", &artifact)])?;
+//!
+//! // In the program: configure, open, load.
+//! let mut config = Config::new();
+//! pack::configure(&mut config);
+//! let engine = Engine::new(&config)?;
+//! let pack = Pack::open(&path, PackOptions::new())?;
+//! let loaded = pack.load(&engine, "double")?;
+//! loaded.call(&engine, &Call { export: "double".to_owned(), argument: 21, expected: 42 })?;
+//!
+//! // Modules come first, then the pack.
+//! let still = pack.close().unwrap_err();
+//! assert_eq!(still.modules, 1);
+//! drop(loaded);
+//! still.pack.close()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(unix, feature = "compile")))]
+//! # fn main() {}
+//! ```
+//!
+//! # One image, one module
+//!
+//! Wasmtime finds code by its address, so one image can be one module at a time (wasmtime issue
+//! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
+//! or let a [`Loader`](crate::Loader) share it.
+//!
+//! # When a pack can go
+//!
+//! `Module` can be cloned, and every store keeps the modules it has instances of. So a pack counts
+//! what Wasmtime publishes in it and withdraws again; [`Pack::close`] refuses while anything lives.
+//! Dropping a pack in use is no error: its memory stays until the last module is gone, and is given
+//! back when the next pack is opened or closed.
+#![allow(unsafe_code)]
+
+mod format;
+mod memory;
+mod open;
+mod region;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
+
+use crate::artifact::{Artifact, Loaded};
+use crate::contents::{ArtifactKind, Contents};
+use crate::error::Error;
+use crate::files::folder_of;
+use crate::guard::{self, Guard};
+use crate::integrity::{Key, Seal};
+use crate::parallel;
+use format::Record;
+use memory::Images;
+use region::Room;
+
+pub use memory::configure;
+pub(crate) use region::page_bytes;
+pub use writer::PackWriter;
+
+/// When the artifacts in a pack are compared with their digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Digests {
+    /// All of them when the pack is opened, before any of it can be executed.
+    #[default]
+    AtOpen,
+    /// Each when it is loaded, every time. Opening is quicker; nothing else in the pack need be sound.
+    AtLoad,
+}
+
+/// How a pack is opened.
+#[derive(Debug, Clone, Default)]
+pub struct PackOptions {
+    key: Option<Key>,
+    digests: Digests,
+    guard: Guard,
+}
+
+impl PackOptions {
+    /// Without a key, digests at open, and only from files that nobody but this user and root can
+    /// write to.
+    pub fn new() -> PackOptions {
+        PackOptions::default()
+    }
+
+    /// With the key that the pack was sealed with.
+    pub fn key(self, key: Key) -> PackOptions {
+        PackOptions { key: Some(key), ..self }
+    }
+
+    /// When digests are checked.
+    pub fn digests(self, digests: Digests) -> PackOptions {
+        PackOptions { digests, ..self }
+    }
+
+    /// From files that others can write to as well. The key alone then decides what is loaded;
+    /// without one, opening is refused.
+    pub fn whoever_can_write(self) -> PackOptions {
+        PackOptions { guard: Guard::Key, ..self }
+    }
+
+    /// From files that others can write to as well, even without a key.
+    ///
+    /// # Safety
+    ///
+    /// The file must be what [`PackWriter`] wrote, from artifacts of this program or another that
+    /// may choose the machine code it runs.
+    pub unsafe fn vouched(self) -> PackOptions {
+        PackOptions { guard: Guard::Vouched, ..self }
+    }
+}
+
+/// Many artifacts in one mapping.
+pub struct Pack {
+    path: PathBuf,
+    images: Arc<Images>,
+    entries: Vec<Entry>,
+    by_name: HashMap<String, usize>,
+    key: Option<Key>,
+    digests: Digests,
+    number: u64,
+}
+
+/// One image in one opened pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ImageId {
+    /// The pack's place among those this process has opened.
+    pack: u64,
+    index: usize,
+}
+
+/// One artifact in a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    name: String,
+    contents: Contents,
+    seal: Seal,
+    /// Where the index of its frames lies in the pack.
+    frames: std::ops::Range<usize>,
+}
+
+impl Entry {
+    /// What it is loaded by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it holds.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+}
+
+impl Pack {
+    /// Writes a pack of so many artifacts; [`PackWriter`] does the same one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`PackWriter::add`] and [`PackWriter::finish`].
+    pub fn build<'a, N: Into<String>>(
+        path: impl Into<PathBuf>,
+        key: Option<Key>,
+        artifacts: impl IntoIterator<Item = (N, &'a Artifact)>,
+    ) -> Result<(), Error> {
+        let mut writer = PackWriter::create(path, key)?;
+        for (name, artifact) in artifacts {
+            writer.add(name, artifact)?;
+        }
+        writer.finish()
+    }
+
+    /// Copies a pack into memory, checks it as asked, and makes it executable: two mappings at most,
+    /// whatever it holds. Nothing that happens to the file afterwards is felt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exposed`] where others could have written the file; [`Error::Altered`] where the
+    /// index or, with [`Digests::AtOpen`], an artifact is not what was written, or was sealed with
+    /// another key; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`]; [`Error::Headroom`] where
+    /// there is less memory than it takes, or less than [`RESERVE`](crate::headroom::RESERVE) would
+    /// be left.
+    pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
+        let path = path.into();
+        let PackOptions { key, digests, guard } = options;
+        let file =
+            guard::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let found = file.metadata();
+        let found = found.map_err(|source| Error::Read { path: path.clone(), source })?;
+        guard.file(&found, &path)?;
+        guard.folder(key.as_ref(), folder_of(&path))?;
+        let (header, records) = open::read_index(&file, key.as_ref(), &path)?;
+        let images_end = header.images_end as usize;
+        open::fits(images_end as u64)?;
+        let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
+        let mut room = Room::new(images_end).map_err(map)?;
+        open::fill(room.bytes_mut(), &file, &path)?;
+        if digests == Digests::AtOpen {
+            open::check_all(room.bytes_mut(), &records, key.as_ref(), &path)?;
+        }
+        let region = room.close().map_err(map)?;
+        let ranges = records.iter().map(|record| (open::range(record), open::frames(record)));
+        let images = Images::publish(region, ranges);
+        let entries: Vec<Entry> = records.into_iter().map(entry).collect();
+        let names = entries.iter().enumerate();
+        let by_name = names.map(|(index, entry)| (entry.name.clone(), index)).collect();
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        Ok(Pack { path, images, entries, by_name, key, digests, number })
+    }
+
+    /// What is in it, in the order it was added.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The place in [`Pack::entries`] of the artifact of that name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The file it was opened from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Images that Wasmtime has published in this pack, and withdrawn, since it was opened.
+    pub fn counts(&self) -> (u64, u64) {
+        self.images.counts()
+    }
+
+    /// Modules and components that live in it, on any engine.
+    pub fn n_live(&self) -> usize {
+        self.images.n_live()
+    }
+
+    /// Makes the artifact of that name ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchEntry`], or as [`Pack::load_at`].
+    pub fn load(&self, engine: &Engine, name: &str) -> Result<Loaded, Error> {
+        let index = self.find(name);
+        let missing = || Error::NoSuchEntry { name: name.to_owned(), path: self.path.clone() };
+        self.load_at(engine, index.ok_or_else(missing)?)
+    }
+
+    /// Makes the artifact at a place in [`Pack::entries`] ready, without copying it.
+    ///
+    /// What has no code to execute, such as a module without functions, or one for Wasmtime's
+    /// interpreter, is copied: Wasmtime would not tell when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Loaded`] while it is loaded already; [`Error::Altered`] where digests are checked at
+    /// each load and this one differs; [`Error::NotConfigured`] where `engine` has not gone through
+    /// [`configure`]; [`Error::Deserialize`].
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such place.
+    pub fn load_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
+        let entry = &self.entries[index];
+        let loaded = || Error::Loaded { name: entry.name.clone() };
+        let claim = self.images.claim(index).ok_or_else(loaded)?;
+        let image = self.images.image(index);
+        if self.digests == Digests::AtLoad {
+            let frames = &self.images.bytes()[entry.frames.clone()];
+            let found = Seal::of(self.key.as_ref(), &[image, frames]);
+            entry.seal.check(found).map_err(|error| self.of(entry, error))?;
+        }
+        let kind = entry.contents.kind;
+        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, stripped: the
+        // seal over them has been compared, at open or just now, and who can have made it was
+        // settled when the pack was opened. They are readable, executable and never written to, and
+        // stay until `close` or `abandon` has seen that nothing published is left. This image is
+        // published: if it is not, the module is dropped below, before the claim ends.
+        let in_place = unsafe { deserialize_in_place(engine, kind, image) };
+        let in_place = in_place.map_err(|source| self.of(entry, not_configured(source)))?;
+        if claim.is_published() {
+            return Ok(in_place);
+        }
+        drop(in_place);
+        // An engine with another's custom code memory may have changed the image's protection.
+        let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
+        self.images.protect(index).map_err(map)?;
+        // SAFETY: as above, and Wasmtime copies the bytes.
+        let copied = unsafe { deserialize_copy(engine, kind, image) };
+        copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
+    }
+
+    /// Makes everything in it ready, on at most so many threads; the results are in the order of
+    /// [`Pack::entries`].
+    pub fn load_all(&self, engine: &Engine, threads: NonZeroUsize) -> Vec<Result<Loaded, Error>> {
+        let slots: Vec<Mutex<Option<_>>> = self.entries.iter().map(|_| Mutex::new(None)).collect();
+        parallel::each(slots.len(), threads, |index| {
+            let loaded = self.load_at(engine, index);
+            *slots[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+            true
+        });
+        let results = slots.into_iter().map(|slot| {
+            let loaded = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            loaded.expect("each index was visited")
+        });
+        results.collect()
+    }
+
+    /// Gives the memory back.
+    ///
+    /// # Errors
+    ///
+    /// [`StillLoaded`], with the pack in it, while a module or component from it lives, be it in a
+    /// clone or in a store. Everything then stays as it is.
+    pub fn close(self) -> Result<(), StillLoaded> {
+        if self.images.close() {
+            return Ok(());
+        }
+        let modules = self.images.n_live();
+        Err(StillLoaded { pack: Box::new(self), modules })
+    }
+
+    pub(crate) fn image_id(&self, index: usize) -> ImageId {
+        ImageId { pack: self.number, index }
+    }
+
+    fn of(&self, entry: &Entry, error: Error) -> Error {
+        Error::Entry { name: entry.name.clone(), path: self.path.clone(), source: Box::new(error) }
+    }
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        self.images.abandon();
+    }
+}
+
+impl fmt::Debug for Pack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pack = f.debug_struct("Pack");
+        pack.field("path", &self.path).field("entries", &self.entries.len());
+        pack.field("n_live", &self.n_live()).finish_non_exhaustive()
+    }
+}
+
+/// A pack that cannot be closed yet.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot close {}: {modules} of its modules live (drop them, their clones, and the stores that have instances of them)",
+    pack.path.display()
+)]
+pub struct StillLoaded {
+    /// As it was.
+    pub pack: Box<Pack>,
+    /// How many of its modules and components live.
+    pub modules: usize,
+}
+
+fn entry(record: Record) -> Entry {
+    let frames = open::frames(&record);
+    let contents = Contents {
+        kind: record.kind,
+        bytes: record.bytes as usize,
+        functions: record.functions as usize,
+        fdes: 0,
+        has_tables: false,
+    };
+    Entry { name: record.name, contents, seal: record.seal, frames }
+}
+
+/// # Safety
+///
+/// As `Module::deserialize_raw`.
+unsafe fn deserialize_in_place(
+    engine: &Engine,
+    kind: ArtifactKind,
+    image: &[u8],
+) -> wasmtime::Result<Loaded> {
+    let image = NonNull::from(image);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match kind {
+            ArtifactKind::Module => Module::deserialize_raw(engine, image).map(Loaded::Module),
+            ArtifactKind::Component => {
+                Component::deserialize_raw(engine, image).map(Loaded::Component)
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As `Module::deserialize`.
+unsafe fn deserialize_copy(
+    engine: &Engine,
+    kind: ArtifactKind,
+    image: &[u8],
+) -> wasmtime::Result<Loaded> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match kind {
+            ArtifactKind::Module => Module::deserialize(engine, image).map(Loaded::Module),
+            ArtifactKind::Component => Component::deserialize(engine, image).map(Loaded::Component),
+        }
+    }
+}
+
+/// Wasmtime will not change the protection of memory that it does not own (wasmtime 48
+/// `runtime/code_memory.rs`, `publish`), and says so in words about targets.
+fn not_configured(source: wasmtime::Error) -> Error {
+    if source.to_string().contains("requires virtual memory to be enabled") {
+        return Error::NotConfigured { source };
+    }
+    Error::Deserialize { source }
+}

@@ -1,0 +1,305 @@
+//! How a pack is laid out in its file.
+//!
+//! A header of one page, the images one behind the other, each from the beginning of a page on, and
+//! the index. All numbers are little-endian.
+//!
+//! | header at | holds |
+//! |---|---|
+//! | 0 | the eight bytes `loadpack` |
+//! | 8 | format, 4 bytes: 1 |
+//! | 12 | bytes in a page, 4 bytes |
+//! | 16 | number of entries, 8 bytes |
+//! | 24 | where the images end and the index begins, 8 bytes |
+//! | 32 | length of the index, 8 bytes |
+//! | 40 | seal over the 40 bytes before it and over the index, 32 bytes |
+//!
+//! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
+//! 0, component 1), functions (8), offset and length of the frame index within the file (8, 8; both
+//! 0 where there is none), seal over the image and the frame index (32). Entries are in the order of
+//! their offsets.
+//!
+//! The bytes are not trusted here: whatever they are, the answer is a value or an error.
+
+use crate::contents::ArtifactKind;
+use crate::error::Error;
+use crate::integrity::{Key, Seal};
+
+const MAGIC: &[u8; 8] = b"loadpack";
+const FORMAT: u32 = 1;
+const SEALED_BYTES: usize = 40;
+/// Of the header, in the page that it has to itself.
+pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
+/// The longest name of an entry, in bytes.
+pub(crate) const LONGEST_NAME: usize = 4096;
+
+/// What stands in the first page of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Every image begins at a multiple of it.
+    pub(crate) page: u32,
+    pub(crate) n_entries: u64,
+    /// Where the images end: a multiple of `page`.
+    pub(crate) images_end: u64,
+    pub(crate) index_bytes: u64,
+    pub(crate) seal: Seal,
+}
+
+/// What the index says about one artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) kind: ArtifactKind,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    pub(crate) functions: u64,
+    /// Where the index of its frames is, and how long; nothing where it has none.
+    pub(crate) frames: Option<(u64, u64)>,
+    pub(crate) seal: Seal,
+}
+
+impl Header {
+    /// The header of a pack with that index.
+    pub(crate) fn of(
+        key: Option<&Key>,
+        page: u32,
+        n_entries: u64,
+        images_end: u64,
+        index: &[u8],
+    ) -> Header {
+        let index_bytes = index.len() as u64;
+        let seal = Seal::from_bytes([0; Seal::BYTES]);
+        let mut header = Header { page, n_entries, images_end, index_bytes, seal };
+        header.seal = Seal::of(key, &[&header.sealed_bytes(), index]);
+        header
+    }
+
+    /// Makes sure that header and index are the ones that were written together.
+    pub(crate) fn check(&self, key: Option<&Key>, index: &[u8]) -> Result<(), Error> {
+        self.seal.check(Seal::of(key, &[&self.sealed_bytes(), index]))
+    }
+
+    pub(crate) fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..SEALED_BYTES].copy_from_slice(&self.sealed_bytes());
+        bytes[SEALED_BYTES..].copy_from_slice(self.seal.as_bytes());
+        bytes
+    }
+
+    fn sealed_bytes(&self) -> [u8; SEALED_BYTES] {
+        let mut bytes = [0; SEALED_BYTES];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.page.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.n_entries.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.images_end.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.index_bytes.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header, and makes sure that its numbers go with a file of that length.
+    pub(crate) fn decode(bytes: &[u8], file_bytes: u64) -> Result<Header, Error> {
+        let mut bytes = Reader(bytes);
+        if bytes.array::<8>()? != *MAGIC {
+            return Err(Error::NotAPack { problem: "it does not begin as one does" });
+        }
+        if bytes.u32()? != FORMAT {
+            return Err(Error::NotAPack { problem: "it is of another format" });
+        }
+        let header = Header {
+            page: bytes.u32()?,
+            n_entries: bytes.u64()?,
+            images_end: bytes.u64()?,
+            index_bytes: bytes.u64()?,
+            seal: Seal::from_bytes(bytes.array()?),
+        };
+        let page = u64::from(header.page);
+        let is_plausible = page.is_power_of_two()
+            && page >= HEADER_BYTES as u64
+            && header.images_end >= page
+            && header.images_end.is_multiple_of(page)
+            && header.images_end.checked_add(header.index_bytes) == Some(file_bytes)
+            && usize::try_from(file_bytes).is_ok_and(|bytes| bytes <= isize::MAX as usize);
+        if !is_plausible {
+            return Err(Error::NotAPack { problem: "it is cut off, or its header is damaged" });
+        }
+        Ok(header)
+    }
+}
+
+/// Appends one record to an index.
+pub(crate) fn encode(record: &Record, index: &mut Vec<u8>) {
+    index.extend((record.name.len() as u32).to_le_bytes());
+    index.extend(record.name.as_bytes());
+    index.extend(record.offset.to_le_bytes());
+    index.extend(record.bytes.to_le_bytes());
+    index.push(match record.kind {
+        ArtifactKind::Module => 0,
+        ArtifactKind::Component => 1,
+    });
+    index.extend(record.functions.to_le_bytes());
+    let (offset, bytes) = record.frames.unwrap_or_default();
+    index.extend(offset.to_le_bytes());
+    index.extend(bytes.to_le_bytes());
+    index.extend(record.seal.as_bytes());
+}
+
+/// Reads the index that goes with `header`: in ascending order of offsets, nothing overlapping,
+/// everything within the images.
+pub(crate) fn decode(header: &Header, index: &[u8]) -> Result<Vec<Record>, Error> {
+    let malformed = Error::NotAPack { problem: "its index does not hold together" };
+    let mut bytes = Reader(index);
+    let mut records = Vec::new();
+    let mut end = u64::from(header.page);
+    for _ in 0..header.n_entries {
+        let record = bytes.record()?;
+        let image_end = record.offset.checked_add(record.bytes);
+        let own_end = match record.frames {
+            None => image_end,
+            Some((offset, bytes)) if image_end.is_some_and(|image_end| image_end <= offset) => {
+                offset.checked_add(bytes)
+            }
+            Some(_) => None,
+        };
+        match own_end {
+            Some(own_end)
+                if record.offset >= end
+                    && record.offset.is_multiple_of(u64::from(header.page))
+                    && record.bytes > 0
+                    && own_end <= header.images_end =>
+            {
+                end = own_end;
+            }
+            _ => return Err(malformed),
+        }
+        records.push(record);
+    }
+    if bytes.0.is_empty() { Ok(records) } else { Err(malformed) }
+}
+
+/// Takes numbers from the front of bytes.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take(&mut self, bytes: usize) -> Result<&[u8], Error> {
+        let cut_off = Error::NotAPack { problem: "its header or its index is cut off" };
+        let (taken, rest) = self.0.split_at_checked(bytes).ok_or(cut_off)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn u32(&mut self) -> Result<u32, Error> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, Error> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn record(&mut self) -> Result<Record, Error> {
+        let name_bytes = self.u32()? as usize;
+        let name = std::str::from_utf8(self.take(name_bytes)?);
+        let name = name.map_err(|_| Error::NotAPack { problem: "a name in it is no text" })?;
+        let name = name.to_owned();
+        let (offset, bytes) = (self.u64()?, self.u64()?);
+        let kind = match self.array::<1>()? {
+            [0] => ArtifactKind::Module,
+            [1] => ArtifactKind::Component,
+            _ => return Err(Error::NotAPack { problem: "it holds something unknown" }),
+        };
+        let functions = self.u64()?;
+        let frames = (self.u64()?, self.u64()?);
+        Ok(Record {
+            name,
+            kind,
+            offset,
+            bytes,
+            functions,
+            frames: (frames != (0, 0)).then_some(frames),
+            seal: Seal::from_bytes(self.array()?),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use loadline_scenario::Random;
+
+    use super::*;
+
+    const PAGE: u32 = 4096;
+
+    fn record(name: &str, offset: u64, bytes: u64, frames: Option<(u64, u64)>) -> Record {
+        let seal = Seal::of(None, &[name.as_bytes()]);
+        let kind = ArtifactKind::Component;
+        Record { name: name.to_owned(), kind, offset, bytes, functions: 3, frames, seal }
+    }
+
+    fn pack(records: &[Record], images_end: u64) -> (Header, Vec<u8>) {
+        let mut index = Vec::new();
+        records.iter().for_each(|record| encode(record, &mut index));
+        (Header::of(None, PAGE, records.len() as u64, images_end, &index), index)
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let records = [
+            record("a", 4096, 5000, Some((9096, 100))),
+            record("", 12288, 1, None),
+            record("ü", 16384, 4096, None),
+        ];
+        let (header, index) = pack(&records, 20480);
+        let file_bytes = 20480 + index.len() as u64;
+        assert_eq!(Header::decode(&header.encode(), file_bytes).unwrap(), header);
+        header.check(None, &index).unwrap();
+        assert_eq!(decode(&header, &index).unwrap(), records);
+        header.check(Some(&Key::new([0; 32])), &index).unwrap_err();
+        for length in [file_bytes - 1, file_bytes + 1, 0, u64::MAX] {
+            Header::decode(&header.encode(), length).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_index_that_overlaps_or_points_out_is_refused() {
+        for records in [
+            vec![record("before", 0, 1, None)],
+            vec![record("odd", 4097, 1, None)],
+            vec![record("empty", 4096, 0, None)],
+            vec![record("behind", 4096, 4097, None)],
+            vec![record("far", 1 << 63, 1 << 63, None)],
+            vec![record("frames", 4096, 10, Some((4100, 10)))],
+            vec![record("frames", 4096, 10, Some((4200, u64::MAX)))],
+            vec![record("one", 4096, 10, None), record("same", 4096, 10, None)],
+        ] {
+            let (header, index) = pack(&records, 8192);
+            decode(&header, &index).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn damage_never_panics_and_never_passes_the_seal() {
+        let records = [record("one", 4096, 4000, None), record("two", 8192, 9, Some((8208, 16)))];
+        let (header, index) = pack(&records, 12288);
+        let whole = [&header.encode()[..], &index].concat();
+        let mut random = Random::new(7);
+        for _ in 0..2000 {
+            let mut bytes = whole.clone();
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << random.below(8);
+            bytes.truncate(bytes.len() - random.below(8).saturating_sub(6) as usize);
+            let file_bytes = 12288 + (bytes.len() - HEADER_BYTES) as u64;
+            let Ok(header) = Header::decode(&bytes, file_bytes) else { continue };
+            let index = &bytes[HEADER_BYTES..];
+            assert!(header.check(None, index).is_err());
+            // What a holder of the key might do wrong is no panic either.
+            let few = Header { n_entries: header.n_entries.min(100), ..header };
+            let _ = decode(&few, index);
+        }
+    }
+}

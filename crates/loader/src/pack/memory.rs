@@ -1,0 +1,359 @@
+//! [`PackMemory`], what engines publish code through: it knows which addresses lie in packs.
+//!
+//! Code in a pack is executable from the beginning, so publishing it is a matter of counting. Code
+//! anywhere else is really protected: an ordinary `Module::new` on the same engine must work.
+//!
+//! The counts are what tells whether a pack is in use. `Module` is `Clone`, and stores keep modules
+//! alive, so no type could. Wasmtime withdraws code in `Drop for CodeMemory`, after its last look at
+//! the image, but for the deregistration of unwind tables (wasmtime 48 `runtime/code_memory.rs`).
+//! Images in packs have none that it knows of. So once the count is back at zero, nothing is left
+//! that would read the memory; and nothing is unmapped while withdrawing.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use wasmtime::{Config, CustomCodeMemory, format_err};
+
+use crate::pack::region::{self, Region};
+
+/// Lets engines of this configuration load from packs, all of them, whenever they are opened.
+///
+/// Everything else goes on as before: `Module::new` and `Module::deserialize` work on the same
+/// engine. This takes the place of an earlier `Config::with_custom_code_memory`.
+///
+/// ```
+/// # #[cfg(unix)]
+/// # fn main() -> Result<(), wasmtime::Error> {
+/// # use loadline_loader::wasmtime;
+/// use wasmtime::{Config, Engine};
+///
+/// let mut config = Config::new();
+/// loadline_loader::pack::configure(&mut config);
+/// let engine = Engine::new(&config)?;
+/// # let _ = engine;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
+/// ```
+pub fn configure(config: &mut Config) {
+    config.with_custom_code_memory(Some(Arc::new(PackMemory)));
+}
+
+/// Publishes code for Wasmtime, in packs and elsewhere.
+struct PackMemory;
+
+impl CustomCodeMemory for PackMemory {
+    fn required_alignment(&self) -> usize {
+        region::page_bytes()
+    }
+
+    fn publish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        match in_pack(base.addr(), Slot::publish) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(())) => Err(format_err!(
+                "this image of a pack is not being loaded by the pack, or is loaded already"
+            )),
+            // SAFETY: Wasmtime owns these pages, has filled them, and hands them over to be executed
+            // and no longer written (`CustomCodeMemory::publish_executable`).
+            None => Ok(unsafe { region::executable(base, bytes) }?),
+        }
+    }
+
+    fn unpublish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        match in_pack(base.addr(), Slot::withdraw) {
+            // Wasmtime withdraws what it has published and nothing else.
+            Some(_) => Ok(()),
+            // SAFETY: Wasmtime owns these pages and guarantees that no code runs from them
+            // (`CustomCodeMemory::unpublish_executable`).
+            None => Ok(unsafe { region::writable(base, bytes) }?),
+        }
+    }
+}
+
+/// All packs that are mapped, by address. Closing one takes it out under the write lock, so nobody
+/// within a callback of Wasmtime looks at it any more.
+static OPEN: RwLock<Vec<Arc<Images>>> = RwLock::new(Vec::new());
+
+/// The mapped images of a pack, and which of them are in use.
+#[derive(Debug)]
+pub(crate) struct Images {
+    /// Before the region, so that it is dropped before: unwinders are told of the images no longer.
+    #[cfg(feature = "native-unwind")]
+    _frames: Option<crate::native_unwind::Entered>,
+    region: Region,
+    slots: Box<[Slot]>,
+    page: usize,
+    /// Which slot each page of the region belongs to, [`NO_SLOT`] where none. A search among the
+    /// slots would miss the cache a dozen times, for every module that comes or goes.
+    slot_by_page: Box<[u32]>,
+    n_live: AtomicUsize,
+    n_published: AtomicU64,
+    n_withdrawn: AtomicU64,
+    /// Whether its pack is gone and only live modules keep it.
+    is_abandoned: AtomicBool,
+}
+
+const NO_SLOT: u32 = u32::MAX;
+
+/// One image.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Within the region.
+    range: Range<usize>,
+    /// What is done with it, in the lowest two bits; above them, the number of the claim that it is
+    /// done under, so that a claim that has ended cannot be taken for the next one.
+    state: AtomicU64,
+}
+
+const FREE: u64 = 0;
+/// Wasmtime was given the image, and has not published it.
+const LOADING: u64 = 1;
+/// A module lives that uses it.
+const LIVE: u64 = 2;
+const STATE: u64 = 3;
+/// Added to a state, it is the same state under the next claim.
+const NEXT_CLAIM: u64 = 4;
+
+fn in_pack<T>(address: usize, then: fn(&Slot, &Images) -> T) -> Option<T> {
+    let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
+    let images = open[..open.partition_point(|images| images.region.start() <= address)].last()?;
+    let offset = address - images.region.start();
+    let slot = *images.slot_by_page.get(offset / images.page)?;
+    // Between the images nothing is published.
+    images.slots.get(slot as usize).map(|slot| then(slot, images))
+}
+
+impl Slot {
+    fn publish(&self, images: &Images) -> Result<(), ()> {
+        self.change(LOADING, LIVE)?;
+        images.n_live.fetch_add(1, Ordering::Relaxed);
+        images.n_published.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn withdraw(&self, images: &Images) -> Result<(), ()> {
+        self.change(LIVE, FREE)?;
+        images.n_withdrawn.fetch_add(1, Ordering::Relaxed);
+        // Everything Wasmtime did with the image comes before this, and before the unmapping of
+        // whoever reads a zero here.
+        images.n_live.fetch_sub(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn change(&self, from: u64, to: u64) -> Result<(), ()> {
+        let changed = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state & STATE == from).then_some(state & !STATE | to)
+        });
+        changed.map(|_| ()).map_err(|_| ())
+    }
+
+    /// Begins a claim and tells the state that stands for it.
+    fn claim(&self) -> Option<u64> {
+        let begun = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state & STATE == FREE).then_some(state.wrapping_add(NEXT_CLAIM) | LOADING)
+        });
+        begun.ok().map(|state| state.wrapping_add(NEXT_CLAIM) | LOADING)
+    }
+}
+
+impl Images {
+    /// Makes the images known, each with the index of its frames behind it, which is empty where it
+    /// has none. Both lie within the region, and no two images on the same page.
+    pub(crate) fn publish(
+        region: Region,
+        ranges: impl Iterator<Item = (Range<usize>, Range<usize>)> + Clone,
+    ) -> Arc<Images> {
+        let slots = ranges.clone().map(|(range, _)| Slot { range, state: AtomicU64::new(FREE) });
+        let slots: Box<[Slot]> = slots.collect();
+        let page = region::page_bytes();
+        let mut slot_by_page = vec![NO_SLOT; region.bytes().len() / page].into_boxed_slice();
+        for (index, Slot { range, .. }) in slots.iter().enumerate() {
+            slot_by_page[range.start / page..range.end.div_ceil(page)].fill(index as u32);
+        }
+        #[cfg(feature = "native-unwind")]
+        let frames = {
+            use crate::native_unwind::{Directory, enter};
+
+            let (start, bytes) = (region.start(), region.bytes().len());
+            let indexes = ranges.map(|(image, index)| {
+                let has_index = !index.is_empty();
+                (image, has_index.then_some(index.start))
+            });
+            enter(start..start + bytes, || Directory::of(bytes, page, indexes))
+        };
+        let images = Arc::new(Images {
+            #[cfg(feature = "native-unwind")]
+            _frames: frames,
+            region,
+            slots,
+            page,
+            slot_by_page,
+            n_live: AtomicUsize::new(0),
+            n_published: AtomicU64::new(0),
+            n_withdrawn: AtomicU64::new(0),
+            is_abandoned: AtomicBool::new(false),
+        });
+        let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+        sweep(&mut open);
+        let at = open.partition_point(|other| other.region.start() < images.region.start());
+        open.insert(at, Arc::clone(&images));
+        images
+    }
+
+    /// The bytes of all images and of what lies between them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.region.bytes()
+    }
+
+    /// The bytes of one image.
+    pub(crate) fn image(&self, index: usize) -> &[u8] {
+        &self.region.bytes()[self.slots[index].range.clone()]
+    }
+
+    /// Makes an image readable and executable, as it should be already.
+    pub(crate) fn protect(&self, index: usize) -> io::Result<()> {
+        let image = self.image(index);
+        // SAFETY: the pages are this pack's, which nobody writes to.
+        unsafe { region::executable(image.as_ptr(), image.len()) }
+    }
+
+    /// Claims an image for loading; `None` where it is loaded already.
+    pub(crate) fn claim(&self, index: usize) -> Option<Claim<'_>> {
+        let slot = &self.slots[index];
+        slot.claim().map(|state| Claim { slot, state })
+    }
+
+    /// Modules that live in the images.
+    pub(crate) fn n_live(&self) -> usize {
+        self.n_live.load(Ordering::Acquire)
+    }
+
+    /// Images that Wasmtime has published and withdrawn since the pack was opened.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.n_published.load(Ordering::Relaxed), self.n_withdrawn.load(Ordering::Relaxed))
+    }
+
+    /// Forgets the images, so that they are unmapped with the last handle; false, and nothing
+    /// happens, where modules live in them.
+    ///
+    /// Nobody may claim an image at the same time.
+    pub(crate) fn close(self: &Arc<Images>) -> bool {
+        let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+        if self.n_live() != 0 {
+            return false;
+        }
+        open.retain(|images| !Arc::ptr_eq(images, self));
+        sweep(&mut open);
+        true
+    }
+
+    /// As [`Images::close`]; where modules live in them, some later opening or closing of a pack
+    /// does it.
+    pub(crate) fn abandon(self: &Arc<Images>) {
+        if !self.close() {
+            self.is_abandoned.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Forgets images whose pack is gone and whose last module is gone, too.
+fn sweep(open: &mut Vec<Arc<Images>>) {
+    open.retain(|images| !images.is_abandoned.load(Ordering::Acquire) || images.n_live() != 0);
+}
+
+/// An image that is being loaded. Free again when this is dropped, unless it was published.
+pub(crate) struct Claim<'a> {
+    slot: &'a Slot,
+    state: u64,
+}
+
+impl Claim<'_> {
+    /// Whether Wasmtime has published the image, and so will withdraw it.
+    pub(crate) fn is_published(&self) -> bool {
+        self.slot.state.load(Ordering::Acquire) == self.state & !STATE | LIVE
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let free = self.state & !STATE | FREE;
+        let order = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = self.slot.state.compare_exchange(self.state, free, order.0, order.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::region::{Room, page_bytes};
+
+    fn images(n: usize) -> Arc<Images> {
+        let page = page_bytes();
+        let room = Room::new((n + 1) * page).expect("there is memory");
+        let region = room.close().expect("it may be executed");
+        Images::publish(region, (1..=n).map(move |index| (index * page..index * page + 100, 0..0)))
+    }
+
+    fn address(images: &Images, index: usize) -> (*const u8, usize) {
+        (images.image(index).as_ptr(), images.image(index).len())
+    }
+
+    #[test]
+    fn only_a_claimed_image_is_published_and_only_once() {
+        let images = images(2);
+        let (base, bytes) = address(&images, 1);
+        assert!(PackMemory.publish_executable(base, bytes).is_err());
+        let claim = images.claim(1).expect("nobody has it");
+        assert!(images.claim(1).is_none());
+        assert!(!claim.is_published());
+        PackMemory.publish_executable(base, bytes).expect("it is claimed");
+        assert!(claim.is_published());
+        assert!(PackMemory.publish_executable(base, bytes).is_err());
+        drop(claim);
+        assert!(images.claim(1).is_none());
+        assert_eq!((images.n_live(), images.counts()), (1, (1, 0)));
+        assert!(!images.close());
+        PackMemory.unpublish_executable(base, bytes).expect("it was published");
+        assert_eq!((images.n_live(), images.counts()), (0, (1, 1)));
+        drop(images.claim(1).expect("it is free again"));
+        drop(images.claim(1).expect("and was not published"));
+        assert!(images.close());
+        assert_eq!(Arc::strong_count(&images), 1);
+    }
+
+    #[test]
+    fn a_claim_that_has_ended_does_not_end_the_next() {
+        let images = images(1);
+        let (base, bytes) = address(&images, 0);
+        let first = images.claim(0).expect("nobody has it");
+        PackMemory.publish_executable(base, bytes).expect("it is claimed");
+        PackMemory.unpublish_executable(base, bytes).expect("it was published");
+        let second = images.claim(0).expect("it is free again");
+        assert!(!first.is_published());
+        drop(first);
+        PackMemory.publish_executable(base, bytes).expect("the second claim holds");
+        assert!(second.is_published());
+        PackMemory.unpublish_executable(base, bytes).expect("it was published");
+    }
+
+    #[test]
+    fn what_is_abandoned_goes_with_its_last_module() {
+        let left = images(1);
+        let (base, bytes) = address(&left, 0);
+        let claim = left.claim(0);
+        PackMemory.publish_executable(base, bytes).expect("it is claimed");
+        left.abandon();
+        drop(claim);
+        assert_eq!(Arc::strong_count(&left), 2);
+        let other = images(1);
+        assert_eq!(Arc::strong_count(&left), 2, "a module lives in it");
+        PackMemory.unpublish_executable(base, bytes).expect("it was published");
+        assert_eq!(Arc::strong_count(&left), 2, "nothing goes within a callback");
+        assert!(other.close());
+        assert_eq!(Arc::strong_count(&left), 1);
+    }
+}

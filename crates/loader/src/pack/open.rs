@@ -1,0 +1,111 @@
+//! From a file to checked memory that can be executed: what [`Pack::open`](super::Pack::open) does,
+//! step by step.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::headroom::{Amounts, Ledger, RESERVE};
+use crate::integrity::{Key, Seal};
+use crate::pack::format::{self, HEADER_BYTES, Header, Record};
+use crate::pack::region;
+use crate::parallel;
+
+/// Makes sure that there is memory for a copy: finding out by filling it would end the process.
+pub(super) fn fits(bytes: u64) -> Result<(), Error> {
+    Ledger::new(RESERVE).admit(Amounts { mappings: 2, descriptors: 0, bytes })
+}
+
+pub(super) fn read_index(
+    file: &File,
+    key: Option<&Key>,
+    path: &Path,
+) -> Result<(Header, Vec<Record>), Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let file_bytes = file.metadata().map_err(failed)?.len();
+    let mut header = vec![0; HEADER_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX))];
+    file.read_exact_at(&mut header, 0).map_err(failed)?;
+    let read = || {
+        let header = Header::decode(&header, file_bytes)?;
+        let mut index = vec![0; header.index_bytes as usize];
+        file.read_exact_at(&mut index, header.images_end).map_err(failed)?;
+        header.check(key, &index)?;
+        if !(header.page as usize).is_multiple_of(region::page_bytes()) {
+            return Err(Error::NotAPack { problem: "it was built for smaller pages of memory" });
+        }
+        let records = format::decode(&header, &index)?;
+        Ok((header, records))
+    };
+    read().map_err(|error| error.in_file(path))
+}
+
+/// Copies the beginning of a file, on all processors.
+pub(super) fn fill(bytes: &mut [u8], file: &File, path: &Path) -> Result<(), Error> {
+    const CHUNK: usize = 4 << 20;
+    let failure = Mutex::new(None);
+    let chunks: Vec<Mutex<&mut [u8]>> = bytes.chunks_mut(CHUNK).map(Mutex::new).collect();
+    parallel::each(chunks.len(), parallel::processors(), |index| {
+        let mut chunk = chunks[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.read_exact_at(&mut chunk, (index * CHUNK) as u64);
+        read.map_err(|source| {
+            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(source);
+        })
+        .is_ok()
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(source) => Err(Error::Read { path: path.to_owned(), source }),
+        None => Ok(()),
+    }
+}
+
+/// Compares every image with its seal, on all processors, and makes sure that nothing lies between
+/// them.
+pub(super) fn check_all(
+    bytes: &[u8],
+    records: &[Record],
+    key: Option<&Key>,
+    path: &Path,
+) -> Result<(), Error> {
+    let failure = Mutex::new(None);
+    parallel::each(records.len(), parallel::processors(), |index| {
+        let record = &records[index];
+        let (image, frames) = (range(record), frames(record));
+        let end = records.get(index + 1).map_or(bytes.len(), |next| next.offset as usize);
+        let parts = [&bytes[image.clone()], &bytes[frames.clone()]];
+        let checked = record.seal.check(Seal::of(key, &parts)).and_then(|()| {
+            let gaps = [&bytes[image.end..frames.start], &bytes[frames.end..end]];
+            match gaps.iter().all(|gap| gap.iter().all(|byte| *byte == 0)) {
+                true => Ok(()),
+                false => Err(Error::NotAPack { problem: "there is something between its images" }),
+            }
+        });
+        checked
+            .map_err(|error| {
+                let (name, path) = (record.name.clone(), path.to_owned());
+                let error = Error::Entry { name, path, source: Box::new(error) };
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            })
+            .is_ok()
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Where an image lies in the file, and so in memory. Checked to fit into memory with the header.
+pub(super) fn range(record: &Record) -> Range<usize> {
+    let start = record.offset as usize;
+    start..start + record.bytes as usize
+}
+
+/// Where the index of its frames lies: right behind the image where there is none.
+pub(super) fn frames(record: &Record) -> Range<usize> {
+    match record.frames {
+        Some((offset, bytes)) => offset as usize..(offset + bytes) as usize,
+        None => range(record).end..range(record).end,
+    }
+}

@@ -1,0 +1,156 @@
+//! [`PackWriter`]: puts artifacts into one file, one by one, so that they need not all be in memory.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use tempfile::NamedTempFile;
+
+use crate::artifact::Artifact;
+use crate::error::Error;
+use crate::files::{folder_of, sync_folder};
+use crate::frame_index;
+use crate::integrity::{Key, Seal};
+use crate::pack::format::{self, Header, LONGEST_NAME, Record};
+use crate::pack::region;
+use crate::policy::UnwindPolicy;
+
+/// Writes a pack: all of it or nothing, into a temporary file beside it that takes the name in the
+/// end. Programs that have an older pack of that name open keep it.
+#[derive(Debug)]
+pub struct PackWriter {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+    key: Option<Key>,
+    page: u32,
+    /// Bytes written, and how much of the file belongs to images: the end is padded to a page.
+    end: u64,
+    n_entries: u64,
+    index: Vec<u8>,
+    names: HashSet<String>,
+}
+
+impl PackWriter {
+    /// Begins a pack that will be at `path`, sealed with `key` where there is one. Only a program
+    /// with the same key can open it then.
+    ///
+    /// The images begin at pages of this machine; a pack serves machines with the same page size or
+    /// smaller ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`].
+    pub fn create(path: impl Into<PathBuf>, key: Option<Key>) -> Result<PackWriter, Error> {
+        let path = path.into();
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let file = NamedTempFile::new_in(folder_of(&path)).map_err(failed)?;
+        let page = u32::try_from(region::page_bytes()).unwrap_or(1 << 16);
+        let mut writer = PackWriter {
+            path,
+            file: BufWriter::with_capacity(1 << 20, file),
+            key,
+            page,
+            end: 0,
+            n_entries: 0,
+            index: Vec::new(),
+            names: HashSet::new(),
+        };
+        writer.write(&[0; format::HEADER_BYTES])?;
+        writer.pad()?;
+        Ok(writer)
+    }
+
+    /// Adds an artifact under a name of its own. Its unwind tables are hidden: in packs nothing is
+    /// registered with the unwinder, so that closing one is safe. They stay in the image, and an
+    /// index of them is put behind it, so give artifacts that have them where native backtraces
+    /// through the pack will be wanted (feature `native-unwind`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; [`Error::Name`] where the name is in the pack already or is too long;
+    /// [`Error::TablesPresent`] where the tables cannot be hidden, as in Windows artifacts.
+    pub fn add(&mut self, name: impl Into<String>, artifact: &Artifact) -> Result<(), Error> {
+        let name = name.into();
+        if name.len() > LONGEST_NAME {
+            return Err(Error::Name { name, problem: "longer than 4096 bytes" });
+        }
+        if !self.names.insert(name.clone()) {
+            return Err(Error::Name { name, problem: "in the pack already" });
+        }
+        let image_bytes = artifact.bytes().len();
+        let gap = image_bytes.next_multiple_of(8) - image_bytes;
+        let frames = frame_index::of(artifact.bytes(), image_bytes + gap)?.unwrap_or_default();
+        let artifact = stripped(artifact)?;
+        let record = Record {
+            name,
+            kind: artifact.contents().kind,
+            offset: self.end,
+            bytes: image_bytes as u64,
+            functions: artifact.contents().functions as u64,
+            frames: (!frames.is_empty())
+                .then_some((self.end + (image_bytes + gap) as u64, frames.len() as u64)),
+            seal: Seal::of(self.key.as_ref(), &[artifact.bytes(), &frames]),
+        };
+        self.write(artifact.bytes())?;
+        if !frames.is_empty() {
+            self.write(&[0; 8][..gap])?;
+            self.write(&frames)?;
+        }
+        self.pad()?;
+        format::encode(&record, &mut self.index);
+        self.n_entries += 1;
+        Ok(())
+    }
+
+    /// Writes index and header, syncs, and gives the file its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; an older pack of that name is then untouched.
+    pub fn finish(self) -> Result<(), Error> {
+        let PackWriter { path, mut file, key, page, end, n_entries, index, .. } = self;
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let header = Header::of(key.as_ref(), page, n_entries, end, &index);
+        let written = (|| {
+            file.write_all(&index)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&header.encode())?;
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            sync_folder(folder_of(&path))
+        })();
+        written.map_err(failed)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.end += bytes.len() as u64;
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    /// Fills up to the next page.
+    fn pad(&mut self) -> Result<(), Error> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        let mut missing = self.end.next_multiple_of(u64::from(self.page)) - self.end;
+        while missing > 0 {
+            let part = missing.min(ZEROS.len() as u64);
+            self.write(&ZEROS[..part as usize])?;
+            missing -= part;
+        }
+        Ok(())
+    }
+}
+
+/// The artifact without tables that would be registered.
+fn stripped(artifact: &Artifact) -> Result<Cow<'_, Artifact>, Error> {
+    let mut artifact = Cow::Borrowed(artifact);
+    if artifact.contents().has_tables {
+        artifact.to_mut().apply(UnwindPolicy::Strip)?;
+    }
+    if artifact.contents().has_tables {
+        return Err(Error::TablesPresent { fdes: artifact.contents().fdes });
+    }
+    Ok(artifact)
+}

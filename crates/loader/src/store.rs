@@ -1,0 +1,450 @@
+//! A store: compiled artifacts on disk, found by what they were compiled from.
+//!
+//! Any number of threads and processes use one folder at the same time. What one of them compiles,
+//! none of them compiles again.
+//!
+//! ```
+//! # #[cfg(feature = "compile")]
+//! # fn main() -> Result<(), loadline_loader::Error> {
+//! use loadline_loader::{Call, Store, StoreOptions, engine};
+//!
+//! # let home = tempfile::tempdir().unwrap();
+//! # let folder = home.path().join("artifacts");
+//! let engine = engine::loading()?;
+//! let store = Store::open(&folder, StoreOptions::new())?;
+//! let wasm = br#"(module (func (export "double") (param i32) (result i32)
+//!                  (i32.shl (local.get 0) (i32.const 1))))"#;
+//! let first = store.load(&engine, wasm)?;
+//! let again = store.load(&engine, wasm)?;
+//! assert_eq!((store.counts().compiled, store.counts().found), (1, 1));
+//! let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
+//! first.call(&engine, &call)?;
+//! again.call(&engine, &call)?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "compile"))]
+//! # fn main() {}
+//! ```
+//!
+//! # What makes an entry trusted
+//!
+//! Wasmtime runs the code in an artifact unseen. So the folder, those above it and each entry must
+//! belong to this user or root, and nobody else may be able to write to them; and each entry carries
+//! a seal over its name and its bytes, which is compared over the very bytes that Wasmtime is given.
+//! With a [`Key`](crate::Key) only its holders can make entries at all. What is damaged, cut off, exchanged, a
+//! link, or somebody else's, is set aside and compiled again where the wasm is at hand.
+//!
+//! # What a crash leaves
+//!
+//! The old entry or the new one: entries are written to a temporary file, synced, and renamed. Locks
+//! are the kernel's and end with their holder. [`Store::gc`] removes what writers left that were
+//! killed.
+
+mod entry;
+mod evict;
+mod key;
+mod options;
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::artifact::Artifact;
+use crate::error::Error;
+use crate::files::sync_folder;
+use crate::guard;
+use crate::watch::Warning;
+use entry::{Failure, Seals};
+
+pub use key::StoreKey;
+pub use options::StoreOptions;
+
+/// How long the note of when an entry was last used may be behind: writing it at each use would
+/// make every load a write.
+const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
+
+/// Artifacts in a folder. Cheap to clone; all clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    /// The folder of the entries.
+    entries: PathBuf,
+    options: StoreOptions,
+    found: AtomicU64,
+    compiled: AtomicU64,
+    set_aside: AtomicU64,
+    evicted: AtomicU64,
+    /// Bytes that this process wrote since it last added up what is there.
+    unaccounted: AtomicU64,
+}
+
+/// What a store did since this process opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreCounts {
+    /// Artifacts that were there.
+    pub found: u64,
+    /// Artifacts that had to be compiled.
+    pub compiled: u64,
+    /// Entries that were not what had been written.
+    pub set_aside: u64,
+    /// Entries that were removed to make room.
+    pub evicted: u64,
+}
+
+/// What [`Store::verify`] found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Entries that are what was written.
+    pub sound: usize,
+    /// Entries that were not, and have been set aside: their file names, and what was wrong.
+    pub set_aside: Vec<(String, Error)>,
+}
+
+/// What [`Store::gc`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Collected {
+    /// Temporary files of writers that were killed.
+    pub temporary: usize,
+    /// Entries that had been set aside.
+    pub set_aside: usize,
+    /// Entries unused for longest, beyond the limit.
+    pub evicted: usize,
+}
+
+/// Keeps one entry from being evicted, in all processes, while it lives. Costs a descriptor.
+#[derive(Debug)]
+pub struct Hold {
+    _shared_lock: File,
+}
+
+/// What a look at an entry's place found.
+enum Look {
+    Sound(Artifact),
+    Nothing,
+    Unsound(Error),
+}
+
+impl Store {
+    /// Opens the store in a folder, which is made where there is none (the folder above it must be
+    /// there).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exposed`] where others could write to it; [`Error::Write`] where it cannot be made.
+    pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<Store, Error> {
+        let folder = folder.into();
+        for path in [folder.clone()].into_iter().chain(FOLDERS.map(|name| folder.join(name))) {
+            let made = guard::new_folder(&path);
+            made.map_err(|source| Error::Write { path: path.clone(), source })?;
+            options.guard.folder(options.key.as_ref(), &path)?;
+        }
+        let [found, compiled, set_aside, evicted] = [const { AtomicU64::new(0) }; 4];
+        // As if a limit's worth had been written: the first write adds up what is there.
+        let unaccounted = AtomicU64::new(options.max_bytes.unwrap_or(0));
+        let entries = folder.join(ENTRIES);
+        let inner =
+            Inner { folder, entries, options, found, compiled, set_aside, evicted, unaccounted };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    /// What it did since this process opened it.
+    pub fn counts(&self) -> StoreCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        StoreCounts {
+            found: read(&self.inner.found),
+            compiled: read(&self.inner.compiled),
+            set_aside: read(&self.inner.set_aside),
+            evicted: read(&self.inner.evicted),
+        }
+    }
+
+    /// The artifact that `engine` compiles `wasm` to (binary or text, module or component), from
+    /// the store, or compiled now and kept. While one thread of one process compiles it, all others
+    /// that ask for it wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile::bytes`](crate::compile::bytes) and [`Artifact::apply`]; [`Error::Read`] or
+    /// [`Error::Write`] where the folder cannot be used. What could be compiled and not written is
+    /// returned all the same, with a [`Warning::NotStored`].
+    #[cfg(feature = "compile")]
+    pub fn artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
+        let name = StoreKey::of(engine, wasm, self.inner.options.policy);
+        if let Look::Sound(artifact) = self.look(&name)? {
+            return Ok(self.found(artifact));
+        }
+        let lock = self.lock(&name)?;
+        match self.look(&name)? {
+            // Another was quicker.
+            Look::Sound(artifact) => return Ok(self.found(artifact)),
+            Look::Nothing => {}
+            Look::Unsound(reason) => self.set_aside(&name.to_string(), &reason)?,
+        }
+        let artifact = self.compile(engine, wasm)?;
+        let written = self.write(&name, &artifact);
+        drop(lock);
+        match written {
+            Ok(()) => self.make_room(),
+            Err(error) => {
+                let reason = crate::error::told(&error);
+                self.inner.options.observer.warn(&Warning::NotStored { reason });
+            }
+        }
+        Ok(artifact)
+    }
+
+    /// As [`Store::artifact`], made ready.
+    ///
+    /// An artifact that Wasmtime refuses although its seal is right, such as one that another
+    /// program's release of Wasmtime left under this key, is set aside and compiled again, once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::artifact`], or [`Error::Deserialize`].
+    #[cfg(feature = "compile")]
+    pub fn load(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<crate::Loaded, Error> {
+        let refused = match self.artifact(engine, wasm)?.load(engine) {
+            Err(error @ Error::Deserialize { .. }) => error,
+            loaded => return loaded,
+        };
+        let name = StoreKey::of(engine, wasm, self.inner.options.policy);
+        {
+            let _lock = self.lock(&name)?;
+            self.set_aside(&name.to_string(), &refused)?;
+        }
+        self.artifact(engine, wasm)?.load(engine)
+    }
+
+    /// The artifact under a key, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the entry, which has then been set aside, as an [`Error::File`];
+    /// [`Error::Read`] where the folder cannot be used.
+    pub fn get(&self, name: &StoreKey) -> Result<Option<Artifact>, Error> {
+        match self.look(name)? {
+            Look::Sound(artifact) => return Ok(Some(self.found(artifact))),
+            Look::Nothing => return Ok(None),
+            Look::Unsound(_) => {}
+        }
+        // Somebody may have replaced it meanwhile; under the lock nobody does.
+        let _lock = self.lock(name)?;
+        match self.look(name)? {
+            Look::Sound(artifact) => Ok(Some(self.found(artifact))),
+            Look::Nothing => Ok(None),
+            Look::Unsound(reason) => {
+                self.set_aside(&name.to_string(), &reason)?;
+                Err(reason.in_file(self.entry(&name.to_string())))
+            }
+        }
+    }
+
+    /// Keeps an artifact under a key. An older entry of that key gives way at once, and readers of
+    /// it are not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`].
+    pub fn put(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
+        let lock = self.lock(name)?;
+        self.write(name, artifact)?;
+        drop(lock);
+        self.make_room();
+        Ok(())
+    }
+
+    /// Keeps the entry of a key from being evicted; nothing where there is none. Modules need no
+    /// such thing, they are copies: it is for those who will want the entry again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`].
+    pub fn hold(&self, name: &StoreKey) -> Result<Option<Hold>, Error> {
+        let path = self.entry(&name.to_string());
+        let failed = |source| Error::Read { path: path.clone(), source };
+        match guard::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => {
+                let file = opened.map_err(failed)?;
+                file.lock_shared().map_err(failed)?;
+                Ok(Some(Hold { _shared_lock: file }))
+            }
+        }
+    }
+
+    /// Reads every entry and compares it with its seal; sets aside what differs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] or [`Error::Write`] where the folder cannot be used.
+    pub fn verify(&self) -> Result<Verified, Error> {
+        let mut verified = Verified::default();
+        for file in self.files(ENTRIES)? {
+            let checked = match file.name.parse::<StoreKey>() {
+                Ok(name) => {
+                    let _lock = self.lock(&name)?;
+                    match self.look(&name)? {
+                        Look::Sound(_) => Ok(()),
+                        Look::Nothing => continue,
+                        Look::Unsound(reason) => {
+                            self.set_aside(&file.name, &reason).map(|()| Err(reason))?
+                        }
+                    }
+                }
+                Err(reason) => self.set_aside(&file.name, &reason).map(|()| Err(reason))?,
+            };
+            match checked {
+                Ok(()) => verified.sound += 1,
+                Err(reason) => verified.set_aside.push((file.name, reason)),
+            }
+        }
+        Ok(verified)
+    }
+
+    fn found(&self, artifact: Artifact) -> Artifact {
+        self.inner.found.fetch_add(1, Ordering::Relaxed);
+        artifact
+    }
+
+    #[cfg(feature = "compile")]
+    fn compile(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
+        let mut artifact = crate::compile::bytes(engine, wasm)?;
+        artifact.apply(self.inner.options.policy)?;
+        self.inner.compiled.fetch_add(1, Ordering::Relaxed);
+        Ok(artifact)
+    }
+
+    /// Opens an entry once, and judges and reads what was opened.
+    fn look(&self, name: &StoreKey) -> Result<Look, Error> {
+        let StoreOptions { key, guard, is_sealed, .. } = &self.inner.options;
+        let path = self.entry(&name.hex());
+        let mut file = match guard::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
+            // Too many open files are no fault of the entry.
+            Err(source) if is_ours(&source) => return Err(Error::Read { path, source }),
+            Err(source) => return Ok(Look::Unsound(Error::Read { path, source })),
+        };
+        let found = match file.metadata() {
+            Ok(found) => found,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        if let Err(error) = guard.file(&found, &path) {
+            return Ok(Look::Unsound(error));
+        }
+        // So that nobody evicts it meanwhile. Where that is happening already, it is still whole.
+        let _ = file.try_lock_shared();
+        let seals = if *is_sealed { Seals::Check(key.as_ref()) } else { Seals::Trust };
+        match entry::read(&mut file, found.len(), name, seals) {
+            Ok(artifact) => {
+                note_use(&file, &found);
+                Ok(Look::Sound(artifact))
+            }
+            Err(Failure::Unsound(error)) => Ok(Look::Unsound(error)),
+            Err(Failure::Unreadable(source)) if source.kind() == io::ErrorKind::IsADirectory => {
+                Ok(Look::Unsound(Error::Read { path, source }))
+            }
+            Err(Failure::Unreadable(source)) => Err(Error::Read { path, source }),
+        }
+    }
+
+    /// Writes an entry; its key must be locked.
+    fn write(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
+        let path = self.entry(&name.to_string());
+        let written = (|| {
+            let mut file = tempfile::NamedTempFile::new_in(self.inner.folder.join(TEMPORARY))?;
+            // Tells `gc` that the writer lives.
+            file.as_file().lock()?;
+            entry::write(file.as_file_mut(), name, self.inner.options.key.as_ref(), artifact)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?.unlock()?;
+            sync_folder(&self.inner.folder.join(ENTRIES))
+        })();
+        written.map_err(|source| Error::Write { path, source })?;
+        let bytes = (artifact.bytes().len() + entry::HEADER_BYTES) as u64;
+        self.inner.unaccounted.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Moves an entry out of the way; nobody may replace it at the same time.
+    fn set_aside(&self, file_name: &str, reason: &Error) -> Result<(), Error> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let entry = self.entry(file_name);
+        let to = self.inner.folder.join(ASIDE);
+        let to = to.join(format!("{file_name}-{}-{number}", std::process::id()));
+        match fs::rename(&entry, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(Error::Write { path: entry, source }),
+        }
+        self.inner.set_aside.fetch_add(1, Ordering::Relaxed);
+        let reason = crate::error::told(reason);
+        self.inner.options.observer.warn(&Warning::SetAside { entry, to, reason });
+        Ok(())
+    }
+
+    /// Waits until nobody else writes, or sets aside, entries whose keys begin alike.
+    fn lock(&self, name: &StoreKey) -> Result<File, Error> {
+        let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
+        file.lock()
+            .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.inner.folder.join(LOCKS).join(name);
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        let options = {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags(libc::O_NOFOLLOW).mode(0o600)
+        };
+        options.open(&path).map_err(|source| Error::Write { path, source })
+    }
+
+    fn entry(&self, file_name: &str) -> PathBuf {
+        self.inner.entries.join(file_name)
+    }
+}
+
+const ENTRIES: &str = "entries";
+const TEMPORARY: &str = "temporary";
+const ASIDE: &str = "aside";
+const LOCKS: &str = "locks";
+const FOLDERS: [&str; 4] = [ENTRIES, TEMPORARY, ASIDE, LOCKS];
+
+/// Notes that an entry was used, for whoever makes room. Not being able to is no reason to fail.
+fn note_use(file: &File, found: &Metadata) {
+    let now = SystemTime::now();
+    let last = found.modified();
+    if last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > USE_NOTED_AFTER)) {
+        let _ = file.set_modified(now);
+    }
+}
+
+/// Whether an error of opening is this process's or the machine's, not the entry's.
+fn is_ours(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        let all = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EINTR, libc::EIO];
+        error.raw_os_error().is_some_and(|code| all.contains(&code))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}

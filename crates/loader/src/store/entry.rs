@@ -1,0 +1,156 @@
+//! One entry of a store: a header and the artifact behind it, in one file.
+//!
+//! | header at | holds |
+//! |---|---|
+//! | 0 | the eight bytes `loadentr` |
+//! | 8 | format, 4 bytes: 1 |
+//! | 12 | kind: 0 module, 1 component |
+//! | 13 | whether it has unwind tables: 0 or 1 |
+//! | 16 | length of the artifact, 8 bytes |
+//! | 24 | functions, 8 bytes |
+//! | 32 | FDEs, 8 bytes |
+//! | 40 | seal over the store's key for it, the 40 bytes before this, and the artifact, 32 bytes |
+//!
+//! The seal covers the key, so an entry under another's name is found out.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use crate::artifact::Artifact;
+use crate::contents::{ArtifactKind, Contents};
+use crate::error::Error;
+use crate::integrity::{Key, Seal};
+use crate::store::key::StoreKey;
+
+const MAGIC: &[u8; 8] = b"loadentr";
+const FORMAT: u32 = 1;
+const SEALED_BYTES: usize = 40;
+pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
+
+/// Writes header and artifact.
+pub(crate) fn write(
+    file: &mut File,
+    name: &StoreKey,
+    key: Option<&Key>,
+    artifact: &Artifact,
+) -> io::Result<()> {
+    let header = header(artifact.contents());
+    let seal = Seal::of(key, &[name.as_bytes(), &header, artifact.bytes()]);
+    file.write_all(&header)?;
+    file.write_all(seal.as_bytes())?;
+    file.write_all(artifact.bytes())
+}
+
+/// Reads an entry of so many bytes, and makes sure that it is the one that was written under this
+/// name. The artifact is made of the very bytes whose seal was compared.
+pub(crate) fn read(
+    file: &mut File,
+    file_bytes: u64,
+    name: &StoreKey,
+    seals: Seals<'_>,
+) -> Result<Artifact, Failure> {
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact(&mut header).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Failure::Unsound(Error::NotAnEntry),
+        _ => Failure::Unreadable(error),
+    })?;
+    let (header, seal) = header.split_at(SEALED_BYTES);
+    let contents = contents(header).ok_or(Failure::Unsound(Error::NotAnEntry))?;
+    let bytes = artifact_bytes(file, file_bytes, contents.bytes)?;
+    if let Seals::Check(key) = seals {
+        let mut recorded = [0; Seal::BYTES];
+        recorded.copy_from_slice(seal);
+        let found = Seal::of(key, &[name.as_bytes(), header, &bytes]);
+        Seal::from_bytes(recorded).check(found).map_err(Failure::Unsound)?;
+    }
+    // SAFETY: the seal shows that these are the bytes of the artifact that `write` was given, by
+    // somebody who may choose the code that runs here: that was settled when the store was opened.
+    // Where seals are not checked, `StoreOptions::unsealed` was promised as much.
+    Ok(unsafe { Artifact::recorded(bytes, contents) })
+}
+
+/// Whether seals are compared.
+#[derive(Clone, Copy)]
+pub(crate) enum Seals<'a> {
+    Check(Option<&'a Key>),
+    Trust,
+}
+
+/// Why an entry could not be read.
+pub(crate) enum Failure {
+    /// The system did not let us, so nothing is known about the entry.
+    Unreadable(io::Error),
+    /// It is not what was written.
+    Unsound(Error),
+}
+
+/// Reads exactly so many bytes and makes sure that none follow. The length comes from the file, so
+/// memory for it is not taken before the file is known to be as long.
+fn artifact_bytes(file: &mut File, file_bytes: u64, expected: usize) -> Result<Vec<u8>, Failure> {
+    let found =
+        usize::try_from(file_bytes.saturating_sub(HEADER_BYTES as u64)).unwrap_or(usize::MAX);
+    if found != expected {
+        return Err(Failure::Unsound(Error::Length { expected, found }));
+    }
+    let mut bytes = Vec::with_capacity(expected);
+    let n_read = file.take(expected as u64).read_to_end(&mut bytes).map_err(Failure::Unreadable)?;
+    if n_read != expected {
+        return Err(Failure::Unsound(Error::Length { expected, found: n_read }));
+    }
+    Ok(bytes)
+}
+
+fn header(contents: &Contents) -> [u8; SEALED_BYTES] {
+    let mut bytes = [0; SEALED_BYTES];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[12] = match contents.kind {
+        ArtifactKind::Module => 0,
+        ArtifactKind::Component => 1,
+    };
+    bytes[13] = u8::from(contents.has_tables);
+    bytes[16..24].copy_from_slice(&(contents.bytes as u64).to_le_bytes());
+    bytes[24..32].copy_from_slice(&(contents.functions as u64).to_le_bytes());
+    bytes[32..40].copy_from_slice(&(contents.fdes as u64).to_le_bytes());
+    bytes
+}
+
+fn contents(header: &[u8]) -> Option<Contents> {
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 8)?.try_into().ok()?;
+        usize::try_from(u64::from_le_bytes(bytes)).ok()
+    };
+    let contents = Contents {
+        kind: if header.get(12) == Some(&1) {
+            ArtifactKind::Component
+        } else {
+            ArtifactKind::Module
+        },
+        has_tables: header.get(13) == Some(&1),
+        bytes: number(16)?,
+        functions: number(24)?,
+        fdes: number(32)?,
+    };
+    // Whatever differs from what we would have written is not ours.
+    (self::header(&contents) == *header).then_some(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_as_they_were_written() {
+        for (kind, has_tables) in [(ArtifactKind::Module, true), (ArtifactKind::Component, false)] {
+            let written = Contents { kind, has_tables, bytes: 1 << 40, functions: 3, fdes: 0 };
+            assert_eq!(contents(&header(&written)), Some(written));
+            for at in [0, 8, 12, 13, 14, 15] {
+                let mut bytes = header(&written);
+                bytes[at] ^= 0x40;
+                assert_eq!(contents(&bytes), None);
+            }
+        }
+        assert_eq!(contents(&[]), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! [`StoreKey`]: what an artifact is found by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+/// What an artifact is found by in a store: a digest of the wasm, of everything about the engine that
+/// its machine code depends on, and of the unwind policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreKey([u8; 32]);
+
+impl StoreKey {
+    /// The key of what `engine` would compile `wasm` to. Text and binary form of the same module
+    /// have different keys; it is the bytes that count.
+    ///
+    /// It holds for the release of Wasmtime, the target and the settings of `engine`
+    /// (`Engine::precompile_compatibility_hash`). A program that was built by another compiler may
+    /// hash the same settings otherwise, and then compiles once more.
+    #[cfg(feature = "compile")]
+    pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: crate::UnwindPolicy) -> StoreKey {
+        use std::hash::{Hash, Hasher};
+
+        /// Passes on to BLAKE3 what would be hashed into 64 bits.
+        struct Whole(blake3::Hasher);
+
+        impl Hasher for Whole {
+            fn write(&mut self, bytes: &[u8]) {
+                self.0.update(bytes);
+            }
+
+            fn finish(&self) -> u64 {
+                0
+            }
+        }
+
+        let mut engine_hash = Whole(blake3::Hasher::new());
+        engine.precompile_compatibility_hash().hash(&mut engine_hash);
+        let mut hasher = blake3::Hasher::new_derive_key("loadline-loader 1 store key");
+        hasher.update(blake3::hash(wasm).as_bytes());
+        hasher.update(engine_hash.0.finalize().as_bytes());
+        hasher.update(&[policy.code()]);
+        StoreKey(*hasher.finalize().as_bytes())
+    }
+
+    /// As `Display` writes it.
+    pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// In hexadecimal, as `FromStr` reads it.
+impl fmt::Display for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl FromStr for StoreKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<StoreKey, Error> {
+        let key = blake3::Hash::from_hex(text).ok().map(|hash| StoreKey(*hash.as_bytes()));
+        // Upper case would be a second name for the same key.
+        let key = key.filter(|key| key.to_string() == text);
+        let problem = "not a key of a store: 64 digits from 0 to 9 and a to f";
+        key.ok_or_else(|| Error::Name { name: text.to_owned(), problem })
+    }
+}

@@ -1,0 +1,90 @@
+//! [`StoreOptions`]: what is kept, for how long, and who is trusted.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::guard::Guard;
+use crate::integrity::Key;
+use crate::policy::UnwindPolicy;
+use crate::watch::LoadObserver;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "applied when compiling"))]
+    pub(super) policy: UnwindPolicy,
+    pub(super) key: Option<Key>,
+    pub(super) guard: Guard,
+    pub(super) is_sealed: bool,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) observer: Arc<dyn LoadObserver>,
+}
+
+impl StoreOptions {
+    /// Stripped artifacts, no key, no limit, and a folder that is this user's alone.
+    pub fn new() -> StoreOptions {
+        StoreOptions {
+            policy: UnwindPolicy::default(),
+            key: None,
+            guard: Guard::default(),
+            is_sealed: true,
+            max_bytes: None,
+            observer: Arc::new(()),
+        }
+    }
+
+    /// What becomes of the unwind tables of what is compiled.
+    pub fn policy(self, policy: UnwindPolicy) -> StoreOptions {
+        StoreOptions { policy, ..self }
+    }
+
+    /// Seals entries with a key. Entries that were made with another, or with none, are set aside.
+    pub fn key(self, key: Key) -> StoreOptions {
+        StoreOptions { key: Some(key), ..self }
+    }
+
+    /// Keeps at most about so many bytes of artifacts: beyond that, those unused for longest go.
+    ///
+    /// The sizes of all entries are added up again after each sixteenth of it that was written by
+    /// one process; so much more may be there for a while, for each process that writes.
+    pub fn max_bytes(self, bytes: u64) -> StoreOptions {
+        StoreOptions { max_bytes: Some(bytes), ..self }
+    }
+
+    /// Who is told of entries that were set aside, and of artifacts that could not be kept.
+    pub fn observer(self, observer: Arc<dyn LoadObserver>) -> StoreOptions {
+        StoreOptions { observer, ..self }
+    }
+
+    /// A folder that others can write to as well. The key alone then decides what is loaded;
+    /// without one, opening is refused.
+    pub fn whoever_can_write(self) -> StoreOptions {
+        StoreOptions { guard: Guard::Key, ..self }
+    }
+
+    /// A folder that others can write to as well, even without a key.
+    ///
+    /// # Safety
+    ///
+    /// Whoever can write to the folder must be allowed to choose the machine code that this program
+    /// runs.
+    pub unsafe fn vouched(self) -> StoreOptions {
+        StoreOptions { guard: Guard::Vouched, ..self }
+    }
+
+    /// Entries are not compared with their seals, which saves hashing them.
+    ///
+    /// # Safety
+    ///
+    /// The disk, and every program that writes to the folder, must return what was written: a single
+    /// changed bit may make a program of this process's rights out of an artifact.
+    pub unsafe fn unsealed(self) -> StoreOptions {
+        StoreOptions { is_sealed: false, ..self }
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions::new()
+    }
+}

@@ -1,0 +1,38 @@
+//! The programs to copy from run.
+#![cfg(all(unix, feature = "compile"))]
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+/// What an example prints; nothing, with the reason printed, where Cargo has not built it.
+fn output(example: &str, arguments: &[&str]) -> Option<String> {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent()?.parent()?.join("examples").join(example);
+    if !built.exists() {
+        println!("skipped: {} was not built with this test", built.display());
+        return None;
+    }
+    let output = Command::new(built).args(arguments).env_remove("PACK_KEY").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn plugins_are_reloaded_and_a_broken_one_is_not() {
+    let Some(text) = output("plugin_host", &[]) else { return };
+    let answers: Vec<&str> = text.lines().filter(|line| line.contains("answer")).collect();
+    let line = |answer| format!("adder.wat: answer(1) = {answer}");
+    assert_eq!(answers, [line(2), line(21), line(21)]);
+}
+
+#[test]
+fn tenants_come_and_go() {
+    let Some(text) = output("tenants", &["30", "5", "300"]) else { return };
+    assert!(text.starts_with("300 requests to 30 tenants"), "{text}");
+}
+
+#[test]
+fn a_pack_is_built() {
+    let Some(text) = output("build_pack", &[]) else { return };
+    assert!(text.starts_with("double: 1 functions"), "{text}");
+}

@@ -1,0 +1,131 @@
+//! At the limits of a process a load is an error, and the process goes on. Each limit is met in a
+//! process of its own.
+#![cfg(all(target_os = "linux", feature = "compile"))]
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+mod common;
+
+use std::fs::File;
+use std::process::Command;
+
+use common::{artifacts, loading_engine, small};
+use loadline_loader::headroom::{Headroom, Resource};
+use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions, generate};
+
+const CHILD: &str = "LOADLINE_TEST_LIMIT";
+
+/// Runs a test of this file in a process of its own; true in that process.
+fn alone(test: &str) -> bool {
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+    let output = command.env(CHILD, "1").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    false
+}
+
+/// Loads copies until there is an error.
+fn fill(loader: &Loader, artifact: &Artifact, most: usize) -> (Vec<Lease>, Option<Error>) {
+    let mut leases = Vec::new();
+    for number in 0..most {
+        let mut copy = artifact.clone();
+        copy.number(number as u64);
+        match loader.load(&copy) {
+            Ok(lease) => leases.push(lease),
+            Err(error) => return (leases, Some(error)),
+        }
+    }
+    (leases, None)
+}
+
+fn expect(error: Option<Error>, expected: Resource) {
+    match error {
+        Some(Error::Headroom { resource, limit, used, needed, reserve }) => {
+            assert_eq!(resource, expected);
+            assert!(used + needed + reserve > limit, "{used} + {needed} + {reserve} of {limit}");
+        }
+        other => panic!("{other:?} with {:?}", Headroom::now()),
+    }
+}
+
+/// The process can still do everything it could.
+fn goes_on(loader: &Loader, artifact: &Artifact, mut leases: Vec<Lease>) {
+    let call = generate::call(&small(), 0);
+    leases.last().unwrap().call(loader.engine(), &call).unwrap();
+    std::thread::spawn(|| vec![1u8; 1 << 20].len()).join().unwrap();
+    leases.truncate(leases.len() / 2);
+    loader.flush();
+    loader.load(artifact).unwrap().call(loader.engine(), &call).unwrap();
+}
+
+fn limit(which: libc::__rlimit_resource_t, soft: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is live and of the right type.
+    assert_eq!(unsafe { libc::getrlimit(which, &mut limit) }, 0);
+    limit.rlim_cur = soft;
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setrlimit(which, &limit) }, 0);
+}
+
+#[test]
+fn at_the_limit_of_mappings() {
+    let known = Headroom::now().of(Resource::Mappings);
+    if known.is_none_or(|usage| usage.limit > 300_000) {
+        println!("skipped: vm.max_map_count is unknown, or too far away");
+        return;
+    }
+    if !alone("at_the_limit_of_mappings") {
+        return;
+    }
+    let mut artifact = artifacts(&small(), 1).remove(0);
+    artifact.apply(loadline_loader::UnwindPolicy::Strip).unwrap();
+    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    let (leases, error) = fill(&loader, &artifact, 300_000);
+    expect(error, Resource::Mappings);
+    assert!(leases.len() > 1000, "{}", leases.len());
+    goes_on(&loader, &artifact, leases);
+}
+
+#[test]
+fn at_the_limit_of_descriptors() {
+    if !alone("at_the_limit_of_descriptors") {
+        return;
+    }
+    limit(libc::RLIMIT_NOFILE, 128);
+    let artifact = artifacts(&small(), 1).remove(0);
+    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    let mut open = Vec::new();
+    let mut leases = Vec::new();
+    let error = loop {
+        open.push(File::open("/dev/null").unwrap());
+        let (more, error) = fill(&loader, &artifact, 1);
+        leases.extend(more);
+        if let Some(error) = error {
+            break error;
+        }
+    };
+    expect(Some(error), Resource::Descriptors);
+    assert!(open.len() > 64, "{}", open.len());
+    open.clear();
+    goes_on(&loader, &artifact, leases);
+}
+
+#[test]
+fn at_the_limit_of_address_space() {
+    if !alone("at_the_limit_of_address_space") {
+        return;
+    }
+    let artifact = artifacts(&small(), 1).remove(0);
+    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    // Warm, so that what Wasmtime sets up once is there.
+    fill(&loader, &artifact, 1).0[0].call(loader.engine(), &generate::call(&small(), 0)).unwrap();
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();
+    limit(libc::RLIMIT_AS, pages * 4096 + (512 << 20));
+    let (leases, error) = fill(&loader, &artifact, 300_000);
+    expect(error, Resource::AddressSpace);
+    goes_on(&loader, &artifact, leases);
+}

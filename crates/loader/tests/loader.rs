@@ -1,0 +1,279 @@
+//! The loader of a whole program: sharing, unloading behind its back, records, warnings.
+#![cfg(feature = "compile")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{artifacts, loading_engine, small};
+use loadline_loader::headroom::{Amounts, Headroom, Resource};
+use loadline_loader::unwinder::{self, Family};
+use loadline_loader::{
+    Artifact, Error, Lease, LoadObserver, LoadRecord, Loaded, Loader, LoaderOptions, Origin,
+    Population, UnloadRecord, UnwindPolicy, Warning, generate,
+};
+
+/// Name, origin, whether shared, registrations, mappings.
+type Load = (Option<String>, Origin, bool, Option<u64>, u64);
+
+#[derive(Default)]
+struct Notes {
+    loads: Mutex<Vec<Load>>,
+    unloads: Mutex<Vec<(usize, Option<String>)>>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl LoadObserver for Notes {
+    fn loaded(&self, record: &LoadRecord<'_>) {
+        let name = record.name.map(str::to_owned);
+        let LoadRecord { origin, is_shared, registrations, mappings, .. } = *record;
+        assert_eq!(is_shared, record.deserialize == Duration::ZERO);
+        self.loads.lock().unwrap().push((name, origin, is_shared, registrations, mappings));
+    }
+
+    fn unloaded(&self, record: &UnloadRecord) {
+        let thread = std::thread::current().name().map(str::to_owned);
+        self.unloads.lock().unwrap().push((record.contents.bytes, thread));
+    }
+
+    fn warn(&self, warning: &Warning) {
+        self.warnings.lock().unwrap().push(warning.to_string());
+    }
+}
+
+fn watched(options: LoaderOptions) -> (Loader, Arc<Notes>) {
+    let notes = Arc::new(Notes::default());
+    (Loader::new(&loading_engine(), options.observer(notes.clone())), notes)
+}
+
+fn runs(loader: &Loader, lease: &Lease, index: usize) {
+    lease.call(loader.engine(), &generate::call(&small(), index)).unwrap();
+}
+
+fn go_on<T>(_: T) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn identical_artifacts_are_one_module() {
+    let (loader, notes) = watched(LoaderOptions::new());
+    let artifacts = artifacts(&small(), 2);
+    let leases = [0, 1, 0, 0].map(|index| loader.load(&artifacts[index]).unwrap());
+    assert_eq!(loader.population().modules, 2);
+    let start = |lease: &Lease| match &**lease {
+        Loaded::Module(module) => module.image_range().start,
+        Loaded::Component(_) => panic!("a module"),
+    };
+    assert_eq!(start(&leases[0]), start(&leases[3]));
+    assert_ne!(start(&leases[0]), start(&leases[1]));
+    let shared: Vec<bool> = notes.loads.lock().unwrap().iter().map(|load| load.2).collect();
+    assert_eq!(shared, [false, false, true, true]);
+    let [one, other, third, fourth] = leases;
+    drop((third, fourth));
+    loader.flush();
+    assert_eq!(loader.population().modules, 2);
+    runs(&loader, &one, 0);
+    runs(&loader, &other, 1);
+    drop(one);
+    drop(other);
+    loader.flush();
+    assert_eq!(loader.population(), Population::default());
+    // It is loaded anew once it is gone.
+    runs(&loader, &loader.load(&artifacts[0]).unwrap(), 0);
+    assert!(!notes.loads.lock().unwrap().last().unwrap().2);
+
+    let (apart, _) = watched(LoaderOptions::new().sharing(false));
+    let leases = [(), ()].map(|()| apart.load(&artifacts[0]).unwrap());
+    assert_ne!(start(&leases[0]), start(&leases[1]));
+}
+
+#[test]
+fn modules_are_dropped_by_a_thread_of_their_own() {
+    let (loader, notes) = watched(LoaderOptions::new());
+    let artifacts = artifacts(&small(), 20);
+    let leases = loader.load_many(&artifacts, go_on);
+    let leases: Vec<Lease> = leases.into_iter().map(Result::unwrap).collect();
+    leases.iter().enumerate().for_each(|(index, lease)| runs(&loader, lease, index));
+    let clone = (*leases[3]).clone();
+    drop(leases);
+    loader.flush();
+    let unloads = std::mem::take(&mut *notes.unloads.lock().unwrap());
+    assert_eq!(unloads.len(), 20);
+    assert!(unloads.iter().all(|(_, thread)| thread.as_deref() == Some("loadline-unload")));
+    clone.call(loader.engine(), &generate::call(&small(), 3)).unwrap();
+    // The last handle may outlive the loader.
+    let lease = loader.load(&artifacts[0]).unwrap();
+    drop(loader);
+    drop(lease);
+    assert_eq!(notes.unloads.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_policy_is_applied_and_told() {
+    let artifacts = artifacts(&small(), 1);
+    let (stripping, notes) = watched(LoaderOptions::new());
+    let lease = stripping.load(&artifacts[0]).unwrap();
+    assert_eq!(lease.contents().fdes, 0);
+    if !cfg!(windows) {
+        let load = notes.loads.lock().unwrap()[0].clone();
+        assert_eq!(load, (None, Origin::Bytes, false, Some(0), 2));
+        assert_eq!(stripping.population().with_tables, 0);
+    }
+    let (strict, _) = watched(LoaderOptions::new().policy(UnwindPolicy::RequireAbsent));
+    if artifacts[0].contents().fdes > 0 {
+        let error = strict.load(&artifacts[0]).unwrap_err();
+        assert!(matches!(error, Error::TablesPresent { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn kept_tables_are_warned_of_once() {
+    let (loader, notes) = watched(LoaderOptions::new().policy(UnwindPolicy::Keep));
+    let few = artifacts(&small(), 4);
+    let numbered: Vec<Artifact> = (0..1600)
+        .map(|number| {
+            let mut artifact = few[number % few.len()].clone();
+            artifact.number(number as u64);
+            artifact
+        })
+        .collect();
+    let leases = loader.load_many(&numbered, go_on);
+    let leases: Vec<Lease> = leases.into_iter().map(Result::unwrap).collect();
+    let fdes = few[0].contents().fdes as u64;
+    let registrations = notes.loads.lock().unwrap()[0].3;
+    let warnings = notes.warnings.lock().unwrap().len();
+    match unwinder::detect().family {
+        Family::LibgccList => assert_eq!((warnings, registrations), (1, Some(1))),
+        Family::LibgccTree => assert_eq!((warnings, registrations), (0, Some(1))),
+        Family::Llvm => assert_eq!((warnings, registrations), (1, Some(fdes))),
+        other => println!("skipped: what {other} costs is not known"),
+    }
+    assert_eq!(loader.population().modules, 1600);
+    drop(leases);
+    loader.flush();
+}
+
+/// The same under LLVM's libunwind, where the machine has it.
+#[test]
+fn kept_tables_are_warned_of_under_llvm() {
+    let places =
+        (11..30).rev().map(|release| format!("/usr/lib/llvm-{release}/lib/libunwind.so.1"));
+    let mut places = places.filter(|path| std::path::Path::new(path).exists());
+    let Some(library) = places.next().filter(|_| cfg!(target_os = "linux")) else {
+        println!("skipped: LLVM's libunwind is not installed");
+        return;
+    };
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "kept_tables_are_warned_of_once"]).env("LD_PRELOAD", library);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_call_that_loads_many_can_be_cancelled() {
+    let (loader, _) = watched(LoaderOptions::new().threads(NonZeroUsize::MIN));
+    let artifacts = artifacts(&small(), 10);
+    let seen = Mutex::new(Vec::new());
+    let results = loader.load_many(&artifacts, |progress| {
+        seen.lock().unwrap().push((progress.done, progress.total));
+        if progress.done < 4 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(*seen.lock().unwrap(), [(1, 10), (2, 10), (3, 10), (4, 10)]);
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 4);
+    assert!(results[4..].iter().all(|result| matches!(result, Err(Error::Cancelled))));
+}
+
+#[test]
+fn a_folder_is_loaded_by_way_of_a_store() {
+    let home = tempfile::tempdir().unwrap();
+    let plugins = home.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    for index in 0..3 {
+        let wasm = generate::wasm(&small(), index);
+        std::fs::write(plugins.join(format!("{index}.wasm")), wasm).unwrap();
+    }
+    std::fs::write(plugins.join("broken.wat"), "(module (func").unwrap();
+    std::fs::write(plugins.join("notes.txt"), "nothing").unwrap();
+    let store = loadline_loader::Store::open(
+        home.path().join("store"),
+        loadline_loader::StoreOptions::new(),
+    );
+    let store = store.unwrap();
+    let (loader, notes) = watched(LoaderOptions::new());
+    let loaded = loader.load_folder(&store, &plugins, go_on).unwrap();
+    assert_eq!(loaded.len(), 4);
+    for (index, (path, result)) in loaded[..3].iter().enumerate() {
+        assert!(path.ends_with(format!("{index}.wasm")));
+        runs(&loader, result.as_ref().unwrap(), index);
+    }
+    let error = loaded[3].1.as_ref().unwrap_err();
+    assert!(matches!(error, Error::File { path, .. } if path.ends_with("broken.wat")), "{error:?}");
+    let loads = notes.loads.lock().unwrap();
+    assert!(loads.iter().all(|load| load.1 == Origin::Store && load.0.is_some()));
+    drop(loads);
+    loader.load_folder(&store, home.path().join("none"), go_on).unwrap_err();
+}
+
+#[cfg(unix)]
+#[test]
+fn packed_modules_are_shared_and_come_back() {
+    use loadline_loader::pack::{self, Pack, PackOptions};
+    use loadline_loader::wasmtime::{Config, Engine};
+
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    let artifacts = artifacts(&small(), 8);
+    let named = artifacts.iter().enumerate().map(|(index, artifact)| (index.to_string(), artifact));
+    Pack::build(&path, None, named).unwrap();
+    let mut config = Config::new();
+    pack::configure(&mut config);
+    let notes = Arc::new(Notes::default());
+    let options = LoaderOptions::new().observer(notes.clone());
+    let loader = Loader::new(&Engine::new(&config).unwrap(), options);
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    for _ in 0..50 {
+        // The one before may still be on its way out.
+        let lease = loader.load_packed(&pack, "3").unwrap();
+        runs(&loader, &lease, 3);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for index in (0..8).cycle().take(200) {
+                    runs(&loader, &loader.load_packed(&pack, &index.to_string()).unwrap(), index);
+                }
+            });
+        }
+    });
+    let leases = loader.load_pack(&pack, go_on);
+    assert!(leases.iter().all(Result::is_ok));
+    assert_eq!(pack.n_live(), 8);
+    let last = notes.loads.lock().unwrap().last().unwrap().clone();
+    assert_eq!((last.1, last.3, last.4), (Origin::Pack, Some(0), 0));
+    let still = pack.close().unwrap_err();
+    drop(leases);
+    loader.flush();
+    still.pack.close().unwrap();
+}
+
+#[test]
+fn what_would_not_fit_is_an_error() {
+    let artifacts = artifacts(&small(), 1);
+    let headroom = Headroom::now();
+    let Some(memory) = headroom.of(Resource::Memory) else {
+        println!("skipped: this system does not tell what is left");
+        return;
+    };
+    let reserve = Amounts { bytes: memory.limit, ..Amounts::default() };
+    let (loader, _) = watched(LoaderOptions::new().reserve(Some(reserve)));
+    let error = loader.load(&artifacts[0]).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Headroom { resource: Resource::Memory, .. }), "{text}");
+    assert!(text.contains("memory.max"), "{text}");
+    let (loader, _) = watched(LoaderOptions::new().reserve(None));
+    runs(&loader, &loader.load(&artifacts[0]).unwrap(), 0);
+}

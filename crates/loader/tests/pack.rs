@@ -1,0 +1,454 @@
+//! Packs: what loads from one, what is refused, when it can go, and what it costs in mappings.
+#![cfg(all(unix, feature = "compile"))]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use common::{artifacts, at_least_one, small};
+use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
+use loadline_loader::wasmtime::{self, Config, CustomCodeMemory, Engine, Instance, Module, Store};
+use loadline_loader::{Artifact, Call, Error, Key, Loaded, compile, engine, generate};
+use loadline_scenario::Random;
+
+/// Tests that count mappings, or what is open, need the process to themselves.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Packed {
+    home: tempfile::TempDir,
+    path: PathBuf,
+    artifacts: Vec<Artifact>,
+}
+
+impl Packed {
+    fn new(modules: usize, key: Option<Key>) -> Packed {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("some.pack");
+        let artifacts = artifacts(&small(), modules);
+        let named = artifacts.iter().enumerate().map(|(index, artifact)| (name(index), artifact));
+        Pack::build(&path, key, named).unwrap();
+        Packed { home, path, artifacts }
+    }
+
+    fn open(&self) -> Pack {
+        Pack::open(&self.path, PackOptions::new()).unwrap()
+    }
+}
+
+fn name(index: usize) -> String {
+    format!("module {index}")
+}
+
+fn pack_engine() -> Engine {
+    let mut config = Config::new();
+    pack::configure(&mut config);
+    Engine::new(&config).unwrap()
+}
+
+fn runs(engine: &Engine, loaded: &Loaded, index: usize) {
+    loaded.call(engine, &generate::call(&small(), index)).unwrap();
+}
+
+/// The causes of an error, outermost first, as one text.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[test]
+fn everything_in_a_pack_runs_and_is_counted() {
+    let _alone = ALONE.lock();
+    let packed = Packed::new(40, None);
+    let pack = packed.open();
+    let engine = pack_engine();
+    let threads = NonZeroUsize::new(3).unwrap();
+    for round in 1..=2 {
+        let loaded = pack.load_all(&engine, threads);
+        let loaded: Vec<Loaded> = loaded.into_iter().map(Result::unwrap).collect();
+        for (index, loaded) in loaded.iter().enumerate() {
+            runs(&engine, loaded, index);
+        }
+        assert_eq!(pack.n_live(), 40);
+        drop(loaded);
+        assert_eq!(pack.n_live(), 0);
+        assert_eq!(pack.counts(), (40 * round, 40 * round));
+    }
+    let entries = pack.entries();
+    assert_eq!(entries[7].name(), "module 7");
+    assert_eq!(entries[7].contents().bytes, packed.artifacts[7].contents().bytes);
+    assert!(!entries[7].contents().has_tables);
+    let error = pack.load(&engine, "none").unwrap_err();
+    assert!(matches!(error, Error::NoSuchEntry { .. }), "{error:?}");
+    pack.close().unwrap();
+}
+
+#[test]
+fn components_and_modules_without_code_load_too() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("mixed.pack");
+    let compiling = engine::compiling().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/component.wat");
+    let component = compile::file(&compiling, fixture).unwrap();
+    let text = br#"(module (memory (export "m") 1) (data (i32.const 8) "data"))"#;
+    let data = compile::bytes(&compiling, text).unwrap();
+    let empty = compile::bytes(&compiling, b"(module)").unwrap();
+    let named = [("component", &component), ("data", &data), ("empty", &empty)];
+    Pack::build(&path, None, named).unwrap();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    let engine = pack_engine();
+
+    let loaded = pack.load(&engine, "component").unwrap();
+    let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
+    loaded.call(&engine, &call).unwrap();
+    let Loaded::Module(data) = pack.load(&engine, "data").unwrap() else { panic!("a module") };
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &data, &[]).unwrap();
+    let memory = instance.get_memory(&mut store, "m").unwrap();
+    assert_eq!(&memory.data(&store)[8..12], b"data");
+    drop((store, data));
+    assert_eq!(pack.n_live(), 1);
+
+    // Without code nothing is published, so it must not depend on the pack.
+    let Loaded::Module(empty) = pack.load(&engine, "empty").unwrap() else { panic!("a module") };
+    assert_eq!(pack.n_live(), 1);
+    drop(loaded);
+    pack.close().unwrap();
+    assert_eq!(empty.text(), b"");
+    Instance::new(&mut Store::new(&engine, ()), &empty, &[]).unwrap();
+}
+
+#[test]
+fn a_pack_in_use_stays() {
+    let _alone = ALONE.lock();
+    let packed = Packed::new(3, None);
+    let engine = pack_engine();
+    let pack = packed.open();
+    let loaded = pack.load(&engine, "module 0").unwrap();
+    let clone = loaded.clone();
+    drop(loaded);
+    let still = pack.close().unwrap_err();
+    assert_eq!(still.modules, 1);
+    assert!(still.to_string().contains("1 of its modules live"), "{still}");
+    runs(&engine, &clone, 0);
+
+    // A store keeps a module whose handles are all gone.
+    let Loaded::Module(module) = clone else { panic!("a module") };
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    drop(module);
+    let still = still.pack.close().unwrap_err();
+    let call = generate::call(&small(), 0);
+    let function = instance.get_typed_func::<i32, i32>(&mut store, &call.export).unwrap();
+    assert_eq!(function.call(&mut store, call.argument).unwrap(), call.expected);
+    drop(store);
+    still.pack.close().unwrap();
+
+    // Dropping the pack leaves its memory to the module.
+    let pack = packed.open();
+    let loaded = pack.load(&engine, "module 1").unwrap();
+    let start = range(&loaded).start as usize;
+    drop(pack);
+    runs(&engine, &loaded, 1);
+    assert!(is_mapped(start));
+    drop(loaded);
+    packed.open().close().unwrap();
+}
+
+fn range(loaded: &Loaded) -> std::ops::Range<*const u8> {
+    let Loaded::Module(module) = loaded else { panic!("a module") };
+    module.image_range()
+}
+
+/// Address range and permissions of every mapping; nothing where the system does not list them.
+fn mappings() -> Vec<(std::ops::Range<usize>, String)> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let lines = maps.lines().map(|line| {
+        let mut words = line.split_whitespace();
+        let (start, end) = words.next().unwrap().split_once('-').unwrap();
+        let number = |text| usize::from_str_radix(text, 16).unwrap();
+        (number(start)..number(end), words.next().unwrap().to_owned())
+    });
+    lines.collect()
+}
+
+fn is_mapped(address: usize) -> bool {
+    let maps = mappings();
+    maps.is_empty() || maps.iter().any(|(range, _)| range.contains(&address))
+}
+
+#[test]
+fn one_image_is_one_module_at_a_time() {
+    let packed = Packed::new(2, None);
+    let engine = pack_engine();
+    let pack = packed.open();
+    let first = pack.load(&engine, "module 0").unwrap();
+    for engine in [&engine, &pack_engine()] {
+        let error = pack.load(engine, "module 0").unwrap_err();
+        assert!(matches!(error, Error::Loaded { .. }), "{error:?}");
+    }
+    drop(first);
+    runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
+
+    // Two openings of one file are two packs.
+    let other = packed.open();
+    let both = [&pack, &other].map(|pack| pack.load(&engine, "module 1").unwrap());
+    both.iter().for_each(|loaded| runs(&engine, loaded, 1));
+}
+
+#[test]
+fn threads_take_turns_at_the_same_images() {
+    let packed = Packed::new(4, None);
+    let engine = pack_engine();
+    let pack = packed.open();
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let (pack, engine) = (&pack, &engine);
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                for _ in 0..300 {
+                    let index = random.below(4) as usize;
+                    match pack.load_at(engine, index) {
+                        Ok(loaded) => runs(engine, &loaded, index),
+                        Err(Error::Loaded { .. }) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+            });
+        }
+    });
+    let (published, withdrawn) = pack.counts();
+    assert_eq!((published, pack.n_live()), (withdrawn, 0));
+    pack.close().unwrap();
+}
+
+#[test]
+fn ordinary_modules_work_on_the_same_engine() {
+    let packed = Packed::new(1, None);
+    let engine = pack_engine();
+    let pack = packed.open();
+    let from_pack = pack.load(&engine, "module 0").unwrap();
+    let wasm = generate::wasm(&small(), 1);
+    let compiled = Loaded::Module(Module::new(&engine, wasm).unwrap());
+    let copied = packed.artifacts[0].load(&engine).unwrap();
+    runs(&engine, &from_pack, 0);
+    runs(&engine, &compiled, 1);
+    runs(&engine, &copied, 0);
+    for loaded in [&compiled, &copied] {
+        let inside = range(loaded);
+        let inside = mappings().into_iter().filter(|(range, _)| {
+            range.start < inside.end as usize && range.end > inside.start as usize
+        });
+        assert!(inside.into_iter().all(|(_, allowed)| !allowed.contains('w')));
+    }
+}
+
+#[test]
+fn an_engine_that_knows_nothing_of_packs_is_told() {
+    let packed = Packed::new(1, None);
+    let pack = packed.open();
+    let error = pack.load(&engine::loading().unwrap(), "module 0").unwrap_err();
+    assert!(told(&error).contains("pack::configure"), "{error:?}");
+    let engine = pack_engine();
+    runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
+    pack.close().unwrap();
+}
+
+/// As somebody's own custom code memory might: it changes protection wherever it is told to.
+struct Foreign;
+
+impl CustomCodeMemory for Foreign {
+    fn required_alignment(&self) -> usize {
+        4096
+    }
+
+    fn publish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        protect(base, bytes, libc::PROT_READ | libc::PROT_EXEC);
+        Ok(())
+    }
+
+    fn unpublish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
+        protect(base, bytes, libc::PROT_READ | libc::PROT_WRITE);
+        Ok(())
+    }
+}
+
+#[allow(unsafe_code)]
+fn protect(base: *const u8, bytes: usize, protection: i32) {
+    // SAFETY: Wasmtime hands over pages of code that nothing executes now.
+    let result = unsafe { libc::mprotect(base.cast_mut().cast(), bytes, protection) };
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn another_custom_code_memory_gets_a_copy_and_spoils_nothing() {
+    let packed = Packed::new(1, None);
+    let pack = packed.open();
+    let mut config = Config::new();
+    config.with_custom_code_memory(Some(std::sync::Arc::new(Foreign)));
+    let foreign = Engine::new(&config).unwrap();
+    let copied = pack.load(&foreign, "module 0").unwrap();
+    assert_eq!(pack.n_live(), 0);
+    runs(&foreign, &copied, 0);
+    let engine = pack_engine();
+    let in_place = pack.load(&engine, "module 0").unwrap();
+    runs(&engine, &in_place, 0);
+    let first = range(&in_place).start as usize;
+    let allowed = mappings().into_iter().find(|(range, _)| range.contains(&first));
+    assert!(allowed.is_none_or(|(_, allowed)| allowed.starts_with("r-x")));
+}
+
+#[test]
+fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
+    let _alone = ALONE.lock();
+    if mappings().is_empty() {
+        eprintln!("skipped: this system does not list a process's mappings");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("many.pack");
+    let mut writer = PackWriter::create(&path, None).unwrap();
+    let few = artifacts(&small(), 10);
+    for index in 0..1000 {
+        let mut artifact = few[index % few.len()].clone();
+        artifact.number(index as u64);
+        writer.add(name(index), &artifact).unwrap();
+    }
+    writer.finish().unwrap();
+    let engine = pack_engine();
+    let before = mappings().len();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    let loaded = pack.load_all(&engine, at_least_one(2));
+    let loaded: Vec<Loaded> = loaded.into_iter().map(Result::unwrap).collect();
+    let now = mappings();
+    assert!(now.len() < before + 30, "{before} mappings became {}", now.len());
+    assert!(now.iter().all(|(_, allowed)| !(allowed.contains('w') && allowed.contains('x'))));
+    let first = range(&loaded[0]).start as usize;
+    let (_, allowed) = now.iter().find(|(range, _)| range.contains(&first)).unwrap();
+    assert_eq!(&allowed[..3], "r-x");
+    for index in (0..1000).step_by(97) {
+        runs(&engine, &loaded[index], index % few.len());
+    }
+    drop(loaded);
+    pack.close().unwrap();
+}
+
+#[test]
+fn what_becomes_of_the_file_is_not_felt() {
+    let packed = Packed::new(8, None);
+    let engine = pack_engine();
+    let pack = packed.open();
+    let early = pack.load(&engine, "module 0").unwrap();
+    fs::write(&packed.path, vec![0xcc; 5]).unwrap();
+    runs(&engine, &early, 0);
+    for index in 1..8 {
+        runs(&engine, &pack.load_at(&engine, index).unwrap(), index);
+    }
+}
+
+#[test]
+fn damage_is_found_by_digests() {
+    for key in [None, Some(Key::new([9; 32]))] {
+        let packed = Packed::new(4, key.clone());
+        let whole = fs::read(&packed.path).unwrap();
+        let engine = pack_engine();
+        let options = |digests| {
+            let options = PackOptions::new().digests(digests);
+            key.clone().into_iter().fold(options, PackOptions::key)
+        };
+        let mut random = Random::new(16);
+        for round in 0..150 {
+            let mut bytes = whole.clone();
+            let at = random.below(bytes.len() as u64 - 1) as usize;
+            if (72..4096).contains(&at) {
+                continue; // Behind the header, before the first image: nobody reads it.
+            }
+            // One bit, or sixteen of them.
+            let flips = if round % 2 == 0 { 1 << random.below(16) } else { u16::MAX };
+            bytes[at] ^= flips as u8;
+            bytes[at + 1] ^= (flips >> 8) as u8;
+            fs::write(&packed.path, &bytes).unwrap();
+            Pack::open(&packed.path, options(Digests::AtOpen)).unwrap_err();
+            // Or at the latest when the damaged one is loaded; the others are none the worse.
+            let Ok(pack) = Pack::open(&packed.path, options(Digests::AtLoad)) else { continue };
+            let mut n_refused = 0;
+            for index in 0..4 {
+                match pack.load_at(&engine, index) {
+                    Ok(loaded) => runs(&engine, &loaded, index),
+                    Err(error) => {
+                        assert!(told(&error).contains("altered"), "{error:?}");
+                        n_refused += 1;
+                    }
+                }
+            }
+            assert!(n_refused <= 2, "{n_refused}");
+            pack.close().unwrap();
+        }
+        for end in [0, 1, 8, 71, 72, 4096, whole.len() / 2, whole.len() - 1] {
+            fs::write(&packed.path, &whole[..end]).unwrap();
+            Pack::open(&packed.path, options(Digests::AtLoad)).unwrap_err();
+        }
+    }
+}
+
+#[test]
+fn only_the_right_key_opens_a_pack() {
+    let (right, wrong) = (Key::new([1; 32]), Key::new([2; 32]));
+    let packed = Packed::new(1, Some(right.clone()));
+    for options in [PackOptions::new(), PackOptions::new().key(wrong)] {
+        let error = Pack::open(&packed.path, options).unwrap_err();
+        assert!(told(&error).contains("altered"), "{error:?}");
+    }
+    Pack::open(&packed.path, PackOptions::new().key(right)).unwrap();
+    let plain = Packed::new(1, None);
+    Pack::open(&plain.path, PackOptions::new().key(Key::new([0; 32]))).unwrap_err();
+}
+
+#[test]
+fn files_that_others_can_write_are_refused() {
+    let key = Key::new([3; 32]);
+    let packed = Packed::new(1, Some(key.clone()));
+    let options = PackOptions::new().key(key);
+    let refused = |path: &Path, options: PackOptions| {
+        let error = Pack::open(path, options).unwrap_err();
+        assert!(matches!(error, Error::Exposed { .. }), "{error:?}");
+    };
+    fs::set_permissions(&packed.path, Permissions::from_mode(0o666)).unwrap();
+    refused(&packed.path, options.clone());
+    refused(&packed.path, PackOptions::new().whoever_can_write());
+    Pack::open(&packed.path, options.clone().whoever_can_write()).unwrap();
+    fs::set_permissions(&packed.path, Permissions::from_mode(0o600)).unwrap();
+    Pack::open(&packed.path, options.clone()).unwrap();
+    fs::set_permissions(packed.home.path(), Permissions::from_mode(0o770)).unwrap();
+    refused(&packed.path, options.clone());
+    fs::set_permissions(packed.home.path(), Permissions::from_mode(0o700)).unwrap();
+
+    let link = packed.home.path().join("link.pack");
+    std::os::unix::fs::symlink(&packed.path, &link).unwrap();
+    assert!(matches!(Pack::open(&link, options).unwrap_err(), Error::Read { .. }));
+}
+
+#[test]
+fn names_are_unique_and_a_failed_build_leaves_nothing() {
+    let packed = Packed::new(1, None);
+    let before = fs::read(&packed.path).unwrap();
+    let artifact = &packed.artifacts[0];
+    let error = Pack::build(&packed.path, None, [("a", artifact), ("a", artifact)]).unwrap_err();
+    assert!(matches!(error, Error::Name { .. }), "{error:?}");
+    let long = "x".repeat(5000);
+    Pack::build(&packed.path, None, [(long, artifact)]).unwrap_err();
+    assert_eq!(fs::read(&packed.path).unwrap(), before);
+    assert_eq!(fs::read_dir(packed.home.path()).unwrap().count(), 1);
+    let none: [(&str, &Artifact); 0] = [];
+    Pack::build(&packed.path, None, none).unwrap();
+    assert_eq!(packed.open().entries().len(), 0);
+}
