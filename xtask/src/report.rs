@@ -138,14 +138,16 @@ impl Report {
             }
         }
         for (place, row) in self.rows.iter().enumerate() {
-            if !is_folded(row) {
+            let Some(fold) = fold_of(row) else {
                 table.add_row(cells(row));
                 continue;
-            }
-            let is_same = |other: &&Judged| is_folded(other) && other.scenario == row.scenario;
+            };
+            let is_same =
+                |other: &&Judged| fold_of(other) == Some(fold) && other.scenario == row.scenario;
             // In the place of the first of them.
             if !self.rows[..place].iter().any(|other| is_same(&other)) {
-                table.add_row(folded(&self.rows.iter().filter(is_same).collect::<Vec<_>>()));
+                let rows: Vec<&Judged> = self.rows.iter().filter(is_same).collect();
+                table.add_row(folded(fold, &rows));
             }
         }
         trimmed(&table.to_string())
@@ -323,14 +325,30 @@ fn build_line(before: &MeasuredBefore) -> String {
     format!("measured in turn with, and judged against: {name}{on}")
 }
 
+/// Why a row stands for others of its scenario as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    /// A count of operations that holds.
+    Holds,
+    /// Nobody counts it here, for this reason.
+    Absent(Absence),
+}
+
 /// Whether a row is one of many that nobody reads unless they are not as they should be.
-fn is_folded(row: &Judged) -> bool {
-    let holds = matches!(row.outcome, Outcome::Verdict { verdict: Verdict::Holds, .. });
-    row.name.metric.means() == Means::Count && holds && row.notes.is_empty()
+fn fold_of(row: &Judged) -> Option<Fold> {
+    match (&row.outcome, row.name.metric.means()) {
+        (Outcome::Verdict { verdict: Verdict::Holds, .. }, Means::Count) => {
+            row.notes.is_empty().then_some(Fold::Holds)
+        }
+        (Outcome::NotJudged(absence), Means::Count | Means::Callgrind) => {
+            Some(Fold::Absent(*absence))
+        }
+        _ => None,
+    }
 }
 
 /// One row for all those of a scenario.
-fn folded(rows: &[&Judged]) -> [String; 6] {
+fn folded(fold: Fold, rows: &[&Judged]) -> [String; 6] {
     let tails = rows.iter().filter_map(|row| match &row.outcome {
         Outcome::Verdict { judgement, .. } => own_tail(judgement),
         _ => None,
@@ -339,6 +357,14 @@ fn folded(rows: &[&Judged]) -> [String; 6] {
     let tail = steepest.map_or_else(|| "flat".to_owned(), |value| format!("≤ {value:.2}"));
     let scenario = rows.first().map_or_else(String::new, |row| row.scenario.clone());
     let dash = || "–".to_owned();
+    if let Fold::Absent(absence) = fold {
+        let name = match rows {
+            [only] => only.name.to_string(),
+            rows => format!("{} counts", rows.len()),
+        };
+        let verdict = format!("not judged: {absence}");
+        return [scenario, name, dash(), dash(), dash(), verdict];
+    }
     let name = format!("{} operation counts", rows.len());
     [scenario, name, tail, dash(), dash(), "hold".to_owned()]
 }
