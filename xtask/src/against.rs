@@ -17,7 +17,7 @@ use crate::cli::Regress;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
-use crate::runner::{Runner, build_in};
+use crate::runner::{Runner, Surroundings, build_in};
 
 /// The runners of one session.
 #[derive(Debug)]
@@ -42,6 +42,19 @@ pub struct Before {
 }
 
 impl Builds {
+    /// This workspace's runner alone.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn one(
+        project: &Project,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Builds> {
+        let now = Runner::build(project, surroundings, interrupt)?;
+        Ok(Builds { now, before: None, _folder: None })
+    }
+
     /// Builds what `arguments` ask for.
     ///
     /// # Errors
@@ -56,8 +69,7 @@ impl Builds {
         let sources = sources(project, arguments)?;
         let other = Other::read(&sources, arguments)?;
         if other.is_none() && arguments.sources.is_none() {
-            let now = Runner::build(project, surroundings, interrupt)?;
-            return Ok(Builds { now, before: None, _folder: None });
+            return Builds::one(project, surroundings, interrupt);
         }
         let yard = Yard::open(project, interrupt)?;
         let folder = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
@@ -275,7 +287,10 @@ macro_rules! git {
 }
 
 /// The commit that `asked` means in the repository of `sources`.
-fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
+///
+/// # Errors
+/// When there is no such revision.
+pub fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
     let shell = Shell::new().context("cannot start a shell")?;
     let wanted = format!("{asked}^{{commit}}");
     let read = git!(shell, sources, "git rev-parse --verify {wanted}").ignore_stderr().read();
@@ -296,6 +311,34 @@ fn commit_of(sources: &Path) -> Option<String> {
     let shell = Shell::new().ok()?;
     let changes = git!(shell, sources, "git status --porcelain").ignore_stderr().read().ok()?;
     if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
+}
+
+/// A revision's sources, gone when this is dropped.
+#[derive(Debug)]
+pub struct Checkout {
+    tree: Tree,
+    _folder: tempfile::TempDir,
+}
+
+impl Checkout {
+    /// Checks `commit` out in a folder of its own under `folder`.
+    ///
+    /// # Errors
+    /// When that cannot be written, or git refuses.
+    pub fn of(project: &Project, commit: &str, folder: &Path) -> anyhow::Result<Checkout> {
+        let shown = folder.display();
+        fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
+        let place = tempfile::TempDir::with_prefix_in("revision-", folder);
+        let place = place.with_context(|| format!("cannot write in {shown}"))?;
+        let mut tree = Tree::at(&place.path().join("tree"))?;
+        tree.check_out(&project.workspace, commit)?;
+        Ok(Checkout { tree, _folder: place })
+    }
+
+    /// The workspace in it.
+    pub fn workspace(&self) -> &Path {
+        &self.tree.workspace
+    }
 }
 
 /// A tree of sources, gone when this is dropped.

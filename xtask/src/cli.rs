@@ -33,6 +33,8 @@ pub enum Verb {
     Merge(Merge),
     /// Show the scenarios, what they judge, and whether a baseline fits this machine
     List(List),
+    /// Show what two sessions, baselines, revisions or variants cost differently
+    Diff(Diff),
     /// Judge the growth of anybody's numbers
     Judge(Judge),
     /// Run this repository's own tests, one tier at a time
@@ -40,7 +42,7 @@ pub enum Verb {
 }
 
 /// What is measured, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Selection {
     /// Scenarios to measure (all of them when none is named); NAME:KEY=VALUE names a variant
     #[arg(value_name = "NAME")]
@@ -238,6 +240,79 @@ pub struct Explain {
 pub struct Calibrate {
     #[command(flatten)]
     pub selection: Selection,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A and B are each the first of these that there is:
+  1. a saved session: its folder, a file in it, or its name in target/regress
+  2. a baseline file (.toml)
+  3. a scenario's title, NAME or NAME:KEY=VALUE: its baseline, or with --measure itself
+  4. a git revision (refs/heads/NAME for a branch called like a scenario)
+
+Without B:
+  a session    its other build → its own; with one build only, each scenario → its control; with
+               two --scenario, the one → the other
+  a title      with --set, the scenario as written → so changed, measured in one session; with
+               --measure, its baseline → measured now
+  a revision   it → the working tree, measured in turn
+
+Scenarios are paired by title, or where each side has one, those two. A difference is no error.
+Exit codes: 0 compared; 1 could not measure, or a run failed; 2 usage; 5 no such baseline; 125 a
+revision's build cannot be made; 130 interrupted.
+
+JSON (format 1): {format, old, new, scenarios: [{old, new, environment, differences, failures,
+horizon, series, symbols}], only_old, only_new}. environment: one line a side; differences: what
+else differs between the machines and builds. Of each series: name, unit, change (unchanged, worse,
+improved, dearer, cheaper, gone, new, not-compared), is_undecided, is_foreign, why, at (the largest
+common N), ratio there, factor (at every N, growth apart) and growth (its share beyond the old
+side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:
+{curve: {fixed, per_module, superlinear, is_superlinear_sure, next_module, exponent, is_exact,
+running, foretold: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each symbol:
+phase, object, function, caller, at, old and new (own cost there, null where not recorded),
+share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
+series' unit; what is not known is null.")]
+pub struct Diff {
+    /// The old side
+    #[arg(value_name = "A")]
+    pub a: String,
+
+    /// The new side
+    #[arg(value_name = "B")]
+    pub b: Option<String>,
+
+    /// Measure titles A and B beside each other in one session, rather than read their baselines
+    #[arg(long)]
+    pub measure: bool,
+
+    /// Change one field of what is measured; may be given several times. Without B a field that
+    /// changes what a run does holds for the new side alone
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Only this scenario, by name or title; may be given several times
+    #[arg(long = "scenario", value_name = "NAME")]
+    pub scenarios: Vec<String>,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// The unwinder to measure under: the machine's own, or a library to preload into the runner
+    #[arg(long, value_name = "host|PATH", default_value = "host")]
+    pub unwinder: String,
+
+    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Decides the order of runs
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+
+    /// Refuse, rather than wait, while another session measures on this machine
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 #[derive(Debug, Args)]

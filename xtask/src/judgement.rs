@@ -534,7 +534,8 @@ fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSe
     }
 }
 
-fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
+/// Both series at the sizes that both have.
+pub fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
     let common: Vec<u64> =
         new.sizes().iter().copied().filter(|size| old.sizes().contains(size)).collect();
     let on = |series: &Series| {
@@ -542,13 +543,16 @@ fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
         let rows = rows.filter(|(size, _)| common.contains(size));
         let (sizes, costs) = rows.map(|(size, costs)| (*size, costs.clone())).unzip();
         // Without a common size there is nothing to build; the rule then says that sizes differ.
-        Series::new(series.kind(), sizes, costs)
-            .map_or_else(|_| series.clone(), |s| s.interleaved(series.is_interleaved()))
+        Series::new(series.kind(), sizes, costs).map_or_else(
+            |_| series.clone(),
+            |s| s.interleaved(series.is_interleaved()).exact(series.is_exact()),
+        )
     };
     (on(new), on(old))
 }
 
-fn medians(series: &Series) -> Vec<(u64, f64)> {
+/// The cost at each N: the median of its rounds.
+pub fn medians(series: &Series) -> Vec<(u64, f64)> {
     let median = |costs: &Vec<f64>| {
         let mut sorted = costs.clone();
         sorted.sort_by(f64::total_cmp);

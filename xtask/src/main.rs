@@ -10,6 +10,10 @@ mod calibration_file;
 mod catalogue;
 mod check;
 mod cli;
+mod comparison;
+mod diff;
+mod diff_side;
+mod diff_text;
 mod exit;
 mod explain;
 mod interrupt;
@@ -21,6 +25,7 @@ mod lock;
 mod measure;
 mod measured;
 mod merge;
+mod moved;
 mod out;
 mod pilot;
 mod profile_file;
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Report(arguments) => regress::again(arguments),
         Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),
+        Verb::Diff(arguments) => diff::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
     };

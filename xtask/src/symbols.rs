@@ -86,6 +86,19 @@ pub fn shortened(name: &str) -> String {
     format!("{start}…{end}")
 }
 
+/// Who calls `symbol`, where that tells more than its name: the caller that is known as a culprit, or
+/// the nearest of Wasmtime's.
+pub fn telling_caller(symbol: &SavedSymbol) -> Option<&str> {
+    let SavedSymbol { function, path, .. } = symbol;
+    let is_named = catalogue::find(function, &[]).is_some();
+    let caller = path.iter().rev().find(|caller| {
+        let alone = [(*caller).clone()];
+        catalogue::find("", &alone).is_some()
+    });
+    let nearest = || path.iter().rev().find(|caller| caller.contains("wasmtime::"));
+    caller.or_else(nearest).filter(|_| !is_named).map(String::as_str)
+}
+
 /// What is to be thought of a symbol's growth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -109,6 +122,7 @@ pub enum Standing {
 }
 
 /// One scenario's costs by symbol, smallest N first.
+#[derive(Debug, Clone)]
 pub struct Profiles(pub Vec<(usize, SavedProfile)>);
 
 impl Profiles {

@@ -1,0 +1,486 @@
+//! What two sides cost differently: [`Comparison`], as plain numbers. Prints nothing.
+//!
+//! Costs are compared at the sizes both sides have, and fitted at those alone: an exponent at one N
+//! says nothing about one at another.
+
+use loadline_growth::{
+    CurveFit, CurveOptions, CurveVerdict, Estimate, Formula, PairOptions, PairVerdict, Series,
+    judge_curve, judge_pair,
+};
+use loadline_scenario::{Environment, MetricKind, SeriesName};
+use serde::Serialize;
+
+use crate::diff_side::{Readings, Side, SideScenario};
+use crate::judgement::{medians, on_common_sizes};
+use crate::moved::{Moved, moved};
+use crate::report::environment_line;
+use crate::sameness::{growth_differences, level_differences};
+use crate::symbols::horizon;
+
+/// The format of `--json`; the verb's help describes it.
+const FORMAT: u32 = 1;
+
+/// Counts that differ by less than this share at every N are the same.
+const SAME_COUNT: f64 = 1e-3;
+
+/// A factor at every N within 1 ± this is no change of a noisy cost.
+const SAME_TIME: f64 = 0.10;
+
+/// How far a formula may miss an exact count, as a share of it, to stand for it.
+const FORMULA_FITS: f64 = 0.01;
+
+/// All that differs between two sides.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The format of this value.
+    pub format: u32,
+    /// What the old side is called.
+    pub old: String,
+    /// What the new side is called.
+    pub new: String,
+    /// The scenarios of both sides.
+    pub scenarios: Vec<Pair>,
+    /// The titles of scenarios that only the old side has.
+    pub only_old: Vec<String>,
+    /// The titles of scenarios that only the new side has.
+    pub only_new: Vec<String>,
+}
+
+/// One scenario, or two variants of it.
+#[derive(Debug, Serialize)]
+pub struct Pair {
+    /// The old side's title.
+    pub old: String,
+    /// The new side's.
+    pub new: String,
+    /// The machine and build of each side, in one line.
+    pub environment: [String; 2],
+    /// What else differs between the two machines and builds, one sentence each: first what decides
+    /// growth, then what decides levels.
+    pub differences: Vec<String>,
+    /// How many of those decide growth.
+    #[serde(skip)]
+    pub n_growth_differences: usize,
+    /// Runs that failed on either side, one sentence each.
+    pub failures: Vec<String>,
+    /// The N that costs are foretold for.
+    pub horizon: Option<u64>,
+    /// Every series that either side has.
+    pub series: Vec<Row>,
+    /// The symbols that cost differently, the largest change first.
+    pub symbols: Vec<Moved>,
+}
+
+/// One series of both sides.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// Which.
+    pub name: SeriesName,
+    /// `ns`, `bytes` or `count`.
+    pub unit: &'static str,
+    /// What became of it.
+    pub change: Change,
+    /// Whether it is too noisy to exclude that it grows faster now.
+    pub is_undecided: bool,
+    /// Whether these are times of two processors, which do not compare.
+    pub is_foreign: bool,
+    /// Why it was not compared.
+    pub why: Option<String>,
+    /// The largest N that both sides have.
+    pub at: Option<u64>,
+    /// The new cost there over the old one; `None` where the old one is 0.
+    pub ratio: Option<f64>,
+    /// The factor at every N, growth apart, of what is noisy.
+    pub factor: Option<Span>,
+    /// The share of the new cost there that grows beyond the old side's growth.
+    pub growth: Option<Span>,
+    /// The costs of all N modules at each N that both sides have.
+    pub by_n: Vec<ByN>,
+    /// What the old side says.
+    pub old: Found,
+    /// What the new side says.
+    pub new: Found,
+}
+
+/// What became of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Nothing: counts are the same at every N, times within what they jitter.
+    Unchanged,
+    /// It grows faster.
+    Worse,
+    /// It grows less.
+    Improved,
+    /// It costs more, at the same growth.
+    Dearer,
+    /// It costs less, at the same growth.
+    Cheaper,
+    /// There was some, and is none now.
+    Gone,
+    /// There was none, and is some now.
+    New,
+    /// That cannot be said.
+    NotCompared,
+}
+
+/// An estimate with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// The best guess.
+    pub value: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// The median costs at one N.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ByN {
+    /// N.
+    pub n: u64,
+    /// What the old side costs there.
+    pub old: f64,
+    /// What the new side costs.
+    pub new: f64,
+}
+
+/// What one side says of a series.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// A curve.
+    Curve(Box<Curve>),
+    /// Nothing, and why.
+    NotCounted(String),
+}
+
+/// A fitted cost, at the largest N that both sides have.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Curve {
+    /// What is paid once, or grows slower than N.
+    pub fixed: Option<f64>,
+    /// What each module costs.
+    pub per_module: Option<f64>,
+    /// What grows faster than N log N, of all modules together.
+    pub superlinear: Option<f64>,
+    /// Whether the curve rule is sure of that part.
+    pub is_superlinear_sure: bool,
+    /// What the last of the modules costs.
+    pub next_module: Option<f64>,
+    /// The tail exponent; `None` for a flat curve, and for too few sizes.
+    pub exponent: Option<Span>,
+    /// Whether it is counted exactly.
+    pub is_exact: bool,
+    /// The smallest share of a phase in which the counter ran, where the kernel took turns.
+    pub running: Option<f64>,
+    /// What it comes to at the N that matters, where either side is sure to grow.
+    pub foretold: Option<Foretold>,
+}
+
+/// An exact count, extrapolated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Foretold {
+    /// N.
+    pub n: u64,
+    /// All modules together.
+    pub cost: f64,
+    /// The last of them.
+    pub next_module: f64,
+    /// The growth of the last doubling.
+    pub exponent: Option<f64>,
+}
+
+impl Comparison {
+    /// Compares the scenarios of `pairs`, and says which have no counterpart.
+    pub fn of(old: &Side, new: &Side, pairs: &[(&SideScenario, &SideScenario)]) -> Comparison {
+        let alone = |side: &Side, is_paired: &dyn Fn(&str) -> bool| {
+            let titles = side.scenarios.iter().map(|scenario| scenario.title.clone());
+            let mut alone: Vec<String> = titles.filter(|title| !is_paired(title)).collect();
+            alone.dedup();
+            alone
+        };
+        Comparison {
+            format: FORMAT,
+            old: old.name.clone(),
+            new: new.name.clone(),
+            scenarios: pairs.iter().map(|(old, new)| Pair::of(old, new)).collect(),
+            only_old: alone(old, &|title| pairs.iter().any(|(old, _)| old.title == title)),
+            only_new: alone(new, &|title| pairs.iter().any(|(_, new)| new.title == title)),
+        }
+    }
+
+    /// Whether a scenario could not be compared because its runs failed.
+    pub fn has_failures(&self) -> bool {
+        self.scenarios.iter().any(|pair| !pair.failures.is_empty())
+    }
+}
+
+impl Pair {
+    fn of(old: &SideScenario, new: &SideScenario) -> Pair {
+        let (before, now) = (&old.environment, &new.environment);
+        let mut differences = growth_differences(before, now);
+        let n_growth_differences = differences.len();
+        differences.extend(level_differences(before, now));
+        let failed = |side: &str, one: &SideScenario| -> Vec<String> {
+            let title = &one.title;
+            one.failures.iter().map(|failure| format!("{side}: {title}: {failure}")).collect()
+        };
+        let failures = [failed("old", old), failed("new", new)].concat();
+        let horizon = [new, old].into_iter().find_map(|one| {
+            let scenario = one.scenario.as_ref()?;
+            Some(horizon(scenario, &one.environment) as u64)
+        });
+        let mut names: Vec<SeriesName> =
+            old.series.keys().chain(new.series.keys()).copied().collect();
+        names.sort_unstable();
+        names.dedup();
+        let row = |name: SeriesName| Row::of(name, old, new, horizon);
+        Pair {
+            old: old.title.clone(),
+            new: new.title.clone(),
+            environment: [environment_line(before), environment_line(now)],
+            differences,
+            n_growth_differences,
+            failures,
+            horizon,
+            series: names.into_iter().map(row).collect(),
+            symbols: moved(old, new),
+        }
+    }
+}
+
+impl Row {
+    fn of(name: SeriesName, old: &SideScenario, new: &SideScenario, horizon: Option<u64>) -> Row {
+        let is_time = name.metric.kind() == MetricKind::Time;
+        let mut row = Row {
+            name,
+            unit: name.metric.unit(),
+            change: Change::NotCompared,
+            is_undecided: false,
+            is_foreign: is_time && !is_one_processor(&old.environment, &new.environment),
+            why: None,
+            at: None,
+            ratio: None,
+            factor: None,
+            growth: None,
+            by_n: Vec::new(),
+            old: not_counted(old.series.get(&name)),
+            new: not_counted(new.series.get(&name)),
+        };
+        let counted = |side: &SideScenario| match side.series.get(&name) {
+            Some(Readings::Series { series, running }) => Some((series.clone(), *running)),
+            _ => None,
+        };
+        let (mut before, mut now) = (counted(old), counted(new));
+        if let (Some((old, _)), Some((new, _))) = (&mut before, &mut now) {
+            (*new, *old) = on_common_sizes(new, old);
+            row.compare(old, new);
+        }
+        row.fit(before, now, horizon);
+        row
+    }
+
+    fn compare(&mut self, old: &Series, new: &Series) {
+        if old.sizes() != new.sizes() {
+            self.why = Some("no N is common to both sides".to_owned());
+            return;
+        }
+        let by_n = medians(old).into_iter().zip(medians(new));
+        self.by_n = by_n.map(|((n, old), (_, new))| ByN { n, old, new }).collect();
+        self.at = Some(old.top_size());
+        let pair = judge_pair(new, old, &PairOptions::default());
+        let evidence = pair.evidence.as_ref();
+        self.growth = evidence.map(|evidence| Span::of(&evidence.growth));
+        if self.is_foreign {
+            self.why = Some("times of two processors do not compare".to_owned());
+            return;
+        }
+        self.ratio = self.by_n.last().and_then(|top| ratio(top.old, top.new));
+        let is_exact = old.is_exact() && new.is_exact();
+        let is_worse = pair.verdict == PairVerdict::Worse;
+        let is_improved = evidence.is_some_and(|evidence| evidence.is_improved());
+        let is_count = self.name.metric.kind() == MetricKind::Count;
+        self.change = match () {
+            () if is_count && self.by_n.iter().all(ByN::is_same) => Change::Unchanged,
+            () if is_count && self.by_n.iter().all(|row| row.new == 0.0) => Change::Gone,
+            () if is_count && self.by_n.iter().all(|row| row.old == 0.0) => Change::New,
+            () if is_worse => Change::Worse,
+            () if is_improved => Change::Improved,
+            () if is_exact => level(self.by_n.iter().rev().find(|row| !row.is_same())),
+            () => {
+                let Some(evidence) = evidence else {
+                    if let PairVerdict::Inconclusive(doubt) = pair.verdict {
+                        self.why = Some(doubt.to_string());
+                    }
+                    return;
+                };
+                let factor = Span::of(&evidence.factor_without_growth);
+                self.factor = Some(factor);
+                self.is_undecided = matches!(pair.verdict, PairVerdict::Inconclusive(_));
+                // A factor that the costs themselves contradict is one of noise.
+                let top = self.ratio.unwrap_or(1.0);
+                match factor {
+                    Span { low, .. } if low > 1.0 + SAME_TIME && top > 1.0 => Change::Dearer,
+                    Span { high, low, .. }
+                        if high < 1.0 / (1.0 + SAME_TIME) && low > 0.0 && top < 1.0 =>
+                    {
+                        Change::Cheaper
+                    }
+                    _ => Change::Unchanged,
+                }
+            }
+        };
+    }
+
+    /// Fits what there is; foretells exact counts where one side is sure to grow beyond linear.
+    fn fit(
+        &mut self,
+        old: Option<(Series, Option<f64>)>,
+        new: Option<(Series, Option<f64>)>,
+        horizon: Option<u64>,
+    ) {
+        let sides = [&old, &new].map(|side| side.as_ref().map(|(series, _)| series));
+        let laws = sides.map(|series| series.and_then(Law::of));
+        let is_grown = laws.iter().flatten().any(|law| law.is_sure);
+        let is_exact = sides.iter().flatten().all(|series| series.is_exact());
+        let horizon = horizon.filter(|n| is_grown && is_exact && self.at.is_some_and(|at| *n > at));
+        let [before, now] = laws;
+        let found = |side: Option<(Series, Option<f64>)>, law: Option<Law>| {
+            side.map(|(series, running)| {
+                Found::Curve(Box::new(Curve::of(law.as_ref(), series.is_exact(), running, horizon)))
+            })
+        };
+        if let Some(found) = found(old, before) {
+            self.old = found;
+        }
+        if let Some(found) = found(new, now) {
+            self.new = found;
+        }
+    }
+}
+
+impl Curve {
+    fn of(law: Option<&Law>, is_exact: bool, running: Option<f64>, horizon: Option<u64>) -> Curve {
+        let parts = law.map(Law::parts);
+        Curve {
+            fixed: parts.map(|parts| parts[0]),
+            per_module: parts.map(|parts| parts[1]),
+            superlinear: parts.map(|parts| parts[2]),
+            is_superlinear_sure: law.is_some_and(|law| law.is_sure),
+            next_module: law.map(|law| law.next_module(law.top)),
+            exponent: law.and_then(|law| law.exponent),
+            is_exact,
+            running,
+            foretold: law.and_then(|law| Some(law.foretell(horizon?))),
+        }
+    }
+}
+
+fn is_one_processor(one: &Environment, other: &Environment) -> bool {
+    one.cpu == other.cpu && one.caches == other.caches
+}
+
+/// What is said of a side that cannot be compared.
+fn not_counted(readings: Option<&Readings>) -> Found {
+    Found::NotCounted(match readings {
+        Some(Readings::Missing(absence)) => absence.to_string(),
+        Some(Readings::Failed) => "runs failed".to_owned(),
+        // What is counted gets a curve in this one's place.
+        Some(Readings::Series { .. }) | None => "not asked there".to_owned(),
+    })
+}
+
+fn ratio(old: f64, new: f64) -> Option<f64> {
+    (old != 0.0).then(|| new / old)
+}
+
+fn level(differing: Option<&ByN>) -> Change {
+    match differing {
+        None => Change::Unchanged,
+        Some(ByN { old, new, .. }) if new > old => Change::Dearer,
+        Some(_) => Change::Cheaper,
+    }
+}
+
+impl ByN {
+    fn is_same(&self) -> bool {
+        (self.new - self.old).abs() <= SAME_COUNT * self.old.abs()
+    }
+}
+
+impl Span {
+    fn of(estimate: &Estimate) -> Span {
+        let Estimate { value, interval } = estimate;
+        Span { value: *value, low: interval.low, high: interval.high }
+    }
+}
+
+/// A cost as a function of N.
+struct Law {
+    formula: Option<Formula>,
+    fit: CurveFit,
+    /// Whether the part that grows beyond linear is shown.
+    is_sure: bool,
+    exponent: Option<Span>,
+    top: u64,
+}
+
+impl Law {
+    fn of(series: &Series) -> Option<Law> {
+        let curve = judge_curve(series, &CurveOptions::default());
+        let is_sure = curve.verdict == CurveVerdict::Superlinear;
+        let evidence = curve.evidence?;
+        // Where no growth is shown, a square in a formula would be a guess.
+        let formula = Formula::of(series)
+            .filter(|formula| is_sure && series.is_exact() && formula.misfit <= FORMULA_FITS);
+        let exponent = evidence.tail_exponent.as_ref().map(Span::of);
+        Some(Law { formula, fit: evidence.fit, is_sure, exponent, top: series.top_size() })
+    }
+
+    /// Fixed, per module, superlinear; the last of all modules together.
+    fn parts(&self) -> [f64; 3] {
+        let top = self.top as f64;
+        let (fixed, per_module, superlinear) = match self.formula {
+            Some(formula) => (formula.fixed, formula.per_item, formula.per_pair * top * top),
+            None => {
+                let parts = self.fit.parts_at(self.top);
+                (parts.fixed + parts.sublinear, parts.per_item / top, parts.superlinear)
+            }
+        };
+        // What is nothing but rounding is nothing.
+        let whole = self.at(self.top).abs();
+        let clean =
+            |cost: f64, share: f64| if (cost * share).abs() < 1e-4 * whole { 0.0 } else { cost };
+        [clean(fixed, 1.0), clean(per_module, top), clean(superlinear, 1.0)]
+    }
+
+    /// The cost of `n` modules. What is not shown to grow is taken to be linear.
+    fn at(&self, n: u64) -> f64 {
+        if let Some(formula) = self.formula {
+            return formula.at(n as f64);
+        }
+        let parts = self.fit.parts_at(n);
+        if self.is_sure {
+            return parts.total();
+        }
+        let at_top = self.fit.parts_at(self.top).superlinear;
+        parts.total() - parts.superlinear + at_top * n as f64 / self.top as f64
+    }
+
+    fn next_module(&self, n: u64) -> f64 {
+        self.at(n) - self.at(n.saturating_sub(1))
+    }
+
+    fn foretell(&self, n: u64) -> Foretold {
+        let (last, before) = (self.at(n) - self.at(n / 2), self.at(n / 2) - self.at(n / 4));
+        let is_rising = last > 0.0 && before > 0.0;
+        Foretold {
+            n,
+            cost: self.at(n),
+            next_module: self.next_module(n),
+            exponent: is_rising.then(|| (last / before).log2()),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! `cargo xtask diff`: what two sessions, baselines, revisions or variants cost differently.
+//!
+//! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
+//! has to be measured is measured in one session, which is saved and can be shown again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::{Environment, Scenario};
+
+use crate::against::{Builds, Checkout, commit};
+use crate::bench::Bench;
+use crate::cli::{self, Diff, Regress, Selection};
+use crate::comparison::Comparison;
+use crate::diff_side::{Saved, Side, SideScenario, of_baselines};
+use crate::diff_text;
+use crate::exit::{Exit, ended};
+use crate::interrupt::Interrupt;
+use crate::lock::MachineLock;
+use crate::out;
+use crate::project::{Project, nearest};
+use crate::regress::Committed;
+use crate::selection;
+use crate::session;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When something could not be read or measured, or the command line is wrong; a difference is no
+/// error.
+pub fn run(arguments: &Diff) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let project = Project::open(arguments.root.as_deref())?;
+    let asked = Asked { arguments, project: &project, interrupt: &interrupt };
+    let sides = asked.sides()?;
+    let comparison = sides.compare(&arguments.scenarios)?;
+    if arguments.json {
+        out::line(serde_json::to_string_pretty(&comparison)?)?;
+    } else {
+        out::text(diff_text::text(&comparison))?;
+    }
+    if let Some(saved) = &sides.measured {
+        eprintln!("samples: {} (cargo xtask diff SESSION shows them again)", saved.display());
+    }
+    Ok(if comparison.has_failures() { Exit::CouldNotMeasure } else { Exit::Clean })
+}
+
+/// Both sides, and how their scenarios belong together.
+struct Sides {
+    old: Side,
+    new: Side,
+    /// Which title stands against which; else by title.
+    pairs: Option<Vec<(String, String)>>,
+    /// The session that was measured for this.
+    measured: Option<PathBuf>,
+}
+
+/// What an argument means.
+enum Input {
+    Session(PathBuf),
+    BaselineFile(PathBuf),
+    Scenario(Box<Scenario>),
+    /// As it was written, and its commit.
+    Revision(String, String),
+}
+
+/// The question and what is needed to answer it.
+struct Asked<'a> {
+    arguments: &'a Diff,
+    project: &'a Project,
+    interrupt: &'a Interrupt,
+}
+
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    ended(Exit::Usage, text)
+}
+
+impl Asked<'_> {
+    fn sides(&self) -> anyhow::Result<Sides> {
+        let Diff { a, b, measure, set, .. } = self.arguments;
+        let is_measured = *measure || !set.is_empty();
+        let old = self.input(a)?;
+        let new = b.as_ref().map(|b| self.input(b)).transpose()?;
+        match (old, new) {
+            (Input::Revision(name, commit), None) => self.revisions((&name, &commit), None),
+            (Input::Revision(name, commit), Some(Input::Revision(other, b))) => {
+                self.revisions((&name, &commit), Some((&other, &b)))
+            }
+            (Input::Revision(name, _), Some(_)) | (_, Some(Input::Revision(name, _))) => {
+                Err(usage(format!(
+                    "cannot compare revision {name} with what was measured elsewhere (a revision is measured in turn with another one, or without B with the working tree)"
+                )))
+            }
+            (Input::Scenario(old), None) if !set.is_empty() && !measure => self.variants(&old),
+            (Input::Scenario(old), None) if *measure => self.against_baseline(&old),
+            (Input::Scenario(_), None) => Err(usage(format!(
+                "there is nothing to compare {a} with (--set KEY=VALUE measures a variant beside it, --measure compares its baseline with what it costs now, or name B)"
+            ))),
+            (Input::Scenario(_), Some(Input::Scenario(_))) if is_measured => {
+                let both = [a, b.as_ref().unwrap_or(a)].map(|title| self.scenario(title));
+                let [old, new] = both;
+                self.beside_each_other(old?, new?)
+            }
+            _ if is_measured => Err(usage(
+                "--measure and --set are for scenarios and revisions (what was saved is not measured again)",
+            )),
+            (Input::Session(path), None) => self.within(&path),
+            (Input::BaselineFile(path), None) => {
+                Err(usage(format!("there is nothing to compare {} with (name B)", path.display())))
+            }
+            (old, Some(new)) => {
+                let (old, new) = (self.saved(old)?, self.saved(new)?);
+                Ok(Sides { old, new, pairs: None, measured: None })
+            }
+        }
+    }
+
+    /// What `asked` means: the first of what the help lists.
+    fn input(&self, asked: &str) -> anyhow::Result<Input> {
+        let in_sessions = self.project.sessions().join(asked);
+        for path in [PathBuf::from(asked), in_sessions] {
+            let is_session = session::folder(&path).join("session.json").is_file();
+            if path.exists() && is_session && !is_toml(&path) {
+                return Ok(Input::Session(path));
+            }
+        }
+        let path = Path::new(asked);
+        if is_toml(path) {
+            if !path.is_file() {
+                return Err(usage(format!("cannot read {asked}: there is no such file")));
+            }
+            return Ok(Input::BaselineFile(path.to_owned()));
+        }
+        let names = self.project.scenario_names()?;
+        let name = asked.split(':').next().unwrap_or(asked);
+        if names.iter().any(|known| known == name) {
+            let (name, changes) = Project::split_title(asked)?;
+            return Ok(Input::Scenario(Box::new(self.project.scenario(name, &changes)?)));
+        }
+        if let Ok(commit) = commit(&self.project.workspace, asked) {
+            return Ok(Input::Revision(asked.to_owned(), commit));
+        }
+        let folder = if path.is_dir() { ", and the folder holds no session.json" } else { "" };
+        let hint = nearest(name, names.iter().map(String::as_str));
+        let hint = hint.map_or_else(
+            || "cargo xtask list shows the scenarios, target/regress holds the sessions".to_owned(),
+            |nearest| format!("did you mean the scenario {nearest}?"),
+        );
+        Err(usage(format!(
+            "cannot compare {asked:?}: it is no session, no baseline file, no scenario and no git revision{folder} ({hint})"
+        )))
+    }
+
+    /// A side that was saved: nothing of it is measured.
+    fn saved(&self, input: Input) -> anyhow::Result<Side> {
+        match input {
+            Input::Session(path) => Ok(Saved::read(self.project, &path)?.now()),
+            Input::BaselineFile(path) => of_baselines(self.project, &path, None),
+            Input::Scenario(scenario) => self.baseline(&scenario),
+            Input::Revision(name, _) => Err(usage(format!("{name} is a revision"))),
+        }
+    }
+
+    fn baseline(&self, scenario: &Scenario) -> anyhow::Result<Side> {
+        let path = self.project.baselines().join(format!("{}.toml", scenario.name));
+        of_baselines(self.project, &path, Some(scenario))
+    }
+
+    /// Two sides of one session: its builds, the scenarios named, or each scenario and its control.
+    fn within(&self, path: &Path) -> anyhow::Result<Sides> {
+        let saved = Saved::read(self.project, path)?;
+        let (new, measured) = (saved.now(), None);
+        if let Some(old) = saved.before() {
+            return Ok(Sides { old, new, pairs: None, measured });
+        }
+        let pairs = match self.arguments.scenarios.as_slice() {
+            [old, new] => vec![(old.clone(), new.clone())],
+            _ => saved.controls(),
+        };
+        if pairs.is_empty() {
+            return Err(usage(format!(
+                "there is nothing to compare within {}: one build, and no scenario beside its control (name B, or two --scenario)",
+                path.display()
+            )));
+        }
+        Ok(Sides { old: saved.now(), new, pairs: Some(pairs), measured })
+    }
+
+    /// The scenario `title` with `--set`; what stands in the title wins.
+    fn scenario(&self, title: &str) -> anyhow::Result<Scenario> {
+        let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
+        let found = selection::scenarios(self.project, &selection)?.pop();
+        found.ok_or_else(|| usage(format!("there is no scenario {title}")))
+    }
+
+    /// The scenario as it was named, and with what `--set` changes of its runs.
+    fn variants(&self, named: &Scenario) -> anyhow::Result<Sides> {
+        let new = self.scenario(&self.arguments.a)?;
+        // Rungs and rounds hold for both: sizes are compared at equal N alone.
+        let Scenario { ladder, callgrind_ladder, processes, .. } = new.clone();
+        let old = Scenario { ladder, callgrind_ladder, processes, ..named.clone() };
+        self.beside_each_other(old, new)
+    }
+
+    fn beside_each_other(&self, old: Scenario, new: Scenario) -> anyhow::Result<Sides> {
+        let titles = (old.title(), new.title());
+        if titles.0 == titles.1 {
+            return Err(usage(format!(
+                "both sides are {}: nothing in --set changes what a run does",
+                titles.0
+            )));
+        }
+        let (saved, path) = self.measure(None, |_| vec![old, new])?;
+        let (old, new) = (saved.now(), saved.now());
+        Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
+    }
+
+    /// A scenario's baseline, and what it costs now at the baseline's sizes.
+    fn against_baseline(&self, scenario: &Scenario) -> anyhow::Result<Sides> {
+        let old = self.baseline(scenario)?;
+        let scenario = self.scenario(&self.arguments.a)?;
+        let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
+        let is_sized = self.selection().sets_ladder();
+        let (saved, path) = self.measure(None, |environment| {
+            let one = vec![scenario];
+            if is_sized { one } else { committed.at_their_sizes(one, environment) }
+        })?;
+        Ok(Sides { old, new: saved.now(), pairs: None, measured: Some(path) })
+    }
+
+    /// Two revisions, or one and the working tree, measured in turn.
+    fn revisions(
+        &self,
+        (name, old): (&str, &str),
+        new: Option<(&str, &str)>,
+    ) -> anyhow::Result<Sides> {
+        let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
+        let scenarios = selection::scenarios(self.project, &selection)?;
+        let folder = self.project.target().join("against");
+        let checkout = new.map(|(_, commit)| Checkout::of(self.project, commit, &folder));
+        let checkout = checkout.transpose()?;
+        let against = Regress {
+            selection: selection.clone(),
+            baseline: None,
+            against: Some(old.to_owned()),
+            aa: false,
+            against_wasmtime: None,
+            sources: checkout.as_ref().map(|checkout| checkout.workspace().to_owned()),
+            bisect: false,
+            budget: None,
+            resume: None,
+            shard: None,
+            strictness: cli::Strictness { strict: false, require_baseline: false },
+        };
+        let (saved, path) = self.measure(Some(&against), |_| scenarios)?;
+        let described = |name: &str, commit: &str| format!("{name} ({})", &commit[..10]);
+        let before = saved.before();
+        let before = before.ok_or_else(|| usage(format!("{name} was not measured")))?;
+        let now = new.map_or("the working tree".to_owned(), |(name, c)| described(name, c));
+        Ok(Sides {
+            old: Side { name: described(name, old), ..before },
+            new: Side { name: now, ..saved.now() },
+            pairs: None,
+            measured: Some(path),
+        })
+    }
+
+    /// One session over the scenarios that `choose` names, with another build where `against` asks
+    /// for one. Growth is not judged, so none is planted.
+    fn measure(
+        &self,
+        against: Option<&Regress>,
+        choose: impl FnOnce(&Environment) -> Vec<Scenario>,
+    ) -> anyhow::Result<(Saved, PathBuf)> {
+        let Asked { arguments, project, interrupt } = self;
+        let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
+        let builds = match against {
+            Some(against) => Builds::make(project, against, interrupt)?,
+            None => Builds::one(project, &self.selection().surroundings(), interrupt)?,
+        };
+        let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
+        let (environment, absent) = bench.describe()?;
+        let scenarios = choose(&environment);
+        let seed = arguments.seed.unwrap_or_else(session::now);
+        let mut measurement = bench.begin(scenarios, &environment, &absent, seed, None)?;
+        eprintln!("{}", measurement.plan_line());
+        measurement.run()?;
+        measurement.close()?;
+        let path = measurement.measured().saved;
+        let path = session::folder(&path).to_owned();
+        Ok((Saved::read(project, &path)?, path))
+    }
+
+    fn selection(&self) -> Selection {
+        let Diff { set, unwinder, root, seed, no_wait, .. } = self.arguments;
+        Selection {
+            names: Vec::new(),
+            set: set.clone(),
+            unwinder: unwinder.clone(),
+            processors: Vec::new(),
+            root: root.clone(),
+            seed: *seed,
+            no_wait: *no_wait,
+        }
+    }
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "toml")
+}
+
+impl Sides {
+    /// Compares the scenarios that belong together, of those `wanted`, by name or title, where any
+    /// are.
+    fn compare(&self, wanted: &[String]) -> anyhow::Result<Comparison> {
+        let Sides { old, new, pairs, .. } = self;
+        let paired = match pairs {
+            Some(pairs) => pairs
+                .iter()
+                .filter_map(|(old_title, new_title)| {
+                    Some((find(old, old_title)?, find(new, new_title)?))
+                })
+                .collect(),
+            None => by_title(old, new),
+        };
+        let is_wanted = |(old, new): &(&SideScenario, &SideScenario)| {
+            let names = |one: &SideScenario, wanted: &String| {
+                one.title == *wanted || one.title.split(':').next() == Some(wanted)
+            };
+            wanted.is_empty() || wanted.iter().any(|w| names(old, w) || names(new, w))
+        };
+        let paired: Vec<_> = paired.into_iter().filter(is_wanted).collect();
+        if paired.is_empty() {
+            return Err(usage(self.nothing_in_common(wanted)));
+        }
+        let mut comparison = Comparison::of(old, new, &paired);
+        // What was paired by hand, or left out on purpose, is missed by nobody.
+        if pairs.is_some() || !wanted.is_empty() {
+            comparison.only_old.clear();
+            comparison.only_new.clear();
+        }
+        Ok(comparison)
+    }
+
+    fn nothing_in_common(&self, wanted: &[String]) -> String {
+        let titles = |side: &Side| {
+            let titles: BTreeSet<&str> =
+                side.scenarios.iter().map(|one| one.title.as_str()).collect();
+            titles.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let Sides { old, new, .. } = self;
+        let of =
+            if wanted.is_empty() { String::new() } else { format!(" of {}", wanted.join(", ")) };
+        format!(
+            "no scenario{of} is on both sides: {} has {}; {} has {}",
+            old.name,
+            titles(old),
+            new.name,
+            titles(new)
+        )
+    }
+}
+
+fn find<'a>(side: &'a Side, title: &str) -> Option<&'a SideScenario> {
+    side.scenarios.iter().find(|one| one.title == title)
+}
+
+/// The scenarios of one title, in the environments most like each other; else the only ones.
+fn by_title<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SideScenario, &'a SideScenario)> {
+    let group = |side: &'a Side| {
+        let mut groups: BTreeMap<&str, Vec<&SideScenario>> = BTreeMap::new();
+        side.scenarios.iter().for_each(|one| groups.entry(&one.title).or_default().push(one));
+        groups
+    };
+    let (before, mut now) = (group(old), group(new));
+    let all = before.iter().filter_map(|(title, olds)| Some((olds, now.get(title)?)));
+    let paired: Vec<_> = all.filter_map(|(olds, news)| most_alike(olds, news)).collect();
+    match (paired.is_empty(), before.len(), now.len()) {
+        (true, 1, 1) => {
+            let (olds, news) = (before.into_values().next(), now.pop_first());
+            olds.zip(news)
+                .and_then(|(olds, (_, news))| most_alike(&olds, &news))
+                .into_iter()
+                .collect()
+        }
+        _ => paired,
+    }
+}
+
+fn most_alike<'a>(
+    olds: &[&'a SideScenario],
+    news: &[&'a SideScenario],
+) -> Option<(&'a SideScenario, &'a SideScenario)> {
+    let likeness = |(old, new): &(&SideScenario, &SideScenario)| {
+        let (a, b) = (&old.environment, &new.environment);
+        let same = [
+            a.arch == b.arch,
+            a.wasmtime_major() == b.wasmtime_major(),
+            a.unwinder() == b.unwinder(),
+            a.cpu == b.cpu && a.caches == b.caches,
+        ];
+        same.iter().filter(|same| **same).count()
+    };
+    let all = olds.iter().flat_map(|old| news.iter().map(move |new| (*old, *new)));
+    all.max_by_key(likeness)
+}

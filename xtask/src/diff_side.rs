@@ -1,0 +1,240 @@
+//! One side of a difference: what a session, one of its builds, or a baseline says of each scenario.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use loadline_growth::Series;
+use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
+
+use crate::baseline_file::{AcceptedSymbol, Baseline, Baselines, series};
+use crate::exit::{Exit, ended};
+use crate::judgement::control_title;
+use crate::measured::{Measured, MeasuredScenario, Rounds};
+use crate::project::Project;
+use crate::selection;
+use crate::session::{self, Outcome, RunRecord};
+use crate::symbols::Profiles;
+
+/// What one side says.
+#[derive(Debug)]
+pub struct Side {
+    /// What a reader calls it.
+    pub name: String,
+    /// The scenarios; of a baseline file several may bear one title, each for its own environment.
+    pub scenarios: Vec<SideScenario>,
+}
+
+/// What one side says of a scenario.
+#[derive(Debug, Clone)]
+pub struct SideScenario {
+    /// Its title.
+    pub title: String,
+    /// The machine and the build.
+    pub environment: Environment,
+    /// Each series, or why there is none.
+    pub series: BTreeMap<SeriesName, Readings>,
+    /// What each symbol cost.
+    pub symbols: SymbolCosts,
+    /// Runs that failed, one sentence each.
+    pub failures: Vec<String>,
+    /// The scenario's file as it is today, where it is still there.
+    pub scenario: Option<Scenario>,
+}
+
+/// The readings of one series.
+#[derive(Debug, Clone)]
+pub enum Readings {
+    /// There are some.
+    Series {
+        /// The rounds.
+        series: Series,
+        /// The smallest share of a phase in which the counter really ran, where the kernel took
+        /// turns.
+        running: Option<f64>,
+    },
+    /// There are none, and why.
+    Missing(Absence),
+    /// Runs failed, so that nothing can be said.
+    Failed,
+}
+
+/// Costs by symbol.
+#[derive(Debug, Clone)]
+pub enum SymbolCosts {
+    /// Of all symbols.
+    All(Profiles),
+    /// Of those that grow beyond linear.
+    Growing(Vec<AcceptedSymbol>),
+    /// Of none: they were not counted.
+    None,
+}
+
+/// A session that was read.
+#[derive(Debug)]
+pub struct Saved {
+    name: String,
+    measured: Measured,
+    records: Vec<RunRecord>,
+}
+
+impl Saved {
+    /// Reads the session at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or names scenarios that are gone.
+    pub fn read(project: &Project, path: &Path) -> anyhow::Result<Saved> {
+        let (header, records) = session::read(path)
+            .map_err(|error| ended(Exit::Usage, format!("cannot compare: {error:#}")))?;
+        let scenarios = selection::of_session(project, &header, &records)?;
+        let measured = Measured::of(&header, scenarios, &records, path.to_owned());
+        let folder = session::folder(path).file_name();
+        let name = folder.map_or_else(
+            || path.display().to_string(),
+            |folder| folder.to_string_lossy().into_owned(),
+        );
+        Ok(Saved { name: format!("session {name}"), measured, records })
+    }
+
+    /// What its own build cost.
+    pub fn now(&self) -> Side {
+        let environment = &self.measured.environment;
+        self.side(self.name.clone(), environment, &self.measured.scenarios, session::Side::Now)
+    }
+
+    /// What the other build cost, where one was measured in turn.
+    pub fn before(&self) -> Option<Side> {
+        let before = self.measured.before.as_ref()?;
+        let (name, environment) = (before.build.name.clone(), &before.build.environment);
+        Some(self.side(name, environment, &before.scenarios, session::Side::Before))
+    }
+
+    /// The titles of the scenarios whose control was measured as well, each with the control's.
+    pub fn controls(&self) -> Vec<(String, String)> {
+        let all = &self.measured.scenarios;
+        let with_control = all.iter().filter_map(|m| {
+            let title = control_title(&m.scenario)?;
+            let is_there = all.iter().any(|other| other.scenario.title() == title);
+            is_there.then(|| (m.scenario.title(), title))
+        });
+        with_control.collect()
+    }
+
+    fn side(
+        &self,
+        name: String,
+        environment: &Environment,
+        scenarios: &[MeasuredScenario],
+        side: session::Side,
+    ) -> Side {
+        let asked = scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+        let scenarios = asked.map(|one| self.scenario(one, environment, side)).collect();
+        Side { name, scenarios }
+    }
+
+    fn scenario(
+        &self,
+        one: &MeasuredScenario,
+        environment: &Environment,
+        side: session::Side,
+    ) -> SideScenario {
+        let title = one.scenario.title();
+        let readings = |(name, rounds): (&SeriesName, &Rounds)| {
+            let readings = match rounds {
+                _ if !one.failures.is_empty() => Readings::Failed,
+                Rounds::Missing(absence) => Readings::Missing(*absence),
+                Rounds::Complete(rows) => match series(*name, rows) {
+                    Ok(series) => {
+                        let running = self.running(&title, side, *name);
+                        Readings::Series { series, running }
+                    }
+                    Err(_) => Readings::Failed,
+                },
+            };
+            (*name, readings)
+        };
+        let is_whole = one.failures.is_empty();
+        let profiles = is_whole.then(|| Profiles::of(one)).flatten();
+        SideScenario {
+            environment: environment.clone(),
+            series: one.series.iter().map(readings).collect(),
+            symbols: profiles.map_or(SymbolCosts::None, SymbolCosts::All),
+            failures: one.failures.clone(),
+            scenario: Some(one.scenario.clone()),
+            title,
+        }
+    }
+
+    /// The smallest share in which the counter of a series ran, where the kernel took turns.
+    fn running(&self, title: &str, side: session::Side, name: SeriesName) -> Option<f64> {
+        let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
+        let samples = self.records.iter().filter(is_own).flat_map(|record| {
+            let samples = match &record.outcome {
+                Outcome::Finished { samples, .. } => samples.as_slice(),
+                Outcome::Failed { .. } => &[],
+            };
+            samples.iter().filter(|sample| sample.modules == record.modules)
+        });
+        let shares = samples.filter_map(|sample| match sample.reading {
+            Reading::Multiplexed { share, .. }
+                if (sample.phase, sample.metric) == (name.phase, name.metric)
+                    && sample.scope == Scope::Process =>
+            {
+                Some(share)
+            }
+            _ => None,
+        });
+        shares.min_by(f64::total_cmp)
+    }
+}
+
+/// The baselines in the file at `path`; with a variant, those for it alone.
+///
+/// # Errors
+/// When the file cannot be read, or has none.
+pub fn of_baselines(
+    project: &Project,
+    path: &Path,
+    only: Option<&Scenario>,
+) -> anyhow::Result<Side> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let scenario_name = stem.unwrap_or_default();
+    let all = Baselines::read(path)?.all;
+    let is_wanted =
+        |baseline: &Baseline| only.is_none_or(|only| baseline.key.variant == only.variant);
+    let scenarios: Vec<SideScenario> = all
+        .into_iter()
+        .filter(is_wanted)
+        .map(|baseline| of_baseline(project, &scenario_name, baseline))
+        .collect();
+    if scenarios.is_empty() {
+        let title = only.map_or(scenario_name, Scenario::title);
+        let text = format!(
+            "there is no baseline of {title} (cargo xtask baseline {title} --reason TEXT makes one; --measure measures it)"
+        );
+        return Err(ended(Exit::NoBaseline, text));
+    }
+    let name = match only {
+        Some(only) => format!("baseline {}", only.title()),
+        None => format!("baseline {}", path.display()),
+    };
+    Ok(Side { name, scenarios })
+}
+
+fn of_baseline(project: &Project, name: &str, baseline: Baseline) -> SideScenario {
+    let variant = baseline.key.variant.to_string();
+    let title = if variant.is_empty() { name.to_owned() } else { format!("{name}:{variant}") };
+    // A file of somebody else's scenario can be compared as well; nothing is foretold of it.
+    let scenario = project.scenario(name, &baseline.key.variant.0).ok();
+    let readings = |series: Series| Readings::Series { series, running: None };
+    SideScenario {
+        title,
+        environment: baseline.environment,
+        series: baseline.series.into_iter().map(|a| (a.name, readings(a.series))).collect(),
+        symbols: match baseline.symbols.as_slice() {
+            [] => SymbolCosts::None,
+            _ => SymbolCosts::Growing(baseline.symbols),
+        },
+        failures: Vec::new(),
+        scenario,
+    }
+}

@@ -1,0 +1,442 @@
+//! How a difference looks on a terminal: what changed first, what did not in one line. No arithmetic
+//! but units.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::comparison::{Change, Comparison, Curve, Found, Pair, Row, Span};
+use crate::moved::Moved;
+use crate::report::{amount, trimmed};
+
+/// Rows whose costs per module are shown by N, at most: what is left out is in `--json`.
+const MOST_BY_N: usize = 5;
+
+/// Symbols shown of a scenario, at most.
+const MOST_SYMBOLS: usize = 6;
+
+/// Characters of a symbol's name that are shown, at most.
+const NAME_WIDTH: usize = 44;
+
+/// The whole text.
+pub fn text(comparison: &Comparison) -> String {
+    let Comparison { old, new, scenarios, only_old, only_new, .. } = comparison;
+    let mut text = match old == new {
+        true => format!("{old}\n"),
+        false => format!("old: {old}\nnew: {new}\n"),
+    };
+    let mut shown: Option<(&[String; 2], &[String])> = None;
+    for pair in scenarios {
+        let here = (&pair.environment, pair.differences.as_slice());
+        // Said once where it is the same for all.
+        if shown != Some(here) {
+            environment(&mut text, pair);
+        }
+        shown = Some(here);
+        of_pair(&mut text, pair);
+    }
+    for (side, titles) in [("old", only_old), ("new", only_new)] {
+        if !titles.is_empty() {
+            line(&mut text, &format!("only on the {side} side: {}", titles.join(", ")));
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn environment(text: &mut String, pair: &Pair) {
+    let [old, new] = &pair.environment;
+    if old == new {
+        line(text, old);
+    } else {
+        line(text, &format!("old on: {old}"));
+        line(text, &format!("new on: {new}"));
+    }
+    let (growth, levels) = pair.differences.split_at(pair.n_growth_differences);
+    for difference in growth {
+        line(text, &format!("differs, and may change growth: {difference}"));
+    }
+    if !levels.is_empty() {
+        let names: Vec<&str> = levels.iter().map(|d| d.split(':').next().unwrap_or(d)).collect();
+        line(text, &format!("differs, and may change levels: {}", names.join(", ")));
+    }
+}
+
+fn of_pair(text: &mut String, pair: &Pair) {
+    let title = arrow(&pair.old, &pair.new);
+    line(text, "");
+    line(text, &title);
+    pair.failures.iter().for_each(|failure| line(text, &format!("failed: {failure}")));
+    let changed: Vec<&Row> = pair.series.iter().filter(|row| is_told(row)).collect();
+    if !changed.is_empty() {
+        text.push_str(&table(&changed));
+        if changed.iter().any(|row| has_doubtful_part(row)) {
+            line(text, " ?: not told from none");
+        }
+    }
+    let folded = folded(&pair.series);
+    if !folded.is_empty() {
+        line(text, &format!(" {folded}"));
+    }
+    by_n(text, &changed);
+    symbols(text, &pair.symbols);
+    let told: Vec<String> = changed.iter().filter_map(|row| consequence(row)).collect();
+    if !told.is_empty() {
+        line(text, "");
+        told.iter().for_each(|sentence| line(text, &format!(" {sentence}")));
+    }
+}
+
+/// Whether a row has a line of its own.
+fn is_told(row: &Row) -> bool {
+    row.change != Change::Unchanged && row.at.is_some()
+}
+
+fn table(rows: &[&Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let header = [
+        "series",
+        "change",
+        "N",
+        "cost",
+        "ratio",
+        "fixed",
+        "per module",
+        "superlinear",
+        "exponent",
+    ];
+    table.set_header(header);
+    for column in 2..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    rows.iter().for_each(|row| {
+        table.add_row(cells(row));
+    });
+    trimmed(&table.to_string())
+}
+
+fn cells(row: &Row) -> [String; 9] {
+    let unit = row.unit;
+    let curves = [curve(&row.old), curve(&row.new)];
+    let both = |cell: &dyn Fn(&Curve) -> String| {
+        let [old, new] = curves.map(|curve| curve.map_or("–".to_owned(), cell));
+        arrow(&old, &new)
+    };
+    let cost = |cost: Option<f64>| cost.map_or("–".to_owned(), |cost| short(cost, unit));
+    let top = row.by_n.last();
+    let ratio = row.ratio.map_or("–".to_owned(), |ratio| format!("×{}", factor(ratio)));
+    [
+        row.name.to_string(),
+        change(row),
+        row.at.map_or("–".to_owned(), |at| at.to_string()),
+        top.map_or("–".to_owned(), |top| arrow(&short(top.old, unit), &short(top.new, unit))),
+        ratio,
+        both(&|curve| cost(curve.fixed)),
+        both(&|curve| cost(curve.per_module)),
+        both(&|curve| superlinear(curve, unit)),
+        both(&exponent),
+    ]
+}
+
+fn curve(found: &Found) -> Option<&Curve> {
+    match found {
+        Found::Curve(curve) => Some(curve),
+        Found::NotCounted(_) => None,
+    }
+}
+
+/// What became of a series, with the marks of what its readings are worth.
+fn change(row: &Row) -> String {
+    let word = match row.change {
+        Change::Unchanged => "unchanged",
+        Change::Worse => "GROWS FASTER",
+        Change::Improved => "grows less",
+        Change::Dearer => "dearer",
+        Change::Cheaper => "cheaper",
+        Change::Gone => "gone",
+        Change::New => "new",
+        Change::NotCompared if row.is_foreign => "foreign",
+        Change::NotCompared => "not compared",
+    };
+    let span = |Span { value, low, high }: Span, scale: f64| {
+        let shown = [value, low, high].map(|number| factor(number * scale));
+        let [value, low, high] = shown;
+        (value, format!("({low}…{high})"))
+    };
+    let word = match (row.change, row.factor, row.growth) {
+        (Change::Dearer | Change::Cheaper, Some(each), _) => {
+            let (value, interval) = span(each, 1.0);
+            format!("{word} ×{value} {interval} at every N")
+        }
+        (Change::Worse, _, Some(growth)) => {
+            let (value, interval) = span(growth, 100.0);
+            format!("{word}: {value} % {interval} of it")
+        }
+        _ => word.to_owned(),
+    };
+    let running = [curve(&row.old), curve(&row.new)].into_iter().flatten();
+    let least = running.filter_map(|curve| curve.running).min_by(f64::total_cmp);
+    match least {
+        Some(share) => format!("{word}, multiplexed ({:.0} % counted)", share * 100.0),
+        None => word,
+    }
+}
+
+/// The part that grows beyond linear; marked where it is too small or noisy to be told from none.
+fn superlinear(curve: &Curve, unit: &str) -> String {
+    match curve.superlinear {
+        None => "–".to_owned(),
+        Some(cost) if curve.is_superlinear_sure || cost == 0.0 => short(cost, unit),
+        Some(cost) => format!("{}?", short(cost, unit)),
+    }
+}
+
+fn has_doubtful_part(row: &Row) -> bool {
+    [curve(&row.old), curve(&row.new)].into_iter().flatten().any(|curve| {
+        !curve.is_superlinear_sure && curve.superlinear.is_some_and(|cost| cost != 0.0)
+    })
+}
+
+fn exponent(curve: &Curve) -> String {
+    let Some(Span { value, low, high }) = curve.exponent else { return "flat".to_owned() };
+    if high - low < 0.1 {
+        return format!("{value:.2}");
+    }
+    format!("{value:.2} ({low:.2}…{high:.2})")
+}
+
+/// What is not in the table: how many series did not change, and which were not counted.
+fn folded(rows: &[Row]) -> String {
+    let unchanged = rows.iter().filter(|row| row.change == Change::Unchanged);
+    let (undecided, same): (Vec<&Row>, Vec<&Row>) = unchanged.partition(|row| row.is_undecided);
+    let mut parts = match undecided.len() + same.len() {
+        0 => Vec::new(),
+        n => vec![format!("{n} series unchanged")],
+    };
+    if !undecided.is_empty() {
+        let names: Vec<String> = undecided.iter().map(|row| row.name.to_string()).collect();
+        parts.push(format!("of them too noisy to exclude growth: {}", names.join(", ")));
+    }
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let reason = match (&row.old, &row.new) {
+            (Found::NotCounted(old), Found::NotCounted(new)) if old == new => old.clone(),
+            (Found::NotCounted(old), Found::NotCounted(new)) => {
+                format!("old: {old}; new: {new}")
+            }
+            (Found::NotCounted(old), _) => format!("old: {old}"),
+            (_, Found::NotCounted(new)) => format!("new: {new}"),
+            (Found::Curve(_), Found::Curve(_)) => match &row.why {
+                Some(why) => why.clone(),
+                None => continue,
+            },
+        };
+        reasons.entry(reason).or_default().push(row.name.to_string());
+    }
+    let not_compared = reasons.into_iter().map(|(reason, names)| {
+        let shown = match names.as_slice() {
+            names if names.len() > 4 => format!("{} series", names.len()),
+            names => names.join(", "),
+        };
+        format!("not compared: {shown} ({reason})")
+    });
+    parts.extend(not_compared);
+    parts.join("; ")
+}
+
+/// The costs per module at each N of what changed, where they are not the same at each N.
+fn by_n(text: &mut String, changed: &[&Row]) {
+    let varying: Vec<&&Row> = changed.iter().filter(|row| varies(row)).collect();
+    let mut ladders: Vec<Vec<u64>> = Vec::new();
+    for row in varying.iter().take(MOST_BY_N) {
+        let sizes: Vec<u64> = row.by_n.iter().map(|row| row.n).collect();
+        if !ladders.contains(&sizes) {
+            ladders.push(sizes);
+        }
+    }
+    for ladder in ladders {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let sizes = ladder.iter().map(u64::to_string);
+        table.set_header(["per module at N =".to_owned()].into_iter().chain(sizes));
+        let here = varying.iter().take(MOST_BY_N);
+        for row in here.filter(|row| row.by_n.iter().map(|row| row.n).eq(ladder.iter().copied())) {
+            let each = row.by_n.iter().map(|at| {
+                let each = |cost: f64| short(cost / at.n as f64, row.unit);
+                (each(at.old), each(at.new))
+            });
+            let (old, new): (Vec<String>, Vec<String>) = each.unzip();
+            table.add_row([format!("{} old", row.name)].into_iter().chain(old));
+            table.add_row(["new".to_owned()].into_iter().chain(new));
+        }
+        for column in table.column_iter_mut() {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        line(text, "");
+        text.push_str(&trimmed(&table.to_string()));
+    }
+    if let more @ 1.. = varying.len().saturating_sub(MOST_BY_N) {
+        line(text, &format!(" {more} more vary with N (--json has all numbers)"));
+    }
+}
+
+/// Whether the cost per module differs over N by more than a tenth.
+fn varies(row: &Row) -> bool {
+    let spread = |cost: fn(&crate::comparison::ByN) -> f64| {
+        let each = row.by_n.iter().map(|at| cost(at) / at.n as f64);
+        let (low, high) = each.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+        high > 1.10 * low
+    };
+    !row.by_n.is_empty() && (spread(|at| at.old) || spread(|at| at.new))
+}
+
+fn symbols(text: &mut String, all: &[Moved]) {
+    if all.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let at = all[0].at;
+    table.set_header([
+        "symbols that moved most".to_owned(),
+        "phase".to_owned(),
+        format!("own at N = {at}"),
+        "of phase".to_owned(),
+        "own instructions over N".to_owned(),
+        "exponent".to_owned(),
+    ]);
+    let mut causes: Vec<&String> = Vec::new();
+    for moved in all.iter().take(MOST_SYMBOLS) {
+        let not_recorded = || "not recorded".to_owned();
+        let own = |cost: Option<f64>| cost.map_or_else(not_recorded, |cost| short(cost, "count"));
+        let formula = |formula: &Option<String>| formula.clone().unwrap_or_else(not_recorded);
+        let exponent = |cost: Option<f64>, exponent: Option<f64>| match (cost, exponent) {
+            (None, _) => "–".to_owned(),
+            (_, None) => "flat".to_owned(),
+            (_, Some(exponent)) => format!("{exponent:.2}"),
+        };
+        let share = moved.share_of_phase;
+        table.add_row([
+            name(moved),
+            moved.phase.to_string(),
+            arrow(&own(moved.old), &own(moved.new)),
+            share.map_or("–".to_owned(), percent),
+            arrow(&formula(&moved.old_formula), &formula(&moved.new_formula)),
+            arrow(
+                &exponent(moved.old, moved.old_exponent),
+                &exponent(moved.new, moved.new_exponent),
+            ),
+        ]);
+        if let Some(cause) = moved.cause.as_ref().filter(|cause| !causes.contains(cause)) {
+            causes.push(cause);
+        }
+    }
+    for column in 2..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    line(text, "");
+    text.push_str(&trimmed(&table.to_string()));
+    causes.iter().for_each(|cause| line(text, &format!("    cause: {cause}")));
+}
+
+/// A symbol's name with its object, and the caller where that tells more.
+fn name(moved: &Moved) -> String {
+    let Moved { object, function, caller, .. } = moved;
+    let mut name = format!("{} ({object})", cut(function));
+    if let Some(caller) = caller {
+        // Writing to a String cannot fail.
+        let _ = write!(name, " by {}", cut(caller));
+    }
+    name
+}
+
+/// A long name without its middle.
+fn cut(name: &str) -> String {
+    let characters: Vec<char> = name.chars().collect();
+    if characters.len() <= NAME_WIDTH {
+        return name.to_owned();
+    }
+    let (head, tail) = (NAME_WIDTH / 3, NAME_WIDTH - NAME_WIDTH / 3 - 1);
+    let first: String = characters[..head].iter().collect();
+    let last: String = characters[characters.len() - tail..].iter().collect();
+    format!("{first}…{last}")
+}
+
+/// What a change of growth comes to for the next module, there and at the N that matters.
+fn consequence(row: &Row) -> Option<String> {
+    let (Some(old), Some(new)) = (curve(&row.old), curve(&row.new)) else { return None };
+    let is_sure = old.is_superlinear_sure || new.is_superlinear_sure;
+    let grows_otherwise = matches!(row.change, Change::Worse | Change::Improved);
+    if !(is_sure && grows_otherwise) {
+        return None;
+    }
+    let cost = |cost: f64| short(cost, row.unit);
+    let next = arrow(&cost(old.next_module?), &cost(new.next_module?));
+    let mut sentence = format!("{}: the next module at N = {} costs {next}", row.name, row.at?);
+    if let (Some(before), Some(now)) = (old.foretold, new.foretold) {
+        let exponent =
+            |exponent: Option<f64>| exponent.map_or("flat".to_owned(), |e| format!("{e:.2}"));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            sentence,
+            "; at N = {} {}, all {}, exponent {} (foretold)",
+            before.n,
+            arrow(&cost(before.next_module), &cost(now.next_module)),
+            arrow(&cost(before.cost), &cost(now.cost)),
+            arrow(&exponent(before.exponent), &exponent(now.exponent)),
+        );
+    }
+    Some(sentence)
+}
+
+/// `old → new`, or what both are.
+fn arrow(old: &str, new: &str) -> String {
+    if old == new { old.to_owned() } else { format!("{old} → {new}") }
+}
+
+/// A cost with a unit people have, in at most four digits.
+fn short(cost: f64, unit: &str) -> String {
+    let size = cost.abs();
+    let sign = if cost < 0.0 { "−" } else { "" };
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if unit != "count" {
+        return format!("{sign}{}", amount(size, unit));
+    }
+    let scaled = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")];
+    let fitting = scaled.iter().find(|(from, _)| size >= *from);
+    // Fitted whole numbers are so but for rounding.
+    let is_whole = (size - size.round()).abs() < 1e-6 * size;
+    match fitting {
+        Some((1e5, suffix)) => format!("{sign}{} {suffix}", amount(size / 1e3, "count")),
+        Some((from, suffix)) => format!("{sign}{} {suffix}", amount(size / from, "count")),
+        None if is_whole || size >= 1000.0 => format!("{sign}{size:.0}"),
+        None => format!("{sign}{}", amount(size, "count")),
+    }
+}
+
+fn factor(factor: f64) -> String {
+    match factor {
+        0.0 => "0".to_owned(),
+        f if f >= 100.0 => format!("{f:.0}"),
+        f if f >= 10.0 => format!("{f:.1}"),
+        f if f < 0.01 || (f - 1.0).abs() < 0.005 => format!("{f:.4}"),
+        f => format!("{f:.2}"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.0} %", share.abs() * 100.0)
+}

@@ -1,0 +1,226 @@
+//! Which symbols cost differently on two sides, the largest change first.
+
+use std::collections::BTreeMap;
+
+use loadline_growth::{CurveOptions, Formula, Series, judge_curve};
+use loadline_scenario::Phase;
+use serde::Serialize;
+
+use crate::baseline_file::AcceptedSymbol;
+use crate::catalogue;
+use crate::diff_side::{SideScenario, SymbolCosts};
+use crate::judgement::on_common_sizes;
+use crate::profile_file::{SavedProfile, SavedSymbol};
+use crate::symbols::{Profiles, of_scenario, telling_caller};
+
+/// A change of less than this share of a phase is not told.
+const SMALLEST_CHANGE: f64 = 0.005;
+
+/// Symbols told of a phase, at most.
+const MOST: usize = 8;
+
+/// From which exponent on a symbol's growth is one that may have a known cause.
+const GROWS: f64 = 1.2;
+
+/// A symbol that costs differently.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Moved {
+    /// Where.
+    pub phase: Phase,
+    /// The file name of its program or library.
+    pub object: String,
+    /// Its name.
+    pub function: String,
+    /// Who calls it, where that tells more.
+    pub caller: Option<String>,
+    /// The largest N that both sides have.
+    pub at: u64,
+    /// Its own instructions there on the old side; `None` where a baseline does not record it.
+    pub old: Option<f64>,
+    /// And on the new side.
+    pub new: Option<f64>,
+    /// The change as a share of what the whole phase costs there on the dearer side, -1 to 1.
+    pub share_of_phase: Option<f64>,
+    /// Its own instructions over N on the old side, in words.
+    pub old_formula: Option<String>,
+    /// And on the new side.
+    pub new_formula: Option<String>,
+    /// Its tail exponent on the old side; `None` where it is flat.
+    pub old_exponent: Option<f64>,
+    /// And on the new side.
+    pub new_exponent: Option<f64>,
+    /// Why it grows, where that is known.
+    pub cause: Option<String>,
+}
+
+/// The symbols that cost differently. Of a baseline those alone that it records, or should.
+pub fn moved(old: &SideScenario, new: &SideScenario) -> Vec<Moved> {
+    match (&old.symbols, &new.symbols) {
+        (SymbolCosts::All(before), SymbolCosts::All(now)) => of_profiles(before, now),
+        (SymbolCosts::Growing(before), SymbolCosts::All(now)) => {
+            let now = growing(new, now);
+            of_recorded(before, &now)
+        }
+        (SymbolCosts::All(before), SymbolCosts::Growing(now)) => {
+            let before = growing(old, before);
+            of_recorded(&before, now)
+        }
+        (SymbolCosts::Growing(before), SymbolCosts::Growing(now)) => of_recorded(before, now),
+        (SymbolCosts::None, _) | (_, SymbolCosts::None) => Vec::new(),
+    }
+}
+
+/// A symbol by its object and function.
+type Name = (String, String);
+
+fn of_profiles(old: &Profiles, new: &Profiles) -> Vec<Moved> {
+    let at = |profiles: &Profiles, n: usize| {
+        profiles.0.iter().find(|(size, _)| *size == n).map(|(_, profile)| profile.clone())
+    };
+    let common = old.0.iter().rev().map(|(n, _)| *n).find(|n| at(new, *n).is_some());
+    let Some(n) = common else { return Vec::new() };
+    let (Some(before), Some(now)) = (at(old, n), at(new, n)) else { return Vec::new() };
+    let mut all = Vec::new();
+    for (phase, symbols) in &now.phases {
+        let Some(earlier) = before.phases.get(phase) else { continue };
+        let mut costs: BTreeMap<Name, [u64; 2]> = BTreeMap::new();
+        for (side, symbols) in [earlier, symbols].into_iter().enumerate() {
+            for SavedSymbol { object, function, own, .. } in symbols {
+                costs.entry((object.clone(), function.clone())).or_default()[side] += own;
+            }
+        }
+        let total = |profile: &SavedProfile| profile.total(*phase).unwrap_or(0);
+        let whole = total(&before).max(total(&now)).max(1) as f64;
+        let share = |costs: &[u64; 2]| (costs[1] as f64 - costs[0] as f64) / whole;
+        let mut changed: Vec<(Name, f64)> = costs
+            .iter()
+            .map(|(name, costs)| (name.clone(), share(costs)))
+            .filter(|(_, share)| share.abs() >= SMALLEST_CHANGE)
+            .collect();
+        changed.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        changed.truncate(MOST);
+        for ((object, function), share) in changed {
+            let own = |profiles: &Profiles| profiles.own(*phase, &object, &function);
+            let (Some(earlier), Some(later)) = (own(old), own(new)) else { continue };
+            let (later, earlier) = on_common_sizes(&later, &earlier);
+            let symbol = [&before, &now]
+                .into_iter()
+                .filter_map(|profile| profile.find(*phase, &object, &function))
+                .max_by_key(|symbol| symbol.own);
+            all.push(told(
+                Told { phase: *phase, object: &object, function: &function, symbol },
+                Some(&earlier),
+                Some(&later),
+                Some(share),
+            ));
+        }
+    }
+    all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    all
+}
+
+fn size(moved: &Moved) -> f64 {
+    let cost = moved.new.unwrap_or(0.0) - moved.old.unwrap_or(0.0);
+    cost.abs()
+}
+
+/// What a baseline would record of `side`.
+fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
+    let Some(scenario) = &side.scenario else { return Vec::new() };
+    let grown = of_scenario(scenario, profiles, &side.environment, None);
+    let recorded = grown.into_iter().map(|one| AcceptedSymbol {
+        phase: one.phase,
+        object: one.symbol.object,
+        function: one.symbol.function,
+        series: one.series,
+    });
+    recorded.collect()
+}
+
+/// Those that either side records; what both record alike is left out.
+fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
+    let same = |a: &AcceptedSymbol, b: &AcceptedSymbol| {
+        (a.phase, &a.object, &a.function) == (b.phase, &b.object, &b.function)
+    };
+    let mut all = Vec::new();
+    let mut tell = |one: &AcceptedSymbol, old: Option<&Series>, new: Option<&Series>| {
+        let AcceptedSymbol { phase, object, function, .. } = one;
+        let place = Told { phase: *phase, object, function, symbol: None };
+        let moved = told(place, old, new, None);
+        let is_same = match (moved.old, moved.new) {
+            (Some(old), Some(new)) => (new - old).abs() <= 1e-3 * old.abs(),
+            _ => false,
+        };
+        if !is_same {
+            all.push(moved);
+        }
+    };
+    for earlier in old {
+        match new.iter().find(|later| same(earlier, later)) {
+            Some(later) => {
+                let (later, earlier_series) = on_common_sizes(&later.series, &earlier.series);
+                tell(earlier, Some(&earlier_series), Some(&later));
+            }
+            None => tell(earlier, Some(&earlier.series), None),
+        }
+    }
+    for later in new.iter().filter(|later| !old.iter().any(|earlier| same(earlier, later))) {
+        tell(later, None, Some(&later.series));
+    }
+    all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    all
+}
+
+/// A symbol to tell of.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    phase: Phase,
+    object: &'a str,
+    function: &'a str,
+    /// With the way to it, where that was kept.
+    symbol: Option<&'a SavedSymbol>,
+}
+
+fn told(place: Told<'_>, old: Option<&Series>, new: Option<&Series>, share: Option<f64>) -> Moved {
+    let Told { phase, object, function, symbol } = place;
+    let (before, now) = (old.map(Shape::of), new.map(Shape::of));
+    let exponent = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.exponent);
+    let formula = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.formula.clone());
+    let grows = [exponent(&before), exponent(&now)].into_iter().flatten().any(|e| e >= GROWS);
+    let path = symbol.map(|symbol| symbol.path.as_slice()).unwrap_or_default();
+    let cause = catalogue::find(function, path).filter(|_| grows).map(|k| k.cause.to_owned());
+    Moved {
+        phase,
+        object: object.to_owned(),
+        function: function.to_owned(),
+        caller: symbol.and_then(telling_caller).map(str::to_owned),
+        at: [old, new].into_iter().flatten().map(Series::top_size).max().unwrap_or(0),
+        old: before.as_ref().map(|shape| shape.top),
+        new: now.as_ref().map(|shape| shape.top),
+        share_of_phase: share,
+        old_formula: formula(&before),
+        new_formula: formula(&now),
+        old_exponent: exponent(&before),
+        new_exponent: exponent(&now),
+        cause,
+    }
+}
+
+/// What one side's costs of a symbol look like.
+struct Shape {
+    top: f64,
+    formula: Option<String>,
+    exponent: Option<f64>,
+}
+
+impl Shape {
+    fn of(series: &Series) -> Shape {
+        let evidence = judge_curve(series, &CurveOptions::default()).evidence;
+        let exponent = evidence.and_then(|evidence| evidence.tail_exponent);
+        Shape {
+            top: series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0),
+            formula: Formula::of(series).map(|formula| formula.to_string()),
+            exponent: exponent.map(|estimate| estimate.value),
+        }
+    }
+}
