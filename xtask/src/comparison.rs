@@ -3,15 +3,13 @@
 //! Costs are compared at the sizes both sides have, and fitted at those alone: an exponent at one N
 //! says nothing about one at another.
 
-use loadline_growth::{
-    CurveFit, CurveOptions, CurveVerdict, Estimate, Formula, PairOptions, PairVerdict, Series,
-    judge_curve, judge_pair,
-};
+use loadline_growth::{Estimate, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{Environment, MetricKind, SeriesName};
 use serde::Serialize;
 
 use crate::diff_side::{Readings, Side, SideScenario};
 use crate::judgement::{medians, on_common_sizes};
+use crate::law::Law;
 use crate::moved::{Moved, moved};
 use crate::report::environment_line;
 use crate::sameness::{growth_differences, level_differences};
@@ -25,9 +23,6 @@ const SAME_COUNT: f64 = 1e-3;
 
 /// A factor at every N within 1 ± this is no change of a noisy cost.
 const SAME_TIME: f64 = 0.10;
-
-/// How far a formula may miss an exact count, as a share of it, to stand for it.
-const FORMULA_FITS: f64 = 0.01;
 
 /// All that differs between two sides.
 #[derive(Debug, Serialize)]
@@ -411,76 +406,9 @@ impl ByN {
 }
 
 impl Span {
-    fn of(estimate: &Estimate) -> Span {
+    /// As the growth crate has it.
+    pub fn of(estimate: &Estimate) -> Span {
         let Estimate { value, interval } = estimate;
         Span { value: *value, low: interval.low, high: interval.high }
-    }
-}
-
-/// A cost as a function of N.
-struct Law {
-    formula: Option<Formula>,
-    fit: CurveFit,
-    /// Whether the part that grows beyond linear is shown.
-    is_sure: bool,
-    exponent: Option<Span>,
-    top: u64,
-}
-
-impl Law {
-    fn of(series: &Series) -> Option<Law> {
-        let curve = judge_curve(series, &CurveOptions::default());
-        let is_sure = curve.verdict == CurveVerdict::Superlinear;
-        let evidence = curve.evidence?;
-        // Where no growth is shown, a square in a formula would be a guess.
-        let formula = Formula::of(series)
-            .filter(|formula| is_sure && series.is_exact() && formula.misfit <= FORMULA_FITS);
-        let exponent = evidence.tail_exponent.as_ref().map(Span::of);
-        Some(Law { formula, fit: evidence.fit, is_sure, exponent, top: series.top_size() })
-    }
-
-    /// Fixed, per module, superlinear; the last of all modules together.
-    fn parts(&self) -> [f64; 3] {
-        let top = self.top as f64;
-        let (fixed, per_module, superlinear) = match self.formula {
-            Some(formula) => (formula.fixed, formula.per_item, formula.per_pair * top * top),
-            None => {
-                let parts = self.fit.parts_at(self.top);
-                (parts.fixed + parts.sublinear, parts.per_item / top, parts.superlinear)
-            }
-        };
-        // What is nothing but rounding is nothing.
-        let whole = self.at(self.top).abs();
-        let clean =
-            |cost: f64, share: f64| if (cost * share).abs() < 1e-4 * whole { 0.0 } else { cost };
-        [clean(fixed, 1.0), clean(per_module, top), clean(superlinear, 1.0)]
-    }
-
-    /// The cost of `n` modules. What is not shown to grow is taken to be linear.
-    fn at(&self, n: u64) -> f64 {
-        if let Some(formula) = self.formula {
-            return formula.at(n as f64);
-        }
-        let parts = self.fit.parts_at(n);
-        if self.is_sure {
-            return parts.total();
-        }
-        let at_top = self.fit.parts_at(self.top).superlinear;
-        parts.total() - parts.superlinear + at_top * n as f64 / self.top as f64
-    }
-
-    fn next_module(&self, n: u64) -> f64 {
-        self.at(n) - self.at(n.saturating_sub(1))
-    }
-
-    fn foretell(&self, n: u64) -> Foretold {
-        let (last, before) = (self.at(n) - self.at(n / 2), self.at(n / 2) - self.at(n / 4));
-        let is_rising = last > 0.0 && before > 0.0;
-        Foretold {
-            n,
-            cost: self.at(n),
-            next_module: self.next_module(n),
-            exponent: is_rising.then(|| (last / before).log2()),
-        }
     }
 }

@@ -242,7 +242,8 @@ impl Asked<'_> {
         let against = Regress {
             selection: selection.clone(),
             baseline: None,
-            against: Some(old.to_owned()),
+            // In a checkout of the other, HEAD would be the other.
+            against: Some(if checkout.is_some() { old } else { name }.to_owned()),
             aa: false,
             against_wasmtime: None,
             sources: checkout.as_ref().map(|checkout| checkout.workspace().to_owned()),

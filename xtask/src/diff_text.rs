@@ -76,8 +76,9 @@ fn of_pair(text: &mut String, pair: &Pair) {
     if !changed.is_empty() {
         text.push_str(&table(&changed));
         if changed.iter().any(|row| has_doubtful_part(row)) {
-            line(text, " ?: not told from none");
+            line(text, " ?: too small or too noisy to be told from none");
         }
+        changed.iter().filter_map(|row| judged(row)).for_each(|said| line(text, &said));
     }
     let folded = folded(&pair.series);
     if !folded.is_empty() {
@@ -89,6 +90,25 @@ fn of_pair(text: &mut String, pair: &Pair) {
     if !told.is_empty() {
         line(text, "");
         told.iter().for_each(|sentence| line(text, &format!(" {sentence}")));
+    }
+}
+
+/// By how much something noisy has changed, with the interval of that.
+fn judged(row: &Row) -> Option<String> {
+    let Row { name, at, .. } = row;
+    let shown = |Span { value, low, high }: Span, scale: f64| {
+        let [value, low, high] = [value, low, high].map(|number| factor(number * scale));
+        format!("{value} (95 %: {low} … {high})")
+    };
+    match (row.change, row.factor, row.growth) {
+        (Change::Dearer | Change::Cheaper, Some(factor), _) => {
+            Some(format!(" {name}: ×{} at every N, growth apart", shown(factor, 1.0)))
+        }
+        (Change::Worse, _, Some(growth)) => {
+            let share = shown(growth, 100.0);
+            Some(format!(" {name}: in percent, {share} of it at N = {} is new growth", (*at)?))
+        }
+        _ => None,
     }
 }
 
@@ -166,27 +186,11 @@ fn change(row: &Row) -> String {
         Change::NotCompared if row.is_foreign => "foreign",
         Change::NotCompared => "not compared",
     };
-    let span = |Span { value, low, high }: Span, scale: f64| {
-        let shown = [value, low, high].map(|number| factor(number * scale));
-        let [value, low, high] = shown;
-        (value, format!("({low}…{high})"))
-    };
-    let word = match (row.change, row.factor, row.growth) {
-        (Change::Dearer | Change::Cheaper, Some(each), _) => {
-            let (value, interval) = span(each, 1.0);
-            format!("{word} ×{value} {interval} at every N")
-        }
-        (Change::Worse, _, Some(growth)) => {
-            let (value, interval) = span(growth, 100.0);
-            format!("{word}: {value} % {interval} of it")
-        }
-        _ => word.to_owned(),
-    };
     let running = [curve(&row.old), curve(&row.new)].into_iter().flatten();
     let least = running.filter_map(|curve| curve.running).min_by(f64::total_cmp);
     match least {
         Some(share) => format!("{word}, multiplexed ({:.0} % counted)", share * 100.0),
-        None => word,
+        None => word.to_owned(),
     }
 }
 
@@ -195,7 +199,7 @@ fn superlinear(curve: &Curve, unit: &str) -> String {
     match curve.superlinear {
         None => "–".to_owned(),
         Some(cost) if curve.is_superlinear_sure || cost == 0.0 => short(cost, unit),
-        Some(cost) => format!("{}?", short(cost, unit)),
+        Some(_) => "?".to_owned(),
     }
 }
 

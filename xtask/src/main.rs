@@ -19,6 +19,7 @@ mod explain;
 mod interrupt;
 mod judge;
 mod judgement;
+mod law;
 mod limits;
 mod list;
 mod lock;
