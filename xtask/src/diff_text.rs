@@ -7,17 +7,15 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::comparison::{Change, Comparison, Curve, Found, Pair, Row, Span};
+use crate::figures::{arrow, cut, factor, percent, short};
 use crate::moved::Moved;
-use crate::report::{amount, trimmed};
+use crate::report::trimmed;
 
 /// Rows whose costs per module are shown by N, at most: what is left out is in `--json`.
 const MOST_BY_N: usize = 5;
 
 /// Symbols shown of a scenario, at most.
 const MOST_SYMBOLS: usize = 6;
-
-/// Characters of a symbol's name that are shown, at most.
-const NAME_WIDTH: usize = 44;
 
 /// The whole text.
 pub fn text(comparison: &Comparison) -> String {
@@ -364,18 +362,6 @@ fn name(moved: &Moved) -> String {
     name
 }
 
-/// A long name without its middle.
-fn cut(name: &str) -> String {
-    let characters: Vec<char> = name.chars().collect();
-    if characters.len() <= NAME_WIDTH {
-        return name.to_owned();
-    }
-    let (head, tail) = (NAME_WIDTH / 3, NAME_WIDTH - NAME_WIDTH / 3 - 1);
-    let first: String = characters[..head].iter().collect();
-    let last: String = characters[characters.len() - tail..].iter().collect();
-    format!("{first}…{last}")
-}
-
 /// What a change of growth comes to for the next module, there and at the N that matters.
 fn consequence(row: &Row) -> Option<String> {
     let (Some(old), Some(new)) = (curve(&row.old), curve(&row.new)) else { return None };
@@ -401,46 +387,4 @@ fn consequence(row: &Row) -> Option<String> {
         );
     }
     Some(sentence)
-}
-
-/// `old → new`, or what both are.
-fn arrow(old: &str, new: &str) -> String {
-    if old == new { old.to_owned() } else { format!("{old} → {new}") }
-}
-
-/// A cost with a unit people have, in at most four digits.
-fn short(cost: f64, unit: &str) -> String {
-    let size = cost.abs();
-    let sign = if cost < 0.0 { "−" } else { "" };
-    if size == 0.0 {
-        return "0".to_owned();
-    }
-    if unit != "count" {
-        return format!("{sign}{}", amount(size, unit));
-    }
-    let scaled = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")];
-    let fitting = scaled.iter().find(|(from, _)| size >= *from);
-    // Fitted whole numbers are so but for rounding.
-    let is_whole = (size - size.round()).abs() < 1e-6 * size;
-    match fitting {
-        Some((1e5, suffix)) => format!("{sign}{} {suffix}", amount(size / 1e3, "count")),
-        Some((from, suffix)) => format!("{sign}{} {suffix}", amount(size / from, "count")),
-        None if is_whole || size >= 1000.0 => format!("{sign}{size:.0}"),
-        None => format!("{sign}{}", amount(size, "count")),
-    }
-}
-
-fn factor(factor: f64) -> String {
-    match factor {
-        0.0 => "0".to_owned(),
-        f if f >= 100.0 => format!("{f:.0}"),
-        f if f >= 10.0 => format!("{f:.1}"),
-        f if f < 0.01 || (f - 1.0).abs() < 0.005 => format!("{f:.4}"),
-        f => format!("{f:.2}"),
-    }
-}
-
-fn percent(share: f64) -> String {
-    let sign = if share < 0.0 { "−" } else { "+" };
-    format!("{sign}{:.0} %", share.abs() * 100.0)
 }

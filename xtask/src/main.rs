@@ -16,6 +16,7 @@ mod diff_side;
 mod diff_text;
 mod exit;
 mod explain;
+mod figures;
 mod interrupt;
 mod judge;
 mod judgement;

@@ -1,0 +1,62 @@
+//! Figures and names as they are shown: short, and the same on both sides only where they are the same.
+
+use crate::report::amount;
+
+/// Characters of a symbol's name that are shown, at most.
+const NAME_WIDTH: usize = 44;
+
+/// `old → new`, or what both are.
+pub fn arrow(old: &str, new: &str) -> String {
+    if old == new { old.to_owned() } else { format!("{old} → {new}") }
+}
+
+/// A cost with a unit people have, in at most four digits.
+pub fn short(cost: f64, unit: &str) -> String {
+    let size = cost.abs();
+    let sign = if cost < 0.0 { "−" } else { "" };
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if unit != "count" {
+        return format!("{sign}{}", amount(size, unit));
+    }
+    let scaled = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")];
+    let fitting = scaled.iter().find(|(from, _)| size >= *from);
+    // Fitted whole numbers are so but for rounding.
+    let is_whole = (size - size.round()).abs() < 1e-6 * size;
+    match fitting {
+        Some((1e5, suffix)) => format!("{sign}{} {suffix}", amount(size / 1e3, "count")),
+        Some((from, suffix)) => format!("{sign}{} {suffix}", amount(size / from, "count")),
+        None if is_whole || size >= 1000.0 => format!("{sign}{size:.0}"),
+        None => format!("{sign}{}", amount(size, "count")),
+    }
+}
+
+/// A factor, near 1 with more digits.
+pub fn factor(factor: f64) -> String {
+    match factor {
+        0.0 => "0".to_owned(),
+        f if f >= 100.0 => format!("{f:.0}"),
+        f if f >= 10.0 => format!("{f:.1}"),
+        f if f < 0.01 || (f - 1.0).abs() < 0.005 => format!("{f:.4}"),
+        f => format!("{f:.2}"),
+    }
+}
+
+/// A share with its sign, in percent.
+pub fn percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.0} %", share.abs() * 100.0)
+}
+
+/// A long name without its middle.
+pub fn cut(name: &str) -> String {
+    let characters: Vec<char> = name.chars().collect();
+    if characters.len() <= NAME_WIDTH {
+        return name.to_owned();
+    }
+    let (head, tail) = (NAME_WIDTH / 3, NAME_WIDTH - NAME_WIDTH / 3 - 1);
+    let first: String = characters[..head].iter().collect();
+    let last: String = characters[characters.len() - tail..].iter().collect();
+    format!("{first}…{last}")
+}
