@@ -325,13 +325,16 @@ fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
     }
     writer.finish().unwrap();
     let engine = pack_engine();
-    let before = mappings().len();
+    let before = mappings();
     let pack = Pack::open(&path, PackOptions::new()).unwrap();
     let loaded = pack.load_all(&engine, at_least_one(2));
     let loaded: Vec<Loaded> = loaded.into_iter().map(Result::unwrap).collect();
     let now = mappings();
-    assert!(now.len() < before + 30, "{before} mappings became {}", now.len());
-    assert!(now.iter().all(|(_, allowed)| !(allowed.contains('w') && allowed.contains('x'))));
+    assert!(now.len() < before.len() + 30, "{} mappings became {}", before.len(), now.len());
+    // Tools that run programs, such as valgrind, have some of their own.
+    let new = now.iter().filter(|mapping| !before.contains(mapping));
+    let mut new = new.filter(|(_, allowed)| allowed.contains('w') && allowed.contains('x'));
+    assert_eq!(new.next(), None);
     let first = range(&loaded[0]).start as usize;
     let (_, allowed) = now.iter().find(|(range, _)| range.contains(&first)).unwrap();
     assert_eq!(&allowed[..3], "r-x");
