@@ -441,6 +441,26 @@ fn files_that_others_can_write_are_refused() {
 }
 
 #[test]
+fn a_file_that_claims_more_than_there_is_memory_is_refused() {
+    let packed = Packed::new(1, None);
+    let mut bytes = fs::read(&packed.path).unwrap();
+    // Where the images end, and the length of the index behind them.
+    let huge = 1u64 << 43;
+    for (end, index) in [(huge, 16u64), (4096, huge)] {
+        bytes[24..32].copy_from_slice(&end.to_le_bytes());
+        bytes[32..40].copy_from_slice(&index.to_le_bytes());
+        fs::write(&packed.path, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&packed.path).unwrap();
+        if file.set_len(end + index).is_err() {
+            println!("skipped: this file system has no files of that length");
+            return;
+        }
+        drop(file);
+        Pack::open(&packed.path, PackOptions::new()).unwrap_err();
+    }
+}
+
+#[test]
 fn names_are_unique_and_a_failed_build_leaves_nothing() {
     let packed = Packed::new(1, None);
     let before = fs::read(&packed.path).unwrap();
