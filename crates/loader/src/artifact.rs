@@ -1,10 +1,10 @@
 //! [`Artifact`]: a compiled module or component whose bytes can be trusted; in memory, or as an
-//! [`ArtifactFile`] on disk. All deserialization happens here.
+//! [`ArtifactFile`] on disk. All deserialization happens here, but for packs, which do it in place.
 //!
 //! Wasmtime runs the machine code in an artifact without looking at it, so deserializing is as
 //! dangerous as executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). What
 //! makes it safe is where the bytes come from. A value of these types stands for that: it is made
-//! by compiling in this process, by a [`Digest`] of an artifact that was so made, or by `unsafe`
+//! by compiling in this process, by a [`Digest`] or a seal of an artifact that was so made, or by `unsafe`
 //! code whose author vouches for the bytes. Nothing else makes one, and nothing in safe code
 //! changes its bytes but the two functions here. So loading one is safe.
 #![allow(unsafe_code)]

@@ -123,4 +123,26 @@ mod tests {
         assert_eq!(Seal::from_bytes(*seal.as_bytes()), seal);
         assert!(!format!("{one:?}").contains('1'));
     }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_key_file_is_secret_and_of_the_right_length() {
+        use std::fs::{self, Permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = tempfile::tempdir().expect("there is room");
+        let path = home.path().join("key");
+        let write = |bytes: &[u8], mode| {
+            fs::write(&path, bytes).expect("it is ours");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
+        };
+        assert!(matches!(Key::read(&path), Err(Error::Read { .. })));
+        write(&[7; 32], 0o600);
+        let key = Key::read(&path).expect("32 secret bytes");
+        assert_eq!(Seal::of(Some(&key), &[]), Seal::of(Some(&Key::new([7; 32])), &[]));
+        write(&[7; 33], 0o600);
+        assert!(matches!(Key::read(&path), Err(Error::File { .. })));
+        write(&[7; 32], 0o640);
+        assert!(matches!(Key::read(&path), Err(Error::Exposed { .. })));
+    }
 }

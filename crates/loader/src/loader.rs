@@ -437,6 +437,15 @@ impl fmt::Debug for Lease {
     }
 }
 
+impl fmt::Debug for LoaderOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut options = f.debug_struct("LoaderOptions");
+        options.field("policy", &self.policy).field("threads", &self.threads);
+        options.field("is_sharing", &self.is_sharing).field("reserve", &self.reserve);
+        options.finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader").field("population", &self.population()).finish_non_exhaustive()

@@ -45,6 +45,7 @@ mod evict;
 mod key;
 mod options;
 
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -418,6 +419,14 @@ impl Store {
 
     fn entry(&self, file_name: &str) -> PathBuf {
         self.inner.entries.join(file_name)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut store = f.debug_struct("Store");
+        store.field("folder", &self.inner.folder).field("counts", &self.counts());
+        store.finish_non_exhaustive()
     }
 }
 

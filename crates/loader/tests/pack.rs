@@ -325,13 +325,16 @@ fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
     }
     writer.finish().unwrap();
     let engine = pack_engine();
-    let before = mappings().len();
+    let before = mappings();
     let pack = Pack::open(&path, PackOptions::new()).unwrap();
     let loaded = pack.load_all(&engine, at_least_one(2));
     let loaded: Vec<Loaded> = loaded.into_iter().map(Result::unwrap).collect();
     let now = mappings();
-    assert!(now.len() < before + 30, "{before} mappings became {}", now.len());
-    assert!(now.iter().all(|(_, allowed)| !(allowed.contains('w') && allowed.contains('x'))));
+    assert!(now.len() < before.len() + 30, "{} mappings became {}", before.len(), now.len());
+    // Tools that run programs, such as valgrind, have some of their own.
+    let new = now.iter().filter(|mapping| !before.contains(mapping));
+    let mut new = new.filter(|(_, allowed)| allowed.contains('w') && allowed.contains('x'));
+    assert_eq!(new.next(), None);
     let first = range(&loaded[0]).start as usize;
     let (_, allowed) = now.iter().find(|(range, _)| range.contains(&first)).unwrap();
     assert_eq!(&allowed[..3], "r-x");
@@ -435,6 +438,26 @@ fn files_that_others_can_write_are_refused() {
     let link = packed.home.path().join("link.pack");
     std::os::unix::fs::symlink(&packed.path, &link).unwrap();
     assert!(matches!(Pack::open(&link, options).unwrap_err(), Error::Read { .. }));
+}
+
+#[test]
+fn a_file_that_claims_more_than_there_is_memory_is_refused() {
+    let packed = Packed::new(1, None);
+    let mut bytes = fs::read(&packed.path).unwrap();
+    // Where the images end, and the length of the index behind them.
+    let huge = 1u64 << 43;
+    for (end, index) in [(huge, 16u64), (4096, huge)] {
+        bytes[24..32].copy_from_slice(&end.to_le_bytes());
+        bytes[32..40].copy_from_slice(&index.to_le_bytes());
+        fs::write(&packed.path, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&packed.path).unwrap();
+        if file.set_len(end + index).is_err() {
+            println!("skipped: this file system has no files of that length");
+            return;
+        }
+        drop(file);
+        Pack::open(&packed.path, PackOptions::new()).unwrap_err();
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(super) fn read_index(
     file.read_exact_at(&mut header, 0).map_err(failed)?;
     let read = || {
         let header = Header::decode(&header, file_bytes)?;
+        fits(header.index_bytes)?;
         let mut index = vec![0; header.index_bytes as usize];
         file.read_exact_at(&mut index, header.images_end).map_err(failed)?;
         header.check(key, &index)?;

@@ -93,7 +93,10 @@ fn artifact_bytes(file: &mut File, file_bytes: u64, expected: usize) -> Result<V
     if found != expected {
         return Err(Failure::Unsound(Error::Length { expected, found }));
     }
-    let mut bytes = Vec::with_capacity(expected);
+    // A file can say, and be, larger than memory.
+    let mut bytes = Vec::new();
+    let reserved = bytes.try_reserve_exact(expected);
+    reserved.map_err(|_| Failure::Unreadable(io::ErrorKind::OutOfMemory.into()))?;
     let n_read = file.take(expected as u64).read_to_end(&mut bytes).map_err(Failure::Unreadable)?;
     if n_read != expected {
         return Err(Failure::Unsound(Error::Length { expected, found: n_read }));

@@ -1,6 +1,7 @@
 //! [`StoreOptions`]: what is kept, for how long, and who is trusted.
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::guard::Guard;
@@ -11,7 +12,6 @@ use crate::watch::LoadObserver;
 /// How a store is opened.
 #[derive(Clone)]
 pub struct StoreOptions {
-    #[cfg_attr(not(feature = "compile"), expect(dead_code, reason = "applied when compiling"))]
     pub(super) policy: UnwindPolicy,
     pub(super) key: Option<Key>,
     pub(super) guard: Guard,
@@ -86,5 +86,13 @@ impl StoreOptions {
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
         StoreOptions::new()
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut options = f.debug_struct("StoreOptions");
+        options.field("policy", &self.policy).field("key", &self.key);
+        options.field("max_bytes", &self.max_bytes).finish_non_exhaustive()
     }
 }
