@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
-use loadline_scenario::{Environment, Means, Metric, Phase, Run, Sample, Scenario, SeriesName};
+use loadline_scenario::{
+    Environment, Means, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
+};
 
 use crate::bench::Bench;
 use crate::exit::{Exit, ended};
@@ -31,7 +33,7 @@ const SECONDS_FOR_LARGER: f64 = 15.0;
 /// Seconds that all rounds of one scenario's ladder may take.
 const SECONDS_FOR_LADDER: f64 = 300.0;
 
-/// What is read of a phase in which nothing is done: nine of ten readings are at most this.
+/// What times read of a phase in which nothing is done: nine of ten readings are at most this.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Floor(pub BTreeMap<Metric, f64>);
 
@@ -48,8 +50,10 @@ impl Floor {
             let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
             let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
             for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
-                if let Some(value) = sample.reading.value().filter(|_| sample.phase == Phase::Work)
-                {
+                // What is counted once a process is a constant to a fit, and no noise.
+                let is_noise =
+                    sample.phase == Phase::Work && sample.metric.kind() == MetricKind::Time;
+                if let Some(value) = sample.reading.value().filter(|_| is_noise) {
                     readings.entry(sample.metric).or_default().push(value);
                 }
             }
