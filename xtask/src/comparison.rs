@@ -380,7 +380,7 @@ fn is_one_processor(one: &Environment, other: &Environment) -> bool {
 /// What is said of a side that cannot be compared.
 fn not_counted(readings: Option<&Readings>) -> Found {
     Found::NotCounted(match readings {
-        Some(Readings::Missing(absence)) => absence.to_string(),
+        Some(Readings::Missing(absence)) => format!("{absence}; {}", absence.remedy()),
         Some(Readings::Failed) => "runs failed".to_owned(),
         // What is counted gets a curve in this one's place.
         Some(Readings::Series { .. }) | None => "not asked there".to_owned(),

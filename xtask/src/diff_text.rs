@@ -78,10 +78,7 @@ fn of_pair(text: &mut String, pair: &Pair) {
         }
         changed.iter().filter_map(|row| judged(row)).for_each(|said| line(text, &said));
     }
-    let folded = folded(&pair.series);
-    if !folded.is_empty() {
-        line(text, &format!(" {folded}"));
-    }
+    folded(&pair.series).iter().for_each(|said| line(text, &format!(" {said}")));
     by_n(text, &changed);
     symbols(text, &pair.symbols);
     let told: Vec<String> = changed.iter().filter_map(|row| consequence(row)).collect();
@@ -215,8 +212,9 @@ fn exponent(curve: &Curve) -> String {
     format!("{value:.2} ({low:.2}…{high:.2})")
 }
 
-/// What is not in the table: how many series did not change, and which were not counted.
-fn folded(rows: &[Row]) -> String {
+/// What is not in the table, one sentence a line: how many series did not change, and which were not
+/// compared, each reason with what to do.
+fn folded(rows: &[Row]) -> Vec<String> {
     let unchanged = rows.iter().filter(|row| row.change == Change::Unchanged);
     let (undecided, same): (Vec<&Row>, Vec<&Row>) = unchanged.partition(|row| row.is_undecided);
     let mut parts = match undecided.len() + same.len() {
@@ -225,7 +223,10 @@ fn folded(rows: &[Row]) -> String {
     };
     if !undecided.is_empty() {
         let names: Vec<String> = undecided.iter().map(|row| row.name.to_string()).collect();
-        parts.push(format!("of them too noisy to exclude growth: {}", names.join(", ")));
+        if let Some(first) = parts.first_mut() {
+            // Writing to a String cannot fail.
+            let _ = write!(first, "; of them too noisy to exclude growth: {}", names.join(", "));
+        }
     }
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
@@ -248,10 +249,10 @@ fn folded(rows: &[Row]) -> String {
             names if names.len() > 4 => format!("{} series", names.len()),
             names => names.join(", "),
         };
-        format!("not compared: {shown} ({reason})")
+        format!("not compared: {shown}: {reason}")
     });
     parts.extend(not_compared);
-    parts.join("; ")
+    parts
 }
 
 /// The costs per module at each N of what changed, where they are not the same at each N.
