@@ -123,6 +123,9 @@ pub struct Planned {
     /// How many of them, the largest, were added while it was measured.
     #[serde(default)]
     pub n_larger: usize,
+    /// Its rungs under callgrind; empty in sessions that did not say, which have the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callgrind_ladder: Vec<usize>,
     /// The rounds of runs by means that count exactly, where one does not say the same as another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inexact: BTreeMap<Means, usize>,
@@ -143,6 +146,7 @@ impl Planned {
             scenario: scenario.title(),
             ladder: scenario.ladder.clone(),
             n_larger: 0,
+            callgrind_ladder: scenario.callgrind_ladder.clone(),
             inexact: BTreeMap::new(),
             processes: scenario.processes,
             subject: Some(scenario.subject.clone()),
