@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::comparison::{Change, Comparison, Curve, Found, Pair, Row, Span};
+use crate::comparison::{ByN, Change, Comparison, Curve, Found, Pair, Row, Span};
 use crate::figures::{arrow, cut, factor, percent, short};
 use crate::moved::Moved;
 use crate::report::trimmed;
@@ -291,9 +291,14 @@ fn by_n(text: &mut String, changed: &[&Row]) {
     }
 }
 
-/// Whether the cost per module differs over N by more than a tenth.
+/// Whether the cost per module differs over N by more than a tenth, and anywhere between the sides
+/// by more than a fiftieth.
 fn varies(row: &Row) -> bool {
-    let spread = |cost: fn(&crate::comparison::ByN) -> f64| {
+    let differs = |at: &ByN| (at.new - at.old).abs() > 0.02 * at.old.max(at.new);
+    if !row.by_n.iter().any(differs) {
+        return false;
+    }
+    let spread = |cost: fn(&ByN) -> f64| {
         let each = row.by_n.iter().map(|at| cost(at) / at.n as f64);
         let (low, high) = each.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
         high > 1.10 * low

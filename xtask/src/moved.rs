@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::baseline_file::AcceptedSymbol;
 use crate::catalogue;
 use crate::diff_side::{SideScenario, SymbolCosts};
+use crate::figures::short;
 use crate::judgement::on_common_sizes;
 use crate::profile_file::{SavedProfile, SavedSymbol};
 use crate::symbols::{Profiles, of_scenario, telling_caller};
@@ -21,6 +22,9 @@ const MOST: usize = 8;
 
 /// From which exponent on a symbol's growth is one that may have a known cause.
 const GROWS: f64 = 1.2;
+
+/// A square that comes to less than this share of a cost is not worth a thought.
+const SMALLEST_SQUARE: f64 = 0.01;
 
 /// A symbol that costs differently.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -217,10 +221,19 @@ impl Shape {
     fn of(series: &Series) -> Shape {
         let evidence = judge_curve(series, &CurveOptions::default()).evidence;
         let exponent = evidence.and_then(|evidence| evidence.tail_exponent);
-        Shape {
-            top: series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0),
-            formula: Formula::of(series).map(|formula| formula.to_string()),
-            exponent: exponent.map(|estimate| estimate.value),
-        }
+        let exponent = exponent.map(|estimate| estimate.value);
+        let top = series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0);
+        let n = series.top_size() as f64;
+        let formula = Formula::of(series).map(|formula| {
+            // Where nothing grows, a square is what the other two cannot say.
+            let has_square = (formula.per_pair * n * n).abs() > SMALLEST_SQUARE * top.abs();
+            let grows = exponent.is_some_and(|exponent| exponent >= GROWS);
+            if has_square && !grows {
+                format!("≈ {}·N", short(top / n, "count"))
+            } else {
+                formula.to_string()
+            }
+        });
+        Shape { top, formula, exponent }
     }
 }
