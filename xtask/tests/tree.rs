@@ -38,7 +38,10 @@ fn every_scenario_can_be_measured() {
 /// That each can be read, and is as the program writes it, is tested beside `Baselines`.
 #[test]
 fn every_scenario_has_a_baseline_and_no_other_has() {
-    assert_eq!(names("baselines"), names("xtask/scenarios"));
+    let mut baselines = names("baselines");
+    // How much costs jitter on some machine is no scenario's.
+    baselines.retain(|name| name != "calibration");
+    assert_eq!(baselines, names("xtask/scenarios"));
 }
 
 #[test]
