@@ -128,11 +128,10 @@ impl Queue {
 
     fn drop_one(&self, retired: Retired) {
         let Retired { loaded, contents, since, .. } = retired;
+        // Until the observer has been told as well: whoever waits for a drop reads its record next.
+        let _counted = Counted(self);
         let began = Instant::now();
-        {
-            let _counted = Counted(self);
-            drop(loaded);
-        }
+        drop(loaded);
         let took = began.elapsed();
         let waited = began.duration_since(since);
         self.observer.unloaded(&UnloadRecord { contents, waited, took });
