@@ -58,8 +58,13 @@ pub fn why_not(
 /// takes two mappings, from a file three and a descriptor; a tenth is left for everything else.
 pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
-    let mappings = if subject.load_from == LoadFrom::File { 3 } else { 2 };
-    let by_mappings = number(&environment.max_map_count).map(|limit| {
+    let mappings = match subject.load_from {
+        LoadFrom::Bytes => 2,
+        LoadFrom::File => 3,
+        LoadFrom::Pack => 0,
+    };
+    let limited = number(&environment.max_map_count).filter(|_| mappings > 0);
+    let by_mappings = limited.map(|limit| {
         (limit / 10 * 9 / mappings, format!("vm.max_map_count is {limit} (sysctl raises it)"))
     });
     let by_descriptors = number(&environment.descriptor_limit)

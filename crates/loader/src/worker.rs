@@ -53,7 +53,7 @@ impl<'a, S: Source> Run<'a, S> {
             slots: sources.iter().map(|_| Mutex::new(None)).collect(),
             is_stopped: AtomicBool::new(false),
         };
-        if load_from == LoadFrom::File {
+        if load_from != LoadFrom::Bytes {
             run.refuse_what_cannot_be_mapped()?;
         }
         Ok(run)
@@ -177,7 +177,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         let source = self.run.source(index)?;
         let loaded = match self.run.load_from {
             LoadFrom::Bytes => self.load_bytes(source, index)?,
-            LoadFrom::File => {
+            LoadFrom::File | LoadFrom::Pack => {
                 let loaded = source.map(self.run.engine);
                 loaded.map_err(|error| self.run.failed(Phase::Deserialize, index, error))?
             }

@@ -77,6 +77,12 @@ pub enum Error {
         "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
     )]
     CommandUnderCallgrind,
+    /// A pack that cannot be closed, since not everything in it was released.
+    #[error("{modules} modules still live in their pack after the last was dropped")]
+    StillPacked {
+        /// How many.
+        modules: usize,
+    },
     /// A thread that did not do the steps of its schedule.
     #[error(
         "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"

@@ -16,6 +16,7 @@ mod mappings;
 mod marker;
 mod measure;
 mod operations;
+mod packed;
 mod planted;
 mod process;
 mod profiled;

@@ -3,14 +3,15 @@
 use loadline_loader::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::{
-    Absence, Corpus, Lifecycle, Means, Measure, Metric, Modules, Phase, Proof, Reading, Residency,
-    Sample, Schedule, Scope, Subject, UnloadThread,
+    Absence, Corpus, Lifecycle, LoadFrom, Means, Measure, Metric, Modules, Phase, Proof, Reading,
+    Residency, Sample, Schedule, Scope, Subject, UnloadThread,
 };
 
 use crate::alive::Resident;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
+use crate::packed::PackedCorpus;
 use crate::planted;
 use crate::{command, count, profiled};
 
@@ -88,7 +89,6 @@ pub fn drive_modules<O: Observer + Send>(
     let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, request.means)?;
     let artifacts = cache.artifacts(request.modules)?;
     let schedule = subject.lifecycle.schedule(request.modules, request.seed);
-    let engine = engine::loading()?;
     let call;
     let calls = match &subject.corpus {
         Corpus::Generated(axes) => {
@@ -100,7 +100,17 @@ pub fn drive_modules<O: Observer + Send>(
     };
     let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
     frames::resolve();
-    Ok(drive(&engine, &artifacts, &schedule, &options, |role| observe(&schedule, role))?)
+    let observe = |role| observe(&schedule, role);
+    if subject.load_from != LoadFrom::Pack {
+        let engine = engine::loading()?;
+        return Ok(drive(&engine, &artifacts, &schedule, &options, observe)?);
+    }
+    let corpus = PackedCorpus::make(&artifacts, &request.cache)?;
+    // To a lifecycle a pack is a file that is mapped already.
+    let options = Options { load_from: LoadFrom::File, ..options };
+    let driven = drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
+    corpus.close()?;
+    Ok(driven)
 }
 
 /// The counts by which a lifecycle that has been driven proves its work.

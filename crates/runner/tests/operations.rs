@@ -44,6 +44,23 @@ fn a_module_from_a_file_takes_three_and_a_descriptor() {
 }
 
 #[test]
+fn a_module_from_a_pack_takes_none_and_registers_nothing() {
+    let mut subject = modules(generated());
+    (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Strip);
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 128);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 0);
+    let metrics = [Metric::FramesRegistered, Metric::MappingsMade, Metric::MappingsChanged];
+    let answer = runner.measure(&subject, 128, &metrics);
+    assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
+    if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
+        return eprintln!("skipped: {absence}");
+    }
+    assert_eq!(answer.exact(Phase::Load, Metric::MappingsMade), 0);
+    assert_eq!(answer.exact(Phase::Load, Metric::MappingsChanged), 0);
+}
+
+#[test]
 fn calls_past_the_c_library_are_counted() {
     let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
     runner.prepare(&subject, 64);

@@ -37,6 +37,9 @@ pub enum LoadFrom {
     Bytes,
     /// `Module::deserialize_file`, which maps the file.
     File,
+    /// From a pack of the loader's, one mapping for all modules, which is made and opened before
+    /// anything is measured. Packs have no unwind tables to register.
+    Pack,
 }
 
 /// Whether the function types of generated modules are the same in all of them.

@@ -1,0 +1,98 @@
+//! A corpus in one pack: thousands of modules in one mapping, made and opened before anything is
+//! measured.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use loadline_loader::pack::{self, Pack, PackOptions, PackWriter};
+use loadline_loader::wasmtime::{Config, Engine};
+use loadline_loader::{Artifact, ArtifactFile, Contents, Error, Loaded, Source};
+use tempfile::TempDir;
+
+use crate::error;
+
+/// Artifacts in a pack, and the engine that loads from it.
+pub struct PackedCorpus {
+    /// Goes before its file's folder does.
+    pack: Pack,
+    engine: Engine,
+    _folder: TempDir,
+}
+
+/// One module of a pack, as a source of a lifecycle.
+pub struct Packed<'a> {
+    pack: &'a Pack,
+    index: usize,
+    contents: Contents,
+}
+
+impl PackedCorpus {
+    /// Writes `artifacts` into a pack and opens it, in a folder of its own under `folder`.
+    ///
+    /// # Errors
+    /// When an artifact cannot be read, or the pack not written or opened.
+    pub fn make(artifacts: &[ArtifactFile], folder: &Path) -> Result<PackedCorpus, error::Error> {
+        let made = || -> Result<PackedCorpus, Error> {
+            let folder = TempDir::with_prefix_in("pack-", folder).map_err(|source| {
+                let path = folder.to_owned();
+                Error::Read { path, source }
+            })?;
+            let path = folder.path().join("corpus.pack");
+            let mut writer = PackWriter::create(&path, None)?;
+            for (index, file) in artifacts.iter().enumerate() {
+                writer.add(index.to_string(), &*Source::read(file, Vec::new())?)?;
+            }
+            writer.finish()?;
+            let pack = Pack::open(&path, PackOptions::new())?;
+            let mut config = Config::new();
+            pack::configure(&mut config);
+            let engine = Engine::new(&config).map_err(|source| Error::Engine { source })?;
+            Ok(PackedCorpus { pack, engine, _folder: folder })
+        };
+        Ok(made()?)
+    }
+
+    /// The engine that loads from the pack.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Its modules, in the order of the artifacts.
+    pub fn sources(&self) -> Vec<Packed<'_>> {
+        let entries = self.pack.entries().iter().enumerate();
+        let packed = entries.map(|(index, entry)| Packed {
+            pack: &self.pack,
+            index,
+            contents: *entry.contents(),
+        });
+        packed.collect()
+    }
+
+    /// Gives the mapping back.
+    ///
+    /// # Errors
+    /// When a module still lives in it: then not all have been released.
+    pub fn close(self) -> Result<(), error::Error> {
+        let still = |still: pack::StillLoaded| error::Error::StillPacked { modules: still.modules };
+        self.pack.close().map_err(still)
+    }
+}
+
+impl Source for Packed<'_> {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.pack.path())
+    }
+
+    /// Nothing is read: the pack is in memory.
+    fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
+        Err(Error::NotInFile)
+    }
+
+    fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
+        self.pack.load_at(engine, self.index)
+    }
+}
