@@ -49,9 +49,16 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
     (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Strip);
     let (runner, subject) = (Runner::new(), Subject::Modules(subject));
     runner.prepare(&subject, 128);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 0);
-    let metrics = [Metric::FramesRegistered, Metric::MappingsMade, Metric::MappingsChanged];
+    let metrics = [
+        Metric::FramesRegistered,
+        Metric::MappingsMade,
+        Metric::MappingsChanged,
+        Metric::MappingsAlive,
+    ];
     let answer = runner.measure(&subject, 128, &metrics);
+    // How many the heap happens to have depends on where the system has put it, not on N.
+    let alive = answer.exact(Phase::Load, Metric::MappingsAlive);
+    assert!(alive < 128 / 2, "{alive}");
     assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
     if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
         return eprintln!("skipped: {absence}");
