@@ -9,7 +9,8 @@ use loadline_loader::unwinder;
 use loadline_scenario::Environment;
 
 /// Wasmtime's features that the manifests ask for; a test compares them with what Cargo resolved.
-const WASMTIME_FEATURES: [&str; 4] = ["component-model", "cranelift", "runtime", "std"];
+const WASMTIME_FEATURES: [&str; 6] =
+    ["backtrace", "component-model", "cranelift", "profiling", "runtime", "std"];
 
 /// What the engine for generated modules changes of Cranelift's flags, by Cranelift's names.
 const CRANELIFT_SETTINGS: [(&str, &str); 2] =
