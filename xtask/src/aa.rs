@@ -7,7 +7,6 @@ use comfy_table::{Table, presets};
 use loadline_growth::{Kind, Series, Sight, Tau, Verdict, calibrate};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
-use crate::baseline_file::series;
 use crate::bench::Bench;
 use crate::calibration_file::{Calibration, Calibrations};
 use crate::cli::{self, Regress, Selection};
@@ -15,7 +14,7 @@ use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, Outcome};
 use crate::lock::MachineLock;
-use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
+use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, report, say};
@@ -83,10 +82,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measur
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = asked.seed.unwrap_or_else(session::now);
     let measure = |all: Vec<Scenario>, seed: u64| -> anyhow::Result<Measured> {
-        let mut measurement = bench.begin(all, &environment, &absent, seed, None)?;
-        eprintln!("{}", measurement.plan_line());
-        measurement.run()?;
-        Ok(measurement.measured())
+        Ok(bench.measure(all, &environment, &absent, seed)?.measured())
     };
     let first = measure(all.clone(), seed)?;
     let second = measure(all, seed.wrapping_add(1))?;
@@ -149,13 +145,7 @@ fn pairs(measured: &Measured) -> Vec<(Series, Series)> {
     let pairs = before.flat_map(|first| {
         let title = first.scenario.title();
         let second = measured.scenarios.iter().find(move |m| m.scenario.title() == title);
-        let of = move |name: &SeriesName| {
-            let complete = |m: &MeasuredScenario| match m.series.get(name) {
-                Some(Rounds::Complete(rounds)) => series(*name, rounds).ok(),
-                _ => None,
-            };
-            Some((complete(first)?, complete(second?)?))
-        };
+        let of = move |name: &SeriesName| Some((first.complete(*name)?, second?.complete(*name)?));
         first.scenario.judge.iter().filter_map(of).collect::<Vec<_>>()
     });
     pairs.collect()

@@ -79,9 +79,8 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
     let mut missing = Duration::ZERO;
     let mut without = Vec::new();
     for wish in wishes {
-        let open: Vec<&String> = wish.titles.iter().collect();
-        let open: Vec<&String> =
-            open.into_iter().filter(|t| !taken.contains(&((*t).clone(), wish.step))).collect();
+        let is_open = |title: &&String| !taken.contains(&((*title).clone(), wish.step));
+        let open: Vec<&String> = wish.titles.iter().filter(is_open).collect();
         let can_all = match wish.step {
             // A control that has its rounds already needs none.
             Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),

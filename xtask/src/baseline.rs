@@ -59,10 +59,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let mut measurement = bench.begin(all, &environment, &absent, seed, None)?;
-    eprintln!("{}", measurement.plan_line());
-    measurement.run()?;
-    let measured = measurement.measured();
+    let measured = bench.measure(all, &environment, &absent, seed)?.measured();
     refuse_a_blind_session(&measured)?;
     write(&project, &measured, &design, reason, &interrupt)
 }

@@ -126,6 +126,23 @@ impl Bench<'_> {
         Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
     }
 
+    /// A session over `scenarios`, measured to the end of its plan; it cannot be taken up.
+    ///
+    /// # Errors
+    /// As [`Bench::begin`], and when a run cannot be saved or the program is interrupted.
+    pub fn measure(
+        &self,
+        scenarios: Vec<Scenario>,
+        environment: &Environment,
+        absent: &[Absent],
+        seed: u64,
+    ) -> anyhow::Result<Measurement<'_>> {
+        let mut measurement = self.begin(scenarios, environment, absent, seed, None)?;
+        eprintln!("{}", measurement.plan_line());
+        measurement.run()?;
+        Ok(measurement)
+    }
+
     /// Goes on with a session that was ended. Failed runs are carried out anew.
     ///
     /// # Errors

@@ -283,9 +283,7 @@ impl Asked<'_> {
         let (environment, absent) = bench.describe()?;
         let scenarios = choose(&environment);
         let seed = arguments.seed.unwrap_or_else(session::now);
-        let mut measurement = bench.begin(scenarios, &environment, &absent, seed, None)?;
-        eprintln!("{}", measurement.plan_line());
-        measurement.run()?;
+        let mut measurement = bench.measure(scenarios, &environment, &absent, seed)?;
         measurement.close()?;
         let path = measurement.measured().saved;
         let path = session::folder(&path).to_owned();

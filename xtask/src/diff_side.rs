@@ -12,7 +12,7 @@ use crate::judgement::control_title;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::selection;
-use crate::session::{self, Outcome, RunRecord};
+use crate::session::{self, RunRecord};
 use crate::symbols::Profiles;
 
 /// What one side says.
@@ -168,11 +168,8 @@ impl Saved {
     fn running(&self, title: &str, side: session::Side, name: SeriesName) -> Option<f64> {
         let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
         let samples = self.records.iter().filter(is_own).flat_map(|record| {
-            let samples = match &record.outcome {
-                Outcome::Finished { samples, .. } => samples.as_slice(),
-                Outcome::Failed { .. } => &[],
-            };
-            samples.iter().filter(|sample| sample.modules == record.modules)
+            let samples = record.samples().into_iter().flatten();
+            samples.filter(|sample| sample.modules == record.modules)
         });
         let shares = samples.filter_map(|sample| match sample.reading {
             Reading::Multiplexed { share, .. }

@@ -4,24 +4,23 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
-use loadline_growth::{CurveOptions, Formula, Series, judge_curve};
+use loadline_growth::{CurveOptions, Formula, judge_curve};
 use loadline_scenario::{
     Means, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,
 };
 
-use crate::baseline_file::series;
 use crate::bench::Bench;
 use crate::cli;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
-use crate::measured::{Measured, MeasuredScenario, Rounds};
+use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
 use crate::project::Project;
 use crate::report::{absent_lines, amount, environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
-use crate::session::{self, Outcome, RunRecord};
+use crate::session::{self, RunRecord};
 use crate::symbols::{self, GrowingSymbol, Profiles, Standing, shortened};
 
 /// Symbols that are shown of a phase although they do not grow: the costliest.
@@ -81,10 +80,7 @@ fn measure(
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let seed = asked.seed.unwrap_or_else(session::now);
-    let mut measurement = bench.begin(scenarios, &environment, &absent, seed, None)?;
-    eprintln!("{}", measurement.plan_line());
-    measurement.run()?;
-    let measured = measurement.measured();
+    let measured = bench.measure(scenarios, &environment, &absent, seed)?.measured();
     let (_, records) = session::read(&measured.saved)?;
     Ok((measured, records))
 }
@@ -121,10 +117,9 @@ fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> Str
     let formula = Formula::of(&total);
     let shown = formula.map_or_else(|| "unknown".to_owned(), |formula| formula.to_string());
     let top = total.top_size();
-    let whole = total.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0);
+    let whole = symbols::top(&total);
     let mut text = format!("\n{phase}: {shown} instructions, {} at N = {top}\n", amount(whole, ""));
-    let mut own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
-    own.sort_by(|a, b| b.share.total_cmp(&a.share));
+    let own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
     let mut table = symbol_table();
     for one in &own {
         let name = format!("grows: {}", one.shown());
@@ -220,15 +215,15 @@ fn culprit(one: &GrowingSymbol) -> String {
 
 /// What is done for each module, counted exactly.
 fn operations(one: &MeasuredScenario) -> String {
-    let counted = one.series.iter().filter(|(name, _)| name.metric.means() == Means::Count);
+    let counted = one.series.keys().filter(|name| name.metric.means() == Means::Count);
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["operation", "formula", "at the largest N"]);
-    for (name, rounds) in counted {
-        let (formula, top) = match complete(name, rounds) {
+    for name in counted {
+        let (formula, top) = match one.complete(*name) {
             Some(series) => {
                 let formula = Formula::of(&series);
-                let top = series.costs().last().and_then(|c| c.first()).copied().unwrap_or(0.0);
+                let top = symbols::top(&series);
                 let formula = formula.map_or_else(|| "–".to_owned(), |f| f.to_string());
                 (formula, amount(top, name.metric.unit()))
             }
@@ -251,14 +246,8 @@ fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
     let of_top = |record: &&RunRecord| {
         record.means.is_clock() && record.scenario == title && record.modules == top
     };
-    let runs: Vec<&[Sample]> = records
-        .iter()
-        .filter(of_top)
-        .filter_map(|record| match &record.outcome {
-            Outcome::Finished { samples, .. } => Some(samples.as_slice()),
-            Outcome::Failed { .. } => None,
-        })
-        .collect();
+    let runs: Vec<&[Sample]> =
+        records.iter().filter(of_top).filter_map(RunRecord::samples).collect();
     let mut text = String::new();
     for phase in [Phase::Load, Phase::Unload] {
         let Some((populations, costs)) = marginal(&runs, phase) else { continue };
@@ -322,9 +311,7 @@ fn consequences(one: &MeasuredScenario, measured: &Measured) -> String {
     let horizon = symbols::horizon(&one.scenario, &measured.environment) as u64;
     let mut lines = String::new();
     for name in &one.scenario.judge {
-        let Some(series) = one.series.get(name).and_then(|rounds| complete(name, rounds)) else {
-            continue;
-        };
+        let Some(series) = one.complete(*name) else { continue };
         let curve = judge_curve(&series, &CurveOptions::default());
         let Some(evidence) = curve.evidence.filter(|e| e.share >= loadline_growth::MIN_SHARE)
         else {
@@ -354,13 +341,6 @@ fn consequences(one: &MeasuredScenario, measured: &Measured) -> String {
         "\nnothing that is judged grows beyond linear\n".to_owned()
     } else {
         format!("\nwhat growth comes to\n{lines}")
-    }
-}
-
-fn complete(name: &SeriesName, rounds: &Rounds) -> Option<Series> {
-    match rounds {
-        Rounds::Complete(rows) => series(*name, rows).ok(),
-        Rounds::Missing(_) => None,
     }
 }
 

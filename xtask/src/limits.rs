@@ -1,6 +1,6 @@
 //! How many modules fit this machine: mappings, descriptors.
 
-use loadline_scenario::{Environment, LoadFrom, Modules, Scenario, Subject};
+use loadline_scenario::{Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject};
 
 use crate::exit::{Exit, ended};
 
@@ -31,6 +31,12 @@ pub fn leave_out_what_does_not_fit(
         }
     }
     Ok(left_out)
+}
+
+/// The most that any of `samples` has read of resident memory, in bytes.
+pub fn most_resident<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Option<f64> {
+    let resident = samples.into_iter().filter(|sample| sample.metric == Metric::ResidentBytes);
+    resident.filter_map(|sample| sample.reading.value()).max_by(f64::total_cmp)
 }
 
 /// Why `modules` of `scenario` do not fit this machine, if so. `resident` is what half as many have

@@ -8,11 +8,11 @@ use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scena
 
 use crate::adaptive::Step;
 use crate::bench::Bench;
-use crate::limits::why_not;
+use crate::limits::{most_resident, why_not};
 use crate::measured::{Measured, exact_means, is_compared};
 use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
-use crate::session::{self, Header, Outcome, Planned, RunRecord, Session, Side};
+use crate::session::{self, Header, Planned, RunRecord, Session, Side};
 use crate::side_by_side::side_by_side;
 
 /// A session while it is measured.
@@ -258,7 +258,8 @@ impl<'a> Measurement<'a> {
             return false;
         }
         let scenario = &self.scenarios[place];
-        let resident = self.largest_reading(title, Metric::ResidentBytes);
+        let own = self.records.iter().filter(|record| record.scenario == title);
+        let resident = most_resident(own.filter_map(RunRecord::samples).flatten());
         let longest = 4.0 * self.seconds_at(title, next / 2);
         let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
             let limit = scenario.timeout.as_secs();
@@ -276,17 +277,6 @@ impl<'a> Measurement<'a> {
     fn next_rung(&self, place: usize) -> Option<usize> {
         let top = *self.scenarios[place].ladder.last()?;
         top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
-    }
-
-    /// The largest that any run of `title` has read of `metric`.
-    fn largest_reading(&self, title: &str, metric: Metric) -> Option<f64> {
-        let own = self.records.iter().filter(|record| record.scenario == title);
-        let samples = own.flat_map(|record| match &record.outcome {
-            Outcome::Finished { samples, .. } => samples.as_slice(),
-            Outcome::Failed { .. } => &[],
-        });
-        let readings = samples.filter(|sample| sample.metric == metric);
-        readings.filter_map(|sample| sample.reading.value()).max_by(f64::total_cmp)
     }
 
     /// What a run of `title` at `modules` has taken, on average and in seconds.
@@ -350,8 +340,7 @@ impl<'a> Measurement<'a> {
     /// What is going to be measured, in one sentence, before it is.
     pub fn plan_line(&self) -> String {
         let left = self.left();
-        let weight: u64 = left.iter().map(|(run, _)| run_weight(run)).sum();
-        let seconds = weight as f64 * SECONDS_PER_WEIGHT;
+        let seconds = weight_of_all(&left) as f64 * SECONDS_PER_WEIGHT;
         let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
         let against = self.header.against.as_ref();
         let against = against.map(|build| format!(", in turn with {}", build.name));

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use loadline_growth::Series;
 use loadline_scenario::{
     Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
     Subject, exact_runs,
 };
 
+use crate::baseline_file::series;
 use crate::profile_file;
-use crate::session::{self, Against, Header, Outcome, RunRecord, Side};
+use crate::session::{self, Against, Header, Outcome, Planned, RunRecord, Side};
 use crate::shard::Shard;
 
 /// A session's results: the series of each scenario, in the scenarios' order.
@@ -68,6 +70,16 @@ pub enum Rounds {
     Missing(Absence),
 }
 
+impl MeasuredScenario {
+    /// The series `name`, where there is one.
+    pub fn complete(&self, name: SeriesName) -> Option<Series> {
+        match self.series.get(&name)? {
+            Rounds::Complete(rows) => series(name, rows).ok(),
+            Rounds::Missing(_) => None,
+        }
+    }
+}
+
 impl Measured {
     /// What a session's records amount to, fresh or saved long ago.
     pub fn of(
@@ -83,10 +95,7 @@ impl Measured {
         };
         let gather = |scenario: Scenario, side, absent: &[Absent]| {
             let planned = planned(&scenario);
-            let n_larger = planned.map_or(0, |planned| planned.n_larger);
-            let inexact = planned.map(|planned| planned.inexact.clone()).unwrap_or_default();
-            let runs = Runs { side, records, absent, profiles: &profiles, inexact };
-            MeasuredScenario { n_larger, ..gather(scenario, &runs) }
+            gather(scenario, &Runs { side, records, absent, profiles: &profiles, planned })
         };
         let before = header.against.as_ref().map(|build| {
             let compared = scenarios.iter().filter(|s| is_compared(s)).cloned();
@@ -127,8 +136,8 @@ struct Runs<'a> {
     absent: &'a [Absent],
     /// Where files with costs by symbol are.
     profiles: &'a Path,
-    /// The rounds of what was to be exact and is not.
-    inexact: BTreeMap<Means, usize>,
+    /// What the session planned of it.
+    planned: Option<&'a Planned>,
 }
 
 /// The rounds of each series of `scenario`, as one build carried it out, out of all records.
@@ -137,10 +146,12 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut failures = Vec::new();
     let mut series = BTreeMap::new();
     let mut unrepeated = Vec::new();
+    let mut profiles = Vec::new();
     let exact = exact_means(&scenario, runs.absent);
     for means in Means::ALL {
         let own = own_records(&title, means, runs);
-        let rounds = runs.inexact.get(&means).copied().unwrap_or(1);
+        let inexact = runs.planned.and_then(|planned| planned.inexact.get(&means));
+        let rounds = inexact.copied().unwrap_or(1);
         let planned = match means {
             Means::Clock if scenario.metrics_by(means).is_empty() => 0,
             Means::Clock => scenario.ladder.len() * scenario.processes,
@@ -149,6 +160,10 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         };
         let ladder = scenario.ladder_by(means);
         failures.extend(failures_of(&own, ladder, planned));
+        let first = own.iter().filter(|record| record.round == 0);
+        profiles.extend(first.filter_map(|record| {
+            Some((record.modules, runs.profiles.join(record.profile.as_ref()?)))
+        }));
         for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
             failures.extend(gaps(name, &own));
             let found = match (all_rounds(ladder, name, &own, runs.absent), means) {
@@ -165,13 +180,9 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         }
     }
     unrepeated.dedup();
-    let own = own_records(&title, Means::Callgrind, runs);
-    let first = own.iter().filter(|record| record.round == 0);
-    let mut profiles: Vec<(usize, PathBuf)> = first
-        .filter_map(|record| Some((record.modules, runs.profiles.join(record.profile.as_ref()?))))
-        .collect();
     profiles.sort();
-    MeasuredScenario { scenario, series, n_larger: 0, profiles, unrepeated, failures }
+    let n_larger = runs.planned.map_or(0, |planned| planned.n_larger);
+    MeasuredScenario { scenario, series, n_larger, profiles, unrepeated, failures }
 }
 
 /// What went wrong with runs by one means, one sentence each.
@@ -245,7 +256,7 @@ fn all_rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[
     for &modules in ladder {
         let mut values = Vec::new();
         for record in own.iter().filter(|record| record.modules == modules) {
-            let Outcome::Finished { samples, .. } = &record.outcome else { continue };
+            let Some(samples) = record.samples() else { continue };
             match reading(samples, name, modules) {
                 Reading::Unavailable(absence) => return Rounds::Missing(absence),
                 reading => values.extend(reading.value()),
@@ -256,6 +267,7 @@ fn all_rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[
     Rounds::Complete(rows)
 }
 
+/// What a run at `modules` read of a series, all of it and on all threads.
 pub fn reading(samples: &[Sample], name: SeriesName, modules: usize) -> Reading {
     let sample = sample(samples, name, modules);
     sample.map_or(Reading::Unavailable(Absence::NotMeasured), |sample| sample.reading)
@@ -273,10 +285,9 @@ fn sample(samples: &[Sample], name: SeriesName, modules: usize) -> Option<&Sampl
 /// The runs that say nothing at all of what other runs of the scenario have counted. That is no
 /// absence, which would have its reason, but a torn answer.
 fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
-    let finished = own.iter().filter_map(|record| match &record.outcome {
-        Outcome::Finished { samples, .. } => Some((record, sample(samples, name, record.modules))),
-        Outcome::Failed { .. } => None,
-    });
+    let finished = own
+        .iter()
+        .filter_map(|record| Some((record, sample(record.samples()?, name, record.modules))));
     let (with, without): (Vec<_>, Vec<_>) = finished.partition(|(_, sample)| sample.is_some());
     if with.is_empty() {
         return Vec::new();

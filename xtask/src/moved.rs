@@ -12,7 +12,7 @@ use crate::diff_side::{SideScenario, SymbolCosts};
 use crate::figures::short;
 use crate::judgement::on_common_sizes;
 use crate::profile_file::{SavedProfile, SavedSymbol};
-use crate::symbols::{Profiles, of_scenario, telling_caller};
+use crate::symbols::{Profiles, of_scenario, telling_caller, top};
 
 /// A change of less than this share of a phase is not told.
 const SMALLEST_CHANGE: f64 = 0.005;
@@ -222,7 +222,7 @@ impl Shape {
         let evidence = judge_curve(series, &CurveOptions::default()).evidence;
         let exponent = evidence.and_then(|evidence| evidence.tail_exponent);
         let exponent = exponent.map(|estimate| estimate.value);
-        let top = series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0);
+        let top = top(series);
         let n = series.top_size() as f64;
         let formula = Formula::of(series).map(|formula| {
             // Where nothing grows, a square is what the other two cannot say.

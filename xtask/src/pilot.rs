@@ -13,7 +13,7 @@ use loadline_scenario::{
 use crate::bench::Bench;
 use crate::exit::{Exit, ended};
 use crate::judgement::planted;
-use crate::limits::why_not;
+use crate::limits::{most_resident, why_not};
 use crate::report::amount;
 use crate::selection::tooth;
 use crate::session::{Outcome, Side};
@@ -163,10 +163,7 @@ fn why_left_out(
     if modules > LARGEST_MODULES {
         return Some(format!("N is at most {LARGEST_MODULES}"));
     }
-    let resident = tried.last().and_then(|last| {
-        let own = last.samples.iter().filter(|sample| sample.metric == Metric::ResidentBytes);
-        own.filter_map(|sample| sample.reading.value()).max_by(f64::total_cmp)
-    });
+    let resident = tried.last().and_then(|last| most_resident(&last.samples));
     if let Some(why) = why_not(scenario, modules, resident, environment) {
         return Some(why);
     }

@@ -129,10 +129,11 @@ pub fn carry_out(
     strictness: &cli::Strictness,
 ) -> anyhow::Result<Exit> {
     let budget = Duration::from_secs(asked.budget);
-    let judge = |measured: &Measured| report(measured, baselines);
-    let (measured, report) = measure_until_sure(&mut measurement, judge, budget)?;
+    let judge = |measured: &Measured| judged(measured, baselines);
+    let (measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
     measurement.close()?;
-    say(&measured, &report, &strictness.or_asked(asked))
+    let symbols = growing_symbols(&measured, baselines);
+    say(&measured, &Report { symbols, ..judged }, &strictness.or_asked(asked))
 }
 
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
@@ -168,10 +169,15 @@ pub fn say(
 
 /// What `measured` amounts to.
 pub fn report(measured: &Measured, baselines: &Committed) -> Report {
+    Report { symbols: growing_symbols(measured, baselines), ..judged(measured, baselines) }
+}
+
+/// The same without its symbols, which need every profile read, and which no added round changes.
+fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
         teeth: judgement::teeth(measured, baselines.tau(Kind::Time, &measured.environment)),
         rows: judgement::judge(measured, baselines),
-        symbols: growing_symbols(measured, baselines),
+        symbols: Vec::new(),
         failures: failures(measured),
     }
 }

@@ -50,10 +50,6 @@ impl Surroundings {
     }
 }
 
-/// glibc's malloc keeps small freed chunks in lists that it empties all at once, now and then: with
-/// the default of `mxfast` the cost of a drop is bumpy over N. Other C libraries do not read this.
-const TUNABLES: &str = "glibc.malloc.mxfast=0";
-
 /// The name the runner is started by: of one length wherever it lies, since the arguments stand on
 /// top of its stack.
 #[cfg(unix)]
@@ -260,7 +256,8 @@ impl Runner {
     }
 
     fn start(&self, mut command: Command, request: &Request) -> Result<Child, String> {
-        command.env_clear().env("GLIBC_TUNABLES", TUNABLES);
+        // The same for every means: what a drop costs by callgrind is then what it costs by the clock.
+        command.env_clear().envs(Invocation::environment().iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(preload) = &self.preload {
             command.env("LD_PRELOAD", preload);

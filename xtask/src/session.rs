@@ -183,7 +183,15 @@ pub struct RunRecord {
 impl RunRecord {
     /// Whether it came to nothing.
     pub fn has_failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed { .. })
+        self.samples().is_none()
+    }
+
+    /// What it read, where it came to anything.
+    pub fn samples(&self) -> Option<&[Sample]> {
+        match &self.outcome {
+            Outcome::Finished { samples, .. } => Some(samples),
+            Outcome::Failed { .. } => None,
+        }
     }
 }
 

@@ -193,14 +193,12 @@ pub fn growing<'a>(
     for one in asked.filter(|m| m.failures.is_empty()) {
         let Some(profiles) = Profiles::of(one) else { continue };
         let baseline = baseline_of(&one.scenario);
-        let mut found = of_scenario(&one.scenario, &profiles, &measured.environment, baseline);
-        found.sort_by(|a, b| b.share.total_cmp(&a.share));
-        all.append(&mut found);
+        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, baseline));
     }
     all
 }
 
-/// The growing symbols of one scenario.
+/// The growing symbols of one scenario, the largest growth first.
 pub fn of_scenario(
     scenario: &Scenario,
     profiles: &Profiles,
@@ -251,6 +249,7 @@ pub fn of_scenario(
             });
         }
     }
+    found.sort_by(|a, b| b.share.total_cmp(&a.share));
     found
 }
 
@@ -261,16 +260,14 @@ fn standing(
     known: Option<&KnownGrowth>,
     accepted: Option<&AcceptedSymbol>,
 ) -> Standing {
-    let is_recorded = accepted.is_some();
-    if accepted.is_some_and(|accepted| accepted.is_exceeded_by(series)) && hidden.matters() {
-        return Standing::Regressed;
-    }
+    let is_exceeded = accepted.is_some_and(|accepted| accepted.is_exceeded_by(series));
     match known {
+        _ if is_exceeded && hidden.matters() => Standing::Regressed,
         Some(KnownGrowth { reason, link, until, .. }) => {
             let (reason, link, until) = (reason.clone(), link.clone(), until.clone());
             Standing::Known { reason, link, until }
         }
-        None if is_recorded => Standing::Accepted,
+        None if accepted.is_some() => Standing::Accepted,
         None if !hidden.matters() => Standing::Negligible,
         None if formula.misfit > LARGEST_MISFIT => Standing::Doubtful,
         None => Standing::Regressed,
@@ -287,7 +284,8 @@ pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
 }
 
-fn top(series: &Series) -> f64 {
+/// The cost at the largest N of a series that was measured once for each.
+pub fn top(series: &Series) -> f64 {
     series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0)
 }
 

@@ -40,7 +40,7 @@ impl Invocation {
 
     /// The whole environment of valgrind and the runner, but for what names another unwinder: what
     /// else is there would change addresses and may change counts.
-    pub fn environment(&self) -> &'static [(&'static str, &'static str)] {
+    pub fn environment() -> &'static [(&'static str, &'static str)] {
         // Without its fast bins, glibc's malloc does not put off merging what was freed until a
         // large request comes: dropping a module costs the same whenever it is dropped (glibc
         // manual, "Memory Allocation Tunables").

@@ -9,7 +9,6 @@
 //! nothing loaded, then with more and more.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
-use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -112,23 +111,8 @@ fn best(mut work: impl FnMut()) -> f64 {
     batches.min().unwrap_or(Duration::ZERO).as_nanos() as f64 / f64::from(BATCH)
 }
 
-unsafe extern "C" {
-    fn _Unwind_Backtrace(
-        trace: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
-        argument: *mut c_void,
-    ) -> c_int;
-}
+/// The loader's own backtrace, which it does not offer to embedders.
+#[path = "../src/unwind.rs"]
+mod unwind;
 
-extern "C" fn count(_: *mut c_void, frames: *mut c_void) -> c_int {
-    // SAFETY: `frames` below passes its own live local.
-    unsafe { *frames.cast::<usize>() += 1 };
-    0
-}
-
-#[inline(never)]
-fn frames() -> usize {
-    let mut frames = 0usize;
-    // SAFETY: the callback has the type that the ABI prescribes, and both outlive the call.
-    unsafe { _Unwind_Backtrace(count, (&raw mut frames).cast()) };
-    frames
-}
+use unwind::frames;

@@ -31,26 +31,11 @@ fn artifact(number: usize) -> Artifact {
     compile::bytes(&engine::compiling().unwrap(), text.as_bytes()).unwrap()
 }
 
-unsafe extern "C" {
-    fn _Unwind_Backtrace(
-        trace: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
-        argument: *mut c_void,
-    ) -> c_int;
-}
+/// The loader's own backtrace, which it does not offer to embedders.
+#[path = "../src/unwind.rs"]
+mod unwind;
 
-extern "C" fn count(_: *mut c_void, frames: *mut c_void) -> c_int {
-    // SAFETY: `frames` below passes its own live local.
-    unsafe { *frames.cast::<usize>() += 1 };
-    0
-}
-
-#[inline(never)]
-fn frames() -> usize {
-    let mut frames = 0usize;
-    // SAFETY: the callback has the type that the ABI prescribes, and both outlive the call.
-    unsafe { _Unwind_Backtrace(count, (&raw mut frames).cast()) };
-    frames
-}
+use unwind::frames;
 
 /// Frames that the unwinder sees from a host function that the module calls.
 fn frames_through(engine: &Engine, module: &Module) -> usize {

@@ -111,7 +111,7 @@ fn run_with(
 ) -> Result<Counted, String> {
     let invocation = Invocation { runner: PathBuf::from(RUNNER), folder: folder.to_owned() };
     let mut command = Command::new(valgrind);
-    command.env_clear().envs(invocation.environment().iter().copied());
+    command.env_clear().envs(Invocation::environment().iter().copied());
     command.envs(environment.iter().copied());
     let mut messages = ask(command.args(invocation.arguments()), &measure(subject, n));
     match messages.pop() {

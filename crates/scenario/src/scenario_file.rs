@@ -24,12 +24,13 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         None => Subject::Modules(modules(&file, text)?),
     };
     let exact = exact(&file.exact, &subject)?;
-    let (mut judge, mut observe) = (file.judge, file.observe);
-    for (list, implied) in [(0, exact.judged), (1, exact.observed)] {
-        let is_new = |name: &SeriesName| !judge.contains(name) && !observe.contains(name);
-        let implied: Vec<SeriesName> = implied.into_iter().filter(is_new).collect();
-        if list == 0 { judge.extend(implied) } else { observe.extend(implied) }
-    }
+    let is_named = |name: &SeriesName| file.judge.contains(name) || file.observe.contains(name);
+    let with = |named: &[SeriesName], implied: Vec<SeriesName>| -> Vec<SeriesName> {
+        let implied = implied.into_iter().filter(|name| !is_named(name));
+        named.iter().copied().chain(implied).collect()
+    };
+    let judge = with(&file.judge, exact.judged);
+    let observe = with(&file.observe, exact.observed);
     Ok(Scenario {
         name: name.to_owned(),
         variant: Variant::default(),
