@@ -62,6 +62,50 @@ fn the_readme_names_every_exit_code() {
     }
 }
 
+/// The places in `text` that a link leads to: `](PLACE)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(place, _)| place)
+}
+
+/// As GitHub makes it of a heading: letters and digits in lower case, a dash for each blank.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().trim().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut all = Vec::new();
+    files(&root(), &mut all);
+    all.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    assert!(all.contains(&root().join("docs/README.md")), "{all:?}");
+    for path in &all {
+        let text = fs::read_to_string(path).unwrap();
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            assert!(target.exists(), "{} links to {link}, which is not there", path.display());
+            if !heading.is_empty() {
+                let target = fs::read_to_string(target).unwrap();
+                let mut headings = target.lines().filter(|line| line.starts_with('#'));
+                let is_there = headings.any(|line| anchor(line.trim_matches('#')) == heading);
+                assert!(is_there, "{} links to {link}: no such heading", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_index() {
+    let index = read("docs/README.md");
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") && name != "README.md" {
+            assert!(index.contains(&format!("]({name})")), "docs/README.md does not list {name}");
+        }
+    }
+}
+
 /// What Cargo says about this workspace.
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
