@@ -28,6 +28,8 @@ pub struct Builds {
     pub before: Option<Before>,
     /// Where copies of them lie, until the session ends.
     _folder: Option<tempfile::TempDir>,
+    /// The other revision of somebody's own repository, until the session ends.
+    _checkout: Option<Checkout>,
 }
 
 /// The build that another is judged against.
@@ -39,6 +41,8 @@ pub struct Before {
     pub argument: String,
     /// The program.
     pub runner: Runner,
+    /// Its tree, where commands are of that revision as well; the project's own if none.
+    pub root: Option<PathBuf>,
 }
 
 impl Builds {
@@ -52,7 +56,7 @@ impl Builds {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
         let now = Runner::build(project, surroundings, interrupt)?;
-        Ok(Builds { now, before: None, _folder: None })
+        Ok(Builds { now, before: None, _folder: None, _checkout: None })
     }
 
     /// Builds what `arguments` ask for.
@@ -66,6 +70,9 @@ impl Builds {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
         let surroundings = &arguments.selection.surroundings();
+        if project.is_installed && arguments.sources.is_none() {
+            return Builds::of_revisions(project, arguments, interrupt);
+        }
         let sources = sources(project, arguments)?;
         let other = Other::read(&sources, arguments)?;
         if other.is_none() && arguments.sources.is_none() {
@@ -89,7 +96,8 @@ impl Builds {
         })?;
         let now = Runner::at(now, surroundings, interrupt)?;
         let Some(other) = other else {
-            return Ok(Builds { now, before: None, _folder: Some(folder) });
+            let (folder, _checkout) = (Some(folder), None);
+            return Ok(Builds { now, before: None, _folder: folder, _checkout });
         };
         let name = other.name();
         let mut tree = Tree::at(&yard.folder.join("tree"))?;
@@ -116,10 +124,38 @@ impl Builds {
         let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
         if other.is_judged(&version(&sources), &version(&tree.workspace)) {
             let name = format!("wasmtime {}", version(&sources));
-            let before = Before { name, argument, runner: now };
-            return Ok(Builds { now: runner, before: Some(before), _folder: folder });
+            let before = Before { name, argument, runner: now, root: None };
+            let (now, before) = (runner, Some(before));
+            return Ok(Builds { now, before, _folder: folder, _checkout: None });
         }
-        Ok(Builds { now, before: Some(Before { name, argument, runner }), _folder: folder })
+        let before = Some(Before { name, argument, runner, root: None });
+        Ok(Builds { now, before, _folder: folder, _checkout: None })
+    }
+
+    /// The installed runner, and with `--against` another revision of the project's own programs
+    /// beside it.
+    fn of_revisions(
+        project: &Project,
+        arguments: &Regress,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Builds> {
+        if let Some(asked) = &arguments.against_wasmtime {
+            let text = format!(
+                "cannot use --against-wasmtime {asked}: an installed runner has the Wasmtime it was built with (--sources DIR names a clone of Loadline to build another in)"
+            );
+            return Err(ended(Exit::Usage, text));
+        }
+        let builds = Builds::one(project, &arguments.selection.surroundings(), interrupt)?;
+        let Some(other) = Other::read(&project.workspace, arguments)? else { return Ok(builds) };
+        let Other::Revision { commit, .. } = &other else { return Ok(builds) };
+        let (name, argument, runner) = (other.name(), other.argument(), builds.now.clone());
+        let checkout = Checkout::of(project, commit, &project.target().join("against"))?;
+        let root = checkout.workspace().to_owned();
+        project.build(&root).map_err(|error| {
+            ended(Exit::DoesNotBuild, format!("cannot build {name}: {error:#}"))
+        })?;
+        let before = Some(Before { name, argument, runner, root: Some(root) });
+        Ok(Builds { before, _checkout: Some(checkout), ..builds })
     }
 }
 

@@ -92,6 +92,7 @@ impl Bench<'_> {
         })?;
         let mut environment = environment.context("the runner did not describe this machine")?;
         environment.valgrind = runner.valgrind_version();
+        runner.check_version(&environment)?;
         runner.check_preload(&environment)?;
         absent.extend(unknown_metrics);
         if !runner.has_valgrind() {
@@ -168,6 +169,10 @@ impl Bench<'_> {
         scenarios: &[Scenario],
         against: Option<&Against>,
     ) -> anyhow::Result<()> {
+        let is_somebodys = |scenario: &Scenario| !matches!(scenario.subject, Subject::Planted(_));
+        if scenarios.iter().any(is_somebodys) {
+            self.project.build(&self.project.root)?;
+        }
         self.prepare(self.runner, scenarios, self.runner.has_valgrind())?;
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
         let of = || format!("the runner of {}", before.name);
@@ -226,10 +231,15 @@ impl Bench<'_> {
 
     /// The subject as the runner needs it, which knows neither the project nor the caller's
     /// environment.
-    fn located(&self, subject: &Subject) -> Subject {
+    fn located(&self, subject: &Subject, side: Side) -> Subject {
         let mut subject = subject.clone();
+        let other = self.before.and_then(|before| before.root.as_ref());
+        let root = match (side, other) {
+            (Side::Before, Some(root)) => root,
+            _ => &self.project.root,
+        };
         if let Subject::Command(command) = &mut subject {
-            command.directory = self.project.root.join(&command.directory);
+            command.directory = root.join(&command.directory);
             for name in &command.inherit {
                 if let Ok(value) = std::env::var(name) {
                     command.environment.entry(name.clone()).or_insert(value);
@@ -256,7 +266,7 @@ impl Bench<'_> {
             _ => self.runner,
         };
         let request = Request::Measure(Measure {
-            subject: self.located(&scenario.subject),
+            subject: self.located(&scenario.subject, side),
             modules: run.modules,
             seed: Random::new(seed ^ run.round as u64).next_u64(),
             metrics: metrics.to_vec(),

@@ -14,6 +14,10 @@ use crate::project::Project;
 /// When Cargo cannot be started, or a test fails.
 pub fn run(arguments: &Check) -> anyhow::Result<Exit> {
     let project = Project::open(None)?;
+    if project.is_installed {
+        let text = "check runs the tests of the workspace it was built in (start it there)";
+        return Err(ended(Exit::Usage, text));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["test", "--workspace"]).current_dir(&project.workspace);

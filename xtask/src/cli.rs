@@ -1,9 +1,11 @@
 //! Arguments and their help, one struct a verb.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::called;
 use crate::runner::Surroundings;
 use crate::session::Asked;
 use crate::shard::Shard;
@@ -11,10 +13,39 @@ use crate::shard::Shard;
 /// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
 /// fails when it has become superlinear.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Cli {
+    /// The arguments that this program was started with.
+    ///
+    /// # Errors
+    /// When they mean nothing, or ask for help or the version.
+    pub fn read() -> Result<Cli, clap::Error> {
+        Cli::from_arg_matches(&Cli::by_name().try_get_matches()?)
+    }
+
+    /// What there is to type, under the name the user types.
+    pub fn by_name() -> clap::Command {
+        Cli::command().name(called::name()).bin_name(called::name())
+    }
+}
+
+/// Prints what clap has to say, help included, where it belongs.
+pub fn print(error: &clap::Error) {
+    let text = error.render().to_string();
+    let printed = match called::by_name(&text) {
+        std::borrow::Cow::Borrowed(_) => error.print(),
+        std::borrow::Cow::Owned(text) if error.use_stderr() => {
+            std::io::stderr().write_all(text.as_bytes())
+        }
+        std::borrow::Cow::Owned(text) => std::io::stdout().write_all(text.as_bytes()),
+    };
+    // Nobody is left to tell.
+    let _ = printed;
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +70,12 @@ pub enum Verb {
     Judge(Judge),
     /// Run this repository's own tests, one tier at a time
     Check(Check),
+    /// Write a starting point into a repository: loadline.toml, a scenario, a workflow
+    Init(Init),
+    /// Print what a shell needs to complete the command line
+    Completions(Completions),
+    /// Print the manual page
+    Man(Man),
 }
 
 /// What is measured, and how.
@@ -61,7 +98,8 @@ pub struct Selection {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub processors: Vec<usize>,
 
-    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -182,7 +220,8 @@ pub struct Report {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -201,7 +240,8 @@ pub struct Merge {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -214,6 +254,33 @@ pub struct Check {
     /// The slow tier (minutes) instead of the quick one, which is `cargo test --workspace`
     #[arg(long)]
     pub slow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The repository (default: the current folder)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Write files anew that are there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For example:  loadline completions bash > ~/.local/share/bash-completion/completions/loadline")]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each command into this folder instead
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -302,7 +369,8 @@ pub struct Diff {
     #[arg(long, value_name = "host|PATH", default_value = "host")]
     pub unwinder: String,
 
-    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -317,7 +385,8 @@ pub struct Diff {
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// The repository with xtask/scenarios and baselines (default: the one this was built from)
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }

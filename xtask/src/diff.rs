@@ -10,6 +10,7 @@ use loadline_scenario::{Environment, Scenario};
 
 use crate::against::{Builds, Checkout, commit};
 use crate::bench::Bench;
+use crate::called;
 use crate::cli::{self, Diff, Regress, Selection};
 use crate::comparison::Comparison;
 use crate::diff_side::{Saved, Side, SideScenario, of_baselines};
@@ -40,7 +41,11 @@ pub fn run(arguments: &Diff) -> anyhow::Result<Exit> {
         out::text(diff_text::text(&comparison))?;
     }
     if let Some(saved) = &sides.measured {
-        eprintln!("samples: {} (cargo xtask diff SESSION shows them again)", saved.display());
+        eprintln!(
+            "samples: {} ({} diff SESSION shows them again)",
+            saved.display(),
+            called::name()
+        );
     }
     Ok(if comparison.has_failures() { Exit::CouldNotMeasure } else { Exit::Clean })
 }
@@ -236,6 +241,11 @@ impl Asked<'_> {
     ) -> anyhow::Result<Sides> {
         let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
         let scenarios = selection::scenarios(self.project, &selection)?;
+        if let (true, Some((new, _))) = (self.project.is_installed, new) {
+            return Err(usage(format!(
+                "cannot compare {name} with {new}: of two revisions one has to be the working tree (git checkout {new}, and leave it out)"
+            )));
+        }
         let folder = self.project.target().join("against");
         let checkout = new.map(|(_, commit)| Checkout::of(self.project, commit, &folder));
         let checkout = checkout.transpose()?;

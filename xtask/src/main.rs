@@ -7,6 +7,7 @@ mod baseline;
 mod baseline_file;
 mod bench;
 mod calibration_file;
+mod called;
 mod catalogue;
 mod check;
 mod cli;
@@ -17,6 +18,9 @@ mod diff_text;
 mod exit;
 mod explain;
 mod figures;
+mod found;
+mod init;
+mod installed;
 mod interrupt;
 mod judge;
 mod judgement;
@@ -33,6 +37,7 @@ mod pilot;
 mod profile_file;
 mod progress;
 mod project;
+mod project_file;
 mod proof;
 mod regress;
 mod report;
@@ -42,23 +47,22 @@ mod sameness;
 mod selection;
 mod session;
 mod shard;
+mod shell;
 mod side_by_side;
 mod symbols;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::{Cli, Verb};
 use crate::exit::{Ended, Exit};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, not mistakes.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
-            let _ = error.print();
+            cli::print(&error);
             return exit.into();
         }
     };
@@ -73,11 +77,14 @@ fn main() -> ExitCode {
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
+        Verb::Init(arguments) => init::run(arguments),
+        Verb::Completions(arguments) => shell::completions(arguments),
+        Verb::Man(arguments) => shell::man(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", called::by_name(&format!("{error:#}")));
             Ended::exit_of(&error).into()
         }
     }

@@ -8,6 +8,7 @@ use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scena
 
 use crate::adaptive::Step;
 use crate::bench::Bench;
+use crate::called;
 use crate::limits::{most_resident, why_not};
 use crate::measured::{Measured, exact_means, is_compared};
 use crate::profile_file::SavedProfile;
@@ -154,7 +155,10 @@ impl<'a> Measurement<'a> {
     fn say_what_is_saved(&self) {
         if self.header.asked.is_some() {
             let saved = self.records.len();
-            eprintln!("{saved} runs are saved; cargo xtask regress --resume goes on from there");
+            eprintln!(
+                "{saved} runs are saved; {} regress --resume goes on from there",
+                called::name()
+            );
         }
     }
 

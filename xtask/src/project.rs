@@ -3,50 +3,79 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use loadline_scenario::{Scenario, Variant};
 
-use crate::calibration_file;
 use crate::exit::{Exit, ended};
+use crate::project_file::{self, Layout};
+use crate::{calibration_file, called};
 
-/// The folders of one repository. The same program serves other repositories by `--root`.
+/// The folders of one repository: this program's own workspace, one named by `--root`, or the one
+/// with the nearest `loadline.toml`.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// The folder that holds scenarios and baselines.
+    /// The folder that scenarios, baselines and commands are named from.
     pub root: PathBuf,
-    /// The workspace this program was built from, where the runner is built.
+    /// The sources whose revisions are compared: the workspace this program was built from, where
+    /// the runner is built, too; of an installed program the project itself.
     pub workspace: PathBuf,
+    /// Whether this program was installed, and a runner with it, rather than built beside one.
+    pub is_installed: bool,
+    layout: Layout,
 }
 
 impl Project {
-    /// The project at `root`, or this program's own workspace.
+    /// The project at `root`; without one this program's own workspace, or of an installed program
+    /// the nearest one around the current folder.
     ///
     /// # Errors
-    /// When `root` is no folder.
+    /// When `root` is no folder, none is around here, or `loadline.toml` is wrong.
     pub fn open(root: Option<&Path>) -> anyhow::Result<Project> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let workspace = fs::canonicalize(&workspace).with_context(|| {
-            format!("cannot find the workspace {} this was built from", workspace.display())
-        })?;
-        let root = match root {
-            None => workspace.clone(),
-            Some(root) => fs::canonicalize(root).map_err(|error| {
+        let own = called::workspace().filter(|_| called::is_in_workspace());
+        let root = match (root, &own) {
+            (None, Some(own)) => own.clone(),
+            (None, None) => root_around_here()?,
+            (Some(root), _) => fs::canonicalize(root).map_err(|error| {
                 let root = root.display();
                 ended(Exit::Usage, format!("cannot open --root {root}: {error}"))
             })?,
         };
-        Ok(Project { root, workspace })
+        let layout = Layout::read(&root)?.unwrap_or_default();
+        let is_installed = own.is_none();
+        Ok(Project { workspace: own.unwrap_or_else(|| root.clone()), root, is_installed, layout })
     }
 
     /// Where scenario files are.
     pub fn scenarios(&self) -> PathBuf {
-        self.root.join("xtask/scenarios")
+        self.root.join(&self.layout.scenarios)
     }
 
     /// Where baseline files are.
     pub fn baselines(&self) -> PathBuf {
-        self.root.join("baselines")
+        self.root.join(&self.layout.baselines)
+    }
+
+    /// How long measuring may take while series are undecided, where the project says it.
+    pub fn budget_seconds(&self) -> Option<u64> {
+        self.layout.budget_seconds
+    }
+
+    /// Makes the programs that are measured, in `tree`: the project or another revision of it.
+    ///
+    /// # Errors
+    /// When the command for it fails.
+    pub fn build(&self, tree: &Path) -> anyhow::Result<()> {
+        let Some((program, arguments)) = self.layout.build.split_first() else { return Ok(()) };
+        let shown = format!("{} in {}", self.layout.build.join(" "), tree.display());
+        eprintln!("building by {shown}");
+        let mut command = Command::new(program);
+        // Standard output is for results.
+        command.args(arguments).current_dir(tree).stdin(Stdio::null()).stdout(std::io::stderr());
+        let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+        ensure!(status.success(), "{shown} failed ({status}); its messages stand above");
+        Ok(())
     }
 
     /// Where sessions are saved, one folder each.
@@ -59,11 +88,12 @@ impl Project {
         self.target().join("corpora")
     }
 
-    /// Cargo's folder for what can be made again.
+    /// The folder for what can be made again: Cargo's, unless the project names another.
     pub fn target(&self) -> PathBuf {
-        match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(target) => self.root.join(target),
-            None => self.root.join("target"),
+        match (&self.layout.output, std::env::var_os("CARGO_TARGET_DIR")) {
+            (Some(output), _) => self.root.join(output),
+            (None, Some(target)) => self.root.join(target),
+            (None, None) => self.root.join("target"),
         }
     }
 
@@ -130,6 +160,19 @@ impl Project {
             .map_err(|problem| ended(Exit::Usage, format!("cannot read {title:?}: {problem}")))?;
         Ok((name, changes))
     }
+}
+
+/// The folder around the current one that holds `loadline.toml`.
+fn root_around_here() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    project_file::nearest_root(&here).ok_or_else(|| {
+        let text = format!(
+            "there is no {} in {} or above (cargo xtask init writes one; --root DIR names the repository)",
+            project_file::NAME,
+            here.display()
+        );
+        ended(Exit::Usage, text)
+    })
 }
 
 fn unknown_scenario(name: &str, names: &[String]) -> anyhow::Error {

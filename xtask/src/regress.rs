@@ -59,7 +59,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         Some(shard) => shard::part_of(shard, &suite)?,
         None => suite.clone(),
     };
-    let asked = asked(arguments, &suite, &scenarios);
+    let asked = asked(arguments, &project, &suite, &scenarios);
     let insisted_on = arguments.baseline.as_deref();
     let mut baselines = Committed::read(&project, &scenarios, insisted_on)?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
@@ -91,7 +91,12 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
 }
 
 /// What the session has to remember of how it was asked.
-fn asked(arguments: &Regress, suite: &[Scenario], scenarios: &[Scenario]) -> Asked {
+fn asked(
+    arguments: &Regress,
+    project: &Project,
+    suite: &[Scenario],
+    scenarios: &[Scenario],
+) -> Asked {
     // Whoever takes the session up may stand in another folder.
     let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
         Ok(path) if path.is_file() => path.display().to_string(),
@@ -104,7 +109,10 @@ fn asked(arguments: &Regress, suite: &[Scenario], scenarios: &[Scenario]) -> Ask
             ..arguments.selection.surroundings()
         },
         baseline: arguments.baseline.as_ref().map(from_anywhere),
-        budget: arguments.budget.unwrap_or_else(|| budget_of(scenarios)),
+        budget: arguments
+            .budget
+            .or(project.budget_seconds())
+            .unwrap_or_else(|| budget_of(scenarios)),
         // To a bisection what stays undecided is not good.
         strict: arguments.strictness.strict || arguments.bisect,
         require_baseline: arguments.strictness.require_baseline,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use crate::exit::{Exit, ended};
+use crate::installed;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 
@@ -31,6 +32,8 @@ pub struct Runner {
     processors: Vec<usize>,
     valgrind: Option<(PathBuf, Version)>,
     interrupt: Interrupt,
+    /// Whether it was there before, rather than built for this session.
+    is_installed: bool,
 }
 
 /// What the processes that are measured run under.
@@ -102,7 +105,8 @@ impl std::fmt::Display for RunFailure {
 }
 
 impl Runner {
-    /// Builds the runner of this workspace; Cargo's progress goes to standard error.
+    /// Builds the runner of this workspace; Cargo's progress goes to standard error. An installed
+    /// program has one beside it.
     ///
     /// # Errors
     /// When the build fails, or `unwinder` is no file that can be preloaded.
@@ -112,6 +116,9 @@ impl Runner {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Runner> {
         let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
+        if project.is_installed {
+            return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
+        }
         let program = build_in(&project.workspace, None);
         // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
         interrupt.check()?;
@@ -136,6 +143,7 @@ impl Runner {
             processors: surroundings.processors.clone(),
             valgrind: usable_valgrind(),
             interrupt: interrupt.clone(),
+            is_installed: false,
         })
     }
 
@@ -164,6 +172,17 @@ impl Runner {
         let bytes =
             std::fs::read(&self.program).with_context(|| format!("cannot read {program}"))?;
         Ok(blake3::hash(&bytes).to_hex().to_string())
+    }
+
+    /// Whether a runner that was found, rather than built, is of this program's version.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_version(&self, environment: &Environment) -> anyhow::Result<()> {
+        if !self.is_installed {
+            return Ok(());
+        }
+        installed::check_version(&self.program, environment)
     }
 
     /// Whether the unwinder that was asked for is the active one. The dynamic linker only warns of a
@@ -451,6 +470,7 @@ mod tests {
                     processors: Vec::new(),
                     valgrind: None,
                     interrupt,
+                    is_installed: false,
                 },
             }
         }

@@ -55,7 +55,7 @@ impl Clone {
     }
 
     fn xtask(&self, arguments: &[&str]) -> Command {
-        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_loadline"));
         xtask.args(["regress", "--sources"]).arg(self.sources()).args(arguments);
         xtask
     }

@@ -178,7 +178,7 @@ impl Imposter {
         // Builds the real runner, beside this program.
         let listed = project.run(&["list"]);
         assert_eq!(listed.code, Some(0), "{}", listed.stderr);
-        let real = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("loadline-runner");
+        let real = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("loadline-runner");
         let real = real.display();
         let deeds = deeds.iter().map(|(n, deed)| format!("*'\"modules\":{n},'*) {deed} ;;\n"));
         let deeds: String = deeds.collect();
@@ -363,7 +363,7 @@ fn with_mounts(project: &Project, flags: &[&str], script: &str) -> Said {
     let template = project.xtask(&["judge"]);
     let mut command = Command::new("unshare");
     command.args(flags).args(["sh", "-c", script]).current_dir(project.root());
-    command.env("xtask", env!("CARGO_BIN_EXE_xtask"));
+    command.env("xtask", env!("CARGO_BIN_EXE_loadline"));
     for (name, value) in template.get_envs() {
         match value {
             Some(value) => command.env(name, value),

@@ -39,9 +39,14 @@ pub struct Said {
 }
 
 impl Project {
+    /// An empty folder.
+    pub fn bare() -> Project {
+        Project { folder: TempDir::new().unwrap() }
+    }
+
     /// A project without scenarios.
     pub fn empty() -> Project {
-        let project = Project { folder: TempDir::new().unwrap() };
+        let project = Project::bare();
         fs::create_dir_all(project.path("xtask/scenarios")).unwrap();
         project
     }
@@ -86,7 +91,7 @@ impl Project {
 
     /// The program with `arguments`, in the project's folder and with `--root` where the verb has it.
     pub fn xtask(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
         command.args(arguments).current_dir(self.root()).stdin(Stdio::null());
         if arguments.first().is_some_and(|verb| *verb != "judge") && !arguments.contains(&"--root")
         {

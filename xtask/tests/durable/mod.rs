@@ -68,7 +68,7 @@ impl Project {
     }
 
     pub fn xtask(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
         command.args(arguments).arg("--root").arg(self.root()).current_dir(self.root());
         command.env("TMPDIR", self.path("temporary")).stdin(Stdio::null());
         // Sessions go into the project's own target folder; the runner stays where it was built.

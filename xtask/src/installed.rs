@@ -1,0 +1,91 @@
+//! The runner of an installed program: found beside it or in the search path, and of its version.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use loadline_scenario::Environment;
+
+use crate::exit::{Exit, ended};
+
+/// The runner's name as a program.
+const RUNNER: &str = "loadline-runner";
+
+/// This program's version; a runner of another may understand requests differently.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What installs the runner.
+fn remedy() -> String {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    format!(
+        "cargo install --git {repository} {RUNNER} installs it, or in a clone cargo install --path crates/runner"
+    )
+}
+
+/// The runner's program.
+///
+/// # Errors
+/// When it is nowhere, with the command that installs it.
+pub fn runner() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe().and_then(|program| program.canonicalize());
+    let beside = program.ok().and_then(|program| program.parent().map(Path::to_owned));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = beside.into_iter().chain(std::env::split_paths(&path));
+    find(folders).ok_or_else(|| {
+        let text = format!("cannot find {RUNNER} beside this program or in PATH ({})", remedy());
+        ended(Exit::CouldNotMeasure, text)
+    })
+}
+
+fn find(mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let name = format!("{RUNNER}{}", std::env::consts::EXE_SUFFIX);
+    let found = folders.find_map(|folder| folder.join(&name).canonicalize().ok());
+    found.filter(|program| program.is_file())
+}
+
+/// Whether the runner at `program`, which described itself by `environment`, is of this version.
+///
+/// # Errors
+/// When it is not, with the command that installs one that is.
+pub fn check_version(program: &Path, environment: &Environment) -> anyhow::Result<()> {
+    let theirs = &environment.loadline;
+    ensure!(
+        theirs == VERSION,
+        "{} is of version {theirs}, this program of {VERSION}; they are installed together ({})",
+        program.display(),
+        remedy()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_first_folder_that_has_a_runner_counts() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let places = ["none", "one", "two"].map(|name| root.join(name));
+        for place in &places {
+            std::fs::create_dir(place).unwrap();
+        }
+        assert_eq!(find(places.clone().into_iter()), None);
+        let name = format!("{RUNNER}{}", std::env::consts::EXE_SUFFIX);
+        for place in &places[1..] {
+            std::fs::write(place.join(&name), "").unwrap();
+        }
+        assert_eq!(find(places.clone().into_iter()), Some(places[1].join(&name)));
+    }
+
+    #[test]
+    fn another_version_is_refused_with_what_to_do() {
+        let theirs = crate::session::tests::environment();
+        let text = check_version(Path::new("there"), &theirs).unwrap_err().to_string();
+        assert!(text.starts_with("there is of version ?, this program of "), "{text}");
+        assert!(text.contains("cargo install"), "{text}");
+        let ours = Environment { loadline: VERSION.to_owned(), ..theirs };
+        assert!(check_version(Path::new("there"), &ours).is_ok());
+    }
+}

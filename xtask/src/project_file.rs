@@ -1,0 +1,119 @@
+//! `loadline.toml`, which makes any repository a project: where its files lie, and how it is built.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::exit::{Exit, ended};
+
+/// The file's name.
+pub const NAME: &str = "loadline.toml";
+
+/// The format that this version reads.
+const FORMAT: u32 = 1;
+
+/// What `loadline.toml` says; of a repository without one, what this program's own is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Where scenario files are, from the root.
+    pub scenarios: PathBuf,
+    /// Where baseline files are, from the root.
+    pub baselines: PathBuf,
+    /// Where sessions and artifacts go, from the root; Cargo's target folder if none is named.
+    pub output: Option<PathBuf>,
+    /// What makes the repository's programs, before anything of it is measured; nothing if empty.
+    pub build: Vec<String>,
+    /// The default of `--budget`; what the scenarios ask for if none.
+    pub budget_seconds: Option<u64>,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout {
+            scenarios: "xtask/scenarios".into(),
+            baselines: "baselines".into(),
+            output: None,
+            build: Vec::new(),
+            budget_seconds: None,
+        }
+    }
+}
+
+/// The file as it is written; what it leaves out is as in [`Layout::default`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayoutFile {
+    format: u32,
+    scenarios: Option<PathBuf>,
+    baselines: Option<PathBuf>,
+    output: Option<PathBuf>,
+    #[serde(default)]
+    build: Vec<String>,
+    budget_seconds: Option<u64>,
+}
+
+impl Layout {
+    /// Reads the file in `root`, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or says what cannot be.
+    pub fn read(root: &Path) -> anyhow::Result<Option<Layout>> {
+        let path = root.join(NAME);
+        let usage = |problem: &dyn std::fmt::Display| {
+            ended(Exit::Usage, format!("cannot use {}: {problem}", path.display()))
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Layout::parse(&text).map(Some).map_err(|problem| usage(&problem)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(usage(&error)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Layout, String> {
+        let file: LayoutFile = toml::from_str(text).map_err(|error| error.to_string())?;
+        if file.format != FORMAT {
+            let format = file.format;
+            return Err(format!(
+                "format {format} is not known to this version, which reads {FORMAT} (update loadline)"
+            ));
+        }
+        let default = Layout::default();
+        Ok(Layout {
+            scenarios: file.scenarios.unwrap_or(default.scenarios),
+            baselines: file.baselines.unwrap_or(default.baselines),
+            output: file.output,
+            build: file.build,
+            budget_seconds: file.budget_seconds,
+        })
+    }
+}
+
+/// The nearest folder from `start` upward that holds the file.
+pub fn nearest_root(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(NAME).is_file()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_as_in_this_workspace() {
+        assert_eq!(Layout::parse("format = 1"), Ok(Layout::default()));
+        let text = "format = 1\nscenarios = \"perf\"\noutput = \".loadline\"\nbuild = [\"make\"]";
+        let layout = Layout::parse(text).expect("a layout");
+        assert_eq!(layout.scenarios, Path::new("perf"));
+        assert_eq!(layout.baselines, Path::new("baselines"));
+        assert_eq!(layout.output.as_deref(), Some(Path::new(".loadline")));
+        assert_eq!(layout.build, ["make"]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        let said = |text| Layout::parse(text).expect_err("no layout");
+        assert!(said("format = 2").contains("format 2 is not known"));
+        assert!(said("format = 1\nscenario = \"x\"").contains("unknown field `scenario`"));
+        assert!(said("").contains("missing field `format`"));
+    }
+}
