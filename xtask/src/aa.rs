@@ -22,6 +22,7 @@ use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, Against};
+use crate::unwinders;
 
 /// Rounds of each measurement, at least.
 const ROUNDS: usize = 10;
@@ -70,7 +71,8 @@ fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measur
     let scenarios = selection::with_controls(project, scenarios, |_| true)?;
     let baselines = Committed::read(project, &scenarios, None)?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
-    let runner = Runner::build(project, &asked.surroundings(), &interrupt)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let scenarios = match asked.sets_ladder() {

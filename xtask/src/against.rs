@@ -59,7 +59,7 @@ impl Builds {
         Ok(Builds { now, before: None, _folder: None, _checkout: None })
     }
 
-    /// Builds what `arguments` ask for.
+    /// Builds what `arguments` ask for, to run in these surroundings.
     ///
     /// # Errors
     /// When a revision or Wasmtime is not there (usage), or a build fails: the other one's with
@@ -67,11 +67,11 @@ impl Builds {
     pub fn make(
         project: &Project,
         arguments: &Regress,
+        surroundings: &Surroundings,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
-        let surroundings = &arguments.selection.surroundings();
         if project.is_installed && arguments.sources.is_none() {
-            return Builds::of_revisions(project, arguments, interrupt);
+            return Builds::of_revisions(project, arguments, surroundings, interrupt);
         }
         let sources = sources(project, arguments)?;
         let other = Other::read(&sources, arguments)?;
@@ -137,6 +137,7 @@ impl Builds {
     fn of_revisions(
         project: &Project,
         arguments: &Regress,
+        surroundings: &Surroundings,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
         if let Some(asked) = &arguments.against_wasmtime {
@@ -145,7 +146,7 @@ impl Builds {
             );
             return Err(ended(Exit::Usage, text));
         }
-        let builds = Builds::one(project, &arguments.selection.surroundings(), interrupt)?;
+        let builds = Builds::one(project, surroundings, interrupt)?;
         let Some(other) = Other::read(&project.workspace, arguments)? else { return Ok(builds) };
         let Other::Revision { commit, .. } = &other else { return Ok(builds) };
         let (name, argument, runner) = (other.name(), other.argument(), builds.now.clone());

@@ -29,6 +29,7 @@ use crate::runner::Runner;
 use crate::selection;
 use crate::session;
 use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
+use crate::unwinders::{self, Pass};
 
 /// Carries the command out.
 ///
@@ -36,21 +37,40 @@ use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
 /// When something could not be measured, the session is blind, or a file cannot be written; then no
 /// baseline has changed.
 pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
-    let reason = arguments.reason.trim();
-    if reason.is_empty() {
+    if arguments.reason.trim().is_empty() {
         return Err(ended(Exit::Usage, "--reason is empty; say why for those who review it"));
     }
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     let scenarios = selection::scenarios(&project, &arguments.selection)?;
-    let scenarios = selection::with_controls(&project, scenarios, |_| true)?;
     for scenario in &scenarios {
         // A broken file is found before minutes are spent.
         read(&project, &scenario.name)?;
     }
+    let asked = std::slice::from_ref(&arguments.selection.unwinder);
+    let may_leave_out = arguments.selection.names.is_empty();
+    let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
+    left_out.iter().for_each(|sentence| eprintln!("{sentence}"));
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let runner = Runner::build(&project, &arguments.selection.surroundings(), &interrupt)?;
-    let bench = Bench { project: &project, runner: &runner, before: None };
+    let capture = |pass| capture(&project, arguments, pass, &interrupt);
+    let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
+    Ok(Exit::of(&exits))
+}
+
+/// Measures what one unwinder is to be measured under, and writes it.
+fn capture(
+    project: &Project,
+    arguments: &cli::Baseline,
+    Pass { unwinder, scenarios }: Pass,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Exit> {
+    let scenarios = selection::with_controls(project, scenarios, |_| true)?;
+    for scenario in &scenarios {
+        read(project, &scenario.name)?;
+    }
+    let surroundings = arguments.selection.surroundings(&unwinder);
+    let runner = Runner::build(project, &surroundings, interrupt)?;
+    let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let floor = Floor::measure(&bench, &environment)?;
     eprintln!("{}", floor.sentence());
@@ -61,7 +81,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let seed = arguments.selection.seed.unwrap_or_else(session::now);
     let measured = bench.measure(all, &environment, &absent, seed)?.measured();
     refuse_a_blind_session(&measured)?;
-    write(&project, &measured, &design, reason, &interrupt)
+    write(project, &measured, &design, arguments.reason.trim(), interrupt)
 }
 
 /// Rounds of a baseline, at least: it is measured rarely and compared with often, and half of the

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use loadline_scenario::Unwinder;
 
 use crate::called;
 use crate::runner::Surroundings;
@@ -89,9 +90,11 @@ pub struct Selection {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// The unwinder to measure under: the machine's own, or a library to preload into the runner
-    #[arg(long, value_name = "host|PATH", default_value = "host")]
-    pub unwinder: String,
+    /// The unwinder to measure under: the machine's own, the newest LLVM libunwind that is
+    /// installed, or a library to preload into the runner. A scenario that names one itself is
+    /// measured under that
+    #[arg(long, value_name = "host|llvm|PATH", default_value = "host")]
+    pub unwinder: Unwinder,
 
     /// Keep the measured processes on these processors, as in 0,1 (default: wherever the system
     /// puts them)
@@ -168,6 +171,21 @@ pub struct Regress {
     #[arg(long, value_name = "I/K")]
     pub shard: Option<Shard>,
 
+    /// Measure under each of these unwinders, one session each, and show their growth side by side;
+    /// all: those that are here, which cargo xtask list shows
+    #[arg(
+        long,
+        value_name = "all|LIST",
+        value_delimiter = ',',
+        conflicts_with_all = ["unwinder", "aa", "against", "against_wasmtime", "bisect", "resume", "shard"]
+    )]
+    pub unwinders: Vec<String>,
+
+    /// Instead of each session's report print one table: scenario by unwinder, with the growth
+    /// expected and the one measured
+    #[arg(long, conflicts_with_all = ["aa", "bisect", "resume", "shard"])]
+    pub table: bool,
+
     #[command(flatten)]
     pub strictness: Strictness,
 }
@@ -193,10 +211,9 @@ impl Selection {
         all.into_iter().any(|changes| changes.split(',').any(is_ladder))
     }
 
-    /// What the measured processes run under.
-    pub fn surroundings(&self) -> Surroundings {
-        let Selection { unwinder, processors, .. } = self;
-        Surroundings { unwinder: unwinder.clone(), processors: processors.clone() }
+    /// What the measured processes run under, `unwinder` being what was decided for them.
+    pub fn surroundings(&self, unwinder: &Unwinder) -> Surroundings {
+        Surroundings { unwinder: unwinder.clone(), processors: self.processors.clone() }
     }
 }
 
@@ -365,9 +382,10 @@ pub struct Diff {
     #[arg(long)]
     pub json: bool,
 
-    /// The unwinder to measure under: the machine's own, or a library to preload into the runner
-    #[arg(long, value_name = "host|PATH", default_value = "host")]
-    pub unwinder: String,
+    /// The unwinder to measure under: the machine's own, the newest LLVM libunwind that is
+    /// installed, or a library to preload into the runner
+    #[arg(long, value_name = "host|llvm|PATH", default_value = "host")]
+    pub unwinder: Unwinder,
 
     /// The repository with scenarios and baselines (default: this workspace; of an installed program
     /// the nearest one with a loadline.toml)

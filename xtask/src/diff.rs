@@ -23,6 +23,7 @@ use crate::project::{Project, nearest};
 use crate::regress::Committed;
 use crate::selection;
 use crate::session;
+use crate::unwinders;
 
 /// Carries the command out.
 ///
@@ -215,7 +216,7 @@ impl Asked<'_> {
                 titles.0
             )));
         }
-        let (saved, path) = self.measure(None, |_| vec![old, new])?;
+        let (saved, path) = self.measure(None, vec![old, new], |both, _| both)?;
         let (old, new) = (saved.now(), saved.now());
         Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
     }
@@ -226,8 +227,7 @@ impl Asked<'_> {
         let scenario = self.scenario(&self.arguments.a)?;
         let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
         let is_sized = self.selection().sets_ladder();
-        let (saved, path) = self.measure(None, |environment| {
-            let one = vec![scenario];
+        let (saved, path) = self.measure(None, vec![scenario], |one, environment| {
             if is_sized { one } else { committed.at_their_sizes(one, environment) }
         })?;
         Ok(Sides { old, new: saved.now(), pairs: None, measured: Some(path) })
@@ -261,9 +261,11 @@ impl Asked<'_> {
             budget: None,
             resume: None,
             shard: None,
+            unwinders: Vec::new(),
+            table: false,
             strictness: cli::Strictness { strict: false, require_baseline: false },
         };
-        let (saved, path) = self.measure(Some(&against), |_| scenarios)?;
+        let (saved, path) = self.measure(Some(&against), scenarios, |all, _| all)?;
         let described = |name: &str, commit: &str| format!("{name} ({})", &commit[..10]);
         let before = saved.before();
         let before = before.ok_or_else(|| usage(format!("{name} was not measured")))?;
@@ -276,22 +278,25 @@ impl Asked<'_> {
         })
     }
 
-    /// One session over the scenarios that `choose` names, with another build where `against` asks
-    /// for one. Growth is not judged, so none is planted.
+    /// One session over `scenarios`, as `choose` has them in an environment, with another build where
+    /// `against` asks for one. Growth is not judged, so none is planted.
     fn measure(
         &self,
         against: Option<&Regress>,
-        choose: impl FnOnce(&Environment) -> Vec<Scenario>,
+        scenarios: Vec<Scenario>,
+        choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
     ) -> anyhow::Result<(Saved, PathBuf)> {
         let Asked { arguments, project, interrupt } = self;
         let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
+        let unwinder = unwinders::only(&scenarios, &arguments.unwinder)?;
+        let surroundings = self.selection().surroundings(&unwinder);
         let builds = match against {
-            Some(against) => Builds::make(project, against, interrupt)?,
-            None => Builds::one(project, &self.selection().surroundings(), interrupt)?,
+            Some(against) => Builds::make(project, against, &surroundings, interrupt)?,
+            None => Builds::one(project, &surroundings, interrupt)?,
         };
         let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
         let (environment, absent) = bench.describe()?;
-        let scenarios = choose(&environment);
+        let scenarios = choose(scenarios, &environment);
         let seed = arguments.seed.unwrap_or_else(session::now);
         let mut measurement = bench.measure(scenarios, &environment, &absent, seed)?;
         measurement.close()?;

@@ -22,6 +22,7 @@ use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, RunRecord};
 use crate::symbols::{self, GrowingSymbol, Profiles, Standing, shortened};
+use crate::unwinders;
 
 /// Symbols that are shown of a phase although they do not grow: the costliest.
 const COSTLIEST: usize = 5;
@@ -76,7 +77,8 @@ fn measure(
     let interrupt = Interrupt::listen()?;
     let scenarios = selection::scenarios(project, asked)?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
-    let runner = Runner::build(project, &asked.surroundings(), &interrupt)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let seed = asked.seed.unwrap_or_else(session::now);

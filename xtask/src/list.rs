@@ -1,6 +1,6 @@
 //! `cargo xtask list`: the scenarios, what they judge, and whether a baseline fits this machine.
 
-use loadline_scenario::{MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Unwinder};
 
 use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
@@ -12,6 +12,7 @@ use crate::project::Project;
 use crate::report::environment_line;
 use crate::runner::{Runner, Surroundings};
 use crate::selection;
+use crate::unwinders;
 
 /// Carries the command out.
 ///
@@ -28,7 +29,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         let text = format!("no scenario in {}", project.scenarios().display());
         return Err(ended(Exit::NothingSelected, text));
     }
-    let runner = Runner::build(&project, &Surroundings::host(), &interrupt)?;
+    let runner = Runner::build(&project, &Surroundings::under(&Unwinder::Host), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     out::line(environment_line(&environment))?;
@@ -40,6 +41,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
             absent.absence.remedy()
         ))?;
     }
+    list_unwinders(&project, &runner, &environment)?;
     let scenarios = selection::with_controls(&project, scenarios, |_| true)?;
     for scenario in &scenarios {
         let path = project.baselines().join(format!("{}.toml", scenario.name));
@@ -64,15 +66,38 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// The unwinders that are here, each as a process says that has it, and how to get the others.
+fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> anyhow::Result<()> {
+    let mut families = Vec::new();
+    for unwinder in unwinders::here(&project.unwinders()) {
+        let described = match &unwinder {
+            Unwinder::Host => Ok(own.clone()),
+            _ => host.under(&unwinder).and_then(|runner| {
+                let bench = Bench { project, runner: &runner, before: None };
+                bench.describe().map(|(environment, _)| environment)
+            }),
+        };
+        match described {
+            Ok(Environment { unwinder_family, unwinder_version, unwinder_path, .. }) => {
+                out::line(format_args!(
+                    "unwinder {unwinder}: {unwinder_family} {unwinder_version}, {unwinder_path}"
+                ))?;
+                families.push(unwinder_family);
+            }
+            Err(error) => out::line(format_args!("unwinder {unwinder}: not usable: {error:#}"))?,
+        }
+    }
+    let families: Vec<&str> = families.iter().map(String::as_str).collect();
+    unwinders::missing(&families, &project.unwinders())
+        .iter()
+        .try_for_each(|sentence| out::line(format_args!("unwinder {sentence}")))
+}
+
 fn names(series: &[SeriesName]) -> String {
     series.iter().map(SeriesName::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn fits(
-    scenario: &Scenario,
-    baselines: &Baselines,
-    environment: &loadline_scenario::Environment,
-) -> String {
+fn fits(scenario: &Scenario, baselines: &Baselines, environment: &Environment) -> String {
     let key = Key::of(scenario, environment);
     let Some(baseline) = baselines.find(&key) else {
         let others = baselines.all.iter().filter(|b| b.key.variant == key.variant);

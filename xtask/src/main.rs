@@ -1,6 +1,7 @@
 //! Verb → file, exit code; nothing else.
 
 mod aa;
+mod across;
 mod adaptive;
 mod against;
 mod baseline;
@@ -33,6 +34,7 @@ mod measured;
 mod merge;
 mod moved;
 mod out;
+mod pace;
 mod pilot;
 mod profile_file;
 mod progress;
@@ -50,6 +52,7 @@ mod shard;
 mod shell;
 mod side_by_side;
 mod symbols;
+mod unwinders;
 
 use std::process::ExitCode;
 

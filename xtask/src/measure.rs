@@ -44,6 +44,18 @@ impl<'a> Measurement<'a> {
         Measurement { bench, header, scenarios, session, records, n_larger, inexact }
     }
 
+    /// Notes what was left out before the session began, one sentence each.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    pub fn leave_out(&mut self, sentences: Vec<String>) -> anyhow::Result<()> {
+        if sentences.is_empty() {
+            return Ok(());
+        }
+        self.header.left_out.extend(sentences);
+        self.session.save_header(&self.header)
+    }
+
     /// Carries out every run of the scenarios that has not been: rounds by the clock one after the
     /// other, then what is counted exactly, as many at a time as there are processors, and once more
     /// what did not repeat.

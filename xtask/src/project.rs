@@ -88,6 +88,11 @@ impl Project {
         self.target().join("corpora")
     }
 
+    /// Where unwinders lie that were unpacked for measuring alone.
+    pub fn unwinders(&self) -> PathBuf {
+        self.target().join("unwinders")
+    }
+
     /// The folder for what can be made again: Cargo's, unless the project names another.
     pub fn target(&self) -> PathBuf {
         match (&self.layout.output, std::env::var_os("CARGO_TARGET_DIR")) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loadline_growth::{Kind, Tau};
-use loadline_scenario::{Environment, MetricKind, Scenario};
+use loadline_scenario::{Absent, Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
+use crate::across;
 use crate::adaptive::measure_until_sure;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
@@ -22,14 +23,15 @@ use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
+use crate::pace;
 use crate::project::{Project, nearest};
 use crate::report::{Report, Strictness};
 use crate::resume;
-use crate::runner::Surroundings;
 use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
+use crate::unwinders::{self, Pass};
 
 /// Carries the command out.
 ///
@@ -55,59 +57,141 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         return resume::run(arguments, session.as_deref(), &project, &interrupt);
     }
     let suite = selection::scenarios(&project, &arguments.selection)?;
+    let asked = unwinders_asked(arguments, &project)?;
+    let may_leave_out = arguments.selection.names.is_empty();
+    let (passes, mut left_out) = unwinders::passes(&suite, &asked, may_leave_out)?;
+    for pass in &passes {
+        // A broken baseline is found before anything is built.
+        Committed::read(&project, &pass.scenarios, arguments.baseline.as_deref())?;
+    }
+    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
+    let mut places = Vec::new();
+    for pass in passes {
+        let surroundings = arguments.selection.surroundings(&pass.unwinder);
+        let builds = Builds::make(&project, arguments, &surroundings, &interrupt)?;
+        let bench =
+            Bench { project: &project, runner: &builds.now, before: builds.before.as_ref() };
+        // Of all before any is measured: what cannot be preloaded is found before minutes are spent.
+        let described = bench.describe()?;
+        places.push(Place { pass, builds, described });
+    }
+    let several = places.len() > 1;
+    let mut concluded = Vec::new();
+    for place in &places {
+        if several {
+            eprintln!("under {}:", place.described.0.unwinder());
+        }
+        let left_out = std::mem::take(&mut left_out);
+        let one = measure_at(&project, arguments, place, left_out)?;
+        if !arguments.table {
+            say_all(&one)?;
+        }
+        concluded.push(one);
+    }
+    if arguments.table {
+        out::text(across::expected_and_measured(&concluded, &project.unwinders()))?;
+    } else if several {
+        out::text(across::side_by_side(&concluded, &project.unwinders()))?;
+    }
+    let exits: Vec<Exit> =
+        concluded.iter().map(|one| exit(&one.report, &arguments.strictness)).collect();
+    Ok(Exit::of(&exits))
+}
+
+/// Where one session is measured.
+struct Place {
+    pass: Pass,
+    builds: Builds,
+    described: (Environment, Vec<Absent>),
+}
+
+/// The unwinders that everything is measured under which does not name one itself.
+fn unwinders_asked(arguments: &Regress, project: &Project) -> anyhow::Result<Vec<Unwinder>> {
+    let mut all = Vec::new();
+    for named in &arguments.unwinders {
+        match named.as_str() {
+            "all" => all.extend(unwinders::here(&project.unwinders())),
+            named => {
+                let usage = |error| ended(Exit::Usage, format!("--unwinders {named:?}: {error}"));
+                all.push(named.parse().map_err(usage)?);
+            }
+        }
+    }
+    Ok(match all.as_slice() {
+        [] => vec![arguments.selection.unwinder.clone()],
+        _ => unwinders::distinct(all),
+    })
+}
+
+/// Measures one session, and judges it. `left_out` is what no session measures.
+fn measure_at(
+    project: &Project,
+    arguments: &Regress,
+    Place { pass, builds, described: (environment, absent) }: &Place,
+    left_out: Vec<String>,
+) -> anyhow::Result<Concluded> {
+    let suite = &pass.scenarios;
     let scenarios = match arguments.shard {
-        Some(shard) => shard::part_of(shard, &suite)?,
+        Some(shard) => shard::part_of(shard, suite)?,
         None => suite.clone(),
     };
-    let asked = asked(arguments, &project, &suite, &scenarios);
+    let asked = asked(arguments, project, &pass.unwinder, suite, &scenarios)?;
     let insisted_on = arguments.baseline.as_deref();
-    let mut baselines = Committed::read(&project, &scenarios, insisted_on)?;
-    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let builds = Builds::make(&project, arguments, &interrupt)?;
-    let bench = Bench { project: &project, runner: &builds.now, before: builds.before.as_ref() };
-    let (environment, absent) = bench.describe()?;
-    baselines.insist_for(&environment);
-    let scenarios = match (&builds.before, arguments.selection.sets_ladder()) {
+    let mut baselines = Committed::read(project, &scenarios, insisted_on)?;
+    let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
+    baselines.insist_for(environment);
+    let has_free_sizes = builds.before.is_none() && !arguments.selection.sets_ladder();
+    let scenarios = match has_free_sizes {
+        true => baselines.at_their_sizes(scenarios, environment),
         // Nothing of baselines is asked, or the sizes are asked for in so many words.
-        (Some(_), _) | (_, true) => scenarios,
-        (None, false) => baselines.at_their_sizes(scenarios, &environment),
+        false => scenarios,
     };
-    let is_whole_suite = arguments.selection.names.is_empty();
-    let scenarios = selection::with_controls(&project, scenarios, |scenario| {
+    let is_table = !arguments.unwinders.is_empty() || arguments.table;
+    let wants_all = arguments.selection.names.is_empty() || is_table;
+    let mut scenarios = selection::with_controls(project, scenarios, |scenario| {
         insisted_on.is_none()
             && builds.before.is_none()
-            && (is_whole_suite || needs_control(scenario, &environment, &baselines))
+            && (wants_all || needs_control(scenario, environment, &baselines))
     })?;
-    baselines.read_others(&project, &scenarios)?;
+    baselines.read_others(project, &scenarios)?;
+    let mut left_out = left_out;
+    if has_free_sizes {
+        let is_sized = |scenario: &Scenario| baselines.fitting(scenario, environment).is_some();
+        let slow =
+            pace::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
+        left_out.extend(slow);
+    }
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
     let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
     let to_take_up = builds.before.is_none().then(|| asked.clone());
-    let measurement = bench.begin(all, &environment, &absent, seed, to_take_up)?;
+    let mut measurement = bench.begin(all, environment, absent, seed, to_take_up)?;
+    measurement.leave_out(left_out)?;
     eprintln!("{}", measurement.plan_line());
-    carry_out(measurement, &baselines, &asked, &arguments.strictness)
+    carry_out(measurement, &baselines, &asked)
 }
 
 /// What the session has to remember of how it was asked.
 fn asked(
     arguments: &Regress,
     project: &Project,
+    unwinder: &Unwinder,
     suite: &[Scenario],
     scenarios: &[Scenario],
-) -> Asked {
+) -> anyhow::Result<Asked> {
     // Whoever takes the session up may stand in another folder.
     let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
         Ok(path) if path.is_file() => path.display().to_string(),
         _ => text.clone(),
     };
     let suite = || suite.iter().map(Planned::of).collect();
-    Asked {
-        surroundings: Surroundings {
-            unwinder: from_anywhere(&arguments.selection.unwinder),
-            ..arguments.selection.surroundings()
-        },
+    // A newer one may have been installed by then.
+    let library = unwinders::library(unwinder)?;
+    let unwinder = library.map_or(Unwinder::Host, Unwinder::Library);
+    Ok(Asked {
+        surroundings: arguments.selection.surroundings(&unwinder),
         baseline: arguments.baseline.as_ref().map(from_anywhere),
         budget: arguments
             .budget
@@ -117,7 +201,7 @@ fn asked(
         strict: arguments.strictness.strict || arguments.bisect,
         require_baseline: arguments.strictness.require_baseline,
         part: arguments.shard.map(|shard| Part { shard, suite: suite() }),
-    }
+    })
 }
 
 /// The time that the scenarios ask for, and some for the growth planted beside them.
@@ -134,14 +218,26 @@ pub fn carry_out(
     mut measurement: Measurement<'_>,
     baselines: &Committed,
     asked: &Asked,
-    strictness: &cli::Strictness,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Concluded> {
     let budget = Duration::from_secs(asked.budget);
     let judge = |measured: &Measured| judged(measured, baselines);
     let (measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
     measurement.close()?;
     let symbols = growing_symbols(&measured, baselines);
-    say(&measured, &Report { symbols, ..judged }, &strictness.or_asked(asked))
+    Ok(Concluded { measured, report: Report { symbols, ..judged } })
+}
+
+/// What was measured in a session, and what it amounts to.
+#[derive(Debug)]
+pub struct Concluded {
+    /// The session.
+    pub measured: Measured,
+    /// What it amounts to.
+    pub report: Report,
+}
+
+fn say_all(Concluded { measured, report }: &Concluded) -> anyhow::Result<()> {
+    out::text(report.text(measured))
 }
 
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
@@ -169,10 +265,14 @@ pub fn say(
     strictness: &cli::Strictness,
 ) -> anyhow::Result<Exit> {
     out::text(report.text(measured))?;
-    Ok(report.exit(Strictness {
+    Ok(exit(report, strictness))
+}
+
+fn exit(report: &Report, strictness: &cli::Strictness) -> Exit {
+    report.exit(Strictness {
         inconclusive: strictness.strict,
         no_baseline: strictness.require_baseline,
-    }))
+    })
 }
 
 /// What `measured` amounts to.
@@ -216,7 +316,7 @@ pub fn failures(measured: &Measured) -> Vec<String> {
 /// Whether a time of `scenario` has to be judged beside its control, because no baseline's times
 /// compare.
 fn needs_control(scenario: &Scenario, environment: &Environment, baselines: &Committed) -> bool {
-    let fitting = baselines.of(&scenario.name).find(&Key::of(scenario, environment));
+    let fitting = baselines.fitting(scenario, environment);
     scenario.judge.iter().filter(|name| name.metric.kind() == MetricKind::Time).any(|name| {
         fitting.is_none_or(|b| !b.times_compare(environment) || b.find(*name).is_none())
     })
@@ -284,11 +384,16 @@ impl Committed {
         environment: &Environment,
     ) -> Vec<Scenario> {
         let sized = scenarios.into_iter().map(|scenario| {
-            let fitting = self.of(&scenario.name).find(&Key::of(&scenario, environment));
+            let fitting = self.fitting(&scenario, environment);
             let ladder = fitting.map(|baseline| baseline.ladder.clone());
             Scenario { ladder: ladder.unwrap_or_else(|| scenario.ladder.clone()), ..scenario }
         });
         sized.collect()
+    }
+
+    /// The baseline of `scenario` whose key is that of `environment`.
+    fn fitting(&self, scenario: &Scenario, environment: &Environment) -> Option<&Baseline> {
+        self.of(&scenario.name).find(&Key::of(scenario, environment))
     }
 
     /// Chooses among the baselines that the caller's name fits the one most like `environment`.

@@ -199,7 +199,8 @@ impl Report {
         lines
     }
 
-    fn summary(&self) -> String {
+    /// How many series there are of each verdict.
+    pub fn summary(&self) -> String {
         if self.is_blind() {
             return "blind".to_owned();
         }
@@ -307,7 +308,8 @@ pub fn absent_lines(measured: &Measured) -> Vec<String> {
     reasons.iter().map(sentence).collect()
 }
 
-fn is_open(verdict: Verdict) -> bool {
+/// Whether nothing has been decided.
+pub fn is_open(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Inconclusive(_) | Verdict::NoBaseline)
 }
 
@@ -419,7 +421,8 @@ fn own_tail(judgement: &Judgement) -> Option<Estimate> {
     judgement.curve.evidence.as_ref().and_then(|evidence| evidence.tail_exponent)
 }
 
-fn range(estimate: &Estimate) -> String {
+/// An interval on screen.
+pub fn range(estimate: &Estimate) -> String {
     format!("{:.2} … {:.2}", estimate.interval.low, estimate.interval.high)
 }
 

@@ -11,7 +11,7 @@ use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::project::Project;
-use crate::regress::{Committed, carry_out};
+use crate::regress::{Committed, Concluded, carry_out, say};
 use crate::runner::Runner;
 use crate::sameness::{changed_scenarios, growth_differences, level_differences};
 use crate::selection;
@@ -67,7 +67,8 @@ pub fn run(
     let measurement = bench.take_up(session, header, scenarios, records)?;
     let (kept, left) = measurement.n_runs();
     eprintln!("resuming {shown}: {kept} runs are kept, {left} are left");
-    carry_out(measurement, &baselines, &asked, &arguments.strictness)
+    let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
+    say(&measured, &report, &arguments.strictness.or_asked(&asked))
 }
 
 /// What is not as it was when the session began.

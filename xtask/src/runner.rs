@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
-use loadline_scenario::{Absence, Environment, Message, Request};
+use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
@@ -17,6 +17,7 @@ use crate::exit::{Exit, ended};
 use crate::installed;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
+use crate::unwinders;
 
 /// How much of a runner's standard error is kept: its end, where the reason stands.
 const STDERR_KEPT: usize = 8 * 1024;
@@ -39,17 +40,17 @@ pub struct Runner {
 /// What the processes that are measured run under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// `host`, or the library to preload.
-    pub unwinder: String,
+    /// Which unwinder they have.
+    pub unwinder: Unwinder,
     /// The processors to stay on; all if empty.
     #[serde(default)]
     pub processors: Vec<usize>,
 }
 
 impl Surroundings {
-    /// The machine as it is.
-    pub fn host() -> Surroundings {
-        Surroundings { unwinder: "host".to_owned(), processors: Vec::new() }
+    /// The machine as it is, but for the unwinder.
+    pub fn under(unwinder: &Unwinder) -> Surroundings {
+        Surroundings { unwinder: unwinder.clone(), processors: Vec::new() }
     }
 }
 
@@ -109,7 +110,7 @@ impl Runner {
     /// program has one beside it.
     ///
     /// # Errors
-    /// When the build fails, or `unwinder` is no file that can be preloaded.
+    /// When the build fails, or the unwinder is not here.
     pub fn build(
         project: &Project,
         surroundings: &Surroundings,
@@ -131,7 +132,7 @@ impl Runner {
     /// The runner that has been built as `program`.
     ///
     /// # Errors
-    /// When `unwinder` is no file that can be preloaded.
+    /// When the unwinder is not here.
     pub fn at(
         program: PathBuf,
         surroundings: &Surroundings,
@@ -139,12 +140,20 @@ impl Runner {
     ) -> anyhow::Result<Runner> {
         Ok(Runner {
             program,
-            preload: preload(&surroundings.unwinder)?,
+            preload: unwinders::library(&surroundings.unwinder)?,
             processors: surroundings.processors.clone(),
             valgrind: usable_valgrind(),
             interrupt: interrupt.clone(),
             is_installed: false,
         })
+    }
+
+    /// The same program under another unwinder.
+    ///
+    /// # Errors
+    /// When that is not here.
+    pub fn under(&self, unwinder: &Unwinder) -> anyhow::Result<Runner> {
+        Ok(Runner { preload: unwinders::library(unwinder)?, ..self.clone() })
     }
 
     /// Whether runs can be carried out under callgrind.
@@ -196,7 +205,7 @@ impl Runner {
             Some(asked) if Path::new(active).canonicalize().ok().as_ref() != Some(asked) => {
                 let asked = asked.display();
                 let text = format!(
-                    "cannot use --unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
+                    "cannot use unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
                 );
                 Err(ended(Exit::Usage, text))
             }
@@ -329,24 +338,6 @@ pub fn build_in(workspace: &Path, target: Option<&Path>) -> anyhow::Result<PathB
     };
     let messages = build.quiet().read()?;
     messages.lines().find_map(executable).context("cargo build named no executable loadline-runner")
-}
-
-fn preload(unwinder: &str) -> anyhow::Result<Option<PathBuf>> {
-    if unwinder == "host" {
-        return Ok(None);
-    }
-    let path = Path::new(unwinder);
-    let usage = |problem: String| {
-        ended(Exit::Usage, format!("cannot use --unwinder {unwinder}: {problem}"))
-    };
-    if !cfg!(target_os = "linux") {
-        return Err(usage("preloading works on Linux only".to_owned()));
-    }
-    let path = path.canonicalize().map_err(|error| usage(format!("{error} (host, or a file)")))?;
-    if !path.is_file() {
-        return Err(usage("is not a file".to_owned()));
-    }
-    Ok(Some(path))
 }
 
 /// The path of the runner, where `line` is Cargo's message about it.

@@ -197,6 +197,7 @@ impl Tooth {
             question: "Does this session see planted growth?".to_owned(),
             expectation: "What was planted.".to_owned(),
             subject: Subject::Planted(planted),
+            unwinder: None,
             judge,
             observe: Vec::new(),
             processes: 1,

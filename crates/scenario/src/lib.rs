@@ -13,6 +13,7 @@ pub mod random;
 pub mod sample;
 pub mod scenario;
 mod scenario_file;
+pub mod unwinder;
 
 pub use artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
 pub use command::{Command, Invocation};
@@ -29,3 +30,4 @@ pub use scenario::{
     Control, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario, ScenarioError,
     Subject, Variant,
 };
+pub use unwinder::{NoUnwinder, Unwinder};

@@ -17,6 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::sample::Means;
 use crate::scenario_file;
+use crate::unwinder::Unwinder;
 
 /// The format of scenario files this version reads.
 pub const FORMAT: u32 = 1;
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub expectation: String,
     /// What one run does.
     pub subject: Subject,
+    /// The unwinder it is about, whatever a session is measured under; `None`: the session's.
+    pub unwinder: Option<Unwinder>,
     /// The series that can turn CI red: those the file names, then what is counted exactly of every
     /// lifecycle.
     pub judge: Vec<SeriesName>,
@@ -291,6 +294,18 @@ impl Scenario {
                 && known.unwinders.iter().any(|u| u == unwinder || u == "any")
                 && known.when.iter().all(|(key, value)| self.still_has(key, value))
         })
+    }
+
+    /// The growth beyond linear that `series` is expected to have at most under the unwinder family
+    /// `unwinder`; `None`: it is expected to be linear.
+    pub fn expected(&self, series: SeriesName, unwinder: &str) -> Option<GrowthClass> {
+        self.known(series, unwinder).map(|known| known.class)
+    }
+
+    /// Whether any series is expected to grow beyond linear under the unwinder family `unwinder`.
+    pub fn grows_under(&self, unwinder: &str) -> bool {
+        let mut series = self.known_growth.iter().flat_map(|known| &known.series);
+        series.any(|series| self.expected(*series, unwinder).is_some())
     }
 
     /// Whether the field `key` has not been changed away from `value`.
@@ -592,6 +607,25 @@ until = "wasmtime 52"
         assert!(kept.known(series, "libgcc-tree").is_none());
         let stripped = with(&[("tables", "strip")]).expect("tables can be stripped");
         assert!(stripped.known(series, "libgcc-list").is_none());
+        assert_eq!(kept.expected(series, "libgcc-list"), Some(GrowthClass::Quadratic));
+        assert_eq!(kept.expected(series, "llvm"), None);
+        assert!(kept.grows_under("libgcc-list") && !kept.grows_under("libgcc-tree"));
+        assert!(!stripped.grows_under("libgcc-list"));
+    }
+
+    #[test]
+    fn an_unwinder_can_be_named_and_makes_no_variant() {
+        let session = Scenario::parse("example", EXAMPLE).expect("a scenario");
+        assert_eq!(session.unwinder, None);
+        let named = EXAMPLE.replace("format = 1", "format = 1\nunwinder = \"llvm\"");
+        let named = Scenario::parse("example", &named).expect("a scenario");
+        assert_eq!(named.unwinder, Some(Unwinder::Llvm));
+        // What is measured stays the same; the key of its baseline has the unwinder by itself.
+        let set = with(&[("unwinder", "/lib/libgcc_s.so.1")]).expect("it can be set");
+        assert!(set.variant.is_as_written());
+        assert_eq!(set.unwinder, Some(Unwinder::Library("/lib/libgcc_s.so.1".into())));
+        let message = replaced("format = 1", "format = 1\nunwinder = \"\"");
+        assert!(message.contains("host, llvm, or the path of a library"), "{message}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::sample::Means;
 use crate::scenario::{
     Control, FORMAT, KnownGrowth, Modules, Scenario, ScenarioError, Subject, Variant, wrong,
 };
+use crate::unwinder::Unwinder;
 
 /// The scenario `name` out of its file's text, not yet checked as a whole.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -37,6 +38,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         question: file.question,
         expectation: file.expectation,
         subject,
+        unwinder: file.unwinder,
         judge,
         observe,
         processes: file.processes,
@@ -103,6 +105,7 @@ struct ScenarioFile {
     #[serde(default = "twenty_seconds")]
     budget_seconds: u64,
     horizon: Option<usize>,
+    unwinder: Option<Unwinder>,
     control: Option<Control>,
     #[serde(default)]
     known_growth: Vec<KnownGrowth>,

@@ -1,0 +1,230 @@
+//! What sessions under several unwinders say beside each other. No arithmetic but units.
+//!
+//! Tail exponents are read off each curve by itself, so that a control's can stand beside them.
+
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table, presets};
+use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
+use loadline_scenario::{Means, MetricKind, Scenario, SeriesName};
+
+use crate::judgement::{Judged, Outcome, control_title};
+use crate::measured::MeasuredScenario;
+use crate::regress::Concluded;
+use crate::report::{environment_line, is_open, range, trimmed, word};
+use crate::unwinders;
+
+/// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
+/// can be unpacked into `folder`.
+pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
+    let mut text =
+        String::from("\ngrowth by unwinder: tail exponent, its 95 % interval, verdict\n");
+    for scenario in scenarios(sessions) {
+        let title = scenario.title();
+        let control = control_title(scenario);
+        let own = |control: &String| match control.split_once(':') {
+            Some((name, variant)) if name == scenario.name => format!("{variant} ¹"),
+            _ => format!("{control} ¹"),
+        };
+        let header = columns(sessions).chain(control.iter().map(own));
+        let mut table = table([title.clone()].into_iter().chain(header), 1);
+        let mut n_folded = 0;
+        for name in &scenario.judge {
+            if sessions.iter().all(|session| holds_as_a_count(session, &title, *name)) {
+                n_folded += 1;
+                continue;
+            }
+            let mut row = vec![name.to_string()];
+            row.extend(sessions.iter().map(|session| cell(session, &title, *name)));
+            row.extend(control.iter().map(|control| control_cell(sessions, control, *name)));
+            table.add_row(row);
+        }
+        text.push('\n');
+        text.push_str(&trimmed(&table.to_string()));
+        if n_folded > 0 {
+            text.push_str(&format!(" {n_folded} operation counts hold under each\n"));
+        }
+    }
+    text.push_str("\n¹ under the first of the unwinders that has it; times are judged beside it\n");
+    text.push_str(&missing(sessions, folder));
+    text
+}
+
+/// One table: of each scenario the series it is about, by unwinder, with the growth that is expected
+/// there and the one that was measured. What is missing can be unpacked into `folder`.
+pub fn expected_and_measured(sessions: &[Concluded], folder: &Path) -> String {
+    let mut text = String::new();
+    for Concluded { measured, report } in sessions {
+        text.push_str(&environment_line(&measured.environment));
+        text.push('\n');
+        for sentence in measured.left_out.iter().chain(&report.failures) {
+            text.push_str(&format!("{sentence}\n"));
+        }
+        if report.is_blind() {
+            text.push_str("This session is blind: growth planted in it was not judged right.\n");
+        }
+    }
+    let header = columns(sessions).flat_map(|column| [column, "measured".to_owned()]);
+    let fixed = ["scenario", "series"].map(str::to_owned).into_iter();
+    let mut table = table(fixed.chain(header), 2);
+    for scenario in scenarios(sessions) {
+        for name in in_question(scenario) {
+            let mut row = vec![scenario.title(), name.to_string()];
+            for session in sessions {
+                row.extend(expectation_cells(session, scenario, name));
+            }
+            table.add_row(row);
+        }
+    }
+    text.push_str("\ntail exponents: expected at most under each unwinder, and measured with the 95 % interval\n\n");
+    text.push_str(&trimmed(&table.to_string()));
+    text.push('\n');
+    text.push_str(&missing(sessions, folder));
+    for Concluded { measured, report } in sessions {
+        let unwinder = measured.environment.unwinder();
+        text.push_str(&format!(
+            "{unwinder}: {}      samples: {}\n",
+            report.summary(),
+            measured.saved.display()
+        ));
+    }
+    text
+}
+
+/// Every scenario that was asked for, once, in the order of the sessions.
+fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
+    let mut all: Vec<&Scenario> = Vec::new();
+    let measured = sessions.iter().flat_map(|session| &session.measured.scenarios);
+    let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.subject.is_planted());
+    for scenario in asked {
+        if !all.iter().any(|known| known.title() == scenario.title()) {
+            all.push(scenario);
+        }
+    }
+    // A control is a column of the scenario it belongs to.
+    let controls: Vec<String> = all.iter().filter_map(|scenario| control_title(scenario)).collect();
+    all.retain(|scenario| {
+        scenario.variant.is_as_written() || !controls.contains(&scenario.title())
+    });
+    all
+}
+
+fn columns(sessions: &[Concluded]) -> impl Iterator<Item = String> {
+    sessions.iter().map(|session| session.measured.environment.unwinder())
+}
+
+fn table(header: impl Iterator<Item = String>, n_left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let header: Vec<String> = header.collect();
+    let n_columns = header.len();
+    table.set_header(header);
+    for column in n_left..n_columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn row<'a>(session: &'a Concluded, title: &str, name: SeriesName) -> Option<&'a Judged> {
+    session.report.rows.iter().find(|row| row.scenario == title && row.name == name)
+}
+
+fn measured<'a>(session: &'a Concluded, title: &str) -> Option<&'a MeasuredScenario> {
+    session.measured.scenarios.iter().find(|m| m.scenario.title() == title)
+}
+
+/// Whether it is one of the many counts of operations that nobody reads unless they grow.
+fn holds_as_a_count(session: &Concluded, title: &str, name: SeriesName) -> bool {
+    name.metric.means() == Means::Count
+        && match row(session, title, name).map(|row| (&row.outcome, &row.notes)) {
+            Some((Outcome::Verdict { verdict: Verdict::Holds, .. }, notes)) => notes.is_empty(),
+            Some((Outcome::NotJudged(_), _)) => true,
+            _ => false,
+        }
+}
+
+/// What a curve says by itself: its tail exponent, or that it is flat.
+fn growth(series: &Series) -> String {
+    let judged = judge_curve(series, &CurveOptions::default());
+    match judged.evidence {
+        None => "too few sizes".to_owned(),
+        Some(evidence) => evidence.tail_exponent.as_ref().map_or_else(|| "flat".to_owned(), shown),
+    }
+}
+
+fn shown(tail: &Estimate) -> String {
+    format!("{:.2}  {}", tail.value, range(tail))
+}
+
+fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
+    let Some(one) = measured(session, title) else { return "not measured".to_owned() };
+    let Some(row) = row(session, title, name) else { return "not judged".to_owned() };
+    let said = match &row.outcome {
+        _ if session.report.is_blind() => "blind",
+        Outcome::Verdict { verdict: Verdict::Holds, .. } if is_known(session, one, name) => {
+            "accepted"
+        }
+        Outcome::Verdict { verdict, .. } if is_open(*verdict) => "inconclusive",
+        Outcome::Verdict { verdict, .. } => word(*verdict),
+        Outcome::ControlOnly => "control",
+        Outcome::Failed => return "FAILED".to_owned(),
+        Outcome::NotJudged(absence) => return format!("not judged: {absence}"),
+    };
+    match one.complete(name) {
+        Some(series) => format!("{}  {said}", growth(&series)),
+        None => said.to_owned(),
+    }
+}
+
+fn is_known(session: &Concluded, one: &MeasuredScenario, name: SeriesName) -> bool {
+    one.scenario.expected(name, &session.measured.environment.unwinder_family).is_some()
+}
+
+fn control_cell(sessions: &[Concluded], control: &str, name: SeriesName) -> String {
+    let found = sessions.iter().find_map(|session| measured(session, control)?.complete(name));
+    found.map_or_else(|| "–".to_owned(), |series| growth(&series))
+}
+
+/// The series a scenario is about: those that are expected to grow under some unwinder, else what
+/// its file judges first of instructions and of time.
+fn in_question(scenario: &Scenario) -> Vec<SeriesName> {
+    let known = scenario.known_growth.iter().flat_map(|known| &known.series);
+    let mut names: Vec<SeriesName> =
+        known.copied().filter(|name| scenario.judge.contains(name)).collect();
+    names.sort();
+    names.dedup();
+    if !names.is_empty() {
+        return names;
+    }
+    let by = |means: Means| {
+        let is_fitting = |name: &&SeriesName| {
+            name.metric.means() == means
+                && (means != Means::Clock || name.metric.kind() == MetricKind::Time)
+        };
+        scenario.judge.iter().rfind(is_fitting).copied()
+    };
+    let best: Vec<SeriesName> =
+        [Means::Callgrind, Means::Clock].into_iter().filter_map(by).collect();
+    if best.is_empty() { scenario.judge.first().copied().into_iter().collect() } else { best }
+}
+
+fn expectation_cells(session: &Concluded, scenario: &Scenario, name: SeriesName) -> [String; 2] {
+    let title = scenario.title();
+    let family = &session.measured.environment.unwinder_family;
+    let expected = match measured(session, &title) {
+        None => "–".to_owned(),
+        Some(one) if one.scenario.expected(name, family).is_some() => "2".to_owned(),
+        Some(_) => "1".to_owned(),
+    };
+    [expected, cell(session, &title, name)]
+}
+
+/// The unwinders that were not measured, with what to install.
+fn missing(sessions: &[Concluded], folder: &Path) -> String {
+    let family = |session: &Concluded| session.measured.environment.unwinder_family.clone();
+    let families: Vec<String> = sessions.iter().map(family).collect();
+    let families: Vec<&str> = families.iter().map(String::as_str).collect();
+    unwinders::missing(&families, folder).iter().map(|sentence| format!("{sentence}\n")).collect()
+}
