@@ -59,9 +59,11 @@ pub fn run(arguments: &cli::Calibrate) -> anyhow::Result<Exit> {
 /// # Errors
 /// When something could not be measured.
 pub fn check(arguments: &Regress) -> anyhow::Result<Exit> {
+    arguments.outputs.check()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
-    say(&measured, &report(&measured, &baselines), &arguments.strictness)
+    let report = report(&measured, &baselines);
+    say(&report, &measured, &project, (&arguments.strictness).into(), &arguments.outputs)
 }
 
 /// The second measurement, with the first in the place of another build.

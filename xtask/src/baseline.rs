@@ -402,6 +402,7 @@ until = "wasmtime 52"
                 failures: Vec::new(),
             }],
             saved: "samples".into(),
+            started: 0,
             seed: 1,
             left_out: Vec::new(),
             part: None,

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadline_scenario::Unwinder;
 
 use crate::called;
+use crate::report::{self, Form, Outputs};
 use crate::runner::Surroundings;
 use crate::session::Asked;
 use crate::shard::Shard;
@@ -187,6 +188,9 @@ pub struct Regress {
     pub table: bool,
 
     #[command(flatten)]
+    pub outputs: Outputs,
+
+    #[command(flatten)]
     pub strictness: Strictness,
 }
 
@@ -227,11 +231,31 @@ impl Strictness {
     }
 }
 
+impl From<&Strictness> for report::Strictness {
+    fn from(asked: &Strictness) -> report::Strictness {
+        report::Strictness { inconclusive: asked.strict, no_baseline: asked.require_baseline }
+    }
+}
+
+impl From<Strictness> for report::Strictness {
+    fn from(asked: Strictness) -> report::Strictness {
+        (&asked).into()
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Report {
     /// The session's folder, as regress and baseline name it
     #[arg(value_name = "SESSION")]
     pub session: PathBuf,
+
+    /// The form of the report
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Form,
+
+    /// Write it there rather than to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 
     /// Judge against another scenario's or variant's baseline, or a baseline file
     #[arg(long, value_name = "NAME|FILE")]
@@ -261,6 +285,9 @@ pub struct Merge {
     /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub outputs: Outputs,
 
     #[command(flatten)]
     pub strictness: Strictness,

@@ -21,6 +21,7 @@ use crate::lock::MachineLock;
 use crate::out;
 use crate::project::{Project, nearest};
 use crate::regress::Committed;
+use crate::report::Outputs;
 use crate::selection;
 use crate::session;
 use crate::unwinders;
@@ -263,6 +264,7 @@ impl Asked<'_> {
             shard: None,
             unwinders: Vec::new(),
             table: false,
+            outputs: Outputs::default(),
             strictness: cli::Strictness { strict: false, require_baseline: false },
         };
         let (saved, path) = self.measure(Some(&against), scenarios, |all, _| all)?;

@@ -30,7 +30,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    const fn code(self) -> u8 {
+    /// The code itself.
+    pub const fn code(self) -> u8 {
         match self {
             Exit::Clean => 0,
             Exit::CouldNotMeasure => 1,
@@ -43,6 +44,23 @@ impl Exit {
             Exit::DoesNotBuild => 125,
             Exit::EndBisection => 128,
             Exit::Interrupted => 130,
+        }
+    }
+
+    /// What the code means, as files name it.
+    pub const fn status(self) -> &'static str {
+        match self {
+            Exit::Clean => "clean",
+            Exit::CouldNotMeasure => "could-not-measure",
+            Exit::Usage => "usage",
+            Exit::Regressed => "regressed",
+            Exit::Inconclusive => "inconclusive",
+            Exit::NoBaseline => "no-baseline",
+            Exit::Blind => "blind",
+            Exit::NothingSelected => "nothing-selected",
+            Exit::DoesNotBuild => "does-not-build",
+            Exit::EndBisection => "end-bisection",
+            Exit::Interrupted => "interrupted",
         }
     }
 

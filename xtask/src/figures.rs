@@ -1,7 +1,5 @@
 //! Figures and names as they are shown: short, and the same on both sides only where they are the same.
 
-use crate::report::amount;
-
 /// Characters of a symbol's name that are shown, at most.
 const NAME_WIDTH: usize = 44;
 
@@ -59,4 +57,26 @@ pub fn cut(name: &str) -> String {
     let first: String = characters[..head].iter().collect();
     let last: String = characters[characters.len() - tail..].iter().collect();
     format!("{first}…{last}")
+}
+
+/// A cost with a unit people have.
+pub fn amount(cost: f64, unit: &str) -> String {
+    let scaled = |steps: &[(f64, &str)]| {
+        let fitting = steps.iter().find(|(size, _)| cost >= *size).or(steps.last());
+        let (size, unit) = fitting.copied().unwrap_or((1.0, ""));
+        format!("{} {unit}", digits(cost / size))
+    };
+    match unit {
+        "ns" => scaled(&[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")]),
+        "bytes" => scaled(&[(1e9, "GB"), (1e6, "MB"), (1e3, "KB"), (1.0, "bytes")]),
+        _ => digits(cost),
+    }
+}
+
+fn digits(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
 }

@@ -25,6 +25,8 @@ pub struct Measured {
     pub scenarios: Vec<MeasuredScenario>,
     /// Where the raw samples are.
     pub saved: PathBuf,
+    /// When it began, in seconds since 1970-01-01 UTC.
+    pub started: u64,
     /// What decided the order of runs.
     pub seed: u64,
     /// Rungs that this machine's limits left out, one sentence each.
@@ -108,6 +110,7 @@ impl Measured {
             absent: header.absent.clone(),
             scenarios: gathered.collect(),
             saved,
+            started: header.started,
             seed: header.seed,
             left_out: header.left_out.clone(),
             part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),

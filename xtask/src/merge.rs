@@ -21,6 +21,7 @@ use crate::session::{self, Asked, Header, Part, RunRecord};
 /// # Errors
 /// When a session cannot be read, or the sessions are not the parts of one suite.
 pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
+    arguments.outputs.check()?;
     let project = Project::open(arguments.root.as_deref())?;
     let mut parts = Vec::new();
     for path in &arguments.sessions {
@@ -54,7 +55,8 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     };
     let asked_now = arguments.strictness.or_asked(&first.asked);
     let strictness = parts.iter().fold(asked_now, |all, part| all.or_asked(&part.asked));
-    say(&shown(&parts, measured), &report, &strictness)
+    let whole = shown(&parts, measured);
+    say(&report, &whole, &project, strictness.into(), &arguments.outputs)
 }
 
 /// One part, as it was saved.
@@ -199,6 +201,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         absent: Vec::new(),
         scenarios: Vec::new(),
         saved: PathBuf::from(paths.join(" ")),
+        started: parts.iter().map(|part| part.header.started).min().unwrap_or_default(),
         seed: parts[0].header.seed,
         left_out: sentences,
         part: None,

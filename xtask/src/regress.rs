@@ -25,7 +25,7 @@ use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
 use crate::pace;
 use crate::project::{Project, nearest};
-use crate::report::{Report, Strictness};
+use crate::report::{self, Form, Look, Outputs, Report, Strictness};
 use crate::resume;
 use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
@@ -51,6 +51,7 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
 }
 
 fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
+    arguments.outputs.check()?;
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     if let Some(session) = &arguments.resume {
@@ -76,6 +77,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         places.push(Place { pass, builds, described });
     }
     let several = places.len() > 1;
+    let strictness = (&arguments.strictness).into();
     let mut concluded = Vec::new();
     for place in &places {
         if several {
@@ -83,9 +85,12 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         }
         let left_out = std::mem::take(&mut left_out);
         let one = measure_at(&project, arguments, place, left_out)?;
+        let facts = one.report.facts(&one.measured, &project, strictness);
         if !arguments.table {
-            say_all(&one)?;
+            out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
         }
+        let part = several.then(|| one.measured.environment.unwinder());
+        arguments.outputs.write(&facts, part.as_deref())?;
         concluded.push(one);
     }
     if arguments.table {
@@ -93,8 +98,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     } else if several {
         out::text(across::side_by_side(&concluded, &project.unwinders()))?;
     }
-    let exits: Vec<Exit> =
-        concluded.iter().map(|one| exit(&one.report, &arguments.strictness)).collect();
+    let exits: Vec<Exit> = concluded.iter().map(|one| one.report.exit(strictness)).collect();
     Ok(Exit::of(&exits))
 }
 
@@ -236,10 +240,6 @@ pub struct Concluded {
     pub report: Report,
 }
 
-fn say_all(Concluded { measured, report }: &Concluded) -> anyhow::Result<()> {
-    out::text(report.text(measured))
-}
-
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
 ///
 /// # Errors
@@ -252,27 +252,31 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let measured = Measured::of(&header, scenarios, &records, arguments.session.clone());
-    say(&measured, &report(&measured, &baselines), &arguments.strictness)
+    let report = report(&measured, &baselines);
+    let strictness = (&arguments.strictness).into();
+    let facts = report.facts(&measured, &project, strictness);
+    match &arguments.output {
+        None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
+        Some(path) => report::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
+    }
+    Ok(report.exit(strictness))
 }
 
-/// Prints `report`, and says what it amounts to.
+/// Prints `report`, writes it wherever else it is asked for, and says what it amounts to.
 ///
 /// # Errors
-/// When it cannot be printed.
+/// When it cannot be printed or written.
 pub fn say(
-    measured: &Measured,
     report: &Report,
-    strictness: &cli::Strictness,
+    measured: &Measured,
+    project: &Project,
+    strictness: Strictness,
+    outputs: &Outputs,
 ) -> anyhow::Result<Exit> {
-    out::text(report.text(measured))?;
-    Ok(exit(report, strictness))
-}
-
-fn exit(report: &Report, strictness: &cli::Strictness) -> Exit {
-    report.exit(Strictness {
-        inconclusive: strictness.strict,
-        no_baseline: strictness.require_baseline,
-    })
+    let facts = report.facts(measured, project, strictness);
+    out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+    outputs.write(&facts, None)?;
+    Ok(report.exit(strictness))
 }
 
 /// What `measured` amounts to.

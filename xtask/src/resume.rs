@@ -68,7 +68,8 @@ pub fn run(
     let (kept, left) = measurement.n_runs();
     eprintln!("resuming {shown}: {kept} runs are kept, {left} are left");
     let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
-    say(&measured, &report, &arguments.strictness.or_asked(&asked))
+    let strictness = arguments.strictness.or_asked(&asked).into();
+    say(&report, &measured, project, strictness, &arguments.outputs)
 }
 
 /// What is not as it was when the session began.

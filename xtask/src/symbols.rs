@@ -1,7 +1,6 @@
 //! Which symbols grow: the instructions of each over N, by the rule for counts, also while the total
 //! still looks linear.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use loadline_growth::{
@@ -300,21 +299,6 @@ fn rises(series: &Series) -> bool {
         .collect();
     let (middle, last) = (per_item[per_item.len() / 2], per_item[per_item.len() - 1]);
     last > 1.02 * middle
-}
-
-/// The symbols to name, at most `most` of each scenario and phase: those whose cause is known come
-/// first, then those that grow most.
-pub fn named(all: &[GrowingSymbol], most: usize) -> Vec<&GrowingSymbol> {
-    let places: BTreeSet<(String, Phase)> =
-        all.iter().map(|one| (one.scenario.clone(), one.phase)).collect();
-    let of_place = |(scenario, phase): &(String, Phase)| {
-        let own = all.iter().filter(move |one| one.scenario == *scenario && one.phase == *phase);
-        let mut own: Vec<&GrowingSymbol> = own.collect();
-        own.sort_by_key(|one| one.cause().is_none());
-        own.truncate(most);
-        own
-    };
-    places.iter().flat_map(of_place).collect()
 }
 
 #[cfg(test)]

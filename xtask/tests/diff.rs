@@ -6,10 +6,8 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
-use common::made::{Cost, Made, baseline};
+use common::made::{Cost, Made, Symbol, baseline, profile};
 use common::{Project, Said};
 use expect_test::expect_file;
 use loadline_scenario::{Absence, Environment, Metric};
@@ -157,35 +155,6 @@ fn a_failed_run_is_named_and_its_scenario_not_compared() {
     let mut failed = Made::new();
     failed.scenario(KEPT, &[CALLS, LINEAR]).fail_last("the runner ended early (signal 9)");
     check_sessions("failed", &made(&[CALLS, LINEAR]), &failed);
-}
-
-/// The instructions of one symbol, over N.
-type Symbol = (&'static str, &'static str, fn(u64) -> u64);
-
-/// Runs under callgrind with these costs in `unload`, beside what a session holds already.
-fn profile(session: &Path, title: &str, place: usize, symbols: &[Symbol]) {
-    const LADDER: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
-    let folder = session.join("profiles");
-    fs::create_dir_all(&folder).unwrap();
-    let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
-    for (n, round) in LADDER.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
-        let symbol = |(object, function, own): &Symbol| {
-            json!({"object": object, "function": function, "own": own(n), "inclusive": own(n),
-                "calls": n, "path": ["main"]})
-        };
-        let is_there = |(_, _, own): &&Symbol| own(n) > 0;
-        let unload: Vec<Value> = symbols.iter().filter(is_there).map(symbol).collect();
-        let total: u64 = symbols.iter().map(|(_, _, own)| own(n)).sum();
-        let name = format!("{place}-{n}-{round}.json");
-        fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
-        let sample = json!({"phase": "unload", "metric": "callgrind-instructions",
-            "scope": "process", "modules": n, "reading": {"exact": total}});
-        let proof = serde_json::to_value(loadline_scenario::Proof::default()).unwrap();
-        let run = json!({"scenario": title, "modules": n, "round": round, "means": "callgrind",
-            "profile": name, "outcome": {"finished": {"proof": proof, "samples": [sample]}}});
-        writeln!(runs, "{run}").unwrap();
-    }
-    fs::write(session.join("runs.jsonl"), runs).unwrap();
 }
 
 /// A session of the kept and the stripped variant with costs by symbol.

@@ -169,6 +169,35 @@ impl Made {
     }
 }
 
+/// The instructions of one symbol, over N.
+pub type Symbol = (&'static str, &'static str, fn(u64) -> u64);
+
+/// Runs under callgrind with these costs in `unload`, beside what a session holds already.
+pub fn profile(session: &Path, title: &str, place: usize, symbols: &[Symbol]) {
+    const LADDER: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
+    let folder = session.join("profiles");
+    fs::create_dir_all(&folder).unwrap();
+    let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
+    for (n, round) in LADDER.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
+        let symbol = |(object, function, own): &Symbol| {
+            json!({"object": object, "function": function, "own": own(n), "inclusive": own(n),
+                "calls": n, "path": ["main"]})
+        };
+        let is_there = |(_, _, own): &&Symbol| own(n) > 0;
+        let unload: Vec<serde_json::Value> = symbols.iter().filter(is_there).map(symbol).collect();
+        let total: u64 = symbols.iter().map(|(_, _, own)| own(n)).sum();
+        let name = format!("{place}-{n}-{round}.json");
+        fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
+        let sample = json!({"phase": "unload", "metric": "callgrind-instructions",
+            "scope": "process", "modules": n, "reading": {"exact": total}});
+        let proof = serde_json::to_value(Proof::default()).unwrap();
+        let run = json!({"scenario": title, "modules": n, "round": round, "means": "callgrind",
+            "profile": name, "outcome": {"finished": {"proof": proof, "samples": [sample]}}});
+        writeln!(runs, "{run}").unwrap();
+    }
+    fs::write(session.join("runs.jsonl"), runs).unwrap();
+}
+
 /// The text of a baseline file for a scenario as written, measured in `environment`.
 pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
     let Environment { arch, .. } = environment;

@@ -1,0 +1,423 @@
+//! A judged session becomes the facts of its report. No verdict is made or changed here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use loadline_growth::{
+    CurveEvidence, CurveOptions, Estimate, Judgement, Rule, Sight as Seen, Verdict, judge_curve,
+};
+use loadline_scenario::{Absence, SeriesName};
+
+use super::evidence::{Case, next_module};
+use super::model::{
+    Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, Interval, NotCounted, Place,
+    Rung, ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding,
+    Tooth, Word,
+};
+use super::{Report, Strictness};
+use crate::judgement::{self, Judged, Outcome, Teeth, medians};
+use crate::measured::{Measured, MeasuredScenario, Rounds};
+use crate::project::Project;
+use crate::session;
+use crate::symbols::{GrowingSymbol, Standing};
+
+/// The standard deviations that a 95 % interval reaches to each side.
+const REACH: f64 = 1.96;
+
+impl Report {
+    /// The facts of this report on `measured`, whose files lie in `project`.
+    pub fn facts(&self, measured: &Measured, project: &Project, strictness: Strictness) -> Facts {
+        let exit = self.exit(strictness);
+        let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+        Facts {
+            format: FORMAT,
+            loadline: env!("CARGO_PKG_VERSION").to_owned(),
+            result: Ending {
+                exit_code: exit.code(),
+                status: exit.status(),
+                summary: self.summary(),
+                is_blind: self.is_blind(),
+                next: self.next(measured),
+            },
+            session: SessionFacts {
+                samples: measured.saved.display().to_string(),
+                started: session::rfc3339(measured.started),
+                seed: measured.seed,
+                shard: measured.part.map(|shard| shard.to_string()),
+            },
+            environment: measured.environment.clone(),
+            against: measured.before.as_ref().map(|before| BuildFacts {
+                name: before.build.name.clone(),
+                argument: before.build.argument.clone(),
+                environment: before.build.environment.clone(),
+            }),
+            not_counted: not_counted(measured),
+            remarks: measured.left_out.clone(),
+            teeth: self.teeth.iter().map(tooth).collect(),
+            scenarios: asked.map(|m| self.scenario(m, measured, project)).collect(),
+            failures: self.failures.clone(),
+        }
+    }
+
+    fn scenario(
+        &self,
+        one: &MeasuredScenario,
+        measured: &Measured,
+        project: &Project,
+    ) -> ScenarioFacts {
+        let (scenario, title) = (&one.scenario, one.scenario.title());
+        let files = Files::of(&scenario.name, project);
+        let judged = self.rows.iter().filter(|row| row.scenario == title);
+        let judged = judged.map(|row| match self.is_blind() {
+            true => unseen(row, one, &files),
+            false => judged_series(row, one, &files),
+        });
+        let mut series: Vec<SeriesFacts> = judged.collect();
+        let observed = scenario.observe.iter().filter(|name| !scenario.judge.contains(name));
+        series.extend(observed.filter_map(|name| observed_series(*name, one, measured, &files)));
+        let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !self.is_blind();
+        let symbols = self.symbols.iter().filter(is_own);
+        let against = measured.before.as_ref().map(|before| format!(" {}", before.build.argument));
+        ScenarioFacts {
+            command: format!(
+                "cargo xtask regress {title}{} --seed {}",
+                against.unwrap_or_default(),
+                measured.seed
+            ),
+            question: scenario.question.clone(),
+            expectation: scenario.expectation.trim().to_owned(),
+            file: files.scenario.clone(),
+            baseline_file: files.baseline.as_ref().map(|(file, _)| file.clone()),
+            ladder: scenario.ladder.clone(),
+            processes: scenario.processes,
+            series,
+            symbols: symbols.map(symbol_facts).collect(),
+            title,
+        }
+    }
+}
+
+/// The metrics that nothing here can count: once for each reason.
+pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
+    let wanted = |metric| measured.scenarios.iter().any(|m| m.scenario.metrics().contains(&metric));
+    let mut reasons: Vec<(Absence, Vec<String>)> = Vec::new();
+    for absent in measured.absent.iter().filter(|absent| wanted(absent.metric)) {
+        match reasons.iter_mut().find(|(absence, _)| *absence == absent.absence) {
+            Some((_, metrics)) => metrics.push(absent.metric.to_string()),
+            None => reasons.push((absent.absence, vec![absent.metric.to_string()])),
+        }
+    }
+    let facts = |(absence, metrics): (Absence, Vec<String>)| NotCounted {
+        metrics,
+        reason: absence.to_string(),
+        remedy: absence.remedy().to_owned(),
+    };
+    reasons.into_iter().map(facts).collect()
+}
+
+fn tooth(teeth: &Teeth) -> Tooth {
+    let (sight, found) = match teeth.sight {
+        Seen::Sees => (Sight::Sees, "a planted 20 % share is seen"),
+        Seen::Unsure => (
+            Sight::Unsure,
+            "this session cannot tell a 20 % share from none; what it calls inconclusive may be growth",
+        ),
+        Seen::Blind => (
+            Sight::Blind,
+            "BLIND: a planted 20 % share was called harmless, or none was called growth",
+        ),
+    };
+    Tooth { metric: teeth.name.metric.to_string(), sight, sentence: found.to_owned() }
+}
+
+/// The files of a scenario that a reader can be pointed to, with their text.
+struct Files {
+    scenario: String,
+    scenario_text: String,
+    baseline: Option<(String, String)>,
+}
+
+impl Files {
+    fn of(name: &str, project: &Project) -> Files {
+        let shown = |path: &Path| {
+            let inner = path.strip_prefix(&project.root).unwrap_or(path);
+            // As addresses are written, on every system.
+            inner.display().to_string().replace('\\', "/")
+        };
+        let file = format!("{name}.toml");
+        let (scenario, baseline) =
+            (project.scenarios().join(&file), project.baselines().join(&file));
+        Files {
+            scenario: shown(&scenario),
+            // A file that is gone since leaves its first line.
+            scenario_text: fs::read_to_string(&scenario).unwrap_or_default(),
+            baseline: fs::read_to_string(&baseline).ok().map(|text| (shown(&baseline), text)),
+        }
+    }
+
+    /// The line that records `name` where it is judged against a baseline, else the one that asks it.
+    fn place(&self, name: SeriesName, against: AgainstKind) -> Place {
+        let line = |text: &str| text.lines().position(|line| line.contains(&format!("\"{name}\"")));
+        if against == AgainstKind::Baseline
+            && let Some((file, text)) = &self.baseline
+            && let Some(found) = line(text)
+        {
+            return Place { file: file.clone(), line: found + 1 };
+        }
+        let found = line(&self.scenario_text).unwrap_or(0);
+        Place { file: self.scenario.clone(), line: found + 1 }
+    }
+}
+
+/// A series of a session that does not see: whatever was found of it is no verdict.
+fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
+    let against = Against { kind: AgainstKind::Nothing, name: None };
+    let doubt = Doubt {
+        reason: "growth planted in this session was not judged right, so it gives no verdict"
+            .to_owned(),
+        remedy: Some("repeat on a quieter machine".to_owned()),
+    };
+    let facts = without_findings(row.name, Word::NotJudged, against, one, files);
+    SeriesFacts { doubt: Some(doubt), ..facts }
+}
+
+fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
+    let doubt = |reason: String, remedy: Option<String>| Some(Doubt { reason, remedy });
+    let bare = |verdict, doubt| {
+        let against = Against { kind: AgainstKind::Nothing, name: None };
+        let notes = row.notes.clone();
+        SeriesFacts { doubt, notes, ..without_findings(row.name, verdict, against, one, files) }
+    };
+    match &row.outcome {
+        Outcome::NotJudged(absence) => {
+            bare(Word::NotJudged, doubt(absence.to_string(), Some(absence.remedy().to_owned())))
+        }
+        Outcome::ControlOnly => {
+            bare(Word::Control, doubt("a control: its time alone tells nothing".to_owned(), None))
+        }
+        Outcome::Failed => {
+            let remedy = "look at the failed runs, and measure anew".to_owned();
+            bare(Word::Failed, doubt("runs failed".to_owned(), Some(remedy)))
+        }
+        Outcome::Verdict {
+            verdict, judgement, costs, against, other_tail, other_costs, ..
+        } => {
+            let case =
+                Case { name: row.name, verdict: *verdict, judgement, against, costs, other_costs };
+            let evidence = case.evidence();
+            let pair = judgement.pair.as_ref().and_then(|pair| pair.evidence.as_ref());
+            let curve = judgement.curve.evidence.as_ref();
+            let p = match judgement.decided_by {
+                Rule::Pair => judgement.holm_p.or(pair.map(|pair| pair.p)),
+                Rule::Curve => curve.map(|curve| curve.p),
+            };
+            let mut notes: Vec<String> = case.constant_change().into_iter().collect();
+            notes.extend(row.notes.iter().cloned());
+            let facts = without_findings(row.name, word(*verdict), kind(against), one, files);
+            SeriesFacts {
+                exponent: curve.and_then(|curve| curve.tail_exponent).and_then(Interval::of),
+                other_exponent: other_tail.and_then(Interval::of),
+                growth: pair.and_then(|pair| Interval::of(pair.growth)),
+                growth_like: pair.map(|pair| pair.growth_name.to_string()),
+                p,
+                factor: pair.and_then(|pair| Interval::of(pair.factor_without_growth)),
+                superlinear_share: curve.map(|curve| curve.share),
+                crossover: curve.and_then(|curve| curve.crossover),
+                smallest_detectable: judgement.smallest_detectable,
+                consequence: evidence.consequence,
+                evidence: evidence.sentences,
+                doubt: doubt_of(*verdict, judgement),
+                notes,
+                costs: rungs(row.name, one, costs, other_costs, curve),
+                ..facts
+            }
+        }
+    }
+}
+
+/// The word of a report for a verdict.
+pub fn word(verdict: Verdict) -> Word {
+    match verdict {
+        Verdict::Holds => Word::Holds,
+        Verdict::Improved => Word::Improved,
+        Verdict::Regressed => Word::Regressed,
+        Verdict::Inconclusive(_) => Word::Inconclusive,
+        Verdict::NoBaseline => Word::NoBaseline,
+    }
+}
+
+fn kind(against: &judgement::Against) -> Against {
+    let (kind, name) = match against {
+        judgement::Against::Baseline => (AgainstKind::Baseline, None),
+        judgement::Against::Control(title) => (AgainstKind::Control, Some(title.clone())),
+        judgement::Against::Expectation => (AgainstKind::Expectation, None),
+        judgement::Against::Build(name) => (AgainstKind::Build, Some(name.clone())),
+        judgement::Against::Nothing => (AgainstKind::Nothing, None),
+    };
+    Against { kind, name }
+}
+
+fn doubt_of(verdict: Verdict, judgement: &Judgement) -> Option<Doubt> {
+    match verdict {
+        Verdict::Inconclusive(doubt) => Some(Doubt {
+            reason: doubt.to_string(),
+            remedy: judgement.remedy.map(|remedy| remedy.to_string()),
+        }),
+        Verdict::NoBaseline => Some(Doubt {
+            reason: "there is neither a baseline nor a control to judge it against".to_owned(),
+            remedy: Some("cargo xtask baseline --reason TEXT".to_owned()),
+        }),
+        Verdict::Holds | Verdict::Improved | Verdict::Regressed => None,
+    }
+}
+
+/// A series that is shown only, where it was counted.
+fn observed_series(
+    name: SeriesName,
+    one: &MeasuredScenario,
+    measured: &Measured,
+    files: &Files,
+) -> Option<SeriesFacts> {
+    let series = one.complete(name)?;
+    let costs = medians(&series);
+    let title = one.scenario.title();
+    let before = measured.before.as_ref().and_then(|before| {
+        let other = before.scenarios.iter().find(|m| m.scenario.title() == title)?;
+        Some((before.build.name.clone(), medians(&other.complete(name)?)))
+    });
+    let (against, other_costs) = match before {
+        Some((name, costs)) => (Against { kind: AgainstKind::Build, name: Some(name) }, costs),
+        None => (Against { kind: AgainstKind::Nothing, name: None }, Vec::new()),
+    };
+    let curve = judge_curve(&series, &CurveOptions::default()).evidence;
+    let tail = curve.as_ref().and_then(|curve| curve.tail_exponent);
+    Some(SeriesFacts {
+        exponent: tail.and_then(Interval::of),
+        superlinear_share: curve.as_ref().map(|curve| curve.share),
+        crossover: curve.as_ref().and_then(|curve| curve.crossover),
+        costs: rungs(name, one, &costs, &other_costs, curve.as_ref()),
+        ..without_findings(name, Word::Observed, against, one, files)
+    })
+}
+
+/// A series of which nothing is known but what it cost, where even that is.
+fn without_findings(
+    name: SeriesName,
+    verdict: Word,
+    against: Against,
+    one: &MeasuredScenario,
+    files: &Files,
+) -> SeriesFacts {
+    let costs = one.complete(name).map(|series| medians(&series)).unwrap_or_default();
+    SeriesFacts {
+        name,
+        unit: name.metric.unit(),
+        verdict,
+        place: files.place(name, against.kind),
+        against,
+        exponent: None,
+        other_exponent: None,
+        growth: None,
+        growth_like: None,
+        p: None,
+        factor: None,
+        superlinear_share: None,
+        crossover: None,
+        smallest_detectable: None,
+        consequence: None,
+        evidence: Vec::new(),
+        doubt: None,
+        notes: Vec::new(),
+        costs: rungs(name, one, &costs, &[], None),
+    }
+}
+
+/// One row a rung.
+fn rungs(
+    name: SeriesName,
+    one: &MeasuredScenario,
+    costs: &[(u64, f64)],
+    other_costs: &[(u64, f64)],
+    curve: Option<&CurveEvidence>,
+) -> Vec<Rung> {
+    let rounds: BTreeMap<u64, &Vec<f64>> = match one.series.get(&name) {
+        Some(Rounds::Complete(rows)) => {
+            rows.iter().map(|(n, rounds)| (*n as u64, rounds)).collect()
+        }
+        Some(Rounds::Missing(_)) | None => BTreeMap::new(),
+    };
+    let row = |(place, (n, cost)): (usize, &(u64, f64))| {
+        let other = other_costs.iter().position(|(other, _)| other == n);
+        Rung {
+            n: *n,
+            cost: *cost,
+            per_module: cost / *n as f64,
+            next_module: next_module(costs, place),
+            interval: curve.and_then(|curve| interval(curve, *n)),
+            fitted: curve.map(|curve| curve.fit.cost_at(*n)),
+            rounds: rounds.get(n).map(|rounds| (*rounds).clone()).unwrap_or_default(),
+            other_cost: other.map(|place| other_costs[place].1),
+            other_next_module: other.and_then(|place| next_module(other_costs, place)),
+        }
+    };
+    costs.iter().enumerate().map(row).collect()
+}
+
+/// Within what the cost of `n` lies: two standard deviations of its logarithm.
+fn interval(curve: &CurveEvidence, n: u64) -> Option<(f64, f64)> {
+    let summary = &curve.summary;
+    let place = summary.sizes.iter().position(|size| *size == n as f64)?;
+    let (middle, reach) = (summary.log_cost[place], REACH * summary.uncertainty[place]);
+    let cost = |log: f64| (log.exp() - summary.shift).max(0.0);
+    Some((cost(middle - reach), cost(middle + reach)))
+}
+
+impl Interval {
+    /// `None` where an end is nowhere.
+    fn of(estimate: Estimate) -> Option<Interval> {
+        let Estimate { value, interval } = estimate;
+        let is_known = [value, interval.low, interval.high].into_iter().all(f64::is_finite);
+        is_known.then_some(Interval { value, low: interval.low, high: interval.high })
+    }
+}
+
+fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
+    let GrowingSymbol { scenario, phase, symbol, series, formula, share, hidden, .. } = growing;
+    let (standing, standing_text) = match &growing.standing {
+        Standing::Known { until, .. } => {
+            (SymbolStanding::Known, format!("known, accepted until {until}"))
+        }
+        Standing::Accepted => (SymbolStanding::Accepted, "as in the baseline".to_owned()),
+        Standing::Negligible => (
+            SymbolStanding::Negligible,
+            format!("below 20 % of load + unload up to N = {}", hidden.horizon),
+        ),
+        Standing::Doubtful => (
+            SymbolStanding::Doubtful,
+            format!("bent, and not foretold from; cargo xtask explain {scenario} shows it"),
+        ),
+        Standing::Regressed => (SymbolStanding::Regressed, "REGRESSED".to_owned()),
+    };
+    let top_size = series.top_size();
+    let cause = growing.cause();
+    let own = |costs: &Vec<f64>| costs.first().copied();
+    let costs = series.sizes().iter().zip(series.costs().iter().map(own));
+    SymbolFacts {
+        phase: phase.to_string(),
+        function: symbol.function.clone(),
+        object: symbol.object.clone(),
+        caller: growing.grows_for.clone(),
+        shown: growing.shown(),
+        formula: formula.to_string(),
+        share: *share,
+        top: top_size,
+        standing,
+        standing_text,
+        hidden_until: hidden.visible_from.filter(|n| *n > top_size),
+        cause: cause.map(|known| known.cause.to_owned()),
+        remedy: cause.map(|known| known.remedy.to_owned()),
+        reference: cause.map(|known| known.reference.to_owned()),
+        costs: costs.filter_map(|(n, cost)| Some(SymbolCost { n: *n, cost: cost? })).collect(),
+    }
+}

@@ -1,0 +1,201 @@
+//! Where reports go, and in which form: what `--report` and `--format` ask for.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::model::Facts;
+use super::text::{self, Look};
+use super::{github, json, junit, markdown, sarif};
+use crate::called::by_name;
+use crate::exit::{Exit, ended};
+use crate::{out, session};
+
+/// The variable in which GitHub names the file of a job's summary.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// The form of a report. All have the same facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal
+    Text,
+    /// Everything, as docs/report.schema.json describes it
+    Json,
+    /// JUnit XML: one case a series
+    Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// GitHub's annotations, one line each
+    Github,
+    /// Markdown for the summary of a job
+    Summary,
+    /// Markdown for a comment on a pull request, which a later one finds and replaces
+    Comment,
+}
+
+impl Form {
+    /// The whole report.
+    ///
+    /// # Errors
+    /// When a fact cannot be written in this form.
+    pub fn render(self, facts: &Facts, look: Look) -> anyhow::Result<String> {
+        Ok(match self {
+            Form::Text => text::render(facts, look),
+            Form::Json => json::render(facts)?,
+            Form::Junit => junit::render(facts)?,
+            Form::Sarif => sarif::render(facts)?,
+            Form::Github => github::render(facts),
+            Form::Summary => markdown::summary(facts),
+            Form::Comment => markdown::comment(facts),
+        })
+    }
+}
+
+/// One more report, beside the one on the terminal.
+#[derive(Debug, Clone)]
+pub struct Output {
+    form: Form,
+    to: Destination,
+}
+
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Destination {
+    StandardOutput,
+    StepSummary,
+    File(PathBuf),
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Output, String> {
+        let (form, file) = text.split_once('=').map_or((text, None), |(a, b)| (a, Some(b)));
+        let form = Form::from_str(form, false).map_err(|_| {
+            let forms = Form::value_variants().iter().filter_map(Form::to_possible_value);
+            let forms: Vec<String> = forms.map(|form| form.get_name().to_owned()).collect();
+            format!("there is no form {form:?} (there are {})", forms.join(", "))
+        })?;
+        let to = match (form, file) {
+            (_, Some("")) => return Err(format!("{text:?} names no file")),
+            (_, Some("-")) | (Form::Github, None) => Destination::StandardOutput,
+            (Form::Summary, None) => Destination::StepSummary,
+            (_, Some(file)) => Destination::File(PathBuf::from(file)),
+            (_, None) => {
+                return Err(format!(
+                    "{text} to which file? (--report {text}=FILE, or - to print it)"
+                ));
+            }
+        };
+        Ok(Output { form, to })
+    }
+}
+
+/// The reports that are asked for beside the one on the terminal.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Outputs {
+    /// Write the report in another form, too: text, json, junit, sarif, github, summary, comment; may
+    /// be given several times. Also written when something regressed. github alone is printed, summary
+    /// alone is added to the summary of the job
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    pub reports: Vec<Output>,
+}
+
+impl Outputs {
+    /// Looks whether all can be written, before minutes are spent on what they are to say.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub fn check(&self) -> anyhow::Result<()> {
+        for Output { to, .. } in &self.reports {
+            match to {
+                Destination::StandardOutput => {}
+                Destination::StepSummary => {
+                    step_summary()?;
+                }
+                Destination::File(path) => {
+                    let folder = make_folder_of(path);
+                    folder.map_err(|error| ended(Exit::Usage, format!("--report: {error:#}")))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes every report that is asked for. Of several sessions each is one `part`, and files have
+    /// its name in theirs.
+    ///
+    /// # Errors
+    /// When one cannot be written; those before it are.
+    pub fn write(&self, facts: &Facts, part: Option<&str>) -> anyhow::Result<()> {
+        for Output { form, to } in &self.reports {
+            let text = form.render(facts, Look::PLAIN)?;
+            match to {
+                Destination::StandardOutput => out::text(text)?,
+                Destination::StepSummary => append(&step_summary()?, &text)?,
+                Destination::File(path) => write(&of_part(path, part), &text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `report.json` of the part `libgcc-list 12`: `report-libgcc-list-12.json`.
+fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
+    let Some(part) = part else { return path.to_owned() };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy()));
+    let name = format!("{stem}-{}{}", part.replace(' ', "-"), ending.unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Writes `text` to `path`: the old file or the new one, whole.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    make_folder_of(path)?;
+    session::replace(path, by_name(text).as_bytes())
+        .with_context(|| format!("cannot write the report to {}", path.display()))
+}
+
+fn make_folder_of(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder else { return Ok(()) };
+    fs::create_dir_all(folder).with_context(|| format!("cannot make folder {}", folder.display()))
+}
+
+/// The file of the job's summary.
+fn step_summary() -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| {
+        let text = format!(
+            "cannot add to the job's summary: {STEP_SUMMARY} is not set (outside of GitHub: --report summary=FILE)"
+        );
+        ended(Exit::Usage, text)
+    })
+}
+
+/// Other steps have written there, too.
+fn append(path: &Path, text: &str) -> anyhow::Result<()> {
+    let file = File::options().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(by_name(text).as_bytes()))
+        .with_context(|| format!("cannot add to the job's summary {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_several_sessions_has_files_of_its_own() {
+        let name = |part| of_part(Path::new("a.b/report.json"), part).display().to_string();
+        assert_eq!(name(None), "a.b/report.json");
+        assert_eq!(name(Some("libgcc-list 12")), "a.b/report-libgcc-list-12.json");
+        assert_eq!(of_part(Path::new("report"), Some("llvm 14")), Path::new("report-llvm-14"));
+    }
+}

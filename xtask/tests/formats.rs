@@ -1,0 +1,322 @@
+//! One made-up regression in every form of a report: the facts are the same in all, and each form is
+//! what its own validator says it has to be.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::made::{Cost, Made, Symbol, baseline, profile};
+use common::{Project, Said};
+use serde_json::Value;
+
+const SCENARIO: &str = r#"format = 1
+question = "Does dropping the oldest module first stay linear in N?"
+expectation = "Linear."
+lifecycle = "unload-oldest-first"
+exact = ["callgrind"]
+judge = ["unload/frames-deregistered", "unload/task-clock"]
+observe = ["unload/wall-time"]
+ladder = { from = 64, to = 4096, factor = 2 }
+"#;
+
+/// A scenario that stays undecided, and one whose run fails with words made to break a format.
+const TITLES: [&str; 3] = ["oldest-first", "undecided", "failing"];
+const HOSTILE: &str =
+    "</script><b>&\"'`|\u{1b}[31m ]]> <!-- @everyone #1 %0A::error::x\n::warning::y \u{fffe}";
+
+const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
+const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
+const NOISY: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
+const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
+const WALL: (&str, Cost) = ("unload/wall-time", Cost::quadratic(9_500.0, 0.8, 0.05));
+const SEARCH: Symbol = ("libgcc_s.so.1", "__deregister_frame_info_bases", |n| 4 * n * n + 33 * n);
+const FREE: Symbol = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
+
+const FORMS: [&str; 7] = ["text", "json", "junit", "sarif", "github", "summary", "comment"];
+
+/// A session in which unloading regressed by a known culprit, beside what stays open and what failed.
+fn project() -> Project {
+    let project = Project::empty();
+    let mut made = Made::new();
+    for title in TITLES {
+        let counted = if title == "oldest-first" { "[\"callgrind\"]" } else { "[]" };
+        let text = SCENARIO.replace("[\"callgrind\"]", counted);
+        project.write(&format!("xtask/scenarios/{title}.toml"), text);
+        let accepted = baseline(&made.environment, &[CALLS, LINEAR]);
+        project.write(&format!("baselines/{title}.toml"), accepted);
+    }
+    made.scenario("oldest-first", &[CALLS, QUADRATIC, WALL]);
+    made.scenario("undecided", &[CALLS, NOISY, WALL]);
+    made.scenario("failing", &[CALLS, LINEAR, WALL]).fail_last(HOSTILE);
+    let session = project.path("session");
+    made.save(&session);
+    profile(&session, "oldest-first", 0, &[SEARCH, FREE]);
+    project
+}
+
+/// The report in one form. A failed run outweighs a regression.
+fn report(project: &Project, form: &str) -> String {
+    let said = project.run(&["report", "session", "--format", form]);
+    assert_eq!((said.code, said.stderr.as_str()), (Some(1), ""), "{form}");
+    said.stdout
+}
+
+/// What SARIF, say, escapes is compared as a reader sees it.
+fn as_read(form: &str, text: &str) -> String {
+    match form {
+        "json" | "sarif" => text.replace("\\n", "\n").replace("\\\"", "\""),
+        "junit" => text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"),
+        "github" => text.replace("%25", "%").replace("%0A", "\n"),
+        "summary" | "comment" => text.replace('\\', ""),
+        _ => text.to_owned(),
+    }
+}
+
+#[test]
+fn one_regression_has_the_same_facts_in_every_form() {
+    let project = project();
+    let json: Value = serde_json::from_str(&report(&project, "json")).unwrap();
+    let scenario = &json["scenarios"][0];
+    let series = scenario["series"].as_array().unwrap();
+    let clock = series.iter().find(|series| series["name"] == "unload/task-clock").unwrap();
+    assert_eq!(clock["verdict"], "regressed", "{clock}");
+    assert_eq!(clock["place"]["file"], "baselines/oldest-first.toml");
+    let baseline = project.read("baselines/oldest-first.toml");
+    let line = clock["place"]["line"].as_u64().unwrap() as usize;
+    assert_eq!(baseline.lines().nth(line - 1), Some("name = \"unload/task-clock\""));
+    let exponent = |end: &str| format!("{:.2}", clock["exponent"][end].as_f64().unwrap());
+    let top = clock["costs"].as_array().unwrap().last().unwrap();
+    let milliseconds = |value: &Value| value.as_f64().unwrap() / 1e6;
+    let facts = [
+        "oldest-first".to_owned(),
+        "unload/task-clock".to_owned(),
+        "REGRESSED".to_owned(),
+        exponent("value"),
+        format!("{} … {}", exponent("low"), exponent("high")),
+        // All N modules now, and by the baseline.
+        format!("{:.0} ms", milliseconds(&top["cost"])),
+        format!("{:.1} ms", milliseconds(&top["other_cost"])),
+        clock["consequence"].as_str().unwrap().to_owned(),
+        "__deregister_frame_info_bases".to_owned(),
+        "4.00·N² + 33.0·N".to_owned(),
+        "keeps registered tables in a list".to_owned(),
+        // What stays undecided, with its reason.
+        "growth of 20 % at the largest N is neither shown nor excluded".to_owned(),
+        "what would settle it: measure every size in 10 rounds".to_owned(),
+    ];
+    for form in FORMS.iter().filter(|form| **form != "json") {
+        let text = as_read(form, &report(&project, form));
+        for fact in &facts {
+            assert!(text.contains(fact), "{form} does not say {fact:?}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_case_fails_is_skipped_or_is_an_error_as_its_series_is() {
+    let project = project();
+    let junit = report(&project, "junit");
+    let counts = |text: &str| junit.matches(text).count();
+    // Clock, instructions counted by callgrind, and the symbol behind them.
+    assert_eq!(counts("<failure "), 3, "{junit}");
+    assert_eq!(counts("type=\"inconclusive\""), 1, "{junit}");
+    // Loading was not counted.
+    assert_eq!(counts("<skipped"), 2, "{junit}");
+    // Both series of the scenario that failed, and its run.
+    assert_eq!(counts("<error "), 3, "{junit}");
+    assert!(!junit.contains('\u{1b}'), "no XML can hold it");
+}
+
+/// The schema that Jenkins has of what it reads.
+#[test]
+fn junit_is_as_its_schema_has_it() {
+    let project = project();
+    project.write("junit.xml", report(&project, "junit"));
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/junit-10.xsd");
+    let mut xmllint = Command::new("xmllint");
+    xmllint.args(["--noout", "--nonet", "--schema"]).arg(schema).arg(project.path("junit.xml"));
+    match xmllint.output() {
+        Err(error) => println!("skipped: xmllint (libxml2-utils) cannot be started: {error}"),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}\n{}", project.read("junit.xml"));
+        }
+    }
+}
+
+#[test]
+fn annotations_are_one_line_each_and_no_word_is_a_command() {
+    let project = project();
+    let text = report(&project, "github");
+    let levels: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    // Two series and a symbol regressed, both series of another failed, with its run; one is open.
+    assert_eq!(levels.iter().filter(|level| **level == "::error").count(), 6, "{text}");
+    assert_eq!(levels.iter().filter(|level| **level == "::warning").count(), 1, "{text}");
+    assert_eq!(levels.len(), 7, "{text}");
+}
+
+#[test]
+fn a_comment_is_found_again_and_fits() {
+    let project = project();
+    let (summary, comment) = (report(&project, "summary"), report(&project, "comment"));
+    assert!(comment.starts_with("<!-- loadline-report -->\n"), "{comment}");
+    assert_eq!(comment.split_once('\n').unwrap().1, summary);
+    assert!(!comment.contains("@everyone") && !comment.contains("<b>"), "{comment}");
+
+    // Of very many scenarios some are left out, and that is said.
+    let mut made = Made::new();
+    for place in 0..60 {
+        let title = format!("oldest-first-{place}");
+        let text = SCENARIO.replace("[\"callgrind\"]", "[]");
+        project.write(&format!("xtask/scenarios/{title}.toml"), text);
+        let accepted = baseline(&made.environment, &[CALLS, LINEAR]);
+        project.write(&format!("baselines/{title}.toml"), accepted);
+        made.scenario(&title, &[CALLS, QUADRATIC, WALL]);
+    }
+    made.save(&project.path("many"));
+    let form = |form| project.run(&["report", "many", "--format", form]).stdout;
+    let comment = form("comment");
+    let length = comment.chars().count();
+    assert!(length <= 65_536 && length > 50_000, "{length}");
+    assert!(comment.contains("More stands in the job's summary"), "{comment}");
+    assert!(form("summary").chars().count() > 65_536);
+}
+
+/// Several reports at once, beside the one on the terminal; a session that is red writes them, too.
+#[test]
+fn reports_are_written_where_they_are_asked_for() {
+    let project = project();
+    let said = project.run(&["report", "session", "--format", "json", "--output", "new/a.json"]);
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
+    assert_eq!(
+        project.read("new/a.json"),
+        report(&project, "json").replace("ROOT", &project.root().display().to_string())
+    );
+    for (wrong, why) in [
+        ("--report=html5=x", "there is no form \"html5\""),
+        ("--report=json", "json to which file?"),
+        ("--report=json=", "names no file"),
+        ("--report=summary", "GITHUB_STEP_SUMMARY is not set"),
+    ] {
+        let mut command = project.xtask(&["merge", "session", wrong]);
+        let said = project.said(command.env_remove("GITHUB_STEP_SUMMARY").output().unwrap());
+        assert_eq!(said.code, Some(2), "{wrong}: {}", said.stderr);
+        assert!(said.stderr.contains(why), "{wrong}: {}", said.stderr);
+    }
+}
+
+/// The whole path from a part of a suite: merged, printed, annotated, and added to a job's summary.
+#[test]
+fn a_merged_suite_reports_to_a_job() {
+    let project = project();
+    let header = project.read("session/session.json");
+    let mut header: Value = serde_json::from_str(&header).unwrap();
+    let planned: Vec<Value> = header["scenarios"].as_array().unwrap()[5..].to_vec();
+    header["asked"] = serde_json::json!({"unwinder": "host", "processors": [], "baseline": null,
+        "budget": 1, "strict": false, "require_baseline": false,
+        "part": {"shard": {"index": 1, "count": 1}, "suite": planned}});
+    project.write("session/session.json", header.to_string());
+    project.write("summary.md", "# Before\n");
+    let mut command = project.xtask(&[
+        "merge",
+        "session",
+        "--report",
+        "github",
+        "--report",
+        "summary",
+        "--report",
+        "sarif=a/b.sarif",
+    ]);
+    let Said { code, stdout, stderr } = project
+        .said(command.env("GITHUB_STEP_SUMMARY", project.path("summary.md")).output().unwrap());
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    assert!(stdout.contains("REGRESSED") && stdout.contains("\n::error file="), "{stdout}");
+    let summary = project.read("summary.md");
+    assert!(summary.starts_with("# Before\n## ❌ Loadline: "), "{summary}");
+    let sarif: Value = serde_json::from_str(&project.read("a/b.sarif")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 7, "{results:#?}");
+    let clock = results.iter().find(|r| r["properties"]["name"] == "unload/task-clock").unwrap();
+    assert_eq!(clock["properties"]["culprit"], "__deregister_frame_info_bases");
+}
+
+/// The same fingerprint in every session, and another for each result.
+#[test]
+fn fingerprints_are_stable() {
+    let fingerprints = |project: &Project| -> Vec<String> {
+        let sarif: Value = serde_json::from_str(&report(project, "sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap().clone();
+        let one = |result: &Value| result["partialFingerprints"]["loadline/v1"].to_string();
+        results.iter().map(one).collect()
+    };
+    let (one, other) = (fingerprints(&project()), fingerprints(&project()));
+    assert_eq!(one, other);
+    let distinct: std::collections::BTreeSet<&String> = one.iter().collect();
+    assert_eq!(distinct.len(), one.len(), "{one:?}");
+}
+
+fn manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schema-check/Cargo.toml")
+}
+
+/// The published schema of the crate that carries it, so that no copy lies here. A bracket too many in
+/// its pattern of languages, which we write none of, is no regular expression to the validator.
+fn sarif_schema(project: &Project) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);
+    let output = cargo.arg("--manifest-path").arg(manifest()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let carrier = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
+    let manifest = Path::new(carrier["manifest_path"].as_str().unwrap());
+    let schema = fs::read_to_string(manifest.parent().unwrap().join("src/schema.json")).unwrap();
+    project.write("sarif-schema.json", schema.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$"));
+    project.path("sarif-schema.json")
+}
+
+fn hold_against(schema: &Path, document: &Path) -> Said {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(manifest());
+    // Compiled once for all runs of the tests.
+    cargo.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema-check"));
+    let output = cargo.arg("--").arg(schema).arg(document).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+#[ignore = "slow: compiles a validator of JSON schemas"]
+fn json_and_sarif_are_as_their_schemas_have_them() {
+    let project = project();
+    let mut blind = Made::with_teeth(0.0);
+    blind.scenario("oldest-first", &[CALLS, QUADRATIC, WALL]);
+    blind.save(&project.path("blind"));
+    let mut turned = Made::new();
+    turned.against = Some("main");
+    turned
+        .scenario("undecided", &[CALLS, QUADRATIC, WALL])
+        .before("undecided", &[CALLS, LINEAR, WALL]);
+    turned.save(&project.path("turned"));
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
+    for (form, schema) in [("json", ours), ("sarif", sarif_schema(&project))] {
+        for session in ["session", "blind", "turned"] {
+            let document = project.path(&format!("{session}.{form}"));
+            let path = document.to_str().unwrap();
+            let said = project.run(&["report", session, "--format", form, "--output", path]);
+            assert_eq!(said.stderr, "", "{session} {form}");
+            let said = hold_against(&schema, &document);
+            assert_eq!(said.code, Some(0), "{session} {form}: {}", said.stderr);
+            // The schema tells right from wrong.
+            let mut wrong: Value = serde_json::from_slice(&fs::read(&document).unwrap()).unwrap();
+            let key = if form == "json" { "scenarios" } else { "runs" };
+            wrong[key][0]["nonsense"] = Value::Null;
+            project.write("wrong.json", wrong.to_string());
+            assert_eq!(hold_against(&schema, &project.path("wrong.json")).code, Some(1));
+        }
+    }
+}
