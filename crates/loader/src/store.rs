@@ -36,7 +36,8 @@
 //!
 //! # What a crash leaves
 //!
-//! The old entry or the new one: entries are written to a temporary file, synced, and renamed. Locks
+//! The old entry or the new one: entries are written to a temporary file, synced (unless
+//! [`StoreOptions::unsynced`] was asked for), and renamed. Locks
 //! are the kernel's and end with their holder. [`Store::gc`] removes what writers left that were
 //! killed.
 
@@ -369,9 +370,14 @@ impl Store {
             // Tells `gc` that the writer lives.
             file.as_file().lock()?;
             entry::write(file.as_file_mut(), name, self.inner.options.key.as_ref(), artifact)?;
-            file.as_file().sync_all()?;
+            if self.inner.options.is_synced {
+                file.as_file().sync_all()?;
+            }
             file.persist(&path).map_err(|error| error.error)?.unlock()?;
-            sync_folder(&self.inner.folder.join(ENTRIES))
+            if self.inner.options.is_synced {
+                sync_folder(&self.inner.folder.join(ENTRIES))?;
+            }
+            Ok(())
         })();
         written.map_err(|source| Error::Write { path, source })?;
         let bytes = (artifact.bytes().len() + entry::HEADER_BYTES) as u64;

@@ -17,6 +17,7 @@ pub struct StoreOptions {
     pub(super) guard: Guard,
     pub(super) is_sealed: bool,
     pub(super) max_bytes: Option<u64>,
+    pub(super) is_synced: bool,
     pub(super) observer: Arc<dyn LoadObserver>,
 }
 
@@ -29,6 +30,7 @@ impl StoreOptions {
             guard: Guard::default(),
             is_sealed: true,
             max_bytes: None,
+            is_synced: true,
             observer: Arc::new(()),
         }
     }
@@ -49,6 +51,13 @@ impl StoreOptions {
     /// one process; so much more may be there for a while, for each process that writes.
     pub fn max_bytes(self, bytes: u64) -> StoreOptions {
         StoreOptions { max_bytes: Some(bytes), ..self }
+    }
+
+    /// Does not wait for the disk with each entry that is written, which takes milliseconds. After a
+    /// power failure some entries may be gone, or torn, which their seals show; a process that is
+    /// killed still leaves whole entries. For stores that can be filled again, such as a build's.
+    pub fn unsynced(self) -> StoreOptions {
+        StoreOptions { is_synced: false, ..self }
     }
 
     /// Who is told of entries that were set aside, and of artifacts that could not be kept.
