@@ -1,8 +1,11 @@
 //! How many modules fit this machine: mappings, descriptors.
 
-use loadline_scenario::{Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject};
+use loadline_scenario::{
+    Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject, Tables,
+};
 
 use crate::exit::{Exit, ended};
+use crate::judgement::control_title;
 
 /// Takes away the rungs that would end at a limit of this machine instead of measuring. Fewer than
 /// five are no ground for a verdict; what is left is measured all the same, and inconclusive.
@@ -10,10 +13,10 @@ use crate::exit::{Exit, ended};
 /// # Errors
 /// When no rung is left.
 pub fn leave_out_what_does_not_fit(
-    scenarios: &mut [Scenario],
+    scenarios: &mut Vec<Scenario>,
     environment: &Environment,
 ) -> anyhow::Result<Vec<String>> {
-    let mut left_out = Vec::new();
+    let mut left_out = leave_out_what_cannot_keep_tables(scenarios, environment)?;
     for scenario in scenarios {
         let Subject::Modules(subject) = &scenario.subject else { continue };
         let (limit, reason) = largest_that_fits(subject, environment);
@@ -31,6 +34,60 @@ pub fn leave_out_what_does_not_fit(
         }
     }
     Ok(left_out)
+}
+
+/// Takes away scenarios that keep native unwinding through packs, with the controls that nothing else
+/// needs, where this machine has no means to.
+fn leave_out_what_cannot_keep_tables(
+    scenarios: &mut Vec<Scenario>,
+    environment: &Environment,
+) -> anyhow::Result<Vec<String>> {
+    let keeps_in_pack = |scenario: &Scenario| match &scenario.subject {
+        Subject::Modules(subject) => {
+            subject.load_from == LoadFrom::Pack && subject.tables == Tables::Keep
+        }
+        _ => false,
+    };
+    let Some(reason) = why_no_pack_keeps_tables(environment) else { return Ok(Vec::new()) };
+    let (gone, mut left): (Vec<Scenario>, Vec<Scenario>) =
+        scenarios.drain(..).partition(keeps_in_pack);
+    let needed: Vec<String> = left.iter().filter_map(control_title).collect();
+    let controls: Vec<String> = gone.iter().filter_map(control_title).collect();
+    left.retain(|scenario| {
+        let title = scenario.title();
+        !controls.contains(&title) || needed.contains(&title)
+    });
+    *scenarios = left;
+    let sentences = gone.iter().map(|scenario| {
+        let title = scenario.title();
+        format!("{title}: left out, native unwinding cannot be kept through packs: {reason}")
+    });
+    let sentences: Vec<String> = sentences.collect();
+    if scenarios.is_empty() && !sentences.is_empty() {
+        return Err(ended(Exit::NothingSelected, sentences.join("\n")));
+    }
+    Ok(sentences)
+}
+
+/// Why unwinders here would not ask a pack for its frames, as far as the environment tells; the
+/// runner proves it (`native_unwind::enable` in the loader).
+fn why_no_pack_keeps_tables(environment: &Environment) -> Option<String> {
+    let Environment { libc, build, unwinder_family, unwinder_version, .. } = environment;
+    let number = |text: &str, place: usize| text.split('.').nth(place)?.parse::<u32>().ok();
+    let glibc = libc.strip_prefix("glibc ").filter(|_| build.starts_with("linux-gnu"));
+    if glibc.is_none_or(|version| (number(version, 0), number(version, 1)) < (Some(2), Some(35))) {
+        return Some(format!("it takes Linux with glibc 2.35 (here: {libc})"));
+    }
+    let oldest = match unwinder_family.as_str() {
+        "libgcc-list" | "libgcc-tree" => 12,
+        "llvm" => 16,
+        _ => u32::MAX,
+    };
+    let asks = number(unwinder_version, 0).is_some_and(|major| major >= oldest);
+    (!asks).then(|| {
+        let unwinder = environment.unwinder();
+        format!("it takes libgcc 12 or LLVM's libunwind 16 (here: {unwinder})")
+    })
 }
 
 /// The most that any of `samples` has read of resident memory, in bytes.
@@ -65,7 +122,7 @@ pub fn why_not(
 pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
     let mappings = match subject.load_from {
-        LoadFrom::Bytes => 2,
+        LoadFrom::Bytes | LoadFrom::Store => 2,
         LoadFrom::File => 3,
         LoadFrom::Pack => 0,
     };
@@ -90,13 +147,63 @@ mod tests {
     use crate::session::tests::scenario;
 
     #[test]
+    fn where_no_pack_keeps_tables_those_scenarios_are_left_out_with_their_controls() {
+        let titles = |libc: &str, family: &str, version: &str| {
+            let environment = Environment {
+                libc: libc.to_owned(),
+                build: "linux-gnu dev".to_owned(),
+                unwinder_family: family.to_owned(),
+                unwinder_version: version.to_owned(),
+                ..crate::session::tests::environment()
+            };
+            let mut scenarios = vec![in_pack("keep"), in_pack("strip"), scenario("keep")];
+            let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment);
+            let titles: Vec<String> = scenarios.iter().map(Scenario::title).collect();
+            left_out.map(|sentences| (titles.join(" "), sentences.join(" ")))
+        };
+        for (family, version) in
+            [("libgcc-list", "12.0.0"), ("libgcc-tree", "14.0.0"), ("llvm", "16")]
+        {
+            let (titles, left_out) = titles("glibc 2.35", family, version).unwrap();
+            assert_eq!((titles.split(' ').count(), left_out.as_str()), (3, ""));
+        }
+        for (libc, family, version) in [
+            ("glibc 2.34", "libgcc-list", "12.0.0"),
+            ("glibc 2.36", "llvm", "14"),
+            ("glibc 2.36", "libgcc-list", "unknown (the file does not tell)"),
+            ("unknown (only glibc tells its version)", "libgcc-list", "12.0.0"),
+        ] {
+            let (titles, left_out) = titles(libc, family, version).unwrap();
+            assert_eq!(titles, scenario("keep").title());
+            assert!(left_out.starts_with("packed: left out, native unwinding"), "{left_out}");
+        }
+    }
+
+    /// A scenario of a pack, whose control is the one with tables stripped.
+    fn in_pack(tables: &str) -> Scenario {
+        let text = r#"
+format = 1
+question = "Is a pack as good as its word?"
+expectation = "It is."
+lifecycle = "hold-all"
+load_from = "pack"
+judge = ["load/task-clock"]
+ladder = [64, 128, 256, 512, 1024]
+control = { set = { tables = "strip" } }
+"#;
+        let strip = std::collections::BTreeMap::from([("tables".to_owned(), "strip".to_owned())]);
+        let changes = if tables == "strip" { strip } else { std::collections::BTreeMap::new() };
+        Scenario::parse_with("packed", text, &changes).unwrap()
+    }
+
+    #[test]
     fn rungs_beyond_the_machines_limits_are_left_out_and_named() {
         let environment = |mappings: &str| Environment {
             max_map_count: mappings.to_owned(),
             ..crate::session::tests::environment()
         };
         let fit = |mappings| {
-            let mut scenarios = [scenario("keep")];
+            let mut scenarios = vec![scenario("keep")];
             let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment(mappings));
             left_out.map(|left_out| (scenarios[0].ladder.len(), left_out.join(" ")))
         };

@@ -1,8 +1,8 @@
 //! Whether a run did what it was asked for: compares its counts with the request.
 
 use loadline_scenario::{
-    Absence, Command, Environment, Modules, Phase, Proof, Reading, Sample, Scenario, SeriesName,
-    Subject, Tables,
+    Absence, Command, Environment, LoadFrom, Modules, Phase, Proof, Reading, Sample, Scenario,
+    SeriesName, Subject, Tables,
 };
 
 use crate::measured::reading;
@@ -101,7 +101,10 @@ fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Resu
             Err(format!("stripped tables, but {registered} registrations"))
         }
         // One a module under libgcc, one an FDE under LLVM's libunwind.
-        Tables::Keep if registered < modules as u64 => {
+        Tables::Keep if subject.load_from == LoadFrom::Pack && registered > 0 => {
+            Err(format!("packs register nothing, but {registered} registrations"))
+        }
+        Tables::Keep if subject.load_from != LoadFrom::Pack && registered < modules as u64 => {
             Err(format!("{modules} modules with tables, but {registered} registrations"))
         }
         _ => Ok(()),
@@ -167,6 +170,17 @@ mod tests {
         refuse(&kept, |p| (p.registered, p.deregistered) = (Some(99), Some(99)), unregistered);
         let unstripped = "stripped tables, but 100 registrations";
         refuse(&stripped, |p| (p.registered, p.deregistered) = (Some(100), Some(100)), unstripped);
+        let packed = |scenario: &Scenario| {
+            let mut scenario = scenario.clone();
+            if let Subject::Modules(subject) = &mut scenario.subject {
+                subject.load_from = LoadFrom::Pack;
+            }
+            scenario
+        };
+        let none = |p: &mut Proof| (p.registered, p.deregistered) = (Some(0), Some(0));
+        let packed = packed(&kept);
+        assert_eq!(check(&packed, none), Ok(()));
+        refuse(&packed, |_| {}, "packs register nothing, but 100 registrations");
         let other = "its unwinder is /lib/libunwind.so.1, the session's is /lib/libgcc_s.so.1";
         refuse(&kept, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned(), other);
     }

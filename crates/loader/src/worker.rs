@@ -53,7 +53,7 @@ impl<'a, S: Source> Run<'a, S> {
             slots: sources.iter().map(|_| Mutex::new(None)).collect(),
             is_stopped: AtomicBool::new(false),
         };
-        if load_from != LoadFrom::Bytes {
+        if matches!(load_from, LoadFrom::File | LoadFrom::Pack) {
             run.refuse_what_cannot_be_mapped()?;
         }
         Ok(run)
@@ -176,7 +176,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
     fn load(&mut self, index: usize) -> Result<(), Error> {
         let source = self.run.source(index)?;
         let loaded = match self.run.load_from {
-            LoadFrom::Bytes => self.load_bytes(source, index)?,
+            LoadFrom::Bytes | LoadFrom::Store => self.load_bytes(source, index)?,
             LoadFrom::File | LoadFrom::Pack => {
                 let loaded = source.map(self.run.engine);
                 loaded.map_err(|error| self.run.failed(Phase::Deserialize, index, error))?

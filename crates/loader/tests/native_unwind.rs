@@ -2,7 +2,6 @@
 //! `cargo test -p loadline-loader --features native-unwind --test native_unwind`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
-use std::ffi::{c_int, c_void};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;

@@ -77,8 +77,20 @@ pub enum Error {
         "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
     )]
     CommandUnderCallgrind,
+    /// Packs, on a system that has none.
+    #[error("cannot load from a pack: there are none on this system (take load_from = \"bytes\")")]
+    #[cfg(not(unix))]
+    NoPacks,
+    /// Unwind tables that a pack should keep the use of.
+    #[error("cannot keep native unwinding through a pack: {reason} (take tables = \"strip\")")]
+    #[cfg(unix)]
+    TablesNotKept {
+        /// Why not.
+        reason: loadline_loader::native_unwind::Unavailable,
+    },
     /// A pack that cannot be closed, since not everything in it was released.
     #[error("{modules} modules still live in their pack after the last was dropped")]
+    #[cfg(unix)]
     StillPacked {
         /// How many.
         modules: usize,

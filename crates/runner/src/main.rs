@@ -16,11 +16,13 @@ mod mappings;
 mod marker;
 mod measure;
 mod operations;
+#[cfg(unix)]
 mod packed;
 mod planted;
 mod process;
 mod profiled;
 mod seeds;
+mod stored;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;

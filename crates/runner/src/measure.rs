@@ -11,8 +11,10 @@ use crate::alive::Resident;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
+#[cfg(unix)]
 use crate::packed::PackedCorpus;
 use crate::planted;
+use crate::stored::StoredCorpus;
 use crate::{command, count, profiled};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
@@ -101,16 +103,24 @@ pub fn drive_modules<O: Observer + Send>(
     let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
     frames::resolve();
     let observe = |role| observe(&schedule, role);
-    if subject.load_from != LoadFrom::Pack {
-        let engine = engine::loading()?;
-        return Ok(drive(&engine, &artifacts, &schedule, &options, observe)?);
+    match subject.load_from {
+        LoadFrom::Bytes | LoadFrom::File => {
+            Ok(drive(&engine::loading()?, &artifacts, &schedule, &options, observe)?)
+        }
+        LoadFrom::Store => {
+            let corpus = StoredCorpus::make(&artifacts, &request.cache)?;
+            Ok(drive(&engine::loading()?, &corpus.sources(), &schedule, &options, observe)?)
+        }
+        #[cfg(unix)]
+        LoadFrom::Pack => {
+            let corpus = PackedCorpus::make(&artifacts, &request.cache, subject.tables)?;
+            let driven = drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
+            corpus.close()?;
+            Ok(driven)
+        }
+        #[cfg(not(unix))]
+        LoadFrom::Pack => Err(Error::NoPacks),
     }
-    let corpus = PackedCorpus::make(&artifacts, &request.cache)?;
-    // To a lifecycle a pack is a file that is mapped already.
-    let options = Options { load_from: LoadFrom::File, ..options };
-    let driven = drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
-    corpus.close()?;
-    Ok(driven)
 }
 
 /// The counts by which a lifecycle that has been driven proves its work.

@@ -1,12 +1,14 @@
 //! A corpus in one pack: thousands of modules in one mapping, made and opened before anything is
 //! measured.
+#![allow(unsafe_code)]
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use loadline_loader::pack::{self, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{Config, Engine};
-use loadline_loader::{Artifact, ArtifactFile, Contents, Error, Loaded, Source};
+use loadline_loader::{Artifact, ArtifactFile, Contents, Error, Loaded, Source, native_unwind};
+use loadline_scenario::Tables;
 use tempfile::TempDir;
 
 use crate::error;
@@ -27,11 +29,20 @@ pub struct Packed<'a> {
 }
 
 impl PackedCorpus {
-    /// Writes `artifacts` into a pack and opens it, in a folder of its own under `folder`.
+    /// Writes `artifacts` into a pack and opens it, in a folder of its own under `folder`. Where
+    /// their `tables` are kept, unwinders find them by the pack's index.
     ///
     /// # Errors
-    /// When an artifact cannot be read, or the pack not written or opened.
-    pub fn make(artifacts: &[ArtifactFile], folder: &Path) -> Result<PackedCorpus, error::Error> {
+    /// When an artifact cannot be read, or the pack not written or opened; when tables cannot be
+    /// kept in this process.
+    pub fn make(
+        artifacts: &[ArtifactFile],
+        folder: &Path,
+        tables: Tables,
+    ) -> Result<PackedCorpus, error::Error> {
+        if tables == Tables::Keep {
+            native_unwind::enable().map_err(|reason| error::Error::TablesNotKept { reason })?;
+        }
         let made = || -> Result<PackedCorpus, Error> {
             let folder = TempDir::with_prefix_in("pack-", folder).map_err(|source| {
                 let path = folder.to_owned();
@@ -43,7 +54,10 @@ impl PackedCorpus {
                 writer.add(index.to_string(), &*Source::read(file, Vec::new())?)?;
             }
             writer.finish()?;
-            let pack = Pack::open(&path, PackOptions::new())?;
+            // SAFETY: whoever may write to the target directory of the user's own build may choose
+            // what this program, which lies there, does (as for the cache, `cache.rs`).
+            let options = unsafe { PackOptions::new().vouched() };
+            let pack = Pack::open(&path, options)?;
             let mut config = Config::new();
             pack::configure(&mut config);
             let engine = Engine::new(&config).map_err(|source| Error::Engine { source })?;

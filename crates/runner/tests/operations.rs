@@ -68,6 +68,36 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
 }
 
 #[test]
+fn unwind_tables_kept_by_a_pack_are_not_registered() {
+    if let Err(reason) = loadline_loader::native_unwind::enable() {
+        return eprintln!("skipped: {reason}");
+    }
+    let mut subject = modules(generated());
+    (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Keep);
+    subject.lifecycle.unwind_every = Some(not_zero(8));
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 64);
+    let answer = runner.measure(&subject, 64, &[Metric::FramesRegistered, Metric::Allocations]);
+    assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
+    // Whatever unwinds, nothing is put away for it.
+    assert_eq!(answer.exact(Phase::Unwind, Metric::Allocations), 0);
+    assert_eq!(answer.proof.unwound, 8);
+}
+
+#[test]
+fn a_module_from_a_store_is_a_copy_of_its_entry() {
+    let mut subject = modules(generated());
+    subject.load_from = LoadFrom::Store;
+    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
+    runner.prepare(&subject, 128);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 2 * 64);
+    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 0);
+    let answer = runner.measure(&subject, 64, &[Metric::Allocations, Metric::AllocatedBytes]);
+    let artifact = 4096;
+    assert!(answer.exact(Phase::Read, Metric::AllocatedBytes) > 64 * artifact);
+}
+
+#[test]
 fn calls_past_the_c_library_are_counted() {
     let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
     runner.prepare(&subject, 64);

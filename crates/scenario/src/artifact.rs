@@ -37,8 +37,12 @@ pub enum LoadFrom {
     Bytes,
     /// `Module::deserialize_file`, which maps the file.
     File,
+    /// From a store of the loader's, which is filled before anything is measured: each entry is read,
+    /// compared with its seal, and deserialized.
+    Store,
     /// From a pack of the loader's, one mapping for all modules, which is made and opened before
-    /// anything is measured. Packs have no unwind tables to register.
+    /// anything is measured. Packs register no unwind tables; with [`Tables::Keep`] unwinders find
+    /// frames through the pack's own index of them, where the machine allows it.
     Pack,
 }
 

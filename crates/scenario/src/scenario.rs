@@ -376,14 +376,6 @@ impl Scenario {
         if self.horizon.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
             return Err(wrong("horizon", format!("is not within 1 to {LARGEST_MODULES}")));
         }
-        if let Subject::Modules(modules) = &self.subject
-            && modules.load_from == LoadFrom::Pack
-            && modules.tables == Tables::Keep
-        {
-            let problem =
-                "keep is not for packs, which register no tables (write tables = \"strip\")";
-            return Err(wrong("tables", problem));
-        }
         if self.judge.is_empty() {
             return Err(wrong("judge", "names no series, so nothing could ever turn red"));
         }
