@@ -152,14 +152,25 @@ fn below_wasmtime(selection: &[&str]) -> BTreeSet<String> {
 /// Otherwise `cargo test --workspace` and `cargo xtask regress` each compile Wasmtime for minutes.
 #[test]
 fn the_runner_alone_is_built_with_the_wasmtime_of_the_workspace() {
-    let alone = below_wasmtime(&["-p", "loadline-runner", "-e", "normal,build"]);
+    is_built_once(&["-p", "loadline-runner", "-e", "normal,build"]);
+}
+
+/// Otherwise the tests of what is behind the loader's features compile another.
+#[test]
+fn the_loader_is_tested_with_the_wasmtime_of_the_workspace() {
+    let features = "native-unwind,metrics,tracing";
+    is_built_once(&["-p", "loadline-loader", "-e", "normal,build,dev", "--features", features]);
+}
+
+fn is_built_once(selection: &[&str]) {
+    let alone = below_wasmtime(selection);
     let together = below_wasmtime(&["--workspace", "-e", "normal,build,dev"]);
     assert!(alone.iter().any(|package| package.starts_with("cranelift-codegen ")), "{alone:?}");
     let (only_alone, only_together) = (&alone - &together, &together - &alone);
     assert!(
         only_alone.is_empty() && only_together.is_empty(),
-        "Wasmtime is compiled twice: the runner alone has {only_alone:#?} where the workspace has \
-         {only_together:#?}; let the runner or loadline-scenario ask for the same features"
+        "Wasmtime is compiled twice: {selection:?} has {only_alone:#?} where the workspace has \
+         {only_together:#?}; let it or loadline-scenario ask for the same features"
     );
 }
 

@@ -133,7 +133,10 @@
 //!
 //! One release of this crate goes with one release of Wasmtime, exactly: what is hidden in artifacts
 //! and counted in packs rests on how that release works. It is [re-exported](wasmtime), so that a
-//! program need not name it twice. A new Wasmtime, also a patch of it, is a new minor release here.
+//! program need not name it twice. A new Wasmtime, also a patch of it, is a new minor release here:
+//! before 1.0 the second number is raised by whatever may break a program, the third by what is added.
+//! The public API is listed in `api.txt` beside the manifest; a test compares, and says which of the
+//! two a change is.
 //! Packs and stores outlive neither: entries of another release are never loaded, a store compiles
 //! them again, and a pack is built again.
 
