@@ -68,6 +68,8 @@ pub enum Verb {
     List(List),
     /// Show what two sessions, baselines, revisions or variants cost differently
     Diff(Diff),
+    /// Show how a scenario's growth has come along, commit by commit and session by session
+    History(History),
     /// Judge the growth of anybody's numbers
     Judge(Judge),
     /// Run this repository's own tests, one tier at a time
@@ -426,6 +428,31 @@ pub struct Diff {
     /// Refuse, rather than wait, while another session measures on this machine
     #[arg(long)]
     pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+JSON (format 1): {format, scenario, series: [{series, unit, environment, points}], unread}. Of each
+point, the oldest first: origin ({commit: {hash, subject}} or {session: NAME}), date, n (the
+largest), per_module there, exponent ({value, low, high} or null), and change since the point
+before that compares (unchanged, worse, improved, dearer, cheaper, gone, new, or null).")]
+pub struct History {
+    /// The scenario; NAME:KEY=VALUE names a variant
+    #[arg(value_name = "NAME")]
+    pub scenario: String,
+
+    /// Only this series; may be given several times (default: those the scenario judges by name)
+    #[arg(long, value_name = "PHASE/METRIC")]
+    pub series: Vec<String>,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// The repository with scenarios and baselines (default: this workspace; of an installed program
+    /// the nearest one with a loadline.toml)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -247,22 +247,40 @@ impl Pair {
 }
 
 impl Row {
-    fn of(name: SeriesName, old: &SideScenario, new: &SideScenario, horizon: Option<u64>) -> Row {
-        let is_time = name.metric.kind() == MetricKind::Time;
-        let mut row = Row {
+    /// Two series that compare, without a machine or a scenario around them; nothing is foretold.
+    pub fn between(name: SeriesName, old: &Series, new: &Series) -> Row {
+        let mut row = Row::empty(name);
+        let (new, old) = on_common_sizes(new, old);
+        row.compare(&old, &new);
+        row.fit(Some((old, None)), Some((new, None)), None);
+        row
+    }
+
+    fn empty(name: SeriesName) -> Row {
+        Row {
             name,
             unit: name.metric.unit(),
             change: Change::NotCompared,
             is_undecided: false,
-            is_foreign: is_time && !is_one_processor(&old.environment, &new.environment),
+            is_foreign: false,
             why: None,
             at: None,
             ratio: None,
             factor: None,
             growth: None,
             by_n: Vec::new(),
+            old: not_counted(None),
+            new: not_counted(None),
+        }
+    }
+
+    fn of(name: SeriesName, old: &SideScenario, new: &SideScenario, horizon: Option<u64>) -> Row {
+        let is_time = name.metric.kind() == MetricKind::Time;
+        let mut row = Row {
+            is_foreign: is_time && !is_one_processor(&old.environment, &new.environment),
             old: not_counted(old.series.get(&name)),
             new: not_counted(new.series.get(&name)),
+            ..Row::empty(name)
         };
         let counted = |side: &SideScenario| match side.series.get(&name) {
             Some(Readings::Series { series, running }) => Some((series.clone(), *running)),

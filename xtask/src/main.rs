@@ -20,6 +20,7 @@ mod exit;
 mod explain;
 mod figures;
 mod found;
+mod history;
 mod init;
 mod installed;
 mod interrupt;
@@ -35,6 +36,7 @@ mod merge;
 mod moved;
 mod out;
 mod pace;
+mod past;
 mod pilot;
 mod profile_file;
 mod progress;
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Verb::Report(arguments) => regress::again(arguments),
         Verb::Merge(arguments) => merge::run(arguments),
         Verb::List(arguments) => list::run(arguments),
+        Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
         Verb::Check(arguments) => check::run(arguments),

@@ -1,0 +1,294 @@
+//! `cargo xtask history`: how a scenario's growth has come along, commit by commit and session by
+//! session. Judges nothing.
+
+use comfy_table::{CellAlignment, Table, presets};
+use loadline_scenario::{MetricKind, Scenario, SeriesName};
+use serde::Serialize;
+
+use crate::cli::History;
+use crate::comparison::{Change, Row, Span};
+use crate::exit::{Exit, ended};
+use crate::figures::{cut, short};
+use crate::judgement::medians;
+use crate::law::Law;
+use crate::out;
+use crate::past::{self, Origin, Point};
+use crate::project::Project;
+use crate::session::date;
+
+/// The format of `--json`; the verb's help describes it.
+const FORMAT: u32 = 1;
+
+/// The bars of a plot, the lowest first.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The past of one scenario.
+#[derive(Debug, Serialize)]
+struct Told {
+    format: u32,
+    scenario: String,
+    series: Vec<Line>,
+    /// What could not be read, one sentence each.
+    unread: Vec<String>,
+}
+
+/// The past of one series in one kind of environment.
+#[derive(Debug, Serialize)]
+struct Line {
+    series: SeriesName,
+    unit: &'static str,
+    environment: String,
+    points: Vec<Step>,
+}
+
+/// One point of it.
+#[derive(Debug, Serialize)]
+struct Step {
+    origin: Origin,
+    date: String,
+    /// The largest N.
+    n: u64,
+    /// What each module costs there.
+    per_module: f64,
+    exponent: Option<Span>,
+    /// What became of it since the point before; `None` for the first, and where they do not compare.
+    change: Option<Change>,
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// When there is no such scenario or series, or git cannot be asked.
+pub fn run(arguments: &History) -> anyhow::Result<Exit> {
+    let project = Project::open(arguments.root.as_deref())?;
+    let (name, changes) = Project::split_title(&arguments.scenario)?;
+    let scenario = project.scenario(name, &changes)?;
+    let told = tell(&project, &scenario, &arguments.series)?;
+    if told.series.is_empty() {
+        let title = &told.scenario;
+        let text = format!(
+            "nothing is known of the past of {title}: no commit has its baseline, and no session is kept (cargo xtask baseline {title} --reason TEXT)"
+        );
+        return Err(ended(Exit::NothingSelected, text));
+    }
+    if arguments.json {
+        out::line(serde_json::to_string_pretty(&told)?)?;
+        return Ok(Exit::Clean);
+    }
+    out::text(text(&told, !arguments.series.is_empty()))?;
+    Ok(Exit::Clean)
+}
+
+fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> anyhow::Result<Told> {
+    let (past, unread) = past::of(project, scenario)?;
+    let mut names = Vec::new();
+    for text in asked {
+        let name: SeriesName = text.parse().map_err(|problem| {
+            ended(Exit::Usage, format!("cannot use --series {text}: {problem}"))
+        })?;
+        if !past.keys().any(|(_, known)| *known == name) {
+            let text = format!("cannot use --series {text}: {} has none", scenario.title());
+            return Err(ended(Exit::Usage, text));
+        }
+        names.push(name);
+    }
+    let wanted = if names.is_empty() { &scenario.judge } else { &names };
+    let lines = past.into_iter().filter(|((_, name), _)| wanted.contains(name));
+    let line =
+        |((key, name), points): ((crate::baseline_file::Key, SeriesName), Vec<Point>)| Line {
+            series: name,
+            unit: name.metric.unit(),
+            environment: key.to_string(),
+            points: tell_points(name, &points),
+        };
+    let series = lines.map(line).collect();
+    Ok(Told { format: FORMAT, scenario: scenario.title(), series, unread })
+}
+
+fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
+    let told = |(index, point): (usize, &Point)| {
+        // The one before it that compares: between two processors' there may be another's.
+        let mut before = points[..index].iter().rev();
+        let before = before.find(|before| past::compare(name, before, point));
+        let change = before.map(|before| Row::between(name, &before.series, &point.series).change);
+        let (n, cost) = medians(&point.series).last().copied().unwrap_or((1, 0.0));
+        Step {
+            origin: point.origin.clone(),
+            date: date(point.when),
+            n,
+            per_module: cost / n as f64,
+            exponent: Law::of(&point.series).and_then(|law| law.exponent),
+            change: change.filter(|change| *change != Change::NotCompared),
+        }
+    };
+    points.iter().enumerate().map(told).collect()
+}
+
+impl Line {
+    /// Whether these are counts that have not changed; times jitter, and are looked at.
+    fn is_steady(&self) -> bool {
+        let has_step = |point: &Step| point.change.is_some_and(|change| change.step().is_some());
+        self.series.metric.kind() == MetricKind::Count && !self.points.iter().any(has_step)
+    }
+
+    /// What it costs now, and since when that is known.
+    fn now(&self) -> String {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
+            return "not known".to_owned();
+        };
+        let each = short(last.per_module, self.unit);
+        let Step { n, .. } = last;
+        format!("{each} a module at N = {n}, since {} ({})", first.date, self.environment)
+    }
+}
+
+impl Change {
+    /// What a reader is told of a step; nothing where there is none.
+    fn step(self) -> Option<&'static str> {
+        match self {
+            Change::Unchanged | Change::NotCompared => None,
+            Change::Worse => Some("GROWS FASTER"),
+            Change::Improved => Some("grows less"),
+            Change::Dearer => Some("dearer"),
+            Change::Cheaper => Some("cheaper"),
+            Change::Gone => Some("gone"),
+            Change::New => Some("new"),
+        }
+    }
+}
+
+/// Counts in which nothing has changed get a line, the rest a table; what is asked for gets one, too.
+fn text(told: &Told, is_asked: bool) -> String {
+    let mut text = String::new();
+    let is_steady = |line: &&Line| !is_asked && line.is_steady();
+    for line in told.series.iter().filter(|line| !is_steady(line)) {
+        text.push_str(&format!("{} {}   {}\n", told.scenario, line.series, line.environment));
+        text.push_str(&table(line));
+        text.push_str(&format!(" per module  {}\n\n", plot(line)));
+    }
+    for line in told.series.iter().filter(is_steady) {
+        text.push_str(&format!("steady: {} {}\n", line.series, line.now()));
+    }
+    let steps = told.series.iter().flat_map(|line| &line.points);
+    let steps = steps.filter(|point| point.change.is_some_and(|change| change.step().is_some()));
+    text.push_str(&match steps.count() {
+        0 => "no step\n".to_owned(),
+        1 => "1 step\n".to_owned(),
+        n => format!("{n} steps\n"),
+    });
+    told.unread.iter().for_each(|problem| text.push_str(&format!("not read: {problem}\n")));
+    text
+}
+
+fn table(line: &Line) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["date", "from", "N", "per module", "exponent", "95 % interval", "step"]);
+    for column in 2..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for point in &line.points {
+        let exponent = point.exponent.as_ref();
+        let dash = || "–".to_owned();
+        table.add_row([
+            point.date.clone(),
+            from(&point.origin),
+            point.n.to_string(),
+            short(point.per_module, line.unit),
+            exponent.map_or_else(dash, |span| format!("{:.2}", span.value)),
+            exponent.map_or_else(dash, |span| format!("{:.2} … {:.2}", span.low, span.high)),
+            point.change.and_then(Change::step).unwrap_or_default().to_owned(),
+        ]);
+    }
+    let lines = table.to_string();
+    lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn from(origin: &Origin) -> String {
+    match origin {
+        Origin::Commit { hash, subject } => {
+            format!("{} {}", &hash[..10.min(hash.len())], cut(subject))
+        }
+        Origin::Session(name) => format!("session {name}"),
+    }
+}
+
+/// A bar for each point, between nothing and the dearest.
+fn plot(line: &Line) -> String {
+    let dearest = line.points.iter().map(|point| point.per_module).fold(0.0, f64::max);
+    let bar = |point: &Step| {
+        let share = if dearest > 0.0 { point.per_module / dearest } else { 0.0 };
+        BARS[((share * 8.0).ceil() as usize).clamp(1, 8) - 1]
+    };
+    let bars: String = line.points.iter().map(bar).collect();
+    format!("{bars}  (full height: {})", short(dearest, line.unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use loadline_growth::{Kind, Series};
+
+    use super::*;
+
+    fn point(hash: &str, processor: &str, cost: impl Fn(f64) -> f64) -> Point {
+        let sizes: Vec<u64> = (6..13).map(|power| 1 << power).collect();
+        let costs = sizes.iter().map(|n| vec![cost(*n as f64)]).collect();
+        let series = Series::new(Kind::Count, sizes, costs).expect("a series").exact(true);
+        let origin = Origin::Commit { hash: hash.to_owned(), subject: "why".to_owned() };
+        Point { origin, when: 0, processor: processor.to_owned(), series }
+    }
+
+    /// A step stands at the commit that made it, and nowhere else.
+    #[test]
+    fn a_step_is_marked_with_its_commit() {
+        let points = [
+            point("aaaaaaaaaaaa", "A", |n| 12.0 * n),
+            point("bbbbbbbbbbbb", "A", |n| 12.0 * n),
+            point("cccccccccccc", "A", |n| 15.0 * n),
+            point("dddddddddddd", "A", |n| 15.0 * n + n * n),
+            point("eeeeeeeeeeee", "A", |n| 15.0 * n),
+        ];
+        let name: SeriesName = "load/reported".parse().expect("a series");
+        let line = Line {
+            series: name,
+            unit: "count",
+            environment: "here".to_owned(),
+            points: tell_points(name, &points),
+        };
+        let told = Told {
+            format: FORMAT,
+            scenario: "s".to_owned(),
+            series: vec![line],
+            unread: Vec::new(),
+        };
+        expect_test::expect![[r#"
+            s load/reported   here
+             date        from               N  per module  exponent  95 % interval  step
+             1970-01-01  aaaaaaaaaa why  4096          12      1.00    1.00 … 1.02
+             1970-01-01  bbbbbbbbbb why  4096          12      1.00    1.00 … 1.02
+             1970-01-01  cccccccccc why  4096          15      1.00    1.00 … 1.02  dearer
+             1970-01-01  dddddddddd why  4096        4111      2.00    1.99 … 2.01  GROWS FASTER
+             1970-01-01  eeeeeeeeee why  4096          15      1.00    1.00 … 1.02  grows less
+             per module  ▁▁▁█▁  (full height: 4111)
+
+            3 steps
+        "#]]
+        .assert_eq(&text(&told, true));
+    }
+
+    /// Times of another processor in between are no step, and hide none.
+    #[test]
+    fn times_are_compared_with_those_of_the_same_processor() {
+        let points = [
+            point("a", "A", |n| 100.0 * n),
+            point("b", "B", |n| 300.0 * n),
+            point("c", "A", |n| 100.0 * n),
+        ];
+        let name: SeriesName = "load/task-clock".parse().expect("a series");
+        let told = tell_points(name, &points);
+        let changes: Vec<_> = told.iter().map(|point| point.change).collect();
+        assert_eq!(changes, [None, None, Some(Change::Unchanged)]);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a scenario cost at each commit that changed its baseline, and in each session that is kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use loadline_growth::Series;
+use loadline_scenario::{MetricKind, Scenario, SeriesName};
+use serde::{Deserialize, Serialize};
+use xshell::{Shell, cmd};
+
+use crate::baseline_file::{Key, series};
+use crate::diff_side::{Readings, Saved};
+use crate::project::Project;
+use crate::session;
+
+/// Where a point comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A commit that changed the baseline.
+    Commit {
+        /// Its hash.
+        hash: String,
+        /// The first line of its message.
+        subject: String,
+    },
+    /// A session, by the name of its folder.
+    Session(String),
+}
+
+/// What one series cost, once.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Seconds since 1970: when it was committed, or measured.
+    pub when: u64,
+    /// The processor; times of two do not compare.
+    pub processor: String,
+    /// The rounds.
+    pub series: Series,
+}
+
+/// The points of each series, for each environment whose growth compares, the oldest first.
+pub type Past = BTreeMap<(Key, SeriesName), Vec<Point>>;
+
+/// A baseline file as every version has written it: of what came later, nothing is asked.
+#[derive(Deserialize)]
+struct OldFile {
+    baseline: Vec<OldBaseline>,
+}
+
+#[derive(Deserialize)]
+struct OldBaseline {
+    key: Key,
+    environment: OldEnvironment,
+    series: Vec<OldSeries>,
+}
+
+#[derive(Deserialize)]
+struct OldEnvironment {
+    cpu: String,
+    caches: String,
+}
+
+#[derive(Deserialize)]
+struct OldSeries {
+    name: SeriesName,
+    #[serde(default)]
+    interleaved: bool,
+    rounds: Vec<Vec<f64>>,
+}
+
+/// All that is known of `scenario`, in this variant.
+///
+/// Returns with it what could not be read, one sentence each: a file of another format, a session
+/// of a scenario that has changed since.
+///
+/// # Errors
+/// When git cannot be asked.
+pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<(Past, Vec<String>)> {
+    let (mut past, mut unread) = (Past::new(), Vec::new());
+    committed(project, scenario, &mut past, &mut unread)?;
+    measured(project, scenario, &mut past, &mut unread);
+    past.values_mut().for_each(|points| points.sort_by_key(|point| point.when));
+    Ok((past, unread))
+}
+
+fn committed(
+    project: &Project,
+    scenario: &Scenario,
+    past: &mut Past,
+    unread: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let shell = Shell::new().context("cannot start a shell")?;
+    let file = project.baselines().join(format!("{}.toml", scenario.name));
+    let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
+    shell.change_dir(folder);
+    let name = file.file_name().unwrap_or_default();
+    let log = cmd!(shell, "git log --reverse --format=%H%x09%ct%x09%s -- {name}");
+    let log = log.quiet().ignore_stderr().read();
+    let log = log.with_context(|| format!("cannot read git's log of {}", file.display()))?;
+    for line in log.lines() {
+        let mut fields = line.splitn(3, '\t');
+        let (Some(hash), Some(when), subject) = (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let at = format!("{hash}:./{}", name.to_string_lossy());
+        // Where the commit took it away there is nothing to read.
+        let Ok(text) = cmd!(shell, "git show {at}").quiet().ignore_stderr().read() else {
+            continue;
+        };
+        let old: OldFile = match toml::from_str(&text) {
+            Ok(old) => old,
+            Err(error) => {
+                let error = error.message().to_owned();
+                unread.push(format!("{} at {}: {error}", file_name(&file), &hash[..10]));
+                continue;
+            }
+        };
+        let origin = Origin::Commit {
+            hash: hash.to_owned(),
+            subject: subject.unwrap_or_default().to_owned(),
+        };
+        let when = when.parse().with_context(|| format!("git gave {when:?} as a time"))?;
+        for baseline in old.baseline.into_iter().filter(|b| b.key.variant == scenario.variant) {
+            let OldEnvironment { cpu, caches } = baseline.environment;
+            let processor = format!("{cpu}, {caches}");
+            for one in baseline.series {
+                let (name, is_interleaved) = (one.name, one.interleaved);
+                let rows: Vec<(usize, Vec<f64>)> = one.rounds.into_iter().filter_map(row).collect();
+                match series(name, &rows) {
+                    Ok(series) => {
+                        let series = series.interleaved(is_interleaved);
+                        let (origin, processor) = (origin.clone(), processor.clone());
+                        let point = Point { origin, when, processor, series };
+                        past.entry((baseline.key.clone(), name)).or_default().push(point);
+                    }
+                    Err(error) => unread.push(format!("{name} at {}: {error:#}", &hash[..10])),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// N, then the reading of each round.
+fn row(mut row: Vec<f64>) -> Option<(usize, Vec<f64>)> {
+    let costs = row.split_off(1.min(row.len()));
+    // A whole number that was written by this program.
+    row.first().map(|n| (*n as usize, costs))
+}
+
+fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mut Vec<String>) {
+    let entries = std::fs::read_dir(project.sessions()).into_iter().flatten().flatten();
+    for folder in entries.map(|entry| entry.path()) {
+        // What is no session, or one of other scenarios, has nothing to say of this one.
+        let Ok((header, _)) = session::read(&folder) else { continue };
+        if !header.scenarios.iter().any(|planned| planned.scenario == scenario.title()) {
+            continue;
+        }
+        let saved = match Saved::read(project, &folder) {
+            Ok(saved) => saved,
+            Err(error) => {
+                unread.push(format!("session {}: {error:#}", file_name(&folder)));
+                continue;
+            }
+        };
+        let side = saved.now();
+        for one in side.scenarios.into_iter().filter(|one| one.title == scenario.title()) {
+            let key = Key::of(scenario, &one.environment);
+            let processor = format!("{}, {}", one.environment.cpu, one.environment.caches);
+            for (name, readings) in one.series {
+                let Readings::Series { series, .. } = readings else { continue };
+                let origin = Origin::Session(file_name(&folder));
+                let processor = processor.clone();
+                let point = Point { origin, when: header.started, processor, series };
+                past.entry((key.clone(), name)).or_default().push(point);
+            }
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether two points of a series compare: times of two processors do not.
+pub fn compare(name: SeriesName, one: &Point, other: &Point) -> bool {
+    name.metric.kind() == MetricKind::Count || one.processor == other.processor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_n_and_its_rounds() {
+        assert_eq!(row(vec![64.0, 1.0, 2.0]), Some((64, vec![1.0, 2.0])));
+        assert_eq!(row(vec![64.0]), Some((64, vec![])));
+        assert_eq!(row(vec![]), None);
+    }
+}
