@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod made;
+pub mod pages;
 
 use std::fs;
 use std::io::Write;

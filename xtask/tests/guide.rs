@@ -1,0 +1,92 @@
+//! The guide for newcomers, typed word for word: from a clone to a red build.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::pages::{Reader, Step, missing, steps};
+use tempfile::TempDir;
+
+fn workspace() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+/// What a clone would compile for minutes, taken over from this workspace: a folder for Cargo with
+/// every library but the workspace's own, which are of another tree.
+fn libraries(folder: &Path) {
+    let from = Path::new(env!("CARGO_BIN_EXE_loadline")).parent().unwrap();
+    let script = r#"
+        mkdir -p "$2/debug" && cd "$2/debug"
+        cp -al "$1/deps" . 2>/dev/null || cp -a "$1/deps" .
+        cp -a "$1/build" "$1/.fingerprint" .
+        rm -rf deps/*loadline* deps/*xtask* build/loadline* build/xtask*
+        rm -rf .fingerprint/loadline* .fingerprint/xtask*
+    "#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(from).arg(folder);
+    assert!(shell.status().unwrap().success());
+}
+
+/// A newcomer's machine: an empty folder, the repository where the guide says it is, and nothing of
+/// this workspace's in the environment.
+fn newcomer(home: &TempDir) -> Reader {
+    let folder = home.path().canonicalize().unwrap();
+    for name in ["installed", "work", "tmp"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    let text = |path: PathBuf| Some(path.display().to_string());
+    let path = std::env::var("PATH").unwrap();
+    let set = |value: &str| Some(value.to_owned());
+    let url = concat!("url.file://", env!("CARGO_MANIFEST_DIR"), "/...insteadOf");
+    let url = url.replace("/xtask/..", "");
+    let environment = vec![
+        ("GIT_CONFIG_COUNT", set("1")),
+        ("GIT_CONFIG_KEY_0", Some(url)),
+        ("GIT_CONFIG_VALUE_0", set("https://github.com/loadline/loadline")),
+        ("GIT_AUTHOR_NAME", set("newcomer")),
+        ("GIT_AUTHOR_EMAIL", set("newcomer@example.com")),
+        ("GIT_COMMITTER_NAME", set("newcomer")),
+        ("GIT_COMMITTER_EMAIL", set("newcomer@example.com")),
+        ("CARGO_INSTALL_ROOT", text(folder.join("installed"))),
+        ("CARGO_TARGET_DIR", text(folder.join("target"))),
+        ("CARGO_NET_OFFLINE", set("true")),
+        ("CARGO_MANIFEST_DIR", None),
+        ("TMPDIR", text(folder.join("tmp"))),
+        ("PATH", Some(format!("{}:{path}", folder.join("installed/bin").display()))),
+    ];
+    Reader { folder: folder.join("work"), environment }
+}
+
+#[test]
+#[ignore = "slow: builds the program anew and measures (minutes)"]
+fn a_newcomer_gets_from_a_clone_to_a_red_build() {
+    let page = fs::read_to_string(workspace().join("docs/ten-minutes.md")).unwrap();
+    let home = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    libraries(&home.path().join("target"));
+    let mut reader = newcomer(&home);
+    for step in steps(&page) {
+        let (command, shown) = match step {
+            Step::Save { name, text } => {
+                fs::write(reader.folder.join(name), text).unwrap();
+                continue;
+            }
+            Step::Type { command, shown } => (command, shown),
+        };
+        let started = std::time::Instant::now();
+        let (code, said) = reader.types(&command);
+        println!("$ {command}\n{said}({} s)", started.elapsed().as_secs());
+        if code != Some(0) && command.contains("pip install") {
+            return println!("skipped: the wasmtime package cannot be installed here: {said}");
+        }
+        if said.contains("exit code 6") {
+            return println!("skipped: a session that was blind judges nothing");
+        }
+        assert_eq!(code, Some(0), "$ {command}\n{said}");
+        assert_eq!(missing(&shown, &said), None, "$ {command}\n{said}");
+    }
+}
