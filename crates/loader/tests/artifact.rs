@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use common::{Folder, artifacts, at_least_one, loading_engine, small};
 use loadline_loader::compile::{self, Workshop};
 use loadline_loader::{
-    Artifact, ArtifactFile, ArtifactKind, Call, Contents, Digest, Error, UnwindPolicy, engine,
-    generate,
+    Artifact, ArtifactFile, ArtifactKind, Call, Contents, Digest, Error, Loaded, UnwindPolicy,
+    engine, generate,
 };
 use loadline_scenario::{Corpus, Generated, Random, Tables, TypeSharing};
 
@@ -173,6 +173,29 @@ fn a_corpus_of_files_takes_turns_and_repeats_nothing() {
     let none = Workshop::open(&Corpus::Files(Vec::new())).unwrap().artifact(0).unwrap_err();
     assert!(matches!(none, Error::EmptyCorpus), "{none:?}");
     assert!(Workshop::open(&Corpus::Generated(small())).is_ok());
+}
+
+/// What Wasmtime could take for the same: it does so with types alone, as in all programs whose
+/// modules have types in common. Code, its mapping and its registration are each copy's own.
+#[test]
+fn copies_of_one_file_share_types_alone() {
+    let workshop = Workshop::open(&Corpus::Files(vec![fixture("module.wat")])).unwrap();
+    let engine = loading_engine();
+    let load = |index| match workshop.artifact(index).unwrap().load(&engine).unwrap() {
+        Loaded::Module(module) => module,
+        Loaded::Component(_) => panic!("the file is a module"),
+    };
+    let copies = [0, 1, 2].map(load);
+    for (index, copy) in copies.iter().enumerate() {
+        let own = copy.image_range();
+        for other in &copies[index + 1..] {
+            let other = other.image_range();
+            assert!(own.end <= other.start || other.end <= own.start, "{own:?} and {other:?}");
+        }
+    }
+    let kind =
+        |module: &wasmtime::Module| module.get_export("add-seven").unwrap().unwrap_func().clone();
+    assert!(wasmtime::FuncType::eq(&kind(&copies[0]), &kind(&copies[2])));
 }
 
 #[test]
