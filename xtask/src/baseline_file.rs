@@ -39,6 +39,10 @@ pub struct Key {
     pub wasmtime: String,
     /// The processor architecture.
     pub arch: String,
+    /// What the modules of a scenario with files of its own hold, by a digest: of other modules it is
+    /// no baseline.
+    #[serde(default)]
+    pub modules: Option<String>,
 }
 
 /// What was accepted for one key.
@@ -157,6 +161,7 @@ struct SeriesFile {
 impl Key {
     /// The key of `scenario` in `environment`.
     pub fn of(scenario: &Scenario, environment: &Environment) -> Key {
+        let is_modules = matches!(scenario.subject, Subject::Modules(_));
         let is_stripped = match &scenario.subject {
             Subject::Modules(modules) => modules.tables == Tables::Strip,
             Subject::Planted(_) => true,
@@ -175,16 +180,20 @@ impl Key {
             unwinder,
             wasmtime: wasmtime.to_owned(),
             arch: environment.arch.clone(),
+            // A command is there to change and to be compared with what it was.
+            modules: scenario.digest.clone().filter(|_| is_modules),
         }
     }
 
     /// In what this key differs from `other`, for the reader.
     pub fn differences(&self, other: &Key) -> Vec<String> {
+        let modules = |key: &Key| key.modules.clone().unwrap_or_else(|| "unknown".to_owned());
         let fields = [
             ("variant", self.variant.to_string(), other.variant.to_string()),
             ("unwinder", self.unwinder.clone(), other.unwinder.clone()),
             ("wasmtime", self.wasmtime.clone(), other.wasmtime.clone()),
             ("architecture", self.arch.clone(), other.arch.clone()),
+            ("modules", modules(self), modules(other)),
         ];
         let differing = fields.into_iter().filter(|(_, own, other)| own != other);
         let shown = |text: String| if text.is_empty() { "as written".to_owned() } else { text };
@@ -194,14 +203,18 @@ impl Key {
     }
 }
 
-/// `libgcc-list 12, wasmtime 48, x86_64`, and the variant where there is one.
+/// `libgcc-list 12, wasmtime 48, x86_64`, the variant and the modules where there are such.
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Key { variant, unwinder, wasmtime, arch } = self;
+        let Key { variant, unwinder, wasmtime, arch, modules } = self;
         if !variant.is_as_written() {
             write!(f, "{variant}, ")?;
         }
-        write!(f, "{unwinder}, wasmtime {wasmtime}, {arch}")
+        write!(f, "{unwinder}, wasmtime {wasmtime}, {arch}")?;
+        match modules {
+            Some(modules) => write!(f, ", modules {modules}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -400,7 +413,7 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{args}");
     };
-    let Key { variant, unwinder, wasmtime, arch } = &baseline.key;
+    let Key { variant, unwinder, wasmtime, arch, modules } = &baseline.key;
     let changes =
         variant.0.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
     let changes = changes.collect::<Vec<_>>().join(", ");
@@ -419,6 +432,9 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
     line(format_args!("unwinder = {}", quoted(unwinder)));
     line(format_args!("wasmtime = {}", quoted(wasmtime)));
     line(format_args!("arch = {}", quoted(arch)));
+    if let Some(modules) = modules {
+        line(format_args!("modules = {}", quoted(modules)));
+    }
     line(format_args!("\n[baseline.environment]"));
     let environment = toml::to_string(&baseline.environment).expect("plain text fields");
     line(format_args!("{}", environment.trim_end()));
@@ -487,6 +503,7 @@ mod tests {
                 unwinder: "none".to_owned(),
                 wasmtime: "48".to_owned(),
                 arch: "x86_64".to_owned(),
+                modules: Some("0123456789abcdef".to_owned()),
             },
             reason: reason.to_owned(),
             ladder: vec![64, 128],
@@ -557,6 +574,21 @@ mod tests {
         for (until, has_ended) in cases {
             assert_eq!(has_expired(until, &environment), has_ended, "{until}");
         }
+    }
+
+    #[test]
+    fn a_baseline_is_none_of_other_modules() {
+        let text = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\nmodules = [\"*.wasm\"]\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+        let scenario = Scenario::parse("mine", text).unwrap();
+        let environment = crate::session::tests::environment();
+        let key = |digest: &str| {
+            let digest = Some(digest.to_owned());
+            Key::of(&Scenario { digest, ..scenario.clone() }, &environment)
+        };
+        let differences = key("aaaa").differences(&key("bbbb"));
+        assert_eq!(differences, ["modules aaaa here, bbbb there"]);
+        assert_eq!(key("aaaa"), key("aaaa"));
+        assert!(key("aaaa").to_string().ends_with(", modules aaaa"));
     }
 
     /// The tree tests itself.

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use loadline_scenario::{
-    Absence, Absent, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random, Reading,
-    Request, Run, Sample, Scenario, Scope, Subject,
+    Absence, Absent, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random,
+    Reading, Request, Run, Sample, Scenario, Scope, Subject,
 };
 
 use crate::against::Before;
 use crate::exit::{Exit, ended};
+use crate::files;
 use crate::limits::leave_out_what_does_not_fit;
 use crate::measure::Measurement;
 use crate::profile_file::SavedProfile;
@@ -192,17 +193,18 @@ impl Bench<'_> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
             let Subject::Modules(subject) = &scenario.subject else { continue };
+            let corpus = self.located_corpus(&subject.corpus)?;
             let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
             let apart = is_wanted.then_some(Means::Callgrind);
             for means in [Some(Means::Clock), apart].into_iter().flatten() {
                 let modules = scenario.ladder_by(means).last().copied().unwrap_or(0);
                 let same = |p: &&mut Prepare| {
-                    p.corpus == subject.corpus && p.tables == subject.tables && p.means == means
+                    p.corpus == corpus && p.tables == subject.tables && p.means == means
                 };
                 match wanted.iter_mut().find(same) {
                     Some(prepare) => prepare.modules = prepare.modules.max(modules),
                     None => wanted.push(Prepare {
-                        corpus: subject.corpus.clone(),
+                        corpus: corpus.clone(),
                         tables: subject.tables,
                         modules,
                         cache: self.project.corpora(),
@@ -231,13 +233,19 @@ impl Bench<'_> {
 
     /// The subject as the runner needs it, which knows neither the project nor the caller's
     /// environment.
-    fn located(&self, subject: &Subject, side: Side) -> Subject {
+    ///
+    /// # Errors
+    /// When a file that it names is gone.
+    fn located(&self, subject: &Subject, side: Side) -> anyhow::Result<Subject> {
         let mut subject = subject.clone();
         let other = self.before.and_then(|before| before.root.as_ref());
         let root = match (side, other) {
             (Side::Before, Some(root)) => root,
             _ => &self.project.root,
         };
+        if let Subject::Modules(modules) = &mut subject {
+            modules.corpus = self.located_corpus(&modules.corpus)?;
+        }
         if let Subject::Command(command) = &mut subject {
             command.directory = root.join(&command.directory);
             for name in &command.inherit {
@@ -246,13 +254,22 @@ impl Bench<'_> {
                 }
             }
         }
-        subject
+        Ok(subject)
+    }
+
+    fn located_corpus(&self, corpus: &Corpus) -> anyhow::Result<Corpus> {
+        match corpus {
+            Corpus::Generated(_) => Ok(corpus.clone()),
+            Corpus::Files(patterns) => {
+                Ok(Corpus::Files(files::matching(&self.project.root, patterns)?))
+            }
+        }
     }
 
     /// One run, as it ended.
     ///
     /// # Errors
-    /// Only when the program is interrupted.
+    /// Only when the program is interrupted, or a file that is to be loaded is gone.
     pub fn run(
         &self,
         scenario: &Scenario,
@@ -266,7 +283,7 @@ impl Bench<'_> {
             _ => self.runner,
         };
         let request = Request::Measure(Measure {
-            subject: self.located(&scenario.subject, side),
+            subject: self.located(&scenario.subject, side)?,
             modules: run.modules,
             seed: Random::new(seed ^ run.round as u64).next_u64(),
             metrics: metrics.to_vec(),

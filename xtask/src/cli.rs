@@ -12,6 +12,9 @@ use crate::runner::Surroundings;
 use crate::session::Asked;
 use crate::shard::Shard;
 
+/// The recipe of this repository's own scenarios, from its root.
+pub const DEFAULT_RECIPE: &str = "xtask/real-modules.toml";
+
 /// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
 /// fails when it has become superlinear.
 #[derive(Debug, Parser)]
@@ -72,6 +75,8 @@ pub enum Verb {
     History(History),
     /// Judge the growth of anybody's numbers
     Judge(Judge),
+    /// Get the real modules that scenarios load, by npm and with checksums
+    Fetch(Fetch),
     /// Run this repository's own tests, one tier at a time
     Check(Check),
     /// Write a starting point into a repository: loadline.toml, a scenario, a workflow
@@ -293,6 +298,20 @@ pub struct Merge {
 
     #[command(flatten)]
     pub strictness: Strictness,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 they are there; 1 a package or file is not the one of the recipe, or cannot be written;
+2 usage; 8 npm is missing or gave no package; 130 interrupted.")]
+pub struct Fetch {
+    /// The recipe: packages and files with their checksums, from the root of the repository
+    #[arg(value_name = "FILE", default_value = DEFAULT_RECIPE)]
+    pub recipe: PathBuf,
+
+    /// The repository (default: the one this was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

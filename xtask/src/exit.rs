@@ -21,6 +21,8 @@ pub enum Exit {
     Blind,
     /// The selection left nothing to do.
     NothingSelected,
+    /// npm is missing, or gave no package: what was to be fetched is not there.
+    NotFetched,
     /// The other build of a comparison cannot be made; `git bisect run` skips the commit.
     DoesNotBuild,
     /// With `--bisect`: a mistake that is the same at every commit; `git bisect run` ends.
@@ -41,6 +43,7 @@ impl Exit {
             Exit::NoBaseline => 5,
             Exit::Blind => 6,
             Exit::NothingSelected => 7,
+            Exit::NotFetched => 8,
             Exit::DoesNotBuild => 125,
             Exit::EndBisection => 128,
             Exit::Interrupted => 130,
@@ -60,6 +63,7 @@ impl Exit {
             Exit::NothingSelected => "nothing-selected",
             Exit::DoesNotBuild => "does-not-build",
             Exit::EndBisection => "end-bisection",
+            Exit::NotFetched => "not-fetched",
             Exit::Interrupted => "interrupted",
         }
     }
@@ -75,6 +79,7 @@ impl Exit {
             Exit::DoesNotBuild,
             Exit::Blind,
             Exit::CouldNotMeasure,
+            Exit::NotFetched,
             Exit::Regressed,
             Exit::NoBaseline,
             Exit::Inconclusive,
@@ -95,6 +100,7 @@ impl Exit {
             | Exit::Inconclusive
             | Exit::NoBaseline
             | Exit::Blind
+            | Exit::NotFetched
             | Exit::DoesNotBuild => Exit::DoesNotBuild,
         }
     }
@@ -148,6 +154,7 @@ mod tests {
             (Exit::NoBaseline, 125),
             (Exit::Blind, 125),
             (Exit::NothingSelected, 128),
+            (Exit::NotFetched, 125),
             (Exit::DoesNotBuild, 125),
             (Exit::Interrupted, 130),
         ];

@@ -1,11 +1,14 @@
 //! `cargo xtask list`: the scenarios, what they judge, and whether a baseline fits this machine.
 
+use std::collections::BTreeMap;
+
 use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Unwinder};
 
 use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
 use crate::cli::List;
 use crate::exit::{Exit, ended};
+use crate::files;
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
@@ -22,8 +25,16 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let mut scenarios = Vec::new();
+    let mut skipped = BTreeMap::new();
     for name in project.scenario_names()? {
-        scenarios.push(project.scenario(&name, &std::collections::BTreeMap::new())?);
+        let scenario = project.scenario(&name, &BTreeMap::new())?;
+        match selection::why_skipped(&project, &scenario)? {
+            Some(why) => {
+                skipped.insert(name, why);
+                scenarios.push(scenario);
+            }
+            None => scenarios.push(files::read(&project.root, scenario)?),
+        }
     }
     if scenarios.is_empty() {
         let text = format!("no scenario in {}", project.scenarios().display());
@@ -42,7 +53,8 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         ))?;
     }
     list_unwinders(&project, &runner, &environment)?;
-    let scenarios = selection::with_controls(&project, scenarios, |_| true)?;
+    let is_there = |scenario: &Scenario| !skipped.contains_key(&scenario.name);
+    let scenarios = selection::with_controls(&project, scenarios, is_there)?;
     for scenario in &scenarios {
         let path = project.baselines().join(format!("{}.toml", scenario.name));
         let baselines = Baselines::read(&path)?;
@@ -61,7 +73,15 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         if !scenario.observe.is_empty() {
             out::line(format_args!("    shows {}", names(&scenario.observe)))?;
         }
-        out::line(format_args!("    baseline: {}", fits(scenario, &baselines, &environment)))?;
+        match skipped.get(&scenario.name) {
+            Some(why) => out::line(format_args!("    skipped: {why}"))?,
+            None => {
+                out::line(format_args!(
+                    "    baseline: {}",
+                    fits(scenario, &baselines, &environment)
+                ))?;
+            }
+        }
     }
     Ok(Exit::Clean)
 }

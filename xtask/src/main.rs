@@ -18,7 +18,9 @@ mod diff_side;
 mod diff_text;
 mod exit;
 mod explain;
+mod fetch;
 mod figures;
+mod files;
 mod found;
 mod history;
 mod init;
@@ -43,6 +45,7 @@ mod progress;
 mod project;
 mod project_file;
 mod proof;
+mod recipe;
 mod regress;
 mod report;
 mod resume;
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Judge(arguments) => judge::run(arguments),
+        Verb::Fetch(arguments) => fetch::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Init(arguments) => init::run(arguments),
         Verb::Completions(arguments) => shell::completions(arguments),

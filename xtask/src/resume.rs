@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
-use loadline_scenario::{Absent, Environment};
+use loadline_scenario::{Absent, Environment, Scenario};
 
 use crate::bench::Bench;
 use crate::cli::Regress;
 use crate::exit::{Exit, ended};
+use crate::files;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::project::Project;
@@ -58,6 +59,7 @@ pub fn run(
     let scenarios = selection::of_session(project, &header, &records)?;
     let changed = changed_scenarios(&header.scenarios, &scenarios);
     refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
+    refuse(&folder, changed_files(project, &scenarios).into_iter())?;
     let mut baselines = Committed::read(project, &scenarios, asked.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let runner = Runner::build(project, &asked.surroundings, interrupt)?;
@@ -70,6 +72,23 @@ pub fn run(
     let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
     let strictness = arguments.strictness.or_asked(&asked).into();
     say(&report, &measured, project, strictness, &arguments.outputs)
+}
+
+/// The scenarios whose files hold something else than they did, one sentence each.
+fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
+    let changed = scenarios.iter().filter_map(|scenario| {
+        let was = scenario.digest.as_ref()?;
+        let title = scenario.title();
+        match files::read(&project.root, scenario.clone()) {
+            Ok(Scenario { digest: Some(is), .. }) if is == *was => None,
+            Ok(Scenario { digest, .. }) => {
+                let is = digest.as_deref().unwrap_or("no files");
+                Some(format!("what the files of {title} hold: {was} | {is}"))
+            }
+            Err(error) => Some(format!("the files of {title}: {was} | {error:#}")),
+        }
+    });
+    changed.collect()
 }
 
 /// What is not as it was when the session began.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,10 +10,13 @@ use loadline_scenario::{
     Control, Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Variant,
 };
 
-use crate::cli::Selection;
+use crate::called;
+use crate::cli::{DEFAULT_RECIPE, Selection};
 use crate::exit::{Exit, ended};
+use crate::files;
 use crate::judgement::{control_title, planted as names};
 use crate::project::Project;
+use crate::recipe::Recipe;
 use crate::session::{Header, RunRecord};
 
 /// The scenarios `selection` names, or all; each in the variant asked for.
@@ -26,16 +30,27 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         names => names.to_vec(),
     };
     let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut n_skipped = 0;
     for title in &titles {
         let (name, own) = Project::split_title(title)?;
         let mut changes = set.clone();
         changes.extend(own);
         let scenario = project.scenario(name, &changes)?;
+        if let Some(why) = why_skipped(project, &scenario)? {
+            eprintln!("skipped: {}: {}", scenario.title(), called::by_name(&why));
+            n_skipped += 1;
+            continue;
+        }
+        let scenario = files::read(&project.root, scenario)?;
         // A control that is not there is found before minutes are spent, needed or not.
         control(project, &scenario)?;
         if !scenarios.iter().any(|known| known.title() == scenario.title()) {
             scenarios.push(scenario);
         }
+    }
+    if scenarios.is_empty() && n_skipped > 0 {
+        let text = "nothing is left to measure: what is named was skipped (see above)";
+        return Err(ended(Exit::NothingSelected, text));
     }
     if scenarios.is_empty() {
         let folder = project.scenarios();
@@ -43,6 +58,22 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         return Err(ended(Exit::NothingSelected, text));
     }
     Ok(scenarios)
+}
+
+/// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or
+/// none are.
+///
+/// # Errors
+/// When its recipe is none.
+pub fn why_skipped(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<String>> {
+    let Some(path) = &scenario.recipe else { return Ok(None) };
+    let missing = Recipe::read(&project.root.join(path))?.missing(&project.root);
+    let asks = if path == Path::new(DEFAULT_RECIPE) {
+        "cargo xtask fetch".to_owned()
+    } else {
+        format!("cargo xtask fetch {}", path.display())
+    };
+    Ok(missing.map(|why| format!("{why} ({asks} gets it)")))
 }
 
 /// `--set KEY=VALUE`, several times.
@@ -93,7 +124,12 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
         }
     };
     let control = project.scenario(name, &changes);
-    let control = control.with_context(|| format!("the control of {}", scenario.title()))?;
+    let of = || format!("the control of {}", scenario.title());
+    let control = control.with_context(of)?;
+    if let Some(why) = why_skipped(project, &control).with_context(of)? {
+        return Err(ended(Exit::CouldNotMeasure, format!("{}: {why}", of())));
+    }
+    let control = files::read(&project.root, control).with_context(of)?;
     let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
     Ok(Some(Scenario { ladder, processes, ..control }))
 }
@@ -121,7 +157,8 @@ pub fn of_session(
             [] => scenario.callgrind_ladder.clone(),
             rungs => rungs.to_vec(),
         };
-        scenarios.push(Scenario { ladder, callgrind_ladder, processes, ..scenario });
+        let digest = planned.digest.clone();
+        scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
     }
     Ok(scenarios)
 }
@@ -198,6 +235,8 @@ impl Tooth {
             expectation: "What was planted.".to_owned(),
             subject: Subject::Planted(planted),
             unwinder: None,
+            recipe: None,
+            digest: None,
             judge,
             observe: Vec::new(),
             processes: 1,

@@ -134,6 +134,9 @@ pub struct Planned {
     /// What a run did.
     #[serde(default)]
     pub subject: Option<Subject>,
+    /// What the files held that it names, by a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// What was counted.
     #[serde(default)]
     pub metrics: Option<Vec<Metric>>,
@@ -150,6 +153,7 @@ impl Planned {
             inexact: BTreeMap::new(),
             processes: scenario.processes,
             subject: Some(scenario.subject.clone()),
+            digest: scenario.digest.clone(),
             metrics: Some(scenario.metrics()),
         }
     }

@@ -74,11 +74,14 @@ impl Cache {
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         key.update(&compatibility.finish().to_le_bytes());
         key.update(env!("CARGO_PKG_VERSION").as_bytes());
-        key.update(&serde_json::to_vec(corpus).expect("a corpus is plain data"));
-        if let Corpus::Files(paths) = corpus {
-            for path in paths {
-                let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
-                key.update(blake3::hash(&bytes).as_bytes());
+        match corpus {
+            Corpus::Generated(axes) => {
+                key.update(&serde_json::to_vec(axes).expect("axes are plain data"));
+            }
+            Corpus::Files(paths) => {
+                for path in paths {
+                    key.update(digest_of(path)?.as_bytes()).update(&[u8::from(is_artifact(path))]);
+                }
             }
         }
         let name = &key.finalize().to_hex()[..16];
@@ -173,6 +176,20 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
     cache.save(&rows)
 }
 
+/// Whether the file holds machine code, as its name says.
+fn is_artifact(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "cwasm")
+}
+
+/// What the file holds, in pieces: a buffer of the file's size, once freed, would change from which
+/// size on this process's allocator asks the kernel, and that is part of what is measured later.
+fn digest_of(path: &Path) -> Result<blake3::Hash, Error> {
+    let mut digest = blake3::Hasher::new();
+    let file = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
+    file.map_err(|source| Error::read(path, source))?;
+    Ok(digest.finalize())
+}
+
 /// The artifact at `path`, if it is the one the manifest means.
 fn verified(path: &Path, row: &Row) -> Option<Artifact> {
     Artifact::verified(fs::read(path).ok()?, &row.digest()).ok()
@@ -194,7 +211,7 @@ fn open(corpus: &Corpus, means: Means) -> Result<Workshop, Error> {
     };
     let engine = engines::compiling(means)?;
     let artifact = |path: &PathBuf| -> Result<Artifact, Error> {
-        if path.extension().is_none_or(|ending| ending != "cwasm") {
+        if !is_artifact(path) {
             return Ok(compile::file(&engine, path)?);
         }
         let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
@@ -203,17 +220,17 @@ fn open(corpus: &Corpus, means: Means) -> Result<Workshop, Error> {
         let artifact = unsafe { Artifact::trusted(bytes) };
         artifact.map_err(|error| Error::Corpus(format!("{}: {error}", path.display())))
     };
-    let artifacts = paths.iter().map(artifact).collect::<Result<Vec<_>, Error>>()?;
+    let artifacts = in_parallel(paths.len(), |index| artifact(&paths[index]), &|_| {})?;
     Ok(Workshop::Copying(artifacts))
 }
 
-/// Makes rows `0..total` on all processors, and stops at the first error.
-fn in_parallel(
+/// Makes what stands at `0..total` on all processors, and stops at the first error.
+fn in_parallel<T: Send>(
     total: usize,
-    make: impl Fn(usize) -> Result<Row, Error> + Sync,
+    make: impl Fn(usize) -> Result<T, Error> + Sync,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Row>, Error> {
-    let rows = Mutex::new(vec![None; total]);
+) -> Result<Vec<T>, Error> {
+    let rows = Mutex::new((0..total).map(|_| None).collect::<Vec<_>>());
     let failure = Mutex::new(None);
     let (next, done, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let work = || {

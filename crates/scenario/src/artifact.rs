@@ -101,6 +101,8 @@ impl Default for Generated {
 pub enum Corpus {
     /// Modules made from a seed.
     Generated(Generated),
-    /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N.
+    /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N. In a
+    /// scenario they are named from the root of the repository, and may be patterns (`*`, `**`, `?`);
+    /// to the runner each is the path of one file.
     Files(Vec<PathBuf>),
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub struct Scenario {
     pub subject: Subject,
     /// The unwinder it is about, whatever a session is measured under; `None`: the session's.
     pub unwinder: Option<Unwinder>,
+    /// The recipe by which its modules are fetched, from the root of the repository; without them it
+    /// is skipped.
+    pub recipe: Option<PathBuf>,
+    /// What the files hold that it names, by a digest; `None` where it names none, or nobody has read
+    /// them yet.
+    pub digest: Option<String>,
     /// The series that can turn CI red: those the file names, then what is counted exactly of every
     /// lifecycle.
     pub judge: Vec<SeriesName>,

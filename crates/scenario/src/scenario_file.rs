@@ -39,6 +39,8 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         expectation: file.expectation,
         subject,
         unwinder: file.unwinder,
+        recipe: file.recipe,
+        digest: None,
         judge,
         observe,
         processes: file.processes,
@@ -92,6 +94,7 @@ struct ScenarioFile {
     call_every: NonZeroUsize,
     artifact: Option<GeneratedFile>,
     modules: Option<Vec<PathBuf>>,
+    recipe: Option<PathBuf>,
     judge: Vec<SeriesName>,
     #[serde(default)]
     observe: Vec<SeriesName>,
@@ -197,7 +200,7 @@ const OF_COMMANDS: [&str; 6] =
     ["directory", "environment", "inherit", "exit_code", "check", "acknowledge"];
 
 /// The keys that belong to a lifecycle.
-const OF_LIFECYCLES: [&str; 13] = [
+const OF_LIFECYCLES: [&str; 14] = [
     "lifecycle",
     "order",
     "residents",
@@ -211,6 +214,7 @@ const OF_LIFECYCLES: [&str; 13] = [
     "call_every",
     "artifact",
     "modules",
+    "recipe",
 ];
 
 /// Refuses keys of the other kind of scenario: they would be read and do nothing.
@@ -272,6 +276,9 @@ fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
 }
 
 fn corpus(file: &ScenarioFile) -> Result<Corpus, ScenarioError> {
+    if file.recipe.is_some() && file.modules.is_none() {
+        return Err(wrong("recipe", "belongs to modules, which it says how to fetch"));
+    }
     match (&file.artifact, &file.modules) {
         (Some(_), Some(_)) => {
             Err(wrong("modules", "stands beside artifact; only one can be loaded"))

@@ -1,0 +1,189 @@
+//! `cargo xtask fetch`: gets the modules of a recipe from the user's package registry.
+//!
+//! npm does the asking, with the user's configuration; nothing of a package is run. What it packed is
+//! compared with the recipe before anything of it is written.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use flate2::read::GzDecoder;
+
+use crate::cli::Fetch;
+use crate::exit::{Exit, ended};
+use crate::interrupt::Interrupt;
+use crate::out;
+use crate::project::Project;
+use crate::recipe::{Package, Recipe, Taken};
+
+/// The most that is unpacked of one package, in bytes: what it says of itself is not yet trusted.
+const LARGEST_PACKAGE: u64 = 1 << 30;
+
+/// Carries the command out. What is there already is left alone.
+///
+/// # Errors
+/// When npm is missing or gives no package ([`Exit::NotFetched`]), a package or file is not the one
+/// of the recipe, or a file cannot be written. Files that were whole before still are.
+pub fn run(arguments: &Fetch) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let project = Project::open(arguments.root.as_deref())?;
+    let recipe = Recipe::read(&project.root.join(&arguments.recipe))?;
+    let folder = project.root.join(&recipe.into);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make folder {}", folder.display()))?;
+    let mut n_fetched = 0;
+    for package in &recipe.packages {
+        let is_wanted = |taken: &&Taken| taken.why_missing(&folder).is_some();
+        let wanted: Vec<&Taken> = package.files.iter().filter(is_wanted).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        interrupt.check()?;
+        eprintln!("fetching {}", package.title());
+        let archive = packed(package)?;
+        package.check(&archive)?;
+        for taken in wanted {
+            let content = file_of(&archive, &taken.path)
+                .with_context(|| format!("in {}", package.title()))?;
+            taken.check(&content).with_context(|| format!("in {}", package.title()))?;
+            put(&folder, &taken.name, &content)?;
+            n_fetched += 1;
+        }
+    }
+    remove_others(&folder, &recipe)?;
+    let (all, folder) = (recipe.files().count(), folder.display());
+    out::line(format_args!("{all} modules are in {folder}, {n_fetched} of them fetched now"))?;
+    Ok(Exit::Clean)
+}
+
+/// The archive that npm packs, as it came.
+fn packed(package: &Package) -> anyhow::Result<Vec<u8>> {
+    let title = package.title();
+    let folder =
+        tempfile::TempDir::with_prefix("loadline-fetch-").context("cannot make a folder")?;
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let output = Command::new(npm)
+        .args(["pack", &title, "--ignore-scripts", "--silent"])
+        // One more attempt, not minutes of them where there is no network.
+        .args(["--fetch-retries", "1", "--pack-destination"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .output();
+    let output = output.map_err(|error| {
+        let text = format!(
+            "cannot fetch {title}: npm cannot be started: {error} (install it, or put the files there yourself)"
+        );
+        ended(Exit::NotFetched, text)
+    })?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let said = errors.lines().map(str::trim).find(|line| !line.is_empty());
+        let said = said.unwrap_or("it does not say why; npm pack without --silent does");
+        let text = format!("cannot fetch {title}: npm gave no package: {said}");
+        return Err(ended(Exit::NotFetched, text));
+    }
+    let archive = the_only_file(folder.path())?;
+    fs::read(&archive).with_context(|| format!("cannot read what npm packed of {title}"))
+}
+
+fn the_only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    let entries = fs::read_dir(folder).context("cannot look for what npm packed")?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths = paths.collect::<Result<Vec<_>, _>>().context("cannot look for what npm packed")?;
+    let is_archive = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "tgz");
+    let archives: Vec<&PathBuf> = paths.iter().filter(is_archive).collect();
+    match archives.as_slice() {
+        [one] => Ok((*one).clone()),
+        others => bail!("npm packed {} archives where one was asked for", others.len()),
+    }
+}
+
+/// The file `path` of the package in `archive`. Nothing else is unpacked, and nothing to disk.
+fn file_of(archive: &[u8], path: &str) -> anyhow::Result<Vec<u8>> {
+    let unpacked = GzDecoder::new(archive).take(LARGEST_PACKAGE);
+    let mut archive = tar::Archive::new(unpacked);
+    for entry in archive.entries().context("it is no archive")? {
+        let mut entry = entry.context("it is no whole archive")?;
+        let found = entry.path().context("it names a file that cannot be")?.into_owned();
+        // All of a package lies in one folder, whatever its name.
+        if found.components().skip(1).eq(Path::new(path).components()) {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).with_context(|| format!("cannot unpack {path}"))?;
+            return Ok(content);
+        }
+    }
+    bail!("there is no file {path}")
+}
+
+/// Puts a file into place, all of it or nothing.
+fn put(folder: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(folder.join(name)).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", folder.join(name).display()))
+}
+
+/// Takes away modules that no longer belong to the recipe: scenarios name the folder's files by a
+/// pattern.
+fn remove_others(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
+    let read = || -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let is_module = path.extension().is_some_and(|ending| ending == "wasm");
+            let is_known = recipe.files().any(|taken| path.ends_with(&taken.name));
+            if is_module && !is_known {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    };
+    read().with_context(|| format!("cannot clear {} of other modules", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn one_file_is_taken_out_of_an_archive() {
+        let archive = archive(&[("package/a.wasm", "outer"), ("package/dist/a.wasm", "inner")]);
+        assert_eq!(file_of(&archive, "dist/a.wasm").unwrap(), b"inner");
+        assert_eq!(file_of(&archive, "a.wasm").unwrap(), b"outer");
+        for path in ["b.wasm", "dist", "package/a.wasm"] {
+            assert_eq!(
+                file_of(&archive, path).unwrap_err().to_string(),
+                format!("there is no file {path}")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_archive_is_an_error() {
+        let whole = archive(&[("package/a.wasm", &"content ".repeat(4096))]);
+        for cut in [0, 1, 20, whole.len() / 2] {
+            assert!(file_of(&whole[..cut], "a.wasm").is_err(), "cut to {cut}");
+        }
+        assert!(file_of(b"no archive at all", "a.wasm").is_err());
+    }
+}

@@ -1,0 +1,273 @@
+//! A recipe for modules of other people: which packages, at which version, with which checksums, and
+//! which of their files. Reads it and compares files with it; fetches nothing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::exit::{Exit, ended};
+
+/// The format of recipes this version reads.
+const FORMAT: u32 = 1;
+
+/// What is fetched, and where it then lies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    format: u32,
+    /// The folder, from the root of the repository. It is the recipe's alone.
+    pub into: PathBuf,
+    /// The packages.
+    #[serde(rename = "package")]
+    pub packages: Vec<Package>,
+}
+
+/// One package of the npm registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version, exactly.
+    pub version: String,
+    /// Under which its files may be used.
+    #[serde(rename = "license")]
+    _license: String,
+    /// The SHA-512 of the archive that npm packs, in hexadecimal.
+    pub sha512: String,
+    /// What is taken out of it.
+    pub files: Vec<Taken>,
+}
+
+/// One file of a package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// Where it lies in the package.
+    pub path: String,
+    /// Its name in the recipe's folder.
+    pub name: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Recipe {
+    /// The recipe at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no recipe, or would write outside of its folder.
+    pub fn read(path: &Path) -> anyhow::Result<Recipe> {
+        let shown = path.display();
+        let text = fs::read_to_string(path)
+            .map_err(|error| ended(Exit::Usage, format!("cannot read recipe {shown}: {error}")))?;
+        Recipe::parse(&text).map_err(|error| {
+            let error = format!("{error:#}");
+            ended(Exit::Usage, format!("cannot use recipe {shown}: {}", error.trim_end()))
+        })
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Recipe> {
+        let recipe: Recipe = toml::from_str(text)?;
+        let format = recipe.format;
+        ensure!(
+            format == FORMAT,
+            "format {format} is not known to this version, which reads format {FORMAT} (update loadline)"
+        );
+        let is_inside = |path: &Path| {
+            !path.as_os_str().is_empty()
+                && path.components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        ensure!(is_inside(&recipe.into), "into is no folder within the repository");
+        let mut names = Vec::new();
+        for package in &recipe.packages {
+            let Package { name, version, sha512, .. } = package;
+            // npm would take a path, an address or a range for what is to be packed as well.
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "@/._-".contains(c);
+            let is_version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
+            ensure!(
+                !name.starts_with(['.', '/', '-']) && name.chars().all(is_name) && !name.is_empty(),
+                "package {name:?} is no name of a package"
+            );
+            ensure!(
+                version.starts_with(|c: char| c.is_ascii_digit())
+                    && version.split('.').count() >= 3
+                    && version.chars().all(is_version),
+                "package {name}: version {version:?} is not one exact version"
+            );
+            ensure!(is_hex(sha512, 128), "package {name}: sha512 is not 128 hexadecimal digits");
+            for taken in &package.files {
+                let file = &taken.name;
+                let is_plain = Path::new(file).components().count() == 1;
+                ensure!(
+                    is_plain && is_inside(Path::new(file)),
+                    "{file:?} is no plain name of a file"
+                );
+                ensure!(is_hex(&taken.sha256, 64), "{file}: sha256 is not 64 hexadecimal digits");
+                ensure!(!names.contains(&file), "two files are called {file}");
+                names.push(file);
+            }
+        }
+        ensure!(!names.is_empty(), "it takes no file");
+        Ok(recipe)
+    }
+
+    /// All files that it takes.
+    pub fn files(&self) -> impl Iterator<Item = &Taken> {
+        self.packages.iter().flat_map(|package| &package.files)
+    }
+
+    /// The first file that is not there as the recipe says, and why; `None` where all are.
+    pub fn missing(&self, root: &Path) -> Option<String> {
+        let folder = root.join(&self.into);
+        self.files().find_map(|taken| taken.why_missing(&folder))
+    }
+}
+
+impl Package {
+    /// As npm takes it.
+    pub fn title(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+
+    /// Compares what npm packed with the recipe.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn check(&self, archive: &[u8]) -> anyhow::Result<()> {
+        same(&self.sha512, &hex(&Sha512::digest(archive))).with_context(|| self.title())
+    }
+}
+
+impl Taken {
+    /// Compares what was taken out with the recipe.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn check(&self, content: &[u8]) -> anyhow::Result<()> {
+        same(&self.sha256, &hex(&Sha256::digest(content))).with_context(|| self.path.clone())
+    }
+
+    /// Why the file is not in `folder` as the recipe says; `None` where it is.
+    pub fn why_missing(&self, folder: &Path) -> Option<String> {
+        let path = folder.join(&self.name);
+        let shown = path.display();
+        match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Some(format!("{shown} is not there"))
+            }
+            Err(error) => Some(format!("{shown} cannot be read: {error}")),
+            Ok(content) if self.check(&content).is_err() => {
+                Some(format!("{shown} is not the file of the recipe"))
+            }
+            Ok(_) => None,
+        }
+    }
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn same(expected: &str, found: &str) -> anyhow::Result<()> {
+    ensure!(
+        expected == found,
+        "its checksum is {found} where the recipe has {expected} (somebody changed it: look why before the recipe follows)"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn text() -> String {
+        format!(
+            "format = 1\ninto = \"target/modules\"\n\n[[package]]\nname = \"@scope/name\"\nversion = \"1.2.3\"\nlicense = \"MIT\"\nsha512 = \"{}\"\nfiles = [{{ path = \"a/b.wasm\", name = \"b.wasm\", sha256 = \"{}\" }}]\n",
+            "0".repeat(128),
+            // Of the empty file.
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        )
+    }
+
+    #[test]
+    fn a_recipe_is_read() {
+        let recipe = Recipe::parse(&text()).unwrap();
+        assert_eq!(recipe.packages[0].title(), "@scope/name@1.2.3");
+        recipe.packages[0].files[0].check(b"").unwrap();
+        let error = recipe.packages[0].files[0].check(b"x").unwrap_err();
+        assert!(format!("{error:#}").contains("a/b.wasm: its checksum is 2d7116"), "{error:#}");
+        assert!(recipe.packages[0].check(b"").is_err());
+    }
+
+    /// The tree tests itself.
+    #[test]
+    fn the_recipes_of_this_repository_are_such() {
+        let project = crate::project::Project::open(None).unwrap();
+        let mut n_recipes = 0;
+        for name in project.scenario_names().unwrap() {
+            let scenario = project.scenario(&name, &std::collections::BTreeMap::new()).unwrap();
+            let Some(path) = scenario.recipe else { continue };
+            let recipe = Recipe::read(&project.root.join(path)).unwrap();
+            n_recipes += 1;
+            // Otherwise its sizes would hold different mixtures.
+            let n = recipe.files().count();
+            let mut rungs = scenario.ladder.iter().chain(&scenario.callgrind_ladder);
+            assert!(rungs.all(|modules| modules % n == 0), "{name}: {n} modules");
+        }
+        assert!(n_recipes >= 3);
+    }
+
+    #[test]
+    fn what_could_reach_elsewhere_is_refused() {
+        let cases = [
+            ("format = 1", "format = 2", "format 2"),
+            ("target/modules", "../modules", "into"),
+            ("target/modules", "/modules", "into"),
+            ("target/modules", "", "into"),
+            ("\"b.wasm\"", "\"../b.wasm\"", "plain name"),
+            ("\"b.wasm\"", "\"a/b.wasm\"", "plain name"),
+            ("\"b.wasm\"", "\"..\"", "plain name"),
+            ("@scope/name", "./name", "no name of a package"),
+            ("@scope/name", "--global", "no name of a package"),
+            ("@scope/name", "https://example.org", "no name of a package"),
+            ("1.2.3", "^1.2.3", "exact version"),
+            ("1.2.3", "latest", "exact version"),
+            ("1.2.3", "1.2", "exact version"),
+            ("e3b0", "E3B0", "hexadecimal"),
+            ("sha512", "sha1", "sha1"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(text().contains(from));
+            let error = Recipe::parse(&text().replace(from, to)).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_another_is_named() {
+        let root = tempfile::TempDir::new().unwrap();
+        let recipe = Recipe::parse(&text()).unwrap();
+        assert!(recipe.missing(root.path()).unwrap().ends_with("b.wasm is not there"));
+        let folder = root.path().join("target/modules");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("b.wasm"), "x").unwrap();
+        assert!(recipe.missing(root.path()).unwrap().ends_with("is not the file of the recipe"));
+        fs::write(folder.join("b.wasm"), "").unwrap();
+        assert_eq!(recipe.missing(root.path()), None);
+    }
+}
