@@ -1,9 +1,11 @@
 //! What a session's verdicts amount to: the exit code, and the facts that every form of a report shows.
 //! No arithmetic but units.
 
+mod chart;
 mod evidence;
 mod facts;
 mod github;
+mod html;
 mod json;
 mod junit;
 mod markdown;

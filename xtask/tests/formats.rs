@@ -9,54 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::made::{Cost, Made, Symbol, baseline, profile};
+use common::made::{Made, baseline};
+use common::regressed::{CALLS, LINEAR, QUADRATIC, SCENARIO, WALL, project};
 use common::{Project, Said};
 use serde_json::Value;
 
-const SCENARIO: &str = r#"format = 1
-question = "Does dropping the oldest module first stay linear in N?"
-expectation = "Linear."
-lifecycle = "unload-oldest-first"
-exact = ["callgrind"]
-judge = ["unload/frames-deregistered", "unload/task-clock"]
-observe = ["unload/wall-time"]
-ladder = { from = 64, to = 4096, factor = 2 }
-"#;
-
-/// A scenario that stays undecided, and one whose run fails with words made to break a format.
-const TITLES: [&str; 3] = ["oldest-first", "undecided", "failing"];
-const HOSTILE: &str =
-    "</script><b>&\"'`|\u{1b}[31m ]]> <!-- @everyone #1 %0A::error::x\n::warning::y \u{fffe}";
-
-const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
-const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
-const NOISY: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
-const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
-const WALL: (&str, Cost) = ("unload/wall-time", Cost::quadratic(9_500.0, 0.8, 0.05));
-const SEARCH: Symbol = ("libgcc_s.so.1", "__deregister_frame_info_bases", |n| 4 * n * n + 33 * n);
-const FREE: Symbol = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
-
-const FORMS: [&str; 7] = ["text", "json", "junit", "sarif", "github", "summary", "comment"];
-
-/// A session in which unloading regressed by a known culprit, beside what stays open and what failed.
-fn project() -> Project {
-    let project = Project::empty();
-    let mut made = Made::new();
-    for title in TITLES {
-        let counted = if title == "oldest-first" { "[\"callgrind\"]" } else { "[]" };
-        let text = SCENARIO.replace("[\"callgrind\"]", counted);
-        project.write(&format!("xtask/scenarios/{title}.toml"), text);
-        let accepted = baseline(&made.environment, &[CALLS, LINEAR]);
-        project.write(&format!("baselines/{title}.toml"), accepted);
-    }
-    made.scenario("oldest-first", &[CALLS, QUADRATIC, WALL]);
-    made.scenario("undecided", &[CALLS, NOISY, WALL]);
-    made.scenario("failing", &[CALLS, LINEAR, WALL]).fail_last(HOSTILE);
-    let session = project.path("session");
-    made.save(&session);
-    profile(&session, "oldest-first", 0, &[SEARCH, FREE]);
-    project
-}
+const FORMS: [&str; 8] = ["text", "json", "junit", "sarif", "github", "summary", "comment", "html"];
 
 /// The report in one form. A failed run outweighs a regression.
 fn report(project: &Project, form: &str) -> String {
@@ -72,6 +30,7 @@ fn as_read(form: &str, text: &str) -> String {
         "junit" => text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"),
         "github" => text.replace("%25", "%").replace("%0A", "\n"),
         "summary" | "comment" => text.replace('\\', ""),
+        "html" => text.replace("&quot;", "\"").replace("&lt;", "<"),
         _ => text.to_owned(),
     }
 }
@@ -184,6 +143,9 @@ fn a_comment_is_found_again_and_fits() {
     assert!(length <= 65_536 && length > 50_000, "{length}");
     assert!(comment.contains("More stands in the job's summary"), "{comment}");
     assert!(form("summary").chars().count() > 65_536);
+    // Everything stands in the page, which any browser opens at once.
+    let page = form("html");
+    assert!(page.contains("oldest-first-59") && page.len() < 3_000_000, "{}", page.len());
 }
 
 /// Several reports at once, beside the one on the terminal; a session that is red writes them, too.

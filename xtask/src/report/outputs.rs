@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::model::Facts;
 use super::text::{self, Look};
-use super::{github, json, junit, markdown, sarif};
+use super::{github, html, json, junit, markdown, sarif};
 use crate::called::by_name;
 use crate::exit::{Exit, ended};
 use crate::{out, session};
@@ -35,6 +35,8 @@ pub enum Form {
     Summary,
     /// Markdown for a comment on a pull request, which a later one finds and replaces
     Comment,
+    /// One file for a browser, with every curve
+    Html,
 }
 
 impl Form {
@@ -51,6 +53,7 @@ impl Form {
             Form::Github => github::render(facts),
             Form::Summary => markdown::summary(facts),
             Form::Comment => markdown::comment(facts),
+            Form::Html => html::render(facts, &|_| None),
         })
     }
 }
@@ -98,7 +101,7 @@ impl FromStr for Output {
 /// The reports that are asked for beside the one on the terminal.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Outputs {
-    /// Write the report in another form, too: text, json, junit, sarif, github, summary, comment; may
+    /// Write the report in another form, too: text, json, junit, sarif, github, summary, comment, html; may
     /// be given several times. Also written when something regressed. github alone is printed, summary
     /// alone is added to the summary of the job
     #[arg(long = "report", value_name = "FORMAT=FILE")]

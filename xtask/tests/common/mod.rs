@@ -6,6 +6,7 @@
 
 pub mod made;
 pub mod pages;
+pub mod regressed;
 
 use std::fs;
 use std::io::Write;
