@@ -17,6 +17,10 @@ const DEPTH: usize = 12;
 
 /// A module whose function `go` reaches the imported one through a chain of others.
 fn artifact(number: usize) -> Artifact {
+    artifact_by(&engine::compiling().unwrap(), number)
+}
+
+fn artifact_by(compiling: &Engine, number: usize) -> Artifact {
     let mut text = r#"(module (import "" "host" (func $host (param i32) (result i32)))"#.to_owned();
     for depth in 0..DEPTH {
         let callee =
@@ -27,7 +31,7 @@ fn artifact(number: usize) -> Artifact {
         );
     }
     text += r#"(export "go" (func $f0)))"#;
-    compile::bytes(&engine::compiling().unwrap(), text.as_bytes()).unwrap()
+    compile::bytes(compiling, text.as_bytes()).unwrap()
 }
 
 /// The loader's own backtrace, which it does not offer to embedders.
@@ -72,17 +76,20 @@ struct Packed {
     pack: Pack,
 }
 
-fn packed(modules: usize, digests: Digests) -> Packed {
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("some.pack");
-    let mut writer = PackWriter::create(&path, None).unwrap();
-    let artifact = artifact(0);
+fn build(path: &Path, modules: usize, artifact: &Artifact) {
+    let mut writer = PackWriter::create(path, None).unwrap();
     for number in 0..modules {
         let mut artifact = artifact.clone();
         artifact.number(number as u64);
         writer.add(number.to_string(), &artifact).unwrap();
     }
     writer.finish().unwrap();
+}
+
+fn packed(modules: usize, digests: Digests) -> Packed {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    build(&path, modules, &artifact(0));
     let mut config = Config::new();
     pack::configure(&mut config);
     let pack = Pack::open(&path, PackOptions::new().digests(digests)).unwrap();
@@ -175,4 +182,61 @@ fn an_unwinder_that_does_not_ask_is_noticed() {
     let output = command.env(CHILD, "1").env("LD_PRELOAD", library).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// What the process that is counted is asked: how many modules are resident, and their pack.
+const COUNTED: &str = "LOADLINE_TEST_COUNTED_UNWINDS";
+
+/// Takes a hundred native backtraces in the host with so many modules resident, under callgrind's
+/// eyes.
+fn be_counted(asked: &str) {
+    native_unwind::enable().unwrap();
+    let (modules, path) = asked.split_once(' ').unwrap();
+    let mut config = Config::new();
+    pack::configure(&mut config);
+    let engine = Engine::new(&config).unwrap();
+    let pack = Pack::open(path, PackOptions::new().digests(Digests::AtLoad)).unwrap();
+    let load = |index| pack.load_at(&engine, index).unwrap();
+    let loaded: Vec<Loaded> = (0..modules.parse().unwrap()).map(load).collect();
+    frames();
+    assert!(loadline_probe::valgrind::start_instrumentation());
+    (0..100).for_each(|_| assert!(frames() > 1));
+    loadline_probe::valgrind::stop_instrumentation();
+    drop(loaded);
+    pack.close().unwrap();
+}
+
+#[test]
+#[ignore = "slow: loads thousands of modules under valgrind"]
+fn a_native_unwind_takes_the_same_instructions_whatever_is_resident() {
+    if let Ok(asked) = std::env::var(COUNTED) {
+        return be_counted(&asked);
+    }
+    if !is_enabled() || Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: it takes an unwinder that asks, and valgrind");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    let mut config = Config::new();
+    // For the processor that valgrind has.
+    config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
+    const MOST: usize = 4000;
+    build(&path, MOST, &artifact_by(&Engine::new(&config).unwrap(), 0));
+    let counted = [0, 1, MOST].map(|modules| {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]);
+        command.arg(std::env::current_exe().unwrap());
+        let test = "a_native_unwind_takes_the_same_instructions_whatever_is_resident";
+        command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+        let output = command.env(COUNTED, format!("{modules} {}", path.display())).output();
+        let output = output.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}{}", String::from_utf8_lossy(&output.stdout));
+        let count = errors.lines().find_map(|line| line.split_once("Collected : "));
+        count.unwrap_or_else(|| panic!("{errors}")).1.trim().parse::<f64>().unwrap()
+    });
+    println!("a hundred unwinds with 0, 1 and {MOST} modules resident: {counted:?} instructions");
+    let [none, one, most] = counted;
+    assert!(one < 1.05 * none && most < 1.05 * none, "{counted:?}");
 }
