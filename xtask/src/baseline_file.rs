@@ -591,12 +591,15 @@ mod tests {
         assert!(key("aaaa").to_string().ends_with(", modules aaaa"));
     }
 
-    /// The tree tests itself.
+    /// The tree tests itself; which scenarios have one is tested beside it.
     #[test]
-    fn every_scenario_has_a_baseline_that_can_be_read() {
+    fn every_baseline_can_be_read() {
         let project = crate::project::Project::open(None).unwrap();
         for name in project.scenario_names().unwrap() {
             let path = project.baselines().join(format!("{name}.toml"));
+            if !path.exists() {
+                continue;
+            }
             let baselines = Baselines::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
             assert!(!baselines.all.is_empty(), "no baseline for {name}");
             let text = fs::read_to_string(&path).unwrap();

@@ -193,23 +193,26 @@ impl Bench<'_> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
             let Subject::Modules(subject) = &scenario.subject else { continue };
-            let corpus = self.located_corpus(&subject.corpus)?;
             let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
             let apart = is_wanted.then_some(Means::Callgrind);
             for means in [Some(Means::Clock), apart].into_iter().flatten() {
-                let modules = scenario.ladder_by(means).last().copied().unwrap_or(0);
-                let same = |p: &&mut Prepare| {
-                    p.corpus == corpus && p.tables == subject.tables && p.means == means
-                };
-                match wanted.iter_mut().find(same) {
-                    Some(prepare) => prepare.modules = prepare.modules.max(modules),
-                    None => wanted.push(Prepare {
-                        corpus: corpus.clone(),
-                        tables: subject.tables,
-                        modules,
-                        cache: self.project.corpora(),
-                        means,
-                    }),
+                let rungs = scenario.ladder_by(means);
+                // Where N is the number of modules, the largest rung has all of them.
+                let largest = rungs.len().saturating_sub(1);
+                let rungs = if subject.axis.is_modules() { &rungs[largest..] } else { rungs };
+                for (resolved, modules) in rungs.iter().map(|&n| subject.at(n)) {
+                    let (corpus, tables) =
+                        (self.located_corpus(&resolved.corpus)?, resolved.tables);
+                    let same = |p: &&mut Prepare| {
+                        p.corpus == corpus && p.tables == tables && p.means == means
+                    };
+                    match wanted.iter_mut().find(same) {
+                        Some(prepare) => prepare.modules = prepare.modules.max(modules),
+                        None => {
+                            let cache = self.project.corpora();
+                            wanted.push(Prepare { corpus, tables, modules, cache, means });
+                        }
+                    }
                 }
             }
         }
@@ -232,29 +235,33 @@ impl Bench<'_> {
     }
 
     /// The subject as the runner needs it, which knows neither the project nor the caller's
-    /// environment.
+    /// environment nor any N but a number of modules; and that number.
     ///
     /// # Errors
     /// When a file that it names is gone.
-    fn located(&self, subject: &Subject, side: Side) -> anyhow::Result<Subject> {
-        let mut subject = subject.clone();
+    fn located(&self, subject: &Subject, n: usize, side: Side) -> anyhow::Result<(Subject, usize)> {
         let other = self.before.and_then(|before| before.root.as_ref());
         let root = match (side, other) {
             (Side::Before, Some(root)) => root,
             _ => &self.project.root,
         };
-        if let Subject::Modules(modules) = &mut subject {
-            modules.corpus = self.located_corpus(&modules.corpus)?;
-        }
-        if let Subject::Command(command) = &mut subject {
-            command.directory = root.join(&command.directory);
-            for name in &command.inherit {
-                if let Ok(value) = std::env::var(name) {
-                    command.environment.entry(name.clone()).or_insert(value);
+        match subject.clone() {
+            Subject::Command(mut command) => {
+                command.directory = root.join(&command.directory);
+                for name in &command.inherit {
+                    if let Ok(value) = std::env::var(name) {
+                        command.environment.entry(name.clone()).or_insert(value);
+                    }
                 }
+                Ok((Subject::Command(command), n))
             }
+            Subject::Modules(modules) => {
+                let (mut modules, count) = modules.at(n);
+                modules.corpus = self.located_corpus(&modules.corpus)?;
+                Ok((Subject::Modules(modules), count))
+            }
+            planted @ Subject::Planted(_) => Ok((planted, n)),
         }
-        Ok(subject)
     }
 
     fn located_corpus(&self, corpus: &Corpus) -> anyhow::Result<Corpus> {
@@ -282,9 +289,10 @@ impl Bench<'_> {
             (Side::Before, Some(before)) => &before.runner,
             _ => self.runner,
         };
+        let (subject, modules) = self.located(&scenario.subject, run.modules, side)?;
         let request = Request::Measure(Measure {
-            subject: self.located(&scenario.subject, side)?,
-            modules: run.modules,
+            subject,
+            modules,
             seed: Random::new(seed ^ run.round as u64).next_u64(),
             metrics: metrics.to_vec(),
             cache: self.project.corpora(),
@@ -303,6 +311,11 @@ impl Bench<'_> {
             Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
             Means::Callgrind => profiled(runner, &request, receive),
         };
+        if modules != run.modules {
+            // How the cost came to be while there were fewer modules is no part of this curve.
+            samples.retain(|sample: &Sample| sample.modules == modules);
+            samples.iter_mut().for_each(|sample| sample.modules = run.modules);
+        }
         samples.extend(profile.iter().flat_map(|profile| instructions(profile, run.modules)));
         let proven = answer.and_then(|()| {
             let proof =

@@ -90,9 +90,14 @@ pub enum Verb {
 /// What is measured, and how.
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
-    /// Scenarios to measure (all of them when none is named); NAME:KEY=VALUE names a variant
-    #[arg(value_name = "NAME")]
+    /// Scenarios to measure, by their own name or their group's (the default suite when none is
+    /// named); NAME:KEY=VALUE names a variant
+    #[arg(value_name = "NAME|GROUP")]
     pub names: Vec<String>,
+
+    /// Measure all scenarios, not those of the default suite alone
+    #[arg(long, conflicts_with = "names")]
+    pub complete: bool,
 
     /// Change one field of the scenarios; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -170,7 +175,7 @@ pub struct Regress {
         long,
         value_name = "SESSION",
         num_args = 0..=1,
-        conflicts_with_all = ["names", "set", "unwinder", "processors", "seed", "baseline", "budget", "shard"]
+        conflicts_with_all = ["names", "complete", "set", "unwinder", "processors", "seed", "baseline", "budget", "shard"]
     )]
     pub resume: Option<Option<PathBuf>>,
 
@@ -364,7 +369,7 @@ pub struct Explain {
     pub selection: Selection,
 
     /// Explain a saved session, without measuring
-    #[arg(long, value_name = "SESSION", conflicts_with_all = ["set", "unwinder", "seed", "processors"])]
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["complete", "set", "unwinder", "seed", "processors"])]
     pub session: Option<PathBuf>,
 }
 

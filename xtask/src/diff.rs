@@ -310,6 +310,7 @@ impl Asked<'_> {
     fn selection(&self) -> Selection {
         let Diff { set, unwinder, root, seed, no_wait, .. } = self.arguments;
         Selection {
+            complete: false,
             names: Vec::new(),
             set: set.clone(),
             unwinder: unwinder.clone(),

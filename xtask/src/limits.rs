@@ -19,7 +19,7 @@ pub fn leave_out_what_does_not_fit(
     let mut left_out = leave_out_what_cannot_keep_tables(scenarios, environment)?;
     for scenario in scenarios {
         let Subject::Modules(subject) = &scenario.subject else { continue };
-        let (limit, reason) = largest_that_fits(subject, environment);
+        let (limit, reason) = largest_n_that_fits(subject, environment);
         let fits = scenario.ladder.iter().filter(|&&n| n <= limit).count();
         if fits < scenario.ladder.len() {
             let title = scenario.title();
@@ -105,7 +105,7 @@ pub fn why_not(
     environment: &Environment,
 ) -> Option<String> {
     let Subject::Modules(subject) = &scenario.subject else { return None };
-    let (limit, reason) = largest_that_fits(subject, environment);
+    let (limit, reason) = largest_n_that_fits(subject, environment);
     if modules > limit {
         return Some(reason);
     }
@@ -117,7 +117,17 @@ pub fn why_not(
     })
 }
 
-/// The largest N within the machine's limits, and the limit that sets it. A module loaded from bytes
+/// The largest N within the machine's limits: of modules, unless N is something else. Their number
+/// fits then or it does not, at any N.
+fn largest_n_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
+    let (limit, reason) = largest_that_fits(subject, environment);
+    if subject.axis.is_modules() {
+        return (limit, reason);
+    }
+    (if subject.count.get() <= limit { usize::MAX } else { 0 }, reason)
+}
+
+/// The most modules within the machine's limits, and the limit that sets it. A module loaded from bytes
 /// takes two mappings, from a file three and a descriptor; a tenth is left for everything else.
 pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Unwinder};
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Suite, Unwinder};
 
 use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
@@ -26,11 +26,10 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let mut scenarios = Vec::new();
     let mut skipped = BTreeMap::new();
-    for name in project.scenario_names()? {
-        let scenario = project.scenario(&name, &BTreeMap::new())?;
+    for scenario in selection::all(&project)? {
         match selection::why_skipped(&project, &scenario)? {
             Some(why) => {
-                skipped.insert(name, why);
+                skipped.insert(scenario.name.clone(), why);
                 scenarios.push(scenario);
             }
             None => scenarios.push(files::read(&project.root, scenario)?),
@@ -60,7 +59,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         let baselines = Baselines::read(&path)?;
         let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
         out::line("")?;
-        out::line(scenario.title())?;
+        out::line(format_args!("{}{}", scenario.title(), belongs(scenario)))?;
         out::line(format_args!("    {}", scenario.question))?;
         out::line(format_args!(
             "    N {}…{}, {} rungs × {} processes",
@@ -111,6 +110,14 @@ fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> anyhow
     unwinders::missing(&families, &project.unwinders())
         .iter()
         .try_for_each(|sentence| out::line(format_args!("unwinder {sentence}")))
+}
+
+/// Its group, and whether it is measured unasked.
+fn belongs(scenario: &Scenario) -> String {
+    let group = scenario.group.as_ref().map(|group| format!("group {group}"));
+    let complete = (scenario.suite == Suite::Complete).then(|| "with --complete".to_owned());
+    let told: Vec<String> = group.into_iter().chain(complete).collect();
+    if told.is_empty() { String::new() } else { format!("   ({})", told.join(", ")) }
 }
 
 fn names(series: &[SeriesName]) -> String {

@@ -1,8 +1,8 @@
 //! Whether a run did what it was asked for: compares its counts with the request.
 
 use loadline_scenario::{
-    Absence, Command, Corpus, Environment, LoadFrom, Modules, Phase, Proof, Reading, Sample,
-    Scenario, SeriesName, Subject, Tables,
+    Absence, Command, Environment, LoadFrom, Modules, Phase, Proof, Reading, Sample, Scenario,
+    SeriesName, Subject, Tables,
 };
 
 use crate::measured::reading;
@@ -26,21 +26,20 @@ pub fn check_proof(
         }
         Subject::Command(command) => check_command(proof, command, modules),
         Subject::Modules(subject) => {
+            let (subject, modules) = subject.at(modules);
             equal("loaded", proof.loaded as u64, modules as u64)?;
             equal("released", proof.released as u64, modules as u64)?;
-            let called = match subject.corpus {
-                Corpus::Generated(_) => modules.div_ceil(subject.call_every.get()),
-                // Nobody said what their functions take.
-                Corpus::Files(_) => 0,
-            };
+            let sample = modules.div_ceil(subject.call_every.get());
+            let called = if subject.are_called() { sample } else { 0 };
             equal("called", proof.called as u64, called as u64)?;
             let schedule = subject.lifecycle.schedule(modules, 0);
             equal("unwound", proof.unwound as u64, schedule.n_unwinds() as u64)?;
+            equal("acted", proof.acted as u64, schedule.n_actions() as u64)?;
             if proof.unwinder_path != environment.unwinder_path {
                 let (run, session) = (&proof.unwinder_path, &environment.unwinder_path);
                 return Err(format!("its unwinder is {run}, the session's is {session}"));
             }
-            check_registrations(proof, subject, modules)
+            check_registrations(proof, &subject, modules)
         }
     }
 }
@@ -132,6 +131,7 @@ mod tests {
             loaded: 100,
             called: 2,
             unwound: 2,
+            acted: 0,
             released: 100,
             registered,
             deregistered: registered,
@@ -168,6 +168,7 @@ mod tests {
         refuse(&kept, |p| p.released = 0, "released 0 times where 100 was asked");
         refuse(&kept, |p| p.called = 1, "called 1 times where 2 was asked");
         refuse(&kept, |p| p.unwound = 1, "unwound 1 times where 2 was asked");
+        refuse(&kept, |p| p.acted = 1, "acted 1 times where 0 was asked");
         let leaked = "100 registrations, but 99 deregistrations";
         refuse(&kept, |p| p.deregistered = Some(99), leaked);
         let unregistered = "100 modules with tables, but 99 registrations";

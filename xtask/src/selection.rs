@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loadline_scenario::{
-    Control, Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Variant,
+    Control, Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite,
+    Variant,
 };
 
 use crate::called;
@@ -19,23 +20,19 @@ use crate::project::Project;
 use crate::recipe::Recipe;
 use crate::session::{Header, RunRecord};
 
-/// The scenarios `selection` names, or all; each in the variant asked for.
+/// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
+/// the variant asked for.
 ///
 /// # Errors
 /// When a name, field or value is unknown, or nothing is left to do.
 pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
     let set = changes(&selection.set)?;
-    let titles = match selection.names.as_slice() {
-        [] => project.scenario_names()?,
-        names => names.to_vec(),
-    };
     let mut scenarios: Vec<Scenario> = Vec::new();
     let mut n_skipped = 0;
-    for title in &titles {
-        let (name, own) = Project::split_title(title)?;
+    for (name, own) in named(project, selection)? {
         let mut changes = set.clone();
         changes.extend(own);
-        let scenario = project.scenario(name, &changes)?;
+        let scenario = project.scenario(&name, &changes)?;
         if let Some(why) = why_skipped(project, &scenario)? {
             eprintln!("skipped: {}: {}", scenario.title(), called::by_name(&why));
             n_skipped += 1;
@@ -74,6 +71,47 @@ pub fn why_skipped(project: &Project, scenario: &Scenario) -> anyhow::Result<Opt
         format!("cargo xtask fetch {}", path.display())
     };
     Ok(missing.map(|why| format!("{why} ({asks} gets it)")))
+}
+
+/// Every scenario of the project, as written.
+///
+/// # Errors
+/// When one is wrong.
+pub fn all(project: &Project) -> anyhow::Result<Vec<Scenario>> {
+    let names = project.scenario_names()?;
+    names.iter().map(|name| project.scenario(name, &BTreeMap::new())).collect()
+}
+
+/// The scenarios that `selection` names, each with the changes of its name alone.
+///
+/// # Errors
+/// When a scenario is wrong, or a name cannot be read.
+fn named(
+    project: &Project,
+    selection: &Selection,
+) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+    if selection.names.is_empty() {
+        let is_asked = |one: &Scenario| selection.complete || one.suite == Suite::Default;
+        let suite = all(project)?.into_iter().filter(is_asked);
+        return Ok(suite.map(|scenario| (scenario.name, BTreeMap::new())).collect());
+    }
+    let known = project.scenario_names()?;
+    let mut named = Vec::new();
+    for title in &selection.names {
+        let (name, own) = Project::split_title(title)?;
+        if known.iter().any(|known| known == name) {
+            named.push((name.to_owned(), own));
+            continue;
+        }
+        let group = all(project)?.into_iter().filter(|one| one.group.as_deref() == Some(name));
+        let group: Vec<_> = group.map(|scenario| (scenario.name, own.clone())).collect();
+        if group.is_empty() {
+            // Whoever reads it says what is nearest.
+            named.push((name.to_owned(), own));
+        }
+        named.extend(group);
+    }
+    Ok(named)
 }
 
 /// `--set KEY=VALUE`, several times.
@@ -230,6 +268,8 @@ impl Tooth {
         };
         Scenario {
             name: self.name.to_owned(),
+            group: None,
+            suite: Suite::Default,
             variant: Variant::default(),
             question: "Does this session see planted growth?".to_owned(),
             expectation: "What was planted.".to_owned(),

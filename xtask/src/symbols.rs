@@ -273,13 +273,15 @@ fn standing(
     }
 }
 
-/// The N that matters: the largest this machine could hold, or 65,536.
+/// The N that matters: the largest this machine could hold, or 65,536. Where N is no number of
+/// modules nobody knows how far it goes, and nothing is foretold beyond the ladder.
 pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
+    let top = scenario.ladder.last().copied().unwrap_or(0);
     let fits = match &scenario.subject {
+        Subject::Modules(modules) if !modules.axis.is_modules() => top,
         Subject::Modules(modules) => largest_that_fits(modules, environment).0,
         Subject::Command(_) | Subject::Planted(_) => usize::MAX,
     };
-    let top = scenario.ladder.last().copied().unwrap_or(0);
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
 }
 

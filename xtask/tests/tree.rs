@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use loadline_scenario::Scenario;
+use loadline_scenario::{Scenario, Suite};
 
 fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
@@ -37,11 +37,30 @@ fn every_scenario_can_be_measured() {
 
 /// That each can be read, and is as the program writes it, is tested beside `Baselines`.
 #[test]
-fn every_scenario_has_a_baseline_and_no_other_has() {
+fn every_scenario_of_the_default_suite_has_a_baseline_and_nothing_else_has() {
     let mut baselines = names("baselines");
     // How much costs jitter on some machine is no scenario's.
     baselines.retain(|name| name != "calibration");
-    assert_eq!(baselines, names("xtask/scenarios"));
+    let scenarios = names("xtask/scenarios");
+    let strangers: Vec<&String> = baselines.difference(&scenarios).collect();
+    assert_eq!(strangers, Vec::<&String>::new(), "baselines of no scenario");
+    for name in scenarios.difference(&baselines) {
+        let scenario = Scenario::parse(name, &read(&format!("xtask/scenarios/{name}.toml")));
+        assert_eq!(scenario.unwrap().suite, Suite::Complete, "{name} has no baseline");
+    }
+}
+
+/// Each can be asked for together with its kind, and has something that must hold beside it.
+#[test]
+fn every_scenario_has_a_group_and_a_control() {
+    let scenarios = names("xtask/scenarios");
+    for name in &scenarios {
+        let scenario = Scenario::parse(name, &read(&format!("xtask/scenarios/{name}.toml")));
+        let scenario = scenario.unwrap();
+        assert!(scenario.control.is_some(), "{name} has no control");
+        let group = scenario.group.unwrap_or_else(|| panic!("{name} has no group"));
+        assert!(!scenarios.contains(&group), "{group} names a group and a scenario");
+    }
 }
 
 #[test]

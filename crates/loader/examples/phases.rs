@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         &engine::loading()?,
         &files,
         &lifecycle.schedule(modules, 7),
-        &Options { load_from, tables, calls },
+        &Options { load_from, tables, calls, ..Options::default() },
         |_| Stopwatch { lap: Instant::now(), spent: BTreeMap::new() },
     )?;
     for (phase, spent) in &driven.observers[0].1.spent {

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, Scope};
 
-use loadline_scenario::{LoadFrom, Schedule, Tables, UnloadThread};
+use loadline_scenario::{Engines, LoadFrom, Schedule, Tables, UnloadThread};
 use wasmtime::Engine;
 
 use crate::artifact::Source;
@@ -28,6 +28,9 @@ pub struct Options<'a> {
     pub tables: Tables,
     /// Which modules are called after they were loaded; none by default.
     pub calls: Option<Calls<'a>>,
+    /// Whether each module gets an engine of its own, of [`loading`](crate::engine::loading)'s
+    /// settings, which is made with it and gone with it.
+    pub engines: Engines,
 }
 
 /// A sample of the modules, and what each answers.
@@ -48,6 +51,8 @@ pub struct Proof {
     pub called: usize,
     /// Native unwinds that saw frames.
     pub unwound: usize,
+    /// Backtraces, traps, panics and instantiations that went as they should.
+    pub acted: usize,
     /// Modules whose last handle was dropped.
     pub released: usize,
 }
@@ -106,6 +111,7 @@ impl Proof {
         self.loaded += other.loaded;
         self.called += other.called;
         self.unwound += other.unwound;
+        self.acted += other.acted;
         self.released += other.released;
     }
 }
@@ -146,6 +152,7 @@ impl<'env, S: Source, F> Crew<'env, S, F> {
             let result = worker.walk(steps).and_then(|()| worker.walk(&schedule.finish));
             ended.push(worker.end(result));
         } else {
+            self.run.meeting.expect(schedule.threads.len());
             let mut loading = Vec::new();
             for (thread, steps) in schedule.threads.iter().enumerate() {
                 let load = move |worker: &mut Worker<'env, S, O>| worker.walk(steps);

@@ -1,15 +1,16 @@
-//! Writes the wasm of a generated module.
+//! Writes the wasm of a generated module, or of a component of several.
 
-use loadline_scenario::Generated;
+use loadline_scenario::{Generated, HostFunction};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection,
-    InstructionSink, MemArg, MemorySection, MemoryType, Module, NameMap, NameSection, TypeSection,
-    ValType,
+    BlockType, CanonicalOption, CodeSection, ComponentBuilder, ComponentExportKind, ConstExpr,
+    DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+    InstructionSink, MemArg, MemorySection, MemoryType, Module, ModuleArg, NameMap, NameSection,
+    PrimitiveValType, TypeSection, ValType,
 };
 
 use crate::generate::{self, Operation, SEGMENT_BYTES};
 
-/// The type of exported functions; further types follow.
+/// The type of exported functions; further types follow, and last the host function's own.
 const EXPORTED_TYPE: u32 = 0;
 const PAGE_BYTES: usize = 65_536;
 
@@ -23,9 +24,46 @@ const PAGE_BYTES: usize = 65_536;
 /// `collect_inputs_in_translations`; `runtime/type_registry.rs`).
 ///
 /// A memory is there if there are data segments; each exported function reads one of them.
+///
+/// With a host function there are two functions more, which are exported: one calls it, the other
+/// traps, each as many calls deep as it is told.
+///
+/// With core modules it is a component of so many, all different and each instantiated, that exports
+/// the first function of the first.
 pub fn wasm(axes: &Generated, index: usize) -> Vec<u8> {
+    match axes.core_modules {
+        None => module(axes, index).finish(),
+        Some(core_modules) => component(axes, index, core_modules.get()),
+    }
+}
+
+fn component(axes: &Generated, index: usize, core_modules: usize) -> Vec<u8> {
+    let mut component = ComponentBuilder::default();
+    let first = index * core_modules;
+    let mut instances = (first..first + core_modules).map(|index| {
+        let core_module = component.core_module(None, &module(axes, index));
+        component.core_instantiate(None, core_module, Vec::<(&str, ModuleArg)>::new())
+    });
+    let instance = instances.next().expect("a component has core modules");
+    instances.for_each(drop);
+    let export = generate::export_name(first, 0);
+    let function = component.core_alias_export(None, instance, &export, ExportKind::Func);
+    let (function_type, encoder) = component.ty(None);
+    let mut encoder = encoder.function();
+    encoder.params([("argument", PrimitiveValType::S32)]);
+    encoder.result(Some(PrimitiveValType::S32.into()));
+    let no_options: [CanonicalOption; 0] = [];
+    let lifted = component.lift_func(None, function, function_type, no_options);
+    component.export(generate::COMPONENT_EXPORT, ComponentExportKind::Func, lifted, None);
+    component.finish()
+}
+
+fn module(axes: &Generated, index: usize) -> Module {
     let mut module = Module::new();
     module.section(&types(axes, index));
+    if n_imported(axes) > 0 {
+        module.section(&imports(axes));
+    }
     module.section(&functions(axes));
     if axes.data_segments > 0 {
         module.section(&memory(axes));
@@ -36,7 +74,29 @@ pub fn wasm(axes: &Generated, index: usize) -> Vec<u8> {
         module.section(&data(axes, index));
     }
     module.section(&names(axes, index));
-    module.finish()
+    module
+}
+
+/// Functions that are imported; the module's own are numbered from there.
+fn n_imported(axes: &Generated) -> usize {
+    usize::from(axes.host_function != HostFunction::None)
+}
+
+/// The number of the module's own function `function`.
+fn own(axes: &Generated, function: usize) -> u32 {
+    (n_imported(axes) + function) as u32
+}
+
+fn imports(axes: &Generated) -> ImportSection {
+    let of_its_own = EXPORTED_TYPE + 1 + axes.types as u32;
+    let function_type = match axes.host_function {
+        HostFunction::OwnType => of_its_own,
+        HostFunction::None | HostFunction::SharedType => EXPORTED_TYPE,
+    };
+    let (module, name) = generate::HOST;
+    let mut imports = ImportSection::new();
+    imports.import(module, name, EntityType::Function(function_type));
+    imports
 }
 
 fn types(axes: &Generated, index: usize) -> TypeSection {
@@ -44,6 +104,10 @@ fn types(axes: &Generated, index: usize) -> TypeSection {
     types.ty().function([ValType::I32], [ValType::I32]);
     for number in 0..axes.types {
         let parameters = generate::parameters(axes, index, number).into_iter().map(value_type);
+        types.ty().function(parameters.collect::<Vec<_>>(), [ValType::I32]);
+    }
+    if axes.host_function == HostFunction::OwnType {
+        let parameters = generate::host_parameters(index).into_iter().map(value_type);
         types.ty().function(parameters.collect::<Vec<_>>(), [ValType::I32]);
     }
     types
@@ -71,7 +135,52 @@ fn functions(axes: &Generated) -> FunctionSection {
         functions
             .function(further.map_or(EXPORTED_TYPE, |number| EXPORTED_TYPE + 1 + number as u32));
     }
+    for _ in descents(axes) {
+        functions.function(EXPORTED_TYPE);
+    }
     functions
+}
+
+/// The functions of a module with a host function that go down before they do what they are for.
+fn descents(axes: &Generated) -> &'static [Descent] {
+    match axes.host_function {
+        HostFunction::None => &[],
+        HostFunction::SharedType | HostFunction::OwnType => &[Descent::CallHost, Descent::Trap],
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Descent {
+    CallHost,
+    Trap,
+}
+
+impl Descent {
+    const fn export(self) -> &'static str {
+        match self {
+            Descent::CallHost => generate::CALL_HOST,
+            Descent::Trap => generate::TRAP,
+        }
+    }
+}
+
+/// Calls itself with one less until it is given 0.
+fn descent(mut body: InstructionSink<'_>, axes: &Generated, index: usize, what: Descent, own: u32) {
+    body.local_get(0).i32_eqz().if_(BlockType::Result(ValType::I32));
+    match (what, axes.host_function) {
+        (Descent::Trap, _) => {
+            body.unreachable();
+        }
+        (Descent::CallHost, HostFunction::OwnType) => {
+            zeros(&mut body, generate::host_parameters(index));
+            body.call(0);
+        }
+        (Descent::CallHost, _) => {
+            body.local_get(0).call(0);
+        }
+    }
+    body.else_().local_get(0).i32_const(1).i32_sub().call(own).end();
+    body.end();
 }
 
 fn memory(axes: &Generated) -> MemorySection {
@@ -90,7 +199,11 @@ fn exports(axes: &Generated, index: usize) -> ExportSection {
     let mut exports = ExportSection::new();
     for function in 0..generate::n_exported(axes) {
         let name = generate::export_name(index, function);
-        exports.export(&name, ExportKind::Func, function as u32);
+        exports.export(&name, ExportKind::Func, own(axes, function));
+    }
+    for (number, descent) in descents(axes).iter().enumerate() {
+        let function = own(axes, axes.functions.get() + number);
+        exports.export(descent.export(), ExportKind::Func, function);
     }
     exports
 }
@@ -107,6 +220,12 @@ fn code(axes: &Generated, index: usize) -> CodeSection {
         }
         code.function(&body);
     }
+    for (number, what) in descents(axes).iter().enumerate() {
+        let mut body = Function::new([]);
+        let function = own(axes, axes.functions.get() + number);
+        descent(body.instructions(), axes, index, *what, function);
+        code.function(&body);
+    }
     code
 }
 
@@ -120,7 +239,7 @@ fn exported_body(mut body: InstructionSink<'_>, axes: &Generated, index: usize, 
     operations(&mut body, axes, index, function);
     if let Some(helper) = generate::helper_called(axes, function) {
         arguments(&mut body, axes, index, helper);
-        body.call(helper as u32);
+        body.call(own(axes, helper));
         body.i32_xor();
     }
     body.end();
@@ -139,7 +258,11 @@ fn arguments(body: &mut InstructionSink<'_>, axes: &Generated, index: usize, hel
         body.i32_const(0);
         return;
     };
-    for parameter in generate::parameters(axes, index, number) {
+    zeros(body, generate::parameters(axes, index, number));
+}
+
+fn zeros(body: &mut InstructionSink<'_>, parameters: Vec<u8>) {
+    for parameter in parameters {
         match value_type(parameter) {
             ValType::I64 => body.i64_const(0),
             ValType::F32 => body.f32_const(0.0.into()),
@@ -173,7 +296,7 @@ fn data(axes: &Generated, index: usize) -> DataSection {
 fn names(axes: &Generated, index: usize) -> NameSection {
     let mut functions = NameMap::new();
     for function in 0..axes.functions.get() {
-        functions.append(function as u32, &generate::function_name(axes, index, function));
+        functions.append(own(axes, function), &generate::function_name(axes, index, function));
     }
     let mut names = NameSection::new();
     names.module(&format!("module_{index:06}"));

@@ -234,6 +234,23 @@ pub enum Error {
     /// The native unwinder did not see a single frame.
     #[error("the native unwinder saw no frame")]
     NoFrames,
+    /// Fewer frames than there are, through a module whose tables are registered.
+    #[error("the native unwinder saw {found} frames where there are more than {least}")]
+    FewFrames {
+        /// How many it saw.
+        found: usize,
+        /// How many frames of wasm alone there were.
+        least: usize,
+    },
+    /// A call that was to trap did something else.
+    #[error("the call that was to trap did not")]
+    NoTrap,
+    /// A panic that did not happen.
+    #[error("the panic that was to be caught did not happen")]
+    NoPanic,
+    /// A module that was to call the host imports nothing, or is a component.
+    #[error("it imports no host function")]
+    NoHostFunction,
     /// A step of a lifecycle failed.
     #[error("cannot {phase} module {index}{}", name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
     Module {

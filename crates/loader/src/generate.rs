@@ -22,15 +22,31 @@ const PARAMETER_TYPES: u64 = 4;
 /// than corpora have, so that a type's size does not grow with the index of its module.
 const FEWEST_PARAMETERS: usize = 10;
 
-/// The call that tells module `index` from all others of its corpus: its first exported function,
-/// with an argument of that module's own.
+/// The import of a module with a host function: of this module, under this name.
+pub(crate) const HOST: (&str, &str) = ("host", "function");
+
+/// The export that calls the imported function, as many calls deep as its argument says.
+pub(crate) const CALL_HOST: &str = "call_host";
+
+/// The export that traps so deep.
+pub(crate) const TRAP: &str = "trap";
+
+/// How deep the frames of wasm are in a native backtrace or below a trap.
+pub(crate) const WASM_FRAMES: i32 = 16;
+
+/// What a generated component exports: the first exported function of its first core module.
+pub(crate) const COMPONENT_EXPORT: &str = "call";
+
+/// The call that tells artifact `index` from all others of its corpus: its first exported function,
+/// with an argument of that module's own. One that imports a host function cannot be instantiated
+/// for it by [`Loaded::call`](crate::Loaded::call).
 pub fn call(axes: &Generated, index: usize) -> Call {
+    let (index, export) = match axes.core_modules {
+        None => (index, export_name(index, 0)),
+        Some(core_modules) => (index * core_modules.get(), COMPONENT_EXPORT.to_owned()),
+    };
     let argument = stream(axes, index, Topic::Argument).next_u64() as i32;
-    Call {
-        export: export_name(index, 0),
-        argument,
-        expected: expected_result(axes, index, 0, argument),
-    }
+    Call { export, argument, expected: expected_result(axes, index, 0, argument) }
 }
 
 /// What exported function `function` of module `index` is called. Of one length for all modules of
@@ -145,6 +161,16 @@ pub(crate) fn parameters(axes: &Generated, index: usize, number: usize) -> Vec<u
     digits
 }
 
+/// The parameters of the host function that module `index` imports where its type is its own: the
+/// digits of the index. They are more than any further type has, so none is the same.
+pub(crate) fn host_parameters(index: usize) -> Vec<u8> {
+    let digits = (0..2 * FEWEST_PARAMETERS as u32).map(|place| {
+        let rest = (index as u64).checked_div(PARAMETER_TYPES.pow(place)).unwrap_or(0);
+        (rest % PARAMETER_TYPES) as u8
+    });
+    digits.collect()
+}
+
 /// A name as a compiler would give it: a path and a hash.
 pub(crate) fn function_name(axes: &Generated, index: usize, function: usize) -> String {
     let hash = stream(axes, index, Topic::Name(function)).next_u64();
@@ -215,5 +241,14 @@ mod tests {
         assert_ne!(answer(&axes, 0), answer(&Generated { seed: 8, ..axes }, 0));
         assert_eq!(answer(&axes, 0), answer(&axes, 0));
         assert_ne!(call(&axes, 0), call(&axes, 1));
+    }
+
+    #[test]
+    fn host_functions_of_their_own_type_are_like_no_other() {
+        let types: BTreeSet<Vec<u8>> = (0..5000).map(host_parameters).collect();
+        assert_eq!(types.len(), 5000);
+        let axes =
+            Generated { types: 100_000, type_sharing: TypeSharing::Own, ..Generated::default() };
+        assert!(parameters(&axes, 99_999, 99_999).len() < host_parameters(0).len());
     }
 }

@@ -140,6 +140,7 @@
 //! Packs and stores outlive neither: entries of another release are never loaded, a store compiles
 //! them again, and a pack is built again.
 
+mod action;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub mod adapters;
 mod artifact;

@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::observer::Role;
@@ -23,6 +24,34 @@ struct State {
     n_arrived: usize,
     /// Whether to go on or to go home, once that is decided.
     may_pass: Option<bool>,
+}
+
+/// Where a known number of threads wait for one another while they work.
+#[derive(Default)]
+pub(crate) struct Meeting {
+    /// How many are expected; how many have come.
+    state: Mutex<(usize, usize)>,
+    changed: Condvar,
+}
+
+impl Meeting {
+    /// So many will come, each once.
+    pub(crate) fn expect(&self, n_threads: usize) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = n_threads;
+    }
+
+    /// Waits until all have come, or until nobody goes on.
+    pub(crate) fn attend(&self, is_stopped: &AtomicBool) {
+        /// A thread that fails before it comes tells nobody here.
+        const LOOK_EVERY: Duration = Duration::from_millis(10);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 += 1;
+        self.changed.notify_all();
+        while state.1 < state.0 && !is_stopped.load(Ordering::Relaxed) {
+            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
 }
 
 /// The one who opens the gate. Threads that still wait when it is dropped are sent home, so that

@@ -10,14 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use loadline_scenario::{LoadFrom, Phase, Step, Tables};
+use loadline_scenario::{Engines, LoadFrom, Phase, Step, Tables};
 use wasmtime::Engine;
 
+use crate::action::{self, Guest, Tenancy};
 use crate::artifact::{Loaded, Source};
 use crate::call::Call;
 use crate::drive::{Options, Proof};
+use crate::engine;
 use crate::error::Error;
+use crate::generate::WASM_FRAMES;
 use crate::observer::{Event, Observer, Role};
+use crate::threads::Meeting;
 use crate::unwind;
 
 /// What all threads share.
@@ -26,6 +30,9 @@ pub(crate) struct Run<'a, S> {
     pub(crate) sources: &'a [S],
     load_from: LoadFrom,
     tables: Tables,
+    engines: Engines,
+    /// Where loading threads wait for one another.
+    pub(crate) meeting: Meeting,
     /// The call for each module of the sample.
     calls: Vec<Option<Call>>,
     /// Where each module is while it is loaded. No two threads want the same slot at a time.
@@ -39,7 +46,7 @@ impl<'a, S: Source> Run<'a, S> {
         sources: &'a [S],
         options: &Options<'_>,
     ) -> Result<Run<'a, S>, Error> {
-        let Options { load_from, tables, calls } = *options;
+        let Options { load_from, tables, calls, engines } = *options;
         let call = |index: usize| {
             let calls = calls.filter(|calls| index.is_multiple_of(calls.every.get()))?;
             Some((calls.call)(index))
@@ -49,6 +56,8 @@ impl<'a, S: Source> Run<'a, S> {
             sources,
             load_from,
             tables,
+            engines,
+            meeting: Meeting::default(),
             calls: (0..sources.len()).map(call).collect(),
             slots: sources.iter().map(|_| Mutex::new(None)).collect(),
             is_stopped: AtomicBool::new(false),
@@ -127,6 +136,10 @@ pub(crate) struct Worker<'a, S, O> {
     was_idle: bool,
     proof: Proof,
     n_read: usize,
+    /// What traps or takes backtraces, from the first such step on.
+    guest: Option<Guest>,
+    /// What keeps instances, from the first that is made on.
+    tenancy: Option<Tenancy>,
     /// The way to the thread that drops modules, if this one does not.
     handover: Option<SyncSender<HandedOver>>,
     /// Memory for the artifact that is being read.
@@ -148,6 +161,8 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             was_idle: true,
             proof,
             n_read: 0,
+            guest: None,
+            tenancy: None,
             handover,
             buffer: Vec::new(),
         }
@@ -158,6 +173,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             if self.run.is_stopped() {
                 return Ok(());
             }
+            self.get_ready(*step)?;
             if mem::take(&mut self.was_idle) {
                 self.observer.idle();
             }
@@ -165,6 +181,21 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
                 Step::Load(index) => self.load(index),
                 Step::Unload(index) => self.unload(index),
                 Step::Unwind => self.unwind(),
+                Step::Meet => {
+                    self.run.meeting.attend(&self.run.is_stopped);
+                    self.was_idle = true;
+                    Ok(())
+                }
+                Step::Backtrace(index) => {
+                    self.act(Phase::Backtrace, Some(index), |worker| worker.backtrace())
+                }
+                Step::Trap(index) => self.act(Phase::Trap, Some(index), |worker| {
+                    worker.guest.as_mut().map_or(Err(Error::NoHostFunction), Guest::trap)
+                }),
+                Step::Panic => self.act(Phase::Panic, None, |_| action::panic()),
+                Step::Instantiate(index) => {
+                    self.act(Phase::Instantiate, Some(index), |worker| worker.instantiate(index))
+                }
             }
         });
         if result.is_err() {
@@ -173,12 +204,85 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         result
     }
 
+    /// Makes what a step needs that is not part of it, and lets go of what it must not find.
+    fn get_ready(&mut self, step: Step) -> Result<(), Error> {
+        match step {
+            Step::Backtrace(index) | Step::Trap(index) if self.guest.is_none() => {
+                let guest = self.of_resident(index, Guest::of);
+                let failed = |error| self.run.failed(Phase::Instantiate, index, error);
+                self.guest = Some(guest.map_err(failed)?);
+            }
+            Step::Instantiate(_) if self.tenancy.is_none() => {
+                self.tenancy = Some(Tenancy::new(self.run.engine));
+            }
+            // A store keeps its instances, and they their modules.
+            Step::Unload(_) if self.guest.is_some() || self.tenancy.is_some() => {
+                (self.guest, self.tenancy) = (None, None);
+            }
+            _ => return Ok(()),
+        }
+        self.was_idle = true;
+        Ok(())
+    }
+
+    /// Does something with a module that is loaded.
+    fn of_resident<T>(
+        &self,
+        index: usize,
+        with: impl FnOnce(&Loaded) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let slot = self.run.slot(index)?;
+        let loaded = slot.as_ref();
+        with(loaded.ok_or(Error::Schedule { index, problem: "it is not loaded" })?)
+    }
+
+    /// A step that is none of loading, unwinding and unloading.
+    fn act(
+        &mut self,
+        phase: Phase,
+        module: Option<usize>,
+        action: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        action(self).map_err(|error| match module {
+            Some(index) => self.run.failed(phase, index, error),
+            None => error,
+        })?;
+        self.proof.acted += 1;
+        self.observer.step(Event { phase, module, progress: self.proof.acted });
+        Ok(())
+    }
+
+    fn backtrace(&mut self) -> Result<(), Error> {
+        let found = self.guest.as_mut().map_or(Err(Error::NoHostFunction), Guest::backtrace)?;
+        let least = WASM_FRAMES as usize;
+        // Tables that are registered are there to be used; without them the frames end at wasm.
+        if self.run.tables == Tables::Keep && found <= least {
+            return Err(Error::FewFrames { found, least });
+        }
+        Ok(())
+    }
+
+    fn instantiate(&mut self, index: usize) -> Result<(), Error> {
+        let Some(mut tenancy) = self.tenancy.take() else { return Err(Error::NoHostFunction) };
+        self.of_resident(index, |loaded| tenancy.instantiate(loaded))?;
+        self.tenancy = Some(tenancy);
+        Ok(())
+    }
+
     fn load(&mut self, index: usize) -> Result<(), Error> {
         let source = self.run.source(index)?;
+        let own;
+        let engine = match self.run.engines {
+            Engines::One => self.run.engine,
+            Engines::Each => {
+                own = engine::loading()?;
+                &own
+            }
+        };
         let loaded = match self.run.load_from {
-            LoadFrom::Bytes | LoadFrom::Store => self.load_bytes(source, index)?,
+            LoadFrom::Bytes | LoadFrom::Store => self.load_bytes(engine, source, index)?,
             LoadFrom::File | LoadFrom::Pack => {
-                let loaded = source.map(self.run.engine);
+                let loaded = source.map(engine);
                 loaded.map_err(|error| self.run.failed(Phase::Deserialize, index, error))?
             }
         };
@@ -195,7 +299,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             progress: self.proof.loaded,
         });
         if let Some(call) = &self.run.calls[index] {
-            let called = loaded.call(self.run.engine, call);
+            let called = loaded.call(engine, call);
             called.map_err(|error| self.run.failed(Phase::Call, index, error))?;
             self.proof.called += 1;
             self.observer.step(Event {
@@ -207,7 +311,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         Ok(())
     }
 
-    fn load_bytes(&mut self, source: &S, index: usize) -> Result<Loaded, Error> {
+    fn load_bytes(&mut self, engine: &Engine, source: &S, index: usize) -> Result<Loaded, Error> {
         let run = self.run;
         let read = |error| run.failed(Phase::Read, index, error);
         let mut artifact = source.read(mem::take(&mut self.buffer)).map_err(read)?;
@@ -220,7 +324,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             module: Some(index),
             progress: self.n_read,
         });
-        let loaded = artifact.load(run.engine);
+        let loaded = artifact.load(engine);
         if let Cow::Owned(artifact) = artifact {
             self.buffer = artifact.into_bytes();
         }

@@ -79,6 +79,7 @@ fn be_counted(asked: &str) {
             Step::Load(index) => leases[index] = Some(loader.load(&artifacts[index]).unwrap()),
             Step::Unload(index) => leases[index] = None,
             Step::Unwind => assert!(unwind::frames() > 0),
+            step => unreachable!("no lifecycle above has a step like {step}"),
         }
     }
     loader.flush();

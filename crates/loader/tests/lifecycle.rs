@@ -14,7 +14,8 @@ use loadline_loader::{
     Calls, Driven, Error, Event, Observer, Options, Proof, Role, drive, generate,
 };
 use loadline_scenario::{
-    Lifecycle, LoadFrom, Phase, Residency, Schedule, Step, Tables, UnloadOrder, UnloadThread,
+    Action, Activity, Engines, Generated, HostFunction, Lifecycle, LoadFrom, Phase, Residency,
+    Schedule, Step, Tables, UnloadOrder, UnloadThread,
 };
 
 const NEWEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::NewestFirst);
@@ -93,6 +94,94 @@ fn several_threads_share_the_loads() {
     );
 }
 
+/// Modules that import a host function, taken through a lifecycle with one activity.
+fn act(activity: Action, lifecycle: Lifecycle, host_function: HostFunction) -> Driven<Notes> {
+    let axes = Generated { host_function, ..small() };
+    let artifacts = artifacts(&axes, 5);
+    let activity = Some(Activity { action: activity, every: at_least_one(2) });
+    let schedule = Lifecycle { activity, ..lifecycle }.schedule(5, 7);
+    let observe = |_| Notes::default();
+    drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe).unwrap()
+}
+
+#[test]
+fn residents_are_used_before_they_go() {
+    let shared = HostFunction::SharedType;
+    let order = |action| {
+        let driven = act(action, OLDEST, shared);
+        let [(_, notes)] = driven.observers.as_slice() else { panic!("one thread") };
+        (notes.order(), driven.proof.acted, driven.proof.unwound)
+    };
+    let expected = |steps: &str| format!("+0 +1 +2 +3 +4 {steps} -0 -1 -2 -3 -4");
+    assert_eq!(order(Action::Unwind), (expected("! ! !"), 0, 3));
+    assert_eq!(order(Action::Backtrace), (expected("backtrace4 backtrace4 backtrace4"), 3, 0));
+    assert_eq!(order(Action::Trap), (expected("trap4 trap4 trap4"), 3, 0));
+    assert_eq!(order(Action::Panic), (expected("panic panic panic"), 3, 0));
+    let instantiated = expected("instantiate0 instantiate2 instantiate4");
+    assert_eq!(order(Action::Instantiate), (instantiated, 3, 0));
+}
+
+#[test]
+fn host_functions_may_have_a_type_of_their_own() {
+    let driven = act(Action::Instantiate, NEWEST, HostFunction::OwnType);
+    assert_eq!((driven.proof.acted, driven.proof.released), (3, 5));
+}
+
+#[test]
+fn threads_act_once_all_modules_are_there() {
+    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
+    let driven = act(Action::Panic, two, HostFunction::None);
+    let orders: Vec<String> = driven.observers.iter().map(|(_, notes)| notes.order()).collect();
+    assert_eq!(orders[..2], ["+0 +2 +4 panic panic", "+1 +3 panic"]);
+}
+
+#[test]
+fn a_thread_that_fails_keeps_nobody_waiting() {
+    let folder = Folder::generated(4, Tables::Keep);
+    let zeros = vec![0; folder.files[3].contents().bytes];
+    std::fs::write(folder.files[3].path(), zeros).unwrap();
+    let activity = Some(Activity { action: Action::Panic, every: at_least_one(1) });
+    let two = Lifecycle { threads: at_least_one(2), activity, ..OLDEST };
+    let observe = |_| Notes::default();
+    let (schedule, options) = (two.schedule(4, 7), Options::default());
+    let error = drive(&loading_engine(), &folder.files, &schedule, &options, observe).unwrap_err();
+    assert!(matches!(error, Error::Module { index: 3, .. }), "{error}");
+}
+
+#[test]
+fn without_a_host_function_there_is_nothing_to_call() {
+    let artifacts = artifacts(&small(), 2);
+    let activity = Some(Activity { action: Action::Trap, every: at_least_one(1) });
+    let schedule = Lifecycle { activity, ..OLDEST }.schedule(2, 7);
+    let observe = |_| Notes::default();
+    let error = drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe);
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::Module { phase: Phase::Instantiate, index: 1, .. }), "{error}");
+}
+
+#[test]
+fn each_module_may_have_its_own_engine() {
+    let artifacts = artifacts(&small(), 3);
+    let options = Options { engines: Engines::Each, ..Options::default() };
+    let schedule = OLDEST.schedule(3, 7);
+    let driven =
+        drive(&loading_engine(), &artifacts, &schedule, &options, |_| Notes::default()).unwrap();
+    assert_eq!((driven.proof.loaded, driven.proof.released), (3, 3));
+}
+
+#[test]
+fn components_of_several_core_modules_answer() {
+    let axes = Generated { core_modules: std::num::NonZeroUsize::new(3), ..small() };
+    let artifacts = artifacts(&axes, 2);
+    let call = |index| generate::call(&axes, index);
+    let calls = Some(Calls { every: at_least_one(1), call: &call });
+    let options = Options { calls, ..Options::default() };
+    let schedule = OLDEST.schedule(2, 7);
+    let driven =
+        drive(&loading_engine(), &artifacts, &schedule, &options, |_| Notes::default()).unwrap();
+    assert_eq!((driven.proof.loaded, driven.proof.called), (2, 2));
+}
+
 #[test]
 fn another_thread_drops_what_it_is_handed() {
     let other = Lifecycle {
@@ -153,12 +242,12 @@ fn files_are_read_or_mapped() {
     let bytes = Options { calls, ..Options::default() };
     let driven = drive(&loading_engine(), &folder.files, &schedule, &bytes, observe).unwrap();
     expect![". r0 +0 =0 r1 +1 r2 +2 =2 -0 -1 -2"].assert_eq(&driven.observers[0].1.all());
-    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, released: 3 });
+    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, acted: 0, released: 3 });
 
     let file = Options { calls, load_from: LoadFrom::File, ..Options::default() };
     let driven = drive(&loading_engine(), &folder.files, &schedule, &file, observe).unwrap();
     expect![". +0 =0 +1 +2 =2 -0 -1 -2"].assert_eq(&driven.observers[0].1.all());
-    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, released: 3 });
+    assert_eq!(driven.proof, Proof { loaded: 3, called: 2, unwound: 0, acted: 0, released: 3 });
 }
 
 #[test]

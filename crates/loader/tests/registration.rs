@@ -85,7 +85,7 @@ fn a_kept_artifact_registers_and_a_stripped_one_does_not() {
         (Tables::Strip, Tables::Strip, LoadFrom::File, false),
     ] {
         let folder = Folder::generated(4, stored);
-        let options = Options { load_from, tables, calls: None };
+        let options = Options { load_from, tables, ..Options::default() };
         let counts = counted(|| {
             drive(&engine, &folder.files, &schedule, &options, |_| ()).unwrap();
         });

@@ -95,6 +95,12 @@ pub enum Error {
         /// How many.
         modules: usize,
     },
+    /// A profiler that writes where it is not expected to.
+    #[error("Wasmtime wrote its perf map elsewhere than to {}, as release 48 does", link.display())]
+    PerfMapElsewhere {
+        /// Where it was expected to open a file.
+        link: PathBuf,
+    },
     /// A thread that did not do the steps of its schedule.
     #[error(
         "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"

@@ -18,6 +18,7 @@ mod measure;
 mod operations;
 #[cfg(unix)]
 mod packed;
+mod perf_map;
 mod planted;
 mod process;
 mod profiled;

@@ -3,8 +3,8 @@
 use loadline_loader::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::{
-    Absence, Corpus, Lifecycle, LoadFrom, Means, Measure, Metric, Modules, Phase, Proof, Reading,
-    Residency, Sample, Schedule, Scope, Subject, UnloadThread,
+    Absence, Action, Corpus, Lifecycle, LoadFrom, Means, Measure, Metric, Modules, Phase, Profiler,
+    Proof, Reading, Residency, Sample, Schedule, Scope, Subject, UnloadThread,
 };
 
 use crate::alive::Resident;
@@ -13,16 +13,25 @@ use crate::error::Error;
 use crate::frames::{self, FrameCounts};
 #[cfg(unix)]
 use crate::packed::PackedCorpus;
-use crate::planted;
+use crate::perf_map::PerfMapped;
 use crate::stored::StoredCorpus;
-use crate::{command, count, profiled};
+use crate::{command, count, planted, process, profiled};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
 pub const FIRST_CHECKPOINT: usize = 16;
 
 /// The phases a thread can spend time in.
-pub const MEASURED: [Phase; 5] =
-    [Phase::Read, Phase::Deserialize, Phase::Call, Phase::Unwind, Phase::Unload];
+pub const MEASURED: [Phase; 9] = [
+    Phase::Read,
+    Phase::Deserialize,
+    Phase::Call,
+    Phase::Unwind,
+    Phase::Backtrace,
+    Phase::Trap,
+    Phase::Panic,
+    Phase::Instantiate,
+    Phase::Unload,
+];
 
 /// What one run proved, and what was read.
 #[derive(Debug)]
@@ -35,6 +44,13 @@ pub struct Measured {
 
 /// Carries out one run.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
+    if let Subject::Modules(Modules {
+        lifecycle: Lifecycle { activity: Some(activity), .. }, ..
+    }) = &request.subject
+        && activity.action == Action::Trap
+    {
+        process::keep_backtraces();
+    }
     if request.means == Means::Count {
         return count::measure(request);
     }
@@ -93,33 +109,37 @@ pub fn drive_modules<O: Observer + Send>(
     let schedule = subject.lifecycle.schedule(request.modules, request.seed);
     let call;
     let calls = match &subject.corpus {
-        Corpus::Generated(axes) => {
+        Corpus::Generated(axes) if subject.are_called() => {
             call = |index| generate::call(axes, index);
             Some(Calls { every: subject.call_every, call: &call })
         }
-        // Nobody said what the user's own functions take and return.
-        Corpus::Files(_) => None,
+        Corpus::Generated(_) | Corpus::Files(_) => None,
     };
-    let options = Options { load_from: subject.load_from, tables: subject.tables, calls };
+    let Modules { load_from, tables, engines, .. } = *subject;
+    let options = Options { load_from, tables, calls, engines };
     frames::resolve();
     let observe = |role| observe(&schedule, role);
-    match subject.load_from {
-        LoadFrom::Bytes | LoadFrom::File => {
+    match (subject.profiler, load_from) {
+        (Profiler::PerfMap, _) => {
+            let mapped = PerfMapped::new(&request.cache)?;
+            Ok(drive(&mapped.engine, &artifacts, &schedule, &options, observe)?)
+        }
+        (Profiler::None, LoadFrom::Bytes | LoadFrom::File) => {
             Ok(drive(&engine::loading()?, &artifacts, &schedule, &options, observe)?)
         }
-        LoadFrom::Store => {
+        (Profiler::None, LoadFrom::Store) => {
             let corpus = StoredCorpus::make(&artifacts, &request.cache)?;
             Ok(drive(&engine::loading()?, &corpus.sources(), &schedule, &options, observe)?)
         }
         #[cfg(unix)]
-        LoadFrom::Pack => {
+        (Profiler::None, LoadFrom::Pack) => {
             let corpus = PackedCorpus::make(&artifacts, &request.cache, subject.tables)?;
             let driven = drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
             corpus.close()?;
             Ok(driven)
         }
         #[cfg(not(unix))]
-        LoadFrom::Pack => Err(Error::NoPacks),
+        (Profiler::None, LoadFrom::Pack) => Err(Error::NoPacks),
     }
 }
 
@@ -130,6 +150,7 @@ pub fn proof<O>(driven: &Driven<O>) -> Proof {
         loaded: driven.proof.loaded,
         called: driven.proof.called,
         unwound: driven.proof.unwound,
+        acted: driven.proof.acted,
         released: driven.proof.released,
         registered: frames.map(|frames| frames.registered),
         deregistered: frames.map(|frames| frames.deregistered),

@@ -42,6 +42,14 @@ pub fn fix_addresses() {
 #[cfg(not(target_os = "linux"))]
 pub fn fix_addresses() {}
 
+/// Has every error of Wasmtime keep a native backtrace, as `RUST_BACKTRACE=1` does in a program that
+/// is started with it. To be called while this is the process's only thread.
+pub fn keep_backtraces() {
+    // SAFETY: this process has not started a thread yet: `main` reads the request and calls
+    // `measure::measure`, which comes here before anything else.
+    unsafe { std::env::set_var("RUST_BACKTRACE", "1") };
+}
+
 /// Has the kernel end this process when the one that started it ends, however that happens.
 #[cfg(target_os = "linux")]
 pub fn end_with_parent() {

@@ -16,17 +16,21 @@ use std::vec::IntoIter;
 
 use loadline_loader::{Event, Observer, Role};
 use loadline_probe::valgrind;
-use loadline_scenario::{Corpus, Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
+use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
 
 use crate::error::Error;
 use crate::measure::{self, Measured};
 use crate::planted;
 
 /// The names of dumps: those of phases, as callgrind takes them.
-const NAMES: [(Phase, &CStr); 5] = [
+const NAMES: [(Phase, &CStr); 9] = [
     (Phase::Load, c"load"),
     (Phase::Call, c"call"),
     (Phase::Unwind, c"unwind"),
+    (Phase::Backtrace, c"backtrace"),
+    (Phase::Trap, c"trap"),
+    (Phase::Panic, c"panic"),
+    (Phase::Instantiate, c"instantiate"),
     (Phase::Unload, c"unload"),
     (Phase::Work, c"work"),
 ];
@@ -48,9 +52,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             Proof { planted: units, ..Proof::default() }
         }
         Subject::Modules(subject) => {
-            // Nobody said what the user's own functions take and return: those are not called.
-            let is_called = matches!(subject.corpus, Corpus::Generated(_));
-            let call_every = is_called.then_some(subject.call_every);
+            let call_every = subject.are_called().then_some(subject.call_every);
             let watcher = |schedule: &Schedule, role| Watcher::new(schedule, role, call_every);
             let mut driven = measure::drive_modules(request, subject, watcher)?;
             let watchers = std::mem::take(&mut driven.observers);
@@ -172,6 +174,15 @@ fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) 
                 }
             }
             Step::Unwind => add(Phase::Unwind, may_continue),
+            Step::Backtrace(_) => add(Phase::Backtrace, may_continue),
+            Step::Trap(_) => add(Phase::Trap, may_continue),
+            Step::Panic => add(Phase::Panic, may_continue),
+            Step::Instantiate(_) => add(Phase::Instantiate, may_continue),
+            // Waiting is no step either.
+            Step::Meet => {
+                may_continue = false;
+                continue;
+            }
             Step::Unload(_) if schedule.unload_thread == UnloadThread::Same => {
                 add(Phase::Unload, may_continue);
             }

@@ -13,9 +13,9 @@ use std::thread;
 
 use loadline_callgrind::{Invocation, Profile, Symbol, find_valgrind, profiles};
 use loadline_scenario::{
-    Corpus, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Modules, Planted, PlantedWork,
-    Prepare, Proof, Request, Residency, Scenario, Subject, Tables, TypeSharing, UnloadOrder,
-    UnloadThread,
+    Axis, Corpus, Engines, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Modules,
+    Planted, PlantedWork, Prepare, Profiler, Proof, Request, Residency, Scenario, Subject, Tables,
+    TypeSharing, UnloadOrder, UnloadThread,
 };
 
 const RUNNER: &str = env!("CARGO_BIN_EXE_loadline-runner");
@@ -139,9 +139,17 @@ fn four_functions() -> Generated {
 }
 
 fn modules(axes: Generated, lifecycle: Lifecycle) -> Modules {
-    let (load_from, call_every) = (LoadFrom::Bytes, NonZeroUsize::new(64).unwrap());
-    let corpus = Corpus::Generated(axes);
-    Modules { corpus, tables: Tables::Keep, load_from, lifecycle, call_every }
+    Modules {
+        corpus: Corpus::Generated(axes),
+        tables: Tables::Keep,
+        load_from: LoadFrom::Bytes,
+        lifecycle,
+        call_every: NonZeroUsize::new(64).unwrap(),
+        axis: Axis::Modules,
+        count: NonZeroUsize::MIN,
+        engines: Engines::One,
+        profiler: Profiler::None,
+    }
 }
 
 /// Compiles what a subject loads, outside valgrind.

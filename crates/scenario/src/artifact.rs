@@ -57,6 +57,25 @@ pub enum TypeSharing {
     Own,
 }
 
+/// The host function that generated modules import, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostFunction {
+    /// They import nothing.
+    #[default]
+    None,
+    /// One, of the same type in all modules. It can be called through a few frames of wasm.
+    SharedType,
+    /// One, of a type that no other module has.
+    OwnType,
+}
+
+impl HostFunction {
+    fn is_none(&self) -> bool {
+        *self == HostFunction::None
+    }
+}
+
 /// The axes of generated modules. All modules of one corpus differ in names and bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -76,6 +95,13 @@ pub struct Generated {
     /// Arithmetic operations in a function's body.
     #[serde(rename = "body-size")]
     pub body_size: usize,
+    /// The host function that a module imports. Left out where there is none, so that runners of
+    /// older sources understand the request; as the next.
+    #[serde(rename = "host-function", default, skip_serializing_if = "HostFunction::is_none")]
+    pub host_function: HostFunction,
+    /// Core modules in each artifact, which is a component then; a plain module where there are none.
+    #[serde(rename = "core-modules", default, skip_serializing_if = "Option::is_none")]
+    pub core_modules: Option<NonZeroUsize>,
     /// What makes this corpus differ from others with the same axes.
     pub seed: u64,
 }
@@ -90,6 +116,8 @@ impl Default for Generated {
             type_sharing: TypeSharing::Shared,
             data_segments: 0,
             body_size: 24,
+            host_function: HostFunction::None,
+            core_modules: None,
             seed: 7,
         }
     }

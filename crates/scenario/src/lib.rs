@@ -4,6 +4,7 @@
 //! builds in seconds. It reads no files and starts no processes.
 
 pub mod artifact;
+pub mod axis;
 pub mod command;
 pub mod expiry;
 pub mod lifecycle;
@@ -15,10 +16,13 @@ pub mod scenario;
 mod scenario_file;
 pub mod unwinder;
 
-pub use artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+pub use artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
+pub use axis::Axis;
 pub use command::{Command, Invocation};
 pub use expiry::{Component, Expiry};
-pub use lifecycle::{Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread};
+pub use lifecycle::{
+    Action, Activity, Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread,
+};
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
 pub use plan::{Plan, Run, exact_runs};
 pub use random::Random;
@@ -27,7 +31,7 @@ pub use sample::{
     Scope,
 };
 pub use scenario::{
-    Control, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Scenario, ScenarioError,
-    Subject, Variant,
+    Control, Engines, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Profiler, Scenario,
+    ScenarioError, Subject, Suite, Variant,
 };
 pub use unwinder::{NoUnwinder, Unwinder};

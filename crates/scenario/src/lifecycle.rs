@@ -32,6 +32,46 @@ pub enum Residency {
     Window(NonZeroUsize),
     /// Groups of this many are loaded, then dropped, before the next group.
     Batches(NonZeroUsize),
+    /// So many groups, which therefore grow with N.
+    NBatches(NonZeroUsize),
+}
+
+impl Residency {
+    /// How many of `modules`, a thread's share, are loaded before the first of them is dropped; none
+    /// is where all stay to the end.
+    fn batch(self, modules: usize) -> Option<usize> {
+        match self {
+            Residency::Batches(size) => Some(size.get()),
+            Residency::NBatches(batches) => Some(modules.div_ceil(batches.get())),
+            Residency::All | Residency::Window(_) => None,
+        }
+    }
+}
+
+/// What is done, again and again, while modules are resident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// A native backtrace in the host.
+    Unwind,
+    /// A native backtrace in a host function that the newest module calls.
+    Backtrace,
+    /// A call of the newest module that traps, whose error keeps a native backtrace.
+    Trap,
+    /// A panic in the host, caught a few frames up.
+    Panic,
+    /// The next module is instantiated, with a host function made for it, in one store that holds
+    /// all of them.
+    Instantiate,
+}
+
+/// What is done after the last load and before whatever comes then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Activity {
+    /// What.
+    pub action: Action,
+    /// Once for every so many modules, so that it is done N / `every` times with N resident.
+    pub every: NonZeroUsize,
 }
 
 /// Which thread drops the modules.
@@ -59,6 +99,10 @@ pub struct Lifecycle {
     pub threads: NonZeroUsize,
     /// Which thread drops the modules.
     pub unload_thread: UnloadThread,
+    /// What each loading thread does with its share once all modules are loaded. Left out where it
+    /// is nothing, so that runners of older sources understand the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 /// One thing to do, by the index of the module.
@@ -70,6 +114,16 @@ pub enum Step {
     Unload(usize),
     /// Take a native backtrace in the host.
     Unwind,
+    /// Wait until all loading threads have come this far.
+    Meet,
+    /// Take a native backtrace in a host function that module i calls.
+    Backtrace(usize),
+    /// Have module i trap.
+    Trap(usize),
+    /// Panic, and catch it.
+    Panic,
+    /// Instantiate module i in the thread's one store.
+    Instantiate(usize),
 }
 
 /// Every step of a lifecycle over N modules: what each loading thread does, then what is done after
@@ -94,6 +148,7 @@ impl Lifecycle {
             unwind_every: None,
             threads: NonZeroUsize::MIN,
             unload_thread: UnloadThread::Same,
+            activity: None,
         }
     }
 
@@ -102,8 +157,9 @@ impl Lifecycle {
         let mut random = Random::new(seed);
         let mut left_over = VecDeque::new();
         let threads = self.shares(modules).map(|share| {
-            let mut plan = ThreadPlan::new(self, &mut random);
+            let mut plan = ThreadPlan::new(self, &mut random, share.len());
             share.for_each(|module| plan.load(module));
+            plan.act();
             plan.end(&mut left_over)
         });
         let threads: Vec<Vec<Step>> = threads.collect();
@@ -118,7 +174,7 @@ impl Lifecycle {
     }
 
     /// The modules of each loading thread: every `threads`-th, so that all threads end together.
-    fn shares(&self, modules: usize) -> impl Iterator<Item = impl Iterator<Item = usize>> {
+    fn shares(&self, modules: usize) -> impl Iterator<Item = impl ExactSizeIterator<Item = usize>> {
         let threads = self.threads.get();
         (0..threads).map(move |thread| (thread..modules).step_by(threads))
     }
@@ -127,8 +183,20 @@ impl Lifecycle {
 impl Schedule {
     /// How many native unwinds the steps take.
     pub fn n_unwinds(&self) -> usize {
-        let steps = self.threads.iter().flatten().chain(&self.finish);
-        steps.filter(|step| matches!(step, Step::Unwind)).count()
+        self.steps().filter(|step| matches!(step, Step::Unwind)).count()
+    }
+
+    /// How many backtraces, traps, panics and instantiations they have.
+    pub fn n_actions(&self) -> usize {
+        let is_action = |step: &&Step| match step {
+            Step::Backtrace(_) | Step::Trap(_) | Step::Panic | Step::Instantiate(_) => true,
+            Step::Load(_) | Step::Unload(_) | Step::Unwind | Step::Meet => false,
+        };
+        self.steps().filter(is_action).count()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.threads.iter().flatten().chain(&self.finish)
     }
 }
 
@@ -138,14 +206,17 @@ struct ThreadPlan<'a> {
     random: &'a mut Random,
     steps: Vec<Step>,
     residents: VecDeque<usize>,
+    /// How many are loaded before they are dropped together.
+    batch: Option<usize>,
     n_loads: usize,
     has_unloaded: bool,
 }
 
 impl<'a> ThreadPlan<'a> {
-    fn new(lifecycle: &'a Lifecycle, random: &'a mut Random) -> ThreadPlan<'a> {
+    fn new(lifecycle: &'a Lifecycle, random: &'a mut Random, n_modules: usize) -> ThreadPlan<'a> {
         let (steps, residents) = (Vec::new(), VecDeque::new());
-        ThreadPlan { lifecycle, random, steps, residents, n_loads: 0, has_unloaded: false }
+        let batch = lifecycle.residency.batch(n_modules);
+        ThreadPlan { lifecycle, random, steps, residents, batch, n_loads: 0, has_unloaded: false }
     }
 
     fn load(&mut self, module: usize) {
@@ -156,13 +227,27 @@ impl<'a> ThreadPlan<'a> {
             self.steps.push(Step::Unwind);
         }
         match self.lifecycle.residency {
-            Residency::All => {}
             Residency::Window(window) => self.unload_down_to(window.get() - 1),
-            Residency::Batches(size) if self.residents.len() == size.get() => {
-                self.unload_down_to(0);
-            }
-            Residency::Batches(_) => {}
+            _ if self.batch == Some(self.residents.len()) => self.unload_down_to(0),
+            Residency::All | Residency::Batches(_) | Residency::NBatches(_) => {}
         }
+    }
+
+    /// What is done with the modules that have stayed.
+    fn act(&mut self) {
+        let Some(Activity { action, every }) = self.lifecycle.activity else { return };
+        if self.lifecycle.threads.get() > 1 {
+            self.steps.push(Step::Meet);
+        }
+        let Some(newest) = self.residents.back().copied() else { return };
+        let asked = self.residents.iter().step_by(every.get());
+        self.steps.extend(asked.map(|&module| match action {
+            Action::Unwind => Step::Unwind,
+            Action::Backtrace => Step::Backtrace(newest),
+            Action::Trap => Step::Trap(newest),
+            Action::Panic => Step::Panic,
+            Action::Instantiate => Step::Instantiate(module),
+        }));
     }
 
     fn unload_down_to(&mut self, residents: usize) {
@@ -201,6 +286,11 @@ impl fmt::Display for Step {
             Step::Load(module) => write!(f, "+{module}"),
             Step::Unload(module) => write!(f, "-{module}"),
             Step::Unwind => f.write_str("!"),
+            Step::Meet => f.write_str("="),
+            Step::Backtrace(module) => write!(f, "^{module}"),
+            Step::Trap(module) => write!(f, "x{module}"),
+            Step::Panic => f.write_str("p"),
+            Step::Instantiate(module) => write!(f, "i{module}"),
         }
     }
 }
@@ -256,6 +346,31 @@ mod tests {
         check(window, 4, expect!["+0 +1 -0 +2 -1 +3 -2 || -3"]);
         let batches = Lifecycle { residency: Residency::Batches(at_least_one(2)), ..oldest };
         check(batches, 5, expect!["+0 +1 -0 -1 +2 +3 -2 -3 +4 || -4"]);
+    }
+
+    #[test]
+    fn so_many_batches_grow_with_the_modules() {
+        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let two = Lifecycle { residency: Residency::NBatches(at_least_one(2)), ..oldest };
+        check(two, 4, expect!["+0 +1 -0 -1 +2 +3 -2 -3 || "]);
+        check(two, 5, expect!["+0 +1 +2 -0 -1 -2 +3 +4 || -3 -4"]);
+        check(two, 1, expect!["+0 -0 || "]);
+    }
+
+    #[test]
+    fn residents_are_used_once_all_are_there() {
+        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let with = |action, every| {
+            let activity = Some(Activity { action, every: at_least_one(every) });
+            Lifecycle { activity, ..oldest }
+        };
+        check(with(Action::Unwind, 1), 2, expect!["+0 +1 ! ! || -0 -1"]);
+        check(with(Action::Backtrace, 2), 3, expect!["+0 +1 +2 ^2 ^2 || -0 -1 -2"]);
+        check(with(Action::Trap, 3), 3, expect!["+0 +1 +2 x2 || -0 -1 -2"]);
+        check(with(Action::Instantiate, 1), 2, expect!["+0 +1 i0 i1 || -0 -1"]);
+        let two = Lifecycle { threads: at_least_one(2), ..with(Action::Panic, 1) };
+        check(two, 3, expect!["+0 +2 = p p | +1 = p || -0 -1 -2"]);
+        assert_eq!(two.schedule(3, 7).n_actions(), 3);
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub enum Phase {
     Call,
     /// A native backtrace taken in the host.
     Unwind,
+    /// A native backtrace taken in a host function that was called from wasm.
+    Backtrace,
+    /// A call that traps, with the native backtrace that its error keeps.
+    Trap,
+    /// A panic of the host, and its being caught a few frames up.
+    Panic,
+    /// Instantiation of a module, with a host function made for it, in the one store of the thread.
+    Instantiate,
     /// From dropping the last handle of a module to its being gone.
     Unload,
     /// `load` and `unload` together.
@@ -111,12 +119,16 @@ pub enum MetricKind {
 
 impl Phase {
     /// Every phase, in the order of a report.
-    pub const ALL: [Phase; 9] = [
+    pub const ALL: [Phase; 13] = [
         Phase::Read,
         Phase::Deserialize,
         Phase::Load,
         Phase::Call,
         Phase::Unwind,
+        Phase::Backtrace,
+        Phase::Trap,
+        Phase::Panic,
+        Phase::Instantiate,
         Phase::Unload,
         Phase::Total,
         Phase::Work,
@@ -131,6 +143,10 @@ impl Phase {
             Phase::Load => "load",
             Phase::Call => "call",
             Phase::Unwind => "unwind",
+            Phase::Backtrace => "backtrace",
+            Phase::Trap => "trap",
+            Phase::Panic => "panic",
+            Phase::Instantiate => "instantiate",
             Phase::Unload => "unload",
             Phase::Total => "total",
             Phase::Work => "work",

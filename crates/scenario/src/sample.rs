@@ -168,6 +168,9 @@ pub struct Proof {
     pub called: usize,
     /// Native unwinds that found at least one frame.
     pub unwound: usize,
+    /// Backtraces, traps, panics and instantiations that went as they should.
+    #[serde(default)]
+    pub acted: usize,
     /// Modules that were dropped.
     pub released: usize,
     /// Calls that told the unwinder about an `.eh_frame`; `None` where they are not counted.

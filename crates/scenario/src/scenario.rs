@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Corpus, LoadFrom, Tables};
+use crate::artifact::{Corpus, HostFunction, LoadFrom, Tables};
+use crate::axis::Axis;
 use crate::command::Command;
 use crate::expiry::{self, Expiry};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Action, Lifecycle};
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::sample::Means;
 use crate::scenario_file;
@@ -37,6 +38,10 @@ pub const LARGEST_MODULES: usize = 1 << 24;
 pub struct Scenario {
     /// The file's name without its ending.
     pub name: String,
+    /// Which scenarios it can be named together with; none for one that stands alone.
+    pub group: Option<String>,
+    /// Whether it is measured when no scenario is named.
+    pub suite: Suite,
     /// What was changed from the file by `--set`; empty for the scenario as written.
     pub variant: Variant,
     /// The question, as one sentence.
@@ -76,6 +81,17 @@ pub struct Scenario {
     pub known_growth: Vec<KnownGrowth>,
 }
 
+/// When a scenario is measured that nobody has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suite {
+    /// Always.
+    #[default]
+    Default,
+    /// Only where all scenarios are asked for: it takes long, or is another's close relative.
+    Complete,
+}
+
 /// What one run does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +120,14 @@ impl Subject {
         }
     }
 
+    /// One of what N counts, as a reader is told it.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Subject::Modules(modules) => modules.axis.unit(),
+            Subject::Command(_) | Subject::Planted(_) => "module",
+        }
+    }
+
     /// Whether a run may have counted this metric.
     fn may_count(&self, metric: Metric) -> bool {
         metric != Metric::Reported || matches!(self, Subject::Command(_))
@@ -123,6 +147,61 @@ pub struct Modules {
     pub lifecycle: Lifecycle,
     /// One module in so many is instantiated and called.
     pub call_every: NonZeroUsize,
+    /// What N is. Resolved by [`Modules::at`] before a run is asked for, and left out then, as is
+    /// the rest where it is the default: so runners of older sources understand the request.
+    #[serde(default, skip_serializing_if = "Axis::is_modules")]
+    pub axis: Axis,
+    /// How many modules there are where N is something else.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: NonZeroUsize,
+    /// Whether modules share an engine.
+    #[serde(default, skip_serializing_if = "Engines::is_one")]
+    pub engines: Engines,
+    /// Who is told of each image that is loaded.
+    #[serde(default, skip_serializing_if = "Profiler::is_none")]
+    pub profiler: Profiler,
+}
+
+const fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+fn is_one(number: &NonZeroUsize) -> bool {
+    *number == NonZeroUsize::MIN
+}
+
+/// Whether modules share an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engines {
+    /// One engine for all.
+    #[default]
+    One,
+    /// One for each module: made when it is loaded, and gone with it.
+    Each,
+}
+
+impl Engines {
+    fn is_one(&self) -> bool {
+        *self == Engines::One
+    }
+}
+
+/// Who is told of each image that Wasmtime loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profiler {
+    /// Nobody.
+    #[default]
+    None,
+    /// Linux perf, by a line for each function in a file called `perf-PID.map`.
+    PerfMap,
+}
+
+impl Profiler {
+    fn is_none(&self) -> bool {
+        *self == Profiler::None
+    }
 }
 
 /// Work of known growth in phase `work`.
@@ -383,6 +462,14 @@ impl Scenario {
         if self.horizon.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
             return Err(wrong("horizon", format!("is not within 1 to {LARGEST_MODULES}")));
         }
+        if let Some(group) = &self.group
+            && (group.is_empty() || !group.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        {
+            return Err(wrong("group", format!("{group:?} is not of small letters and hyphens")));
+        }
+        if let Subject::Modules(modules) = &self.subject {
+            modules.check()?;
+        }
         if self.judge.is_empty() {
             return Err(wrong("judge", "names no series, so nothing could ever turn red"));
         }
@@ -410,6 +497,60 @@ impl Scenario {
             seen.push(series);
         }
         self.known_growth.iter().try_for_each(check_known_growth)
+    }
+}
+
+impl Modules {
+    /// Whether a sample of the modules is called. Nobody said what functions of files take and
+    /// return, and what imports something is not instantiated by itself.
+    pub fn are_called(&self) -> bool {
+        match &self.corpus {
+            Corpus::Generated(axes) => axes.host_function == HostFunction::None,
+            Corpus::Files(_) => false,
+        }
+    }
+
+    /// Refuses what no run could do.
+    fn check(&self) -> Result<(), ScenarioError> {
+        let is_made_first = matches!(self.load_from, LoadFrom::Pack | LoadFrom::Store);
+        if self.profiler != Profiler::None && is_made_first {
+            let problem = "is for modules that are loaded from bytes or file";
+            return Err(wrong("profiler", problem));
+        }
+        if self.load_from == LoadFrom::Pack && self.engines == Engines::Each {
+            let problem = "each is not for packs, which are made for one engine";
+            return Err(wrong("engines", problem));
+        }
+        let generated = match &self.corpus {
+            Corpus::Generated(axes) => Some(axes),
+            Corpus::Files(_) => None,
+        };
+        if generated.is_none() && self.axis != Axis::Modules {
+            let problem = "needs generated modules: those of files are as they are";
+            return Err(wrong("axis", problem));
+        }
+        let is_component =
+            self.axis == Axis::CoreModules || generated.is_some_and(|a| a.core_modules.is_some());
+        let host_function = generated.map_or(HostFunction::None, |axes| axes.host_function);
+        if is_component && host_function != HostFunction::None {
+            let problem = "is not for components (leave core_modules or host_function out)";
+            return Err(wrong("artifact.host_function", problem));
+        }
+        let Some(activity) = self.lifecycle.activity else { return Ok(()) };
+        match activity.action {
+            Action::Unwind | Action::Panic => {}
+            Action::Backtrace | Action::Trap if host_function == HostFunction::SharedType => {}
+            Action::Backtrace | Action::Trap => {
+                let problem = "needs modules with artifact.host_function = \"shared-type\"";
+                return Err(wrong("activity", problem));
+            }
+            Action::Instantiate if host_function != HostFunction::None => {}
+            Action::Instantiate => {
+                let problem = "instantiate needs modules with an artifact.host_function";
+                return Err(wrong("activity", problem));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -577,6 +718,52 @@ until = "wasmtime 52"
         let scenario = Scenario::parse("example", &none).expect("a scenario");
         assert_eq!(scenario.means(), [Means::Clock]);
         assert!(replaced("format = 1", "format = 1\nexact = [\"clock\"]").contains("not exact"));
+    }
+
+    #[test]
+    fn what_n_is_decides_what_is_counted() {
+        let larger = EXAMPLE.replace("format = 1", "format = 1\naxis = \"functions\"\ncount = 16");
+        let scenario = Scenario::parse("example", &larger).expect("a scenario");
+        let counts = |metric| scenario.judge.contains(&SeriesName::new(Phase::Load, metric));
+        assert!(counts(Metric::Allocations) && !counts(Metric::MappingsMade));
+        assert_eq!(scenario.subject.unit(), "function");
+    }
+
+    #[test]
+    fn what_no_run_could_do_is_refused() {
+        let shared = "artifact = { functions = 4, host_function = \"shared-type\" }";
+        let with = |line: &str| replaced("format = 1", &format!("format = 1\n{line}"));
+        let cases = [
+            (with("activity = \"trap\""), "host_function = \"shared-type\""),
+            (with("activity = \"instantiate\""), "an artifact.host_function"),
+            (with("activity = \"dance\""), "activity"),
+            (with("activity_every = 4"), "none is named"),
+            (with("count = 4"), "is N itself"),
+            (with("batches = 4"), "belongs to lifecycle"),
+            (with("group = \"No Group\""), "small letters"),
+            (with("suite = \"some\""), "suite"),
+            (with("axis = \"core-modules\"\nactivity = \"trap\""), "shared-type"),
+        ];
+        for (message, expected) in cases {
+            assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+        }
+        let host = EXAMPLE.replace("artifact = { functions = 4, type_sharing = \"own\" }", shared);
+        let trapping = host.replace("format = 1", "format = 1\nactivity = \"trap\"");
+        assert!(Scenario::parse("example", &trapping).is_ok());
+        let components = host.replace("format = 1", "format = 1\naxis = \"core-modules\"");
+        let error = Scenario::parse("example", &components).expect_err("components import nothing");
+        assert!(error.to_string().contains("not for components"), "{error}");
+        let churning = trapping.replace("\"unload-oldest-first\"", "\"churn\"\nresidents = 4");
+        let error = Scenario::parse("example", &churning).expect_err("not all are resident");
+        assert!(error.to_string().contains("resident at some time"), "{error}");
+        let files = EXAMPLE
+            .replace(
+                "artifact = { functions = 4, type_sharing = \"own\" }",
+                "modules = [\"a.wasm\"]",
+            )
+            .replace("format = 1", "format = 1\naxis = \"functions\"");
+        let error = Scenario::parse("example", &files).expect_err("files are as they are");
+        assert!(error.to_string().contains("needs generated modules"), "{error}");
     }
 
     #[test]

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::artifact::{Corpus, Generated, LoadFrom, Tables, TypeSharing};
+use crate::artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
+use crate::axis::Axis;
 use crate::command::Command;
-use crate::lifecycle::{Lifecycle, Residency, UnloadOrder, UnloadThread};
+use crate::lifecycle::{Action, Activity, Lifecycle, Residency, UnloadOrder, UnloadThread};
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::sample::Means;
 use crate::scenario::{
-    Control, FORMAT, KnownGrowth, Modules, Scenario, ScenarioError, Subject, Variant, wrong,
+    Control, Engines, FORMAT, KnownGrowth, Modules, Profiler, Scenario, ScenarioError, Subject,
+    Suite, Variant, wrong,
 };
 use crate::unwinder::Unwinder;
 
@@ -34,6 +36,8 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let observe = with(&file.observe, exact.observed);
     Ok(Scenario {
         name: name.to_owned(),
+        group: file.group,
+        suite: file.suite,
         variant: Variant::default(),
         question: file.question,
         expectation: file.expectation,
@@ -61,6 +65,9 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
     format: u32,
+    group: Option<String>,
+    #[serde(default)]
+    suite: Suite,
     question: String,
     expectation: String,
     command: Option<Vec<String>>,
@@ -79,6 +86,15 @@ struct ScenarioFile {
     order: Option<UnloadOrder>,
     residents: Option<NonZeroUsize>,
     batch: Option<NonZeroUsize>,
+    batches: Option<NonZeroUsize>,
+    activity: Option<Action>,
+    activity_every: Option<NonZeroUsize>,
+    axis: Option<Axis>,
+    count: Option<NonZeroUsize>,
+    #[serde(default)]
+    engines: Engines,
+    #[serde(default)]
+    profiler: Profiler,
     #[serde(default)]
     unwinds_before_unload: usize,
     unwind_every: Option<NonZeroUsize>,
@@ -134,6 +150,8 @@ struct GeneratedFile {
     type_sharing: Option<TypeSharing>,
     data_segments: Option<usize>,
     body_size: Option<usize>,
+    host_function: Option<HostFunction>,
+    core_modules: Option<NonZeroUsize>,
     seed: Option<u64>,
 }
 
@@ -200,11 +218,18 @@ const OF_COMMANDS: [&str; 6] =
     ["directory", "environment", "inherit", "exit_code", "check", "acknowledge"];
 
 /// The keys that belong to a lifecycle.
-const OF_LIFECYCLES: [&str; 14] = [
+const OF_LIFECYCLES: [&str; 21] = [
     "lifecycle",
     "order",
     "residents",
     "batch",
+    "batches",
+    "activity",
+    "activity_every",
+    "axis",
+    "count",
+    "engines",
+    "profiler",
     "unwinds_before_unload",
     "unwind_every",
     "threads",
@@ -272,7 +297,22 @@ fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
         load_from: file.load_from,
         lifecycle: lifecycle(file)?,
         call_every: file.call_every,
+        axis: file.axis.unwrap_or_default(),
+        count: count(file)?,
+        engines: file.engines,
+        profiler: file.profiler,
     })
+}
+
+/// How many modules there are where N is something else.
+fn count(file: &ScenarioFile) -> Result<NonZeroUsize, ScenarioError> {
+    match (file.axis.unwrap_or_default(), file.count) {
+        (Axis::Modules, Some(_)) => {
+            Err(wrong("count", "is N itself here (it belongs to an axis other than modules)"))
+        }
+        (_, Some(count)) if count.get() > 100_000 => Err(wrong("count", "ends at 100000")),
+        (_, count) => Ok(count.unwrap_or(one())),
+    }
 }
 
 fn corpus(file: &ScenarioFile) -> Result<Corpus, ScenarioError> {
@@ -300,6 +340,8 @@ fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
         type_sharing: file.type_sharing.unwrap_or(default.type_sharing),
         data_segments: file.data_segments.unwrap_or(default.data_segments),
         body_size: file.body_size.unwrap_or(default.body_size),
+        host_function: file.host_function.unwrap_or(default.host_function),
+        core_modules: file.core_modules,
         seed: file.seed.unwrap_or(default.seed),
     };
     if generated.exported > generated.functions {
@@ -334,20 +376,31 @@ fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
             (Residency::Window(residents), file.order.unwrap_or(UnloadOrder::OldestFirst))
         }
         Name::Batches => {
-            let batch = file.batch.ok_or_else(|| wrong("batch", "batches need a size"))?;
-            (Residency::Batches(batch), file.order.unwrap_or(UnloadOrder::OldestFirst))
+            let residency = match (file.batch, file.batches) {
+                (Some(size), None) => Residency::Batches(size),
+                (None, Some(number)) => Residency::NBatches(number),
+                _ => {
+                    let problem = "batches need either a size (batch) or a number (batches)";
+                    return Err(wrong("batch", problem));
+                }
+            };
+            (residency, file.order.unwrap_or(UnloadOrder::OldestFirst))
         }
     };
     let is = |residency: &Residency, what: &str| match residency {
         Residency::All => false,
         Residency::Window(_) => what == "residents",
         Residency::Batches(_) => what == "batch",
+        Residency::NBatches(_) => what == "batches",
     };
     if file.residents.is_some() && !is(&residency, "residents") {
         return Err(wrong("residents", "belongs to lifecycle = \"churn\" alone"));
     }
     if file.batch.is_some() && !is(&residency, "batch") {
         return Err(wrong("batch", "belongs to lifecycle = \"batches\" alone"));
+    }
+    if file.batches.is_some() && !is(&residency, "batches") {
+        return Err(wrong("batches", "belongs to lifecycle = \"batches\" alone"));
     }
     if file.order.is_some() && residency == Residency::All {
         return Err(wrong("order", "is part of this lifecycle's name already"));
@@ -362,7 +415,23 @@ fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
         unwind_every: file.unwind_every,
         threads: file.threads,
         unload_thread: file.unload_thread,
+        activity: activity(file, residency)?,
     })
+}
+
+fn activity(file: &ScenarioFile, residency: Residency) -> Result<Option<Activity>, ScenarioError> {
+    let every = file.activity_every.unwrap_or(one());
+    match file.activity {
+        None if file.activity_every.is_some() => {
+            Err(wrong("activity_every", "belongs to an activity, and none is named"))
+        }
+        None => Ok(None),
+        Some(_) if residency != Residency::All => {
+            let problem = "needs a lifecycle in which all modules are resident at some time";
+            Err(wrong("activity", problem))
+        }
+        Some(action) => Ok(Some(Activity { action, every })),
+    }
 }
 
 /// The rungs under callgrind where a file names none: a run of them takes about a second.
@@ -417,7 +486,25 @@ fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, Scenari
         None if is_lifecycle => vec![Means::Count, Means::Callgrind],
         None => Vec::new(),
     };
-    let is_asked = |name: &SeriesName| asked.contains(&name.metric.means());
+    // Modules that become larger are mapped as often as before.
+    let is_of_their_number = |metric: Metric| {
+        matches!(
+            metric,
+            Metric::MappingsMade
+                | Metric::MappingsChanged
+                | Metric::MappingsRemoved
+                | Metric::MappingsAlive
+                | Metric::MappedBytes
+                | Metric::DescriptorsAlive
+        )
+    };
+    let is_number = match subject {
+        Subject::Modules(modules) => modules.axis.is_modules(),
+        Subject::Command(_) | Subject::Planted(_) => true,
+    };
+    let is_asked = |name: &SeriesName| {
+        asked.contains(&name.metric.means()) && (is_number || !is_of_their_number(name.metric))
+    };
     let of = |(phase, metrics): &(Phase, &[Metric])| {
         metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()
     };

@@ -65,7 +65,8 @@ fn trusted(path: std::path::PathBuf, artifact: &Artifact) -> ArtifactFile {
     unsafe { ArtifactFile::trusted(path, *artifact.contents()) }
 }
 
-/// `r0` read, `+0` ready, `=0` called, `!` unwound, `-0` dropped, `.` nothing of the kind.
+/// `r0` read, `+0` ready, `=0` called, `!` unwound, `-0` dropped, `.` nothing of the kind; other
+/// phases by their names.
 #[derive(Debug, Default)]
 pub struct Notes {
     pub words: Vec<String>,
@@ -74,7 +75,7 @@ pub struct Notes {
 impl Notes {
     /// What came and went, as the schedule is written.
     pub fn order(&self) -> String {
-        let is_step = |word: &&String| word.starts_with(['+', '-', '!']);
+        let is_step = |word: &&String| !word.starts_with(['r', '=', '.']);
         self.words.iter().filter(is_step).cloned().collect::<Vec<_>>().join(" ")
     }
 
@@ -91,6 +92,9 @@ impl Observer for Notes {
             Phase::Call => "=",
             Phase::Unwind => "!",
             Phase::Unload => "-",
+            Phase::Backtrace | Phase::Trap | Phase::Panic | Phase::Instantiate => {
+                event.phase.name()
+            }
             other => panic!("a lifecycle has no phase {other}"),
         };
         let module = event.module.map(|module| module.to_string()).unwrap_or_default();

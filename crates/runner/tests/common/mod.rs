@@ -1,6 +1,7 @@
 //! The runner asked as `cargo xtask` asks it: one request, one process, one answer.
 
-#![allow(unsafe_code)]
+// Each test program uses its part.
+#![allow(unsafe_code, dead_code)]
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -8,8 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use loadline_scenario::{
-    Absent, Corpus, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Metric, Modules,
-    Phase, Prepare, Proof, Reading, Request, Sample, Scope, Subject, Tables, UnloadOrder,
+    Absent, Axis, Corpus, Engines, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Metric,
+    Modules, Phase, Prepare, Profiler, Proof, Reading, Request, Sample, Scope, Subject, Tables,
+    UnloadOrder,
 };
 
 /// A runner with a cache of its own.
@@ -50,6 +52,10 @@ pub fn modules(corpus: Corpus) -> Modules {
         load_from: LoadFrom::Bytes,
         lifecycle: Lifecycle::hold_all(UnloadOrder::OldestFirst),
         call_every: not_zero(16),
+        axis: Axis::Modules,
+        count: not_zero(1),
+        engines: Engines::One,
+        profiler: Profiler::None,
     }
 }
 

@@ -1,0 +1,135 @@
+//! What is done, again and again, while modules are resident: native backtraces, traps and panics,
+//! and instances in one store.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use wasmtime::{Caller, Engine, Func, FuncType, Instance, Module, Store, Trap, TypedFunc, Val};
+
+use crate::artifact::Loaded;
+use crate::error::Error;
+use crate::generate::{CALL_HOST, TRAP, WASM_FRAMES};
+use crate::unwind;
+
+/// How many frames of the host a panic goes through before it is caught.
+const PANIC_FRAMES: usize = 8;
+
+/// One instance of a module, made before its calls are measured.
+pub(crate) struct Guest {
+    store: Store<usize>,
+    call_host: TypedFunc<i32, i32>,
+    trap: TypedFunc<i32, i32>,
+}
+
+impl Guest {
+    /// Instantiates a module that imports the host function of the shared type. The function takes
+    /// a native backtrace and keeps the number of its frames.
+    pub(crate) fn of(loaded: &Loaded) -> Result<Guest, Error> {
+        let module = module(loaded)?;
+        let mut store = Store::new(module.engine(), 0);
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, usize>, argument: i32| {
+            *caller.data_mut() = unwind::frames();
+            argument
+        });
+        let instantiate = |source| Error::Instantiate { source };
+        let instance = Instance::new(&mut store, module, &[host.into()]).map_err(instantiate)?;
+        let mut export = |name: &str| {
+            let function = instance.get_typed_func(&mut store, name);
+            function.map_err(|source| Error::Call { export: name.to_owned(), source })
+        };
+        let (call_host, trap) = (export(CALL_HOST)?, export(TRAP)?);
+        Ok(Guest { store, call_host, trap })
+    }
+
+    /// The frames that a native backtrace sees in the host, with [`WASM_FRAMES`] of wasm below it.
+    pub(crate) fn backtrace(&mut self) -> Result<usize, Error> {
+        *self.store.data_mut() = 0;
+        let called = self.call_host.call(&mut self.store, WASM_FRAMES);
+        called.map_err(|source| Error::Call { export: CALL_HOST.to_owned(), source })?;
+        match *self.store.data() {
+            0 => Err(Error::NoFrames),
+            frames => Ok(frames),
+        }
+    }
+
+    /// Has it trap, [`WASM_FRAMES`] deep.
+    pub(crate) fn trap(&mut self) -> Result<(), Error> {
+        let trapped = self.trap.call(&mut self.store, WASM_FRAMES);
+        let is_right = trapped.is_err_and(|error| {
+            error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached)
+        });
+        if is_right { Ok(()) } else { Err(Error::NoTrap) }
+    }
+}
+
+/// One store, and all that is instantiated in it.
+pub(crate) struct Tenancy(Store<()>);
+
+impl Tenancy {
+    pub(crate) fn new(engine: &Engine) -> Tenancy {
+        Tenancy(Store::new(engine, ()))
+    }
+
+    /// Makes the host function that the module imports, and an instance. Both stay as long as the
+    /// store does.
+    pub(crate) fn instantiate(&mut self, loaded: &Loaded) -> Result<(), Error> {
+        let module = module(loaded)?;
+        let imported = module.imports().next().and_then(|import| import.ty().func().cloned());
+        let Some(imported): Option<FuncType> = imported else { return Err(Error::NoHostFunction) };
+        let host = Func::new(&mut self.0, imported, |_, _, results| {
+            results.fill(Val::I32(0));
+            Ok(())
+        });
+        let instance = Instance::new(&mut self.0, module, &[host.into()]);
+        instance.map_err(|source| Error::Instantiate { source })?;
+        Ok(())
+    }
+}
+
+fn module(loaded: &Loaded) -> Result<&Module, Error> {
+    match loaded {
+        Loaded::Module(module) => Ok(module),
+        Loaded::Component(_) => Err(Error::NoHostFunction),
+    }
+}
+
+/// Panics and catches it, with some frames between.
+pub(crate) fn panic() -> Result<(), Error> {
+    // The hook, which prints, is not asked: what is looked at is the way up.
+    let caught = panic::catch_unwind(AssertUnwindSafe(|| descend(PANIC_FRAMES)));
+    match caught {
+        Err(payload) if payload.is::<Planned>() => Ok(()),
+        // Another panic than the one above.
+        Err(payload) => panic::resume_unwind(payload),
+        Ok(_) => Err(Error::NoPanic),
+    }
+}
+
+/// What the panic carries; without a size, so nothing is allocated for it.
+struct Planned;
+
+/// Each level a frame of its own, with something to drop on the way up.
+#[inline(never)]
+fn descend(levels: usize) -> usize {
+    let _dropped = Level;
+    match levels {
+        0 => panic::resume_unwind(Box::new(Planned)),
+        levels => descend(levels - 1) + 1,
+    }
+}
+
+struct Level;
+
+impl Drop for Level {
+    #[inline(never)]
+    fn drop(&mut self) {
+        std::hint::black_box(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_panic_comes_back() {
+        super::panic().expect("it is caught");
+    }
+}

@@ -1,0 +1,105 @@
+//! What is done with resident modules, in the real runner: that it happens, is counted in its phase,
+//! and is proven.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Runner, modules, not_zero};
+use loadline_scenario::{
+    Action, Activity, Corpus, Engines, Generated, HostFunction, Means, Metric, Modules, Phase,
+    Profiler, Subject,
+};
+
+const N: usize = 32;
+
+fn acting(action: Action, host_function: HostFunction) -> Subject {
+    let mut subject = modules(Corpus::Generated(Generated {
+        functions: not_zero(2),
+        exported: not_zero(2),
+        host_function,
+        ..Generated::default()
+    }));
+    subject.lifecycle.activity = Some(Activity { action, every: not_zero(4) });
+    Subject::Modules(subject)
+}
+
+#[test]
+fn every_activity_has_its_phase_and_its_proof() {
+    let runner = Runner::new();
+    let shared = HostFunction::SharedType;
+    for (action, phase) in [
+        (Action::Backtrace, Phase::Backtrace),
+        (Action::Trap, Phase::Trap),
+        (Action::Panic, Phase::Panic),
+        (Action::Instantiate, Phase::Instantiate),
+    ] {
+        let subject = acting(action, shared);
+        runner.prepare(&subject, N);
+        let answer = runner.measure(&subject, N, &[Metric::Allocations]);
+        assert_eq!(answer.proof.acted, N / 4, "{action:?}");
+        // Modules that import something are not called by themselves.
+        assert_eq!((answer.proof.called, answer.proof.released), (0, N), "{action:?}");
+        // A backtrace may allocate nothing; that it was counted is what matters.
+        assert!(answer.reading(phase, Metric::Allocations).value().is_some(), "{action:?}");
+        let clock = runner.measure_by(Means::Clock, &subject, N, &[Metric::WallTime]).unwrap();
+        assert_eq!(clock.proof.acted, N / 4, "{action:?}");
+        assert!(clock.reading(phase, Metric::WallTime).value().is_some_and(|ns| ns > 0.0));
+    }
+}
+
+/// A trap keeps a backtrace, so it allocates more than the call that has it; a panic of the host
+/// allocates what it carries and no more.
+#[test]
+fn a_trap_keeps_a_native_backtrace() {
+    let runner = Runner::new();
+    let allocated = |action, phase| {
+        let subject = acting(action, HostFunction::SharedType);
+        runner.prepare(&subject, N);
+        runner.measure(&subject, N, &[Metric::AllocatedBytes]).exact(phase, Metric::AllocatedBytes)
+    };
+    let trap = allocated(Action::Trap, Phase::Trap);
+    let backtrace = allocated(Action::Backtrace, Phase::Backtrace);
+    assert!(trap > 100 * backtrace.max(1), "{trap} bytes a trap, {backtrace} a call");
+}
+
+#[test]
+fn a_profiler_is_told_in_a_private_file() {
+    let runner = Runner::new();
+    let of = |core_modules: usize, profiler| {
+        let corpus = Corpus::Generated(Generated {
+            functions: not_zero(2),
+            exported: not_zero(2),
+            core_modules: Some(not_zero(core_modules)),
+            ..Generated::default()
+        });
+        let subject = Subject::Modules(Modules { profiler, ..modules(corpus) });
+        runner.prepare(&subject, 1);
+        let answer = runner.measure(&subject, 1, &[Metric::Allocations]);
+        assert_eq!((answer.proof.loaded, answer.proof.called), (1, 1));
+        answer.exact(Phase::Load, Metric::Allocations)
+    };
+    let told =
+        |core_modules| of(core_modules, Profiler::PerfMap) - of(core_modules, Profiler::None);
+    // The whole image once for each core module: four times the functions, four times as often, which
+    // is sixteen, and a little that is not.
+    let (two, eight) = (told(2), told(8));
+    assert!(eight > 8 * two, "{two} allocations with two core modules, {eight} with eight");
+}
+
+#[test]
+fn each_module_may_have_an_engine() {
+    let runner = Runner::new();
+    let subject = |engines| {
+        let corpus = Corpus::Generated(Generated::default());
+        Subject::Modules(Modules { engines, ..modules(corpus) })
+    };
+    runner.prepare(&subject(Engines::One), 16);
+    let allocations = |engines| {
+        let answer = runner.measure(&subject(engines), 16, &[Metric::Allocations]);
+        assert_eq!((answer.proof.called, answer.proof.released), (1, 16));
+        answer.exact(Phase::Load, Metric::Allocations)
+    };
+    assert!(allocations(Engines::Each) > allocations(Engines::One) + 16 * 16);
+}
