@@ -3,8 +3,10 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
+use maud::{Markup, html};
 use serde::Serialize;
 
+use crate::baseline_file::Key;
 use crate::cli::History;
 use crate::comparison::{Change, Row, Span};
 use crate::exit::{Exit, ended};
@@ -12,7 +14,7 @@ use crate::figures::{cut, short};
 use crate::judgement::medians;
 use crate::law::Law;
 use crate::out;
-use crate::past::{self, Origin, Point};
+use crate::past::{self, Origin, Past, Point};
 use crate::project::Project;
 use crate::session::date;
 
@@ -79,6 +81,62 @@ pub fn run(arguments: &History) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// The past of the scenario `title` for the page of a report: by the commits of its baseline, a table
+/// for each series with a step. `None` where no commit has one.
+pub fn section(project: &Project, title: &str) -> Option<Markup> {
+    let past = || -> anyhow::Result<Told> {
+        let (name, changes) = Project::split_title(title)?;
+        let scenario = project.scenario(name, &changes)?;
+        let (past, unread) = past::of_commits(project, &scenario)?;
+        Ok(told(&scenario, past, unread, &scenario.judge))
+    };
+    let told = match past() {
+        Ok(told) if told.series.is_empty() && told.unread.is_empty() => return None,
+        Ok(told) => told,
+        Err(error) => {
+            return Some(
+                html! { h4 { "By commit" } p.soft { "not known: " (format!("{error:#}")) } },
+            );
+        }
+    };
+    let (steady, moved): (Vec<&Line>, Vec<&Line>) =
+        told.series.iter().partition(|line| !line.has_step());
+    let commits = told.series.iter().map(|line| line.points.len()).max().unwrap_or(0);
+    Some(html! {
+        h4 { "By commit" }
+        @for line in &moved { (markup(line)) }
+        p.soft {
+            (steady.len()) " series without a step over " (commits) " commits; cargo xtask history " (title) " shows them, and kept sessions."
+        }
+        @for problem in &told.unread { p.soft { "not read: " (problem) } }
+    })
+}
+
+fn markup(line: &Line) -> Markup {
+    let caption = format!("{} by commit, {}", line.series, line.environment);
+    html! {
+        div.wide tabindex="0" role="region" aria-label=(caption) {
+            table {
+                caption { (caption) }
+                thead { tr {
+                    th scope="col" { "date" } th scope="col" { "commit" } th.n scope="col" { "N" } th.n scope="col" { "one module" }
+                    th.n scope="col" { "tail exponent" } th scope="col" { "step" }
+                } }
+                tbody {
+                    @for point in &line.points {
+                        tr {
+                            td { (point.date) } td { (from(&point.origin)) } td.n { (point.n) }
+                            td.n { (short(point.per_module, line.unit)) }
+                            td.n { @match &point.exponent { Some(span) => { (format!("{:.2}", span.value)) } None => { "flat" } } }
+                            td { strong { (point.change.and_then(Change::step).unwrap_or_default()) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> anyhow::Result<Told> {
     let (past, unread) = past::of(project, scenario)?;
     let mut names = Vec::new();
@@ -93,16 +151,18 @@ fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> anyhow::Res
         names.push(name);
     }
     let wanted = if names.is_empty() { &scenario.judge } else { &names };
+    Ok(told(scenario, past, unread, wanted))
+}
+
+fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[SeriesName]) -> Told {
     let lines = past.into_iter().filter(|((_, name), _)| wanted.contains(name));
-    let line =
-        |((key, name), points): ((crate::baseline_file::Key, SeriesName), Vec<Point>)| Line {
-            series: name,
-            unit: name.metric.unit(),
-            environment: key.to_string(),
-            points: tell_points(name, &points),
-        };
-    let series = lines.map(line).collect();
-    Ok(Told { format: FORMAT, scenario: scenario.title(), series, unread })
+    let line = |((key, name), points): ((Key, SeriesName), Vec<Point>)| Line {
+        series: name,
+        unit: name.metric.unit(),
+        environment: key.to_string(),
+        points: tell_points(name, &points),
+    };
+    Told { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
 }
 
 fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
@@ -127,8 +187,11 @@ fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
 impl Line {
     /// Whether these are counts that have not changed; times jitter, and are looked at.
     fn is_steady(&self) -> bool {
-        let has_step = |point: &Step| point.change.is_some_and(|change| change.step().is_some());
-        self.series.metric.kind() == MetricKind::Count && !self.points.iter().any(has_step)
+        self.series.metric.kind() == MetricKind::Count && !self.has_step()
+    }
+
+    fn has_step(&self) -> bool {
+        self.points.iter().any(|point| point.change.is_some_and(|change| change.step().is_some()))
     }
 
     /// What it costs now, and since when that is known.

@@ -87,10 +87,10 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         let one = measure_at(&project, arguments, place, left_out)?;
         let facts = one.report.facts(&one.measured, &project, strictness);
         if !arguments.table {
-            out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+            out::text(Form::Text.render(&facts, Look::of_stdout(), &project)?)?;
         }
         let part = several.then(|| one.measured.environment.unwinder());
-        arguments.outputs.write(&facts, part.as_deref())?;
+        arguments.outputs.write(&facts, &project, part.as_deref())?;
         concluded.push(one);
     }
     if arguments.table {
@@ -256,8 +256,10 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let strictness = (&arguments.strictness).into();
     let facts = report.facts(&measured, &project, strictness);
     match &arguments.output {
-        None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
-        Some(path) => report::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
+        None => out::text(arguments.format.render(&facts, Look::of_stdout(), &project)?)?,
+        Some(path) => {
+            report::write(path, &arguments.format.render(&facts, Look::PLAIN, &project)?)?
+        }
     }
     Ok(report.exit(strictness))
 }
@@ -274,8 +276,8 @@ pub fn say(
     outputs: &Outputs,
 ) -> anyhow::Result<Exit> {
     let facts = report.facts(measured, project, strictness);
-    out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
-    outputs.write(&facts, None)?;
+    out::text(Form::Text.render(&facts, Look::of_stdout(), project)?)?;
+    outputs.write(&facts, project, None)?;
     Ok(report.exit(strictness))
 }
 

@@ -13,7 +13,8 @@ use super::text::{self, Look};
 use super::{github, html, json, junit, markdown, sarif};
 use crate::called::by_name;
 use crate::exit::{Exit, ended};
-use crate::{out, session};
+use crate::project::Project;
+use crate::{history, out, session};
 
 /// The variable in which GitHub names the file of a job's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -44,7 +45,7 @@ impl Form {
     ///
     /// # Errors
     /// When a fact cannot be written in this form.
-    pub fn render(self, facts: &Facts, look: Look) -> anyhow::Result<String> {
+    pub fn render(self, facts: &Facts, look: Look, project: &Project) -> anyhow::Result<String> {
         Ok(match self {
             Form::Text => text::render(facts, look),
             Form::Json => json::render(facts)?,
@@ -53,7 +54,7 @@ impl Form {
             Form::Github => github::render(facts),
             Form::Summary => markdown::summary(facts),
             Form::Comment => markdown::comment(facts),
-            Form::Html => html::render(facts, &|_| None),
+            Form::Html => html::render(facts, &|title| history::section(project, title)),
         })
     }
 }
@@ -134,9 +135,14 @@ impl Outputs {
     ///
     /// # Errors
     /// When one cannot be written; those before it are.
-    pub fn write(&self, facts: &Facts, part: Option<&str>) -> anyhow::Result<()> {
+    pub fn write(
+        &self,
+        facts: &Facts,
+        project: &Project,
+        part: Option<&str>,
+    ) -> anyhow::Result<()> {
         for Output { form, to } in &self.reports {
-            let text = form.render(facts, Look::PLAIN)?;
+            let text = form.render(facts, Look::PLAIN, project)?;
             match to {
                 Destination::StandardOutput => out::text(text)?,
                 Destination::StepSummary => append(&step_summary()?, &text)?,
