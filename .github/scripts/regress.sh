@@ -17,7 +17,7 @@ if [ -n "${SESSIONS:-}" ]; then
     arguments+=("$(dirname "$session")")
   done < <(find "$SESSIONS" -name session.json | sort)
 fi
-for report in json=report.json junit=junit.xml sarif=report.sarif \
+for report in json=report.json junit=junit.xml sarif=report.sarif html=report.html \
   github=annotations.txt summary=summary.md comment=comment.md; do
   arguments+=(--report "${report%%=*}=$reports/${report#*=}")
 done

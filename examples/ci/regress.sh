@@ -9,7 +9,7 @@ fi
 mkdir -p loadline-report
 arguments=()
 if [ -n "${1:-}" ]; then arguments+=(--against "$(git merge-base HEAD "$1")"); fi
-for report in json=report.json junit=junit.xml summary=summary.md; do
+for report in json=report.json junit=junit.xml html=report.html summary=summary.md; do
   arguments+=(--report "${report%%=*}=loadline-report/${report#*=}")
 done
 exec loadline regress "${arguments[@]}"

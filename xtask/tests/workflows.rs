@@ -151,6 +151,7 @@ fn every_step_passes_in_a_clean_clone() {
         "report.json",
         "junit.xml",
         "report.sarif",
+        "report.html",
         "annotations.txt",
         "summary.md",
         "comment.md",

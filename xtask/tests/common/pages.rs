@@ -38,7 +38,7 @@ pub fn steps(page: &str) -> Vec<Step> {
 
 fn typed(block: &[&str]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for line in block {
+    for line in block.iter().filter(|line| !line.is_empty()) {
         let continues =
             matches!(steps.last(), Some(Step::Type { command, .. }) if command.ends_with('\\'));
         match (line.strip_prefix("$ "), steps.last_mut()) {
