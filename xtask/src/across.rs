@@ -12,6 +12,7 @@ use crate::judgement::{Judged, Outcome, control_title};
 use crate::measured::MeasuredScenario;
 use crate::regress::Concluded;
 use crate::report::{environment_line, is_open, range, trimmed, word};
+use crate::told_apart;
 use crate::unwinders;
 
 /// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
@@ -57,7 +58,8 @@ pub fn expected_and_measured(sessions: &[Concluded], folder: &Path) -> String {
     for Concluded { measured, report } in sessions {
         text.push_str(&environment_line(&measured.environment));
         text.push('\n');
-        for sentence in measured.left_out.iter().chain(&report.failures) {
+        let told = told_apart::agreement(measured);
+        for sentence in measured.left_out.iter().chain(&report.failures).chain(&told) {
             text.push_str(&format!("{sentence}\n"));
         }
         if report.is_blind() {

@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Expiry, Metric, MetricKind, Phase, Scenario, SeriesName, Subject, Tables, Variant,
-    expiry,
+    Environment, Expiry, Metric, MetricKind, Phase, RegistrationCalls, Scenario, SeriesName,
+    Subject, Tables, Variant, expiry,
 };
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,7 @@ impl Key {
         let is_modules = matches!(scenario.subject, Subject::Modules(_));
         let is_stripped = match &scenario.subject {
             Subject::Modules(modules) => modules.tables == Tables::Strip,
+            Subject::Registration(registration) => registration.calls == RegistrationCalls::None,
             Subject::Planted(_) => true,
             // What a command does about tables is not known; its unwinder is as a rule the machine's.
             Subject::Command(_) => false,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use loadline_scenario::{
     Absence, Absent, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random,
-    Reading, Request, Run, Sample, Scenario, Scope, Subject,
+    Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
 };
 
 use crate::against::Before;
@@ -192,6 +192,12 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
+            if let Subject::Registration(Registration { functions, .. }) = scenario.subject {
+                let cache = self.project.corpora();
+                let request = Request::PrepareTables { functions, cache };
+                let answer = runner.ask(&request, PREPARE_TIMEOUT, |_| {});
+                answer.map_err(|failure| stop(failure, "compile functions for unwind tables"))?;
+            }
             let Subject::Modules(subject) = &scenario.subject else { continue };
             let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
             let apart = is_wanted.then_some(Means::Callgrind);
@@ -260,7 +266,7 @@ impl Bench<'_> {
                 modules.corpus = self.located_corpus(&modules.corpus)?;
                 Ok((Subject::Modules(modules), count))
             }
-            planted @ Subject::Planted(_) => Ok((planted, n)),
+            made @ (Subject::Registration(_) | Subject::Planted(_)) => Ok((made, n)),
         }
     }
 

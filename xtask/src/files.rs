@@ -12,7 +12,7 @@ use crate::exit::{Exit, ended};
 const DIGITS: usize = 16;
 
 /// The files that `scenario` names, from `root`: its modules, or the program and scripts of its
-/// command. None for generated modules.
+/// command. None for what is generated.
 ///
 /// # Errors
 /// When a pattern is none, or no file matches it.
@@ -21,9 +21,9 @@ pub fn of(root: &Path, scenario: &Scenario) -> anyhow::Result<Vec<PathBuf>> {
         Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
             matching(root, patterns).with_context(|| format!("scenario {}", scenario.name))
         }
-        Subject::Modules(Modules { corpus: Corpus::Generated(_), .. }) | Subject::Planted(_) => {
-            Ok(Vec::new())
-        }
+        Subject::Modules(Modules { corpus: Corpus::Generated(_), .. })
+        | Subject::Registration(_)
+        | Subject::Planted(_) => Ok(Vec::new()),
         Subject::Command(command) => Ok(of_command(root, command)),
     }
 }

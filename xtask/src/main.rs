@@ -57,6 +57,7 @@ mod shard;
 mod shell;
 mod side_by_side;
 mod symbols;
+mod told_apart;
 mod unwinders;
 
 use std::process::ExitCode;

@@ -25,6 +25,20 @@ pub fn check_proof(
             equal("planted work done", proof.planted, planted.units(modules))
         }
         Subject::Command(command) => check_command(proof, command, modules),
+        Subject::Registration(registration) => {
+            equal("tables taken", proof.loaded as u64, modules as u64)?;
+            equal("tables gone", proof.released as u64, modules as u64)?;
+            equal("unwound", proof.unwound as u64, registration.unwinds as u64)?;
+            check_unwinder(proof, environment)?;
+            let calls = registration.n_calls(modules, &environment.unwinder_family);
+            for (what, found) in
+                [("registered", proof.registered), ("deregistered", proof.deregistered)]
+            {
+                let found = found.ok_or_else(|| format!("it does not say how often it {what}"))?;
+                equal(what, found, calls)?;
+            }
+            Ok(())
+        }
         Subject::Modules(subject) => {
             let (subject, modules) = subject.at(modules);
             equal("loaded", proof.loaded as u64, modules as u64)?;
@@ -35,13 +49,18 @@ pub fn check_proof(
             let schedule = subject.lifecycle.schedule(modules, 0);
             equal("unwound", proof.unwound as u64, schedule.n_unwinds() as u64)?;
             equal("acted", proof.acted as u64, schedule.n_actions() as u64)?;
-            if proof.unwinder_path != environment.unwinder_path {
-                let (run, session) = (&proof.unwinder_path, &environment.unwinder_path);
-                return Err(format!("its unwinder is {run}, the session's is {session}"));
-            }
+            check_unwinder(proof, environment)?;
             check_registrations(proof, &subject, modules)
         }
     }
+}
+
+fn check_unwinder(proof: &Proof, environment: &Environment) -> Result<(), String> {
+    let (run, session) = (&proof.unwinder_path, &environment.unwinder_path);
+    if run == session {
+        return Ok(());
+    }
+    Err(format!("its unwinder is {run}, the session's is {session}"))
 }
 
 fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(), String> {
@@ -188,6 +207,24 @@ mod tests {
         refuse(&packed, |_| {}, "packs register nothing, but 100 registrations");
         let other = "its unwinder is /lib/libunwind.so.1, the session's is /lib/libgcc_s.so.1";
         refuse(&kept, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned(), other);
+    }
+
+    #[test]
+    fn tables_are_registered_as_often_as_the_unwinder_takes_calls() {
+        let text =
+            "format = 1\nquestion = \"?\"\nexpectation = \"\"\njudge = [\"deregister/task-clock\"]
+            registration = { functions = 3, order = \"oldest-first\", unwinds = 2 }
+            ladder = [1, 2, 4, 8, 16]";
+        let scenario = Scenario::parse("lab", text).unwrap();
+        assert_eq!(check(&scenario, |_| {}), Ok(()));
+        let found = check(&scenario, |p| p.registered = Some(300));
+        assert_eq!(found, Err("registered 300 times where 100 was asked".to_owned()));
+        let found = check(&scenario, |p| p.deregistered = None);
+        assert_eq!(found, Err("it does not say how often it deregistered".to_owned()));
+        let found = check(&scenario, |p| p.unwound = 0);
+        assert_eq!(found, Err("unwound 0 times where 2 was asked".to_owned()));
+        let found = check(&scenario, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned());
+        assert!(found.unwrap_err().starts_with("its unwinder is "));
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
+use crate::told_apart;
 use crate::unwinders::{self, Pass};
 
 /// Carries the command out.
@@ -316,6 +317,7 @@ pub fn failures(measured: &Measured) -> Vec<String> {
         let by = format!(" by {}", before.build.name);
         failures.extend(before.scenarios.iter().flat_map(|m| sentence(m, &by)));
     }
+    failures.extend(told_apart::disagreement(measured));
     failures
 }
 

@@ -280,7 +280,7 @@ pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
     let fits = match &scenario.subject {
         Subject::Modules(modules) if !modules.axis.is_modules() => top,
         Subject::Modules(modules) => largest_that_fits(modules, environment).0,
-        Subject::Command(_) | Subject::Planted(_) => usize::MAX,
+        Subject::Command(_) | Subject::Registration(_) | Subject::Planted(_) => usize::MAX,
     };
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::{Scenario, Unwinder};
+use loadline_scenario::{Scenario, Subject, Unwinder};
 
 use crate::exit::{Exit, ended};
 
@@ -163,6 +163,17 @@ pub fn passes(
     }
     let mut passes: Vec<Pass> = Vec::new();
     let mut left_out = Vec::new();
+    let scenarios: Vec<&Scenario> = scenarios.iter().collect();
+    let (scenarios, elsewhere): (Vec<&Scenario>, Vec<&Scenario>) =
+        scenarios.into_iter().partition(|scenario| can_be_here(scenario));
+    for scenario in elsewhere {
+        let why = "it registers unwind tables itself, which is done on Linux with glibc only";
+        let sentence = format!("{}: left out: {why}", scenario.title());
+        if !may_leave_out {
+            return Err(ended(Exit::Usage, sentence));
+        }
+        left_out.push(sentence);
+    }
     let mut put = |unwinder: &Unwinder, scenario: &Scenario| {
         let is_same = |pass: &&mut Pass| library(&pass.unwinder).ok() == library(unwinder).ok();
         match passes.iter_mut().find(is_same) {
@@ -174,7 +185,8 @@ pub fn passes(
         }
     };
     for unwinder in asked {
-        scenarios.iter().filter(|s| s.unwinder.is_none()).for_each(|s| put(unwinder, s));
+        let without = scenarios.iter().filter(|scenario| scenario.unwinder.is_none());
+        without.for_each(|scenario| put(unwinder, scenario));
     }
     for scenario in scenarios {
         let Some(own) = &scenario.unwinder else { continue };
@@ -192,6 +204,12 @@ pub fn passes(
         }
         _ => Ok((passes, left_out)),
     }
+}
+
+/// Whether this system can carry the scenario out at all.
+fn can_be_here(scenario: &Scenario) -> bool {
+    cfg!(all(target_os = "linux", target_env = "gnu"))
+        || !matches!(scenario.subject, Subject::Registration(_))
 }
 
 /// The one unwinder that a command which compares within one session measures under: `asked`, or

@@ -173,7 +173,7 @@ pub mod store;
 mod tables;
 mod threads;
 mod unloading;
-mod unwind;
+pub mod unwind;
 pub mod unwinder;
 mod watch;
 mod worker;

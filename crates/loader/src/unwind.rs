@@ -7,9 +7,9 @@
 #![allow(unsafe_code)]
 
 #[cfg(unix)]
-pub(crate) use unix::frames;
+pub use unix::frames;
 #[cfg(windows)]
-pub(crate) use windows::frames;
+pub use windows::frames;
 
 #[cfg(unix)]
 mod unix {
@@ -34,7 +34,7 @@ mod unix {
 
     /// Unwinds from here to the thread's first frame and counts the frames.
     #[inline(never)]
-    pub(crate) fn frames() -> usize {
+    pub fn frames() -> usize {
         let mut frames = 0usize;
         // SAFETY: the callback has the type that the ABI prescribes, does not unwind itself, and
         // reads its argument as the `usize` it is; both outlive the call.
@@ -63,7 +63,7 @@ mod windows {
 
     /// Unwinds from here to the thread's first frame and counts the frames.
     #[inline(never)]
-    pub(crate) fn frames() -> usize {
+    pub fn frames() -> usize {
         let mut frames = [ptr::null_mut(); MOST as usize];
         // SAFETY: there is room for `MOST` pointers, and the hash may be null.
         let found =

@@ -6,14 +6,15 @@
 
 use loadline_loader::{Event, Observer, Role};
 use loadline_scenario::{
-    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Schedule, Scope, Subject,
+    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Schedule,
+    Scope, Subject,
 };
 
 use crate::alive::Alive;
 use crate::error::Error;
 use crate::measure::{FIRST_CHECKPOINT, MEASURED, Measured, Samples};
 use crate::operations::{self, Operations};
-use crate::{mappings, measure, planted};
+use crate::{lab, mappings, measure, planted};
 
 /// Carries out one run.
 ///
@@ -24,6 +25,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
         Subject::Command(_) => return Err(Error::CommandCounted),
         Subject::Planted(planted) => measure_planted(request, planted)?,
         Subject::Modules(subject) => measure_modules(request, subject)?,
+        Subject::Registration(registration) => measure_registration(request, registration)?,
     };
     measured.samples.retain(|sample| request.metrics.contains(&sample.metric));
     Ok(measured)
@@ -46,6 +48,19 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
         samples.readings(Phase::Work, Scope::Process, grown);
     }
     let proof = Proof { planted: units, ..Proof::default() };
+    Ok(Measured { proof, samples: samples.list })
+}
+
+fn measure_registration(request: &Measure, registration: &Registration) -> Result<Measured, Error> {
+    let followed = begin();
+    let mut samples = Samples::new(request.modules);
+    let proof = lab::run(request, registration, |phase, work| {
+        let before = Operations::of_this_thread();
+        work();
+        let operations = Operations::of_this_thread().since(&before);
+        samples.readings(phase, Scope::Process, operations.readings(followed));
+        Ok(())
+    })?;
     Ok(Measured { proof, samples: samples.list })
 }
 

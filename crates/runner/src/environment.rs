@@ -59,7 +59,11 @@ fn missing(reason: &str) -> String {
     unknown(reason)
 }
 
-fn host_isa() -> Result<std::sync::Arc<dyn TargetIsa>, String> {
+/// Cranelift as it compiles for this machine.
+///
+/// # Errors
+/// Where it does not.
+pub fn host_isa() -> Result<std::sync::Arc<dyn TargetIsa>, String> {
     let mut shared = settings::builder();
     for (name, value) in CRANELIFT_SETTINGS {
         shared.set(name, value).map_err(|e| e.to_string())?;

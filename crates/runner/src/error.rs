@@ -106,8 +106,27 @@ pub enum Error {
         "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"
     )]
     Unforeseen,
-    /// The memory for planted work.
-    #[error("cannot map {bytes} bytes for planted work: {source}")]
+    /// The functions whose unwind tables are to be registered.
+    #[error("cannot make unwind tables: {0}")]
+    Tables(String),
+    /// Tables cannot be registered with an unwinder that nobody knows.
+    #[error(
+        "cannot register unwind tables: the unwinder of this process is neither libgcc's nor LLVM's (on Linux with glibc it can be told)"
+    )]
+    UnknownUnwinder,
+    /// LLVM's libunwind of a release that takes no whole tables.
+    #[error(
+        "cannot register whole tables: this LLVM libunwind takes single entries only (write calls = \"entry\", or use a newer one)"
+    )]
+    EntriesOnly,
+    /// Tables that the unwinder does not find anything in.
+    #[error("the unwinder does not find a function whose table it was given")]
+    TableNotFound,
+    /// Tables that it still finds something in.
+    #[error("the unwinder still finds a function whose table was taken back")]
+    TableLeft,
+    /// The memory for planted work, or the addresses that tables describe.
+    #[error("cannot map {bytes} bytes: {source}")]
     Map {
         /// How much.
         bytes: usize,

@@ -16,10 +16,14 @@ pub struct FrameCounts {
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub use counted::{counts, resolve};
+pub use counted::{
+    count_deregistration, count_registration, counts, deregister, register, resolve,
+};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub use uncounted::{counts, resolve};
+pub use uncounted::{
+    count_deregistration, count_registration, counts, deregister, register, resolve,
+};
 
 /// The FDEs of the `.eh_frame` section at `section`, by walking it (Linux Standard Base, section
 /// 10.6): each record begins with its length, 0 at the end; behind it stands 0 in a CIE and the
@@ -27,8 +31,7 @@ pub use uncounted::{counts, resolve};
 ///
 /// # Safety
 /// The section must be well-formed, end with a length of 0, and be readable.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-unsafe fn entries(section: *const u8) -> u64 {
+pub unsafe fn entries(section: *const u8) -> u64 {
     /// This length says that the real one stands behind it, in eight bytes.
     const EXTENDED: u32 = u32::MAX;
 
@@ -114,6 +117,40 @@ mod counted {
         NEXT_REGISTER.call(begin);
     }
 
+    /// What Wasmtime does to have a table, or an entry, registered.
+    ///
+    /// # Safety
+    /// `begin` is what the active unwinder takes, and stays readable until it has been taken back.
+    pub unsafe fn register(begin: *const c_void) {
+        __register_frame(begin);
+    }
+
+    /// What Wasmtime does to have it taken back.
+    ///
+    /// # Safety
+    /// `begin` has been registered, and is taken back once.
+    pub unsafe fn deregister(begin: *const c_void) {
+        __deregister_frame(begin);
+    }
+
+    /// Counts a section of so many entries that is registered by another function.
+    pub fn count_registration(entries: u64) {
+        REGISTERED.fetch_add(1, Ordering::Relaxed);
+        if operations::are_counted() {
+            operations::add(Operation::Registration, 1);
+            operations::add(Operation::EntryRegistered, entries);
+        }
+    }
+
+    /// Counts a section of so many entries that is taken back by another function.
+    pub fn count_deregistration(entries: u64) {
+        DEREGISTERED.fetch_add(1, Ordering::Relaxed);
+        if operations::are_counted() {
+            operations::add(Operation::Deregistration, 1);
+            operations::add(Operation::EntryDeregistered, entries);
+        }
+    }
+
     // SAFETY: as for `__register_frame`.
     #[unsafe(no_mangle)]
     extern "C" fn __deregister_frame(begin: *const c_void) {
@@ -162,7 +199,27 @@ mod counted {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod uncounted {
+    use std::ffi::c_void;
+
     use super::FrameCounts;
+
+    /// Does nothing: no unwinder is known here to be told.
+    ///
+    /// # Safety
+    /// None is needed.
+    pub unsafe fn register(_: *const c_void) {}
+
+    /// Does nothing.
+    ///
+    /// # Safety
+    /// None is needed.
+    pub unsafe fn deregister(_: *const c_void) {}
+
+    /// Counts nothing.
+    pub fn count_registration(_: u64) {}
+
+    /// Counts nothing.
+    pub fn count_deregistration(_: u64) {}
 
     /// Nothing to find: calls are not counted on this platform.
     pub fn resolve() {}

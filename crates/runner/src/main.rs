@@ -12,6 +12,7 @@ mod engines;
 mod environment;
 mod error;
 mod frames;
+mod lab;
 mod mappings;
 mod marker;
 mod measure;
@@ -24,6 +25,7 @@ mod process;
 mod profiled;
 mod seeds;
 mod stored;
+mod tables;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -65,6 +67,9 @@ fn answer() -> Result<(), String> {
             }
         }
         Request::Prepare(request) => prepare(&request)?,
+        Request::PrepareTables { functions, cache } => {
+            tables::Template::prepare(functions.get(), &cache).map_err(|error| chain(&error))?;
+        }
         Request::Measure(request) => {
             process::stay_on(&request.processors)?;
             let measured = measure::measure(&request).map_err(|error| chain(&error))?;

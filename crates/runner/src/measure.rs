@@ -15,7 +15,7 @@ use crate::frames::{self, FrameCounts};
 use crate::packed::PackedCorpus;
 use crate::perf_map::PerfMapped;
 use crate::stored::StoredCorpus;
-use crate::{command, count, planted, process, profiled};
+use crate::{command, count, lab, planted, process, profiled};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
 pub const FIRST_CHECKPOINT: usize = 16;
@@ -74,6 +74,30 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             Ok(Measured { proof, samples: samples.list })
         }
         Subject::Modules(subject) => measure_modules(request, subject),
+        Subject::Registration(registration) => {
+            let mut probe = Probe::open(&request.metrics);
+            probe.start();
+            let proof = lab::run(request, registration, |phase, work| {
+                probe.measure(phase, work);
+                Ok(())
+            })?;
+            let mut samples = Samples::new(request.modules);
+            for phase in lab::PHASES {
+                samples.totals(phase, Scope::Process, &probe.totals(phase));
+            }
+            let counts = [
+                (Phase::Register, Metric::FramesRegistered, proof.registered),
+                (Phase::Deregister, Metric::FramesDeregistered, proof.deregistered),
+            ];
+            for (phase, metric, count) in counts {
+                samples.list.retain(|sample| (sample.phase, sample.metric) != (phase, metric));
+                if let Some(count) = count {
+                    samples.push(phase, metric, Reading::Exact(count));
+                }
+            }
+            samples.list.retain(|sample| request.metrics.contains(&sample.metric));
+            Ok(Measured { proof, samples: samples.list })
+        }
         Subject::Command(command) => command::measure(request, command),
     }
 }

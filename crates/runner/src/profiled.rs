@@ -20,10 +20,10 @@ use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadTh
 
 use crate::error::Error;
 use crate::measure::{self, Measured};
-use crate::planted;
+use crate::{lab, planted};
 
 /// The names of dumps: those of phases, as callgrind takes them.
-const NAMES: [(Phase, &CStr); 9] = [
+const NAMES: [(Phase, &CStr); 11] = [
     (Phase::Load, c"load"),
     (Phase::Call, c"call"),
     (Phase::Unwind, c"unwind"),
@@ -31,6 +31,8 @@ const NAMES: [(Phase, &CStr); 9] = [
     (Phase::Trap, c"trap"),
     (Phase::Panic, c"panic"),
     (Phase::Instantiate, c"instantiate"),
+    (Phase::Register, c"register"),
+    (Phase::Deregister, c"deregister"),
     (Phase::Unload, c"unload"),
     (Phase::Work, c"work"),
 ];
@@ -50,6 +52,9 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             let work = |work: &mut dyn FnMut()| count(Phase::Work, work);
             let units = planted::work(planted, request.modules, work)?;
             Proof { planted: units, ..Proof::default() }
+        }
+        Subject::Registration(registration) => {
+            lab::run(request, registration, |phase, work| count(phase, work))?
         }
         Subject::Modules(subject) => {
             let call_every = subject.are_called().then_some(subject.call_every);

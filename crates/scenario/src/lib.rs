@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod metric;
 pub mod plan;
 pub mod random;
+pub mod registration;
 pub mod sample;
 pub mod scenario;
 mod scenario_file;
@@ -26,6 +27,7 @@ pub use lifecycle::{
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
 pub use plan::{Plan, Run, exact_runs};
 pub use random::Random;
+pub use registration::{AddressOrder, Registration, RegistrationCalls};
 pub use sample::{
     Absent, CommandProof, Environment, Means, Measure, Message, Prepare, Proof, Request, Sample,
     Scope,

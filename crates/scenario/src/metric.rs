@@ -32,6 +32,10 @@ pub enum Phase {
     Panic,
     /// Instantiation of a module, with a host function made for it, in the one store of the thread.
     Instantiate,
+    /// Telling the unwinder about unwind tables, without a module.
+    Register,
+    /// Telling the unwinder to forget them.
+    Deregister,
     /// From dropping the last handle of a module to its being gone.
     Unload,
     /// `load` and `unload` together.
@@ -119,7 +123,7 @@ pub enum MetricKind {
 
 impl Phase {
     /// Every phase, in the order of a report.
-    pub const ALL: [Phase; 13] = [
+    pub const ALL: [Phase; 15] = [
         Phase::Read,
         Phase::Deserialize,
         Phase::Load,
@@ -129,6 +133,8 @@ impl Phase {
         Phase::Trap,
         Phase::Panic,
         Phase::Instantiate,
+        Phase::Register,
+        Phase::Deregister,
         Phase::Unload,
         Phase::Total,
         Phase::Work,
@@ -147,6 +153,8 @@ impl Phase {
             Phase::Trap => "trap",
             Phase::Panic => "panic",
             Phase::Instantiate => "instantiate",
+            Phase::Register => "register",
+            Phase::Deregister => "deregister",
             Phase::Unload => "unload",
             Phase::Total => "total",
             Phase::Work => "work",

@@ -4,6 +4,7 @@
 //! A request is one JSON document on the runner's standard input; messages are one JSON document a
 //! line on its standard output. This crate names the types; the two programs read and write them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,13 @@ pub enum Request {
     },
     /// Compile the artifacts of a corpus into the cache, where they are not there yet.
     Prepare(Prepare),
+    /// Compile the functions of unwind tables into the cache, where they are not there yet.
+    PrepareTables {
+        /// How many functions a table has.
+        functions: NonZeroUsize,
+        /// The folder of all cached corpora.
+        cache: PathBuf,
+    },
     /// Measure one run.
     Measure(Measure),
 }

@@ -17,6 +17,7 @@ use crate::command::Command;
 use crate::expiry::{self, Expiry};
 use crate::lifecycle::{Action, Lifecycle};
 use crate::metric::{Metric, Phase, SeriesName};
+use crate::registration::Registration;
 use crate::sample::Means;
 use crate::scenario_file;
 use crate::unwinder::Unwinder;
@@ -100,6 +101,8 @@ pub enum Subject {
     Modules(Modules),
     /// Runs a program that does whatever it does with N.
     Command(Command),
+    /// Registers and deregisters N unwind tables.
+    Registration(Registration),
     /// Does work of known growth, for the gate to prove that it can see.
     Planted(Planted),
 }
@@ -110,11 +113,19 @@ impl Subject {
         matches!(self, Subject::Planted(_))
     }
 
-    /// Whether a run may have this phase. A lifecycle has no phase `work` or `run`; a command may
-    /// mark any but `total`, which is `load` and `unload` together for it as well.
+    /// Whether a run may have this phase. A lifecycle has no phase `work` or `run`, and registers by
+    /// loading; a command may mark any but `total`, which is `load` and `unload` together for it as
+    /// well.
     fn may_have(&self, phase: Phase) -> bool {
         match self {
-            Subject::Modules(_) => !matches!(phase, Phase::Work | Phase::Run),
+            Subject::Modules(_) => {
+                !matches!(phase, Phase::Work | Phase::Run | Phase::Register | Phase::Deregister)
+            }
+            Subject::Registration(registration) => match phase {
+                Phase::Register | Phase::Deregister => true,
+                Phase::Unwind => registration.unwinds > 0,
+                _ => false,
+            },
             Subject::Command(_) => true,
             Subject::Planted(_) => phase == Phase::Work,
         }
@@ -124,6 +135,7 @@ impl Subject {
     pub fn unit(&self) -> &'static str {
         match self {
             Subject::Modules(modules) => modules.axis.unit(),
+            Subject::Registration(_) => "table",
             Subject::Command(_) | Subject::Planted(_) => "module",
         }
     }
@@ -423,7 +435,7 @@ impl Scenario {
     pub fn means_of(&self, metric: Metric) -> Means {
         match self.subject {
             Subject::Command(_) => Means::Clock,
-            Subject::Modules(_) | Subject::Planted(_) => metric.means(),
+            Subject::Modules(_) | Subject::Registration(_) | Subject::Planted(_) => metric.means(),
         }
     }
 
@@ -489,7 +501,10 @@ impl Scenario {
                 return Err(wrong("judge", format!("{series} stands twice in judge and observe")));
             }
             if !self.subject.may_have(series.phase) {
-                return Err(wrong("judge", format!("{series}: no lifecycle has this phase")));
+                return Err(wrong(
+                    "judge",
+                    format!("{series}: no run of this kind has this phase"),
+                ));
             }
             if !self.subject.may_count(series.metric) {
                 return Err(wrong("judge", format!("{series}: only a command reports counts")));

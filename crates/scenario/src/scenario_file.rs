@@ -12,6 +12,7 @@ use crate::axis::Axis;
 use crate::command::Command;
 use crate::lifecycle::{Action, Activity, Lifecycle, Residency, UnloadOrder, UnloadThread};
 use crate::metric::{Metric, Phase, SeriesName};
+use crate::registration::Registration;
 use crate::sample::Means;
 use crate::scenario::{
     Control, Engines, FORMAT, KnownGrowth, Modules, Profiler, Scenario, ScenarioError, Subject,
@@ -22,9 +23,13 @@ use crate::unwinder::Unwinder;
 /// The scenario `name` out of its file's text, not yet checked as a whole.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let file = read_file(text)?;
-    let subject = match &file.command {
-        Some(arguments) => Subject::Command(command(&file, arguments, text)?),
-        None => Subject::Modules(modules(&file, text)?),
+    let subject = match (&file.command, file.registration) {
+        (Some(arguments), None) => Subject::Command(command(&file, arguments, text)?),
+        (None, Some(registration)) => Subject::Registration(checked(registration, text)?),
+        (None, None) => Subject::Modules(modules(&file, text)?),
+        (Some(_), Some(_)) => {
+            return Err(wrong("registration", "stands beside command; only one can be measured"));
+        }
     };
     let exact = exact(&file.exact, &subject)?;
     let is_named = |name: &SeriesName| file.judge.contains(name) || file.observe.contains(name);
@@ -82,6 +87,7 @@ struct ScenarioFile {
     check: Option<String>,
     #[serde(default)]
     acknowledge: bool,
+    registration: Option<Registration>,
     lifecycle: Option<LifecycleName>,
     order: Option<UnloadOrder>,
     residents: Option<NonZeroUsize>,
@@ -289,6 +295,21 @@ fn command(
     Ok(command)
 }
 
+/// More functions to a table than any module has would fill the memory before they tell anything.
+const MOST_FUNCTIONS: usize = 10_000;
+
+fn checked(registration: Registration, text: &str) -> Result<Registration, ScenarioError> {
+    refuse(&OF_LIFECYCLES, text, "stands beside registration, which loads no modules")?;
+    refuse(&OF_COMMANDS, text, "belongs to scenarios with a command")?;
+    if registration.functions.get() > MOST_FUNCTIONS {
+        return Err(wrong("registration.functions", format!("end at {MOST_FUNCTIONS}")));
+    }
+    if registration.unwinds > 1_000 {
+        return Err(wrong("registration.unwinds", "end at 1000"));
+    }
+    Ok(registration)
+}
+
 fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
     refuse(&OF_COMMANDS, text, "belongs to scenarios with a command")?;
     Ok(Modules {
@@ -460,6 +481,12 @@ const COUNTED: [(Phase, &[Metric]); 2] = [
     ),
 ];
 
+/// What is judged of registering unwind tables that is counted exactly.
+const REGISTERED: [(Phase, &[Metric]); 2] = [
+    (Phase::Register, &[Metric::FrameEntriesRegistered, Metric::CallgrindInstructions]),
+    (Phase::Deregister, &[Metric::FrameEntriesDeregistered, Metric::CallgrindInstructions]),
+];
+
 /// What is left over once everything is unloaded: shown alone, since a handful of mappings is no
 /// growth however it depends on N.
 const LEFT_OVER: [Metric; 3] =
@@ -474,16 +501,21 @@ struct Exact {
 /// The series that are counted exactly, by the means that `asked` names; by all where it does not
 /// say.
 fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
-    let is_lifecycle = matches!(subject, Subject::Modules(_));
+    let (counted, left_over): (&[_], &[_]) = match subject {
+        Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
+        Subject::Registration(_) => (&REGISTERED, &[]),
+        Subject::Command(_) | Subject::Planted(_) => (&[], &[]),
+    };
+    let is_counted = !counted.is_empty();
     let asked = match asked {
-        Some(asked) if !is_lifecycle && !asked.is_empty() => {
+        Some(asked) if !is_counted && !asked.is_empty() => {
             return Err(wrong("exact", "belongs to lifecycles: what a command does is its own"));
         }
         Some(asked) if asked.contains(&Means::Clock) => {
             return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
         }
         Some(asked) => asked.clone(),
-        None if is_lifecycle => vec![Means::Count, Means::Callgrind],
+        None if is_counted => vec![Means::Count, Means::Callgrind],
         None => Vec::new(),
     };
     // Modules that become larger are mapped as often as before.
@@ -500,7 +532,7 @@ fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, Scenari
     };
     let is_number = match subject {
         Subject::Modules(modules) => modules.axis.is_modules(),
-        Subject::Command(_) | Subject::Planted(_) => true,
+        Subject::Registration(_) | Subject::Command(_) | Subject::Planted(_) => true,
     };
     let is_asked = |name: &SeriesName| {
         asked.contains(&name.metric.means()) && (is_number || !is_of_their_number(name.metric))
@@ -508,10 +540,10 @@ fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, Scenari
     let of = |(phase, metrics): &(Phase, &[Metric])| {
         metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()
     };
-    let left_over = LEFT_OVER.map(|metric| SeriesName::new(Phase::Unload, metric));
+    let left_over = left_over.iter().map(|metric| SeriesName::new(Phase::Unload, *metric));
     Ok(Exact {
-        judged: COUNTED.iter().flat_map(of).filter(is_asked).collect(),
-        observed: left_over.into_iter().filter(is_asked).collect(),
+        judged: counted.iter().flat_map(of).filter(is_asked).collect(),
+        observed: left_over.filter(is_asked).collect(),
     })
 }
 

@@ -21,6 +21,7 @@ use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::session;
 use crate::symbols::{GrowingSymbol, Standing};
+use crate::told_apart;
 
 /// The standard deviations that a 95 % interval reaches to each side.
 const REACH: f64 = 1.96;
@@ -53,7 +54,12 @@ impl Report {
                 environment: before.build.environment.clone(),
             }),
             not_counted: not_counted(measured),
-            remarks: measured.left_out.clone(),
+            remarks: measured
+                .left_out
+                .iter()
+                .cloned()
+                .chain(told_apart::agreement(measured))
+                .collect(),
             teeth: self.teeth.iter().map(tooth).collect(),
             scenarios: asked.map(|m| self.scenario(m, measured, project)).collect(),
             failures: self.failures.clone(),

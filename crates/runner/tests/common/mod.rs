@@ -65,6 +65,11 @@ impl Runner {
     }
 
     pub fn prepare(&self, subject: &Subject, modules: usize) {
+        if let Subject::Registration(registration) = subject {
+            let cache = self.cache.path().to_owned();
+            let request = Request::PrepareTables { functions: registration.functions, cache };
+            self.as_usual().ask(&request).unwrap();
+        }
         let Subject::Modules(Modules { corpus, tables, .. }) = subject else { return };
         let (corpus, cache) = (corpus.clone(), self.cache.path().to_owned());
         let request = Prepare { corpus, tables: *tables, modules, cache, means: Means::Clock };

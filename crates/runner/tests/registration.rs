@@ -1,0 +1,72 @@
+//! The registration lab with real processes: what is registered is counted, found and gone, under
+//! the machine's unwinder and under LLVM's.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Runner, not_zero};
+use loadline_scenario::{
+    AddressOrder, Metric, Phase, Registration, RegistrationCalls, Subject, UnloadOrder,
+};
+
+const FUNCTIONS: u64 = 3;
+const TABLES: u64 = 20;
+
+fn registration(calls: RegistrationCalls) -> Registration {
+    Registration {
+        functions: not_zero(FUNCTIONS as usize),
+        order: UnloadOrder::Random,
+        addresses: AddressOrder::Random,
+        calls,
+        unwinds: 2,
+    }
+}
+
+fn llvm() -> Option<String> {
+    let paths = (10..40).rev().map(|n| format!("/usr/lib/llvm-{n}/lib/libunwind.so.1"));
+    let found = paths.into_iter().find(|path| Path::new(path).exists());
+    if found.is_none() {
+        println!("skipped: LLVM's libunwind is not installed");
+    }
+    found
+}
+
+/// Calls and entries that registering and deregistering took, under the unwinder.
+fn counts(runner: &Runner, unwinder: Option<&str>, calls: RegistrationCalls) -> [u64; 4] {
+    let metrics = [Metric::FrameEntriesRegistered, Metric::FrameEntriesDeregistered];
+    let subject = Subject::Registration(registration(calls));
+    let answer = runner.preloading(unwinder).measure(&subject, TABLES as usize, &metrics);
+    assert_eq!(answer.proof.unwound, 2);
+    assert_eq!(answer.proof.released as u64, TABLES);
+    [
+        answer.proof.registered.unwrap(),
+        answer.exact(Phase::Register, Metric::FrameEntriesRegistered),
+        answer.proof.deregistered.unwrap(),
+        answer.exact(Phase::Deregister, Metric::FrameEntriesDeregistered),
+    ]
+}
+
+/// Each run looks one function up while its table is registered, and after it was taken back; a run
+/// in which the unwinder says otherwise fails.
+#[test]
+fn what_is_registered_is_counted_as_the_unwinder_takes_it() {
+    let runner = Runner::new();
+    let subject = Subject::Registration(registration(RegistrationCalls::Usual));
+    runner.prepare(&subject, TABLES as usize);
+    let all = TABLES * FUNCTIONS;
+    let of_host = |calls| counts(&runner, None, calls);
+    assert_eq!(of_host(RegistrationCalls::Usual), [TABLES, all, TABLES, all]);
+    assert_eq!(of_host(RegistrationCalls::Table), [TABLES, all, TABLES, all]);
+    assert_eq!(of_host(RegistrationCalls::Entry), [all; 4]);
+    assert_eq!(of_host(RegistrationCalls::None), [0; 4]);
+
+    let Some(llvm) = llvm() else { return };
+    let of_llvm = |calls| counts(&runner, Some(&llvm), calls);
+    assert_eq!(of_llvm(RegistrationCalls::Usual), [all; 4]);
+    assert_eq!(of_llvm(RegistrationCalls::Entry), [all; 4]);
+    assert_eq!(of_llvm(RegistrationCalls::Table), [TABLES, all, TABLES, all]);
+    assert_eq!(of_llvm(RegistrationCalls::None), [0; 4]);
+}

@@ -1,0 +1,145 @@
+//! Unwind tables that are registered and deregistered directly: [`Registration`].
+//!
+//! No module is loaded and no Wasmtime takes part, so that what is measured is the unwinder alone.
+//! N is the number of tables.
+
+use std::num::NonZeroUsize;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::UnloadOrder;
+use crate::random::Random;
+
+/// N unwind tables, registered one after the other and then deregistered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Functions, and so FDEs, of a table.
+    #[serde(default = "eight")]
+    pub functions: NonZeroUsize,
+    /// In which order tables are deregistered.
+    pub order: UnloadOrder,
+    /// Where the code that a table describes lies, compared with that of the table before.
+    #[serde(default)]
+    pub addresses: AddressOrder,
+    /// What the unwinder is given in one call.
+    #[serde(default)]
+    pub calls: RegistrationCalls,
+    /// Native backtraces between the last registration and the first deregistration.
+    #[serde(default)]
+    pub unwinds: usize,
+}
+
+const fn eight() -> NonZeroUsize {
+    const { NonZeroUsize::new(8).expect("eight is not zero") }
+}
+
+/// The order of addresses over a rising number of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressOrder {
+    /// Each table's code lies above that of the table before.
+    #[default]
+    Rising,
+    /// Each table's code lies below, as the kernel gives out mappings.
+    Falling,
+    /// Wherever the run's seed puts it.
+    Random,
+}
+
+/// What the unwinder is given in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistrationCalls {
+    /// What Wasmtime 48 gives it: a whole table, but LLVM's libunwind each FDE.
+    #[default]
+    Usual,
+    /// A whole table, also where LLVM's libunwind has a function for that.
+    Table,
+    /// One FDE; to libgcc, which takes tables alone, in a table of its own.
+    Entry,
+    /// Nothing: each table is read through instead. What is left when the unwinder has no part in it.
+    None,
+}
+
+impl Registration {
+    /// Whether the unwinder of this family is given single entries.
+    pub fn is_by_entry(&self, unwinder_family: &str) -> bool {
+        match self.calls {
+            RegistrationCalls::Entry => true,
+            RegistrationCalls::Usual => unwinder_family == "llvm",
+            RegistrationCalls::Table | RegistrationCalls::None => false,
+        }
+    }
+
+    /// How many calls register `tables` of them under an unwinder of this family.
+    pub fn n_calls(&self, tables: usize, unwinder_family: &str) -> u64 {
+        let tables = tables as u64;
+        match self.calls {
+            RegistrationCalls::None => 0,
+            _ if self.is_by_entry(unwinder_family) => tables * self.functions.get() as u64,
+            _ => tables,
+        }
+    }
+
+    /// The place in rising addresses of each table's code; `seed` decides what is left to chance.
+    pub fn places(&self, tables: usize, seed: u64) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..tables).collect();
+        match self.addresses {
+            AddressOrder::Rising => {}
+            AddressOrder::Falling => places.reverse(),
+            AddressOrder::Random => Random::new(seed).shuffle(&mut places),
+        }
+        places
+    }
+
+    /// The tables in the order in which they are deregistered.
+    pub fn leaving(&self, tables: usize, seed: u64) -> Vec<usize> {
+        let mut leaving: Vec<usize> = (0..tables).collect();
+        match self.order {
+            UnloadOrder::OldestFirst => {}
+            UnloadOrder::NewestFirst => leaving.reverse(),
+            // Another stream than that of the addresses.
+            UnloadOrder::Random => Random::new(!seed).shuffle(&mut leaving),
+        }
+        leaving
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(text: &str) -> Registration {
+        toml::from_str(text).expect("a registration")
+    }
+
+    #[test]
+    fn orders_are_those_of_their_names() {
+        let one = registration("order = \"newest-first\"\naddresses = \"falling\"");
+        assert_eq!((one.places(3, 1), one.leaving(3, 1)), (vec![2, 1, 0], vec![2, 1, 0]));
+        let one = registration("order = \"oldest-first\"");
+        assert_eq!((one.places(3, 1), one.leaving(3, 1)), (vec![0, 1, 2], vec![0, 1, 2]));
+        let one = registration("order = \"random\"\naddresses = \"random\"");
+        let (places, leaving) = (one.places(99, 1), one.leaving(99, 1));
+        assert_ne!(places, leaving);
+        assert_eq!((&places, &leaving), (&one.places(99, 1), &one.leaving(99, 1)));
+        for mut all in [places, leaving] {
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..99));
+        }
+    }
+
+    #[test]
+    fn a_call_is_for_what_the_unwinder_takes() {
+        let calls = |text: &str, family| registration(text).n_calls(10, family);
+        let usual = "order = \"random\"\nfunctions = 3";
+        assert_eq!((calls(usual, "libgcc-list"), calls(usual, "llvm")), (10, 30));
+        let entry = "order = \"random\"\nfunctions = 3\ncalls = \"entry\"";
+        assert_eq!((calls(entry, "libgcc-tree"), calls(entry, "llvm")), (30, 30));
+        let table = "order = \"random\"\nfunctions = 3\ncalls = \"table\"";
+        assert_eq!((calls(table, "libgcc-list"), calls(table, "llvm")), (10, 10));
+        let none = "order = \"random\"\ncalls = \"none\"";
+        assert_eq!((calls(none, "libgcc-list"), calls(none, "llvm")), (0, 0));
+    }
+}
