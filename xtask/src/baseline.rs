@@ -405,6 +405,7 @@ until = "wasmtime 52"
             started: 0,
             seed: 1,
             left_out: Vec::new(),
+            forecasts: Vec::new(),
             part: None,
             before: None,
         }

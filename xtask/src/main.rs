@@ -21,6 +21,7 @@ mod explain;
 mod fetch;
 mod figures;
 mod files;
+mod forecast;
 mod found;
 mod history;
 mod init;

@@ -9,6 +9,8 @@ use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scena
 use crate::adaptive::Step;
 use crate::bench::Bench;
 use crate::called;
+use crate::exit::{Exit, ended};
+use crate::forecast;
 use crate::limits::{most_resident, why_not};
 use crate::measured::{Measured, exact_means, is_compared};
 use crate::profile_file::SavedProfile;
@@ -54,6 +56,20 @@ impl<'a> Measurement<'a> {
         }
         self.header.left_out.extend(sentences);
         self.session.save_header(&self.header)
+    }
+
+    /// Foretells where limits of the system end scenarios, and goes there; once a session.
+    ///
+    /// # Errors
+    /// When it cannot be saved, or the program is interrupted.
+    pub fn forecast(&mut self, measured: &mut Measured) -> anyhow::Result<()> {
+        if self.header.forecasts.is_empty() {
+            let found = forecast::check(self.bench, measured);
+            self.header.forecasts = found.map_err(|_| ended(Exit::Interrupted, "interrupted"))?;
+            self.session.save_header(&self.header)?;
+        }
+        measured.forecasts.clone_from(&self.header.forecasts);
+        Ok(())
     }
 
     /// Carries out every run of the scenarios that has not been: rounds by the clock one after the

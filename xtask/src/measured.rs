@@ -10,6 +10,7 @@ use loadline_scenario::{
 };
 
 use crate::baseline_file::series;
+use crate::forecast::Forecast;
 use crate::profile_file;
 use crate::session::{self, Against, Header, Outcome, Planned, RunRecord, Side};
 use crate::shard::Shard;
@@ -31,6 +32,8 @@ pub struct Measured {
     pub seed: u64,
     /// Rungs that this machine's limits left out, one sentence each.
     pub left_out: Vec<String>,
+    /// Where limits of the system end scenarios.
+    pub forecasts: Vec<Forecast>,
     /// Which part of a suite this is, where it is one.
     pub part: Option<Shard>,
     /// What was measured in turn with it, by another build.
@@ -113,6 +116,7 @@ impl Measured {
             started: header.started,
             seed: header.seed,
             left_out: header.left_out.clone(),
+            forecasts: header.forecasts.clone(),
             part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),
             before,
         }

@@ -204,11 +204,13 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         started: parts.iter().map(|part| part.header.started).min().unwrap_or_default(),
         seed: parts[0].header.seed,
         left_out: sentences,
+        forecasts: Vec::new(),
         part: None,
         before: None,
     };
     for part in measured {
         whole.left_out.extend(part.left_out);
+        whole.forecasts.extend(part.forecasts);
         let unknown = |absent: &loadline_scenario::Absent| !whole.absent.contains(absent);
         let absent: Vec<_> = part.absent.into_iter().filter(unknown).collect();
         whole.absent.extend(absent);

@@ -226,10 +226,12 @@ pub fn carry_out(
 ) -> anyhow::Result<Concluded> {
     let budget = Duration::from_secs(asked.budget);
     let judge = |measured: &Measured| judged(measured, baselines);
-    let (measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
+    let (mut measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
+    measurement.forecast(&mut measured)?;
     measurement.close()?;
     let symbols = growing_symbols(&measured, baselines);
-    Ok(Concluded { measured, report: Report { symbols, ..judged } })
+    let failures = failures(&measured);
+    Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
 }
 
 /// What was measured in a session, and what it amounts to.
@@ -313,6 +315,8 @@ pub fn failures(measured: &Measured) -> Vec<String> {
     };
     let mut failures: Vec<String> =
         measured.scenarios.iter().flat_map(|m| sentence(m, "")).collect();
+    let missed = measured.forecasts.iter().filter(|forecast| !forecast.holds);
+    failures.extend(missed.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence)));
     if let Some(before) = &measured.before {
         let by = format!(" by {}", before.build.name);
         failures.extend(before.scenarios.iter().flat_map(|m| sentence(m, &by)));

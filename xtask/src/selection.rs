@@ -285,6 +285,7 @@ impl Tooth {
             timeout: Duration::from_secs(120),
             budget: Duration::ZERO,
             horizon: None,
+            limit: None,
             control: None,
             known_growth: Vec::new(),
         }

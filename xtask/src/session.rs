@@ -14,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::forecast::Forecast;
 use crate::profile_file::{self, SavedProfile};
 use crate::runner::Surroundings;
 use crate::shard::Shard;
@@ -39,6 +40,9 @@ pub struct Header {
     /// Rungs that the machine's limits left out, one sentence each.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// Where limits of the system end scenarios.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
     /// How `regress` was asked; a session of `baseline` or with another build has none and cannot be
     /// taken up.
     #[serde(default)]
@@ -395,6 +399,7 @@ impl Header {
             environment,
             absent,
             left_out: Vec::new(),
+            forecasts: Vec::new(),
             asked: None,
             runner: None,
             finished: None,

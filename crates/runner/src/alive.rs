@@ -120,8 +120,13 @@ impl Lines {
     }
 }
 
+/// How many mappings there are.
+pub fn mappings() -> Option<u64> {
+    Mappings::now().map(|mappings| mappings.count)
+}
+
 /// How many descriptors are open, but for the one that this takes to find out.
-fn descriptors() -> Option<u64> {
+pub fn descriptors() -> Option<u64> {
     let listed = std::fs::read_dir("/proc/self/fd").ok()?.count();
     Some(listed.saturating_sub(1) as u64)
 }

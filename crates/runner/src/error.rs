@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use loadline_scenario::Limit;
+
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -93,6 +95,28 @@ pub enum Error {
     #[cfg(unix)]
     StillPacked {
         /// How many.
+        modules: usize,
+    },
+    /// How much of a limited thing is in use.
+    #[error("cannot count the {limit} of this process here")]
+    LimitUnknown {
+        /// Of what.
+        limit: Limit,
+    },
+    /// A limit that could not be lowered.
+    #[error("cannot lower the limit of open descriptors to {wanted}: {source}")]
+    LimitNotLowered {
+        /// To what.
+        wanted: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A limit that is further away than was thought.
+    #[error("{modules} modules were loaded and the limit of {limit} was not met")]
+    LimitNotMet {
+        /// Of what.
+        limit: Limit,
+        /// How many were loaded.
         modules: usize,
     },
     /// A profiler that writes where it is not expected to.

@@ -11,6 +11,7 @@ mod count;
 mod engines;
 mod environment;
 mod error;
+mod exhaust;
 mod frames;
 mod lab;
 mod mappings;
@@ -75,6 +76,10 @@ fn answer() -> Result<(), String> {
             let measured = measure::measure(&request).map_err(|error| chain(&error))?;
             say(&Message::Proof(measured.proof));
             measured.samples.into_iter().for_each(|sample| say(&Message::Sample(sample)));
+        }
+        Request::Exhaust(request) => {
+            let met = exhaust::exhaust(&request).map_err(|error| chain(&error))?;
+            say(&Message::Exhausted(met));
         }
     }
     say(&Message::Done);

@@ -42,6 +42,49 @@ pub fn fix_addresses() {
 #[cfg(not(target_os = "linux"))]
 pub fn fix_addresses() {}
 
+/// Lowers the limit of open descriptors, for this process alone.
+///
+/// # Errors
+/// Where the system does not take it.
+#[cfg(unix)]
+pub fn lower_descriptor_limit(wanted: u64) -> Result<(), crate::error::Error> {
+    let wanted_as = libc::rlim_t::try_from(wanted).unwrap_or(libc::RLIM_INFINITY);
+    let limit = libc::rlimit { rlim_cur: wanted_as, rlim_max: wanted_as };
+    // SAFETY: setrlimit reads the struct it is given.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } == 0 {
+        return Ok(());
+    }
+    let source = std::io::Error::last_os_error();
+    Err(crate::error::Error::LimitNotLowered { wanted, source })
+}
+
+/// Not offered on this platform.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn lower_descriptor_limit(wanted: u64) -> Result<(), crate::error::Error> {
+    let source = std::io::ErrorKind::Unsupported.into();
+    Err(crate::error::Error::LimitNotLowered { wanted, source })
+}
+
+/// Has glibc's malloc take memory by growing its heap, which is one mapping however large, and give
+/// none back. Large blocks would be mappings of their own, and Rust ends the process when there is
+/// no memory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn keep_heap_in_one_mapping() {
+    for (parameter, value) in
+        [(libc::M_MMAP_MAX, 0), (libc::M_TRIM_THRESHOLD, i32::MAX), (libc::M_ARENA_MAX, 1)]
+    {
+        // SAFETY: mallopt(3) takes two numbers.
+        let _ = unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+/// Other allocators do as they like.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_heap_in_one_mapping() {}
+
 /// Has every error of Wasmtime keep a native backtrace, as `RUST_BACKTRACE=1` does in a program that
 /// is started with it. To be called while this is the process's only thread.
 pub fn keep_backtraces() {

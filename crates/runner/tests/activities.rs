@@ -8,8 +8,8 @@ mod common;
 
 use common::{Runner, modules, not_zero};
 use loadline_scenario::{
-    Action, Activity, Corpus, Engines, Generated, HostFunction, Means, Metric, Modules, Phase,
-    Profiler, Subject,
+    Action, Activity, Corpus, Engines, Exhausted, Generated, HostFunction, Limit, LoadFrom, Means,
+    Metric, Modules, Phase, Profiler, Subject, Tables,
 };
 
 const N: usize = 32;
@@ -86,6 +86,33 @@ fn a_profiler_is_told_in_a_private_file() {
     // is sixteen, and a little that is not.
     let (two, eight) = (told(2), told(8));
     assert!(eight > 8 * two, "{two} allocations with two core modules, {eight} with eight");
+}
+
+/// Where descriptors end, with the limit lowered to `lowered`.
+fn exhaust(runner: &Runner, lowered: u64, most: usize) -> Result<Exhausted, String> {
+    let subject = Modules {
+        load_from: LoadFrom::File,
+        tables: Tables::Strip,
+        ..modules(Corpus::Generated(Generated::default()))
+    };
+    runner.prepare(&Subject::Modules(subject.clone()), 8);
+    runner.exhaust(subject, Limit::Descriptors, Some(lowered), 8, most)
+}
+
+#[test]
+fn a_limit_is_an_error_and_the_process_goes_on() {
+    let runner = Runner::new();
+    let met = exhaust(&runner, 200, 400).unwrap();
+    // One descriptor a module up to the limit, but for what is inherited under a number above it.
+    let all = met.in_use + met.modules as u64;
+    assert!((200..210).contains(&all), "{met:?}");
+    assert!(met.ended.contains("Too many open files"), "{}", met.ended);
+}
+
+#[test]
+fn a_limit_that_is_not_met_is_said() {
+    let error = exhaust(&Runner::new(), 4000, 16).unwrap_err();
+    assert_eq!(error, "16 modules were loaded and the limit of descriptors was not met");
 }
 
 #[test]

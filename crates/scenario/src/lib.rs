@@ -29,11 +29,11 @@ pub use plan::{Plan, Run, exact_runs};
 pub use random::Random;
 pub use registration::{AddressOrder, Registration, RegistrationCalls};
 pub use sample::{
-    Absent, CommandProof, Environment, Means, Measure, Message, Prepare, Proof, Request, Sample,
-    Scope,
+    Absent, CommandProof, Environment, Exhaust, Exhausted, Means, Measure, Message, Prepare, Proof,
+    Request, Sample, Scope,
 };
 pub use scenario::{
-    Control, Engines, GrowthClass, KnownGrowth, Modules, Planted, PlantedWork, Profiler, Scenario,
-    ScenarioError, Subject, Suite, Variant,
+    Control, Engines, GrowthClass, KnownGrowth, Limit, Modules, Planted, PlantedWork, Profiler,
+    Scenario, ScenarioError, Subject, Suite, Variant,
 };
 pub use unwinder::{NoUnwinder, Unwinder};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, Tables};
 use crate::metric::{Metric, Phase, Reading};
-use crate::scenario::Subject;
+use crate::scenario::{Limit, Modules, Subject};
 
 /// What the runner is asked to do; it does one thing and ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,26 @@ pub enum Request {
     },
     /// Measure one run.
     Measure(Measure),
+    /// Load modules until a limit of the system ends it.
+    Exhaust(Exhaust),
+}
+
+/// A limit of the system to be met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exhaust {
+    /// What is loaded, and how.
+    pub subject: Modules,
+    /// The limit.
+    pub limit: Limit,
+    /// To what the process lowers it first; as it is if none.
+    pub lowered: Option<u64>,
+    /// How many artifacts are prepared; they are loaded in turn.
+    pub artifacts: usize,
+    /// How many modules are loaded at most.
+    pub most: usize,
+    /// The folder of all cached corpora, as given to [`Prepare`].
+    pub cache: PathBuf,
 }
 
 /// Artifacts to compile.
@@ -124,6 +144,8 @@ pub enum Message {
     Sample(Sample),
     /// The counts by which the run proves its work.
     Proof(Proof),
+    /// What was met at a limit.
+    Exhausted(Exhausted),
     /// The request could not be carried out.
     Failed {
         /// What was attempted, what went wrong, what to do.
@@ -131,6 +153,17 @@ pub enum Message {
     },
     /// Everything asked for has been said.
     Done,
+}
+
+/// What was met at a limit, by a process that went on afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exhausted {
+    /// How much of it was in use before the first module.
+    pub in_use: u64,
+    /// How many modules were loaded.
+    pub modules: usize,
+    /// The error of the next.
+    pub ended: String,
 }
 
 /// A metric that cannot be counted here.

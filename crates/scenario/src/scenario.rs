@@ -76,6 +76,8 @@ pub struct Scenario {
     pub budget: Duration,
     /// The N that matters to whoever asks; growth is foretold up to there.
     pub horizon: Option<usize>,
+    /// A limit of the system that ends it at some N, which is foretold and gone to.
+    pub limit: Option<Limit>,
     /// What must hold whenever this scenario is asked: the same without the trap.
     pub control: Option<Control>,
     /// Growth beyond linear that is known and expected.
@@ -180,6 +182,25 @@ const fn one() -> NonZeroUsize {
 
 fn is_one(number: &NonZeroUsize) -> bool {
     *number == NonZeroUsize::MIN
+}
+
+/// What the system allows a process so many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// Mappings: `vm.max_map_count`.
+    Mappings,
+    /// Open descriptors: `RLIMIT_NOFILE`.
+    Descriptors,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Limit::Mappings => "mappings",
+            Limit::Descriptors => "descriptors",
+        })
+    }
 }
 
 /// Whether modules share an engine.
@@ -479,8 +500,14 @@ impl Scenario {
         {
             return Err(wrong("group", format!("{group:?} is not of small letters and hyphens")));
         }
-        if let Subject::Modules(modules) = &self.subject {
-            modules.check()?;
+        match &self.subject {
+            Subject::Modules(modules) => modules.check()?,
+            _ if self.limit.is_some() => return Err(wrong("limit", "is met by modules alone")),
+            _ => {}
+        }
+        let is_sized = matches!(&self.subject, Subject::Modules(m) if !m.axis.is_modules());
+        if self.limit.is_some() && is_sized {
+            return Err(wrong("limit", "is met by more modules, not by larger ones"));
         }
         if self.judge.is_empty() {
             return Err(wrong("judge", "names no series, so nothing could ever turn red"));
@@ -753,6 +780,8 @@ until = "wasmtime 52"
             (with("activity = \"instantiate\""), "an artifact.host_function"),
             (with("activity = \"dance\""), "activity"),
             (with("activity_every = 4"), "none is named"),
+            (with("limit = \"patience\""), "limit"),
+            (with("axis = \"functions\"\nlimit = \"mappings\""), "not by larger ones"),
             (with("count = 4"), "is N itself"),
             (with("batches = 4"), "belongs to lifecycle"),
             (with("group = \"No Group\""), "small letters"),

@@ -15,8 +15,8 @@ use crate::metric::{Metric, Phase, SeriesName};
 use crate::registration::Registration;
 use crate::sample::Means;
 use crate::scenario::{
-    Control, Engines, FORMAT, KnownGrowth, Modules, Profiler, Scenario, ScenarioError, Subject,
-    Suite, Variant, wrong,
+    Control, Engines, FORMAT, KnownGrowth, Limit, Modules, Profiler, Scenario, ScenarioError,
+    Subject, Suite, Variant, wrong,
 };
 use crate::unwinder::Unwinder;
 
@@ -61,6 +61,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
         horizon: file.horizon,
+        limit: file.limit,
         control: file.control,
         known_growth: file.known_growth,
     })
@@ -130,6 +131,7 @@ struct ScenarioFile {
     #[serde(default = "twenty_seconds")]
     budget_seconds: u64,
     horizon: Option<usize>,
+    limit: Option<Limit>,
     unwinder: Option<Unwinder>,
     control: Option<Control>,
     #[serde(default)]

@@ -54,12 +54,7 @@ impl Report {
                 environment: before.build.environment.clone(),
             }),
             not_counted: not_counted(measured),
-            remarks: measured
-                .left_out
-                .iter()
-                .cloned()
-                .chain(told_apart::agreement(measured))
-                .collect(),
+            remarks: remarks(measured),
             teeth: self.teeth.iter().map(tooth).collect(),
             scenarios: asked.map(|m| self.scenario(m, measured, project)).collect(),
             failures: self.failures.clone(),
@@ -102,6 +97,15 @@ impl Report {
             title,
         }
     }
+}
+
+/// What the machine's limits left out, where they end what was measured, and which unwinder it was by
+/// its growth.
+fn remarks(measured: &Measured) -> Vec<String> {
+    let met = measured.forecasts.iter().filter(|forecast| forecast.holds);
+    let met = met.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence));
+    let met = met.chain(told_apart::agreement(measured));
+    measured.left_out.iter().cloned().chain(met).collect()
 }
 
 /// The metrics that nothing here can count: once for each reason.

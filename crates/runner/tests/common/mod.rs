@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use loadline_scenario::{
-    Absent, Axis, Corpus, Engines, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Metric,
-    Modules, Phase, Prepare, Profiler, Proof, Reading, Request, Sample, Scope, Subject, Tables,
-    UnloadOrder,
+    Absent, Axis, Corpus, Engines, Exhaust, Exhausted, Generated, Lifecycle, Limit, LoadFrom,
+    Means, Measure, Message, Metric, Modules, Phase, Prepare, Profiler, Proof, Reading, Request,
+    Sample, Scope, Subject, Tables, UnloadOrder,
 };
 
 /// A runner with a cache of its own.
@@ -74,6 +74,23 @@ impl Runner {
         let (corpus, cache) = (corpus.clone(), self.cache.path().to_owned());
         let request = Prepare { corpus, tables: *tables, modules, cache, means: Means::Clock };
         self.as_usual().ask(&Request::Prepare(request)).unwrap();
+    }
+
+    pub fn exhaust(
+        &self,
+        subject: Modules,
+        limit: Limit,
+        lowered: Option<u64>,
+        artifacts: usize,
+        most: usize,
+    ) -> Result<Exhausted, String> {
+        let cache = self.cache.path().to_owned();
+        let request = Exhaust { subject, limit, lowered, artifacts, most, cache };
+        let messages = self.as_usual().ask(&Request::Exhaust(request))?;
+        match messages.as_slice() {
+            [Message::Exhausted(met)] => Ok(met.clone()),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// How many entries the unwind tables of the first `modules` artifacts have together, as the

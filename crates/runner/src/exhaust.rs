@@ -1,0 +1,80 @@
+//! Goes to where a limit of the system ends the loading of modules, and comes back.
+//!
+//! Nothing is measured here: what is looked at is where that is, and that it ends with an error value.
+
+use loadline_loader::{Artifact, ArtifactFile, Loaded, Source, engine};
+use loadline_scenario::{Exhaust, Exhausted, Limit, LoadFrom, Means, Tables};
+
+use crate::alive;
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::process;
+
+/// Loads modules, the artifacts in turn, until one cannot be; drops them, the newest first; and loads
+/// one more.
+///
+/// # Errors
+/// Where not a single module can be loaded, before or afterwards, or the limit is not met.
+pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
+    let Exhaust { subject, limit, lowered, .. } = request;
+    if let (Limit::Descriptors, Some(lowered)) = (limit, lowered) {
+        process::lower_descriptor_limit(*lowered)?;
+    }
+    // The allocator's own mappings would meet the limit first, and it ends the process then.
+    process::keep_heap_in_one_mapping();
+    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, Means::Clock)?;
+    let artifacts = cache.artifacts(request.artifacts)?;
+    let engine = engine::loading()?;
+    let load =
+        |index: usize, buffer: Vec<u8>| -> Result<(Loaded, Vec<u8>), loadline_loader::Error> {
+            let source = &artifacts[index % artifacts.len()];
+            if subject.load_from == LoadFrom::File {
+                return Ok((source.map(&engine)?, buffer));
+            }
+            let artifact = read(source, buffer, subject.tables)?;
+            let loaded = artifact.load(&engine)?;
+            Ok((loaded, artifact.into_bytes()))
+        };
+    let in_use = in_use(*limit).ok_or(Error::LimitUnknown { limit: *limit })?;
+    let mut loaded = Vec::with_capacity(request.most);
+    let mut buffer = Vec::new();
+    let ended = loop {
+        if loaded.len() == request.most {
+            return Err(Error::LimitNotMet { limit: *limit, modules: request.most });
+        }
+        match load(loaded.len(), std::mem::take(&mut buffer)) {
+            Ok((module, emptied)) => {
+                loaded.push(module);
+                buffer = emptied;
+            }
+            Err(error) => break crate::chain(&error),
+        }
+    };
+    let modules = loaded.len();
+    while let Some(newest) = loaded.pop() {
+        drop(newest);
+    }
+    // The process goes on.
+    load(0, buffer)?;
+    Ok(Exhausted { in_use, modules, ended })
+}
+
+fn read(
+    source: &ArtifactFile,
+    buffer: Vec<u8>,
+    tables: Tables,
+) -> Result<Artifact, loadline_loader::Error> {
+    let mut artifact = Source::read(source, buffer)?.into_owned();
+    if tables == Tables::Strip && artifact.contents().has_tables {
+        artifact.apply(Tables::Strip)?;
+    }
+    Ok(artifact)
+}
+
+/// How much of the limited thing the process has now.
+fn in_use(limit: Limit) -> Option<u64> {
+    match limit {
+        Limit::Mappings => alive::mappings(),
+        Limit::Descriptors => alive::descriptors(),
+    }
+}
