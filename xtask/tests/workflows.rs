@@ -166,6 +166,16 @@ fn every_step_passes_in_a_clean_clone() {
     }
     assert!(repository.project.read("github/summary").contains("host"));
 
+    // The same without GitHub.
+    fs::remove_dir_all(place.join("loadline-report")).unwrap();
+    let anywhere = repository.shell("$GITHUB_ACTION_PATH/examples/ci/regress.sh", &place, &[]);
+    // Blind is no verdict, and no mistake of the script's.
+    assert!(matches!(anywhere.status.code(), Some(3 | 6)), "{anywhere:?}");
+    for report in ["report.json", "junit.xml", "report.html", "summary.md"] {
+        let text = fs::read_to_string(place.join("loadline-report").join(report));
+        assert!(text.is_ok_and(|text| text.contains("host")), "{report}");
+    }
+
     // A first comment is made, a second one goes into it.
     let of = [("PULL_REQUEST", "7"), ("MACHINE", "Linux X64")];
     step("$GITHUB_ACTION_PATH/.github/scripts/comment.sh", &of);
