@@ -12,6 +12,8 @@ use crate::judgement::Against;
 /// A judged series, as its sentences are made from it.
 pub struct Case<'a> {
     pub name: SeriesName,
+    /// One of what N counts.
+    pub one: &'static str,
     pub verdict: Verdict,
     pub judgement: &'a Judgement,
     pub against: &'a Against,
@@ -43,7 +45,7 @@ impl Case<'_> {
         sentences.extend(next);
         sentences.extend(self.superlinear());
         if !self.costs.is_empty() {
-            sentences.push(format!("per module: {}", self.per_module()));
+            sentences.push(format!("per {}: {}", self.one, self.per_one()));
         }
         if let Verdict::Inconclusive(doubt) = self.verdict {
             sentences.push(doubt.to_string());
@@ -113,7 +115,8 @@ impl Case<'_> {
             None => (next_module(self.costs, 1)?, format!(" at N = {}", self.costs[0].0)),
         };
         let (now, instead) = (amount(now, self.unit()), amount(instead, self.unit()));
-        Some(format!("the next module at N = {top} costs {now} instead of {instead}{from}"))
+        let one = self.one;
+        Some(format!("the next {one} at N = {top} costs {now} instead of {instead}{from}"))
     }
 
     fn superlinear(&self) -> Option<String> {
@@ -127,8 +130,8 @@ impl Case<'_> {
         ))
     }
 
-    /// The cost per module at the smallest, a middle and the largest N.
-    fn per_module(&self) -> String {
+    /// The cost of one at the smallest, a middle and the largest N.
+    fn per_one(&self) -> String {
         let picked = [0, self.costs.len() / 2, self.costs.len() - 1];
         let mut shown = String::new();
         for (place, index) in picked.into_iter().enumerate() {

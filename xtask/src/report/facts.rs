@@ -213,8 +213,10 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
         Outcome::Verdict {
             verdict, judgement, costs, against, other_tail, other_costs, ..
         } => {
+            let (name, one_of_n) = (row.name, one.scenario.subject.unit());
+            let verdict = *verdict;
             let case =
-                Case { name: row.name, verdict: *verdict, judgement, against, costs, other_costs };
+                Case { name, one: one_of_n, verdict, judgement, against, costs, other_costs };
             let evidence = case.evidence();
             let pair = judgement.pair.as_ref().and_then(|pair| pair.evidence.as_ref());
             let curve = judgement.curve.evidence.as_ref();
@@ -224,7 +226,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
             };
             let mut notes: Vec<String> = case.constant_change().into_iter().collect();
             notes.extend(row.notes.iter().cloned());
-            let facts = without_findings(row.name, word(*verdict), kind(against), one, files);
+            let facts = without_findings(row.name, word(verdict), kind(against), one, files);
             SeriesFacts {
                 exponent: curve.and_then(|curve| curve.tail_exponent).and_then(Interval::of),
                 other_exponent: other_tail.and_then(Interval::of),
@@ -237,7 +239,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 smallest_detectable: judgement.smallest_detectable,
                 consequence: evidence.consequence,
                 evidence: evidence.sentences,
-                doubt: doubt_of(*verdict, judgement),
+                doubt: doubt_of(verdict, judgement),
                 notes,
                 costs: rungs(row.name, one, costs, other_costs, curve),
                 ..facts
