@@ -118,7 +118,7 @@ esac"#;
     expect_test::expect![[r#"
         failed: mine: N = 1024, round 1: ended after 3 s (timeout_seconds in the scenario sets the limit)
         failed: mine: N = 128, round 1: the command printed loadline:check=127 done where 128 done is right
-        failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, unload, total, work, run); or none
+        failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
         failed: mine: N = 512, round 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
         failed: mine: N = 64, round 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
     let child = project.read("child");
