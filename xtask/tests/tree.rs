@@ -237,7 +237,10 @@ fn the_runner_names_the_features_of_its_wasmtime() {
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_made = path.ends_with(".git") || path.join("CACHEDIR.TAG").exists();
+        // Cargo tags what it makes, but not a folder that was there before.
+        let is_made = path.ends_with(".git")
+            || path.join("CACHEDIR.TAG").exists()
+            || path == root().join("target");
         if path.is_dir() && !is_made {
             files(&path, found);
         } else if path.is_file() && !is_made {

@@ -149,14 +149,16 @@ pub fn whole_lines(session: &Path) -> Vec<String> {
 }
 
 impl Said {
-    /// Scenario, series and verdict of each row; nothing where the session was blind.
+    /// Scenario, series and verdict of each row: one for a scenario of which all series hold, with
+    /// their number. Nothing where the session was blind.
     pub fn verdicts(&self) -> Option<Vec<String>> {
-        let of_series = |line: &&str| line.contains("frames-") && line.starts_with(' ');
+        let is_row = |line: &&str| line.starts_with(' ') && !line.trim_start().is_empty();
         let words = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             format!("{} {} {}", words[0], words[1], words[words.len() - 3..].join(" "))
         };
-        let rows: Vec<String> = self.stdout.lines().filter(of_series).map(words).collect();
+        let table = self.stdout.lines().skip_while(|line| !line.starts_with(" scenario "));
+        let rows: Vec<String> = table.skip(1).take_while(is_row).map(words).collect();
         assert_eq!(rows.is_empty(), self.code == BLIND, "{}{}", self.stdout, self.stderr);
         (!rows.is_empty()).then_some(rows)
     }
