@@ -166,16 +166,6 @@ fn every_step_passes_in_a_clean_clone() {
     }
     assert!(repository.project.read("github/summary").contains("host"));
 
-    // The same without GitHub.
-    fs::remove_dir_all(place.join("loadline-report")).unwrap();
-    let anywhere = repository.shell("$GITHUB_ACTION_PATH/examples/ci/regress.sh", &place, &[]);
-    // Blind is no verdict, and no mistake of the script's.
-    assert!(matches!(anywhere.status.code(), Some(3 | 6)), "{anywhere:?}");
-    for report in ["report.json", "junit.xml", "report.html", "summary.md"] {
-        let text = fs::read_to_string(place.join("loadline-report").join(report));
-        assert!(text.is_ok_and(|text| text.contains("host")), "{report}");
-    }
-
     // A first comment is made, a second one goes into it.
     let of = [("PULL_REQUEST", "7"), ("MACHINE", "Linux X64")];
     step("$GITHUB_ACTION_PATH/.github/scripts/comment.sh", &of);
@@ -199,6 +189,16 @@ fn every_step_passes_in_a_clean_clone() {
     let drift = repository.project.read("repository/loadline-report/drift.md");
     assert!(drift.contains("GROWS FASTER"), "{drift}");
     assert!(repository.project.read("github/gh").contains("issue create --title"));
+
+    // The same without GitHub.
+    fs::remove_dir_all(place.join("loadline-report")).unwrap();
+    let anywhere = repository.shell("$GITHUB_ACTION_PATH/examples/ci/regress.sh", &place, &[]);
+    // Blind is no verdict, and no mistake of the script's.
+    assert!(matches!(anywhere.status.code(), Some(3 | 6)), "{anywhere:?}");
+    for report in ["report.json", "junit.xml", "report.html", "summary.md"] {
+        let text = fs::read_to_string(place.join("loadline-report").join(report));
+        assert!(text.is_ok_and(|text| text.contains("host")), "{report}");
+    }
 }
 
 const SCENARIO: &str = r#"format = 1

@@ -291,8 +291,8 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     let path = profile.path_to(&runs[2].symbols("unload", SEARCH)[0], 0);
     let path: Vec<&str> = path.iter().map(|step| step.symbol.function.as_str()).collect();
     let at = |part: &str| path.iter().position(|step| step.contains(part));
-    assert!(at("Worker") < at("ModuleInner"), "{path:?}");
-    assert!(at("ModuleInner") < at("CodeMemory"), "{path:?}");
+    // What lies between is inlined or not, as the compiler likes.
+    assert!(at("Worker").is_some() && at("Worker") < at("CodeMemory"), "{path:?}");
     assert!(at("CodeMemory") < at("__deregister_frame"), "{path:?}");
 }
 
