@@ -9,6 +9,7 @@ use loadline_scenario::{
 use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
+use crate::judgement::is_control;
 use crate::measured::{Measured, MeasuredScenario};
 use crate::report::amount;
 use crate::runner::RunFailure;
@@ -42,28 +43,24 @@ pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>, Ru
     let mut all = Vec::new();
     for one in &measured.scenarios {
         // A control is the same without what ends.
-        let is_control = measured.scenarios.iter().any(|other| {
-            let control = crate::judgement::control_title(&other.scenario);
-            control.is_some_and(|control| control == one.scenario.title())
-        });
-        let Some(limit) = one.scenario.limit.filter(|_| !is_control) else { continue };
-        let found = of(bench, one, limit, &measured.environment)?;
-        all.push(Forecast { scenario: one.scenario.title(), ..found });
+        let limit = one.scenario.limit.filter(|_| !is_control(&one.scenario));
+        if let Some(limit) = limit {
+            let (sentence, holds) = of(bench, one, limit, &measured.environment)?;
+            all.push(Forecast { scenario: one.scenario.title(), sentence, holds });
+        }
     }
     Ok(all)
 }
 
+/// What became of one, and whether it holds.
 fn of(
     bench: &Bench<'_>,
     one: &MeasuredScenario,
     limit: Limit,
     environment: &Environment,
-) -> Result<Forecast, RunFailure> {
-    let not_looked_at = |why: String| Forecast {
-        scenario: String::new(),
-        sentence: format!("the N at which {limit} end is not known: {why}"),
-        holds: true,
-    };
+) -> Result<(String, bool), RunFailure> {
+    let not_looked_at =
+        |why: String| (format!("the N at which {limit} end is not known: {why}"), true);
     let (value, lowered) = match value(limit, environment) {
         Ok(found) => found,
         Err(why) => return Ok(not_looked_at(why)),
@@ -80,14 +77,14 @@ fn of(
             "{limit} end at N ≈ {foretold:.0} (foretold; {value} allowed, {:.3} a module): too far to go there{memory}",
             each.slope
         );
-        return Ok(Forecast { scenario: String::new(), sentence, holds: true });
+        return Ok((sentence, true));
     }
     let reached = match go(bench, &one.scenario, limit, lowered, most) {
         Ok(reached) => reached,
         Err(RunFailure::Interrupted) => return Err(RunFailure::Interrupted),
         Err(failure) => {
             let sentence = format!("cannot go to where {limit} end (N ≈ {foretold:.0}): {failure}");
-            return Ok(Forecast { scenario: String::new(), sentence, holds: false });
+            return Ok((sentence, false));
         }
     };
     let foretold = each.modules_within(value as f64 - reached.in_use as f64);
@@ -102,7 +99,7 @@ fn judge(
     each: &Each,
     reached: &Exhausted,
     memory: &str,
-) -> Forecast {
+) -> (String, bool) {
     let found = reached.modules as f64;
     let off = (found - foretold).abs() / foretold.max(1.0);
     let holds = off <= TOLERANCE;
@@ -115,7 +112,7 @@ fn judge(
         off * 100.0,
         reached.ended
     );
-    Forecast { scenario: String::new(), sentence, holds }
+    (sentence, holds)
 }
 
 /// The limit that holds for a process that goes there, and to what it is lowered for it.
@@ -228,13 +225,9 @@ mod tests {
             let reached = Exhausted { in_use: 100, modules, ended: "no more".to_owned() };
             judge(Limit::Mappings, 65_530, 32_713.0, &each(), &reached, "")
         };
-        assert!(found(32_713).holds && found(32_300).holds);
-        let missed = found(30_000);
-        assert!(!missed.holds);
-        assert!(
-            missed.sentence.contains("8.3 % off, NOT as foretold): no more"),
-            "{}",
-            missed.sentence
-        );
+        assert!(found(32_713).1 && found(32_300).1);
+        let (sentence, holds) = found(30_000);
+        assert!(!holds);
+        assert!(sentence.contains("8.3 % off, NOT as foretold): no more"), "{sentence}");
     }
 }

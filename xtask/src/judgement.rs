@@ -519,7 +519,7 @@ pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured)
 }
 
 /// Whether `scenario` is the variant that its file names as the control.
-fn is_control(scenario: &Scenario) -> bool {
+pub fn is_control(scenario: &Scenario) -> bool {
     scenario.control.is_some() && control_title(scenario).is_none()
 }
 

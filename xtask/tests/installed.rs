@@ -11,18 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Project, Said};
-
-const SCENARIO: &str = r#"format = 1
-question = "Does our host stay linear?"
-expectation = "It does."
-command = ["sh", "host.sh", "{n}"]
-judge = ["load/reported"]
-processes = 3
-ladder = [64, 128, 256, 512, 1024]
-"#;
-
-const HOST: &str = "echo loadline:phase=load\necho loadline:metric=steps:$((STEPS)):count\n";
+use common::{HOST, HOST_SCENARIO, Project, Said};
 
 /// A session that was blind judges nothing; it says so.
 const BLIND: Option<i32> = Some(6);
@@ -102,7 +91,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
         "exit 2\nerror: there is no loadline.toml in ROOT/repository or above (loadline init writes one; --root DIR names the repository)\n"
     );
     installed.write("loadline.toml", "format = 1\nscenarios = \"perf\"\noutput = \"out\"\n");
-    installed.write("perf/host.toml", SCENARIO);
+    installed.write("perf/host.toml", HOST_SCENARIO);
     let alone = installed.loadline(&["regress"]);
     assert_eq!(alone.code, Some(1));
     assert!(
@@ -130,7 +119,7 @@ fn a_revision_of_somebodys_program_is_judged_against_another() {
     let installed = Installed::new(true);
     let settings = "format = 1\nscenarios = \"perf\"\noutput = \"out\"\nbuild = [\"sh\", \"build.sh\"]\nbudget_seconds = 0\n";
     installed.write("loadline.toml", settings);
-    installed.write("perf/host.toml", SCENARIO);
+    installed.write("perf/host.toml", HOST_SCENARIO);
     installed.write("build.sh", "sed \"s/STEPS/$(cat steps)/\" host.in > host.sh\n");
     installed.write("host.in", HOST);
     installed.write("steps", "12 * $1");

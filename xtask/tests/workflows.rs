@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::Project;
+use common::{HOST, HOST_SCENARIO, Project};
 use saphyr::{LoadableYamlNode, Yaml};
 
 fn workspace() -> PathBuf {
@@ -201,17 +201,6 @@ fn every_step_passes_in_a_clean_clone() {
     }
 }
 
-const SCENARIO: &str = r#"format = 1
-question = "Does our host stay linear?"
-expectation = "It does."
-command = ["sh", "host.sh", "{n}"]
-judge = ["load/reported"]
-processes = 3
-ladder = [64, 128, 256, 512, 1024]
-"#;
-
-const HOST: &str = "echo loadline:phase=load\necho loadline:metric=steps:$((STEPS)):count\n";
-
 /// GitHub's own program: writes down what it is asked, and finds a comment once one was made.
 const GH: &str = r#"#!/bin/sh
 case "$*" in *--paginate*) if [ -f "$GH_LOG" ] && grep -q POST "$GH_LOG"; then echo 41; fi ;; esac
@@ -244,7 +233,7 @@ impl Repository {
             "repository/loadline.toml",
             "format = 1\nscenarios = \"asked\"\nbaselines = \"accepted\"\noutput = \"out\"\n",
         );
-        project.write("repository/asked/host.toml", SCENARIO);
+        project.write("repository/asked/host.toml", HOST_SCENARIO);
         project.write("repository/host.sh", HOST.replace("STEPS", "12 * $1"));
         let mut shell = Command::new("bash");
         shell.args(["-c", fill, "bash"]).arg(project.root()).arg(program).current_dir(workspace());

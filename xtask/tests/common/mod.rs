@@ -28,6 +28,19 @@ processes = 3
 ladder = [1, 2, 4, 8, 16]
 "#;
 
+/// What somebody asks about a host program of their own.
+pub const HOST_SCENARIO: &str = r#"format = 1
+question = "Does our host stay linear?"
+expectation = "It does."
+command = ["sh", "host.sh", "{n}"]
+judge = ["load/reported"]
+processes = 3
+ladder = [64, 128, 256, 512, 1024]
+"#;
+
+/// That program; `STEPS` stands for how many it takes.
+pub const HOST: &str = "echo loadline:phase=load\necho loadline:metric=steps:$((STEPS)):count\n";
+
 /// A repository with scenarios and baselines in a temporary folder, gone with its owner.
 pub struct Project {
     folder: TempDir,
