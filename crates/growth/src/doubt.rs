@@ -13,6 +13,10 @@ pub enum Doubt {
     Imprecise,
     /// The fit finds growth, but something other than growth would look the same.
     Suspect(Suspicion),
+    /// Of threads: the control is not even 1.25 times as fast with them, so nothing could be lost.
+    ControlGainsNothing,
+    /// Of threads: a loss of 20 % of what the control gains is neither shown nor excluded.
+    ScalingImprecise,
 }
 
 /// What a measuring design lacks.
@@ -64,6 +68,12 @@ impl fmt::Display for Doubt {
                 f.write_str("growth of 20 % at the largest N is neither shown nor excluded")
             }
             Doubt::Suspect(suspicion) => suspicion.fmt(f),
+            Doubt::ControlGainsNothing => f.write_str(
+                "the control gains nothing from threads either: too few processors here, or busy ones",
+            ),
+            Doubt::ScalingImprecise => f.write_str(
+                "a loss of 20 % of what threads gain is neither shown nor excluded",
+            ),
         }
     }
 }
@@ -131,6 +141,8 @@ pub enum Remedy {
         /// The largest N needed.
         size: u64,
     },
+    /// Measure where as many processors are idle as there are threads.
+    IdleProcessors,
     /// Measure anew; of a pair, both sides at the same sizes and with the same metric.
     MeasureAnew,
 }
@@ -149,6 +161,10 @@ impl Remedy {
             Doubt::Imprecise if rounds < ROUNDS_CAP && !(series.is_exact() && rounds == 1) => {
                 Remedy::Rounds { rounds: (rounds * 2).min(ROUNDS_CAP) }
             }
+            Doubt::ScalingImprecise if rounds < ROUNDS_CAP => {
+                Remedy::Rounds { rounds: (rounds * 2).min(ROUNDS_CAP) }
+            }
+            Doubt::ScalingImprecise | Doubt::ControlGainsNothing => Remedy::IdleProcessors,
             Doubt::Imprecise | Doubt::Suspect(_) => larger,
             Doubt::Design(flaw) => match flaw {
                 DesignFlaw::TooFewSizes { .. } => Remedy::Sizes { sizes: MIN_SIZES },
@@ -172,6 +188,9 @@ impl fmt::Display for Remedy {
             Remedy::LargerSize { size } => write!(f, "add N = {size}"),
             Remedy::Sizes { sizes } => write!(f, "measure at least {sizes} sizes"),
             Remedy::WiderRange { size } => write!(f, "extend the sizes to N = {size} at least"),
+            Remedy::IdleProcessors => {
+                f.write_str("measure where as many processors are idle as there are threads")
+            }
             Remedy::MeasureAnew => {
                 f.write_str("measure anew, both sides at the same sizes and with the same metric")
             }

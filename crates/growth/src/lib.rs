@@ -100,6 +100,11 @@
 //! * **ok**: E + t₀.₉₅·se < 20 %; improved if, moreover, the 95 % interval ends below −5 %;
 //! * else **inconclusive**.
 //!
+//! # Threads
+//!
+//! [`judge_scaling`] asks another question of times: whether work is done faster by several threads,
+//! beside a control that says what threads can gain on this machine at all.
+//!
 //! # Beyond the measured N, and around the rules
 //!
 //! [`hidden_growth`] extrapolates a small superlinear part to the N that matters; [`Sight`] says
@@ -114,6 +119,7 @@ mod holm;
 mod horizon;
 mod least_squares;
 mod pair;
+mod scaling;
 mod series;
 mod shape;
 mod student;
@@ -135,6 +141,9 @@ pub use horizon::{HiddenGrowth, hidden_growth};
 pub use pair::{
     GrowthName, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions, PairVerdict,
     SUITE_LEVEL, judge_pair,
+};
+pub use scaling::{
+    ScalingEvidence, ScalingJudgement, ScalingOptions, ScalingVerdict, Work, judge_scaling,
 };
 pub use series::{Kind, Series, SeriesError};
 pub use shape::{Expect, LogShape, Shape};
