@@ -12,7 +12,7 @@ use crate::calibration_file::{Calibration, Calibrations};
 use crate::cli::{self, Regress, Selection};
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
-use crate::judgement::{self, Outcome};
+use crate::judgement::{self, Judged};
 use crate::lock::MachineLock;
 use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use crate::out;
@@ -132,9 +132,8 @@ fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
         loadline: environment.loadline.clone(),
     };
     let rows = judgement::judge(measured, &baselines.calibrated(calibration.clone()));
-    let is_alarm =
-        |outcome: &Outcome| matches!(outcome, Outcome::Verdict { verdict: Verdict::Regressed, .. });
-    calibration.n_false_alarms = rows.iter().filter(|row| is_alarm(&row.outcome)).count();
+    let is_alarm = |row: &&Judged| row.outcome.verdict() == Some(Verdict::Regressed);
+    calibration.n_false_alarms = rows.iter().filter(is_alarm).count();
     calibration
 }
 

@@ -6,20 +6,23 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
-use loadline_scenario::{Means, MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Means, MetricKind, Scaling, Scenario, SeriesName};
 
-use crate::judgement::{Judged, Outcome, control_title};
+use crate::figures::amount;
+use crate::judgement::{Judged, Outcome, control_title, medians};
 use crate::measured::MeasuredScenario;
 use crate::regress::Concluded;
 use crate::report::{environment_line, is_open, range, trimmed, word};
+use crate::scaling;
 use crate::told_apart;
 use crate::unwinders;
 
 /// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
 /// can be unpacked into `folder`.
 pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
-    let mut text =
-        String::from("\ngrowth by unwinder: tail exponent, its 95 % interval, verdict\n");
+    let mut text = String::from(
+        "\ngrowth by unwinder: tail exponent, its 95 % interval, verdict; of a time what it comes to at the largest N\n",
+    );
     for scenario in scenarios(sessions) {
         let title = scenario.title();
         let control = control_title(scenario);
@@ -36,8 +39,14 @@ pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
                 continue;
             }
             let mut row = vec![name.to_string()];
-            row.extend(sessions.iter().map(|session| cell(session, &title, *name)));
+            let costly = |session| cell(session, &title, *name) + &top_cost(session, &title, *name);
+            row.extend(sessions.iter().map(costly));
             row.extend(control.iter().map(|control| control_cell(sessions, control, *name)));
+            table.add_row(row);
+        }
+        if let Some(scaling) = scenario.scales() {
+            let mut row = vec![on_threads(scaling)];
+            row.extend(sessions.iter().map(|session| speed_up_cell(session, scenario)));
             table.add_row(row);
         }
         text.push('\n');
@@ -77,8 +86,16 @@ pub fn expected_and_measured(sessions: &[Concluded], folder: &Path) -> String {
             }
             table.add_row(row);
         }
+        if let Some(scaling) = scenario.scales() {
+            let mut row = vec![scenario.title(), on_threads(scaling)];
+            for session in sessions {
+                let expected = expected_scaling(session, scenario);
+                row.extend([expected.to_owned(), speed_up_cell(session, scenario)]);
+            }
+            table.add_row(row);
+        }
     }
-    text.push_str("\ntail exponents: expected at most under each unwinder, and measured with the 95 % interval\n\n");
+    text.push_str("\ntail exponents: expected at most under each unwinder, and measured with the 95 % interval; of threads, whether they\nare expected to gain, and how many times as fast as one they are\n\n");
     text.push_str(&trimmed(&table.to_string()));
     text.push('\n');
     text.push_str(&missing(sessions, folder));
@@ -170,6 +187,7 @@ fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
         }
         Outcome::Verdict { verdict, .. } if is_open(*verdict) => "inconclusive",
         Outcome::Verdict { verdict, .. } => word(*verdict),
+        Outcome::Scaled(_) => "judged apart",
         Outcome::ControlOnly => "control",
         Outcome::Failed => return "FAILED".to_owned(),
         Outcome::NotJudged(absence) => return format!("not judged: {absence}"),
@@ -185,8 +203,21 @@ fn is_known(session: &Concluded, one: &MeasuredScenario, name: SeriesName) -> bo
 }
 
 fn control_cell(sessions: &[Concluded], control: &str, name: SeriesName) -> String {
-    let found = sessions.iter().find_map(|session| measured(session, control)?.complete(name));
-    found.map_or_else(|| "–".to_owned(), |series| growth(&series))
+    let of = |session: &Concluded| {
+        let series = measured(session, control)?.complete(name)?;
+        Some(growth(&series) + &top_cost(session, control, name))
+    };
+    sessions.iter().find_map(of).unwrap_or_else(|| "–".to_owned())
+}
+
+/// What a time comes to at the largest N, which may be another under another unwinder.
+fn top_cost(session: &Concluded, title: &str, name: SeriesName) -> String {
+    let series = measured(session, title).and_then(|one| one.complete(name));
+    let series = series.filter(|_| name.metric.kind() == MetricKind::Time);
+    let top = series.and_then(|series| medians(&series).pop());
+    top.map_or_else(String::new, |(n, cost)| {
+        format!("  {} at N = {n}", amount(cost, name.metric.unit()))
+    })
 }
 
 /// The series a scenario is about: those that are expected to grow under some unwinder, else what
@@ -221,6 +252,43 @@ fn expectation_cells(session: &Concluded, scenario: &Scenario, name: SeriesName)
         Some(_) => "1".to_owned(),
     };
     [expected, cell(session, &title, name)]
+}
+
+fn on_threads(scaling: &Scaling) -> String {
+    format!("{} on {} threads", scaling.series, scaling.threads)
+}
+
+fn expected_scaling(session: &Concluded, scenario: &Scenario) -> &'static str {
+    let family = &session.measured.environment.unwinder_family;
+    match measured(session, &scenario.title()) {
+        None => "–",
+        Some(one) if one.scenario.known_contention(family).is_some() => "none",
+        Some(_) => "gain",
+    }
+}
+
+/// What threads gain, beside what they gain in the control.
+fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
+    let not_measured = || "not measured".to_owned();
+    let Some([several, _]) = scaling::on_threads(scenario) else { return not_measured() };
+    let is_it = |row: &&Judged| {
+        row.scenario == several && matches!(row.outcome, Outcome::Scaled(_) | Outcome::Failed)
+    };
+    let Some(row) = session.report.rows.iter().find(is_it) else { return not_measured() };
+    let Outcome::Scaled(scaled) = &row.outcome else { return "FAILED".to_owned() };
+    let said = match scaled.verdict {
+        _ if session.report.is_blind() => "blind",
+        Verdict::Holds if !row.notes.is_empty() => "accepted",
+        verdict if is_open(verdict) => "inconclusive",
+        verdict => word(verdict),
+    };
+    scaled.judgement.evidence.map_or_else(
+        || said.to_owned(),
+        |evidence| {
+            let own = shown(&evidence.speed_up);
+            format!("× {own} (control × {:.2})  {said}", evidence.control_speed_up.value)
+        },
+    )
 }
 
 /// The unwinders that were not measured, with what to install.

@@ -9,11 +9,12 @@ use loadline_growth::{
     judge_pair, judge_suite, sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
-    Absence, Control, Environment, KnownGrowth, Metric, MetricKind, Scenario, SeriesName,
+    Absence, Control, Environment, KnownGrowth, Means, Metric, MetricKind, Scenario, SeriesName,
 };
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
 use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
+use crate::scaling::{self, Scaled};
 
 /// One judged series.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Judged {
     pub scenario: String,
     /// The series.
     pub name: SeriesName,
+    /// By which means it was counted.
+    pub means: Means,
     /// What came of it.
     pub outcome: Outcome,
     /// What a reader should know beside the verdict, one sentence each.
@@ -52,6 +55,8 @@ pub enum Outcome {
         /// Whether one more could tell: the other side has it, or can be measured at it.
         may_widen: bool,
     },
+    /// Whether threads gain what they should.
+    Scaled(Box<Scaled>),
     /// No verdict, because there is no reading.
     NotJudged(Absence),
     /// No verdict, because this is what another scenario is compared with, and a time alone tells
@@ -59,6 +64,17 @@ pub enum Outcome {
     ControlOnly,
     /// No verdict, because runs failed.
     Failed,
+}
+
+impl Outcome {
+    /// The verdict, where there is one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Outcome::Verdict { verdict, .. } => Some(*verdict),
+            Outcome::Scaled(scaled) => Some(scaled.verdict),
+            Outcome::NotJudged(_) | Outcome::ControlOnly | Outcome::Failed => None,
+        }
+    }
 }
 
 /// What a series was judged against.
@@ -98,7 +114,7 @@ pub trait BaselineSource {
 }
 
 /// How often a series may be asked about: after 5, 10 and 20 rounds, and at two larger N.
-const LOOKS: u32 = 5;
+pub const LOOKS: u32 = 5;
 
 /// Judges every judged series of `measured`; all together, for the adjustment of p-values.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
@@ -115,7 +131,11 @@ pub fn judge_parts(parts: &[&Measured], baselines: &dyn BaselineSource) -> Vec<J
         let judgement = question.case().and_then(|_| judgements.next());
         question.answer(judgement, question.environment)
     });
-    judged.collect()
+    let mut judged: Vec<Judged> = judged.collect();
+    for part in parts {
+        judged.extend(scaling::judge(part, baselines.tau(Kind::Time, &part.environment)));
+    }
+    judged
 }
 
 fn questions<'a>(
@@ -351,6 +371,7 @@ impl<'a> Question<'a> {
         Judged {
             scenario: self.scenario.title(),
             name: self.name,
+            means: self.scenario.means_of(self.name.metric),
             outcome,
             notes,
             has_no_baseline: self.has_no_baseline,

@@ -52,6 +52,7 @@ mod report;
 mod resume;
 mod runner;
 mod sameness;
+mod scaling;
 mod selection;
 mod session;
 mod shard;

@@ -13,6 +13,7 @@ use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
 use crate::report::Report;
 use crate::sameness::{changed_scenarios, growth_differences, level_differences};
+use crate::scaling::on_threads;
 use crate::selection;
 use crate::session::{self, Asked, Header, Part, RunRecord};
 
@@ -151,8 +152,9 @@ fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     for planned in &part.suite {
         let own = scenarios.iter().find(|scenario| scenario.title() == planned.scenario);
-        let control = own.and_then(control_title);
-        for title in [Some(planned.scenario.clone()), control].into_iter().flatten() {
+        let title = Some(planned.scenario.clone());
+        let several = own.and_then(on_threads).into_iter().flatten();
+        for title in title.into_iter().chain(own.and_then(control_title)).chain(several) {
             if !order.contains(&title) {
                 order.push(title);
             }

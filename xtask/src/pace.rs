@@ -12,6 +12,7 @@ use loadline_scenario::{Environment, Means, Run, Scenario};
 
 use crate::bench::Bench;
 use crate::judgement::control_title;
+use crate::scaling::on_threads;
 use crate::session::{Outcome, Side};
 
 /// Takes away the rungs that would take too long, of a scenario and of its control alike, and says
@@ -28,15 +29,19 @@ pub fn leave_out_what_takes_too_long(
 ) -> anyhow::Result<Vec<String>> {
     let mut kept: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
     let mut left_out = Vec::new();
+    // What is measured on several threads has the sizes that one can afford.
+    let followers: Vec<String> = scenarios.iter().filter_map(on_threads).flatten().collect();
     for scenario in scenarios.iter() {
-        if is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
+        let follows = followers.contains(&scenario.title());
+        if follows || is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
             continue;
         }
         let Some((n_rungs, why)) = affordable(bench, scenario, environment)? else { continue };
         let title = scenario.title();
         let rungs = &scenario.ladder[n_rungs..];
         left_out.push(format!("{title}: N = {rungs:?} left out, {why}"));
-        for title in [Some(title), control_title(scenario)].into_iter().flatten() {
+        let title = [title].into_iter().chain(control_title(scenario));
+        for title in title.chain(on_threads(scenario).into_iter().flatten()) {
             kept.insert(title, (scenario.ladder.clone(), n_rungs));
         }
     }

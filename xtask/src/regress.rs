@@ -153,10 +153,15 @@ fn measure_at(
     };
     let is_table = !arguments.unwinders.is_empty() || arguments.table;
     let wants_all = arguments.selection.names.is_empty() || is_table;
+    let is_by_itself = insisted_on.is_none() && builds.before.is_none();
+    let scenarios = match is_by_itself {
+        true => selection::with_threads(project, scenarios)?,
+        false => scenarios,
+    };
     let mut scenarios = selection::with_controls(project, scenarios, |scenario| {
-        insisted_on.is_none()
-            && builds.before.is_none()
-            && (wants_all || needs_control(scenario, environment, &baselines))
+        let has_to_scale = scenario.scaling.is_some();
+        is_by_itself
+            && (wants_all || has_to_scale || needs_control(scenario, environment, &baselines))
     })?;
     baselines.read_others(project, &scenarios)?;
     let mut left_out = left_out;

@@ -24,7 +24,7 @@ use crate::judgement::{Judged, Outcome, Teeth};
 use crate::measured::Measured;
 use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
-use loadline_growth::{Estimate, Sight, Verdict};
+use loadline_growth::{Doubt, Estimate, Sight, Verdict};
 use loadline_scenario::Environment;
 
 /// What a session amounts to.
@@ -84,10 +84,7 @@ impl Report {
     }
 
     fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {
-        let verdicts = self.rows.iter().filter_map(|row| match row.outcome {
-            Outcome::Verdict { verdict, .. } => Some(verdict),
-            _ => None,
-        });
+        let verdicts = self.rows.iter().filter_map(|row| row.outcome.verdict());
         verdicts.filter(|verdict| is(*verdict)).count()
     }
 
@@ -118,19 +115,18 @@ impl Report {
         let against = against.map(|before| format!(" {}", before.build.argument));
         let against = against.unwrap_or_default();
         let first = |wanted: &dyn Fn(Verdict) -> bool| {
-            self.rows.iter().find(
-                |row| matches!(row.outcome, Outcome::Verdict { verdict, .. } if wanted(verdict)),
-            )
+            self.rows.iter().find(|row| row.outcome.verdict().is_some_and(wanted))
         };
         if self.is_blind() {
             return "repeat on a quieter machine".to_owned();
         }
         if let Some(row) = first(&|v| v == Verdict::Regressed) {
-            let title = &row.scenario;
+            let title = asked_by(row);
             return format!("cargo xtask regress {title}{against} (to see it again)");
         }
-        if let Some(row) = first(&is_open) {
-            let title = &row.scenario;
+        let lacks_processors = Verdict::Inconclusive(Doubt::ControlGainsNothing);
+        if let Some(row) = first(&|v| is_open(v) && v != lacks_processors) {
+            let title = asked_by(row);
             return format!(
                 "cargo xtask regress {title}{against} --set processes=10 (to settle it)"
             );
@@ -146,7 +142,20 @@ impl Report {
             return "cargo xtask baseline --reason TEXT (to judge times against this machine)"
                 .to_owned();
         }
+        if let Some(row) = first(&|v| v == lacks_processors) {
+            let title = asked_by(row);
+            return format!("cargo xtask regress {title} on idle processors (to settle it)");
+        }
         "nothing to do".to_owned()
+    }
+}
+
+/// The scenario to name for a row to be judged again: what threads gain is a question of the one that
+/// runs on one.
+fn asked_by(row: &Judged) -> &str {
+    match &row.outcome {
+        Outcome::Scaled(scaled) => &scaled.titles[1],
+        _ => &row.scenario,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::files;
 use crate::judgement::{control_title, planted as names};
 use crate::project::Project;
 use crate::recipe::Recipe;
+use crate::scaling::changes_of_several;
 use crate::session::{Header, RunRecord};
 
 /// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
@@ -146,6 +147,33 @@ pub fn with_controls(
         }
     }
     Ok(all)
+}
+
+/// Puts behind each scenario that is to scale with threads the same on several of them, at the same
+/// sizes in the same rounds.
+///
+/// # Errors
+/// When it is no scenario on several threads.
+pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> anyhow::Result<Vec<Scenario>> {
+    let mut all: Vec<Scenario> = Vec::new();
+    for scenario in scenarios {
+        let several = several(project, &scenario)?;
+        for one in [Some(scenario), several].into_iter().flatten() {
+            if !all.iter().any(|known| known.title() == one.title()) {
+                all.push(one);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
+    let Some(changes) = changes_of_several(scenario) else { return Ok(None) };
+    let of = || format!("{} on several threads", scenario.title());
+    let several = project.scenario(&scenario.name, &changes).with_context(of)?;
+    let several = files::read(&project.root, several).with_context(of)?;
+    let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
+    Ok(Some(Scenario { ladder, processes, ..several }))
 }
 
 fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
@@ -288,6 +316,7 @@ impl Tooth {
             limit: None,
             control: None,
             known_growth: Vec::new(),
+            scaling: None,
         }
     }
 }

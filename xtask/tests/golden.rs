@@ -44,10 +44,32 @@ const NO_CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(0.0, 
 const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
 const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
 
+/// What makes the scenario one that is to scale with threads.
+const SCALING: &str = r#"
+[scaling]
+threads = 2
+series = "unload/wall-time"
+"#;
+
+/// What makes it known that threads gain nothing.
+const KNOWN_CONTENTION: &str = r#"
+[[scaling.known]]
+unwinders = ["libgcc-list"]
+when = { tables = "keep" }
+reason = "one lock for the whole process"
+link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
+until = "wasmtime 52"
+"#;
+
 /// The report on `made`, judged against the baseline file `baseline` (empty for none).
 fn check(case: &str, made: &Made, baseline: &str) {
+    check_scenario(case, SCENARIO, made, baseline);
+}
+
+/// The same of a scenario whose file says `scenario`.
+fn check_scenario(case: &str, scenario: &str, made: &Made, baseline: &str) {
     let project = Project::empty();
-    project.write("xtask/scenarios/oldest-first.toml", SCENARIO);
+    project.write("xtask/scenarios/oldest-first.toml", scenario);
     if !baseline.is_empty() {
         project.write("baselines/oldest-first.toml", baseline);
     }
@@ -183,6 +205,31 @@ fn known_growth_is_no_longer_accepted_from_its_version_on() {
     made.scenario(KEPT, &[CALLS, QUADRATIC]);
     made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
     check("expired-known-growth", &made, "");
+}
+
+/// Times of the scenario and its control, on one thread and on two that are `speed_ups` as fast.
+fn on_threads(speed_ups: [f64; 2]) -> Made {
+    let mut made = Made::new();
+    let wall = |per_module: f64| ("unload/wall-time", Cost::linear(per_module, 0.02));
+    // What several threads take is added up.
+    let [own, control] = speed_ups.map(|speed_up| 2.0 / speed_up);
+    made.scenario(KEPT, &[CALLS, LINEAR, wall(9_000.0)]);
+    made.scenario(STRIPPED, &[NO_CALLS, LINEAR, wall(5_000.0)]);
+    made.scenario("oldest-first:threads=2", &[CALLS, LINEAR, wall(9_000.0 * own)]);
+    let stripped = "oldest-first:tables=strip,threads=2";
+    made.scenario(stripped, &[NO_CALLS, LINEAR, wall(5_000.0 * control)]);
+    made
+}
+
+#[test]
+fn threads_that_gain_less_than_in_the_control_are_a_regression_unless_it_is_known() {
+    let observed = SCENARIO.replace("exact = []", "exact = []\nobserve = [\"unload/wall-time\"]");
+    let scaling = format!("{observed}{SCALING}");
+    let known = format!("{scaling}{KNOWN_CONTENTION}");
+    check_scenario("threads-gain", &scaling, &on_threads([1.9, 1.95]), "");
+    check_scenario("threads-wait", &scaling, &on_threads([1.0, 1.95]), "");
+    check_scenario("threads-known", &known, &on_threads([1.0, 1.95]), "");
+    check_scenario("threads-nothing-to-gain", &scaling, &on_threads([1.0, 1.05]), "");
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod random;
 pub mod registration;
 pub mod sample;
+pub mod scaling;
 pub mod scenario;
 mod scenario_file;
 pub mod unwinder;
@@ -32,6 +33,7 @@ pub use sample::{
     Absent, CommandProof, Environment, Exhaust, Exhausted, Means, Measure, Message, Prepare, Proof,
     Request, Sample, Scope,
 };
+pub use scaling::{KnownContention, Scaling};
 pub use scenario::{
     Control, Engines, GrowthClass, KnownGrowth, Limit, Modules, Planted, PlantedWork, Profiler,
     Scenario, ScenarioError, Subject, Suite, Variant,

@@ -19,6 +19,7 @@ use crate::lifecycle::{Action, Lifecycle};
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::registration::Registration;
 use crate::sample::Means;
+use crate::scaling::Scaling;
 use crate::scenario_file;
 use crate::unwinder::Unwinder;
 
@@ -82,6 +83,8 @@ pub struct Scenario {
     pub control: Option<Control>,
     /// Growth beyond linear that is known and expected.
     pub known_growth: Vec<KnownGrowth>,
+    /// Whether it is to be done faster by several threads.
+    pub scaling: Option<Scaling>,
 }
 
 /// When a scenario is measured that nobody has named.
@@ -410,7 +413,7 @@ impl Scenario {
     pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
         self.known_growth.iter().find(|known| {
             known.series.contains(&series)
-                && known.unwinders.iter().any(|u| u == unwinder || u == "any")
+                && KnownGrowth::is_under(&known.unwinders, unwinder)
                 && known.when.iter().all(|(key, value)| self.still_has(key, value))
         })
     }
@@ -428,7 +431,7 @@ impl Scenario {
     }
 
     /// Whether the field `key` has not been changed away from `value`.
-    fn still_has(&self, key: &str, value: &str) -> bool {
+    pub(crate) fn still_has(&self, key: &str, value: &str) -> bool {
         self.variant.0.get(key).is_none_or(|changed| changed == value)
     }
 
@@ -538,7 +541,12 @@ impl Scenario {
             }
             seen.push(series);
         }
-        self.known_growth.iter().try_for_each(check_known_growth)
+        self.known_growth.iter().try_for_each(
+            |KnownGrowth { unwinders, link, until, .. }| {
+                KnownGrowth::check("known_growth", unwinders, link, until)
+            },
+        )?;
+        self.check_scaling()
     }
 }
 
@@ -599,21 +607,33 @@ impl Modules {
 /// The families a `known_growth` may name, and `any`.
 const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
 
-fn check_known_growth(known: &KnownGrowth) -> Result<(), ScenarioError> {
-    for unwinder in &known.unwinders {
-        if !UNWINDERS.contains(&unwinder.as_str()) {
+impl KnownGrowth {
+    /// Whether the family `unwinder` is among `named`.
+    pub(crate) fn is_under(named: &[String], unwinder: &str) -> bool {
+        named.iter().any(|named| named == unwinder || named == "any")
+    }
+
+    /// Refuses what nobody could accept anything by.
+    pub(crate) fn check(
+        field: &'static str,
+        unwinders: &[String],
+        link: &str,
+        until: &str,
+    ) -> Result<(), ScenarioError> {
+        if let Some(unwinder) = unwinders.iter().find(|named| !UNWINDERS.contains(&named.as_str()))
+        {
             let known = UNWINDERS.join(", ");
             let problem = format!("unknown unwinder {unwinder:?} (known: {known})");
-            return Err(wrong("known_growth", problem));
+            return Err(wrong(field, problem));
         }
+        if !link.starts_with("https://") {
+            return Err(wrong(field, "link must be an https:// address a reader can open"));
+        }
+        if Expiry::parse(until).is_none() {
+            return Err(wrong(field, format!("until must be {}", expiry::FORMS)));
+        }
+        Ok(())
     }
-    if !known.link.starts_with("https://") {
-        return Err(wrong("known_growth", "link must be an https:// address a reader can open"));
-    }
-    if Expiry::parse(&known.until).is_none() {
-        return Err(wrong("known_growth", format!("until must be {}", expiry::FORMS)));
-    }
-    Ok(())
 }
 
 fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioError> {

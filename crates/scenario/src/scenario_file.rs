@@ -14,6 +14,7 @@ use crate::lifecycle::{Action, Activity, Lifecycle, Residency, UnloadOrder, Unlo
 use crate::metric::{Metric, Phase, SeriesName};
 use crate::registration::Registration;
 use crate::sample::Means;
+use crate::scaling::Scaling;
 use crate::scenario::{
     Control, Engines, FORMAT, KnownGrowth, Limit, Modules, Profiler, Scenario, ScenarioError,
     Subject, Suite, Variant, wrong,
@@ -39,7 +40,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     };
     let judge = with(&file.judge, exact.judged);
     let observe = with(&file.observe, exact.observed);
-    Ok(Scenario {
+    let mut scenario = Scenario {
         name: name.to_owned(),
         group: file.group,
         suite: file.suite,
@@ -64,7 +65,10 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         limit: file.limit,
         control: file.control,
         known_growth: file.known_growth,
-    })
+        scaling: file.scaling,
+    };
+    scenario.only_clock_on_threads();
+    Ok(scenario)
 }
 
 #[derive(Deserialize)]
@@ -136,6 +140,7 @@ struct ScenarioFile {
     control: Option<Control>,
     #[serde(default)]
     known_growth: Vec<KnownGrowth>,
+    scaling: Option<Scaling>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use loadline_growth::{
-    CurveEvidence, CurveOptions, Estimate, Judgement, Rule, Sight as Seen, Verdict, judge_curve,
+    CurveEvidence, CurveOptions, Estimate, Judgement, Remedy, Rule, Sight as Seen, Verdict,
+    judge_curve,
 };
 use loadline_scenario::{Absence, SeriesName};
 
@@ -19,6 +20,7 @@ use super::{Report, Strictness};
 use crate::judgement::{self, Judged, Outcome, Teeth, medians};
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
+use crate::scaling::Scaled;
 use crate::session;
 use crate::symbols::{GrowingSymbol, Standing};
 use crate::told_apart;
@@ -75,8 +77,11 @@ impl Report {
             false => judged_series(row, one, &files),
         });
         let mut series: Vec<SeriesFacts> = judged.collect();
-        let observed = scenario.observe.iter().filter(|name| !scenario.judge.contains(name));
-        series.extend(observed.filter_map(|name| observed_series(*name, one, measured, &files)));
+        let is_judged = |name: &SeriesName| series.iter().any(|judged| judged.name == *name);
+        let observed: Vec<_> = scenario.observe.iter().filter(|name| !is_judged(name)).collect();
+        series.extend(
+            observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
+        );
         let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !self.is_blind();
         let symbols = self.symbols.iter().filter(is_own);
         let against = measured.before.as_ref().map(|before| format!(" {}", before.build.argument));
@@ -210,6 +215,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
             let remedy = "look at the failed runs, and measure anew".to_owned();
             bare(Word::Failed, doubt("runs failed".to_owned(), Some(remedy)))
         }
+        Outcome::Scaled(scaled) => scaled_series(row, scaled, one, files),
         Outcome::Verdict {
             verdict, judgement, costs, against, other_tail, other_costs, ..
         } => {
@@ -245,6 +251,42 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 ..facts
             }
         }
+    }
+}
+
+/// The time of several threads, beside that of one.
+fn scaled_series(
+    row: &Judged,
+    scaled: &Scaled,
+    one: &MeasuredScenario,
+    files: &Files,
+) -> SeriesFacts {
+    let against = Against { kind: AgainstKind::OneThread, name: Some(scaled.titles[1].clone()) };
+    let facts = without_findings(row.name, word(scaled.verdict), against, one, files);
+    let sentence = scaled.sentence();
+    let evidence = scaled.judgement.evidence;
+    let is_red = scaled.verdict == Verdict::Regressed;
+    let doubt = match (scaled.verdict, one.complete(row.name)) {
+        (Verdict::Inconclusive(doubt), Some(series)) => Some(Doubt {
+            reason: doubt.to_string(),
+            remedy: Some(Remedy::of(doubt, &series).to_string()),
+        }),
+        _ => None,
+    };
+    let reason = doubt.iter().map(|doubt| doubt.reason.clone());
+    SeriesFacts {
+        speed_up: evidence.and_then(|evidence| Interval::of(evidence.speed_up)),
+        control_speed_up: evidence.and_then(|evidence| Interval::of(evidence.control_speed_up)),
+        p: evidence.map(|evidence| evidence.p),
+        consequence: sentence.clone().filter(|_| is_red),
+        evidence: match (scaled.verdict, row.notes.is_empty()) {
+            (Verdict::Holds, true) => Vec::new(),
+            _ => sentence.into_iter().chain(reason).collect(),
+        },
+        doubt,
+        notes: row.notes.clone(),
+        costs: rungs(row.name, one, &scaled.costs, &scaled.alone, None),
+        ..facts
     }
 }
 
@@ -337,6 +379,8 @@ fn without_findings(
         superlinear_share: None,
         crossover: None,
         smallest_detectable: None,
+        speed_up: None,
+        control_speed_up: None,
         consequence: None,
         evidence: Vec::new(),
         doubt: None,

@@ -162,6 +162,10 @@ pub struct SeriesFacts {
     pub crossover: Option<f64>,
     /// Of what stays undecided: the smallest share that would have been found.
     pub smallest_detectable: Option<f64>,
+    /// How many times as fast several threads are as one, where that is what was judged.
+    pub speed_up: Option<Interval>,
+    /// The same of the control.
+    pub control_speed_up: Option<Interval>,
     /// What it means for whoever pays it, as a sentence.
     pub consequence: Option<String>,
     /// The figures behind the verdict, one sentence each; empty where it plainly holds.
@@ -232,7 +236,7 @@ impl Word {
 pub struct Against {
     /// Of which kind.
     pub kind: AgainstKind,
-    /// The control's title or the build's name.
+    /// The title of the control, or of the scenario on one thread, or the build's name.
     pub name: Option<String>,
 }
 
@@ -248,6 +252,8 @@ pub enum AgainstKind {
     Expectation,
     /// Another build, measured in turn.
     Build,
+    /// The same on one thread, of the same session.
+    OneThread,
     /// Nothing.
     Nothing,
 }
@@ -388,11 +394,12 @@ impl ScenarioFacts {
 }
 
 impl SeriesFacts {
-    /// What its costs are shown beside: `baseline`, `control` or `before`.
+    /// What its costs are shown beside: `baseline`, `control`, `before` or `one thread`.
     pub fn other_name(&self) -> &'static str {
         match self.against.kind {
             AgainstKind::Baseline => "baseline",
             AgainstKind::Build => "before",
+            AgainstKind::OneThread => "one thread",
             AgainstKind::Control | AgainstKind::Expectation | AgainstKind::Nothing => "control",
         }
     }

@@ -234,7 +234,12 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
     let (mut tail, mut interval, mut was) = (dash(), dash(), dash());
     let has_verdict =
         !matches!(series.verdict, Word::NotJudged | Word::Control | Word::Failed | Word::Observed);
-    if has_verdict {
+    if has_verdict && series.against.kind == AgainstKind::OneThread {
+        if let Some(estimate) = &series.speed_up {
+            (tail, interval) = (format!("× {:.2}", estimate.value), range(estimate));
+        }
+        was = series.control_speed_up.as_ref().map_or_else(dash, range);
+    } else if has_verdict {
         match &series.exponent {
             Some(estimate) => {
                 tail = format!("{:.2}", estimate.value);
@@ -247,7 +252,9 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
             (AgainstKind::Baseline | AgainstKind::Control | AgainstKind::Build, None) => {
                 "flat".to_owned()
             }
-            (AgainstKind::Expectation | AgainstKind::Nothing, None) => dash(),
+            (AgainstKind::Expectation | AgainstKind::Nothing | AgainstKind::OneThread, None) => {
+                dash()
+            }
         };
     }
     [scenario.title.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
@@ -280,6 +287,7 @@ pub fn verdict(series: &SeriesFacts) -> String {
         (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
         (_, AgainstKind::Control) => " (beside its control)",
         (_, AgainstKind::Expectation) => " (as stated)",
+        (_, AgainstKind::OneThread) => " (scaling with threads)",
     };
     format!("{word}{by}")
 }
