@@ -367,6 +367,7 @@ fn without_findings(
     SeriesFacts {
         name,
         unit: name.metric.unit(),
+        one: one.scenario.subject.unit(),
         verdict,
         place: files.place(name, against.kind),
         against,

@@ -89,9 +89,10 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
             format!("{cost}{}", other.unwrap_or_default())
         });
         let dash = || "–".to_owned();
-        let exponent = match series.costs.is_empty() {
-            true => dash(),
-            false => exponent_text(series.exponent.as_ref()),
+        let exponent = match &series.speed_up {
+            _ if series.costs.is_empty() => dash(),
+            Some(speed_up) => format!("× {}", exponent_text(Some(speed_up))),
+            None => exponent_text(series.exponent.as_ref()),
         };
         let word = escape(&verdict(series));
         let word = if series.verdict.is_red() { format!("**{word}**") } else { word };
@@ -144,8 +145,9 @@ fn costs(series: &SeriesFacts) -> String {
     let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
     let other = if has_other { format!(" {} |", series.other_name()) } else { String::new() };
     let rule = if has_other { "--:|" } else { "" };
+    let one = series.one;
     let mut text =
-        format!("\n| N | now |{other} one module | the next module |\n|--:|--:|{rule}--:|--:|\n");
+        format!("\n| N | now |{other} one {one} | the next {one} |\n|--:|--:|{rule}--:|--:|\n");
     for rung in &series.costs {
         let other =
             if has_other { format!(" {} |", shown(rung.other_cost)) } else { String::new() };

@@ -140,6 +140,8 @@ pub struct SeriesFacts {
     pub name: SeriesName,
     /// `ns`, `bytes` or `count`.
     pub unit: &'static str,
+    /// One of what N counts: `module`, `function`, `core module` or `table`.
+    pub one: &'static str,
     /// What came of it.
     pub verdict: Word,
     /// What it was judged against.

@@ -35,8 +35,8 @@ pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
         return figures;
     }
     let legend = match other {
-        Some(other) => format!("one module: ● now, ○ {other}"),
-        None => "one module: ● now".to_owned(),
+        Some(other) => format!("one {}: ● now, ○ {other}", series.one),
+        None => format!("one {}: ● now", series.one),
     };
     let dots = std::iter::once(legend).chain(dots(series, room));
     let joined = figures.iter().zip(dots).map(|(line, dots)| {

@@ -1,7 +1,9 @@
 //! What every form of a report says of a series, word for word the same: one headline, then a line a
 //! fact.
 
-use super::model::{Interval, ScenarioFacts, SeriesFacts, SymbolFacts, SymbolStanding, Word};
+use super::model::{
+    AgainstKind, Interval, ScenarioFacts, SeriesFacts, SymbolFacts, SymbolStanding, Word,
+};
 use super::text::verdict;
 use crate::figures::amount;
 
@@ -22,6 +24,24 @@ pub fn exponent_text(exponent: Option<&Interval>) -> String {
         || "flat".to_owned(),
         |e| format!("{:.2} (95 %: {:.2} … {:.2})", e.value, e.low, e.high),
     )
+}
+
+/// How it grows and what it is judged against, or how much faster threads are.
+pub fn growth_text(series: &SeriesFacts) -> String {
+    let of_control = |speed_up: &Interval| format!("; control × {}", exponent_text(Some(speed_up)));
+    match (&series.speed_up, series.against.kind) {
+        (Some(speed_up), _) => {
+            let control = series.control_speed_up.as_ref().map(of_control).unwrap_or_default();
+            format!("Threads are × {} as fast as one{control}", exponent_text(Some(speed_up)))
+        }
+        (None, AgainstKind::OneThread) => "Nothing is known of what threads gain".to_owned(),
+        (None, _) => {
+            let other = series.other_exponent.as_ref().map_or_else(String::new, |was| {
+                format!("; {} {}", series.other_name(), exponent_text(Some(was)))
+            });
+            format!("Tail exponent {}{other}", exponent_text(series.exponent.as_ref()))
+        }
+    }
 }
 
 /// Everything else that is known of a series, one line a fact.

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::chart::{Chart, Curve, Point, Role, Scale};
 use super::super::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word};
 use super::super::text::verdict;
-use super::super::words::exponent_text;
+use super::super::words::growth_text;
 use super::{badge, class, sign, worst};
 use crate::figures::{amount, factor};
 
@@ -73,25 +73,21 @@ fn curves(series: &SeriesFacts, id: &str) -> Markup {
         .draw()
     };
     let costs = costs(series);
-    let linear = chart(&format!("{id}a"), "cost of all N modules", costs.clone(), Scale::Linear);
+    let one = series.one;
+    let all = format!("cost of all N {one}s");
+    let next = format!("the next {one} with N there");
+    let linear = chart(&format!("{id}a"), &all, costs.clone(), Scale::Linear);
     let steep = chart(
         &format!("{id}b"),
-        "cost of all N modules, both axes by factors",
+        &format!("{all}, both axes by factors"),
         costs,
         Scale::Logarithmic,
     );
-    let next = chart(
-        &format!("{id}c"),
-        "cost of the next module with N there",
-        marginal(series),
-        Scale::Linear,
-    );
+    let marginal =
+        chart(&format!("{id}c"), &format!("cost of {next}"), marginal(series), Scale::Linear);
     html! {
         h4 { (sign(series.verdict)) " " (series.name.to_string()) ": " span class=(class(series.verdict)) { (verdict(series)) } }
-        p {
-            "Tail exponent " (exponent_text(series.exponent.as_ref()))
-            @if let Some(was) = &series.other_exponent { "; " (series.other_name()) " " (exponent_text(Some(was))) }
-        }
+        p { (growth_text(series)) }
         @if !series.evidence.is_empty() || !series.notes.is_empty() {
             ul {
                 @for sentence in series.evidence.iter().chain(&series.notes) { li { (sentence) } }
@@ -102,9 +98,9 @@ fn curves(series: &SeriesFacts, id: &str) -> Markup {
             @if has_other { li.other { (series.other_name()) } }
         }
         div.charts {
-            @if let Some(chart) = linear { figure { (chart) figcaption { "Cost of all N modules: a straight line is linear." } } }
+            @if let Some(chart) = linear { figure { (chart) figcaption { "The " (all) ": a straight line is linear." } } }
             @if let Some(chart) = steep { figure { (chart) figcaption { "The same with both axes by factors: the slope is the exponent." } } }
-            @if let Some(chart) = next { figure { (chart) figcaption { "The next module with N there: level is linear." } } }
+            @if let Some(chart) = marginal { figure { (chart) figcaption { "The cost of " (next) ": level is linear." } } }
         }
         (by_n(series, has_other))
     }
@@ -118,13 +114,13 @@ fn description(series: &SeriesFacts) -> String {
     let unit = |cost: f64| amount(cost, series.unit);
     let other = last.other_cost.map(|cost| format!(", {} {}", series.other_name(), unit(cost)));
     format!(
-        "From {} at N = {} to {} at N = {}{}; tail exponent {}. The table below has every figure.",
+        "From {} at N = {} to {} at N = {}{}. {}. The table below has every figure.",
         unit(first.cost),
         first.n,
         unit(last.cost),
         last.n,
         other.unwrap_or_default(),
-        exponent_text(series.exponent.as_ref())
+        growth_text(series)
     )
 }
 
@@ -139,11 +135,12 @@ fn costs(series: &SeriesFacts) -> Vec<Curve> {
             at: (rung.n as f64, rung.cost),
             interval: rung.interval,
             says: format!(
-                "now, N = {}: {}{}{}; one module {}",
+                "now, N = {}: {}{}{}; one {} {}",
                 rung.n,
                 unit(rung.cost),
                 interval.unwrap_or_default(),
                 fitted.unwrap_or_default(),
+                series.one,
                 unit(rung.per_module)
             ),
         }
@@ -163,7 +160,7 @@ fn marginal(series: &SeriesFacts) -> Vec<Curve> {
     let mut curves = other_curve(series, |rung| rung.other_next_module);
     let own = series.costs.iter().filter_map(|rung| {
         let at = (rung.n as f64, rung.next_module?);
-        let says = format!("now, the next module up to N = {}: {}", rung.n, unit(at.1));
+        let says = format!("now, the next {} up to N = {}: {}", series.one, rung.n, unit(at.1));
         Some(Point { at, interval: None, says })
     });
     let points: Vec<Point> = own.collect();
@@ -195,7 +192,7 @@ fn by_n(series: &SeriesFacts, has_other: bool) -> Markup {
                 thead { tr {
                     th.n scope="col" { "N" } th.n scope="col" { "now" }
                     @if has_other { th.n scope="col" { (series.other_name()) } }
-                    th.n scope="col" { "one module" } th.n scope="col" { "the next module" }
+                    th.n scope="col" { "one " (series.one) } th.n scope="col" { "the next " (series.one) }
                     @if has_other { th.n scope="col" { "the next, " (series.other_name()) } }
                 } }
                 tbody {
