@@ -299,7 +299,7 @@ impl Bench<'_> {
         let request = Request::Measure(Measure {
             subject,
             modules,
-            seed: Random::new(seed ^ run.round as u64).next_u64(),
+            seed: order_of(run, seed),
             metrics: metrics.to_vec(),
             cache: self.project.corpora(),
             means: run.means,
@@ -385,5 +385,30 @@ fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
     match failure {
         RunFailure::Interrupted => ended(Exit::Interrupted, "interrupted"),
         failure => ended(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
+    }
+}
+/// What decides a random order of modules in `run`, in a session with this `seed`. In what is counted
+/// exactly it is always the same: another order is another count, and would be taken for a change.
+fn order_of(run: &Run, seed: u64) -> u64 {
+    let seed = match run.means {
+        Means::Clock => seed ^ run.round as u64,
+        Means::Count | Means::Callgrind => 0,
+    };
+    Random::new(seed).next_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_exactly_comes_and_goes_in_one_order_always() {
+        let order =
+            |means, round, seed| order_of(&Run { scenario: 0, modules: 8, round, means }, seed);
+        for means in [Means::Count, Means::Callgrind] {
+            assert_eq!(order(means, 0, 7), order(means, 2, 8), "{means:?}");
+        }
+        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 1, 7));
+        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 0, 8));
     }
 }
