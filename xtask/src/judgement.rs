@@ -501,8 +501,10 @@ fn known_growth(known: &KnownGrowth) -> String {
 
 /// Why a series cannot be judged at all.
 #[derive(Debug, Clone, Copy)]
-enum NoSeries {
+pub enum NoSeries {
+    /// Nobody counts it here.
     Absent(Absence),
+    /// Runs of the scenario failed.
     RunsFailed,
 }
 
@@ -544,7 +546,11 @@ pub fn is_control(scenario: &Scenario) -> bool {
     scenario.control.is_some() && control_title(scenario).is_none()
 }
 
-fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
+/// The series `name` of one scenario, where its runs went well.
+///
+/// # Errors
+/// Why there is none.
+pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
     if !measured.failures.is_empty() {
         return Err(NoSeries::RunsFailed);
     }

@@ -83,15 +83,6 @@ impl MeasuredScenario {
             Rounds::Missing(_) => None,
         }
     }
-
-    /// Why there is no series `name`; `None` where there is one, or runs have failed.
-    pub fn absence(&self, name: SeriesName) -> Option<Absence> {
-        match self.series.get(&name) {
-            Some(Rounds::Missing(absence)) => Some(*absence),
-            Some(Rounds::Complete(_)) => None,
-            None => Some(Absence::NotMeasured),
-        }
-    }
 }
 
 impl Measured {

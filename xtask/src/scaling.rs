@@ -7,10 +7,12 @@ use loadline_growth::{
     Estimate, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
     judge_scaling,
 };
-use loadline_scenario::{Environment, KnownContention, Scenario, SeriesName, Variant};
+use loadline_scenario::{Environment, KnownContention, Scenario, Variant};
 
 use crate::baseline_file::has_expired;
-use crate::judgement::{Judged, LOOKS, Outcome, control_title, is_control, medians};
+use crate::judgement::{
+    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, medians, on_common_sizes, subject,
+};
 use crate::measured::Measured;
 
 /// What came of the question whether threads gain what they should.
@@ -51,39 +53,55 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     let scaling = scenario.scales()?;
     let [several, control] = on_threads(scenario)?;
     let titles = [several.clone(), scenario.title(), control, control_title(scenario)?];
-    let find = |title: &str| measured.scenarios.iter().find(|m| m.scenario.title() == title);
+    let find = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
     // Where one of them is not part of the session, nothing was asked.
-    if titles.iter().any(|title| find(title).is_none()) {
+    let [Some(shared), Some(alone), Some(control_shared), Some(control_alone)] =
+        titles.each_ref().map(find)
+    else {
         return None;
-    }
+    };
     let name = scaling.series;
+    let judged = |one, other| Ok(Both::of(subject(one, name)?, subject(other, name)?));
+    let found = judged(alone, shared).and_then(|work| {
+        let control = judged(control_alone, control_shared)?;
+        let options = ScalingOptions { threads: scaling.threads.get(), looks: LOOKS, tau };
+        Ok((judge_scaling(work.work(), control.work(), &options), work))
+    });
     let mut notes = Vec::new();
-    let all: Option<Vec<Series>> = titles.iter().map(|title| find(title)?.complete(name)).collect();
-    let outcome = match all.as_deref() {
-        Some([shared, alone, control_shared, control_alone]) => {
-            let options = ScalingOptions { threads: scaling.threads.get(), looks: LOOKS, tau };
-            let control = Work { alone: control_alone, shared: control_shared };
-            let judgement = judge_scaling(Work { alone, shared }, control, &options);
-            let known = scenario.known_contention(&measured.environment.unwinder_family);
+    let outcome = match found {
+        Err(why) => NoSeries::into(why),
+        Ok((judgement, work)) => {
+            let environment = &measured.environment;
+            let known = scenario.known_contention(&environment.unwinder_family);
             Outcome::Scaled(Box::new(Scaled {
-                verdict: meaning(&judgement, known, &measured.environment, &mut notes),
+                verdict: meaning(&judgement, known, environment, &mut notes),
                 judgement,
-                costs: medians(shared),
-                alone: medians(alone),
+                costs: medians(&work.shared),
+                alone: medians(&work.alone),
                 titles,
             }))
         }
-        _ => why_none(&titles, name, measured),
     };
     let means = scenario.means_of(name.metric);
     Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false })
 }
 
-/// Why one of the four has no series: its runs failed, or nobody counts it here.
-fn why_none(titles: &[String], name: SeriesName, measured: &Measured) -> Outcome {
-    let of = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
-    let absence = titles.iter().filter_map(of).find_map(|m| m.absence(name));
-    absence.map_or(Outcome::Failed, Outcome::NotJudged)
+/// The times of one thread, and of several, at the sizes that both have: a larger N that was added for
+/// growth's sake is not there on several.
+struct Both {
+    alone: Series,
+    shared: Series,
+}
+
+impl Both {
+    fn of(alone: Series, shared: Series) -> Both {
+        let (alone, shared) = on_common_sizes(&alone, &shared);
+        Both { alone, shared }
+    }
+
+    fn work(&self) -> Work<'_> {
+        Work { alone: &self.alone, shared: &self.shared }
+    }
 }
 
 /// The verdict, once what is known and accepted is taken into account.

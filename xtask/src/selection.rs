@@ -42,9 +42,7 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         let scenario = files::read(&project.root, scenario)?;
         // A control that is not there is found before minutes are spent, needed or not.
         control(project, &scenario)?;
-        if !scenarios.iter().any(|known| known.title() == scenario.title()) {
-            scenarios.push(scenario);
-        }
+        add(&mut scenarios, scenario);
     }
     if scenarios.is_empty() && n_skipped > 0 {
         let text = "nothing is left to measure: what is named was skipped (see above)";
@@ -140,11 +138,8 @@ pub fn with_controls(
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
         let control = if wants(&scenario) { control(project, &scenario)? } else { None };
-        for one in [Some(scenario), control].into_iter().flatten() {
-            if !all.iter().any(|known| known.title() == one.title()) {
-                all.push(one);
-            }
-        }
+        add(&mut all, scenario);
+        control.into_iter().for_each(|control| add(&mut all, control));
     }
     Ok(all)
 }
@@ -158,13 +153,17 @@ pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> anyhow::Resu
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
         let several = several(project, &scenario)?;
-        for one in [Some(scenario), several].into_iter().flatten() {
-            if !all.iter().any(|known| known.title() == one.title()) {
-                all.push(one);
-            }
-        }
+        add(&mut all, scenario);
+        several.into_iter().for_each(|several| add(&mut all, several));
     }
     Ok(all)
+}
+
+/// Each title is measured once.
+fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
+    if !all.iter().any(|known| known.title() == scenario.title()) {
+        all.push(scenario);
+    }
 }
 
 fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
@@ -172,8 +171,7 @@ fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
     let of = || format!("{} on several threads", scenario.title());
     let several = project.scenario(&scenario.name, &changes).with_context(of)?;
     let several = files::read(&project.root, several).with_context(of)?;
-    let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
-    Ok(Some(Scenario { ladder, processes, ..several }))
+    Ok(Some(as_often_as(scenario, several)))
 }
 
 fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
@@ -196,8 +194,13 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
         return Err(ended(Exit::CouldNotMeasure, format!("{}: {why}", of())));
     }
     let control = files::read(&project.root, control).with_context(of)?;
+    Ok(Some(as_often_as(scenario, control)))
+}
+
+/// `other` at the sizes and in the rounds of `scenario`.
+fn as_often_as(scenario: &Scenario, other: Scenario) -> Scenario {
     let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
-    Ok(Some(Scenario { ladder, processes, ..control }))
+    Scenario { ladder, processes, ..other }
 }
 
 /// The scenarios of a saved session, planted ones included, with the rungs and rounds they had.
