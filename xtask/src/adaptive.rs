@@ -131,8 +131,8 @@ fn wishes(report: &Report) -> Vec<Wish> {
 fn wish(row: &Judged) -> Option<Wish> {
     if let Outcome::Scaled(scaled) = &row.outcome {
         let is_imprecise = scaled.verdict == Verdict::Inconclusive(Doubt::ScalingImprecise);
-        let titles = || scaled.titles.to_vec();
-        return is_imprecise.then(|| Wish { titles: titles(), step: Step::MoreRounds });
+        let wish = || Wish { titles: scaled.titles.to_vec(), step: Step::MoreRounds };
+        return is_imprecise.then(wish);
     }
     let Outcome::Verdict { verdict, judgement, against, may_widen, n_larger, .. } = &row.outcome
     else {

@@ -144,7 +144,7 @@ impl Report {
         }
         if let Some(row) = first(&|v| v == lacks_processors) {
             let title = asked_by(row);
-            return format!("cargo xtask regress {title} on idle processors (to settle it)");
+            return format!("cargo xtask regress {title} (on idle processors, to settle it)");
         }
         "nothing to do".to_owned()
     }

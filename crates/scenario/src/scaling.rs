@@ -88,6 +88,10 @@ impl Scenario {
             let problem = format!("{series} is no time that is judged or observed here");
             return Err(wrong("scaling", problem));
         }
+        if !self.judge.iter().any(|name| name.metric.means() == Means::Clock) {
+            let problem = "needs a series that is measured by the clock in judge";
+            return Err(wrong("scaling", problem));
+        }
         if !matches!(self.control, Some(Control::Set(_))) {
             let problem = "needs a control = { set = … }, which says what threads gain here";
             return Err(wrong("scaling", problem));
@@ -153,6 +157,11 @@ until = "wasmtime 52"
             ("series = \"load/wall-time\"", "series = \"load/page-faults\"", "no time"),
             ("series = \"load/wall-time\"", "series = \"call/wall-time\"", "no time"),
             ("control = { set = { tables = \"strip\" } }", "", "needs a control"),
+            (
+                "judge = [\"load/page-faults\", \"unload/task-clock\"]",
+                "judge = [\"load/allocations\"]",
+                "by the clock in judge",
+            ),
             (
                 "unwinders = [\"libgcc-list\"]\nwhen = { tables = \"keep\" }\nreason = \"one",
                 "unwinders = [\"libgc\"]\nreason = \"one",
