@@ -10,6 +10,7 @@ use crate::cli::List;
 use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
+use crate::judgement::is_control;
 use crate::out;
 use crate::project::Project;
 use crate::report::environment_line;
@@ -71,6 +72,12 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         out::line(format_args!("    judges {}", names(&scenario.judge)))?;
         if !scenario.observe.is_empty() {
             out::line(format_args!("    shows {}", names(&scenario.observe)))?;
+        }
+        if let Some(scaling) = scenario.scales().filter(|_| !is_control(scenario)) {
+            let (series, threads) = (scaling.series, scaling.threads);
+            out::line(format_args!(
+                "    scales {series} with {threads} threads as its control does"
+            ))?;
         }
         match skipped.get(&scenario.name) {
             Some(why) => out::line(format_args!("    skipped: {why}"))?,

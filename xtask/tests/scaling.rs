@@ -65,6 +65,14 @@ fn on_threads_alone_nothing_is_compared() {
     assert!([Some(0), BLIND].contains(&said.code), "{}{}", said.stdout, said.stderr);
     let report = project.read("report.json");
     assert!(!report.contains("one-thread"), "{report}");
+    let listed = project.run(&["list"]);
+    let line = "    scales panic/wall-time with 2 threads as its control does";
+    assert_eq!(
+        listed.stdout.lines().filter(|listed| *listed == line).count(),
+        1,
+        "{}",
+        listed.stdout
+    );
     let unknown = project.run(&["regress", "tiny", "--set", "scaling.threads=1"]);
     assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("not within 2 to 256"), "{}", unknown.stderr);
