@@ -217,7 +217,8 @@ fn compare(new: Summary, old: Summary, looks: u32) -> Result<PairEvidence, Desig
     })
 }
 
-fn estimate(value: f64, error: f64, nu: f64) -> Estimate {
+/// The value with its 95 % interval.
+pub(crate) fn estimate(value: f64, error: f64, nu: f64) -> Estimate {
     let margin = quantile_above(0.025, nu) * error;
     Estimate { value, interval: Interval { low: value - margin, high: value + margin } }
 }

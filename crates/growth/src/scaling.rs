@@ -6,6 +6,7 @@
 
 use crate::{
     DesignFlaw, Doubt, Estimate, Interval, PAIR_LEVEL, SHARE_OF_INTEREST, Series, Summary, Tau,
+    pair::estimate,
     student::{quantile_above, upper_tail},
 };
 
@@ -146,10 +147,9 @@ impl Gain {
         let tau = options.tau.unwrap_or(alone.kind().default_tau());
         let size = alone.top_size();
         let (alone, shared) = Summary::of_pair(alone, shared, tau)?;
-        let top = |summary: &Summary| *summary.uncertainty.last().unwrap_or(&f64::INFINITY);
         Ok(Gain {
             log: alone.top_log_cost() - shared.top_log_cost(),
-            error: top(&alone).hypot(top(&shared)),
+            error: alone.top_uncertainty().hypot(shared.top_uncertainty()),
             freedom: alone.freedom.min(shared.freedom),
             size,
         })
@@ -157,10 +157,10 @@ impl Gain {
 
     /// The ratio itself, times `factor`.
     fn times(&self, factor: f64) -> Estimate {
-        let margin = quantile_above(0.025, self.freedom) * self.error;
+        let Estimate { value, interval } = estimate(self.log, self.error, self.freedom);
         let at = |log: f64| factor * log.exp();
-        let interval = Interval { low: at(self.log - margin), high: at(self.log + margin) };
-        Estimate { value: at(self.log), interval }
+        let interval = Interval { low: at(interval.low), high: at(interval.high) };
+        Estimate { value: at(value), interval }
     }
 
     /// The logarithm that is fallen short of with 5 % probability only.

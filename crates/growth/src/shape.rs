@@ -128,36 +128,29 @@ impl Shapes {
         // Where N² is superlinear, N² − cN is N² and needs no shape of its own. Where it is allowed,
         // exact counts of searches would have N² log N made of what they lack at small N.
         let has_less_linear = expect == Expect::Quadratic && kind == Kind::Count;
-        let (n_all, n_allowed, pace, planted, level) = match expect {
-            Expect::Linear => (9, 4, Pace::Linear, Shape::Square, 0.001),
-            Expect::LinearLog => (9, 5, Pace::LinearLog, Shape::Square, 0.01),
-            Expect::Quadratic if has_less_linear => (10, 8, Pace::Square, Shape::Cube, 0.01),
-            Expect::Quadratic => (9, 7, Pace::Square, Shape::Cube, 0.01),
+        let (n_allowed, pace, planted, level) = match expect {
+            Expect::Linear => (4, Pace::Linear, Shape::Square, 0.001),
+            Expect::LinearLog => (5, Pace::LinearLog, Shape::Square, 0.01),
+            Expect::Quadratic => (7, Pace::Square, Shape::Cube, 0.01),
         };
-        let [faster, fast, last] = match has_less_linear {
-            true => [Shape::SquareLessLinear, Shape::SquareLog, Shape::Cube],
-            false => [Shape::SquareLog, Shape::Cube, Shape::SquareLessLinear],
-        };
-        Shapes {
-            // Slowest first: each expectation allows a prefix.
-            all: [
-                Shape::Constant,
-                Shape::Log,
-                Shape::Root,
-                Shape::Linear,
-                linear_log,
-                Shape::ThreeHalves,
-                Shape::Square,
-                faster,
-                fast,
-                last,
-            ],
-            n_all,
-            n_allowed,
-            pace,
-            planted,
-            level,
+        // Slowest first: each expectation allows a prefix.
+        let mut all = [
+            Shape::Constant,
+            Shape::Log,
+            Shape::Root,
+            Shape::Linear,
+            linear_log,
+            Shape::ThreeHalves,
+            Shape::Square,
+            Shape::SquareLog,
+            Shape::Cube,
+            Shape::SquareLessLinear,
+        ];
+        if has_less_linear {
+            all[n_allowed..].rotate_right(1);
         }
+        let n_more = usize::from(has_less_linear);
+        Shapes { all, n_all: 9 + n_more, n_allowed: n_allowed + n_more, pace, planted, level }
     }
 
     pub fn all(&self) -> &[Shape] {

@@ -130,6 +130,11 @@ impl Summary {
         self.log_cost[self.log_cost.len() - 1]
     }
 
+    /// The uncertainty of that.
+    pub(crate) fn top_uncertainty(&self) -> f64 {
+        self.uncertainty[self.uncertainty.len() - 1]
+    }
+
     /// How far ln(cost) ranges over all sizes.
     pub(crate) fn log_span(&self) -> f64 {
         span(&self.log_cost)
