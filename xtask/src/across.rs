@@ -182,11 +182,7 @@ fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
     let Some(row) = row(session, title, name) else { return "not judged".to_owned() };
     let said = match &row.outcome {
         _ if session.report.is_blind() => "blind",
-        Outcome::Verdict { verdict: Verdict::Holds, .. } if is_known(session, one, name) => {
-            "accepted"
-        }
-        Outcome::Verdict { verdict, .. } if is_open(*verdict) => "inconclusive",
-        Outcome::Verdict { verdict, .. } => word(*verdict),
+        Outcome::Verdict { verdict, .. } => said_of(*verdict, is_known(session, one, name)),
         Outcome::Scaled(_) => "judged apart",
         Outcome::ControlOnly => "control",
         Outcome::Failed => return "FAILED".to_owned(),
@@ -195,6 +191,15 @@ fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
     match one.complete(name) {
         Some(series) => format!("{}  {said}", growth(&series)),
         None => said.to_owned(),
+    }
+}
+
+/// A verdict in a word; what holds although it is `known` to be otherwise is accepted.
+fn said_of(verdict: Verdict, is_known: bool) -> &'static str {
+    match verdict {
+        Verdict::Holds if is_known => "accepted",
+        verdict if is_open(verdict) => "inconclusive",
+        verdict => word(verdict),
     }
 }
 
@@ -276,11 +281,9 @@ fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     };
     let Some(row) = session.report.rows.iter().find(is_it) else { return not_measured() };
     let Outcome::Scaled(scaled) = &row.outcome else { return "FAILED".to_owned() };
-    let said = match scaled.verdict {
-        _ if session.report.is_blind() => "blind",
-        Verdict::Holds if !row.notes.is_empty() => "accepted",
-        verdict if is_open(verdict) => "inconclusive",
-        verdict => word(verdict),
+    let said = match session.report.is_blind() {
+        true => "blind",
+        false => said_of(scaled.verdict, !row.notes.is_empty()),
     };
     scaled.judgement.evidence.map_or_else(
         || said.to_owned(),

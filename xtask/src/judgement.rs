@@ -495,8 +495,13 @@ fn growth_seen(series: &Series) -> Option<String> {
     })
 }
 
-fn known_growth(known: &KnownGrowth) -> String {
-    format!("known and accepted until {}: {} ({})", known.until, known.reason, known.link)
+fn known_growth(KnownGrowth { until, reason, link, .. }: &KnownGrowth) -> String {
+    known_until(until, reason, link)
+}
+
+/// What a reader is told of what a scenario knows.
+pub fn known_until(until: &str, reason: &str, link: &str) -> String {
+    format!("known and accepted until {until}: {reason} ({link})")
 }
 
 /// Why a series cannot be judged at all.

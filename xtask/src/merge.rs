@@ -7,13 +7,13 @@ use loadline_scenario::{Scenario, Subject};
 
 use crate::cli;
 use crate::exit::{Exit, ended};
-use crate::judgement::{self, BaselineSource, Judged, Teeth, control_title};
+use crate::judgement::{self, BaselineSource, Judged, Teeth};
 use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
 use crate::report::Report;
 use crate::sameness::{changed_scenarios, growth_differences, level_differences};
-use crate::scaling::on_threads;
+use crate::scaling::titles_for;
 use crate::selection;
 use crate::session::{self, Asked, Header, Part, RunRecord};
 
@@ -152,9 +152,8 @@ fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     for planned in &part.suite {
         let own = scenarios.iter().find(|scenario| scenario.title() == planned.scenario);
-        let title = Some(planned.scenario.clone());
-        let several = own.and_then(on_threads).into_iter().flatten();
-        for title in title.into_iter().chain(own.and_then(control_title)).chain(several) {
+        let titles = own.into_iter().flat_map(titles_for);
+        for title in [planned.scenario.clone()].into_iter().chain(titles) {
             if !order.contains(&title) {
                 order.push(title);
             }

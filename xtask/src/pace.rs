@@ -11,8 +11,7 @@ use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
 use loadline_scenario::{Environment, Means, Run, Scenario};
 
 use crate::bench::Bench;
-use crate::judgement::control_title;
-use crate::scaling::on_threads;
+use crate::scaling::{on_threads, titles_for};
 use crate::session::{Outcome, Side};
 
 /// Takes away the rungs that would take too long, of a scenario and of its control alike, and says
@@ -40,8 +39,7 @@ pub fn leave_out_what_takes_too_long(
         let title = scenario.title();
         let rungs = &scenario.ladder[n_rungs..];
         left_out.push(format!("{title}: N = {rungs:?} left out, {why}"));
-        let title = [title].into_iter().chain(control_title(scenario));
-        for title in title.chain(on_threads(scenario).into_iter().flatten()) {
+        for title in titles_for(scenario) {
             kept.insert(title, (scenario.ladder.clone(), n_rungs));
         }
     }

@@ -11,7 +11,8 @@ use loadline_scenario::{Environment, KnownContention, Scenario, Variant};
 
 use crate::baseline_file::has_expired;
 use crate::judgement::{
-    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, medians, on_common_sizes, subject,
+    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, known_until, medians,
+    on_common_sizes, subject,
 };
 use crate::measured::Measured;
 
@@ -47,6 +48,13 @@ pub fn on_threads(scenario: &Scenario) -> Option<[String; 2]> {
     let variant = Variant(changes_of_several(scenario)?);
     let several = Scenario { variant, ..scenario.clone() };
     Some([several.title(), control_title(&several)?])
+}
+
+/// The titles of all that is measured because of `scenario`: its own first, then its control, then both on
+/// several threads.
+pub fn titles_for(scenario: &Scenario) -> impl Iterator<Item = String> {
+    let several = on_threads(scenario).into_iter().flatten();
+    [scenario.title()].into_iter().chain(control_title(scenario)).chain(several)
 }
 
 fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Judged> {
@@ -122,7 +130,7 @@ fn meaning(
                 ));
                 return Verdict::Regressed;
             }
-            notes.push(format!("known and accepted until {until}: {reason} ({link})"));
+            notes.push(known_until(until, reason, link));
             Verdict::Holds
         }
     }

@@ -61,10 +61,8 @@ impl Scenario {
 
     /// Why threads are known to gain nothing here under the unwinder family `unwinder`.
     pub fn known_contention(&self, unwinder: &str) -> Option<&KnownContention> {
-        self.scaling.as_ref()?.known.iter().find(|known| {
-            KnownGrowth::is_under(&known.unwinders, unwinder)
-                && known.when.iter().all(|(key, value)| self.still_has(key, value))
-        })
+        let mut known = self.scaling.as_ref()?.known.iter();
+        known.find(|known| self.is_meant(&known.unwinders, &known.when, unwinder))
     }
 
     /// Leaves to the clock what is measured on several threads: it is there for its times.

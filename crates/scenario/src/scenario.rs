@@ -412,9 +412,7 @@ impl Scenario {
     /// What is known to grow beyond linear in `series` under the unwinder family `unwinder`.
     pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
         self.known_growth.iter().find(|known| {
-            known.series.contains(&series)
-                && KnownGrowth::is_under(&known.unwinders, unwinder)
-                && known.when.iter().all(|(key, value)| self.still_has(key, value))
+            known.series.contains(&series) && self.is_meant(&known.unwinders, &known.when, unwinder)
         })
     }
 
@@ -430,8 +428,20 @@ impl Scenario {
         series.any(|series| self.expected(*series, unwinder).is_some())
     }
 
+    /// Whether what is known under these `unwinders`, while fields have the values in `when`, is known
+    /// of this scenario under the family `unwinder`.
+    pub(crate) fn is_meant(
+        &self,
+        unwinders: &[String],
+        when: &BTreeMap<String, String>,
+        unwinder: &str,
+    ) -> bool {
+        unwinders.iter().any(|named| named == unwinder || named == "any")
+            && when.iter().all(|(key, value)| self.still_has(key, value))
+    }
+
     /// Whether the field `key` has not been changed away from `value`.
-    pub(crate) fn still_has(&self, key: &str, value: &str) -> bool {
+    fn still_has(&self, key: &str, value: &str) -> bool {
         self.variant.0.get(key).is_none_or(|changed| changed == value)
     }
 
@@ -608,11 +618,6 @@ impl Modules {
 const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
 
 impl KnownGrowth {
-    /// Whether the family `unwinder` is among `named`.
-    pub(crate) fn is_under(named: &[String], unwinder: &str) -> bool {
-        named.iter().any(|named| named == unwinder || named == "any")
-    }
-
     /// Refuses what nobody could accept anything by.
     pub(crate) fn check(
         field: &'static str,

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use loadline_growth::{
-    CurveEvidence, CurveOptions, Estimate, Judgement, Remedy, Rule, Sight as Seen, Verdict,
-    judge_curve,
+    CurveEvidence, CurveOptions, Estimate, Remedy, Rule, Sight as Seen, Verdict, judge_curve,
 };
 use loadline_scenario::{Absence, SeriesName};
 
@@ -245,7 +244,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 smallest_detectable: judgement.smallest_detectable,
                 consequence: evidence.consequence,
                 evidence: evidence.sentences,
-                doubt: doubt_of(verdict, judgement),
+                doubt: doubt_of(verdict, judgement.remedy),
                 notes,
                 costs: rungs(row.name, one, costs, other_costs, curve),
                 ..facts
@@ -266,13 +265,13 @@ fn scaled_series(
     let sentence = scaled.sentence();
     let evidence = scaled.judgement.evidence;
     let is_red = scaled.verdict == Verdict::Regressed;
-    let doubt = match (scaled.verdict, one.complete(row.name)) {
-        (Verdict::Inconclusive(doubt), Some(series)) => Some(Doubt {
-            reason: doubt.to_string(),
-            remedy: Some(Remedy::of(doubt, &series).to_string()),
-        }),
+    let remedy = match scaled.verdict {
+        Verdict::Inconclusive(doubt) => {
+            one.complete(row.name).map(|series| Remedy::of(doubt, &series))
+        }
         _ => None,
     };
+    let doubt = doubt_of(scaled.verdict, remedy);
     let reason = doubt.iter().map(|doubt| doubt.reason.clone());
     SeriesFacts {
         speed_up: evidence.and_then(|evidence| Interval::of(evidence.speed_up)),
@@ -312,11 +311,11 @@ fn kind(against: &judgement::Against) -> Against {
     Against { kind, name }
 }
 
-fn doubt_of(verdict: Verdict, judgement: &Judgement) -> Option<Doubt> {
+fn doubt_of(verdict: Verdict, remedy: Option<Remedy>) -> Option<Doubt> {
     match verdict {
         Verdict::Inconclusive(doubt) => Some(Doubt {
             reason: doubt.to_string(),
-            remedy: judgement.remedy.map(|remedy| remedy.to_string()),
+            remedy: remedy.map(|remedy| remedy.to_string()),
         }),
         Verdict::NoBaseline => Some(Doubt {
             reason: "there is neither a baseline nor a control to judge it against".to_owned(),
