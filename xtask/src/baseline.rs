@@ -8,7 +8,7 @@ use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
-use loadline_scenario::{Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Absence, Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
 
 use crate::baseline_file::{
     Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
@@ -183,8 +183,8 @@ fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
 /// What is accepted of one scenario.
 ///
 /// # Errors
-/// When a run failed, two measurements of a series do not agree, or one grows beyond linear and the
-/// scenario does not say why.
+/// When a run failed or has no reading of a judged series that this machine counts, two measurements of a series do not agree, or one grows beyond linear and the scenario does not say
+/// why.
 fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
@@ -194,10 +194,18 @@ fn baseline(
     if let Some(failure) = one.failures.first() {
         return Err(ended(Exit::CouldNotMeasure, failure.clone()));
     }
+    let is_absent = |metric| measured.absent.iter().any(|absent| absent.metric == metric);
     let mut series = Vec::new();
     for name in &one.scenario.judge {
         match one.series.get(name) {
             Some(Rounds::Complete(rounds)) => series.push(accept(one, *name, rounds, measured)?),
+            // Counted here, but not in every run: left out, it would stay undecided in every session.
+            Some(Rounds::Missing(absence @ (Absence::NeverRan | Absence::NotMeasured)))
+                if !is_absent(name.metric) =>
+            {
+                let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
+                return Err(ended(Exit::CouldNotMeasure, text));
+            }
             Some(Rounds::Missing(absence)) => {
                 eprintln!("{} {name} is left out: {absence}", one.scenario.title());
             }
@@ -358,7 +366,7 @@ fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use loadline_scenario::Absence;
+    use loadline_scenario::Absent;
 
     use super::*;
 
@@ -483,5 +491,27 @@ until = "wasmtime 52"
         refuse(|one| {
             one.series.insert(one.scenario.judge[0], Rounds::Missing(Absence::NotOffered));
         });
+    }
+
+    /// One of two judged series has no reading in some run.
+    #[test]
+    fn a_series_that_a_run_lacks_is_not_left_out() {
+        let lacks = |absence, is_counted_here: bool| {
+            let mut measured = measured(linear);
+            let lacking: SeriesName = "load/page-faults".parse().unwrap();
+            if !is_counted_here {
+                measured.absent.push(Absent { metric: lacking.metric, absence });
+            }
+            let one = &mut measured.scenarios[0];
+            one.scenario.judge.push(lacking);
+            one.series.insert(lacking, Rounds::Missing(absence));
+            accepted(&measured)
+        };
+        assert!(lacks(Absence::NeverRan, false).is_ok(), "a machine without it accepts the rest");
+        for absence in [Absence::NeverRan, Absence::NotMeasured] {
+            let refusal = lacks(absence, true).unwrap_err();
+            assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+            assert!(refusal.to_string().contains("a run has no load/page-faults"), "{refusal}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! fork and exec is counted, and nobody has to be stopped for it.
 
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use loadline_scenario::metric::{Absence, Metric};
 use perf_event::{Counter, ReadFormat};
@@ -18,12 +19,18 @@ use crate::tally::Mark;
 /// Value, time enabled, time running.
 const WORDS: usize = 3;
 
+/// How long a program may take to leave its processor ([`settled`]). The way is some hundred
+/// instructions, but a virtual machine can be stopped on it for as long as its host likes.
+const LEAVING: Duration = Duration::from_millis(100);
+
 /// A counter of its own: the kernel refuses to inherit events that are read as a group (`EINVAL`,
 /// `perf_event_alloc` in kernel/events/core.c).
 #[derive(Debug)]
 pub(crate) struct Inherited {
     metric: Metric,
     counter: Counter,
+    /// What it said when it was last read.
+    last: Mark,
 }
 
 impl Inherited {
@@ -36,7 +43,7 @@ impl Inherited {
             .read_format(ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING);
         let counter = builder.build().map_err(absence)?;
         close_on_exec(&counter);
-        Ok(Inherited { metric, counter })
+        Ok(Inherited { metric, counter, last: Mark::default() })
     }
 
     /// The metric it counts.
@@ -44,14 +51,98 @@ impl Inherited {
         self.metric
     }
 
-    /// The sum over all who inherited it, those that have ended included. One `read(2)`.
+    /// The sum over all who inherited it, those that have ended included. One `read(2)`, and more
+    /// while one of them is leaving its processor.
     #[inline]
-    pub(crate) fn read(&self) -> Result<Mark, Absence> {
-        let mut words = [0; WORDS];
-        if read_words(self.counter.as_raw_fd(), &mut words)? != WORDS {
-            return Err(Absence::NeverRan);
+    pub(crate) fn read(&mut self) -> Result<Mark, Absence> {
+        let counter = &self.counter;
+        self.last = settled(self.last, LEAVING, || marked(counter))?;
+        Ok(self.last)
+    }
+}
+
+/// One `read(2)`.
+#[inline]
+fn marked(counter: &Counter) -> Result<Mark, Absence> {
+    let mut words = [0; WORDS];
+    if read_words(counter.as_raw_fd(), &mut words)? != WORDS {
+        return Err(Absence::NeverRan);
+    }
+    let [count, enabled_ns, running_ns] = words;
+    Ok(Mark { count, enabled_ns, running_ns })
+}
+
+/// Reads until the count and its time belong together, but for `patience` at the most.
+///
+/// A program that leaves its processor while another one reads its counter has the count brought up
+/// to date before the time it ran (`event_sched_out` in kernel/events/core.c), and in between is read
+/// as it stands (`perf_event_read`, where the event is active and on no processor). A program that
+/// waits for an answer at each phase line is just then read; once in some hundred thousand times it
+/// is caught there, and a count without running time would pass for a counter that never ran.
+#[inline]
+fn settled(
+    last: Mark,
+    patience: Duration,
+    mut read: impl FnMut() -> Result<Mark, Absence>,
+) -> Result<Mark, Absence> {
+    let is_torn = |mark: Mark| mark.count != last.count && mark.running_ns == last.running_ns;
+    let mut mark = read()?;
+    if is_torn(mark) {
+        let begin = Instant::now();
+        while is_torn(mark) && begin.elapsed() < patience {
+            // Whoever is to leave may be waiting for this very processor.
+            std::thread::yield_now();
+            mark = read()?;
         }
-        let [count, enabled_ns, running_ns] = words;
-        Ok(Mark { count, enabled_ns, running_ns })
+    }
+    Ok(mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAST: Mark = Mark { count: 10, enabled_ns: 100, running_ns: 100 };
+
+    /// What is made of a counter that says `marks` in turn, the last one for ever, and how often it
+    /// was read.
+    fn read(marks: &[(u64, u64, u64)], patience: Duration) -> (Result<Mark, Absence>, usize) {
+        let mut n_reads = 0;
+        let mark = settled(LAST, patience, || {
+            let (count, enabled_ns, running_ns) = marks[n_reads.min(marks.len() - 1)];
+            n_reads += 1;
+            Ok(Mark { count, enabled_ns, running_ns })
+        });
+        (mark, n_reads)
+    }
+
+    #[test]
+    fn a_count_ahead_of_its_time_is_read_again() {
+        let marks = [(17, 100, 100), (17, 100, 100), (18, 108, 108)];
+        let whole = Mark { count: 18, enabled_ns: 108, running_ns: 108 };
+        assert_eq!(read(&marks, LEAVING), (Ok(whole), 3));
+    }
+
+    #[test]
+    fn what_belongs_together_is_read_once() {
+        // On; slept through; one that waits for a register; turns taken.
+        for mark in [(18, 108, 108), (10, 100, 100), (10, 200, 100), (18, 200, 150)] {
+            let (_, n_reads) = read(&[mark], LEAVING);
+            assert_eq!(n_reads, 1, "{mark:?}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_keeps_no_time_is_not_waited_for_long() {
+        let torn = Mark { count: 17, ..LAST };
+        let (mark, n_reads) = read(&[(17, 100, 100)], Duration::from_millis(1));
+        assert_eq!(mark, Ok(torn));
+        assert!(n_reads > 1);
+    }
+
+    #[test]
+    fn a_counter_in_error_is_not_read_again() {
+        let gone = settled(LAST, LEAVING, || Err(Absence::NeverRan));
+        assert_eq!(gone, Err(Absence::NeverRan));
     }
 }

@@ -78,7 +78,8 @@ impl Probe {
     /// all of them, those that have ended included.
     ///
     /// Wall time is that of the calling thread. As [`Probe::open`] otherwise; each lap costs one
-    /// `read(2)` a metric, since the kernel does not let groups be inherited.
+    /// `read(2)` a metric, since the kernel does not let groups be inherited, and more while a program
+    /// is just leaving its processor.
     pub fn of_programs(metrics: &[Metric]) -> Probe {
         Probe::opened_by(metrics, Counters::open_programs)
     }

@@ -70,6 +70,9 @@ impl Counters {
                 Err(absence) => absences[metric as usize] = Some(absence),
             }
         }
+        // The one that always moves is read first: it sees a program leave its processor, and waits
+        // for all of them.
+        programs.sort_by_key(|counter| counter.metric() != Metric::TaskClock);
         Counters { groups: Vec::new(), programs, thread_clock: false }
     }
 
@@ -88,7 +91,7 @@ impl Counters {
                 lose(group, absence, absences);
             }
         }
-        for counter in &self.programs {
+        for counter in &mut self.programs {
             let slot = counter.metric() as usize;
             match counter.read() {
                 Ok(mark) => marks[slot] = mark,
