@@ -12,8 +12,8 @@ use loadline_scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, ended};
-use crate::judgement::control_title;
 use crate::measure::weight_of;
+use crate::scaling::titles_for;
 
 /// One part of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,13 +81,12 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> anyhow::Result<Vec<Scena
     Ok(own.into_iter().map(|index| scenarios[index].clone()).collect())
 }
 
-/// The scenarios that have to be measured in one session, because one is the control of another or
-/// they share one.
+/// The scenarios that have to be measured in one session: one is measured because of another, or both
+/// have something measured because of them that is the same.
 fn groups(scenarios: &[Scenario]) -> Vec<Vec<usize>> {
     let mut groups: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let mut titles = BTreeSet::from([scenario.title()]);
-        titles.extend(control_title(scenario));
+        let mut titles: BTreeSet<String> = titles_for(scenario).collect();
         let mut members = Vec::new();
         groups.retain(|(known, indices)| {
             let is_apart = known.is_disjoint(&titles);
@@ -143,6 +142,20 @@ mod tests {
         let nothing =
             "shard 4/4 has nothing to measure: scenarios and controls fall into 3 parts at most";
         assert_eq!(parts(&scenarios, 4), ["big", "b d", "a", nothing]);
+    }
+
+    #[test]
+    fn what_is_measured_on_several_threads_stays_with_what_asks_for_it() {
+        let scales = "judge = [\"load/task-clock\"]\ncontrol = { set = { tables = \"strip\" } }\n\
+                      scaling = { threads = 2, series = \"load/task-clock\" }";
+        let text = format!(
+            "format = 1\nquestion = \"?\"\nexpectation = \".\"\nlifecycle = \"hold-all\"\n\
+             ladder = [1, 2, 4, 8, 16]\n{scales}\n"
+        );
+        let changes = [("threads".to_owned(), "2".to_owned())].into();
+        let several = Scenario::parse_with("a", &text, &changes).unwrap();
+        let scenarios = [Scenario::parse("a", &text).unwrap(), scenario("b", 16, ""), several];
+        assert_eq!(parts(&scenarios, 2), ["a a:threads=2", "b"]);
     }
 
     #[test]
