@@ -167,7 +167,9 @@ fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
 }
 
 fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
-    let Some(changes) = changes_of_several(scenario) else { return Ok(None) };
+    let Some(own) = changes_of_several(scenario) else { return Ok(None) };
+    let mut changes = scenario.settings.clone();
+    changes.extend(own);
     let of = || format!("{} on several threads", scenario.title());
     let several = project.scenario(&scenario.name, &changes).with_context(of)?;
     let several = files::read(&project.root, several).with_context(of)?;
@@ -179,12 +181,15 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
         return Ok(None);
     }
     let Some(control) = &scenario.control else { return Ok(None) };
-    let (name, changes): (&str, BTreeMap<String, String>) = match control {
-        Control::Scenario(name) => (name, BTreeMap::new()),
-        Control::Set(changes) => {
-            let Variant(mut all) = scenario.variant.clone();
-            all.extend(changes.clone());
-            (&scenario.name, all)
+    // It is measured and judged as what it controls: by the series that were asked for, too.
+    let mut changes = scenario.settings.clone();
+    let name = match control {
+        Control::Scenario(name) => name,
+        Control::Set(own) => {
+            let Variant(variant) = scenario.variant.clone();
+            changes.extend(variant);
+            changes.extend(own.clone());
+            &scenario.name
         }
     };
     let control = project.scenario(name, &changes);
@@ -214,7 +219,8 @@ pub fn of_session(
 ) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for planned in &header.scenarios {
-        let (name, changes) = Project::split_title(&planned.scenario)?;
+        let (name, mut changes) = Project::split_title(&planned.scenario)?;
+        changes.extend(planned.settings.clone());
         let scenario = match tooth(name) {
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
@@ -302,6 +308,7 @@ impl Tooth {
             group: None,
             suite: Suite::Default,
             variant: Variant::default(),
+            settings: BTreeMap::new(),
             question: "Does this session see planted growth?".to_owned(),
             expectation: "What was planted.".to_owned(),
             subject: Subject::Planted(planted),

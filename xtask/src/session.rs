@@ -122,6 +122,9 @@ pub struct Part {
 pub struct Planned {
     /// The scenario's title.
     pub scenario: String,
+    /// What was changed of how it is measured and judged, field and value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Its rungs.
     pub ladder: Vec<usize>,
     /// How many of them, the largest, were added while it was measured.
@@ -151,6 +154,7 @@ impl Planned {
     pub fn of(scenario: &Scenario) -> Planned {
         Planned {
             scenario: scenario.title(),
+            settings: scenario.settings.clone(),
             ladder: scenario.ladder.clone(),
             n_larger: 0,
             callgrind_ladder: scenario.callgrind_ladder.clone(),

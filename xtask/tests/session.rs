@@ -91,6 +91,46 @@ fn a_session_is_saved_run_by_run_and_can_be_judged_again() {
     assert_eq!((again.stdout, again.code), (said.stdout, said.code));
 }
 
+/// What is judged can be asked otherwise than the file has it: then it is so of what is measured
+/// beside it, too, and when the session is read again.
+#[test]
+fn what_was_set_is_set_for_the_control_and_when_read_again() {
+    let _turn = alone();
+    let project = Project::new();
+    let control = "control = { set = { tables = \"strip\" } }\n";
+    project.write("xtask/scenarios/tiny.toml", format!("{TINY}{control}"));
+    let judge = "judge=[\"load/page-faults\"]";
+    let set = ["--set", judge, "--set", "observe=[\"load/wall-time\"]"];
+    let asked = [&["regress", "--budget", "0", "--report", "json=report.json"], &set[..]].concat();
+    let said = project.run(&asked);
+    assert!([Some(0), Some(3), BLIND].contains(&said.code), "{}{}", said.stdout, said.stderr);
+    let report: Value = serde_json::from_str(&project.read("report.json")).unwrap();
+    let mut found = Vec::new();
+    for scenario in report["scenarios"].as_array().unwrap() {
+        for series in scenario["series"].as_array().unwrap() {
+            found.push(
+                [&scenario["title"], &series["name"]].map(|t| t.as_str().unwrap().to_owned()),
+            );
+        }
+    }
+    let both = ["load/page-faults", "load/wall-time"];
+    let expected = ["tiny", "tiny:tables=strip"].map(|title| both.map(|series| [title, series]));
+    assert_eq!(found, expected.concat());
+
+    let path = runs(&project, &said);
+    let again = project.run(&["report", path.to_str().unwrap()]);
+    assert_eq!((again.stdout, again.code), (said.stdout, said.code));
+    // What was edited since is found; what was set is no edit.
+    let header = path.with_file_name("session.json");
+    let mut unfinished: Value =
+        serde_json::from_str(&fs::read_to_string(&header).unwrap()).unwrap();
+    unfinished["finished"] = Value::Null;
+    fs::write(&header, unfinished.to_string()).unwrap();
+    let resumed = project.run(&["regress", "--resume"]);
+    assert_eq!(resumed.code, said.code, "{}", resumed.stderr);
+    assert!(resumed.stderr.contains(" 0 are left"), "{}", resumed.stderr);
+}
+
 #[test]
 fn a_baseline_is_written_once_and_then_judged_by() {
     let _turn = alone();

@@ -44,8 +44,10 @@ pub struct Scenario {
     pub group: Option<String>,
     /// Whether it is measured when no scenario is named.
     pub suite: Suite,
-    /// What was changed from the file by `--set`; empty for the scenario as written.
+    /// What of the subject was changed from the file by `--set`; empty for the scenario as written.
     pub variant: Variant,
+    /// What else was changed by `--set`, field and value: how it is measured and judged.
+    pub settings: BTreeMap<String, String>,
     /// The question, as one sentence.
     pub question: String,
     /// What is expected to happen, for a reader.
@@ -384,6 +386,7 @@ impl Scenario {
         let mut table: toml::Table = text.parse().map_err(scenario_file::syntax)?;
         let mut scenario = as_written.clone();
         let mut variant = Variant::default();
+        let mut settings = BTreeMap::new();
         for (key, value) in changes {
             let refuse = |problem: String| ScenarioError::Set {
                 key: key.clone(),
@@ -402,10 +405,13 @@ impl Scenario {
                     ));
                 }
                 variant.0.insert(key.clone(), canonical(&changed, key, value));
+            } else {
+                settings.insert(key.clone(), value.clone());
             }
             scenario = changed;
         }
         scenario.variant = variant;
+        scenario.settings = settings;
         Ok(scenario)
     }
 
@@ -851,6 +857,7 @@ until = "wasmtime 52"
         let same = with(&[("tables", "keep"), ("processes", "3"), ("ladder.to", "1024")]);
         let same = same.expect("all can be set");
         assert!(same.variant.is_as_written());
+        assert_eq!(same.settings.keys().collect::<Vec<_>>(), ["ladder.to", "processes", "tables"]);
         assert_eq!((same.processes, same.ladder.last()), (3, Some(&1024)));
     }
 

@@ -45,6 +45,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         group: file.group,
         suite: file.suite,
         variant: Variant::default(),
+        settings: BTreeMap::new(),
         question: file.question,
         expectation: file.expectation,
         subject,
