@@ -41,7 +41,10 @@ pub fn run(
         }
         None => session::newest_unfinished(&project.sessions()).ok_or_else(|| {
             let sessions = project.sessions();
-            let text = format!("there is no unfinished session in {}", sessions.display());
+            let text = format!(
+                "there is no unfinished session in {} (cargo xtask report SESSION judges one that has ended)",
+                sessions.display()
+            );
             ended(Exit::NothingSelected, text)
         })?,
     };

@@ -41,6 +41,13 @@ fn assert_is_whole(session: &Path) {
     assert_eq!(places, planned.into_iter().collect::<Vec<_>>());
 }
 
+/// Whether every run is there and judged.
+fn is_finished(session: &Path) -> bool {
+    let header = fs::read_to_string(session.join("session.json")).unwrap();
+    let header: Value = serde_json::from_str(&header).unwrap();
+    header["finished"].is_number()
+}
+
 /// Goes on with the session that was ended, or begins it where there is none yet.
 fn next_step(project: &Project) -> &'static [&'static str] {
     match project.session() {
@@ -79,7 +86,8 @@ fn kill_at_random_moments(kills: usize, longest: Duration) {
         println!("killed after {moment:?} with {} runs", found.len());
         assert!(found.starts_with(&kept), "a finished run is lost");
         kept = found;
-        if ended.code.is_some() {
+        // Killed between the last run and its exit, it has come to its end as well.
+        if ended.code.is_some() || is_finished(&session) {
             assert_is_whole(&session);
             (project, kept) = (Project::new(), Vec::new());
         }
