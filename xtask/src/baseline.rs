@@ -1,6 +1,7 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context;
 use comfy_table::{Table, presets};
@@ -14,20 +15,22 @@ use crate::baseline_file::{
     Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
 };
 use crate::bench::Bench;
-use crate::cli;
+use crate::cli::{self, Selection};
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement;
 use crate::lock::MachineLock;
+use crate::measure::Measurement;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::out;
 use crate::pilot::{self, Floor, Sizes};
 use crate::profile_file::SavedSymbol;
 use crate::project::Project;
 use crate::report::{environment_line, trimmed};
+use crate::resume::{self, Reopened};
 use crate::runner::Runner;
 use crate::selection;
-use crate::session;
+use crate::session::{self, Capture, Header};
 use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
 use crate::unwinders::{self, Pass};
 
@@ -37,11 +40,17 @@ use crate::unwinders::{self, Pass};
 /// When something could not be measured, the session is blind, or a file cannot be written; then no
 /// baseline has changed.
 pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
-    if arguments.reason.trim().is_empty() {
+    let reason = arguments.reason.as_deref().map(str::trim);
+    if reason == Some("") {
         return Err(ended(Exit::Usage, "--reason is empty; say why for those who review it"));
     }
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
+    if let Some(named) = &arguments.resume {
+        let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
+        return resume(named.as_deref(), reason, &project, &interrupt);
+    }
+    let reason = reason.ok_or_else(|| ended(Exit::Usage, "--reason TEXT is missing"))?;
     let scenarios = selection::scenarios(&project, &arguments.selection)?;
     for scenario in &scenarios {
         // A broken file is found before minutes are spent.
@@ -52,7 +61,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
     left_out.iter().for_each(|sentence| eprintln!("{sentence}"));
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let capture = |pass| capture(&project, arguments, pass, &interrupt);
+    let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
     let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
     Ok(Exit::of(&exits))
 }
@@ -60,28 +69,72 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
 /// Measures what one unwinder is to be measured under, and writes it.
 fn capture(
     project: &Project,
-    arguments: &cli::Baseline,
+    selection: &Selection,
     Pass { unwinder, scenarios }: Pass,
+    reason: &str,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
-    let scenarios = selection::with_controls(project, scenarios, |_| true)?;
+    let mut scenarios = selection::with_controls(project, scenarios, |_| true)?;
     for scenario in &scenarios {
         read(project, &scenario.name)?;
     }
-    let surroundings = arguments.selection.surroundings(&unwinder);
+    let surroundings = selection.surroundings(&unwinder);
     let runner = Runner::build(project, &surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let floor = Floor::measure(&bench, &environment)?;
     eprintln!("{}", floor.sentence());
-    let (scenarios, design) = design(&bench, scenarios, floor, &environment)?;
+    let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
     let mut all = selection::teeth(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
-    let seed = arguments.selection.seed.unwrap_or_else(session::now);
-    let measured = bench.measure(all, &environment, &absent, seed)?.measured();
-    refuse_a_blind_session(&measured)?;
-    write(project, &measured, &design, arguments.reason.trim(), interrupt)
+    let seed = selection.seed.unwrap_or_else(session::now);
+    let capture = Capture { surroundings, reason: reason.to_owned(), floor, ladders };
+    let ask = |header: &mut Header| header.capture = Some(capture.clone());
+    let measurement = bench.begin(all, &environment, &absent, seed, ask)?;
+    eprintln!("{}", measurement.plan_line());
+    carry_out(project, measurement, &capture, interrupt)
+}
+
+/// Carries out what is left of a session that was ended, and writes it, for another `reason` where
+/// one is given.
+fn resume(
+    named: Option<&Path>,
+    reason: Option<&str>,
+    project: &Project,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Exit> {
+    let (reopened, runner) = Reopened::of(resume::Command::Baseline, named, project, interrupt)?;
+    let capture = reopened.header.capture.clone();
+    let mut capture = capture.expect("a session of baseline says how it was asked");
+    if let Some(reason) = reason {
+        reason.clone_into(&mut capture.reason);
+    }
+    for scenario in &reopened.scenarios {
+        read(project, &scenario.name)?;
+    }
+    let bench = Bench { project, runner: &runner, before: None };
+    carry_out(project, reopened.take_up(&bench)?, &capture, interrupt)
+}
+
+/// Measures what is left, and writes what is accepted. Only then the session has come to its end: what
+/// could not be written can be once there is space.
+fn carry_out(
+    project: &Project,
+    mut measurement: Measurement<'_>,
+    capture: &Capture,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Exit> {
+    measurement.run()?;
+    let measured = measurement.measured();
+    if is_blind(&measured) {
+        measurement.close()?;
+        let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
+        return Err(ended(Exit::Blind, text));
+    }
+    let exit = write(project, &measured, capture, interrupt)?;
+    measurement.close()?;
+    Ok(exit)
 }
 
 /// Rounds of a baseline, at least: it is measured rarely and compared with often, and half of the
@@ -89,26 +142,19 @@ fn capture(
 /// measurements, which have to agree.
 const ROUNDS: usize = 30;
 
-/// What was decided before the rounds.
-#[derive(Debug, Default)]
-struct Design {
-    floor: Floor,
-    /// The rungs of every session to come, by the scenario's title.
-    ladders: BTreeMap<String, Vec<usize>>,
-}
-
-/// Tries the sizes of every scenario, and gives each the ones it will be measured at.
-fn design(
+/// Tries the sizes of every scenario, and gives each the ones it will be measured at. Returns the rungs
+/// of every session to come, by title.
+fn sizes(
     bench: &Bench<'_>,
-    mut scenarios: Vec<Scenario>,
-    floor: Floor,
+    scenarios: &mut [Scenario],
+    floor: &Floor,
     environment: &Environment,
-) -> anyhow::Result<(Vec<Scenario>, Design)> {
+) -> anyhow::Result<BTreeMap<String, Vec<usize>>> {
     let mut ladders = BTreeMap::new();
-    for scenario in &mut scenarios {
+    for scenario in scenarios {
         let rounds = scenario.processes.max(ROUNDS);
         let Sizes { ladder, larger, reasons } =
-            pilot::sizes(bench, scenario, rounds, &floor, environment)?;
+            pilot::sizes(bench, scenario, rounds, floor, environment)?;
         let title = scenario.title();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
         eprintln!("{title}: N {}…{}{confirming}", ladder[0], ladder[ladder.len() - 1]);
@@ -116,25 +162,18 @@ fn design(
         scenario.ladder = [ladder.as_slice(), &larger].concat();
         ladders.insert(title, ladder);
     }
-    Ok((scenarios, Design { floor, ladders }))
+    Ok(ladders)
 }
 
-fn refuse_a_blind_session(measured: &Measured) -> anyhow::Result<()> {
-    let is_blind = judgement::teeth(measured, None)
-        .iter()
-        .any(|teeth| teeth.sight == loadline_growth::Sight::Blind);
-    if is_blind {
-        let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
-        return Err(ended(Exit::Blind, text));
-    }
-    Ok(())
+fn is_blind(measured: &Measured) -> bool {
+    let teeth = judgement::teeth(measured, None);
+    teeth.iter().any(|teeth| teeth.sight == loadline_growth::Sight::Blind)
 }
 
 fn write(
     project: &Project,
     measured: &Measured,
-    design: &Design,
-    reason: &str,
+    capture: &Capture,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
     let mut exits = Vec::new();
@@ -144,7 +183,7 @@ fn write(
     table.set_header(["scenario", "series", "was", "becomes"]);
     let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
     for one in measured.scenarios.iter().filter(is_asked) {
-        match baseline(one, measured, design, reason) {
+        match baseline(one, measured, capture) {
             Ok(baseline) => {
                 let old = read(project, &one.scenario.name)?;
                 rows(&mut table, one, old.find(&baseline.key), &baseline);
@@ -188,8 +227,7 @@ fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
 fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
-    design: &Design,
-    reason: &str,
+    capture: &Capture,
 ) -> anyhow::Result<Baseline> {
     if let Some(failure) = one.failures.first() {
         return Err(ended(Exit::CouldNotMeasure, failure.clone()));
@@ -219,11 +257,11 @@ fn baseline(
     series.sort_by_key(|accepted| accepted.name);
     Ok(Baseline {
         key: Key::of(&one.scenario, &measured.environment),
-        reason: reason.to_owned(),
+        reason: capture.reason.clone(),
         date: session::date(session::now()),
         seed: measured.seed,
-        ladder: design.ladders.get(&one.scenario.title()).unwrap_or(&one.scenario.ladder).clone(),
-        noise_floor: design.floor.clone(),
+        ladder: capture.ladders.get(&one.scenario.title()).unwrap_or(&one.scenario.ladder).clone(),
+        noise_floor: capture.floor.clone(),
         environment: measured.environment.clone(),
         series,
         symbols: symbols(one, measured)?,
@@ -366,9 +404,10 @@ fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use loadline_scenario::Absent;
+    use loadline_scenario::{Absent, Unwinder};
 
     use super::*;
+    use crate::runner::Surroundings;
 
     const SCENARIO: &str = r#"
 format = 1
@@ -420,8 +459,13 @@ until = "wasmtime 52"
     }
 
     fn accepted(measured: &Measured) -> anyhow::Result<Accepted> {
-        let mut baseline =
-            baseline(&measured.scenarios[0], measured, &Design::default(), "a reason")?;
+        let capture = Capture {
+            surroundings: Surroundings::under(&Unwinder::Host),
+            reason: "a reason".to_owned(),
+            floor: Floor::default(),
+            ladders: BTreeMap::new(),
+        };
+        let mut baseline = baseline(&measured.scenarios[0], measured, &capture)?;
         Ok(baseline.series.remove(0))
     }
 

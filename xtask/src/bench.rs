@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::proof::{check_marks, check_proof};
 use crate::runner::{RunFailure, Runner};
-use crate::session::{Against, Asked, Header, Outcome, Planned, RunRecord, Session, Side};
+use crate::session::{Against, Header, Outcome, Planned, RunRecord, Session, Side};
 
 /// How long describing the machine may take.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -104,7 +104,8 @@ impl Bench<'_> {
     }
 
     /// Begins a session over `scenarios`: leaves out what does not fit this machine, makes the
-    /// session's folder, and compiles what is to be loaded. It can be taken up if `asked` is given.
+    /// session's folder, and compiles what is to be loaded. It can be taken up where `ask` writes into
+    /// its header how it was asked for.
     ///
     /// # Errors
     /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
@@ -114,13 +115,13 @@ impl Bench<'_> {
         environment: &Environment,
         absent: &[Absent],
         seed: u64,
-        asked: Option<Asked>,
+        ask: impl FnOnce(&mut Header),
     ) -> anyhow::Result<Measurement<'_>> {
         let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
         let planned = scenarios.iter().map(Planned::of).collect();
         let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
         header.left_out = left_out;
-        header.asked = asked;
+        ask(&mut header);
         header.runner = Some(self.runner.digest()?);
         header.against = self.describe_before()?;
         let session = Session::create(&self.project.sessions(), &header)?;
@@ -139,7 +140,7 @@ impl Bench<'_> {
         absent: &[Absent],
         seed: u64,
     ) -> anyhow::Result<Measurement<'_>> {
-        let mut measurement = self.begin(scenarios, environment, absent, seed, None)?;
+        let mut measurement = self.begin(scenarios, environment, absent, seed, |_| {})?;
         eprintln!("{}", measurement.plan_line());
         measurement.run()?;
         Ok(measurement)

@@ -359,8 +359,18 @@ pub struct Baseline {
     pub selection: Selection,
 
     /// Why the baseline is written; stands in the file for those who review it
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
+    pub reason: Option<String>,
+
+    /// Take up a session that was ended (default: the newest unfinished one): finished runs are
+    /// kept, failed ones carried out anew, sizes and --reason are the session's
+    #[arg(
+        long,
+        value_name = "SESSION",
+        num_args = 0..=1,
+        conflicts_with_all = ["names", "complete", "set", "unwinder", "processors", "seed"]
+    )]
+    pub resume: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Args)]

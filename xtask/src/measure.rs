@@ -181,13 +181,13 @@ impl<'a> Measurement<'a> {
 
     /// What whoever ends the program should know: nothing that was measured is lost.
     fn say_what_is_saved(&self) {
-        if self.header.asked.is_some() {
-            let saved = self.records.len();
-            eprintln!(
-                "{saved} runs are saved; {} regress --resume goes on from there",
-                called::name()
-            );
-        }
+        let command = match &self.header {
+            Header { asked: Some(_), .. } => "regress",
+            Header { capture: Some(_), .. } => "baseline",
+            _ => return,
+        };
+        let (saved, name) = (self.records.len(), called::name());
+        eprintln!("{saved} runs are saved; {name} {command} --resume goes on from there");
     }
 
     /// Saves the rounds and rungs that were added, before they are measured: a session that is taken

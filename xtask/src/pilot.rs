@@ -9,6 +9,7 @@ use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO}
 use loadline_scenario::{
     Environment, Means, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
 use crate::exit::{Exit, ended};
@@ -34,7 +35,7 @@ const SECONDS_FOR_LARGER: f64 = 15.0;
 const SECONDS_FOR_LADDER: f64 = 300.0;
 
 /// What times read of a phase in which nothing is done: nine of ten readings are at most this.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Floor(pub BTreeMap<Metric, f64>);
 
 impl Floor {

@@ -177,7 +177,8 @@ fn measure_at(
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
     let to_take_up = builds.before.is_none().then(|| asked.clone());
-    let mut measurement = bench.begin(all, environment, absent, seed, to_take_up)?;
+    let mut measurement =
+        bench.begin(all, environment, absent, seed, |header| header.asked = to_take_up)?;
     measurement.leave_out(left_out)?;
     eprintln!("{}", measurement.plan_line());
     carry_out(measurement, &baselines, &asked)

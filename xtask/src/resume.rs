@@ -1,6 +1,6 @@
-//! `cargo xtask regress --resume`: takes up a session that was ended, with its finished runs kept.
+//! `--resume`: takes up a session that was ended, with its finished runs kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use loadline_scenario::{Absent, Environment, Scenario};
@@ -11,20 +11,101 @@ use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
+use crate::measure::Measurement;
 use crate::project::Project;
 use crate::regress::{Committed, Concluded, carry_out, say};
-use crate::runner::Runner;
+use crate::runner::{Runner, Surroundings};
 use crate::sameness::{changed_scenarios, growth_differences, level_differences};
 use crate::selection;
-use crate::session::{self, Header, Session};
+use crate::session::{self, Header, RunRecord, Session};
 
-/// Carries out what is left of the session named, or of the newest that has not come to its end.
-///
-/// Scenarios, rungs, rounds, seed, unwinder, baseline and budget are the session's own.
+/// A command whose sessions can be taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `cargo xtask regress`.
+    Regress,
+    /// `cargo xtask baseline`.
+    Baseline,
+}
+
+impl Command {
+    const ALL: [Command; 2] = [Command::Regress, Command::Baseline];
+
+    fn name(self) -> &'static str {
+        match self {
+            Command::Regress => "regress",
+            Command::Baseline => "baseline",
+        }
+    }
+
+    /// What the session was measured under, where it is one of this command's.
+    fn surroundings(self, header: &Header) -> Option<&Surroundings> {
+        match self {
+            Command::Regress => header.asked.as_ref().map(|asked| &asked.surroundings),
+            Command::Baseline => header.capture.as_ref().map(|capture| &capture.surroundings),
+        }
+    }
+}
+
+/// A session that was ended, opened again on the machine as it was.
+#[derive(Debug)]
+pub struct Reopened {
+    session: Session,
+    /// How it was asked for.
+    pub header: Header,
+    /// Its scenarios.
+    pub scenarios: Vec<Scenario>,
+    records: Vec<RunRecord>,
+}
+
+impl Reopened {
+    /// The session of `command` that is `named`, or its newest that has not come to its end, and what
+    /// it is measured with.
+    ///
+    /// # Errors
+    /// When there is no such session, or the machine, the runner or a scenario is another than it was.
+    pub fn of(
+        command: Command,
+        named: Option<&Path>,
+        project: &Project,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<(Reopened, Runner)> {
+        let folder = find(command, named, project)?;
+        let cannot = || format!("cannot resume {}", folder.display());
+        let (session, header, records) = Session::reopen(&folder).with_context(cannot)?;
+        let surroundings = command.surroundings(&header).ok_or_else(|| {
+            ended(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
+        })?;
+        let scenarios = selection::of_session(project, &header, &records)?;
+        let changed = changed_scenarios(&header.scenarios, &scenarios);
+        refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
+        refuse(&folder, changed_files(project, &scenarios).into_iter())?;
+        let runner = Runner::build(project, surroundings, interrupt)?;
+        let (environment, absent) = Bench { project, runner: &runner, before: None }.describe()?;
+        let digest = runner.digest()?;
+        refuse(&folder, differences(&header, &environment, &absent, &digest).into_iter())?;
+        Ok((Reopened { session, header, scenarios, records }, runner))
+    }
+
+    /// Goes on with it on `bench`.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn take_up<'a>(self, bench: &'a Bench<'_>) -> anyhow::Result<Measurement<'a>> {
+        let Reopened { session, header, scenarios, records } = self;
+        let folder = session.folder().to_owned();
+        let measurement = bench.take_up(session, header, scenarios, records)?;
+        let (kept, left) = measurement.n_runs();
+        eprintln!("resuming {}: {kept} runs are kept, {left} are left", folder.display());
+        Ok(measurement)
+    }
+}
+
+/// Carries out what is left of a session of `regress`. Scenarios, rungs, rounds, seed, unwinder,
+/// baseline and budget are the session's own.
 ///
 /// # Errors
-/// When there is no such session, the machine, the runner or a scenario is another than it was, or
-/// something could not be measured.
+/// As [`Reopened::of`], and when something could not be measured.
 pub fn run(
     arguments: &Regress,
     named: Option<&Path>,
@@ -33,48 +114,53 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     // First: the newest session may be one that is being measured.
     let _lock = MachineLock::take(project, arguments.selection.no_wait, interrupt)?;
-    let folder = match named {
-        Some(path) if path.exists() => session::folder(path).to_owned(),
-        Some(path) => {
-            let text = format!("cannot resume {}: there is no such session", path.display());
-            return Err(ended(Exit::Usage, text));
-        }
-        None => session::newest_unfinished(&project.sessions()).ok_or_else(|| {
-            let sessions = project.sessions();
-            let text = format!(
-                "there is no unfinished session in {} (cargo xtask report SESSION judges one that has ended)",
-                sessions.display()
-            );
-            ended(Exit::NothingSelected, text)
-        })?,
-    };
-    let shown = folder.display();
-    let (session, header, records) =
-        Session::reopen(&folder).with_context(|| format!("cannot resume {shown}"))?;
-    let asked = header.asked.clone().ok_or_else(|| {
-        let why = match &header.against {
-            Some(build) => format!("it measured two builds, and that of {} is gone", build.name),
-            None => "it is no session of regress".to_owned(),
-        };
-        let text = format!("cannot resume {shown}: {why} (begin it anew)");
-        ended(Exit::Usage, text)
-    })?;
-    let scenarios = selection::of_session(project, &header, &records)?;
-    let changed = changed_scenarios(&header.scenarios, &scenarios);
-    refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
-    refuse(&folder, changed_files(project, &scenarios).into_iter())?;
-    let mut baselines = Committed::read(project, &scenarios, asked.baseline.as_deref())?;
+    let (reopened, runner) = Reopened::of(Command::Regress, named, project, interrupt)?;
+    let header = &reopened.header;
+    let asked = header.asked.clone().expect("a session of regress says how it was asked");
+    let mut baselines = Committed::read(project, &reopened.scenarios, asked.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
-    let runner = Runner::build(project, &asked.surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
-    let (environment, absent) = bench.describe()?;
-    refuse(&folder, differences(&header, &environment, &absent, &runner.digest()?).into_iter())?;
-    let measurement = bench.take_up(session, header, scenarios, records)?;
-    let (kept, left) = measurement.n_runs();
-    eprintln!("resuming {shown}: {kept} runs are kept, {left} are left");
+    let measurement = reopened.take_up(&bench)?;
     let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
     let strictness = arguments.strictness.or_asked(&asked).into();
     say(&report, &measured, project, strictness, &arguments.outputs)
+}
+
+/// The folder of the session of `command` that is `named`, or of the newest that has not come to its
+/// end.
+fn find(command: Command, named: Option<&Path>, project: &Project) -> anyhow::Result<PathBuf> {
+    if let Some(path) = named {
+        if path.exists() {
+            return Ok(session::folder(path).to_owned());
+        }
+        let text = format!("cannot resume {}: there is no such session", path.display());
+        return Err(ended(Exit::Usage, text));
+    }
+    let is_own = |header: &Header| command.surroundings(header).is_some();
+    let newest = session::newest_unfinished(&project.sessions(), is_own);
+    newest.ok_or_else(|| {
+        let text = format!(
+            "there is no unfinished session of {} in {} (cargo xtask report SESSION judges one that has ended)",
+            command.name(),
+            project.sessions().display()
+        );
+        ended(Exit::NothingSelected, text)
+    })
+}
+
+/// Why a session that is none of `command`'s cannot be taken up by it.
+fn why_not(command: Command, header: &Header) -> String {
+    let other = Command::ALL.into_iter().find(|other| other.surroundings(header).is_some());
+    match (&header.against, other) {
+        (Some(build), _) => {
+            format!("it measured two builds, and that of {} is gone (begin it anew)", build.name)
+        }
+        (None, Some(other)) => {
+            let name = other.name();
+            format!("it is a session of {name} (cargo xtask {name} --resume takes it up)")
+        }
+        (None, None) => format!("it is no session of {} (begin it anew)", command.name()),
+    }
 }
 
 /// The scenarios whose files hold something else than they did, one sentence each.

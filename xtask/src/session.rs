@@ -15,6 +15,7 @@ use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scena
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::Forecast;
+use crate::pilot::Floor;
 use crate::profile_file::{self, SavedProfile};
 use crate::runner::Surroundings;
 use crate::shard::Shard;
@@ -43,10 +44,12 @@ pub struct Header {
     /// Where limits of the system end scenarios.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
-    /// How `regress` was asked; a session of `baseline` or with another build has none and cannot be
-    /// taken up.
+    /// How `regress` was asked; a session with another build has none and cannot be taken up.
     #[serde(default)]
     pub asked: Option<Asked>,
+    /// How `baseline` was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// The measured program, by a digest.
     #[serde(default)]
     pub runner: Option<String>,
@@ -106,6 +109,20 @@ pub struct Asked {
     pub require_baseline: bool,
     /// Which part of which suite this is, where it is one.
     pub part: Option<Part>,
+}
+
+/// How `baseline` was asked, and what it decided before its rounds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Capture {
+    /// What the measured processes ran under.
+    #[serde(flatten)]
+    pub surroundings: Surroundings,
+    /// Why the baselines are written.
+    pub reason: String,
+    /// What an empty phase read.
+    pub floor: Floor,
+    /// The rungs of every session to come, by the scenario's title.
+    pub ladders: BTreeMap<String, Vec<usize>>,
 }
 
 /// A part of a suite.
@@ -313,6 +330,11 @@ impl Session {
     pub fn path(&self) -> PathBuf {
         self.folder.join("runs.jsonl")
     }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
 
 /// Locks the runs for as long as they are open, so that no session is taken up while it is measured.
@@ -338,14 +360,14 @@ pub fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
-/// The newest session of `regress` in `sessions` that has not come to its end.
-pub fn newest_unfinished(sessions: &Path) -> Option<PathBuf> {
+/// The newest of the sessions in `sessions` that `is_own` and has not come to its end.
+pub fn newest_unfinished(sessions: &Path, is_own: impl Fn(&Header) -> bool) -> Option<PathBuf> {
     let entries = fs::read_dir(sessions).into_iter().flatten();
     let unfinished = entries.filter_map(|entry| {
         let folder = entry.ok()?.path();
         // What cannot be read is no session to go on with; whoever names it is told why.
         let header = read_header(&folder).ok()?;
-        let is_open = header.finished.is_none() && header.asked.is_some();
+        let is_open = header.finished.is_none() && is_own(&header);
         is_open.then_some((header.started, folder))
     });
     unfinished.max().map(|(_, folder)| folder)
@@ -405,6 +427,7 @@ impl Header {
             left_out: Vec::new(),
             forecasts: Vec::new(),
             asked: None,
+            capture: None,
             runner: None,
             finished: None,
             against: None,

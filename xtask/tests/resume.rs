@@ -325,3 +325,54 @@ fn a_killed_session_leaves_nothing_of_its_commands() {
     child.wait().unwrap();
     project.assert_nothing_is_left();
 }
+
+/// A session of `baseline` is killed, then cannot be written, then is: measured once.
+#[test]
+#[ignore = "slow: thirty rounds"]
+fn a_killed_baseline_is_measured_to_its_end_and_written() {
+    let _turn = alone();
+    let project = Project::new();
+    let baselines = project.path("baselines");
+    let mut child = project.begin(&["baseline", "one", "--reason", "first capture", "--seed", "7"]);
+    project.wait_for_runs(&mut child, 100);
+    child.kill().unwrap();
+    said(child);
+    project.assert_nothing_is_left();
+    assert!(!baselines.exists(), "written before it was measured");
+    let session = project.session().unwrap();
+    let kept = whole_lines(&session);
+
+    let other = project.run(&["regress", "--resume"]);
+    assert_eq!(other.code, Some(7), "{}", other.stderr);
+    assert!(other.stderr.contains("no unfinished session of regress"), "{}", other.stderr);
+    let named = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+    assert_eq!(named.code, Some(2), "{}", named.stderr);
+    assert!(
+        named.stderr.contains("a session of baseline (cargo xtask baseline --resume takes it up)"),
+        "{}",
+        named.stderr
+    );
+
+    // A folder that leads nowhere can be read, and takes a file as little as a full disk.
+    let mut child = project.begin(&["baseline", "--resume"]);
+    project.wait_for_runs(&mut child, kept.len() + 1);
+    std::os::unix::fs::symlink("gone/nowhere", &baselines).unwrap();
+    let full = said(child);
+    if full.code == BLIND {
+        return println!("skipped: the session was blind");
+    }
+    assert_eq!(full.code, Some(1), "{}{}", full.stdout, full.stderr);
+    let whole = whole_lines(&session);
+    assert!(whole.starts_with(&kept), "a finished run is lost");
+    fs::remove_file(&baselines).unwrap();
+
+    let written = project.run(&["baseline", "--resume", "--reason", "a better reason"]);
+    assert_eq!(written.code, Some(0), "{}{}", written.stdout, written.stderr);
+    assert!(written.stderr.contains(" 0 are left"), "{}", written.stderr);
+    assert_eq!(whole_lines(&session), whole, "nothing was left to measure");
+    assert_is_whole(&session);
+    let text = fs::read_to_string(baselines.join("one.toml")).unwrap();
+    assert!(text.contains("reason = \"a better reason\"") && text.contains("seed = 7"), "{text}");
+    let again = project.run(&["baseline", "--resume"]);
+    assert_eq!(again.code, Some(7), "{}", again.stderr);
+}
