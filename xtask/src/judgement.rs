@@ -257,12 +257,7 @@ impl<'a> Question<'a> {
     /// Known growth is growth like any other from the version on that ends its acceptance.
     fn forget_what_has_expired(&mut self, environment: &Environment) {
         if let Some(known) = self.known.take_if(|known| has_expired(&known.until, environment)) {
-            self.notes.push(format!(
-                "known and accepted until {}, which has come ({}): look at {}, then mend it or state a later end in the scenario",
-                known.until,
-                versions(environment),
-                known.link
-            ));
+            self.notes.push(known_no_longer(&known.until, &known.link, environment));
         }
     }
 
@@ -502,6 +497,14 @@ fn known_growth(KnownGrowth { until, reason, link, .. }: &KnownGrowth) -> String
 /// What a reader is told of what a scenario knows.
 pub fn known_until(until: &str, reason: &str, link: &str) -> String {
     format!("known and accepted until {until}: {reason} ({link})")
+}
+
+/// What a reader is told of what a scenario knew, once its end has come.
+pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> String {
+    let now = versions(environment);
+    format!(
+        "known and accepted until {until}, which has come ({now}): look at {link}, then mend it or state a later end in the scenario"
+    )
 }
 
 /// Why a series cannot be judged at all.

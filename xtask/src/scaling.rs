@@ -11,8 +11,8 @@ use loadline_scenario::{Environment, KnownContention, Scenario, Variant};
 
 use crate::baseline_file::has_expired;
 use crate::judgement::{
-    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, known_until, medians,
-    on_common_sizes, subject,
+    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, known_no_longer, known_until,
+    medians, on_common_sizes, subject,
 };
 use crate::measured::Measured;
 
@@ -125,9 +125,7 @@ fn meaning(
         (ScalingVerdict::Lost, None) => Verdict::Regressed,
         (ScalingVerdict::Lost, Some(KnownContention { until, reason, link, .. })) => {
             if has_expired(until, environment) {
-                notes.push(format!(
-                    "known and accepted until {until}, which has come: look at {link}, then mend it or state a later end in the scenario"
-                ));
+                notes.push(known_no_longer(until, link, environment));
                 return Verdict::Regressed;
             }
             notes.push(known_until(until, reason, link));
