@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, Generated};
-use crate::scenario::Modules;
+use crate::modules::Modules;
 
 /// What rises from rung to rung. All but the first leave the number of modules as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::artifact::{LoadFrom, Tables};
     use crate::lifecycle::{Lifecycle, UnloadOrder};
-    use crate::scenario::{Engines, Profiler};
+    use crate::modules::{Engines, Profiler};
 
     fn not_zero(n: usize) -> NonZeroUsize {
         NonZeroUsize::new(n).expect("tests ask for at least one")

@@ -7,8 +7,10 @@ pub mod artifact;
 pub mod axis;
 pub mod command;
 pub mod expiry;
+pub mod known;
 pub mod lifecycle;
 pub mod metric;
+pub mod modules;
 pub mod plan;
 pub mod random;
 pub mod registration;
@@ -16,16 +18,20 @@ pub mod sample;
 pub mod scaling;
 pub mod scenario;
 mod scenario_file;
+pub mod subject;
 pub mod unwinder;
+pub mod variant;
 
 pub use artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
 pub use axis::Axis;
 pub use command::{Command, Invocation};
 pub use expiry::{Component, Expiry};
+pub use known::{GrowthClass, KnownGrowth};
 pub use lifecycle::{
     Action, Activity, Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread,
 };
 pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
+pub use modules::{Engines, Limit, Modules, Profiler};
 pub use plan::{Plan, Run, exact_runs};
 pub use random::Random;
 pub use registration::{AddressOrder, Registration, RegistrationCalls};
@@ -34,8 +40,7 @@ pub use sample::{
     Request, Sample, Scope,
 };
 pub use scaling::{KnownContention, Scaling};
-pub use scenario::{
-    Control, Engines, GrowthClass, KnownGrowth, Limit, Modules, Planted, PlantedWork, Profiler,
-    Scenario, ScenarioError, Subject, Suite, Variant,
-};
+pub use scenario::{Control, Scenario, ScenarioError, Suite};
+pub use subject::{Planted, PlantedWork, Subject};
 pub use unwinder::{NoUnwinder, Unwinder};
+pub use variant::Variant;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, Tables};
 use crate::metric::{Metric, Phase, Reading};
-use crate::scenario::{Limit, Modules, Subject};
+use crate::modules::{Limit, Modules};
+use crate::subject::Subject;
 
 /// What the runner is asked to do; it does one thing and ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
+use crate::known::KnownGrowth;
 use crate::metric::{MetricKind, SeriesName};
 use crate::sample::Means;
-use crate::scenario::{Control, KnownGrowth, Scenario, ScenarioError, Subject, wrong};
+use crate::scenario::{Control, Scenario, ScenarioError, wrong};
+use crate::subject::Subject;
 
 /// A scenario is measured on several threads as well, and so is its control; what threads gain is
 /// judged beside what they gain there.

@@ -4,24 +4,20 @@
 //! saying where it lies is the caller's part.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::artifact::{Corpus, HostFunction, LoadFrom, Tables};
-use crate::axis::Axis;
-use crate::command::Command;
-use crate::expiry::{self, Expiry};
-use crate::lifecycle::{Action, Lifecycle};
-use crate::metric::{Metric, Phase, SeriesName};
-use crate::registration::Registration;
+use crate::known::KnownGrowth;
+use crate::metric::{Metric, SeriesName};
+use crate::modules::Limit;
 use crate::sample::Means;
 use crate::scaling::Scaling;
 use crate::scenario_file;
+use crate::subject::Subject;
 use crate::unwinder::Unwinder;
+use crate::variant::Variant;
 
 /// The format of scenario files this version reads.
 pub const FORMAT: u32 = 1;
@@ -100,189 +96,6 @@ pub enum Suite {
     Complete,
 }
 
-/// What one run does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Subject {
-    /// Loads and drops N modules.
-    Modules(Modules),
-    /// Runs a program that does whatever it does with N.
-    Command(Command),
-    /// Registers and deregisters N unwind tables.
-    Registration(Registration),
-    /// Does work of known growth, for the gate to prove that it can see.
-    Planted(Planted),
-}
-
-impl Subject {
-    /// Whether it is part of the gate's own proof rather than somebody's question.
-    pub fn is_planted(&self) -> bool {
-        matches!(self, Subject::Planted(_))
-    }
-
-    /// Whether a run may have this phase. A lifecycle has no phase `work` or `run`, and registers by
-    /// loading; a command may mark any but `total`, which is `load` and `unload` together for it as
-    /// well.
-    fn may_have(&self, phase: Phase) -> bool {
-        match self {
-            Subject::Modules(_) => {
-                !matches!(phase, Phase::Work | Phase::Run | Phase::Register | Phase::Deregister)
-            }
-            Subject::Registration(registration) => match phase {
-                Phase::Register | Phase::Deregister => true,
-                Phase::Unwind => registration.unwinds > 0,
-                _ => false,
-            },
-            Subject::Command(_) => true,
-            Subject::Planted(_) => phase == Phase::Work,
-        }
-    }
-
-    /// One of what N counts, as a reader is told it.
-    pub fn unit(&self) -> &'static str {
-        match self {
-            Subject::Modules(modules) => modules.axis.unit(),
-            Subject::Registration(_) => "table",
-            Subject::Command(_) | Subject::Planted(_) => "module",
-        }
-    }
-
-    /// Whether a run may have counted this metric.
-    fn may_count(&self, metric: Metric) -> bool {
-        metric != Metric::Reported || matches!(self, Subject::Command(_))
-    }
-}
-
-/// Loading and dropping N modules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Modules {
-    /// Where the artifacts come from.
-    pub corpus: Corpus,
-    /// What is done about their unwind tables.
-    pub tables: Tables,
-    /// How they reach Wasmtime.
-    pub load_from: LoadFrom,
-    /// In which order they come and go.
-    pub lifecycle: Lifecycle,
-    /// One module in so many is instantiated and called.
-    pub call_every: NonZeroUsize,
-    /// What N is. Resolved by [`Modules::at`] before a run is asked for, and left out then, as is
-    /// the rest where it is the default: so runners of older sources understand the request.
-    #[serde(default, skip_serializing_if = "Axis::is_modules")]
-    pub axis: Axis,
-    /// How many modules there are where N is something else.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub count: NonZeroUsize,
-    /// Whether modules share an engine.
-    #[serde(default, skip_serializing_if = "Engines::is_one")]
-    pub engines: Engines,
-    /// Who is told of each image that is loaded.
-    #[serde(default, skip_serializing_if = "Profiler::is_none")]
-    pub profiler: Profiler,
-}
-
-const fn one() -> NonZeroUsize {
-    NonZeroUsize::MIN
-}
-
-fn is_one(number: &NonZeroUsize) -> bool {
-    *number == NonZeroUsize::MIN
-}
-
-/// What the system allows a process so many of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Limit {
-    /// Mappings: `vm.max_map_count`.
-    Mappings,
-    /// Open descriptors: `RLIMIT_NOFILE`.
-    Descriptors,
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Limit::Mappings => "mappings",
-            Limit::Descriptors => "descriptors",
-        })
-    }
-}
-
-/// Whether modules share an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engines {
-    /// One engine for all.
-    #[default]
-    One,
-    /// One for each module: made when it is loaded, and gone with it.
-    Each,
-}
-
-impl Engines {
-    fn is_one(&self) -> bool {
-        *self == Engines::One
-    }
-}
-
-/// Who is told of each image that Wasmtime loads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profiler {
-    /// Nobody.
-    #[default]
-    None,
-    /// Linux perf, by a line for each function in a file called `perf-PID.map`.
-    PerfMap,
-}
-
-impl Profiler {
-    fn is_none(&self) -> bool {
-        *self == Profiler::None
-    }
-}
-
-/// Work of known growth in phase `work`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planted {
-    /// Which resource is spent.
-    pub work: PlantedWork,
-    /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
-    pub quadratic_percent: u8,
-    /// The N at which that share is reached.
-    pub largest: NonZeroUsize,
-}
-
-/// What planted work spends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlantedWork {
-    /// Instructions and the time they take.
-    Cpu,
-    /// Fresh pages, each touched once.
-    Pages,
-    /// Allocations, each freed at once; one unit is one allocation.
-    Allocations,
-}
-
-impl Planted {
-    /// The units of work that N asks for: `(1 − q)·N + q·N²/largest` of 1,000 units a module, where
-    /// q is the quadratic share at `largest`, rounded down.
-    pub fn units(&self, modules: usize) -> u64 {
-        const UNITS_PER_MODULE: u128 = 1_000;
-        let (n, largest) = (modules as u128, self.largest.get() as u128);
-        let quadratic = u128::from(self.quadratic_percent.min(100));
-        let linear = (100 - quadratic) * n * UNITS_PER_MODULE / 100;
-        let quadratic = quadratic * n * n * UNITS_PER_MODULE / (100 * largest);
-        u64::try_from(linear + quadratic).unwrap_or(u64::MAX)
-    }
-}
-
-/// What was changed from a scenario's file: field and value, sorted by field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Variant(pub BTreeMap<String, String>);
-
 /// The variant or scenario that must hold whenever this one is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -291,35 +104,6 @@ pub enum Control {
     Set(BTreeMap<String, String>),
     /// Another scenario as written.
     Scenario(String),
-}
-
-/// Growth beyond linear that is known, why, and until when it is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KnownGrowth {
-    /// The series it shows in.
-    pub series: Vec<SeriesName>,
-    /// The unwinders it shows under: `libgcc-list`, `libgcc-tree`, `llvm`, `other` or `any`.
-    pub unwinders: Vec<String>,
-    /// The fields, with their values, it depends on; it is not expected once one is changed.
-    #[serde(default)]
-    pub when: BTreeMap<String, String>,
-    /// The growth expected.
-    pub class: GrowthClass,
-    /// The mechanism, as one sentence.
-    pub reason: String,
-    /// Where it is reported or described.
-    pub link: String,
-    /// Until when it is accepted, as [`Expiry`] reads it.
-    pub until: String,
-}
-
-/// A growth beyond linear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GrowthClass {
-    /// At most N².
-    Quadratic,
 }
 
 /// Why a scenario's text is no scenario.
@@ -370,85 +154,6 @@ impl Scenario {
         let scenario = scenario_file::parse(name, text)?;
         scenario.check()?;
         Ok(scenario)
-    }
-
-    /// The scenario `name` from its file's text, with `changes` (field, value) made to it. A field
-    /// inside a table is named with a dot: `artifact.types`.
-    ///
-    /// # Errors
-    /// As [`Scenario::parse`], and when a field is not there or does not take the value.
-    pub fn parse_with(
-        name: &str,
-        text: &str,
-        changes: &BTreeMap<String, String>,
-    ) -> Result<Scenario, ScenarioError> {
-        let as_written = Scenario::parse(name, text)?;
-        let mut table: toml::Table = text.parse().map_err(scenario_file::syntax)?;
-        let mut scenario = as_written.clone();
-        let mut variant = Variant::default();
-        let mut settings = BTreeMap::new();
-        for (key, value) in changes {
-            let refuse = |problem: String| ScenarioError::Set {
-                key: key.clone(),
-                value: value.clone(),
-                problem,
-            };
-            set(&mut table, key, value).map_err(&refuse)?;
-            let text = toml::to_string(&table).map_err(|e| refuse(e.to_string()))?;
-            let changed = Scenario::parse(name, &text).map_err(|e| refuse(e.to_string()))?;
-            // What leaves the subject as it was does not change its growth: no other variant.
-            if changed.subject != scenario.subject {
-                if value.contains(',') {
-                    return Err(refuse(
-                        "a variant's name holds no comma (write a scenario file of its own)"
-                            .to_owned(),
-                    ));
-                }
-                variant.0.insert(key.clone(), canonical(&changed, key, value));
-            } else {
-                settings.insert(key.clone(), value.clone());
-            }
-            scenario = changed;
-        }
-        scenario.variant = variant;
-        scenario.settings = settings;
-        Ok(scenario)
-    }
-
-    /// What is known to grow beyond linear in `series` under the unwinder family `unwinder`.
-    pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
-        self.known_growth.iter().find(|known| {
-            known.series.contains(&series) && self.is_meant(&known.unwinders, &known.when, unwinder)
-        })
-    }
-
-    /// The growth beyond linear that `series` is expected to have at most under the unwinder family
-    /// `unwinder`; `None`: it is expected to be linear.
-    pub fn expected(&self, series: SeriesName, unwinder: &str) -> Option<GrowthClass> {
-        self.known(series, unwinder).map(|known| known.class)
-    }
-
-    /// Whether any series is expected to grow beyond linear under the unwinder family `unwinder`.
-    pub fn grows_under(&self, unwinder: &str) -> bool {
-        let mut series = self.known_growth.iter().flat_map(|known| &known.series);
-        series.any(|series| self.expected(*series, unwinder).is_some())
-    }
-
-    /// Whether what is known under these `unwinders`, while fields have the values in `when`, is known
-    /// of this scenario under the family `unwinder`.
-    pub(crate) fn is_meant(
-        &self,
-        unwinders: &[String],
-        when: &BTreeMap<String, String>,
-        unwinder: &str,
-    ) -> bool {
-        unwinders.iter().any(|named| named == unwinder || named == "any")
-            && when.iter().all(|(key, value)| self.still_has(key, value))
-    }
-
-    /// Whether the field `key` has not been changed away from `value`.
-    fn still_has(&self, key: &str, value: &str) -> bool {
-        self.variant.0.get(key).is_none_or(|changed| changed == value)
     }
 
     /// The scenario's name with its variant: `unload-oldest-first:tables=strip`.
@@ -566,87 +271,6 @@ impl Scenario {
     }
 }
 
-impl Modules {
-    /// Whether a sample of the modules is called. Nobody said what functions of files take and
-    /// return, and what imports something is not instantiated by itself.
-    pub fn are_called(&self) -> bool {
-        match &self.corpus {
-            Corpus::Generated(axes) => axes.host_function == HostFunction::None,
-            Corpus::Files(_) => false,
-        }
-    }
-
-    /// Refuses what no run could do.
-    fn check(&self) -> Result<(), ScenarioError> {
-        let is_made_first = matches!(self.load_from, LoadFrom::Pack | LoadFrom::Store);
-        if self.profiler != Profiler::None && is_made_first {
-            let problem = "is for modules that are loaded from bytes or file";
-            return Err(wrong("profiler", problem));
-        }
-        if self.load_from == LoadFrom::Pack && self.engines == Engines::Each {
-            let problem = "each is not for packs, which are made for one engine";
-            return Err(wrong("engines", problem));
-        }
-        let generated = match &self.corpus {
-            Corpus::Generated(axes) => Some(axes),
-            Corpus::Files(_) => None,
-        };
-        if generated.is_none() && self.axis != Axis::Modules {
-            let problem = "needs generated modules: those of files are as they are";
-            return Err(wrong("axis", problem));
-        }
-        let is_component =
-            self.axis == Axis::CoreModules || generated.is_some_and(|a| a.core_modules.is_some());
-        let host_function = generated.map_or(HostFunction::None, |axes| axes.host_function);
-        if is_component && host_function != HostFunction::None {
-            let problem = "is not for components (leave core_modules or host_function out)";
-            return Err(wrong("artifact.host_function", problem));
-        }
-        let Some(activity) = self.lifecycle.activity else { return Ok(()) };
-        match activity.action {
-            Action::Unwind | Action::Panic => {}
-            Action::Backtrace | Action::Trap if host_function == HostFunction::SharedType => {}
-            Action::Backtrace | Action::Trap => {
-                let problem = "needs modules with artifact.host_function = \"shared-type\"";
-                return Err(wrong("activity", problem));
-            }
-            Action::Instantiate if host_function != HostFunction::None => {}
-            Action::Instantiate => {
-                let problem = "instantiate needs modules with an artifact.host_function";
-                return Err(wrong("activity", problem));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The families a `known_growth` may name, and `any`.
-const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
-
-impl KnownGrowth {
-    /// Refuses what nobody could accept anything by.
-    pub(crate) fn check(
-        field: &'static str,
-        unwinders: &[String],
-        link: &str,
-        until: &str,
-    ) -> Result<(), ScenarioError> {
-        if let Some(unwinder) = unwinders.iter().find(|named| !UNWINDERS.contains(&named.as_str()))
-        {
-            let known = UNWINDERS.join(", ");
-            let problem = format!("unknown unwinder {unwinder:?} (known: {known})");
-            return Err(wrong(field, problem));
-        }
-        if !link.starts_with("https://") {
-            return Err(wrong(field, "link must be an https:// address a reader can open"));
-        }
-        if Expiry::parse(until).is_none() {
-            return Err(wrong(field, format!("until must be {}", expiry::FORMS)));
-        }
-        Ok(())
-    }
-}
-
 fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioError> {
     let (Some(first), Some(last)) = (rungs.first(), rungs.last()) else {
         return Err(wrong(field, "has no rung"));
@@ -670,68 +294,10 @@ fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioErro
     Ok(())
 }
 
-/// Puts `value` at the dotted `key`, as the TOML value it spells, or else as a string.
-fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
-    let mut names = key.split('.').peekable();
-    let mut inner = table;
-    while let Some(name) = names.next() {
-        if names.peek().is_none() {
-            let parsed = format!("v = {value}").parse::<toml::Table>();
-            let parsed = parsed.ok().and_then(|mut table| table.remove("v"));
-            // What is a text stays one, even where the new text looks like a number.
-            let is_text =
-                key.starts_with("environment.") || inner.get(name).is_some_and(toml::Value::is_str);
-            let typed = parsed.filter(|parsed| parsed.is_str() || !is_text);
-            let value = typed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
-            inner.insert(name.to_owned(), value);
-            return Ok(());
-        }
-        let next = inner.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        inner = next.as_table_mut().ok_or_else(|| format!("{name} has no fields"))?;
-    }
-    Err("no field named".to_owned())
-}
-
-/// One spelling for each value, so that one variant has one name.
-fn canonical(scenario: &Scenario, key: &str, value: &str) -> String {
-    match (&scenario.subject, key) {
-        (Subject::Modules(modules), "tables") => modules.tables.name().to_owned(),
-        _ => value.to_owned(),
-    }
-}
-
-impl Variant {
-    /// Whether nothing was changed.
-    pub fn is_as_written(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Reads `tables=strip,threads=2`; the empty text is the scenario as written.
-    pub fn parse_changes(text: &str) -> Result<BTreeMap<String, String>, String> {
-        let pairs = text.split(',').filter(|pair| !pair.is_empty());
-        pairs
-            .map(|pair| {
-                let (key, value) = pair
-                    .split_once('=')
-                    .ok_or_else(|| format!("{pair:?} is not KEY=VALUE, as in tables=strip"))?;
-                Ok((key.trim().to_owned(), value.trim().to_owned()))
-            })
-            .collect()
-    }
-}
-
-/// `tables=strip,threads=2`; empty for the scenario as written.
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs: Vec<String> =
-            self.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        f.pad(&pairs.join(","))
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::metric::Phase;
 
     pub(crate) const EXAMPLE: &str = r#"
 format = 1
@@ -754,7 +320,7 @@ link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
 until = "wasmtime 52"
 "#;
 
-    fn with(changes: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {
+    pub(crate) fn with(changes: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {
         let changes = changes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Scenario::parse_with("example", EXAMPLE, &changes)
     }
@@ -842,40 +408,6 @@ until = "wasmtime 52"
     }
 
     #[test]
-    fn a_change_of_the_subject_makes_a_variant() {
-        let stripped = with(&[("tables", "stripped")]).expect("tables can be stripped");
-        assert_eq!(stripped.title(), "example:tables=strip");
-        let shared = with(&[("artifact.type_sharing", "shared"), ("threads", "2")]);
-        assert_eq!(
-            shared.expect("both can be set").title(),
-            "example:artifact.type_sharing=shared,threads=2"
-        );
-    }
-
-    #[test]
-    fn what_leaves_the_subject_alone_is_no_variant() {
-        let same = with(&[("tables", "keep"), ("processes", "3"), ("ladder.to", "1024")]);
-        let same = same.expect("all can be set");
-        assert!(same.variant.is_as_written());
-        assert_eq!(same.settings.keys().collect::<Vec<_>>(), ["ladder.to", "processes", "tables"]);
-        assert_eq!((same.processes, same.ladder.last()), (3, Some(&1024)));
-    }
-
-    #[test]
-    fn known_growth_depends_on_unwinder_and_fields() {
-        let series = SeriesName::new(Phase::Unload, Metric::TaskClock);
-        let kept = Scenario::parse("example", EXAMPLE).expect("a scenario");
-        assert!(kept.known(series, "libgcc-list").is_some());
-        assert!(kept.known(series, "libgcc-tree").is_none());
-        let stripped = with(&[("tables", "strip")]).expect("tables can be stripped");
-        assert!(stripped.known(series, "libgcc-list").is_none());
-        assert_eq!(kept.expected(series, "libgcc-list"), Some(GrowthClass::Quadratic));
-        assert_eq!(kept.expected(series, "llvm"), None);
-        assert!(kept.grows_under("libgcc-list") && !kept.grows_under("libgcc-tree"));
-        assert!(!stripped.grows_under("libgcc-list"));
-    }
-
-    #[test]
     fn an_unwinder_can_be_named_and_makes_no_variant() {
         let session = Scenario::parse("example", EXAMPLE).expect("a scenario");
         assert_eq!(session.unwinder, None);
@@ -916,15 +448,5 @@ until = "wasmtime 52"
         assert!(Scenario::parse("empty", "").is_err());
         let half = &EXAMPLE[..EXAMPLE.len() / 2];
         assert!(Scenario::parse("truncated", half).is_err());
-    }
-
-    #[test]
-    fn a_change_that_cannot_be_made_is_refused() {
-        for change in
-            [("tabels", "strip"), ("tables", "sometimes"), ("question.x", "1"), ("threads", "0")]
-        {
-            let error = with(&[change]).expect_err("cannot be set").to_string();
-            assert!(error.contains(change.0), "{error}");
-        }
     }
 }

@@ -10,16 +10,17 @@ use serde::Deserialize;
 use crate::artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
 use crate::axis::Axis;
 use crate::command::Command;
+use crate::known::KnownGrowth;
 use crate::lifecycle::{Action, Activity, Lifecycle, Residency, UnloadOrder, UnloadThread};
 use crate::metric::{Metric, Phase, SeriesName};
+use crate::modules::{Engines, Limit, Modules, Profiler};
 use crate::registration::Registration;
 use crate::sample::Means;
 use crate::scaling::Scaling;
-use crate::scenario::{
-    Control, Engines, FORMAT, KnownGrowth, Limit, Modules, Profiler, Scenario, ScenarioError,
-    Subject, Suite, Variant, wrong,
-};
+use crate::scenario::{Control, FORMAT, Scenario, ScenarioError, Suite, wrong};
+use crate::subject::Subject;
 use crate::unwinder::Unwinder;
+use crate::variant::Variant;
 
 /// The scenario `name` out of its file's text, not yet checked as a whole.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
