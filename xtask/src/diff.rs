@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Environment, Scenario};
 
-use crate::against::{Builds, Checkout, commit};
+use crate::against::Builds;
 use crate::bench::Bench;
 use crate::called;
 use crate::cli::{self, Diff, Regress, Selection};
@@ -24,6 +24,7 @@ use crate::regress::Committed;
 use crate::report::Outputs;
 use crate::selection;
 use crate::session;
+use crate::trees::{Checkout, commit};
 use crate::unwinders;
 
 /// Carries the command out.

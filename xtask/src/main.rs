@@ -4,6 +4,7 @@ mod aa;
 mod across;
 mod adaptive;
 mod against;
+mod another_wasmtime;
 mod baseline;
 mod baseline_file;
 mod bench;
@@ -60,7 +61,9 @@ mod shell;
 mod side_by_side;
 mod symbols;
 mod told_apart;
+mod trees;
 mod unwinders;
+mod yard;
 
 use std::process::ExitCode;
 

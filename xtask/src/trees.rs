@@ -1,0 +1,173 @@
+//! The trees that other builds are made in: worktrees of a revision, and copies of the workspace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use xshell::{Shell, cmd};
+
+use crate::another_wasmtime::{Wasmtime, on_wasmtime};
+use crate::exit::{Exit, ended};
+use crate::project::Project;
+
+/// Git in `folder`, free of what a hook that started us may have set.
+macro_rules! git {
+    ($shell:expr, $folder:expr, $($arguments:tt)*) => {{
+        $shell.change_dir($folder);
+        cmd!($shell, $($arguments)*)
+            .quiet()
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+    }};
+}
+
+/// The commit that `asked` means in the repository of `sources`.
+///
+/// # Errors
+/// When there is no such revision.
+pub fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
+    let shell = Shell::new().context("cannot start a shell")?;
+    let wanted = format!("{asked}^{{commit}}");
+    let read = git!(shell, sources, "git rev-parse --verify {wanted}").ignore_stderr().read();
+    match read {
+        Ok(commit) if !asked.starts_with('-') && commit.len() >= 40 => Ok(commit),
+        _ => {
+            let shown = sources.display();
+            let text = format!(
+                "cannot use --against {asked}: there is no such revision in {shown} (git fetch brings what is elsewhere)"
+            );
+            Err(ended(Exit::Usage, text))
+        }
+    }
+}
+
+/// The commit that the files of `sources` are, unless one of them has been changed since.
+pub fn commit_of(sources: &Path) -> Option<String> {
+    let shell = Shell::new().ok()?;
+    let changes = git!(shell, sources, "git status --porcelain").ignore_stderr().read().ok()?;
+    if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
+}
+
+/// A revision's sources, gone when this is dropped.
+#[derive(Debug)]
+pub struct Checkout {
+    tree: Tree,
+    _folder: tempfile::TempDir,
+}
+
+impl Checkout {
+    /// Checks `commit` out in a folder of its own under `folder`.
+    ///
+    /// # Errors
+    /// When that cannot be written, or git refuses.
+    pub fn of(project: &Project, commit: &str, folder: &Path) -> anyhow::Result<Checkout> {
+        let shown = folder.display();
+        fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
+        let place = tempfile::TempDir::with_prefix_in("revision-", folder);
+        let place = place.with_context(|| format!("cannot write in {shown}"))?;
+        let mut tree = Tree::at(&place.path().join("tree"))?;
+        tree.check_out(&project.workspace, commit)?;
+        Ok(Checkout { tree, _folder: place })
+    }
+
+    /// The workspace in it.
+    pub fn workspace(&self) -> &Path {
+        &self.tree.workspace
+    }
+}
+
+/// A tree of sources, gone when this is dropped.
+#[derive(Debug)]
+pub struct Tree {
+    place: PathBuf,
+    /// The workspace in it.
+    pub workspace: PathBuf,
+    /// Where git knows it as a worktree.
+    repository: Option<PathBuf>,
+}
+
+impl Tree {
+    /// An empty place: what a killed session left there is taken away.
+    ///
+    /// # Errors
+    /// When that cannot be removed.
+    pub fn at(place: &Path) -> anyhow::Result<Tree> {
+        if place.exists() {
+            fs::remove_dir_all(place)
+                .with_context(|| format!("cannot remove {}", place.display()))?;
+        }
+        let (place, workspace) = (place.to_owned(), place.to_owned());
+        Ok(Tree { place, workspace, repository: None })
+    }
+
+    /// Puts `commit` of the repository of `sources` there.
+    ///
+    /// # Errors
+    /// When git refuses.
+    pub fn check_out(&mut self, sources: &Path, commit: &str) -> anyhow::Result<()> {
+        let shell = Shell::new().context("cannot start a shell")?;
+        self.repository = Some(sources.to_owned());
+        let place = &self.place;
+        let said = git!(shell, sources, "git worktree prune").run();
+        let said = said.and_then(|()| {
+            // A hook of the repository may do anything; it has nothing to do with this tree.
+            git!(
+                shell,
+                sources,
+                "git -c core.hooksPath=/dev/null worktree add --quiet --detach --force {place} {commit}"
+            )
+            .run()
+        });
+        said.with_context(|| format!("cannot make a worktree of {commit}"))?;
+        let prefix = git!(shell, sources, "git rev-parse --show-prefix").read()?;
+        self.workspace = self.place.join(prefix);
+        Ok(())
+    }
+
+    /// Puts the workspace `sources` there as it is, on another Wasmtime.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the place not be written.
+    pub fn copy_with(&mut self, sources: &Path, wasmtime: &Wasmtime) -> anyhow::Result<()> {
+        let shown = self.place.display();
+        for entry in ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "xtask"] {
+            copy(&sources.join(entry), &self.place.join(entry))
+                .with_context(|| format!("cannot copy {entry} to {shown}"))?;
+        }
+        let path = self.place.join("Cargo.toml");
+        let text = fs::read_to_string(&path)?;
+        let text = on_wasmtime(&text, wasmtime).context("cannot change Cargo.toml")?;
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // What cannot be removed is removed by the next session, or by `cargo clean`.
+        let _ = fs::remove_dir_all(&self.place);
+        if let (Some(repository), Ok(shell)) = (&self.repository, Shell::new()) {
+            let _ = git!(shell, repository, "git worktree prune").run();
+        }
+    }
+}
+
+/// Copies a file or folder with everything in it, if it is there.
+///
+/// # Errors
+/// When something in it cannot be read, or not be written.
+pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    if !from.is_dir() {
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
