@@ -22,6 +22,7 @@ use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, Against};
+use crate::teeth;
 use crate::unwinders;
 
 /// Rounds of each measurement, at least.
@@ -81,7 +82,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measur
         true => scenarios,
         false => baselines.at_their_sizes(scenarios, &environment),
     };
-    let mut all = selection::teeth(&scenarios);
+    let mut all = teeth::plant(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = asked.seed.unwrap_or_else(session::now);
@@ -107,7 +108,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> anyhow::Result<()> {
         let text = format!("nothing was calibrated: {title}: {failure}");
         return Err(ended(Exit::CouldNotMeasure, text));
     }
-    if judgement::teeth(measured, None).iter().any(|teeth| teeth.sight == Sight::Blind) {
+    if teeth::seen(measured, None).iter().any(|teeth| teeth.sight == Sight::Blind) {
         let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
         return Err(ended(Exit::Blind, text));
     }

@@ -32,6 +32,7 @@ use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, Capture, Header};
 use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
+use crate::teeth;
 use crate::unwinders::{self, Pass};
 
 /// Carries the command out.
@@ -85,7 +86,7 @@ fn capture(
     let floor = Floor::measure(&bench, &environment)?;
     eprintln!("{}", floor.sentence());
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
-    let mut all = selection::teeth(&scenarios);
+    let mut all = teeth::plant(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = selection.seed.unwrap_or_else(session::now);
@@ -166,7 +167,7 @@ fn sizes(
 }
 
 fn is_blind(measured: &Measured) -> bool {
-    let teeth = judgement::teeth(measured, None);
+    let teeth = teeth::seen(measured, None);
     teeth.iter().any(|teeth| teeth.sight == loadline_growth::Sight::Blind)
 }
 

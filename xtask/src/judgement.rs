@@ -5,11 +5,11 @@
 
 use loadline_growth::{
     Case, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions, Judgement, Kind,
-    PairOptions, PairVerdict, Rule, Series, Sight, Suspicion, Tau, Verdict, judge_curve,
-    judge_pair, judge_suite, sight_of_curves, sight_of_pairs,
+    PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve, judge_pair,
+    judge_suite,
 };
 use loadline_scenario::{
-    Absence, Control, Environment, KnownGrowth, Means, Metric, MetricKind, Scenario, SeriesName,
+    Absence, Control, Environment, KnownGrowth, Means, MetricKind, Scenario, SeriesName,
 };
 
 use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
@@ -90,17 +90,6 @@ pub enum Against {
     Build(String),
     /// Nothing: neither is there.
     Nothing,
-}
-
-/// Whether a session can see growth of one kind.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Teeth {
-    /// The planted series.
-    pub name: SeriesName,
-    /// What it saw.
-    pub sight: Sight,
-    /// The planted scenarios it rests on.
-    pub scenarios: Vec<&'static str>,
 }
 
 /// Where baselines come from.
@@ -599,69 +588,6 @@ pub fn medians(series: &Series) -> Vec<(u64, f64)> {
         }
     };
     series.sizes().iter().copied().zip(series.costs().iter().map(median)).collect()
-}
-
-/// The names of the planted scenarios: the linear one twice, to see that nothing is seen.
-pub mod planted {
-    /// Linear work on the processor.
-    pub const CPU_LINEAR: &str = "planted-cpu-linear";
-    /// The same once more.
-    pub const CPU_LINEAR_AGAIN: &str = "planted-cpu-linear-again";
-    /// The same with a quadratic share.
-    pub const CPU_QUADRATIC: &str = "planted-cpu-quadratic";
-    /// Linear touching of pages.
-    pub const PAGES_LINEAR: &str = "planted-pages-linear";
-    /// The same with a quadratic share.
-    pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
-    /// Linear use of the allocator.
-    pub const ALLOCATIONS_LINEAR: &str = "planted-allocations-linear";
-    /// The same with a quadratic share.
-    pub const ALLOCATIONS_QUADRATIC: &str = "planted-allocations-quadratic";
-    /// Linear work on the processor that callgrind makes up.
-    pub const CALLGRIND_LINEAR: &str = "planted-callgrind-linear";
-    /// The same with a quadratic share.
-    pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
-}
-
-/// What the session saw of the growth planted in it; one answer a series that was counted. `tau` is
-/// the floor that times are judged with.
-pub fn teeth(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
-    let find = |scenario: &str, name: SeriesName| {
-        let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;
-        subject(found, name).ok()
-    };
-    let mut teeth = Vec::new();
-    let clock = SeriesName::new(loadline_scenario::Phase::Work, Metric::TaskClock);
-    let linear = find(planted::CPU_LINEAR, clock);
-    let again = find(planted::CPU_LINEAR_AGAIN, clock);
-    let quadratic = find(planted::CPU_QUADRATIC, clock);
-    if let (Some(linear), Some(again), Some(quadratic)) = (linear, again, quadratic) {
-        let options = PairOptions { looks: LOOKS, tau };
-        let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
-        let linear = judge_pair(&again, &linear, &options).verdict;
-        let sight = sight_of_pairs(quadratic, linear);
-        let scenarios =
-            vec![planted::CPU_LINEAR, planted::CPU_LINEAR_AGAIN, planted::CPU_QUADRATIC];
-        teeth.push(Teeth { name: clock, sight, scenarios });
-    }
-    let counted = [
-        (planted::CPU_LINEAR, planted::CPU_QUADRATIC, Metric::Instructions),
-        (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::PageFaults),
-        (planted::PAGES_LINEAR, planted::PAGES_QUADRATIC, Metric::ResidentBytes),
-        (planted::ALLOCATIONS_LINEAR, planted::ALLOCATIONS_QUADRATIC, Metric::Allocations),
-        (planted::CALLGRIND_LINEAR, planted::CALLGRIND_QUADRATIC, Metric::CallgrindInstructions),
-    ];
-    for (linear, quadratic, metric) in counted {
-        let name = SeriesName::new(loadline_scenario::Phase::Work, metric);
-        let scenarios = vec![linear, quadratic];
-        let (Some(linear), Some(quadratic)) = (find(linear, name), find(quadratic, name)) else {
-            continue;
-        };
-        let verdict = |series: &Series| judge_curve(series, &CurveOptions::default()).verdict;
-        let sight = sight_of_curves(verdict(&quadratic), verdict(&linear));
-        teeth.push(Teeth { name, sight, scenarios });
-    }
-    teeth
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ mod shard;
 mod shell;
 mod side_by_side;
 mod symbols;
+mod teeth;
 mod told_apart;
 mod trees;
 mod unwinders;

@@ -443,7 +443,7 @@ mod tests {
     /// Both builds visit a place one after the other, either of them first about as often.
     #[test]
     fn two_builds_are_measured_in_turn() {
-        let scenarios = [scenario("keep"), crate::selection::tooth("planted-cpu-linear").unwrap()];
+        let scenarios = [scenario("keep"), crate::teeth::planted_as("planted-cpu-linear").unwrap()];
         let runs = Plan::of(&scenarios, 7).runs;
         let n_compared = runs.iter().filter(|run| run.scenario == 0).count();
         let both = |run: &Run| -> &'static [Side] {

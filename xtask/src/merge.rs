@@ -7,7 +7,7 @@ use loadline_scenario::{Scenario, Subject};
 
 use crate::cli;
 use crate::exit::{Exit, ended};
-use crate::judgement::{self, BaselineSource, Judged, Teeth};
+use crate::judgement::{self, BaselineSource, Judged};
 use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
@@ -16,6 +16,7 @@ use crate::sameness::{changed_scenarios, growth_differences, level_differences};
 use crate::scaling::titles_for;
 use crate::selection;
 use crate::session::{self, Asked, Header, Part, RunRecord};
+use crate::teeth::{self, Teeth};
 
 /// Carries the command out.
 ///
@@ -46,9 +47,7 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     rows.sort_by_key(|row: &Judged| order.iter().position(|title| *title == row.scenario));
     let report = Report {
         teeth: together(
-            measured
-                .iter()
-                .flat_map(|m| judgement::teeth(m, baselines.tau(Kind::Time, &m.environment))),
+            measured.iter().flat_map(|m| teeth::seen(m, baselines.tau(Kind::Time, &m.environment))),
         ),
         rows,
         symbols: measured.iter().flat_map(|m| growing_symbols(m, &baselines)).collect(),

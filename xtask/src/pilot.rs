@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
 use crate::exit::{Exit, ended};
-use crate::judgement::planted;
+
 use crate::limits::{most_resident, why_not};
 use crate::report::amount;
-use crate::selection::tooth;
 use crate::session::{Outcome, Side};
+use crate::teeth::{planted, planted_as};
 
 /// How many empty phases the noise floor is read from.
 const EMPTY_RUNS: usize = 15;
@@ -44,7 +44,7 @@ impl Floor {
     /// # Errors
     /// When a run fails, or the program is interrupted.
     pub fn measure(bench: &Bench<'_>, environment: &Environment) -> anyhow::Result<Floor> {
-        let empty = tooth(planted::CPU_LINEAR).expect("the planted scenarios are constants");
+        let empty = planted_as(planted::CPU_LINEAR).expect("the planted scenarios are constants");
         let metrics = empty.metrics_by(Means::Clock);
         let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
         for round in 0..EMPTY_RUNS {

@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn planted_work_is_counted() {
-        let scenario = crate::selection::tooth("planted-cpu-quadratic").unwrap();
+        let scenario = crate::teeth::planted_as("planted-cpu-quadratic").unwrap();
         let Subject::Planted(planted) = scenario.subject else { panic!("nothing is planted") };
         let units = planted.units(100);
         assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));

@@ -31,6 +31,7 @@ use crate::selection;
 use crate::session::{self, Asked, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
+use crate::teeth;
 use crate::told_apart;
 use crate::unwinders::{self, Pass};
 
@@ -171,7 +172,7 @@ fn measure_at(
             pace::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
         left_out.extend(slow);
     }
-    let mut all = selection::teeth(&scenarios);
+    let mut all = teeth::plant(&scenarios);
     all.extend(scenarios);
     let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
@@ -298,7 +299,7 @@ pub fn report(measured: &Measured, baselines: &Committed) -> Report {
 /// The same without its symbols, which need every profile read, and which no added round changes.
 fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
-        teeth: judgement::teeth(measured, baselines.tau(Kind::Time, &measured.environment)),
+        teeth: teeth::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
         rows: judgement::judge(measured, baselines),
         symbols: Vec::new(),
         failures: failures(measured),

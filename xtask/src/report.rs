@@ -20,10 +20,11 @@ pub use self::outputs::{Form, Outputs, write};
 pub use self::text::Look;
 use crate::exit::Exit;
 pub use crate::figures::amount;
-use crate::judgement::{Judged, Outcome, Teeth};
+use crate::judgement::{Judged, Outcome};
 use crate::measured::Measured;
 use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
+use crate::teeth::Teeth;
 use loadline_growth::{Doubt, Estimate, Sight, Verdict};
 use loadline_scenario::Environment;
 

@@ -1,25 +1,21 @@
 //! Which scenarios a command measures, with their variants and controls.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context;
-use loadline_scenario::{
-    Control, Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite,
-    Variant,
-};
+use loadline_scenario::{Control, Scenario, Suite, Variant};
 
 use crate::called;
 use crate::cli::{DEFAULT_RECIPE, Selection};
 use crate::exit::{Exit, ended};
 use crate::files;
-use crate::judgement::{control_title, planted as names};
+use crate::judgement::control_title;
 use crate::project::Project;
 use crate::recipe::Recipe;
 use crate::scaling::changes_of_several;
 use crate::session::{Header, RunRecord};
+use crate::teeth::planted_as;
 
 /// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
 /// the variant asked for.
@@ -221,7 +217,7 @@ pub fn of_session(
     for planned in &header.scenarios {
         let (name, mut changes) = Project::split_title(&planned.scenario)?;
         changes.extend(planned.settings.clone());
-        let scenario = match tooth(name) {
+        let scenario = match planted_as(name) {
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
         };
@@ -236,97 +232,4 @@ pub fn of_session(
         scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
     }
     Ok(scenarios)
-}
-
-/// The growth planted in every session: measured by the same means and in as many rounds as what is
-/// judged. Of means by which nothing is judged none is planted.
-pub fn teeth(scenarios: &[Scenario]) -> Vec<Scenario> {
-    let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
-    let is_judged = |tooth: &&Tooth| {
-        tooth.means.is_clock() || scenarios.iter().any(|s| s.means().contains(&tooth.means))
-    };
-    TEETH.iter().filter(is_judged).map(|t| Scenario { processes, ..t.plant() }).collect()
-}
-
-/// The planted scenario called `name`.
-pub fn tooth(name: &str) -> Option<Scenario> {
-    TEETH.iter().find(|tooth| tooth.name == name).map(Tooth::plant)
-}
-
-/// Work by which a session proves that it can see.
-struct Tooth {
-    name: &'static str,
-    work: PlantedWork,
-    /// Which percentage of the work at the largest N grows with N².
-    quadratic_percent: u8,
-    means: Means,
-}
-
-const fn tooth_of(
-    name: &'static str,
-    work: PlantedWork,
-    quadratic_percent: u8,
-    means: Means,
-) -> Tooth {
-    Tooth { name, work, quadratic_percent, means }
-}
-
-const TEETH: [Tooth; 9] = [
-    tooth_of(names::CPU_LINEAR, PlantedWork::Cpu, 0, Means::Clock),
-    tooth_of(names::CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Means::Clock),
-    tooth_of(names::CPU_QUADRATIC, PlantedWork::Cpu, 20, Means::Clock),
-    tooth_of(names::PAGES_LINEAR, PlantedWork::Pages, 0, Means::Clock),
-    tooth_of(names::PAGES_QUADRATIC, PlantedWork::Pages, 20, Means::Clock),
-    tooth_of(names::ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Means::Count),
-    tooth_of(names::ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Means::Count),
-    tooth_of(names::CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Means::Callgrind),
-    tooth_of(names::CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Means::Callgrind),
-];
-
-impl Tooth {
-    fn plant(&self) -> Scenario {
-        let ladder = match self.means {
-            Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
-            // A unit is an allocation, or is executed instruction by instruction.
-            Means::Count | Means::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
-        };
-        let metrics: &[Metric] = match (self.means, self.work) {
-            (Means::Callgrind, _) => &[Metric::CallgrindInstructions],
-            (_, PlantedWork::Cpu) => &[Metric::TaskClock, Metric::Instructions],
-            (_, PlantedWork::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
-            (_, PlantedWork::Allocations) => &[Metric::Allocations],
-        };
-        let judge = metrics.iter().map(|metric| SeriesName::new(Phase::Work, *metric)).collect();
-        let largest = ladder.last().copied().and_then(NonZeroUsize::new);
-        let planted = Planted {
-            work: self.work,
-            quadratic_percent: self.quadratic_percent,
-            largest: largest.unwrap_or(NonZeroUsize::MIN),
-        };
-        Scenario {
-            name: self.name.to_owned(),
-            group: None,
-            suite: Suite::Default,
-            variant: Variant::default(),
-            settings: BTreeMap::new(),
-            question: "Does this session see planted growth?".to_owned(),
-            expectation: "What was planted.".to_owned(),
-            subject: Subject::Planted(planted),
-            unwinder: None,
-            recipe: None,
-            digest: None,
-            judge,
-            observe: Vec::new(),
-            processes: 1,
-            callgrind_ladder: ladder.clone(),
-            ladder,
-            timeout: Duration::from_secs(120),
-            budget: Duration::ZERO,
-            horizon: None,
-            limit: None,
-            control: None,
-            known_growth: Vec::new(),
-            scaling: None,
-        }
-    }
 }

@@ -16,12 +16,13 @@ use super::model::{
     Tooth, Word,
 };
 use super::{Report, Strictness};
-use crate::judgement::{self, Judged, Outcome, Teeth, medians};
+use crate::judgement::{self, Judged, Outcome, medians};
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::scaling::Scaled;
 use crate::session;
 use crate::symbols::{GrowingSymbol, Standing};
+use crate::teeth::Teeth;
 use crate::told_apart;
 
 /// The standard deviations that a 95 % interval reaches to each side.
