@@ -156,7 +156,7 @@ fn kill_runners(kills: usize) {
     assert_eq!(report.verdicts(), last.verdicts());
     let none = project.run(&["regress", "--resume"]);
     assert_eq!(none.code, Some(7), "{}{}", none.stdout, none.stderr);
-    assert!(none.stderr.starts_with("error: there is no unfinished session in "));
+    assert!(none.stderr.starts_with("error: there is no unfinished session of regress in "));
 }
 
 #[cfg(target_os = "linux")]
