@@ -21,6 +21,10 @@ const TOLERANCE: f64 = 0.02;
 /// million modules later than that of mappings.
 const LOWERED_DESCRIPTORS: u64 = 4096;
 
+/// The most bytes of address space of a process that goes to their limit, which is none by default. They
+/// may all be resident then.
+const LOWERED_ADDRESS_SPACE: u64 = 1 << 30;
+
 /// The most modules that are loaded to meet a limit; further away it is foretold alone.
 const MOST_MODULES: usize = 200_000;
 
@@ -65,17 +69,24 @@ fn of(
         Ok(found) => found,
         Err(why) => return Ok(not_looked_at(why)),
     };
-    let name = SeriesName::new(Phase::Load, metric(limit));
-    let Some(each) = one.complete(name).and_then(|series| Each::of(&series)) else {
+    let Some(each) = Each::within(one, limit) else {
+        let name = SeriesName::new(Phase::Load, metric(limit));
         return Ok(not_looked_at(format!("{name} was not counted")));
     };
     let foretold = each.modules_within(value as f64);
+    if let Some(first) = mappings_end_before(one, limit, foretold, environment) {
+        let sentence = format!(
+            "{limit} would end at N ≈ {foretold:.0} (foretold), after mappings at N ≈ {first:.0}: nothing is met there"
+        );
+        return Ok((sentence, true));
+    }
     let memory = memory(one, environment);
     let most = (foretold * 1.25) as usize + 64;
     if most > MOST_MODULES {
         let sentence = format!(
-            "{limit} end at N ≈ {foretold:.0} (foretold; {value} allowed, {:.3} a module): too far to go there{memory}",
-            each.slope
+            "{limit} end at N ≈ {foretold:.0} (foretold; {} allowed, {} a module): too far to go there{memory}",
+            shown(limit, value as f64),
+            shown(limit, each.slope)
         );
         return Ok((sentence, true));
     }
@@ -105,14 +116,24 @@ fn judge(
     let holds = off <= TOLERANCE;
     let verdict = if holds { "as foretold" } else { "NOT as foretold" };
     let sentence = format!(
-        "{limit} end at N = {foretold:.0} (foretold from N ≤ {}: {:.3} a module, {value} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
+        "{limit} end at N = {foretold:.0} (foretold from N ≤ {}: {} a module, {} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
         each.largest,
-        each.slope,
-        reached.in_use,
+        shown(limit, each.slope),
+        shown(limit, value as f64),
+        shown(limit, reached.in_use as f64),
         off * 100.0,
         reached.ended
     );
     (sentence, holds)
+}
+
+/// So much of what is limited.
+fn shown(limit: Limit, value: f64) -> String {
+    match limit {
+        Limit::AddressSpace => amount(value, "bytes"),
+        Limit::Mappings | Limit::Descriptors if value.fract() == 0.0 => format!("{value:.0}"),
+        Limit::Mappings | Limit::Descriptors => format!("{value:.3}"),
+    }
 }
 
 /// The limit that holds for a process that goes there, and to what it is lowered for it.
@@ -124,13 +145,46 @@ fn value(limit: Limit, environment: &Environment) -> Result<(u64, Option<u64>), 
             let value = read(&environment.descriptor_limit)?.min(LOWERED_DESCRIPTORS);
             Ok((value, Some(value)))
         }
+        Limit::AddressSpace => {
+            let limits = std::fs::read_to_string("/proc/self/limits");
+            let allowed =
+                limits.map_err(|error| format!("cannot read /proc/self/limits: {error}"))?;
+            let value = address_space(&allowed).min(LOWERED_ADDRESS_SPACE);
+            if read(&environment.memory_bytes)? / 2 < value {
+                return Err(format!(
+                    "half of the memory is less than {}",
+                    amount(value as f64, "bytes")
+                ));
+            }
+            Ok((value, Some(value)))
+        }
     }
+}
+
+/// The address space that this process and what it starts may have, out of `/proc/self/limits`.
+fn address_space(limits: &str) -> u64 {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(u64::MAX)
+}
+
+/// Where mappings end before what `limit` is about does, at `foretold`: an error would be theirs.
+fn mappings_end_before(
+    one: &MeasuredScenario,
+    limit: Limit,
+    foretold: f64,
+    environment: &Environment,
+) -> Option<f64> {
+    let (allowed, _) = value(Limit::Mappings, environment).ok()?;
+    let first = Each::within(one, Limit::Mappings)?.modules_within(allowed as f64);
+    (limit != Limit::Mappings && first < foretold).then_some(first)
 }
 
 const fn metric(limit: Limit) -> Metric {
     match limit {
         Limit::Mappings => Metric::MappingsAlive,
         Limit::Descriptors => Metric::DescriptorsAlive,
+        Limit::AddressSpace => Metric::MappedBytes,
     }
 }
 
@@ -156,6 +210,12 @@ struct Each {
 }
 
 impl Each {
+    /// What a module of `one` takes of what is limited, where that was counted.
+    fn within(one: &MeasuredScenario, limit: Limit) -> Option<Each> {
+        let series = one.complete(SeriesName::new(Phase::Load, metric(limit)))?;
+        Each::of(&series)
+    }
+
     /// `None` where nothing rises.
     fn of(series: &Series) -> Option<Each> {
         let mean = |costs: &Vec<f64>| costs.iter().sum::<f64>() / costs.len() as f64;
@@ -217,6 +277,18 @@ mod tests {
         assert_eq!((each.slope, each.fixed), (2.0, 4.0));
         assert_eq!(each.modules_within(65_530.0 - 100.0), 32_713.0);
         assert_eq!(each.modules_within(0.0), 0.0);
+    }
+
+    #[test]
+    fn address_space_is_limited_where_the_system_says_so() {
+        let limits = |value: &str| {
+            format!(
+                "Max cpu time  unlimited  unlimited  seconds\nMax address space  {value}  unlimited  bytes\n"
+            )
+        };
+        assert_eq!(address_space(&limits("unlimited")), u64::MAX);
+        assert_eq!(address_space(&limits("4294967296")), 1 << 32);
+        assert_eq!(address_space(""), u64::MAX);
     }
 
     #[test]

@@ -125,6 +125,11 @@ pub fn mappings() -> Option<u64> {
     Mappings::now().map(|mappings| mappings.count)
 }
 
+/// How many bytes of address space all mappings have.
+pub fn mapped_bytes() -> Option<u64> {
+    Mappings::now().map(|mappings| mappings.bytes)
+}
+
 /// How many descriptors are open, but for the one that this takes to find out.
 pub fn descriptors() -> Option<u64> {
     let listed = std::fs::read_dir("/proc/self/fd").ok()?.count();

@@ -104,8 +104,10 @@ pub enum Error {
         limit: Limit,
     },
     /// A limit that could not be lowered.
-    #[error("cannot lower the limit of open descriptors to {wanted}: {source}")]
+    #[error("cannot lower the limit of {limit} to {wanted}: {source}")]
     LimitNotLowered {
+        /// Of what.
+        limit: Limit,
         /// To what.
         wanted: u64,
         /// What the system said.

@@ -17,8 +17,8 @@ use crate::process;
 /// Where not a single module can be loaded, before or afterwards, or the limit is not met.
 pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
     let Exhaust { subject, limit, lowered, .. } = request;
-    if let (Limit::Descriptors, Some(lowered)) = (limit, lowered) {
-        process::lower_descriptor_limit(*lowered)?;
+    if let Some(lowered) = lowered {
+        process::lower(*limit, *lowered)?;
     }
     // The allocator's own mappings would meet the limit first, and it ends the process then.
     process::keep_heap_in_one_mapping();
@@ -35,13 +35,15 @@ pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
             let loaded = artifact.load(&engine)?;
             Ok((loaded, artifact.into_bytes()))
         };
-    let in_use = in_use(*limit).ok_or(Error::LimitUnknown { limit: *limit })?;
     let mut loaded = Vec::with_capacity(request.most);
     let mut buffer = Vec::new();
+    let mut kept = Kept::new();
+    let in_use = in_use(*limit).ok_or(Error::LimitUnknown { limit: *limit })?;
     let ended = loop {
         if loaded.len() == request.most {
             return Err(Error::LimitNotMet { limit: *limit, modules: request.most });
         }
+        kept.give_out_if_needed();
         match load(loaded.len(), std::mem::take(&mut buffer)) {
             Ok((module, emptied)) => {
                 loaded.push(module);
@@ -57,6 +59,28 @@ pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
     // The process goes on.
     load(0, buffer)?;
     Ok(Exhausted { in_use, modules, ended })
+}
+
+/// Heap for the last modules. Where there is no address space left, the allocator may be refused more
+/// heap before the loader is refused a mapping, and Rust ends the process for want of memory.
+struct Kept(Option<Vec<u8>>);
+
+impl Kept {
+    /// More than the modules take that still fit when the heap cannot grow by [`Kept::ONE_LOAD`].
+    const BYTES: usize = 16 << 20;
+    /// More heap than one load takes.
+    const ONE_LOAD: usize = 4 << 20;
+
+    fn new() -> Kept {
+        Kept(Some(Vec::with_capacity(Kept::BYTES)))
+    }
+
+    /// Before a load: sees to it that the heap has room for it, from here if from nowhere else.
+    fn give_out_if_needed(&mut self) {
+        if self.0.is_some() && Vec::<u8>::new().try_reserve_exact(Kept::ONE_LOAD).is_err() {
+            self.0 = None;
+        }
+    }
 }
 
 fn read(
@@ -76,5 +100,6 @@ fn in_use(limit: Limit) -> Option<u64> {
     match limit {
         Limit::Mappings => alive::mappings(),
         Limit::Descriptors => alive::descriptors(),
+        Limit::AddressSpace => alive::mapped_bytes(),
     }
 }

@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code)]
 
+use loadline_scenario::Limit;
+
+use crate::error::Error;
+
 /// What this program is called by those who start it: always of one length, wherever it lies.
 #[cfg(target_os = "linux")]
 const PROGRAM: &str = "loadline-runner";
@@ -42,20 +46,25 @@ pub fn fix_addresses() {
 #[cfg(not(target_os = "linux"))]
 pub fn fix_addresses() {}
 
-/// Lowers the limit of open descriptors, for this process alone.
+/// Lowers `limit` to `wanted`, for this process alone. Mappings have no limit of a process's own.
 ///
 /// # Errors
 /// Where the system does not take it.
 #[cfg(unix)]
-pub fn lower_descriptor_limit(wanted: u64) -> Result<(), crate::error::Error> {
+pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
+    let refused = |source| Error::LimitNotLowered { limit, wanted, source };
+    let resource = match limit {
+        Limit::Mappings => return Err(refused(std::io::ErrorKind::Unsupported.into())),
+        Limit::Descriptors => libc::RLIMIT_NOFILE,
+        Limit::AddressSpace => libc::RLIMIT_AS,
+    };
     let wanted_as = libc::rlim_t::try_from(wanted).unwrap_or(libc::RLIM_INFINITY);
-    let limit = libc::rlimit { rlim_cur: wanted_as, rlim_max: wanted_as };
+    let bounds = libc::rlimit { rlim_cur: wanted_as, rlim_max: wanted_as };
     // SAFETY: setrlimit reads the struct it is given.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } == 0 {
+    if unsafe { libc::setrlimit(resource, &bounds) } == 0 {
         return Ok(());
     }
-    let source = std::io::Error::last_os_error();
-    Err(crate::error::Error::LimitNotLowered { wanted, source })
+    Err(refused(std::io::Error::last_os_error()))
 }
 
 /// Not offered on this platform.
@@ -63,9 +72,8 @@ pub fn lower_descriptor_limit(wanted: u64) -> Result<(), crate::error::Error> {
 /// # Errors
 /// Always.
 #[cfg(not(unix))]
-pub fn lower_descriptor_limit(wanted: u64) -> Result<(), crate::error::Error> {
-    let source = std::io::ErrorKind::Unsupported.into();
-    Err(crate::error::Error::LimitNotLowered { wanted, source })
+pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
+    Err(Error::LimitNotLowered { limit, wanted, source: std::io::ErrorKind::Unsupported.into() })
 }
 
 /// Has glibc's malloc take memory by growing its heap, which is one mapping however large, and give

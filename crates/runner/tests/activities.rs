@@ -109,6 +109,23 @@ fn a_limit_is_an_error_and_the_process_goes_on() {
     assert!(met.ended.contains("Too many open files"), "{}", met.ended);
 }
 
+/// Whether the heap or an image meets the limit first depends on the sizes: either way it is an error.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn address_space_ends_in_an_error_whatever_meets_its_end() {
+    let runner = Runner::new();
+    let mut last = usize::MAX;
+    for functions in [2, 40, 250] {
+        let generated = Generated { functions: not_zero(functions), ..Generated::default() };
+        let subject = Modules { tables: Tables::Strip, ..modules(Corpus::Generated(generated)) };
+        runner.prepare(&Subject::Modules(subject.clone()), 8);
+        let met = runner.exhaust(subject, Limit::AddressSpace, Some(256 << 20), 8, 20_000).unwrap();
+        assert!(met.in_use < 256 << 20 && met.ended.contains("Cannot allocate memory"), "{met:?}");
+        assert!((100..last).contains(&met.modules), "{met:?} after {last}");
+        last = met.modules;
+    }
+}
+
 #[test]
 fn a_limit_that_is_not_met_is_said() {
     let error = exhaust(&Runner::new(), 4000, 16).unwrap_err();

@@ -55,6 +55,8 @@ pub enum Limit {
     Mappings,
     /// Open descriptors: `RLIMIT_NOFILE`.
     Descriptors,
+    /// Bytes of address space: `RLIMIT_AS`.
+    AddressSpace,
 }
 
 impl fmt::Display for Limit {
@@ -62,6 +64,7 @@ impl fmt::Display for Limit {
         f.pad(match self {
             Limit::Mappings => "mappings",
             Limit::Descriptors => "descriptors",
+            Limit::AddressSpace => "bytes of address space",
         })
     }
 }
