@@ -209,7 +209,12 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         before: None,
     };
     for part in measured {
-        whole.left_out.extend(part.left_out);
+        // What is nowhere measured is said by every part.
+        for sentence in part.left_out {
+            if !whole.left_out.contains(&sentence) {
+                whole.left_out.push(sentence);
+            }
+        }
         whole.forecasts.extend(part.forecasts);
         let unknown = |absent: &loadline_scenario::Absent| !whole.absent.contains(absent);
         let absent: Vec<_> = part.absent.into_iter().filter(unknown).collect();

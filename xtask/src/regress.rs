@@ -59,10 +59,11 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     if let Some(session) = &arguments.resume {
         return resume::run(arguments, session.as_deref(), &project, &interrupt);
     }
-    let suite = selection::scenarios(&project, &arguments.selection)?;
+    let (suite, mut left_out) = selection::scenarios_and_skipped(&project, &arguments.selection)?;
     let asked = unwinders_asked(arguments, &project)?;
     let may_leave_out = arguments.selection.names.is_empty();
-    let (passes, mut left_out) = unwinders::passes(&suite, &asked, may_leave_out)?;
+    let (passes, not_here) = unwinders::passes(&suite, &asked, may_leave_out)?;
+    left_out.extend(not_here);
     for pass in &passes {
         // A broken baseline is found before anything is built.
         Committed::read(&project, &pass.scenarios, arguments.baseline.as_deref())?;

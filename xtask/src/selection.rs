@@ -18,21 +18,33 @@ use crate::session::{Header, RunRecord};
 use crate::teeth::planted_as;
 
 /// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
-/// the variant asked for.
+/// the variant asked for. What is skipped is said.
 ///
 /// # Errors
 /// When a name, field or value is unknown, or nothing is left to do.
 pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
+    let (scenarios, skipped) = scenarios_and_skipped(project, selection)?;
+    skipped.iter().for_each(|sentence| eprintln!("{}", called::by_name(sentence)));
+    Ok(scenarios)
+}
+
+/// The same, with one sentence for each that is skipped in place of what is said.
+///
+/// # Errors
+/// As [`scenarios`].
+pub fn scenarios_and_skipped(
+    project: &Project,
+    selection: &Selection,
+) -> anyhow::Result<(Vec<Scenario>, Vec<String>)> {
     let set = changes(&selection.set)?;
     let mut scenarios: Vec<Scenario> = Vec::new();
-    let mut n_skipped = 0;
+    let mut skipped = Vec::new();
     for (name, own) in named(project, selection)? {
         let mut changes = set.clone();
         changes.extend(own);
         let scenario = project.scenario(&name, &changes)?;
         if let Some(why) = why_skipped(project, &scenario)? {
-            eprintln!("skipped: {}: {}", scenario.title(), called::by_name(&why));
-            n_skipped += 1;
+            skipped.push(format!("skipped: {}: {why}", scenario.title()));
             continue;
         }
         let scenario = files::read(&project.root, scenario)?;
@@ -40,8 +52,8 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         control(project, &scenario)?;
         add(&mut scenarios, scenario);
     }
-    if scenarios.is_empty() && n_skipped > 0 {
-        let text = "nothing is left to measure: what is named was skipped (see above)";
+    if scenarios.is_empty() && !skipped.is_empty() {
+        let text = format!("nothing is left to measure; {}", skipped.join("; "));
         return Err(ended(Exit::NothingSelected, text));
     }
     if scenarios.is_empty() {
@@ -49,7 +61,7 @@ pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec
         let text = format!("no scenario to measure in {}", folder.display());
         return Err(ended(Exit::NothingSelected, text));
     }
-    Ok(scenarios)
+    Ok((scenarios, skipped))
 }
 
 /// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or

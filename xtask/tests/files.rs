@@ -9,7 +9,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Project, Said};
+use common::{Project, Said, TINY};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256, Sha512};
@@ -226,6 +226,14 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
     let expected =
         "skipped: mine: ROOT/target/fetched/one.wasm is not there (cargo xtask fetch gets it)";
     assert!(said.stderr.contains(expected), "{}", whole(&said));
+
+    // Beside others it stands in the report, whoever reads that.
+    registry.project.write("xtask/scenarios/tiny.toml", TINY);
+    let said = registry.project.run(&["regress", "--budget", "0", "--report", "junit=report.xml"]);
+    assert!([Some(0), Some(6)].contains(&said.code), "{}", whole(&said));
+    assert!(said.stdout.contains(&format!("\n{expected}\n")), "{}", whole(&said));
+    let report = registry.project.read("report.xml");
+    assert!(report.contains("skipped: mine: "), "{report}");
 }
 
 /// The repository's own recipe, from the registry that this machine asks.

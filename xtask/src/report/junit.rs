@@ -55,7 +55,9 @@ fn of_session(facts: &Facts) -> TestSuite {
         let mut case = TestCaseBuilder::error(&name, Duration::ZERO, "failed-run", &text);
         suite.add_testcase(case.set_classname("loadline.session").build());
     }
-    suite.set_system_out(&printable(&format!("{}\n{}", facts.result.summary, facts.result.next)));
+    let mut lines = vec![facts.result.summary.as_str(), facts.result.next.as_str()];
+    lines.extend(facts.remarks.iter().map(String::as_str));
+    suite.set_system_out(&printable(&lines.join("\n")));
     suite.build()
 }
 
