@@ -72,7 +72,8 @@ impl Kept {
     const ONE_LOAD: usize = 4 << 20;
 
     fn new() -> Kept {
-        Kept(Some(Vec::with_capacity(Kept::BYTES)))
+        let mut kept = Vec::new();
+        Kept(kept.try_reserve_exact(Kept::BYTES).is_ok().then_some(kept))
     }
 
     /// Before a load: sees to it that the heap has room for it, from here if from nowhere else.
