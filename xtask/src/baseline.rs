@@ -223,8 +223,8 @@ fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
 /// What is accepted of one scenario.
 ///
 /// # Errors
-/// When a run failed or has no reading of a judged series that this machine counts, two measurements of a series do not agree, or one grows beyond linear and the scenario does not say
-/// why.
+/// When a run failed or has no reading of a judged series that this machine counts, two measurements
+/// of a series do not agree, or one grows beyond linear and the scenario does not say why.
 fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
