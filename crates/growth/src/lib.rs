@@ -97,7 +97,7 @@
 //! ν = 1.5·min(ν₀) + d, and p one-sided:
 //!
 //! * **worse**: p ≤ 0.001, adjusted for all series judged together ([`holm`]) ≤ 0.01, and E ≥ 5 %;
-//! * **ok**: E + t₀.₉₅·se < 20 %; improved if, moreover, the 95 % interval ends below −5 %;
+//! * **ok**: E + t₀.₉₅·se < 20 %; improved if, moreover, old is worse than new by this rule;
 //! * else **inconclusive**.
 //!
 //! # Threads

@@ -105,12 +105,6 @@ impl PairEvidence {
         }
     }
 
-    /// Whether growth became less: the whole interval lies below −5 %.
-    #[must_use]
-    pub fn is_improved(&self) -> bool {
-        self.growth.interval.high < -MIN_GROWTH
-    }
-
     /// The growth that is exceeded with 5 % probability only.
     #[must_use]
     pub fn upper_bound(&self) -> f64 {

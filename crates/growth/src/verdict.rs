@@ -100,7 +100,7 @@ pub struct Judgement {
 /// Judges one series as if it were the only one; see [`judge_suite`].
 #[must_use]
 pub fn judge(new: &Series, old: Option<&Series>, options: &JudgeOptions) -> Judgement {
-    findings(&Case { new, old, options: *options }).decide(None, 1)
+    findings(&Case { new, old, options: *options }).decide(Holm::default(), 1)
 }
 
 /// Judges the series of one session together: p-values of the pairs are adjusted by [`holm`], so
@@ -109,22 +109,49 @@ pub fn judge(new: &Series, old: Option<&Series>, options: &JudgeOptions) -> Judg
 #[must_use]
 pub fn judge_suite(cases: &[Case<'_>]) -> Vec<Judgement> {
     let findings: Vec<Findings> = cases.iter().map(findings).collect();
-    let p: Vec<f64> = findings.iter().filter_map(Findings::pair_p).collect();
-    let n_pairs = p.len();
-    let mut adjusted = holm(&p).into_iter();
+    let adjusted = |pair: fn(&Findings<'_>) -> Option<f64>| {
+        let p: Vec<f64> = findings.iter().filter_map(pair).collect();
+        let n_pairs = p.len();
+        let mut adjusted = holm(&p).into_iter();
+        let of = |finding| pair(finding).and_then(|_| adjusted.next());
+        (findings.iter().map(of).collect::<Vec<_>>(), n_pairs)
+    };
+    let (worse, n_pairs) = adjusted(|finding| p_of(finding.pair.as_ref()));
+    let (improved, _) = adjusted(|finding| p_of(finding.reversed.as_ref()));
+    let adjusted =
+        worse.into_iter().zip(improved).map(|(worse, improved)| Holm { worse, improved });
     findings
         .into_iter()
-        .map(|finding| {
-            let holm_p = finding.pair_p().and_then(|_| adjusted.next());
-            finding.decide(holm_p, n_pairs)
-        })
+        .zip(adjusted)
+        .map(|(finding, holm)| finding.decide(holm, n_pairs))
         .collect()
+}
+
+/// The p-values of one case after [`holm`] over all cases; none where it is judged by itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Holm {
+    worse: Option<f64>,
+    improved: Option<f64>,
+}
+
+fn p_of(pair: Option<&PairJudgement>) -> Option<f64> {
+    Some(pair?.evidence.as_ref()?.p)
+}
+
+/// What the pair rule says with an adjusted p, or with its own where there is none.
+fn verdict_of(pair: &PairJudgement, adjusted_p: Option<f64>) -> PairVerdict {
+    match (&pair.evidence, adjusted_p.or(p_of(Some(pair)))) {
+        (Some(evidence), Some(p)) => evidence.verdict(p),
+        _ => pair.verdict,
+    }
 }
 
 /// What the rules say about one case, before anything is decided.
 struct Findings<'a> {
     case: Case<'a>,
     pair: Option<PairJudgement>,
+    /// The other way round: what was growth then, and is none now.
+    reversed: Option<PairJudgement>,
     curve: CurveJudgement,
     baseline_curve: Option<CurveJudgement>,
 }
@@ -140,21 +167,16 @@ fn findings<'a>(case: &Case<'a>) -> Findings<'a> {
     Findings {
         case: *case,
         pair: case.old.map(|old| judge_pair(case.new, old, &pair_options)),
+        reversed: case.old.map(|old| judge_pair(old, case.new, &pair_options)),
         curve: judge_curve(case.new, &curve_options),
         baseline_curve: case.old.map(|old| judge_curve(old, &curve_options)),
     }
 }
 
 impl Findings<'_> {
-    fn pair_p(&self) -> Option<f64> {
-        let evidence = self.pair.as_ref()?.evidence.as_ref()?;
-        Some(evidence.p)
-    }
-
-    fn decide(self, holm_p: Option<f64>, n_pairs: usize) -> Judgement {
-        let holm_p = holm_p.or(self.pair_p());
+    fn decide(self, holm: Holm, n_pairs: usize) -> Judgement {
         let (verdict, decided_by) = match &self.pair {
-            Some(pair) => self.against_baseline(pair, holm_p),
+            Some(pair) => self.against_baseline(pair, holm),
             None => (self.without_baseline(), Rule::Curve),
         };
         let doubt = match verdict {
@@ -164,7 +186,7 @@ impl Findings<'_> {
         Judgement {
             verdict,
             decided_by,
-            holm_p,
+            holm_p: holm.worse.or(p_of(self.pair.as_ref())),
             remedy: doubt.map(|doubt| Remedy::of(doubt, self.case.new)),
             smallest_detectable: doubt.and_then(|_| self.smallest_detectable(decided_by, n_pairs)),
             pair: self.pair,
@@ -176,14 +198,11 @@ impl Findings<'_> {
     /// Growth above the baseline's; and where that is open, growth the baseline does not record.
     /// Where the pair is ok the baseline's shape explains the new curve, whatever each of the two
     /// would be called by itself.
-    fn against_baseline(&self, pair: &PairJudgement, holm_p: Option<f64>) -> (Verdict, Rule) {
-        let verdict = match (&pair.evidence, holm_p) {
-            (Some(evidence), Some(p)) => evidence.verdict(p),
-            _ => pair.verdict,
-        };
-        match verdict {
+    fn against_baseline(&self, pair: &PairJudgement, holm: Holm) -> (Verdict, Rule) {
+        let was_worse = |reversed| verdict_of(reversed, holm.improved) == PairVerdict::Worse;
+        match verdict_of(pair, holm.worse) {
             PairVerdict::Worse => (Verdict::Regressed, Rule::Pair),
-            PairVerdict::Ok if pair.evidence.as_ref().is_some_and(|e| e.is_improved()) => {
+            PairVerdict::Ok if self.reversed.as_ref().is_some_and(was_worse) => {
                 (Verdict::Improved, Rule::Pair)
             }
             PairVerdict::Ok => (Verdict::Holds, Rule::Pair),

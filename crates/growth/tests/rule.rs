@@ -397,3 +397,23 @@ fn a_session_that_misses_the_plant_is_blind() {
     assert_eq!(sight_of_pairs(PairVerdict::Worse, PairVerdict::Ok), Sight::Sees);
     assert_eq!(sight_of_pairs(PairVerdict::Worse, PairVerdict::Worse), Sight::Blind);
 }
+
+/// What is unchanged has not improved either, however many series there are; what was quadratic has.
+#[test]
+fn of_many_unchanged_series_none_has_improved() {
+    const N_SERIES: u64 = 400;
+    let of = |seed, cost: Cost| timed(doubling(16, 8), 0.1, seed, cost);
+    let linear: Cost = |n| 1e4 + 1e4 * n;
+    let mut old: Vec<Series> = (0..N_SERIES).map(|i| of(2 * i + 1, linear)).collect();
+    let mut new: Vec<Series> = (0..N_SERIES).map(|i| of(2 * i + 2, linear)).collect();
+    old.push(of(2 * N_SERIES + 1, |n| 1e4 + 1e4 * n * (1.0 + n / 512.0)));
+    new.push(of(2 * N_SERIES + 2, linear));
+    let options = JudgeOptions::default();
+    let cases = new.iter().zip(&old).map(|(new, old)| Case { new, old: Some(old), options });
+    let cases: Vec<Case<'_>> = cases.collect();
+    let alone = cases.iter().map(|case| judge(case.new, case.old, &options).verdict);
+    assert!(alone.filter(|verdict| *verdict == IMPROVED).count() > 1, "by itself, some seems so");
+    let together = judge_suite(&cases);
+    let improved = (0..together.len()).filter(|&i| together[i].verdict == IMPROVED);
+    assert_eq!(improved.collect::<Vec<_>>(), [together.len() - 1]);
+}
