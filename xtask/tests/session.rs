@@ -419,7 +419,8 @@ fn a_full_disk_ends_a_session_and_keeps_what_is_saved() {
     let _turn = alone();
     let project = Project::new();
     project.write("target/regress/.keep", "");
-    let script = "mount -t tmpfs -o size=16k none target/regress || exit 99
+    // Room for what was planned and some runs, whichever come first; for all of them not by far.
+    let script = "mount -t tmpfs -o size=32k none target/regress || exit 99
         $xtask regress --budget 0 --root .; code=$?
         cat target/regress/*/runs.jsonl >&2; exit $code";
     let Some(flags) = mounting() else { return };
