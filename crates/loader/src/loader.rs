@@ -222,24 +222,30 @@ impl Loader {
         let need = Amounts { mappings: 0, descriptors: DESCRIPTORS, bytes: contents.bytes as u64 };
         let identity = Some(Identity::Image(pack.image_id(index)));
         let prepared = Prepared { contents, identity, need };
-        self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {
-            self.in_place(pack, index)
+        self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, |is_leaving| {
+            self.in_place(pack, index, is_leaving)
         })
     }
 
-    /// An image whose last handle is gone may still wait for being unloaded, or be on its way to
-    /// the one who does that.
+    /// An image whose last handle is gone may still wait for being unloaded, or be on its way to the
+    /// one who does that: where `is_leaving`, for as long as the thread that dropped the handle is kept
+    /// from running. Where it is not, only somebody else can have it.
     #[cfg(unix)]
-    fn in_place(&self, pack: &crate::pack::Pack, index: usize) -> Result<Loaded, Error> {
-        const TRIES: usize = 20;
-        for _ in 0..TRIES {
+    fn in_place(
+        &self,
+        pack: &crate::pack::Pack,
+        index: usize,
+        is_leaving: bool,
+    ) -> Result<Loaded, Error> {
+        let patience = Duration::from_millis(if is_leaving { 10_000 } else { 1 });
+        let began = Instant::now();
+        loop {
             match pack.load_at(&self.inner.engine, index) {
-                Err(Error::Loaded { .. }) => self.flush(),
+                Err(Error::Loaded { .. }) if began.elapsed() < patience => self.flush(),
                 loaded => return loaded,
             }
             std::thread::sleep(Duration::from_micros(50));
         }
-        pack.load_at(&self.inner.engine, index)
     }
 
     /// Makes many artifacts ready; the results are in their order. `progress` is called after each,
@@ -360,7 +366,7 @@ impl Loader {
             bytes: 2 * contents.bytes as u64,
         };
         let prepared = Prepared { contents, identity, need };
-        self.share_or_load(name, origin, prepared, began, || artifact.load(&self.inner.engine))
+        self.share_or_load(name, origin, prepared, began, |_| artifact.load(&self.inner.engine))
     }
 
     fn share_or_load(
@@ -369,7 +375,7 @@ impl Loader {
         origin: Origin,
         prepared: Prepared,
         began: Instant,
-        load: impl FnOnce() -> Result<Loaded, Error>,
+        load: impl FnOnce(bool) -> Result<Loaded, Error>,
     ) -> Result<Lease, Error> {
         let own = prepared.identity.map(|identity| {
             let mut modules = lock(&self.inner.modules);
@@ -393,8 +399,10 @@ impl Loader {
             self.inner.options.observer.loaded(&record);
             return Ok(Lease { shared });
         }
+        // Had by somebody until a moment ago, and not yet forgotten.
+        let is_leaving = slot.as_deref().is_some_and(|last| !last.ptr_eq(&Weak::new()));
         let began = Instant::now();
-        let loaded = match self.inner.admit(prepared.need).and_then(|()| load()) {
+        let loaded = match self.inner.admit(prepared.need).and_then(|()| load(is_leaving)) {
             Ok(loaded) => loaded,
             Err(error) => {
                 drop(slot);

@@ -135,12 +135,13 @@ impl Inner {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.loader.population.remove(&self.contents);
-        if let Some(identity) = self.identity {
-            self.loader.forget(identity);
-        }
         if let Some(loaded) = self.loaded.take() {
             let (contents, number, since) = (self.contents, self.number, Instant::now());
             self.loader.unloader.retire(Retired { loaded, contents, number, since });
+        }
+        // Last: who finds it still known waits for it, who does not need not.
+        if let Some(identity) = self.identity {
+            self.loader.forget(identity);
         }
     }
 }
