@@ -29,8 +29,6 @@ const LEAVING: Duration = Duration::from_millis(100);
 pub(crate) struct Inherited {
     metric: Metric,
     counter: Counter,
-    /// What it said when it was last read.
-    last: Mark,
 }
 
 impl Inherited {
@@ -43,7 +41,7 @@ impl Inherited {
             .read_format(ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING);
         let counter = builder.build().map_err(absence)?;
         close_on_exec(&counter);
-        Ok(Inherited { metric, counter, last: Mark::default() })
+        Ok(Inherited { metric, counter })
     }
 
     /// The metric it counts.
@@ -51,25 +49,23 @@ impl Inherited {
         self.metric
     }
 
-    /// The sum over all who inherited it, those that have ended included. One `read(2)`, and more
-    /// while one of them is leaving its processor.
+    /// The sum over all who inherited it, those that have ended included; `last` is what it said before.
+    /// One `read(2)`, and more while one of them is leaving its processor.
     #[inline]
-    pub(crate) fn read(&mut self) -> Result<Mark, Absence> {
-        let counter = &self.counter;
-        self.last = settled(self.last, LEAVING, || marked(counter))?;
-        Ok(self.last)
+    pub(crate) fn read(&self, last: Mark) -> Result<Mark, Absence> {
+        settled(last, LEAVING, || self.read_once())
     }
-}
 
-/// One `read(2)`.
-#[inline]
-fn marked(counter: &Counter) -> Result<Mark, Absence> {
-    let mut words = [0; WORDS];
-    if read_words(counter.as_raw_fd(), &mut words)? != WORDS {
-        return Err(Absence::NeverRan);
+    /// One `read(2)`.
+    #[inline]
+    fn read_once(&self) -> Result<Mark, Absence> {
+        let mut words = [0; WORDS];
+        if read_words(self.counter.as_raw_fd(), &mut words)? != WORDS {
+            return Err(Absence::NeverRan);
+        }
+        let [count, enabled_ns, running_ns] = words;
+        Ok(Mark { count, enabled_ns, running_ns })
     }
-    let [count, enabled_ns, running_ns] = words;
-    Ok(Mark { count, enabled_ns, running_ns })
 }
 
 /// Reads until the count and its time belong together, but for `patience` at the most.

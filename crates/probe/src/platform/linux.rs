@@ -84,6 +84,7 @@ impl Counters {
         }
     }
 
+    /// Reads all into their places in `marks`, which hold what was read before, or zeros.
     #[inline]
     pub(crate) fn read(&mut self, marks: &mut Marks, absences: &mut [Option<Absence>; SLOTS]) {
         for group in &mut self.groups {
@@ -91,9 +92,9 @@ impl Counters {
                 lose(group, absence, absences);
             }
         }
-        for counter in &mut self.programs {
+        for counter in &self.programs {
             let slot = counter.metric() as usize;
-            match counter.read() {
+            match counter.read(marks[slot]) {
                 Ok(mark) => marks[slot] = mark,
                 Err(absence) => {
                     absences[slot].get_or_insert(absence);
