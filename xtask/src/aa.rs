@@ -4,7 +4,7 @@
 //! second is judged against the first. Whatever is called worse is a false alarm.
 
 use comfy_table::{Table, presets};
-use loadline_growth::{Kind, Series, Sight, Tau, Verdict, calibrate};
+use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::bench::Bench;
@@ -108,7 +108,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> anyhow::Result<()> {
         let text = format!("nothing was calibrated: {title}: {failure}");
         return Err(ended(Exit::CouldNotMeasure, text));
     }
-    if teeth::seen(measured, None).iter().any(|teeth| teeth.sight == Sight::Blind) {
+    if teeth::is_blind(&teeth::seen(measured, None)) {
         let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
         return Err(ended(Exit::Blind, text));
     }

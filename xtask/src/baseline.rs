@@ -128,7 +128,7 @@ fn carry_out(
 ) -> anyhow::Result<Exit> {
     measurement.run()?;
     let measured = measurement.measured();
-    if is_blind(&measured) {
+    if teeth::is_blind(&teeth::seen(&measured, None)) {
         measurement.close()?;
         let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
         return Err(ended(Exit::Blind, text));
@@ -164,11 +164,6 @@ fn sizes(
         ladders.insert(title, ladder);
     }
     Ok(ladders)
-}
-
-fn is_blind(measured: &Measured) -> bool {
-    let teeth = teeth::seen(measured, None);
-    teeth.iter().any(|teeth| teeth.sight == loadline_growth::Sight::Blind)
 }
 
 fn write(

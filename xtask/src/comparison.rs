@@ -313,8 +313,8 @@ impl Row {
         self.ratio = self.by_n.last().and_then(|top| ratio(top.old, top.new));
         let is_exact = old.is_exact() && new.is_exact();
         let is_worse = pair.verdict == PairVerdict::Worse;
-        let reversed = judge_pair(old, new, &PairOptions::default());
-        let is_improved = !is_worse && reversed.verdict == PairVerdict::Worse;
+        let is_improved = !is_worse
+            && judge_pair(old, new, &PairOptions::default()).verdict == PairVerdict::Worse;
         let is_count = self.name.metric.kind() == MetricKind::Count;
         self.change = match () {
             () if is_count && self.by_n.iter().all(ByN::is_same) => Change::Unchanged,

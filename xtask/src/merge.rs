@@ -146,17 +146,22 @@ fn refuse_what_is_not_one_suite(parts: &[Saved]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts behind `all` those of `more` that are not there yet.
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}
+
 /// The titles in the order of an undivided session: each scenario with its control behind it.
 fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     for planned in &part.suite {
         let own = scenarios.iter().find(|scenario| scenario.title() == planned.scenario);
-        let titles = own.into_iter().flat_map(titles_for);
-        for title in [planned.scenario.clone()].into_iter().chain(titles) {
-            if !order.contains(&title) {
-                order.push(title);
-            }
-        }
+        add_new(&mut order, [planned.scenario.clone()]);
+        add_new(&mut order, own.into_iter().flat_map(titles_for));
     }
     order
 }
@@ -210,15 +215,9 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
     };
     for part in measured {
         // What is nowhere measured is said by every part.
-        for sentence in part.left_out {
-            if !whole.left_out.contains(&sentence) {
-                whole.left_out.push(sentence);
-            }
-        }
+        add_new(&mut whole.left_out, part.left_out);
         whole.forecasts.extend(part.forecasts);
-        let unknown = |absent: &loadline_scenario::Absent| !whole.absent.contains(absent);
-        let absent: Vec<_> = part.absent.into_iter().filter(unknown).collect();
-        whole.absent.extend(absent);
+        add_new(&mut whole.absent, part.absent);
         let of_suite = |m: &crate::measured::MeasuredScenario| {
             whole.scenarios.is_empty() || !matches!(m.scenario.subject, Subject::Planted(_))
         };

@@ -24,8 +24,8 @@ use crate::judgement::{Judged, Outcome};
 use crate::measured::Measured;
 use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
-use crate::teeth::Teeth;
-use loadline_growth::{Doubt, Estimate, Sight, Verdict};
+use crate::teeth::{self, Teeth};
+use loadline_growth::{Doubt, Estimate, Verdict};
 use loadline_scenario::Environment;
 
 /// What a session amounts to.
@@ -81,7 +81,7 @@ impl Report {
 
     /// Whether planted growth was missed, or seen where there was none.
     pub fn is_blind(&self) -> bool {
-        self.teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
+        teeth::is_blind(&self.teeth)
     }
 
     fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {

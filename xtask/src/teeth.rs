@@ -141,6 +141,11 @@ pub struct Teeth {
     pub scenarios: Vec<&'static str>,
 }
 
+/// Whether the session missed growth that was planted in it, or saw some where there was none.
+pub fn is_blind(teeth: &[Teeth]) -> bool {
+    teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
+}
+
 /// What the session saw of the growth planted in it; one answer a series that was counted. `tau` is
 /// the floor that times are judged with.
 pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {

@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 
 /// Every run that was planned, once; failed ones that were carried out anew, only as they ended.
 fn assert_is_whole(session: &Path) {
-    let header = fs::read_to_string(session.join("session.json")).unwrap();
-    let header: Value = serde_json::from_str(&header).unwrap();
-    assert!(header["finished"].is_number(), "the session is not marked as finished");
+    assert!(is_finished(session), "the session is not marked as finished");
+    let header = header(session);
     let mut planned = BTreeSet::new();
     for scenario in header["scenarios"].as_array().unwrap() {
         for n in scenario["ladder"].as_array().unwrap() {
@@ -43,9 +42,11 @@ fn assert_is_whole(session: &Path) {
 
 /// Whether every run is there and judged.
 fn is_finished(session: &Path) -> bool {
-    let header = fs::read_to_string(session.join("session.json")).unwrap();
-    let header: Value = serde_json::from_str(&header).unwrap();
-    header["finished"].is_number()
+    header(session)["finished"].is_number()
+}
+
+fn header(session: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(session.join("session.json")).unwrap()).unwrap()
 }
 
 /// Goes on with the session that was ended, or begins it where there is none yet.
@@ -286,8 +287,7 @@ fn added_rounds_are_taken_up_too() {
     project.assert_nothing_is_left();
     let session = project.session().unwrap();
     let rounds = |title: &str| {
-        let header = fs::read_to_string(session.join("session.json")).unwrap();
-        let header: Value = serde_json::from_str(&header).unwrap();
+        let header = header(&session);
         let planned = header["scenarios"].as_array().unwrap();
         let planned = planned.iter().find(|planned| planned["scenario"] == title).unwrap();
         planned["processes"].as_u64().unwrap()
