@@ -503,27 +503,38 @@ JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[ro
 curve, or base and new in place of y for a pair; interleaved: true where round j visited every N
 once. CSV: rows of n,y; rows with the same n are rounds of one rung.")]
 pub struct Judge {
-    /// Series to judge, .json or .csv; - reads standard input
-    #[arg(value_name = "FILE", required = true)]
+    /// Numbers to judge; what a file is shows in its content: rows of n and cost (CSV, semicolons, tabs
+    /// or blanks), Loadline's JSON, the JSON of Google Benchmark, hyperfine and pytest-benchmark, or a
+    /// folder of criterion's, such as target/criterion; - reads standard input
+    #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// Print {id: {verdict, exponent, lo, hi, share, p}}
+    /// Print {id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}
     #[arg(long)]
     pub json: bool,
 
-    /// What a CSV's second column is
-    #[arg(long, value_enum, default_value = "time")]
-    pub kind: JudgeKind,
+    /// What the second column of rows is (default: time)
+    #[arg(long, value_enum)]
+    pub kind: Option<JudgeKind>,
 
-    /// A CSV's rounds were interleaved: round j visited every N once
+    /// Rows come from interleaved rounds: round j measured every N once before round j + 1 began
     #[arg(long)]
     pub interleaved: bool,
 
-    /// Exit with 3 when a series is superlinear or worse
+    /// Rows are exact: measuring again gives the same numbers, and one reading of each N is enough
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Exit with 3 when a pair is worse or a count is superlinear; times by themselves only where each
+    /// of the last two doublings cost over three times as much
     #[arg(long)]
     pub gate: bool,
 
-    /// Treat the file's pairs as one suite: p-values are adjusted for their number (Holm)
+    /// Exit with 4 when a series is inconclusive, or superlinear or worse and does not fail the gate
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Judge all pairs as one suite: p-values are adjusted for their number (Holm)
     #[arg(long)]
     pub suite: bool,
 }

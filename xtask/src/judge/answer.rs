@@ -1,0 +1,147 @@
+//! What the rules say about each series.
+
+use loadline_growth::{
+    CurveOptions, CurveVerdict, Doubt, Estimate, Kind, PairJudgement, PairOptions, PairVerdict,
+    Series, holm, judge_curve, judge_pair,
+};
+use serde::Serialize;
+
+use super::series::{Named, Question};
+
+/// The answer as others' programs read it.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// `superlinear` or `worse`, `ok`, `inconclusive`.
+    pub verdict: &'static str,
+    /// A curve's scaling exponent; a pair's growth share E.
+    pub exponent: Option<f64>,
+    pub lo: Option<f64>,
+    pub hi: Option<f64>,
+    /// Which of the two `exponent`, `lo` and `hi` are of.
+    pub interval_of: IntervalOf,
+    /// The superlinear share at the largest N; a pair's growth share E.
+    pub share: Option<f64>,
+    pub p: Option<f64>,
+    /// Why it is inconclusive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What else a reader should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Whether it fails a gate.
+    #[serde(skip)]
+    pub is_red: bool,
+}
+
+/// What an interval is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalOf {
+    /// k in cost ~ N^k.
+    ScalingExponent,
+    /// E of a pair.
+    GrowthShare,
+}
+
+impl Answer {
+    /// Whether there is growth, or none was excluded.
+    pub fn is_open(&self) -> bool {
+        self.verdict != "ok"
+    }
+}
+
+const ADVISORY: &str = "advice, not a failed gate: caches make the true time per item rise as well, so \
+    a curve of times fails a gate only where its last two doublings each cost over three times as much; \
+    compare with a base to gate";
+
+const IN_SEQUENCE: &str = "not interleaved: a machine that becomes slower while it measures size after \
+    size looks like growth; in simulation, slowing by 30 % made up to 100 % of unchanged pairs worse. Measure \
+    every size of both sides once in each round, and state \"interleaved\": true";
+
+/// One answer for each of `series`; p-values of a suite are adjusted for their number.
+pub fn answers(series: &[Named], is_suite: bool) -> Vec<Answer> {
+    let pairs = series.iter().map(|named| match &named.question {
+        Question::Curve(_) => None,
+        Question::Pair { base, new } => Some(judge_pair(new, base, &PairOptions::default())),
+    });
+    let pairs: Vec<Option<PairJudgement>> = pairs.collect();
+    let p = |pair: &PairJudgement| pair.evidence.as_ref().map(|evidence| evidence.p);
+    let raw: Vec<f64> = pairs.iter().flatten().filter_map(p).collect();
+    let mut adjusted = if is_suite { holm(&raw) } else { raw }.into_iter();
+    let mut answers = Vec::with_capacity(series.len());
+    for (named, pair) in series.iter().zip(&pairs) {
+        let judged = named.question.judged();
+        let mut answer = match pair {
+            Some(pair) => {
+                let p = pair.evidence.as_ref().and_then(|_| adjusted.next());
+                pair_answer(pair, p, judged)
+            }
+            None => curve_answer(judged),
+        };
+        answer.notes.extend(named.notes.iter().cloned());
+        answers.push(answer);
+    }
+    answers
+}
+
+fn curve_answer(series: &Series) -> Answer {
+    let judgement = judge_curve(series, &CurveOptions::default());
+    let (verdict, doubt) = match judgement.verdict {
+        CurveVerdict::Superlinear => ("superlinear", None),
+        CurveVerdict::Ok => ("ok", None),
+        CurveVerdict::Inconclusive(doubt) => ("inconclusive", Some(doubt)),
+    };
+    let evidence = judgement.evidence.as_ref();
+    let tail = evidence.and_then(|evidence| evidence.tail_exponent);
+    let is_superlinear = judgement.verdict == CurveVerdict::Superlinear;
+    let is_red = is_superlinear && series.kind() == Kind::Count;
+    Answer {
+        share: evidence.map(|evidence| evidence.share),
+        p: evidence.map(|evidence| evidence.p),
+        notes: (is_superlinear && !is_red).then(|| ADVISORY.to_owned()).into_iter().collect(),
+        is_red,
+        ..assembled(verdict, IntervalOf::ScalingExponent, tail, doubt)
+    }
+}
+
+fn pair_answer(pair: &PairJudgement, p: Option<f64>, new: &Series) -> Answer {
+    let evidence = pair.evidence.as_ref();
+    let verdict = match (evidence, p) {
+        (Some(evidence), Some(p)) => evidence.verdict(p),
+        _ => pair.verdict,
+    };
+    let (word, doubt) = match verdict {
+        PairVerdict::Worse => ("worse", None),
+        PairVerdict::Ok => ("ok", None),
+        PairVerdict::Inconclusive(doubt) => ("inconclusive", Some(doubt)),
+    };
+    let growth = evidence.map(|evidence| evidence.growth);
+    let is_in_sequence = !new.is_interleaved() && !new.is_exact();
+    Answer {
+        share: growth.map(|growth| growth.value),
+        p,
+        notes: is_in_sequence.then(|| IN_SEQUENCE.to_owned()).into_iter().collect(),
+        is_red: verdict == PairVerdict::Worse,
+        ..assembled(word, IntervalOf::GrowthShare, growth, doubt)
+    }
+}
+
+fn assembled(
+    verdict: &'static str,
+    interval_of: IntervalOf,
+    estimate: Option<Estimate>,
+    doubt: Option<Doubt>,
+) -> Answer {
+    Answer {
+        verdict,
+        interval_of,
+        exponent: estimate.map(|estimate| estimate.value),
+        lo: estimate.map(|estimate| estimate.interval.low),
+        hi: estimate.map(|estimate| estimate.interval.high),
+        why: doubt.map(|doubt| doubt.to_string()),
+        share: None,
+        p: None,
+        notes: Vec::new(),
+        is_red: false,
+    }
+}
