@@ -1,19 +1,32 @@
 #!/usr/bin/env bash
-# Puts loadline-report/comment.md under the pull request PULL_REQUEST of GITHUB_REPOSITORY: into the
-# comment that an earlier run on the same kind of MACHINE has left, or a new one.
+# Puts each comment.md below REPORTS under the pull request PULL_REQUEST of GITHUB_REPOSITORY. name.txt
+# beside it names the use of Loadline: a comment that the same account left for this name is replaced.
 set -euo pipefail
-if [ ! -f loadline-report/comment.md ]; then
-  echo "notice: nothing was judged, so there is nothing to comment"
-  exit 0
-fi
-marker="<!-- loadline on $MACHINE -->"
-body=loadline-report/comment-body.md
-{ echo "$marker"; cat loadline-report/comment.md; } >"$body"
 comments="repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments"
-ours=".[] | select(.body | startswith(\"$marker\")) | .id"
-id="$(gh api --paginate "$comments" --jq "$ours" | head -n 1)"
-if [ -n "$id" ]; then
-  gh api --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" --field "body=@$body" --silent
-else
-  gh api --method POST "$comments" --field "body=@$body" --silent
+mkdir -p "$REPORTS"
+body="$(mktemp)"
+trap 'rm -f "$body"' EXIT
+account="$(gh api graphql --field query='{ viewer { login } }' --jq .data.viewer.login)"
+# Number, account and first line of each; of these the first that this account left with this marker.
+first_lines='.[] | [.id, .user.login, ((.body // "") | split("\n")[0] // "" | rtrimstr("\r"))] | @tsv'
+ours() {
+  awk -F '\t' -v account="$account" -v marker="$marker" '$2 == account && $3 == marker && !n++ { print $1 }'
+}
+n_comments=0
+while IFS= read -r file; do
+  report="$(dirname "$file")/comment.md"
+  if [ ! -f "$report" ]; then continue; fi
+  name="$(tr -cd 'A-Za-z0-9@+._-' <"$file")"
+  marker="<!-- loadline: ${name//--/-} -->"
+  { echo "$marker"; "$(dirname "$0")/shorten.sh" 65000 <"$report"; } >"$body"
+  id="$(gh api --paginate "$comments?per_page=100" --jq "$first_lines" | ours)"
+  if [ -n "$id" ]; then
+    gh api --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" --field "body=@$body" --silent
+  else
+    gh api --method POST "$comments" --field "body=@$body" --silent
+  fi
+  n_comments=$((n_comments + 1))
+done < <(find "$REPORTS" -name name.txt | sort)
+if [ "$n_comments" = 0 ]; then
+  echo "::notice title=loadline::nothing was judged, so there is nothing to comment"
 fi

@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
-# Measures what the baselines cover and shows what costs differently from them, in the summary and in
-# one issue that is kept up to date. Refreshes nothing: a baseline is written by people.
+# Measures what the baselines cover and writes what costs differently from them to
+# loadline-report/drift.md and to the summary. Refreshes nothing: people write baselines.
+# SCENARIOS and ARGUMENTS are split into words as in regress.sh. issue.sh makes an issue of the result.
 set -euo pipefail
+. "$(dirname "$0")/words.sh"
 read -ra loadline <<<"${LOADLINE:-loadline}"
-read -ra scenarios <<<"${SCENARIOS:-}"
-read -ra more <<<"${ARGUMENTS:-}"
+add_words scenarios "${SCENARIOS:-}"
+add_words arguments "${ARGUMENTS:-}"
 mkdir -p loadline-report
 text=loadline-report/report.txt
 drift=loadline-report/drift.md
 code=0
-"${loadline[@]}" regress "${scenarios[@]}" "${more[@]}" | tee "$text" || code="${PIPESTATUS[0]}"
+"${loadline[@]}" regress ${arguments[@]+"${arguments[@]}"} | tee "$text" || code="${PIPESTATUS[0]}"
 session="$(sed -n 's|^.*samples: \(.*\)/runs.jsonl$|\1|p' "$text" | tail -n 1)"
 if [ -z "$session" ]; then
-  echo "nothing was measured (exit code $code)" >&2
+  echo "::error title=loadline::nothing was measured (exit code $code)" >&2
   exit 1
 fi
-title="What costs differently from the baselines"
+baselines="$(sed -n 's/^baselines *= *"\([^"]*\)".*/\1/p' loadline.toml 2>/dev/null || true)"
 {
-  echo "# $title"
+  echo "# What costs differently from the baselines"
   echo "On ${MACHINE:-this machine}, at $(git rev-parse HEAD). \`regress\` ended with exit code $code."
-  for baseline in "${BASELINES:-baselines}"/*.toml; do
+  for baseline in "${baselines:-baselines}"/*.toml; do
     name="$(basename "$baseline" .toml)"
     if [ "$name" = calibration ] || ! grep -q "\"$name\"" "$session/session.json"; then continue; fi
     echo
@@ -28,14 +30,5 @@ title="What costs differently from the baselines"
     echo '```'
   done
 } | tee "$drift"
-cat "$drift" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
-if [ -z "${GH_TOKEN:-}" ]; then exit 0; fi
-search=".[] | select(.title == \"$title\") | .number"
-number="$(gh issue list --state open --json number,title --jq "$search" | head -n 1)"
-# An issue holds 65,536 characters; the summary has all of them.
-head -c 60000 "$drift" >"$drift.issue"
-if [ -n "$number" ]; then
-  gh issue edit "$number" --body-file "$drift.issue"
-else
-  gh issue create --title "$title" --body-file "$drift.issue"
-fi
+# GitHub drops a summary of more than 1 MiB.
+"$(dirname "$0")/shorten.sh" 1000000 <"$drift" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"

@@ -1,14 +1,34 @@
 #!/usr/bin/env bash
-# Installs loadline and its runner from the sources around this file, unless they are there already,
-# and valgrind, without which no instructions are counted.
+# Installs valgrind, which counts instructions, and Loadline with its runner from the sources around this
+# file. They go into FOLDER, which belongs to exactly these sources (key.sh names it). FOLDER/bin comes
+# first in PATH, so that an older `loadline` elsewhere in PATH is not used.
 set -euo pipefail
 sources="$(cd "$(dirname "$0")/../.." && pwd)"
 if ! command -v valgrind >/dev/null && command -v apt-get >/dev/null; then
-  sudo apt-get update -qq && sudo apt-get install -y -qq --no-install-recommends valgrind ||
-    echo "notice: valgrind is not installed; instructions are not counted, and no symbol is named"
+  sudo=""
+  if [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi
+  { $sudo apt-get update -qq; $sudo apt-get install -y -qq --no-install-recommends valgrind; } ||
+    echo "::notice title=loadline::valgrind cannot be installed here: instructions are not counted, and no function is named"
 fi
-if ! command -v loadline >/dev/null || ! command -v loadline-runner >/dev/null; then
-  cargo install --debug --locked --path "$sources/xtask"
-  cargo install --debug --locked --path "$sources/crates/runner"
+if [ ! -x "$FOLDER/bin/loadline" ] || [ ! -x "$FOLDER/bin/loadline-runner" ] ||
+  ! "$FOLDER/bin/loadline" --version >/dev/null; then
+  # Cargo would read the configuration of a repository that these sources were checked out into.
+  case "$sources/" in
+  "${GITHUB_WORKSPACE:-/nowhere}"/*)
+    mkdir -p "$FOLDER/sources"
+    cp -R "$sources"/Cargo.* "$sources/.cargo" "$sources/crates" "$sources/xtask" "$FOLDER/sources"
+    sources="$FOLDER/sources"
+    ;;
+  esac
+  # In / because a rust-toolchain.toml of the measured repository does not apply to Loadline. The flags
+  # and the target folder of its build do not either.
+  cd /
+  unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_BUILD_DIR
+  export CARGO_TARGET_DIR="$FOLDER/target"
+  for package in xtask crates/runner; do
+    cargo install --debug --locked --force --root "$FOLDER" --path "$sources/$package"
+  done
+  rm -rf "$FOLDER/sources" "$FOLDER/target"
 fi
-loadline --version
+"$FOLDER/bin/loadline" --version
+echo "$FOLDER/bin" >>"${GITHUB_PATH:-/dev/null}"

@@ -1,14 +1,27 @@
 #!/usr/bin/env bash
-# Judges the repository in the current folder: against its baselines, or against where this branch has
-# left the one that is named. Leaves reports in loadline-report/; ends as `loadline regress` does.
+# Judges the repository in the current folder: against its baselines, or against the commit where this
+# branch left the revision that is named. Leaves reports in loadline-report/; ends as `loadline regress`
+# does.
 set -euo pipefail
-if ! command -v loadline >/dev/null || ! command -v loadline-runner >/dev/null; then
+version="${LOADLINE_VERSION:-0.1.0}"
+arguments=()
+if [ -n "${1:-}" ]; then
+  if ! base="$(git merge-base HEAD "$1")"; then
+    echo "error: cannot find where this branch left $1" >&2
+    if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
+      echo "this clone is shallow: fetch the whole history (git fetch --unshallow; GIT_DEPTH: 0 on GitLab)" >&2
+    else
+      echo "fetch it first (git fetch origin), or name a revision that this branch comes from" >&2
+    fi
+    exit 1
+  fi
+  arguments+=(--against "$base")
+fi
+if [ "$(loadline --version 2>/dev/null)" != "loadline $version" ] || ! command -v loadline-runner >/dev/null; then
   repository="${LOADLINE_REPOSITORY:-https://github.com/loadline/loadline}"
-  cargo install --locked --git "$repository" xtask loadline-runner
+  cargo install --debug --locked --force --git "$repository" --tag "v$version" xtask loadline-runner
 fi
 mkdir -p loadline-report
-arguments=()
-if [ -n "${1:-}" ]; then arguments+=(--against "$(git merge-base HEAD "$1")"); fi
 for report in json=report.json junit=junit.xml html=report.html summary=summary.md; do
   arguments+=(--report "${report%%=*}=loadline-report/${report#*=}")
 done
