@@ -376,3 +376,38 @@ fn the_script_for_other_ci_replaces_an_outdated_loadline() {
     assert_eq!(machine.fails("examples/ci/regress.sh", &[]).0, Some(3));
     assert_eq!(machine.log("cargo"), asked);
 }
+
+/// `.ci/run` with stand-ins for what it starts.
+#[test]
+fn each_step_of_ci_says_how_long_it_took() {
+    let machine = Machine::new();
+    for program in ["sudo", "apt-get", "python3", "ls"] {
+        machine.project.script(&format!("bin/{program}"), "#!/bin/sh\nexit 1\n");
+    }
+    let run = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/run")).unwrap();
+    fs::create_dir(machine.repository().join(".ci")).unwrap();
+    machine.project.script("a runner/repository/.ci/run", &run);
+    let steps: Vec<&str> = run
+        .lines()
+        .filter_map(|line| line.strip_prefix("step ")?.split_whitespace().next())
+        .collect();
+    assert!(steps.len() > 5, "{steps:?}");
+
+    machine.project.script("bin/cargo", "#!/bin/sh\nif [ \"$2\" = fetch ]; then exit 8; fi\n");
+    let said = machine.shell(".ci/run", &[]);
+    assert!(said.status.success(), "{said:?}");
+    let said = String::from_utf8(said.stdout).unwrap();
+    let ends = said.lines().filter(|line| line.starts_with("== cargo") && line.ends_with(" s"));
+    let n_ends = ends.filter(|line| line.contains(": ")).count();
+    let (_, list) = said.split_once("== seconds of each step\n").unwrap();
+    // All that are written at the start of a line, `env … cargo doc` among them, and the fetch.
+    assert_eq!(list.lines().count(), steps.len() + 1, "{said}");
+    assert_eq!(n_ends, steps.len(), "{said}");
+
+    let fails = "#!/bin/sh\nif [ \"$1\" = clippy ] && [ \"$2\" != --version ]; then exit 101; fi\n";
+    machine.project.script("bin/cargo", fails);
+    let said = machine.shell(".ci/run", &[]);
+    assert_eq!(said.status.code(), Some(101));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.trim_end().ends_with(" s: cargo clippy --workspace --all-targets -- -D warnings"));
+}
