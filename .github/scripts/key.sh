@@ -22,7 +22,10 @@ libc() {
 }
 image="$(image | tr -c 'A-Za-z0-9.\n-' -)"
 # In / because a rust-toolchain.toml of the measured repository does not apply to Loadline.
-toolchain="$(cd / && rustc --version)"
+toolchain="$(cd / && rustc --version)" || {
+  echo "::error title=loadline::there is no Rust toolchain: install one from https://rustup.rs in a step before this" >&2
+  exit 1
+}
 digest="$({
   cd "$sources"
   find Cargo.toml Cargo.lock crates xtask -type f -not -path '*/target/*' -print0 | sort -z | xargs -0 cat

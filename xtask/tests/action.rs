@@ -296,9 +296,11 @@ fn the_key_names_sources_toolchain_image_and_libc() {
     machine.project.script("bin/rustc", "#!/bin/sh\npwd\necho rustc 1.95.0\n");
     // The toolchain is asked for outside the repository, so its rust-toolchain.toml does not count.
     assert_eq!(key(&[]), first);
-    machine.project.write("a runner/action/xtask/new.rs", "");
     machine.project.write("a runner/action/xtask/new.rs", "fn new() {}");
     assert_ne!(key(&[]), first);
+    machine.project.script("bin/rustc", "#!/bin/sh\nexit 127\n");
+    let (_, said) = machine.fails(".github/scripts/key.sh", &[]);
+    assert!(said.contains("there is no Rust toolchain"), "{said}");
 }
 
 #[test]

@@ -297,12 +297,11 @@ fn every_step_passes_in_a_clean_clone() {
     let sessions = kept.trim_end().lines().rev().nth(1).unwrap().to_owned();
     step(REGRESS, &[("SESSIONS", &sessions)]);
     assert_eq!(repository.output("name").as_deref(), Some("loadline@@all"));
-    if repository.output("exit-code").as_deref() == Some("6") {
-        return println!("skipped: a session that was blind judges nothing");
-    }
-    assert_eq!((code.as_str(), repository.output("exit-code").as_deref()), ("3", Some("3")));
+    // On a busy machine the self-check may fail, which is 6. Shard and whole judge the same session.
+    assert!(["3", "6"].contains(&code.as_str()), "{code}");
+    assert_eq!(repository.output("exit-code").as_deref(), Some(code.as_str()));
     let judged = repository.shell("exit \"$EXIT_CODE\"", &place, &[("EXIT_CODE", &code)]);
-    assert_eq!(judged.status.code(), Some(3));
+    assert_eq!(judged.status.code().map(|ended| ended.to_string()), Some(code));
     let reports = [
         "report.json",
         "junit.xml",
