@@ -330,7 +330,7 @@ impl Row {
                     }
                     return;
                 };
-                let factor = Span::of(&evidence.factor_without_growth);
+                let factor = Span::of(&evidence.constant_factor);
                 self.factor = Some(factor);
                 self.is_undecided = matches!(pair.verdict, PairVerdict::Inconclusive(_));
                 // A factor that the costs themselves contradict is one of noise.

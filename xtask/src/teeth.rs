@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use loadline_growth::{
-    CurveOptions, PairOptions, Series, Sight, Tau, judge_curve, judge_pair, sight_of_curves,
-    sight_of_pairs,
+    CurveOptions, PairOptions, Series, Sight, Tau, judge_curve, judge_pair, sight_of_changes,
+    sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
     Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite, Variant,
@@ -161,8 +161,8 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
     if let (Some(linear), Some(again), Some(quadratic)) = (linear, again, quadratic) {
         let options = PairOptions { looks: LOOKS, tau };
         let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
-        let linear = judge_pair(&again, &linear, &options).verdict;
-        let sight = sight_of_pairs(quadratic, linear);
+        let unchanged = judge_pair(&again, &linear, &options).verdict;
+        let sight = sight_of_pairs(quadratic, unchanged).worse(sight_of_changes(&linear, &options));
         let scenarios =
             vec![planted::CPU_LINEAR, planted::CPU_LINEAR_AGAIN, planted::CPU_QUADRATIC];
         teeth.push(Teeth { name: clock, sight, scenarios });
@@ -181,7 +181,8 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
             continue;
         };
         let verdict = |series: &Series| judge_curve(series, &CurveOptions::default()).verdict;
-        let sight = sight_of_curves(verdict(&quadratic), verdict(&linear));
+        let changes = sight_of_changes(&linear, &PairOptions { looks: LOOKS, tau: None });
+        let sight = sight_of_curves(verdict(&quadratic), verdict(&linear)).worse(changes);
         teeth.push(Teeth { name, sight, scenarios });
     }
     teeth

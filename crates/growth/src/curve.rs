@@ -1,11 +1,11 @@
 //! The curve rule: is there superlinear growth in one series, without looking at any other?
 
 use crate::{
-    CurveFit, Doubt, Estimate, Expect, LogShape, Series, Summary, Suspicion, Tau,
+    CurveFit, DesignFlaw, Doubt, Estimate, Expect, Series, Summary, Suspicion, Tau,
     fit::{Contrast, HingeColumn, Problem, Quality, may_bend},
     shape::Shapes,
     student::quantile_above,
-    summary::weights,
+    summary::{MAX_LOG_SPAN, weights},
     tail::tail_exponent,
 };
 
@@ -18,14 +18,14 @@ pub const SHARE_OF_INTEREST: f64 = 0.20;
 pub const POOR_FIT: f64 = 4.0;
 /// Without the largest size the test must still say p ≤ this.
 const JACKKNIFE_LEVEL: f64 = 0.20;
+/// One-sided level of the exponents over the last two doublings.
+const STEEP_LEVEL: f64 = 0.001;
 
 /// How a curve is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CurveOptions {
     /// The growth that is allowed.
     pub expect: Expect,
-    /// What stands for N log N where counts are judged.
-    pub log_shape: LogShape,
     /// The structural floor; the kind's default if `None`.
     pub tau: Option<Tau>,
 }
@@ -52,10 +52,19 @@ pub struct CurveJudgement {
 
 impl CurveJudgement {
     /// Whether a superlinear verdict should be seen again with 2·Nmax added before anyone acts on
-    /// it: always of time, and of counts that one step in cost per item explains as well.
+    /// it: of time, and of counts that one step in cost per item explains as well. Gross growth
+    /// needs no confirmation, since one step does not look like it.
     #[must_use]
     pub fn needs_confirmation(&self) -> bool {
         self.evidence.as_ref().is_some_and(|evidence| evidence.needs_confirmation)
+    }
+
+    /// Whether the series is superlinear and [gross](CurveEvidence::is_gross): growth that needs
+    /// nothing to compare with, even of time.
+    #[must_use]
+    pub fn is_gross(&self) -> bool {
+        self.verdict == CurveVerdict::Superlinear
+            && self.evidence.as_ref().is_some_and(|evidence| evidence.is_gross)
     }
 }
 
@@ -87,14 +96,17 @@ pub struct CurveEvidence {
     pub hinge_allowed: Option<f64>,
     /// The N of the hinge behind r₁.
     pub hinge_all: Option<f64>,
-    /// Whether marginal cost rises over the last two gaps more than allowed growth would make it.
-    pub is_accelerating: bool,
-    /// p of the test without the largest size.
-    pub p_without_top: f64,
-    /// The tail exponent with its 95 % interval; `None` for a flat curve.
+    /// The smaller of the lower bounds (one-sided 99.9 %) of the exponents over the last two
+    /// doublings of N, setup included. `None` where the sizes do not hold two doublings. Above 2 the
+    /// curve is superlinear by this alone.
+    pub steepness: Option<f64>,
+    /// Whether the last two doublings each cost more than three times as much (exponents of at least
+    /// 1.6; of 2.6 where N² is allowed). Neither one step in cost per item nor the caches of any real
+    /// program tried looked like that.
+    pub is_gross: bool,
+    /// The scaling exponent of the largest sizes, p of a + b·N^p, with its 95 % interval; `None` for
+    /// a flat curve.
     pub tail_exponent: Option<Estimate>,
-    /// Of counts found superlinear: p if one step in cost per item is granted as for time.
-    pub p_with_step: Option<f64>,
     /// See [`CurveJudgement::needs_confirmation`].
     pub needs_confirmation: bool,
     /// Of inconclusive curves: the smallest quadratic share of an otherwise linear cost that this run
@@ -108,16 +120,21 @@ pub struct CurveEvidence {
 pub fn judge_curve(series: &Series, options: &CurveOptions) -> CurveJudgement {
     let tau = options.tau.unwrap_or(series.kind().default_tau());
     let summary = match Summary::of(series, tau) {
-        Ok(summary) => summary,
-        Err(flaw) => {
-            return CurveJudgement {
-                verdict: CurveVerdict::Inconclusive(Doubt::Design(flaw)),
-                evidence: None,
-            };
-        }
+        Ok(summary) => summary.for_curve(),
+        Err(flaw) => return CurveJudgement::impossible(flaw),
     };
-    let shapes = Shapes::new(series.kind(), options.expect, options.log_shape);
-    Test::new(&summary, &shapes, may_bend(series.kind())).judge()
+    let shapes = Shapes::new(series.kind(), options.expect);
+    let test = Test::new(&summary, &shapes, may_bend(series.kind()));
+    if summary.log_span() > MAX_LOG_SPAN && !test.is_steep() {
+        return CurveJudgement::impossible(DesignFlaw::CostsTooFarApart);
+    }
+    test.judge()
+}
+
+impl CurveJudgement {
+    fn impossible(flaw: DesignFlaw) -> CurveJudgement {
+        CurveJudgement { verdict: CurveVerdict::Inconclusive(Doubt::Design(flaw)), evidence: None }
+    }
 }
 
 /// One curve under test; the steps of the rule are its methods.
@@ -125,8 +142,7 @@ struct Test<'a> {
     problem: Problem<'a>,
     hinges: Vec<HingeColumn>,
     contrast: Contrast,
-    is_accelerating: bool,
-    p_without_top: f64,
+    steepness: Option<f64>,
 }
 
 impl<'a> Test<'a> {
@@ -134,13 +150,7 @@ impl<'a> Test<'a> {
         let problem = Problem::new(summary, shapes);
         let hinges = if may_bend { problem.hinge_columns() } else { Vec::new() };
         let contrast = problem.contrast(&hinges);
-        Test {
-            is_accelerating: is_accelerating(summary, shapes),
-            p_without_top: Problem::new(&summary.without_top(), shapes).contrast(&[]).p,
-            problem,
-            hinges,
-            contrast,
-        }
+        Test { steepness: steepness(summary), problem, hinges, contrast }
     }
 
     fn judge(self) -> CurveJudgement {
@@ -148,12 +158,27 @@ impl<'a> Test<'a> {
         CurveJudgement { verdict, evidence: Some(self.evidence(verdict)) }
     }
 
+    /// No sum of allowed shapes, and no cache step of up to ×5, costs that much more twice running.
+    fn is_steep(&self) -> bool {
+        self.steepness.is_some_and(|exponent| exponent > self.problem.shapes.steep)
+    }
+
+    fn is_gross(&self) -> bool {
+        self.steepness.is_some_and(|exponent| exponent >= self.problem.shapes.gross)
+    }
+
     fn verdict(&self) -> CurveVerdict {
+        let suspect = |suspicion| CurveVerdict::Inconclusive(Doubt::Suspect(suspicion));
+        let Contrast { share, quality, .. } = &self.contrast;
+        if self.is_steep() {
+            return CurveVerdict::Superlinear;
+        }
         if self.shows_growth(&self.contrast) {
-            return if !self.is_accelerating {
-                CurveVerdict::Inconclusive(Doubt::Suspect(Suspicion::NotAccelerating))
-            } else if self.p_without_top > JACKKNIFE_LEVEL {
-                CurveVerdict::Inconclusive(Doubt::Suspect(Suspicion::RestsOnLargestSize))
+            let (summary, shapes) = (self.problem.summary, self.problem.shapes);
+            return if !(is_accelerating(summary, shapes) || self.is_gross()) {
+                suspect(Suspicion::NotAccelerating)
+            } else if p_without_top(summary, shapes) > JACKKNIFE_LEVEL {
+                suspect(Suspicion::RestsOnLargestSize)
             } else {
                 CurveVerdict::Superlinear
             };
@@ -162,7 +187,10 @@ impl<'a> Test<'a> {
             return CurveVerdict::Ok;
         }
         if !self.hinges.is_empty() && self.shows_growth(&self.problem.contrast(&[])) {
-            return CurveVerdict::Inconclusive(Doubt::Suspect(Suspicion::OneStep));
+            return suspect(Suspicion::OneStep);
+        }
+        if *share >= SHARE_OF_INTEREST && quality.phi > POOR_FIT {
+            return suspect(Suspicion::LikeNoShape);
         }
         CurveVerdict::Inconclusive(Doubt::Imprecise)
     }
@@ -172,8 +200,9 @@ impl<'a> Test<'a> {
     }
 
     fn excludes_share_of_interest(&self) -> bool {
-        let Contrast { null, full, share, quality, .. } = &self.contrast;
-        if *share >= SHARE_OF_INTEREST {
+        let Contrast { null, full, share, quality, p, .. } = &self.contrast;
+        let is_likely = *p <= self.problem.shapes.level && *share >= MIN_SHARE / 2.0;
+        if *share >= SHARE_OF_INTEREST || is_likely {
             return false;
         }
         let planted = self.problem.rss_with_planted(SHARE_OF_INTEREST, &self.hinges);
@@ -184,16 +213,14 @@ impl<'a> Test<'a> {
     fn evidence(self, verdict: CurveVerdict) -> CurveEvidence {
         let is_open = matches!(verdict, CurveVerdict::Inconclusive(_));
         let is_found = verdict == CurveVerdict::Superlinear;
-        let has_steps = !self.hinges.is_empty();
-        let p_with_step = (is_found && !has_steps)
-            .then(|| self.problem.contrast(&self.problem.hinge_columns()).p);
-        let level = self.problem.shapes.level;
+        let summary = self.problem.summary;
+        let tail = tail_exponent(summary);
+        let beyond = tail.filter(|_| self.is_steep()).map(|(_, law)| law);
         let Contrast { null, full, share, quality, t, p } = &self.contrast;
         CurveEvidence {
-            fit: self.problem.curve(full),
+            fit: self.problem.curve(full, beyond),
             share: *share,
-            crossover: (*share > 0.0)
-                .then(|| self.problem.summary.top_size() * (1.0 - share) / share),
+            crossover: (*share > 0.0).then(|| summary.top_size() * (1.0 - share) / share),
             p: *p,
             t: *t,
             phi: quality.phi,
@@ -202,14 +229,20 @@ impl<'a> Test<'a> {
             rss_all: full.rss,
             hinge_allowed: null.hinge,
             hinge_all: full.hinge,
-            is_accelerating: self.is_accelerating,
-            p_without_top: self.p_without_top,
-            tail_exponent: tail_exponent(&self.problem),
-            p_with_step,
-            needs_confirmation: is_found && p_with_step.is_none_or(|p| p > level),
+            steepness: self.steepness,
+            is_gross: self.is_gross(),
+            tail_exponent: tail.map(|(exponent, _)| exponent),
+            needs_confirmation: is_found && !self.is_gross() && self.may_be_a_step(),
             smallest_detectable: if is_open { self.smallest_detectable() } else { None },
-            summary: self.problem.summary.clone(),
+            summary: summary.clone(),
         }
+    }
+
+    /// Whether one step in cost per item explains the curve as well. Of time that is always taken to
+    /// be so: caches make more than one.
+    fn may_be_a_step(&self) -> bool {
+        let bent = || self.problem.contrast(&self.problem.hinge_columns()).p;
+        !self.hinges.is_empty() || bent() > self.problem.shapes.level
     }
 
     /// The share at which planted growth would just pass both tests if there were no noise but what
@@ -271,6 +304,27 @@ impl<'a> Test<'a> {
     }
 }
 
+/// The smaller of the lower bounds of the exponents over the last two doublings.
+fn steepness(summary: &Summary) -> Option<f64> {
+    let Summary { sizes, log_cost, uncertainty, .. } = summary;
+    let quantile = quantile_above(STEEP_LEVEL, summary.freedom);
+    let mut upper = sizes.len() - 1;
+    let mut smallest = f64::INFINITY;
+    for _ in 0..2 {
+        let lower = summary.place_below(upper, 2.0)?;
+        let error = uncertainty[upper].hypot(uncertainty[lower]);
+        let rise = log_cost[upper] - log_cost[lower] - quantile * error;
+        smallest = smallest.min(rise / (sizes[upper] / sizes[lower]).ln());
+        upper = lower;
+    }
+    Some(smallest)
+}
+
+/// p of the test without the largest size, where no hinge is granted.
+fn p_without_top(summary: &Summary, shapes: &Shapes) -> f64 {
+    Problem::new(&summary.without_top(), shapes).contrast(&[]).p
+}
+
 /// Whether marginal cost rose over the last two gaps by more than the fastest allowed growth.
 fn is_accelerating(summary: &Summary, shapes: &Shapes) -> bool {
     let top = summary.top_size();
@@ -280,6 +334,6 @@ fn is_accelerating(summary: &Summary, shapes: &Shapes) -> bool {
         |values: &dyn Fn(usize) -> f64, i: usize| (values(i) - values(i - 1)) / (x(i) - x(i - 1));
     let cost = |i: usize| summary.relative[i];
     let pace = |i: usize| shapes.pace.cost(x(i), summary.sizes[i]);
-    let before = slope(&cost, last - 1);
-    before > 0.0 && slope(&cost, last) / before > slope(&pace, last) / slope(&pace, last - 1)
+    let (before, now) = (slope(&cost, last - 1), slope(&cost, last));
+    before > 1e-9 * now.abs() && now / before > slope(&pace, last) / slope(&pace, last - 1)
 }

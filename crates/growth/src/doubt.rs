@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::summary::{MIN_RATIO, MIN_ROUNDS, MIN_SIZES};
+use crate::summary::{MAX_SIZES, MIN_RATIO, MIN_ROUNDS, MIN_SIZES};
 
 /// Why a verdict is inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +27,11 @@ pub enum DesignFlaw {
         /// How many there are.
         found: usize,
     },
+    /// More values of N than are judged.
+    TooManySizes {
+        /// How many there are.
+        found: usize,
+    },
     /// The largest N is less than eight times the smallest.
     RangeTooNarrow {
         /// Largest over smallest N.
@@ -41,10 +46,9 @@ pub enum DesignFlaw {
     SizesDiffer,
     /// A pair needs the same kind of metric on both sides.
     KindsDiffer,
-    /// Costs differ by more than a factor of 10^130: no arithmetic holds that.
+    /// Costs differ by more than a factor of 10^130 (of one curve, 10^260), which no arithmetic
+    /// holds.
     CostsTooFarApart,
-    /// The baseline's shape leaves no room for a growth term (its columns are dependent).
-    ShapeUndetermined,
 }
 
 /// What else could explain the growth that a fit finds.
@@ -52,10 +56,16 @@ pub enum DesignFlaw {
 pub enum Suspicion {
     /// Cost per item does not accelerate at the top as growth would: a step, perhaps.
     NotAccelerating,
-    /// Without the largest N nothing is found.
+    /// Without the largest N hardly anything is found.
     RestsOnLargestSize,
     /// One step in cost per item explains the curve as well.
     OneStep,
+    /// A large part of the cost grows at the top, but like none of the shapes that are tried.
+    LikeNoShape,
+    /// Of pairs: steeper than the baseline, but no more expensive than it at the largest N.
+    NoMoreExpensive,
+    /// Of pairs: the largest size stands above the law that the smaller sizes obey.
+    TopAboveLaw,
     /// Worse than the baseline, but not any more once a larger N was added.
     NotConfirmed,
 }
@@ -84,6 +94,9 @@ impl fmt::Display for DesignFlaw {
             DesignFlaw::TooFewSizes { found } => {
                 write!(f, "{found} sizes are too few, at least {MIN_SIZES} are needed")
             }
+            DesignFlaw::TooManySizes { found } => {
+                write!(f, "{found} sizes are too many, at most {MAX_SIZES} are judged")
+            }
             DesignFlaw::RangeTooNarrow { ratio } => {
                 write!(f, "N spans a factor of {ratio:.1} only, at least {MIN_RATIO} is needed")
             }
@@ -95,9 +108,6 @@ impl fmt::Display for DesignFlaw {
             DesignFlaw::KindsDiffer => f.write_str("the baseline is another kind of metric"),
             DesignFlaw::CostsTooFarApart => {
                 f.write_str("costs differ by more than a factor of 10^130")
-            }
-            DesignFlaw::ShapeUndetermined => {
-                f.write_str("the baseline's shape leaves no room to see growth in")
             }
         }
     }
@@ -111,6 +121,11 @@ impl fmt::Display for Suspicion {
             }
             Suspicion::RestsOnLargestSize => "superlinear, but this rests on the largest N alone",
             Suspicion::OneStep => "superlinear, or one step in cost per item",
+            Suspicion::LikeNoShape => {
+                "a large part of the cost grows at the largest N, but like none of the shapes tried"
+            }
+            Suspicion::NoMoreExpensive => "steeper than before, but no more expensive than before",
+            Suspicion::TopAboveLaw => "the largest N costs more than the growth up to it explains",
             Suspicion::NotConfirmed => {
                 "grew faster, but a larger N that was added does not confirm it"
             }
@@ -136,15 +151,20 @@ pub enum Remedy {
         /// Sizes, in all.
         sizes: usize,
     },
-    /// Widen the ladder to at least this largest N.
+    /// Measure at most this many sizes, spread evenly over log N.
+    FewerSizes {
+        /// Sizes, in all.
+        sizes: usize,
+    },
+    /// Widen the sizes to at least this largest N.
     WiderRange {
         /// The largest N needed.
         size: u64,
     },
     /// Measure where as many processors are idle as there are threads.
     IdleProcessors,
-    /// Measure anew; of a pair, both sides at the same sizes and with the same metric.
-    MeasureAnew,
+    /// Measure again; of a pair, both sides at the same sizes and with the same metric.
+    MeasureAgain,
 }
 
 /// Rounds beyond which more of them are not worth their time.
@@ -168,14 +188,14 @@ impl Remedy {
             Doubt::Imprecise | Doubt::Suspect(_) => larger,
             Doubt::Design(flaw) => match flaw {
                 DesignFlaw::TooFewSizes { .. } => Remedy::Sizes { sizes: MIN_SIZES },
+                DesignFlaw::TooManySizes { .. } => Remedy::FewerSizes { sizes: MAX_SIZES },
                 DesignFlaw::RangeTooNarrow { .. } => {
                     Remedy::WiderRange { size: series.sizes()[0].saturating_mul(MIN_RATIO as u64) }
                 }
                 DesignFlaw::TooFewRounds { .. } => Remedy::Rounds { rounds: 5 },
                 DesignFlaw::SizesDiffer
                 | DesignFlaw::KindsDiffer
-                | DesignFlaw::CostsTooFarApart => Remedy::MeasureAnew,
-                DesignFlaw::ShapeUndetermined => larger,
+                | DesignFlaw::CostsTooFarApart => Remedy::MeasureAgain,
             },
         }
     }
@@ -187,12 +207,18 @@ impl fmt::Display for Remedy {
             Remedy::Rounds { rounds } => write!(f, "measure every size in {rounds} rounds"),
             Remedy::LargerSize { size } => write!(f, "add N = {size}"),
             Remedy::Sizes { sizes } => write!(f, "measure at least {sizes} sizes"),
+            Remedy::FewerSizes { sizes } => {
+                write!(
+                    f,
+                    "keep at most {sizes} sizes, spread evenly from the smallest to the largest"
+                )
+            }
             Remedy::WiderRange { size } => write!(f, "extend the sizes to N = {size} at least"),
             Remedy::IdleProcessors => {
                 f.write_str("measure where as many processors are idle as there are threads")
             }
-            Remedy::MeasureAnew => {
-                f.write_str("measure anew, both sides at the same sizes and with the same metric")
+            Remedy::MeasureAgain => {
+                f.write_str("measure again, both sides at the same sizes and with the same metric")
             }
         }
     }

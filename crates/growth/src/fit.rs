@@ -3,7 +3,7 @@
 
 use crate::{
     Kind, Summary,
-    least_squares::{Solution, nonnegative},
+    least_squares::{UnitColumn, nonnegative},
     shape::{Shape, Shapes, hinge},
     student::upper_tail,
 };
@@ -15,9 +15,9 @@ use crate::{
 pub struct CurveFit {
     top_size: f64,
     top_cost: f64,
-    shift: f64,
     terms: Vec<Term>,
     hinge: Option<Hinge>,
+    beyond: Option<OffsetPower>,
 }
 
 /// One term of a [`CurveFit`].
@@ -87,11 +87,20 @@ impl CurveFit {
     }
 
     /// The same, by parts; a single part can be slightly negative at the smallest N.
+    ///
+    /// A steep curve is extrapolated by a + b·N^p, which fits its top, since no sum of the shapes
+    /// does.
     #[must_use]
     pub fn parts_at(&self, size: u64) -> CostParts {
         let size = size.max(1) as f64;
-        let mut parts =
-            CostParts { fixed: -self.shift, sublinear: 0.0, per_item: 0.0, superlinear: 0.0 };
+        let mut parts = CostParts { fixed: 0.0, sublinear: 0.0, per_item: 0.0, superlinear: 0.0 };
+        if let Some(OffsetPower { offset, factor, power }) = self.beyond
+            && size > self.top_size
+        {
+            parts.fixed = self.top_cost * offset;
+            parts.superlinear = self.top_cost * factor * (size / self.top_size).powf(power);
+            return parts;
+        }
         for term in &self.terms {
             let cost = self.top_cost * term.share * term.shape.at(size, self.top_size);
             match term.shape {
@@ -108,6 +117,14 @@ impl CurveFit {
     }
 }
 
+/// offset + factor·x^power, shares of the cost at the largest N.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct OffsetPower {
+    pub offset: f64,
+    pub factor: f64,
+    pub power: f64,
+}
+
 /// Coefficients of one minimisation over a set of hinges.
 #[derive(Debug, Clone)]
 pub(crate) struct Hinged {
@@ -122,26 +139,22 @@ pub(crate) struct Problem<'a> {
     pub summary: &'a Summary,
     pub shapes: &'a Shapes,
     /// w·shape, one column per shape of `shapes.all()`.
-    pub columns: Vec<Vec<f64>>,
+    pub columns: Vec<UnitColumn>,
     /// w·z.
     pub target: Vec<f64>,
 }
 
 /// A place for a hinge: its N, and its weighted column.
-pub(crate) type HingeColumn = (f64, Vec<f64>);
+pub(crate) type HingeColumn = (f64, UnitColumn);
 
 impl<'a> Problem<'a> {
     pub fn new(summary: &'a Summary, shapes: &'a Shapes) -> Self {
         let top = summary.top_size();
-        let weighted = |value: &dyn Fn(f64) -> f64| -> Vec<f64> {
-            let sizes = summary.sizes.iter().zip(&summary.weight);
-            sizes.map(|(&size, w)| w * value(size)).collect()
-        };
         Problem {
             columns: shapes
                 .all()
                 .iter()
-                .map(|shape| weighted(&|size| shape.at(size, top)))
+                .map(|shape| weighted(summary, |size| shape.at(size, top)))
                 .collect(),
             target: summary.relative.iter().zip(&summary.weight).map(|(z, w)| z * w).collect(),
             summary,
@@ -163,21 +176,13 @@ impl<'a> Problem<'a> {
         let top = self.summary.top_size();
         at_sizes
             .chain(between)
-            .map(|start| {
-                let column = sizes
-                    .iter()
-                    .zip(&self.summary.weight)
-                    .map(|(&size, w)| w * hinge(size, top, start))
-                    .collect();
-                (start, column)
-            })
+            .map(|start| (start, weighted(self.summary, |size| hinge(size, top, start))))
             .collect()
     }
 
     /// The best fit of the first `n_shapes` shapes, with none or one of `hinges`.
     pub fn best(&self, n_shapes: usize, hinges: &[HingeColumn]) -> Hinged {
-        let base: Vec<&[f64]> = self.columns[..n_shapes].iter().map(Vec::as_slice).collect();
-        best_hinged(&base, &self.target, hinges)
+        best_hinged(&self.columns[..n_shapes], &self.target, hinges)
     }
 
     /// The smallest RSS of the allowed shapes plus one that grows too fast and holds exactly
@@ -190,14 +195,11 @@ impl<'a> Problem<'a> {
         };
         let planted = &self.columns[place];
         let factor = share / (1.0 - share);
-        let with = |column: &[f64]| -> Vec<f64> {
-            column.iter().zip(planted).map(|(c, p)| c + factor * p).collect()
-        };
-        let base: Vec<Vec<f64>> =
-            self.columns[..self.shapes.n_allowed()].iter().map(|column| with(column)).collect();
-        let base: Vec<&[f64]> = base.iter().map(Vec::as_slice).collect();
+        let allowed = &self.columns[..self.shapes.n_allowed()];
+        let base: Vec<UnitColumn> =
+            allowed.iter().map(|column| column.sum(planted, factor)).collect();
         let hinges: Vec<HingeColumn> =
-            hinges.iter().map(|(start, column)| (*start, with(column))).collect();
+            hinges.iter().map(|(start, column)| (*start, column.sum(planted, factor))).collect();
         best_hinged(&base, &self.target, &hinges).rss
     }
 
@@ -211,7 +213,7 @@ impl<'a> Problem<'a> {
         let share = if sum > 0.0 { beyond / sum } else { 0.0 };
         let quality = self.quality(&full);
         let t = ((null.rss - full.rss).max(0.0) / quality.phi).sqrt();
-        let p = if share > 0.0 { upper_tail(t, quality.nu) } else { 1.0 };
+        let p = if share > 1e-9 { upper_tail(t, quality.nu) } else { 1.0 };
         Contrast { null, full, share, quality, t, p }
     }
 
@@ -232,14 +234,14 @@ impl<'a> Problem<'a> {
         Quality { phi, nu }
     }
 
-    /// `fit` (over all shapes) as a curve in the metric's unit.
-    pub fn curve(&self, fit: &Hinged) -> CurveFit {
+    /// `fit` (over all shapes) as a curve in the metric's unit, which goes on as `beyond` says.
+    pub fn curve(&self, fit: &Hinged, beyond: Option<OffsetPower>) -> CurveFit {
         let shapes = self.shapes.all();
         let terms = shapes.iter().zip(&fit.coefficients).enumerate();
         CurveFit {
             top_size: self.summary.top_size(),
-            top_cost: self.summary.top_log_cost().exp(),
-            shift: self.summary.shift,
+            top_cost: self.summary.top_cost(),
+            beyond,
             terms: terms
                 .filter(|(_, (_, share))| **share > 0.0)
                 .map(|(place, (&shape, &share))| Term {
@@ -258,14 +260,13 @@ impl<'a> Problem<'a> {
 
 /// A hinge replaces none, or the one before it, only if it is better by more than rounding: a hinge
 /// that is not used ties with none.
-fn best_hinged(base: &[&[f64]], target: &[f64], hinges: &[HingeColumn]) -> Hinged {
-    let solve = |columns: &[&[f64]], hinge: Option<f64>| {
-        let Solution { coefficients, residuals } = nonnegative(columns, target);
-        let rss = residuals.iter().map(|r| r * r).sum();
-        Hinged { coefficients, rss, hinge }
+fn best_hinged(base: &[UnitColumn], target: &[f64], hinges: &[HingeColumn]) -> Hinged {
+    let solve = |columns: &[&UnitColumn], hinge: Option<f64>| {
+        let solution = nonnegative(columns, target);
+        Hinged { rss: solution.rss(), coefficients: solution.coefficients, hinge }
     };
-    let mut best = solve(base, None);
-    let mut columns = base.to_vec();
+    let mut columns: Vec<&UnitColumn> = base.iter().collect();
+    let mut best = solve(&columns, None);
     for (start, column) in hinges {
         columns.push(column);
         let candidate = solve(&columns, Some(*start));
@@ -275,6 +276,12 @@ fn best_hinged(base: &[&[f64]], target: &[f64], hinges: &[HingeColumn]) -> Hinge
         }
     }
     best
+}
+
+/// w·value, one row per size.
+fn weighted(summary: &Summary, value: impl Fn(f64) -> f64) -> UnitColumn {
+    let sizes = summary.sizes.iter().zip(&summary.weight);
+    UnitColumn::new(sizes.map(|(&size, w)| w * value(size)).collect())
 }
 
 /// Misfit φ and degrees of freedom ν of one fit.

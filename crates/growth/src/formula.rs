@@ -17,6 +17,8 @@ pub struct Formula {
     pub per_pair: f64,
     /// The typical distance of a measured cost from the formula, as a share of that cost.
     pub misfit: f64,
+    /// The largest N that was measured: the parts are compared there.
+    pub top_size: u64,
 }
 
 impl Formula {
@@ -30,8 +32,10 @@ impl Formula {
         let top = *sizes.last()?;
         let mut costs = series.costs().to_vec();
         let costs: Vec<f64> = costs.iter_mut().map(|rounds| median(rounds)).collect();
-        // A cost of nothing is known as exactly as one of one.
-        let weights: Vec<f64> = costs.iter().map(|cost| 1.0 / cost.abs().max(1.0)).collect();
+        // A cost of nothing is known as exactly as the smallest that is something.
+        let least = series.smallest_positive();
+        let least = if least > 0.0 { least } else { 1.0 };
+        let weights: Vec<f64> = costs.iter().map(|cost| 1.0 / cost.abs().max(least)).collect();
         let column = |power: i32| -> Vec<f64> {
             sizes.iter().zip(&weights).map(|(n, w)| w * (n / top).powi(power)).collect()
         };
@@ -45,8 +49,13 @@ impl Formula {
         else {
             return None;
         };
-        let formula =
-            Formula { fixed, per_item: linear / top, per_pair: square / top / top, misfit: 0.0 };
+        let formula = Formula {
+            fixed,
+            per_item: linear / top,
+            per_pair: square / top / top,
+            misfit: 0.0,
+            top_size: series.top_size(),
+        };
         let mut misfits: Vec<f64> = sizes
             .iter()
             .zip(costs.iter().zip(&weights))
@@ -68,12 +77,11 @@ impl Formula {
     }
 }
 
-/// `4.00·N² + 33·N + 120`, without the parts that come to less than a thousandth at N = 512.
+/// `4.00·N² + 33.0·N + 120`, without the parts that come to less than a thousandth at the largest N
+/// measured. Three significant digits.
 impl fmt::Display for Formula {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The N at which parts are compared: where exact counts are still cheap to come by.
-        const COMPARED_AT: f64 = 512.0;
-        let n = COMPARED_AT;
+        let n = self.top_size as f64;
         let parts = [
             (self.per_pair, self.per_pair * n * n, "·N²"),
             (self.per_item, self.per_item * n, "·N"),
@@ -91,19 +99,27 @@ impl fmt::Display for Formula {
                 (false, true) => " − ",
                 (false, false) => " + ",
             };
-            let size = coefficient.abs();
-            let digits = if size >= 100.0 {
-                0
-            } else if size >= 10.0 {
-                1
-            } else {
-                2
-            };
-            write!(f, "{sign}{size:.digits$}{suffix}")?;
+            write!(f, "{sign}{}{suffix}", significant(coefficient.abs()))?;
             is_first = false;
         }
         if is_first { f.write_str("0") } else { Ok(()) }
     }
+}
+
+/// A number from 0 up in three significant digits; whole numbers keep all of theirs.
+fn significant(number: f64) -> String {
+    let scientific = format!("{number:.2e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let magnitude: i32 = exponent.parse().unwrap_or(0);
+    if magnitude < -4 {
+        let superscript = |sign: char| match sign.to_digit(10) {
+            Some(digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize).unwrap_or(' '),
+            None => '⁻',
+        };
+        return format!("{mantissa}·10{}", exponent.chars().map(superscript).collect::<String>());
+    }
+    let decimals = (2 - magnitude).max(0) as usize;
+    format!("{number:.decimals$}")
 }
 
 #[cfg(test)]
@@ -128,6 +144,19 @@ mod tests {
         assert!((found.next_at(100.0) - 833.0).abs() < 1e-6);
         assert_eq!(formula(|n| 1e6 - 50.0 * n).to_string(), "−50.0·N + 1000000");
         assert_eq!(formula(|_| 0.0).to_string(), "0");
+    }
+
+    #[test]
+    fn a_small_term_that_matters_at_the_top_is_shown() {
+        let up_to = |top: u32, cost: fn(f64) -> f64| {
+            let sizes: Vec<u64> = (10..=top).map(|k| 1 << k).collect();
+            let costs = sizes.iter().map(|&n| vec![cost(n as f64)]).collect();
+            let series = Series::new(Kind::Count, sizes, costs).unwrap().exact(true);
+            Formula::of(&series).unwrap().to_string()
+        };
+        assert_eq!(up_to(20, |n| n + 1e-6 * n * n), "1.00·10⁻⁶·N² + 1.00·N");
+        assert_eq!(up_to(14, |n| n + 0.004 * n * n), "0.00400·N² + 1.00·N");
+        assert_eq!(up_to(14, |n| 0.05 * n + 123_456.0), "0.0500·N + 123456");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! not be negative. Knows numbers only.
 //!
 //! Never by normal equations: the shapes that are fitted are nearly collinear, and squaring their
-//! condition number would leave no digits. Columns are few (at most ten) and rows are tens, so
+//! condition number would leave no digits. Columns are few (at most fifteen) and rows are tens, so
 //! every solve factors anew.
 
 /// Coefficients that minimise the residuals, and the residuals.
@@ -15,22 +15,23 @@ pub(crate) struct Solution {
 }
 
 impl Solution {
-    /// Sum of squared residuals of the first `rows` rows.
-    pub fn rss(&self, rows: usize) -> f64 {
-        self.residuals[..rows].iter().map(|r| r * r).sum()
+    /// Sum of squared residuals.
+    pub fn rss(&self) -> f64 {
+        dot(&self.residuals, &self.residuals)
     }
 }
 
 /// Minimises |target − Σ coefficient·column| over coefficients ≥ 0: Lawson & Hanson, "Solving Least
 /// Squares Problems" (1974), chapter 23, algorithm NNLS.
 ///
-/// Columns are taken as they come, not rescaled. The next to enter is the one with the largest
-/// product with the residuals; the end is reached when no product exceeds 1e−12 of the target's
-/// length. A column that would enter with a coefficient ≤ 0 is barred for that step. Where columns
-/// outnumber what the data can tell apart, this order decides which of several equal solutions is
-/// returned, so it is part of the rule and not a matter of taste.
-pub(crate) fn nonnegative(columns: &[&[f64]], target: &[f64]) -> Solution {
-    let mut state = ActiveSet::new(columns, target);
+/// Columns are expected to be of [unit length](UnitColumn). The next to enter is the one with the
+/// largest product with the residuals, the first of equals; the end is reached when no product
+/// exceeds 1e−12 of the target's length. A column that would enter with a coefficient ≤ 0 is barred
+/// for that step. Where columns outnumber what the data can tell apart, this order decides which of
+/// several equal solutions is returned, so it is part of the rule and not a matter of taste.
+pub(crate) fn nonnegative(columns: &[&UnitColumn], target: &[f64]) -> Solution {
+    let entries: Vec<&[f64]> = columns.iter().map(|column| column.entries.as_slice()).collect();
+    let mut state = ActiveSet::new(&entries, target);
     let tolerance = 1e-12 * dot(target, target).sqrt();
     // Every pass adds a column that lowers the residuals; the bound only guards against rounding.
     for _ in 0..10 * columns.len() {
@@ -38,7 +39,37 @@ pub(crate) fn nonnegative(columns: &[&[f64]], target: &[f64]) -> Solution {
             break;
         }
     }
-    state.into_solution()
+    let mut solution = state.into_solution();
+    for (coefficient, column) in solution.coefficients.iter_mut().zip(columns) {
+        *coefficient /= column.length;
+    }
+    solution
+}
+
+/// A column scaled to length 1, and the length it had. A column of nothing but 0 stays as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct UnitColumn {
+    entries: Vec<f64>,
+    length: f64,
+}
+
+impl UnitColumn {
+    pub fn new(mut entries: Vec<f64>) -> UnitColumn {
+        // The largest entry first, since squares of entries may overflow where their length does not.
+        let largest = entries.iter().fold(0.0_f64, |largest, entry| largest.max(entry.abs()));
+        let largest = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+        let length = entries.iter().map(|e| (e / largest).powi(2)).sum::<f64>().sqrt() * largest;
+        let length = if length > 0.0 && length.is_finite() { length } else { 1.0 };
+        entries.iter_mut().for_each(|entry| *entry /= length);
+        UnitColumn { entries, length }
+    }
+
+    /// The column as it was, times `factor`, added to `other` as that was.
+    pub fn sum(&self, other: &UnitColumn, factor: f64) -> UnitColumn {
+        let scaled = self.entries.iter().zip(&other.entries);
+        let entry = |(own, its): (&f64, &f64)| own * self.length + factor * its * other.length;
+        UnitColumn::new(scaled.map(entry).collect())
+    }
 }
 
 struct ActiveSet<'a> {
@@ -290,8 +321,14 @@ mod tests {
 
     use super::*;
 
+    fn nonnegative_of(columns: &[&[f64]], target: &[f64]) -> Solution {
+        let columns: Vec<UnitColumn> =
+            columns.iter().map(|column| UnitColumn::new(column.to_vec())).collect();
+        nonnegative(&columns.iter().collect::<Vec<_>>(), target)
+    }
+
     fn check(columns: &[&[f64]], target: &[f64], expected: &[f64]) {
-        let found = nonnegative(columns, target).coefficients;
+        let found = nonnegative_of(columns, target).coefficients;
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} instead of {expected}");
         }
@@ -312,6 +349,11 @@ mod tests {
         // the system exactly, with -2 for the first; without it the residuals are (0, 0, -1).
         let columns: [&[f64]; 3] = [&[2.0, 2.0, 0.5], &[1.0, 0.0, 0.0], &[0.0, 1.0, 0.0]];
         check(&columns, &[1.0, 3.0, -1.0], &[0.0, 1.0, 3.0]);
+    }
+
+    #[test]
+    fn huge_and_empty_columns_have_a_length() {
+        check(&[&[3e200, 4e200], &[0.0, 0.0]], &[3.0, 4.0], &[1e-200, 0.0]);
     }
 
     #[test]
@@ -343,7 +385,7 @@ mod tests {
             target in prop::collection::vec(-1.0..1.0_f64, 8),
         ) {
             let columns: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-            let solution = nonnegative(&columns, &target);
+            let solution = nonnegative_of(&columns, &target);
             for (column, &coefficient) in columns.iter().zip(&solution.coefficients) {
                 let product = dot(column, &solution.residuals);
                 prop_assert!(coefficient >= 0.0);

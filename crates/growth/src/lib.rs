@@ -112,12 +112,15 @@
 
 mod calibrate;
 mod curve;
+mod distance;
 mod doubt;
 mod fit;
 mod formula;
 mod holm;
 mod horizon;
+mod law;
 mod least_squares;
+mod minimise;
 mod pair;
 mod scaling;
 mod series;
@@ -139,14 +142,14 @@ pub use formula::Formula;
 pub use holm::holm;
 pub use horizon::{HiddenGrowth, hidden_growth};
 pub use pair::{
-    GrowthName, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions, PairVerdict,
-    SUITE_LEVEL, judge_pair,
+    Excess, GrowthName, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions,
+    PairVerdict, SUITE_LEVEL, TopTest, judge_pair,
 };
 pub use scaling::{
     ScalingEvidence, ScalingJudgement, ScalingOptions, ScalingVerdict, Work, judge_scaling,
 };
 pub use series::{Kind, Series, SeriesError};
-pub use shape::{Expect, LogShape, Shape};
+pub use shape::{Expect, Shape};
 pub use summary::{Summary, Tau};
-pub use teeth::{Sight, sight_of_curves, sight_of_pairs};
+pub use teeth::{Sight, sight_of_changes, sight_of_curves, sight_of_pairs};
 pub use verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};

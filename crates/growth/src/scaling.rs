@@ -5,8 +5,7 @@
 //! control's, measured in the same rounds, says what threads can gain here at all.
 
 use crate::{
-    DesignFlaw, Doubt, Estimate, Interval, PAIR_LEVEL, SHARE_OF_INTEREST, Series, Summary, Tau,
-    pair::estimate,
+    DesignFlaw, Doubt, Estimate, Interval, SHARE_OF_INTEREST, Series, Summary, Tau,
     student::{quantile_above, upper_tail},
 };
 
@@ -69,6 +68,8 @@ pub struct ScalingEvidence {
     pub p: f64,
 }
 
+/// Largest p that still shows a loss.
+const LOSS_LEVEL: f64 = 0.001;
 /// The smallest share of the control's speed-up that has to be kept.
 const LEAST_KEPT: f64 = 1.0 - SHARE_OF_INTEREST;
 
@@ -116,7 +117,7 @@ pub fn judge_scaling(
     let least_gain = (1.0 / LEAST_KEPT).ln() - (options.threads as f64).ln();
     let verdict = if control_gain.lower_bound() <= least_gain {
         ScalingVerdict::Inconclusive(Doubt::ControlGainsNothing)
-    } else if p <= PAIR_LEVEL {
+    } else if p <= LOSS_LEVEL {
         ScalingVerdict::Lost
     } else if kept.lower_bound() > LEAST_KEPT.ln() {
         ScalingVerdict::Scales
@@ -157,10 +158,10 @@ impl Gain {
 
     /// The ratio itself, times `factor`.
     fn times(&self, factor: f64) -> Estimate {
-        let Estimate { value, interval } = estimate(self.log, self.error, self.freedom);
+        let margin = quantile_above(0.025, self.freedom) * self.error;
         let at = |log: f64| factor * log.exp();
-        let interval = Interval { low: at(interval.low), high: at(interval.high) };
-        Estimate { value: at(value), interval }
+        let interval = Interval { low: at(self.log - margin), high: at(self.log + margin) };
+        Estimate { value: at(self.log), interval }
     }
 
     /// The logarithm that is fallen short of with 5 % probability only.

@@ -24,9 +24,10 @@ impl Kind {
 
 /// Observations of one metric over a rising N.
 ///
-/// Checked once, here: N rises strictly from at least 1, every size has the same number of rounds
-/// (at least one), every cost is finite and not negative. Whether that is *enough* to judge is not
-/// checked: a series of two sizes is valid and its verdict is inconclusive.
+/// Checked once, here: N rises strictly from at least 1, every size has at least one reading, every
+/// cost is finite and not negative. Whether that is *enough* to judge is not checked: a series of
+/// two sizes is valid and its verdict is inconclusive. Sizes may differ in their number of readings,
+/// as long as the readings are not [interleaved](Self::interleaved).
 ///
 /// ```
 /// use loadline_growth::{Kind, Series};
@@ -42,6 +43,8 @@ pub struct Series {
     costs: Vec<Vec<f64>>,
     is_interleaved: bool,
     is_exact: bool,
+    quantum: f64,
+    resolution: f64,
 }
 
 impl Series {
@@ -51,11 +54,19 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// Names the first size whose place, rounds or cost breaks the promise above.
+    /// Names the first size whose place, readings or cost breaks the promise above.
     pub fn new(kind: Kind, sizes: Vec<u64>, costs: Vec<Vec<f64>>) -> Result<Self, SeriesError> {
         check_sizes(&sizes)?;
         check_costs(&sizes, &costs)?;
-        Ok(Series { kind, sizes, costs, is_interleaved: false, is_exact: false })
+        Ok(Series {
+            kind,
+            sizes,
+            costs,
+            is_interleaved: false,
+            is_exact: false,
+            quantum: 1.0,
+            resolution: 0.0,
+        })
     }
 
     /// States whether round `j` visited every size once before round `j + 1` began. Only then does
@@ -71,6 +82,30 @@ impl Series {
     #[must_use]
     pub fn exact(mut self, is_exact: bool) -> Self {
         self.is_exact = is_exact;
+        self
+    }
+
+    /// States the steps in which an exact count rises, in the unit of the cost: 1 (the default) for
+    /// counts of single things, the page size for bytes of whole pages. Exact counts of one pair are
+    /// compared to within these steps, so a count that is given in another unit needs a quantum in
+    /// that unit. A quantum that is negative or not finite leaves 1.
+    #[must_use]
+    pub fn quantum(mut self, quantum: f64) -> Self {
+        if quantum >= 0.0 && quantum.is_finite() {
+            self.quantum = quantum;
+        }
+        self
+    }
+
+    /// States the smallest difference the instrument can see, in the unit of the cost: 10 ms for a
+    /// clock that ticks every 10 ms. The judgement finds the steps of a coarse clock by itself where
+    /// the readings show them; this is for what readings cannot show. A resolution that is negative
+    /// or not finite leaves 0, "as fine as the readings".
+    #[must_use]
+    pub fn resolution(mut self, resolution: f64) -> Self {
+        if resolution >= 0.0 && resolution.is_finite() {
+            self.resolution = resolution;
+        }
         self
     }
 
@@ -92,10 +127,10 @@ impl Series {
         &self.costs
     }
 
-    /// Rounds per size, at least 1.
+    /// Readings that every size has: the rounds of an interleaved series, at least 1.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        self.costs.first().map_or(0, Vec::len)
+        self.costs.iter().map(Vec::len).min().unwrap_or(0)
     }
 
     /// The largest N.
@@ -104,10 +139,11 @@ impl Series {
         self.sizes.last().copied().unwrap_or(1)
     }
 
-    /// See [`interleaved`](Self::interleaved).
+    /// See [`interleaved`](Self::interleaved). Sizes with different numbers of readings were not
+    /// visited in rounds, whatever was stated.
     #[must_use]
     pub fn is_interleaved(&self) -> bool {
-        self.is_interleaved
+        self.is_interleaved && self.costs.iter().all(|row| row.len() == self.rounds())
     }
 
     /// See [`exact`](Self::exact).
@@ -116,8 +152,27 @@ impl Series {
         self.is_exact
     }
 
-    pub(crate) fn has_zero(&self) -> bool {
-        self.costs.iter().flatten().any(|cost| *cost == 0.0)
+    /// The steps in which an exact count rises; see [`quantum`](Self::quantum).
+    pub(crate) fn step(&self) -> f64 {
+        self.quantum
+    }
+
+    /// What the caller stated; see [`resolution`](Self::resolution).
+    pub(crate) fn stated_resolution(&self) -> f64 {
+        self.resolution
+    }
+
+    /// The smallest reading above 0; 0 if there is none.
+    pub(crate) fn smallest_positive(&self) -> f64 {
+        let positive = self.costs.iter().flatten().copied().filter(|cost| *cost > 0.0);
+        let smallest = positive.fold(f64::INFINITY, f64::min);
+        if smallest.is_finite() { smallest } else { 0.0 }
+    }
+
+    /// Whether this is a count of which all readings at one N agree.
+    pub(crate) fn repeats_exactly(&self) -> bool {
+        self.kind == Kind::Count
+            && self.costs.iter().all(|row| row.iter().all(|cost| *cost == row[0]))
     }
 }
 
@@ -139,14 +194,9 @@ fn check_costs(sizes: &[u64], costs: &[Vec<f64>]) -> Result<(), SeriesError> {
     if sizes.len() != costs.len() {
         return Err(SeriesError::RowsDoNotMatch { sizes: sizes.len(), rows: costs.len() });
     }
-    let expected = costs[0].len();
     for (&size, row) in sizes.iter().zip(costs) {
-        if row.is_empty() || row.len() != expected {
-            return Err(SeriesError::RoundsDiffer {
-                size,
-                expected: expected.max(1),
-                found: row.len(),
-            });
+        if row.is_empty() {
+            return Err(SeriesError::NoReadings { size });
         }
         for (round, &cost) in row.iter().enumerate() {
             if !cost.is_finite() || cost < 0.0 {
@@ -183,15 +233,11 @@ pub enum SeriesError {
         /// How many rows of costs there are.
         rows: usize,
     },
-    /// Every size needs the same number of rounds, at least one.
-    #[error("expected {expected} rounds at N = {size}, found {found}")]
-    RoundsDiffer {
+    /// Every size needs at least one reading.
+    #[error("there is no reading at N = {size}")]
+    NoReadings {
         /// The N concerned.
         size: u64,
-        /// Rounds of the first size (at least 1).
-        expected: usize,
-        /// Rounds found here.
-        found: usize,
     },
     /// A cost is negative, infinite or not a number.
     #[error("cost {cost} in round {round} at N = {size} is not a finite number from 0 up")]

@@ -14,26 +14,25 @@ pub enum Shape {
     Root,
     /// x.
     Linear,
-    /// x·ℓ.
-    LinearLog,
     /// x·(log₂ N − log₂ e), scaled to 1 at Nmax: comparisons of a merge sort, log N!, insertions
-    /// into a B-tree. Below N = e it is negative.
-    LinearLogLessLinear,
-    /// x^1.5.
-    ThreeHalves,
-    /// x².
-    Square,
+    /// into a B-tree. Beside x it is any N log N. Below N = e it is negative. (x·ℓ where Nmax is at
+    /// most 4.)
+    LinearLog,
     /// N·(N − 2), scaled to 1 at Nmax: a search among all the others, which finds itself half-way or not
     /// at all. Beside x² it is any N² − cN with c up to 2.
     SquareLessLinear,
-    /// x²·ℓ.
-    SquareLog,
-    /// x³.
-    Cube,
+    /// x^(quarters/4): x^1.5 has 6 quarters, x² has 8.
+    Power {
+        /// Four times the power.
+        quarters: u8,
+    },
 }
 
+const SQUARE: Shape = Shape::Power { quarters: 8 };
+const CUBE: Shape = Shape::Power { quarters: 12 };
+
 impl Shape {
-    /// The shape's value at `size`, relative to its value at `top`. Both at least 1, `top` at least 4.
+    /// The shape's value at `size`, relative to its value at `top`. Both at least 1.
     #[must_use]
     pub fn at(self, size: f64, top: f64) -> f64 {
         // log₂ e, with the decimals that the rule was measured with.
@@ -46,13 +45,12 @@ impl Shape {
             Shape::Log => log(),
             Shape::Root => x.sqrt(),
             Shape::Linear => x,
+            Shape::LinearLog if top > 4.0 => x * (size.log2() - LOG2_E) / (top.log2() - LOG2_E),
             Shape::LinearLog => x * log(),
-            Shape::LinearLogLessLinear => x * (size.log2() - LOG2_E) / (top.log2() - LOG2_E),
-            Shape::ThreeHalves => x * x.sqrt(),
-            Shape::Square => x * x,
             Shape::SquareLessLinear => x * (size - 2.0) / (top - 2.0),
-            Shape::SquareLog => x * x * log(),
-            Shape::Cube => x * x * x,
+            Shape::Power { quarters: 6 } => x * x.sqrt(),
+            Shape::Power { quarters } if quarters % 4 == 0 => x.powi(i32::from(quarters / 4)),
+            Shape::Power { quarters } => x.powf(f64::from(quarters) / 4.0),
         }
     }
 }
@@ -70,27 +68,15 @@ pub enum Expect {
     LinearLog,
     /// Up to N: N log N counts as superlinear, at a stricter level (0.001 in place of 0.01).
     Linear,
-    /// Up to N², of counts also N² − cN. Not measured on any corpus.
+    /// Up to N², of counts also N² − cN, at the stricter level. Not measured on any corpus.
     Quadratic,
 }
 
-/// Which shape stands for N log N where counts are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LogShape {
-    /// [`Shape::LinearLogLessLinear`]: the rule in force. Without it exact counts of N log N − cN
-    /// were called superlinear.
-    #[default]
-    LessLinear,
-    /// [`Shape::LinearLog`], as for time: what published reference figures were made with.
-    Plain,
-}
-
 /// The shapes of one judgement, split by what is allowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shapes {
-    /// The allowed ones first.
-    all: [Shape; 10],
-    n_all: usize,
+    /// The allowed ones first, slowest first.
+    all: Vec<Shape>,
     n_allowed: usize,
     /// What grows the fastest among the allowed, as a pace to accelerate against.
     pub pace: Pace,
@@ -98,6 +84,10 @@ pub(crate) struct Shapes {
     pub planted: Shape,
     /// Largest p that still shows growth.
     pub level: f64,
+    /// The exponent that no sum of allowed shapes reaches over two doublings.
+    pub steep: f64,
+    /// The exponent that no real program with allowed growth reached over two doublings.
+    pub gross: f64,
 }
 
 /// The allowed growth that marginal costs are compared with.
@@ -120,41 +110,39 @@ impl Pace {
 }
 
 impl Shapes {
-    pub fn new(kind: Kind, expect: Expect, log_shape: LogShape) -> Shapes {
-        let linear_log = match (kind, log_shape) {
-            (Kind::Count, LogShape::LessLinear) => Shape::LinearLogLessLinear,
-            _ => Shape::LinearLog,
+    pub fn new(kind: Kind, expect: Expect) -> Shapes {
+        /// Superlinear powers of N, times four. Up to 17, since a share that grows with a smaller
+        /// power than the data would be understated.
+        const POWERS: [u8; 8] = [6, 7, 8, 10, 12, 20, 36, 68];
+        let (n_allowed, pace, level) = match expect {
+            Expect::Linear => (4, Pace::Linear, 0.001),
+            Expect::LinearLog => (5, Pace::LinearLog, 0.01),
+            Expect::Quadratic => (8, Pace::Square, 0.001),
         };
-        // Where N² is superlinear, N² − cN is N² and needs no shape of its own. Where it is allowed,
-        // exact counts of searches would have N² log N made of what they lack at small N.
-        let has_less_linear = expect == Expect::Quadratic && kind == Kind::Count;
-        let (n_allowed, pace, planted, level) = match expect {
-            Expect::Linear => (4, Pace::Linear, Shape::Square, 0.001),
-            Expect::LinearLog => (5, Pace::LinearLog, Shape::Square, 0.01),
-            Expect::Quadratic => (7, Pace::Square, Shape::Cube, 0.01),
-        };
-        // Slowest first: each expectation allows a prefix.
-        let mut all = [
-            Shape::Constant,
-            Shape::Log,
-            Shape::Root,
-            Shape::Linear,
-            linear_log,
-            Shape::ThreeHalves,
-            Shape::Square,
-            Shape::SquareLog,
-            Shape::Cube,
-            Shape::SquareLessLinear,
-        ];
-        if has_less_linear {
-            all[n_allowed..].rotate_right(1);
+        let mut all =
+            vec![Shape::Constant, Shape::Log, Shape::Root, Shape::Linear, Shape::LinearLog];
+        all.extend(POWERS.map(|quarters| Shape::Power { quarters }));
+        let allows_square = expect == Expect::Quadratic;
+        if allows_square && kind == Kind::Count {
+            // Where N² is superlinear, N² − cN is N² and needs no shape of its own. Where it is
+            // allowed, exact counts of searches would have a faster power made of what they lack at
+            // small N.
+            all.insert(n_allowed, Shape::SquareLessLinear);
         }
-        let n_more = usize::from(has_less_linear);
-        Shapes { all, n_all: 9 + n_more, n_allowed: n_allowed + n_more, pace, planted, level }
+        let faster = f64::from(u8::from(allows_square));
+        Shapes {
+            n_allowed: n_allowed + usize::from(all.contains(&Shape::SquareLessLinear)),
+            all,
+            pace,
+            planted: if allows_square { CUBE } else { SQUARE },
+            level,
+            steep: 2.0 + faster,
+            gross: 1.6 + faster,
+        }
     }
 
     pub fn all(&self) -> &[Shape] {
-        &self.all[..self.n_all]
+        &self.all
     }
 
     pub fn n_allowed(&self) -> usize {

@@ -1,9 +1,9 @@
 //! One measured curve in a few numbers per size: a robust mean of the logarithm and how far it can
 //! be trusted. Knows nothing of shapes.
 
-use std::fmt;
+use std::{fmt, slice};
 
-use crate::{Series, doubt::DesignFlaw};
+use crate::{Kind, Series, distance::distance_quantile, doubt::DesignFlaw};
 
 /// The structural floor τ of a kind of metric: the relative deviation (1 standard deviation, as a
 /// share of the cost) that more rounds do not remove, because layout, alignment or rounding differ
@@ -39,25 +39,34 @@ impl fmt::Display for Tau {
 
 /// Fewest sizes that can be judged.
 pub(crate) const MIN_SIZES: usize = 5;
+/// Most sizes that are judged: a hinge is tried at and between all of them.
+pub(crate) const MAX_SIZES: usize = 500;
 /// Smallest largest-to-smallest N that can be judged.
 pub(crate) const MIN_RATIO: f64 = 8.0;
 /// Fewest rounds that can be judged, unless the metric is exact.
 pub(crate) const MIN_ROUNDS: usize = 3;
-/// Logarithms of costs may differ by this much; beyond it squares of relative costs would overflow.
-const MAX_LOG_SPAN: f64 = 300.0;
+/// Logarithms of the costs of one curve may differ by this much; squares of relative costs would
+/// overflow beyond it.
+pub(crate) const MAX_LOG_SPAN: f64 = 600.0;
+/// The same for the costs of both sides of a pair.
+const MAX_PAIR_LOG_SPAN: f64 = 300.0;
 /// Degrees of freedom granted to an exact metric measured once.
 const EXACT_FREEDOM: f64 = 30.0;
+/// Two readings this close, as a share of the smaller, are one tick of a clock: ticks taken as
+/// differences of clock readings are equal only nearly.
+const SAME_TICK: f64 = 1e-6;
 
 /// One measured curve, condensed: what every fit starts from. All vectors have one entry per size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// N as the fits use it.
     pub sizes: Vec<f64>,
-    /// m: trimmed mean of ln(cost), natural logarithm of the metric's unit.
+    /// m: trimmed mean of ln(cost), natural logarithm of the metric's unit. A size below the
+    /// resolution has ln of half the smallest reading; a series of nothing but 0 has 0 throughout.
     pub log_cost: Vec<f64>,
     /// s: standard deviation of one reading as a share of the cost, shrunk towards [`noise`](Self::noise).
     pub spread: Vec<f64>,
-    /// q: the same, pooled over all sizes: the noise of one reading. 0 for an exact metric.
+    /// The same, pooled over all sizes: the noise of one reading. 0 for an exact metric.
     pub noise: f64,
     /// u: uncertainty of [`log_cost`](Self::log_cost) (one standard deviation), never below τ.
     pub uncertainty: Vec<f64>,
@@ -67,8 +76,13 @@ pub struct Summary {
     pub relative: Vec<f64>,
     /// w: weight 1/(z·u); residuals times weight are in standard deviations.
     pub weight: Vec<f64>,
-    /// What was added to every cost before the logarithm: 1 where a cost was 0, else 0.
-    pub shift: f64,
+    /// q: the smallest difference the readings can show, in the metric's unit; 0 where they show no
+    /// sign of one.
+    pub resolution: f64,
+    /// Whether every reading is 0, so that the cost is 0 and not e^[`log_cost`](Self::log_cost).
+    pub is_zero: bool,
+    /// τ²: what the structural floor contributes to u².
+    pub(crate) tau: f64,
 }
 
 impl Summary {
@@ -78,10 +92,12 @@ impl Summary {
     ///
     /// Says what the measuring design lacks for any judgement.
     pub fn of(series: &Series, tau: Tau) -> Result<Summary, DesignFlaw> {
-        Self::with_shift(series, tau, shift_of(series.has_zero()))
+        check_design(series)?;
+        let low = series.smallest_positive();
+        Ok(Self::with(series, tau, low, resolution_of(series, low)))
     }
 
-    /// Condenses both sides of a pair: a zero on one side shifts both.
+    /// Condenses both sides of a pair, which share the smallest reading and the resolution.
     pub(crate) fn of_pair(
         new: &Series,
         old: &Series,
@@ -93,36 +109,93 @@ impl Summary {
         if new.sizes() != old.sizes() {
             return Err(DesignFlaw::SizesDiffer);
         }
-        let shift = shift_of(new.has_zero() || old.has_zero());
-        Ok((Self::with_shift(new, tau, shift)?, Self::with_shift(old, tau, shift)?))
-    }
-
-    fn with_shift(series: &Series, tau: Tau, shift: f64) -> Result<Summary, DesignFlaw> {
-        check_design(series)?;
-        let Readings { log_cost, spread, noise, spread_to_error, freedom } =
-            Readings::of(series, shift);
-        if span(&log_cost) > MAX_LOG_SPAN {
+        check_design(new)?;
+        check_design(old)?;
+        let smallest = [new, old].map(Series::smallest_positive).into_iter().filter(|y| *y > 0.0);
+        let low = smallest.reduce(f64::min).unwrap_or(0.0);
+        let resolution = resolution_of(new, low).max(resolution_of(old, low));
+        let new = Self::with(new, tau, low, resolution);
+        let old = Self::with(old, tau, low, resolution);
+        let costs = new.log_cost.iter().chain(&old.log_cost);
+        if span(costs) > MAX_PAIR_LOG_SPAN {
             return Err(DesignFlaw::CostsTooFarApart);
         }
-        let uncertainty: Vec<f64> =
-            spread.iter().map(|s| (spread_to_error * s).hypot(tau.share())).collect();
-        let relative = relative_to_last(&log_cost);
-        Ok(Summary {
-            sizes: series.sizes().iter().map(|&size| size as f64).collect(),
-            weight: weights(&relative, &uncertainty),
-            relative,
+        Ok((new, old))
+    }
+
+    /// Zeros are replaced with `low`, the smallest positive reading of the curve or the pair.
+    fn with(series: &Series, tau: Tau, low: f64, resolution: f64) -> Summary {
+        let readings = Readings::of(series, low);
+        let tau = tau.share().powi(2);
+        let uncertainty = readings
+            .spread_to_error
+            .iter()
+            .zip(&readings.spread)
+            .zip(&readings.log_cost)
+            .map(|((to_error, spread), log_cost)| {
+                let step = if resolution > 0.0 { resolution / log_cost.exp() } else { 0.0 };
+                ((to_error * spread).powi(2) + tau + step * step / 12.0).sqrt()
+            })
+            .collect();
+        let sizes = series.sizes().iter().map(|&size| size as f64).collect();
+        let Readings { log_cost, spread, noise, freedom, .. } = readings;
+        let (relative, weight) = (Vec::new(), Vec::new());
+        let is_zero = low == 0.0;
+        Summary {
+            sizes,
             log_cost,
             spread,
             noise,
             uncertainty,
             freedom,
-            shift,
+            relative,
+            weight,
+            resolution,
+            is_zero,
+            tau,
+        }
+        .weighted()
+    }
+
+    /// z and w from m and u.
+    fn weighted(mut self) -> Summary {
+        self.relative = relative_to_last(&self.log_cost);
+        self.weight = weights(&self.relative, &self.uncertainty);
+        self
+    }
+
+    /// The same curve with other uncertainties; `change` gets u² and the place of the size.
+    fn with_variances(&self, change: impl Fn(f64, usize) -> f64) -> Summary {
+        let variances = self.uncertainty.iter().enumerate();
+        let uncertainty = variances.map(|(place, u)| change(u * u, place).sqrt()).collect();
+        Summary { uncertainty, ..self.clone() }.weighted()
+    }
+
+    /// The curve as single fits use it. Lower-order terms and roundings of a law are of the order
+    /// 1/N: at N = 1 or 2 no law is sharp.
+    pub(crate) fn for_curve(&self) -> Summary {
+        const GRAIN: f64 = 0.1;
+        self.with_variances(|variance, place| variance + (GRAIN / self.sizes[place]).powi(2))
+    }
+
+    /// An exact count is known to one part in 100,000 and to a quantum: the structural floor, which
+    /// stands for what differs from size to size without being growth, does not apply.
+    pub(crate) fn exactly(&self, quantum: f64) -> Summary {
+        const FLOOR: f64 = 1e-10;
+        self.with_variances(|variance, place| {
+            let step = quantum / self.log_cost[place].exp();
+            (variance - self.tau).max(0.0) + FLOOR + step * step / 12.0
         })
     }
 
     /// The largest N.
     pub(crate) fn top_size(&self) -> f64 {
         self.sizes[self.sizes.len() - 1]
+    }
+
+    /// The cost at the largest N, in the metric's unit.
+    pub(crate) fn top_cost(&self) -> f64 {
+        if self.is_zero { 0.0 } else { self.top_log_cost().exp() }
     }
 
     /// ln(cost) at the largest N.
@@ -137,26 +210,28 @@ impl Summary {
 
     /// How far ln(cost) ranges over all sizes.
     pub(crate) fn log_span(&self) -> f64 {
-        span(&self.log_cost)
+        span(self.log_cost.iter())
+    }
+
+    /// The place of the largest size that is at most 1/`ratio` of the size at `place`.
+    pub(crate) fn place_below(&self, place: usize, ratio: f64) -> Option<usize> {
+        let limit = self.sizes[place] / ratio * (1.0 + 1e-9);
+        self.sizes[..place].iter().rposition(|size| *size <= limit)
     }
 
     /// The same curve as if its largest size had never been measured.
     pub(crate) fn without_top(&self) -> Summary {
         let n_sizes = self.sizes.len();
         let kept = n_sizes - 1;
-        let relative = relative_to_last(&self.log_cost[..kept]);
-        let uncertainty = self.uncertainty[..kept].to_vec();
         Summary {
             sizes: self.sizes[..kept].to_vec(),
             log_cost: self.log_cost[..kept].to_vec(),
             spread: self.spread[..kept].to_vec(),
-            noise: self.noise,
-            weight: weights(&relative, &uncertainty),
-            uncertainty,
-            freedom: self.freedom * kept as f64 / n_sizes as f64,
-            relative,
-            shift: self.shift,
+            uncertainty: self.uncertainty[..kept].to_vec(),
+            freedom: (self.freedom * kept as f64 / n_sizes as f64).max(2.0),
+            ..self.clone()
         }
+        .weighted()
     }
 }
 
@@ -166,25 +241,22 @@ struct Readings {
     spread: Vec<f64>,
     noise: f64,
     /// From the spread of one reading to the error of `log_cost`.
-    spread_to_error: f64,
+    spread_to_error: Vec<f64>,
     freedom: f64,
 }
 
 impl Readings {
-    fn of(series: &Series, shift: f64) -> Readings {
+    fn of(series: &Series, low: f64) -> Readings {
         let rounds = series.rounds();
         let n_sizes = series.sizes().len();
-        let mut logs: Vec<Vec<f64>> = series
-            .costs()
-            .iter()
-            .map(|row| row.iter().map(|cost| (cost + shift).ln()).collect())
-            .collect();
+        let mut logs: Vec<Vec<f64>> =
+            series.costs().iter().map(|row| logarithms(row, low)).collect();
         if rounds == 1 {
             return Readings {
                 log_cost: logs.iter().map(|row| row[0]).collect(),
                 spread: vec![0.0; n_sizes],
                 noise: 0.0,
-                spread_to_error: 0.0,
+                spread_to_error: vec![0.0; n_sizes],
                 freedom: EXACT_FREEDOM,
             };
         }
@@ -192,30 +264,79 @@ impl Readings {
             remove_round_effects(&mut logs);
         }
         for row in &mut logs {
+            row.retain(|log| !log.is_nan());
             row.sort_by(f64::total_cmp);
         }
         let (spread, noise) = spreads(&logs);
-        // A trimmed mean is a little less certain than a mean, the median of three more so.
-        let inflation = if rounds == 3 { 1.16 } else { 1.10 };
+        let to_error = |row: &Vec<f64>| {
+            // A trimmed mean is a little less certain than a mean, the median of three more so.
+            let inflation = if row.len() == 3 { 1.16 } else { 1.10 };
+            inflation / (row.len() as f64).sqrt()
+        };
         Readings {
             log_cost: logs.iter().map(|row| trimmed_mean(row)).collect(),
             spread,
             noise,
-            spread_to_error: inflation / (rounds as f64).sqrt(),
+            spread_to_error: logs.iter().map(to_error).collect(),
             freedom: (0.6 * n_sizes as f64 * (rounds - 1) as f64).max(2.0),
         }
     }
 }
 
-/// e^(m − last m).
-fn relative_to_last(log_cost: &[f64]) -> Vec<f64> {
-    let last = log_cost[log_cost.len() - 1];
-    log_cost.iter().map(|m| (m - last).exp()).collect()
+/// Logarithms of one size's readings. A size of which at least half of the readings are 0 lies below
+/// the resolution: each becomes half of `low`. Elsewhere a 0 is a failed reading, NaN here.
+fn logarithms(row: &[f64], low: f64) -> Vec<f64> {
+    let floor = if low > 0.0 { low.ln() - std::f64::consts::LN_2 } else { 0.0 };
+    if is_below_resolution(row) {
+        return vec![floor; row.len()];
+    }
+    row.iter().map(|cost| if *cost > 0.0 { cost.ln() } else { f64::NAN }).collect()
 }
 
-fn span(values: &[f64]) -> f64 {
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+fn is_below_resolution(row: &[f64]) -> bool {
+    2 * row.iter().filter(|cost| **cost <= 0.0).count() >= row.len()
+}
+
+/// q: what the instrument cannot tell from nothing, in the unit of the cost; 0 without a sign of it.
+///
+/// The signs are a size of which most readings are 0, and a clock of which at least half of the
+/// neighbouring readings at the smallest N fall on the same tick. `low` is the smallest positive
+/// reading of the curve or of the pair.
+fn resolution_of(series: &Series, low: f64) -> f64 {
+    let mut resolution = series.stated_resolution();
+    if series.costs().iter().any(|row| is_below_resolution(row)) {
+        resolution = resolution.max(low);
+    }
+    if series.kind() == Kind::Time && series.rounds() >= 3 {
+        let steps = series.costs().iter().map(|row| {
+            let mut row = row.clone();
+            row.sort_by(f64::total_cmp);
+            let step = |pair: &[f64]| {
+                let distance = pair[1] - pair[0];
+                if distance < SAME_TICK * pair[0] { 0.0 } else { distance }
+            };
+            row.windows(2).map(step).collect::<Vec<f64>>()
+        });
+        let steps: Vec<Vec<f64>> = steps.collect();
+        let n_equal = steps[0].iter().filter(|step| **step == 0.0).count();
+        let unequal = steps.iter().flatten().copied().filter(|step| *step > 0.0);
+        if 2 * n_equal >= steps[0].len() {
+            resolution = resolution.max(unequal.reduce(f64::min).unwrap_or(0.0));
+        }
+    }
+    resolution
+}
+
+/// e^(m − last m), never so small that its square would be 0.
+fn relative_to_last(log_cost: &[f64]) -> Vec<f64> {
+    let last = log_cost[log_cost.len() - 1];
+    log_cost.iter().map(|m| (m - last).clamp(-MAX_LOG_SPAN, MAX_LOG_SPAN).exp()).collect()
+}
+
+fn span<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (value.min(low), value.max(high))
+    });
     high - low
 }
 
@@ -224,14 +345,13 @@ pub(crate) fn weights(relative: &[f64], uncertainty: &[f64]) -> Vec<f64> {
     relative.iter().zip(uncertainty).map(|(z, u)| 1.0 / (z * u)).collect()
 }
 
-fn shift_of(has_zero: bool) -> f64 {
-    if has_zero { 1.0 } else { 0.0 }
-}
-
 fn check_design(series: &Series) -> Result<(), DesignFlaw> {
     let sizes = series.sizes();
     if sizes.len() < MIN_SIZES {
         return Err(DesignFlaw::TooFewSizes { found: sizes.len() });
+    }
+    if sizes.len() > MAX_SIZES {
+        return Err(DesignFlaw::TooManySizes { found: sizes.len() });
     }
     let ratio = series.top_size() as f64 / sizes[0] as f64;
     if ratio < MIN_RATIO {
@@ -245,19 +365,19 @@ fn check_design(series: &Series) -> Result<(), DesignFlaw> {
 }
 
 /// Takes out of every size what a whole round was slower or faster than the others: interleaved
-/// rounds see the same weather. The median keeps one disturbed size from moving its round.
+/// rounds see the same weather. The median keeps one disturbed size from moving its round. Failed
+/// readings (NaN) are left out; a round of nothing else moves nothing.
 fn remove_round_effects(logs: &mut [Vec<f64>]) {
     let rounds = logs[0].len();
     if rounds < 3 || logs.len() < 4 {
         return;
     }
-    let centres: Vec<f64> = logs.iter().map(|row| median(&mut row.clone())).collect();
+    let median_of = |values: &mut dyn Iterator<Item = f64>| {
+        median(&mut values.filter(|value| !value.is_nan()).collect::<Vec<f64>>())
+    };
+    let centres: Vec<f64> = logs.iter().map(|row| median_of(&mut row.iter().copied())).collect();
     let mut effects: Vec<f64> = (0..rounds)
-        .map(|j| {
-            let mut deviations: Vec<f64> =
-                logs.iter().zip(&centres).map(|(row, m)| row[j] - m).collect();
-            median(&mut deviations)
-        })
+        .map(|j| median_of(&mut logs.iter().zip(&centres).map(|(row, m)| row[j] - m)))
         .collect();
     let centre = median(&mut effects.clone());
     effects.iter_mut().for_each(|effect| *effect -= centre);
@@ -268,33 +388,32 @@ fn remove_round_effects(logs: &mut [Vec<f64>]) {
     }
 }
 
-/// Mean of the middle half of a sorted row (the median, for three).
+/// Mean of the middle half of a sorted row (the median, for three; the mean, for two).
 fn trimmed_mean(sorted: &[f64]) -> f64 {
-    let cut = (0.25 * sorted.len() as f64 + 0.5).floor() as usize;
+    let cut =
+        if sorted.len() > 2 { (0.25 * sorted.len() as f64 + 0.5).floor() as usize } else { 0 };
     let kept = &sorted[cut..sorted.len() - cut];
     kept.iter().sum::<f64>() / kept.len() as f64
 }
 
 /// The spread of each sorted row and of all together: the median distance of two readings, which is
-/// 0.9539 standard deviations of a normal distribution. Each row's own is shrunk towards the common
-/// one, which counts as six readings.
+/// 0.9539 standard deviations of a normal distribution. Over all rows the upper quartile, 1.6268
+/// standard deviations, counts as well: two states of a clock leave the median at 0 where two thirds
+/// of the readings agree. Each row's own spread is shrunk towards the common one, which counts as
+/// six readings.
 fn spreads(logs: &[Vec<f64>]) -> (Vec<f64>, f64) {
     const MEDIAN_DISTANCE: f64 = 0.9539;
+    const UPPER_QUARTILE: f64 = 1.6268;
     const PRIOR: f64 = 6.0;
-    let mut all = Vec::new();
-    let mut own = Vec::with_capacity(logs.len());
-    for row in logs {
-        let start = all.len();
-        for (j, low) in row.iter().enumerate() {
-            all.extend(row[j + 1..].iter().map(|high| high - low));
-        }
-        own.push(median(&mut all[start..]) / MEDIAN_DISTANCE);
-    }
-    let pooled = median(&mut all) / MEDIAN_DISTANCE;
-    let freedom = (logs[0].len() - 1) as f64;
+    let own = logs.iter().map(|row| distance_quantile(slice::from_ref(row), 0.5) / MEDIAN_DISTANCE);
+    let pooled = (distance_quantile(logs, 0.5) / MEDIAN_DISTANCE)
+        .max(distance_quantile(logs, 0.75) / UPPER_QUARTILE);
     let shrunk = own
-        .iter()
-        .map(|q| ((PRIOR * pooled * pooled + freedom * q * q) / (PRIOR + freedom)).sqrt())
+        .zip(logs)
+        .map(|(q, row)| {
+            let freedom = (row.len() - 1) as f64;
+            ((PRIOR * pooled * pooled + freedom * q * q) / (PRIOR + freedom)).sqrt()
+        })
         .collect();
     (shrunk, pooled)
 }
@@ -331,11 +450,14 @@ mod tests {
     #[test]
     fn figures_of_one_row_by_hand() {
         // ln: 0, 0.1, 0.2, 0.3, 1.0 (an outlier). Middle half: 0.1, 0.2, 0.3. Ten distances, the
-        // fifth and sixth of which are 0.2 and 0.3.
+        // fifth and sixth of which are 0.2 and 0.3; of all fifty the upper quartile is 0.8.
         let row: Vec<f64> = [0.1, 0.0, 1.0, 0.3, 0.2_f64].iter().map(|l| l.exp()).collect();
         let summary = Summary::of(&series(&row), Tau::TIME).unwrap();
         assert!((summary.log_cost[0] - 0.2).abs() < 1e-12);
-        assert!((summary.spread[0] - 0.25 / 0.9539).abs() < 1e-12);
+        assert!((summary.noise - 0.8 / 1.6268).abs() < 1e-12);
+        let own = 0.25_f64 / 0.9539;
+        let spread = ((6.0 * summary.noise.powi(2) + 4.0 * own * own) / 10.0).sqrt();
+        assert!((summary.spread[0] - spread).abs() < 1e-12);
         let expected = (1.1_f64.powi(2) * summary.spread[0].powi(2) / 5.0 + 1e-4).sqrt();
         assert!((summary.uncertainty[0] - expected).abs() < 1e-12);
         assert_eq!(summary.freedom, 0.6 * 5.0 * 4.0);
@@ -351,10 +473,46 @@ mod tests {
         assert!(noise(&series.interleaved(true)) < 1e-12);
     }
 
+    fn rows(rows: [&[f64]; 5]) -> Summary {
+        let costs = rows.iter().map(|row| row.to_vec()).collect();
+        let series = Series::new(Kind::Time, SIZES.to_vec(), costs).unwrap();
+        Summary::of(&series, Tau::TIME).unwrap()
+    }
+
     #[test]
-    fn a_zero_shifts_the_whole_series() {
-        let summary = Summary::of(&series(&[0.0, 0.0, 0.0]), Tau::TIME).unwrap();
-        assert_eq!((summary.shift, summary.log_cost[0]), (1.0, 0.0));
+    fn a_size_of_zeros_lies_below_the_resolution() {
+        let row = [1.0; 4];
+        let summary = rows([&[0.0, 0.0, 0.02, 0.03], &row, &row, &row, &row]);
+        assert!((summary.log_cost[0] - 0.01_f64.ln()).abs() < 1e-12);
+        assert_eq!(summary.resolution, 0.02);
+        assert!(summary.uncertainty[0] > 0.5, "half of the smallest reading is a guess");
+        // One zero of four is a failed reading, and says nothing of a resolution.
+        let summary = rows([&[0.0, 0.5, 0.5, 0.51], &row, &row, &row, &row]);
+        assert!((summary.log_cost[0] - 0.5_f64.ln()).abs() < 0.01);
+        assert_eq!(summary.resolution, 0.0);
+        let summary = rows([&[0.0; 4]; 5]);
+        assert!(summary.is_zero && summary.top_cost() == 0.0);
+    }
+
+    #[test]
+    fn ticks_of_a_coarse_clock_are_its_resolution() {
+        // Three readings on one tick at the smallest N, though not to the last digit.
+        let (first, other) = ([0.01, 0.01 + 1e-12, 0.01, 0.02], [0.05, 0.07, 0.09, 0.11]);
+        let summary = rows([&first, &other, &other, &other, &other]);
+        assert!((summary.resolution - 0.01).abs() < 1e-9, "{}", summary.resolution);
+        let fine = [0.0101, 0.0102, 0.0103, 0.02];
+        assert_eq!(rows([&fine, &other, &other, &other, &other]).resolution, 0.0);
+    }
+
+    #[test]
+    fn two_states_of_a_clock_are_noise() {
+        // Two thirds of the distances are small: the median alone would see no spread.
+        let row = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.3, 1.3, 1.3];
+        assert!(summary_of(&row).noise > 0.1);
+    }
+
+    fn summary_of(row: &[f64]) -> Summary {
+        Summary::of(&series(row), Tau::TIME).unwrap()
     }
 
     #[test]

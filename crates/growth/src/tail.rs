@@ -1,108 +1,190 @@
-//! The tail exponent: how the last doubling of N grew, free of setup cost.
+//! The scaling exponent of the tail: how the largest sizes grew, free of setup cost.
 
-use crate::{
-    Estimate, Interval, fit::Problem, least_squares::nonnegative, student::quantile_above,
-    summary::median,
-};
+use crate::{Estimate, Interval, Summary, fit::OffsetPower, student::quantile_above};
 
-/// The exponents that the interval is looked for in; N³ log N has the largest, 3 and a little.
-const RANGE: Interval = Interval { low: 0.0, high: 3.2 };
+/// The exponents that are looked for.
+const RANGE: Interval = Interval { low: 0.05, high: 20.0 };
+/// How many exponents are tried before the best is closed in on, evenly spaced in their logarithm.
+const N_TRIED: usize = 121;
+/// More sizes are taken as long as each beyond the third adds no more than this to the RSS.
+const FITS: f64 = 0.3;
 
-/// e = log₂ [(f(M) − f(M/2)) / (f(M/2) − f(M/4))] at M = Nmax, where f is the fit of all shapes
-/// without a hinge; with its 95 % profile interval. `None` for a flat curve: what does not rise has
-/// no exponent.
-pub(crate) fn tail_exponent(problem: &Problem) -> Option<Estimate> {
-    let fit = problem.best(problem.columns.len(), &[]);
-    let quality = problem.quality(&fit);
-    let (upper, lower) = last_doublings(problem);
-    let sum =
-        |values: &[f64]| -> f64 { values.iter().zip(&fit.coefficients).map(|(v, c)| v * c).sum() };
-    let (last, before) = (sum(&upper), sum(&lower));
-    let top: f64 = fit.coefficients.iter().sum();
-    let typical = median(&mut problem.summary.uncertainty.clone());
-    let flat = (3.0 * typical * quality.phi.sqrt()).max(0.05);
-    // Negated so that figures which are not numbers are flat, too.
-    if !(last + before >= flat * top && before > 0.0 && last > 0.0) {
+/// p of a + b·N^p, fitted to as many of the largest sizes as it fits, and at least three; with its
+/// 95 % interval. `None` for a flat curve: a cost that does not rise has no exponent.
+pub(crate) fn tail_exponent(summary: &Summary) -> Option<(Estimate, OffsetPower)> {
+    let n_sizes = summary.sizes.len();
+    let quarter = summary.place_below(n_sizes - 1, 4.0)?;
+    let error = summary.top_uncertainty().hypot(summary.uncertainty[quarter]);
+    if 1.0 - summary.relative[quarter] < (3.0 * error).max(0.05) {
         return None;
     }
-    let exponent = (last / before).log2();
-    let limit = quantile_above(0.025, quality.nu);
-    let mut profile = Profile::new(problem, &upper, &lower);
-    let mut fits = |exponent: f64| {
-        let excess = (profile.rss_at(exponent) - fit.rss).max(0.0);
-        (excess / quality.phi).sqrt() <= limit
-    };
-    Some(Estimate {
-        value: exponent,
-        interval: Interval {
-            low: bound(exponent, RANGE.low, &mut fits),
-            high: bound(exponent, RANGE.high, &mut fits),
-        },
-    })
-}
-
-/// What each shape adds over the last doubling of N and over the one before.
-fn last_doublings(problem: &Problem) -> (Vec<f64>, Vec<f64>) {
-    let top = problem.summary.top_size();
-    let differences = |from: f64, to: f64| -> Vec<f64> {
-        let shapes = problem.shapes.all().iter();
-        shapes.map(|shape| shape.at(to, top) - shape.at(from, top)).collect()
-    };
-    (differences(top / 2.0, top), differences(top / 4.0, top / 2.0))
-}
-
-/// The farthest exponent from `inside` towards `end` that still fits: `end` itself, or the middle of
-/// the bracket after twelve bisections.
-fn bound(inside: f64, end: f64, fits: &mut impl FnMut(f64) -> bool) -> f64 {
-    if fits(end) {
-        return end;
+    let tried = Tried::new(summary);
+    let mut kept: Vec<Fit> = Vec::new();
+    for n_largest in (n_sizes - quarter).max(3)..=n_sizes {
+        let fit = tried.best(n_largest);
+        if !kept.is_empty() && fit.rss > FITS * (n_largest - 3) as f64 {
+            break;
+        }
+        kept.push(fit);
     }
-    let (mut inside, mut outside) = (inside, end);
-    for _ in 0..12 {
-        let middle = 0.5 * (inside + outside);
-        if fits(middle) {
-            inside = middle;
-        } else {
-            outside = middle;
+    let limit = quantile_above(0.025, summary.freedom).powi(2);
+    // The model may bend a little with every size that is added: the last two speak together.
+    let intervals = kept.iter().rev().take(2).map(|fit| fit.interval(limit));
+    let hull = |hull: Interval, next: Interval| Interval {
+        low: hull.low.min(next.low),
+        high: hull.high.max(next.high),
+    };
+    let interval = intervals.reduce(hull)?;
+    let last = kept.last()?;
+    Some((Estimate { value: last.power, interval }, last.tail.law(last.power)))
+}
+
+/// The largest sizes of a curve, weighted, and their logarithms.
+struct Tail {
+    /// ln(N/Nmax).
+    log_x: Vec<f64>,
+    cost: Vec<f64>,
+    /// Cost without its weighted mean.
+    centred: Vec<f64>,
+    /// w², and its sum.
+    weight: Vec<f64>,
+    total_weight: f64,
+}
+
+impl Tail {
+    fn new(summary: &Summary, n_largest: usize) -> Tail {
+        let first = summary.sizes.len() - n_largest;
+        let top = summary.top_size();
+        let cost = summary.relative[first..].to_vec();
+        let weight: Vec<f64> = summary.weight[first..].iter().map(|w| w * w).collect();
+        let total_weight = weight.iter().sum();
+        let mean = mean(&weight, &cost, total_weight);
+        Tail {
+            log_x: summary.sizes[first..].iter().map(|size| (size / top).ln()).collect(),
+            centred: cost.iter().map(|z| z - mean).collect(),
+            cost,
+            weight,
+            total_weight,
         }
     }
-    0.5 * (inside + outside)
+
+    /// Least RSS of a + b·x^p over any a and b ≥ 0, given x^p.
+    fn rss_of(&self, column: &[f64]) -> f64 {
+        let (factor, mean) = self.factor_of(column);
+        self.weight
+            .iter()
+            .zip(&self.centred)
+            .zip(column)
+            .map(|((w, z), g)| w * (z - factor * (g - mean)).powi(2))
+            .sum()
+    }
+
+    /// b, and the weighted mean of x^p.
+    fn factor_of(&self, column: &[f64]) -> (f64, f64) {
+        let mean = mean(&self.weight, column, self.total_weight);
+        let (mut product, mut square) = (0.0, 0.0);
+        for ((w, z), g) in self.weight.iter().zip(&self.centred).zip(column) {
+            product += w * (g - mean) * z;
+            square += w * (g - mean) * (g - mean);
+        }
+        (if square > 0.0 { (product / square).max(0.0) } else { 0.0 }, mean)
+    }
+
+    fn column(&self, power: f64) -> Vec<f64> {
+        self.log_x.iter().map(|log_x| (power * log_x).exp()).collect()
+    }
+
+    fn rss(&self, power: f64) -> f64 {
+        self.rss_of(&self.column(power))
+    }
+
+    fn law(&self, power: f64) -> OffsetPower {
+        let (factor, mean_power) = self.factor_of(&self.column(power));
+        let offset = mean(&self.weight, &self.cost, self.total_weight) - factor * mean_power;
+        OffsetPower { offset, factor, power }
+    }
 }
 
-/// The fit of all shapes under the condition that the tail exponent has a given value.
-struct Profile<'a> {
-    upper: &'a [f64],
-    lower: &'a [f64],
-    /// Weighted columns, each with one more row for the condition.
+fn mean(weight: &[f64], values: &[f64], total_weight: f64) -> f64 {
+    weight.iter().zip(values).map(|(w, value)| w * value).sum::<f64>() / total_weight
+}
+
+/// x^p at all sizes for all powers that are tried first.
+struct Tried<'a> {
+    summary: &'a Summary,
+    powers: Vec<f64>,
     columns: Vec<Vec<f64>>,
-    target: Vec<f64>,
 }
 
-impl<'a> Profile<'a> {
-    fn new(problem: &Problem, upper: &'a [f64], lower: &'a [f64]) -> Self {
-        let extended = |values: &Vec<f64>| {
-            let mut values = values.clone();
-            values.push(0.0);
-            values
-        };
-        Profile {
-            upper,
-            lower,
-            columns: problem.columns.iter().map(extended).collect(),
-            target: extended(&problem.target),
-        }
+impl<'a> Tried<'a> {
+    fn new(summary: &'a Summary) -> Tried<'a> {
+        let steps = (N_TRIED - 1) as f64;
+        let ratio = (RANGE.high / RANGE.low).ln();
+        let powers: Vec<f64> =
+            (0..N_TRIED).map(|i| RANGE.low * (ratio * i as f64 / steps).exp()).collect();
+        let whole = Tail::new(summary, summary.sizes.len());
+        let columns = powers.iter().map(|power| whole.column(*power)).collect();
+        Tried { summary, powers, columns }
     }
 
-    /// RSS over the measured rows; the row of the condition is not counted.
-    fn rss_at(&mut self, exponent: f64) -> f64 {
-        const WEIGHT: f64 = 1e5;
-        let ratio = exponent.exp2();
-        let rows = self.target.len() - 1;
-        for (place, column) in self.columns.iter_mut().enumerate() {
-            let condition = (self.upper[place] - ratio * self.lower[place]) / (1.0 + ratio);
-            column[rows] = WEIGHT * condition;
+    fn best(&self, n_largest: usize) -> Fit {
+        let tail = Tail::new(self.summary, n_largest);
+        let first = self.summary.sizes.len() - n_largest;
+        let rss: Vec<f64> =
+            self.columns.iter().map(|column| tail.rss_of(&column[first..])).collect();
+        let (mut low, mut high) = around(&self.powers, least(&rss));
+        let (mut power, mut least_rss) = (low, f64::INFINITY);
+        for _ in 0..6 {
+            let powers: Vec<f64> =
+                (0..9).map(|i| low + (high - low) * f64::from(i) / 8.0).collect();
+            let rss: Vec<f64> = powers.iter().map(|power| tail.rss(*power)).collect();
+            let place = least(&rss);
+            (power, least_rss) = (powers[place], rss[place]);
+            (low, high) = around(&powers, place);
         }
-        let columns: Vec<&[f64]> = self.columns.iter().map(Vec::as_slice).collect();
-        nonnegative(&columns, &self.target).rss(rows)
+        Fit { tail, power, rss: least_rss }
+    }
+}
+
+/// The place of the smallest value, the first of equals.
+fn least(values: &[f64]) -> usize {
+    let smaller = |best: usize, place| if values[place] < values[best] { place } else { best };
+    (1..values.len()).fold(0, smaller)
+}
+
+/// The neighbours of one place.
+fn around(values: &[f64], place: usize) -> (f64, f64) {
+    (values[place.saturating_sub(1)], values[(place + 1).min(values.len() - 1)])
+}
+
+/// The best power of one tail.
+struct Fit {
+    tail: Tail,
+    power: f64,
+    rss: f64,
+}
+
+impl Fit {
+    /// All powers whose RSS exceeds the least one by at most `limit` times the misfit.
+    fn interval(&self, limit: f64) -> Interval {
+        let left = self.tail.cost.len() - 3;
+        let misfit = if left > 0 { (self.rss / left as f64).max(1.0) } else { 1.0 };
+        let fits = |power: f64| self.tail.rss(power) - self.rss <= misfit * limit;
+        let end = |end: f64| {
+            if fits(end) {
+                return end;
+            }
+            let (mut inside, mut outside) = (self.power, end);
+            for _ in 0..20 {
+                let middle = (inside * outside).sqrt();
+                if fits(middle) {
+                    inside = middle;
+                } else {
+                    outside = middle;
+                }
+            }
+            inside
+        };
+        Interval { low: end(RANGE.low), high: end(RANGE.high) }
     }
 }

@@ -158,11 +158,8 @@ struct Findings<'a> {
 
 fn findings<'a>(case: &Case<'a>) -> Findings<'a> {
     let options = &case.options;
-    let curve_options = CurveOptions {
-        expect: options.expect.unwrap_or_default(),
-        tau: options.tau,
-        ..CurveOptions::default()
-    };
+    let curve_options =
+        CurveOptions { expect: options.expect.unwrap_or_default(), tau: options.tau };
     let pair_options = PairOptions { looks: options.looks, tau: options.tau };
     Findings {
         case: *case,
@@ -202,10 +199,16 @@ impl Findings<'_> {
         let was_worse = |reversed| verdict_of(reversed, holm.improved) == PairVerdict::Worse;
         match verdict_of(pair, holm.worse) {
             PairVerdict::Worse => (Verdict::Regressed, Rule::Pair),
-            PairVerdict::Ok if self.reversed.as_ref().is_some_and(was_worse) => {
+            PairVerdict::Ok
+                if self.reversed.as_ref().is_some_and(was_worse) && is_cheaper_at_top(pair) =>
+            {
                 (Verdict::Improved, Rule::Pair)
             }
             PairVerdict::Ok => (Verdict::Holds, Rule::Pair),
+            // Growth that costs no more than before is not new, whatever the curve looks like.
+            PairVerdict::Inconclusive(doubt) if !may_cost_more(pair) => {
+                (Verdict::Inconclusive(doubt), Rule::Pair)
+            }
             PairVerdict::Inconclusive(doubt) => match self.blocking_growth() {
                 Some(growth) if !self.baseline_may_grow() => (growth, Rule::Curve),
                 _ => (Verdict::Inconclusive(doubt), Rule::Pair),
@@ -225,10 +228,11 @@ impl Findings<'_> {
         }
     }
 
-    /// What superlinear growth of the new curve amounts to by itself. Nothing for time: caches make
-    /// real cost per item rise, so only the comparison with a baseline may block.
+    /// What superlinear growth of the new curve amounts to by itself. For time only gross growth
+    /// counts: caches make real cost per item rise, so anything less needs a comparison.
     fn blocking_growth(&self) -> Option<Verdict> {
-        if self.case.new.kind() == Kind::Time || self.curve.verdict != CurveVerdict::Superlinear {
+        let is_enough = self.case.new.kind() == Kind::Count || self.curve.is_gross();
+        if !is_enough || self.curve.verdict != CurveVerdict::Superlinear {
             return None;
         }
         let is_settled = self.case.options.is_confirmed || !self.curve.needs_confirmation();
@@ -257,4 +261,14 @@ impl Findings<'_> {
         };
         (share <= 1.0).then_some(share)
     }
+}
+
+/// Whether the new series costs less at the largest N than its baseline.
+fn is_cheaper_at_top(pair: &PairJudgement) -> bool {
+    pair.evidence.as_ref().is_some_and(|e| e.new.top_log_cost() < e.old.top_log_cost())
+}
+
+/// Whether the largest N, or the step to it, costs more than before, as far as that is known.
+fn may_cost_more(pair: &PairJudgement) -> bool {
+    pair.evidence.as_ref().is_none_or(|evidence| evidence.is_more_expensive)
 }

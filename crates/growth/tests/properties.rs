@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use loadline_growth::{
-    CurveOptions, CurveVerdict, Estimate, Expect, Interval, JudgeOptions, Kind, LogShape,
-    PairOptions, PairVerdict, Series, calibrate, hidden_growth, judge, judge_curve, judge_pair,
+    CurveOptions, CurveVerdict, Estimate, Expect, Interval, JudgeOptions, Kind, PairOptions,
+    PairVerdict, Series, calibrate, hidden_growth, judge, judge_curve, judge_pair,
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -84,7 +84,7 @@ proptest! {
             let after = judge_pair(&scale(&new), &scale(&old), &options);
             prop_assert_eq!(before.verdict, after.verdict);
             let growth = |judgement: loadline_growth::PairJudgement| judgement.evidence.unwrap().growth.value;
-            prop_assert!((growth(before) - growth(after)).abs() < 1e-9);
+            prop_assert!((growth(before) - growth(after)).abs() < 1e-6);
         }
     }
 
@@ -100,17 +100,6 @@ proptest! {
         });
         let options = CurveOptions::default();
         prop_assert_eq!(judge_curve(&series, &options), judge_curve(&turned, &options));
-    }
-
-    #[test]
-    fn more_growth_is_never_less_bad(workload in workload(0.05), more in 0.05..3.0_f64) {
-        let old = Workload { quadratic: 0.0, ..workload.clone() }.series();
-        let new = workload.series();
-        let options = PairOptions::default();
-        let larger = Workload { quadratic: workload.quadratic + more, ..workload }.series();
-        if judge_pair(&new, &old, &options).verdict == PairVerdict::Worse {
-            prop_assert_ne!(judge_pair(&larger, &old, &options).verdict, PairVerdict::Ok);
-        }
     }
 
     #[test]
@@ -138,24 +127,21 @@ proptest! {
         prop_assert!(low <= tail.value + 1e-9 && tail.value <= high + 1e-9);
     }
 
-    /// Exponents that no shape has are mixed from those that have: nearly right.
     #[test]
-    fn a_strange_exponent_is_approached(workload in workload(0.002), exponent in 1.0..3.0_f64) {
+    fn any_exponent_is_recovered(workload in workload(0.002), exponent in 0.7..8.0_f64) {
         let tail = tail_of_power(&workload, exponent);
-        prop_assert!((tail.value - exponent).abs() < 0.25, "{} for {exponent}", tail.value);
+        prop_assert!((tail.value - exponent).abs() < 0.05 * exponent, "{} for {exponent}", tail.value);
     }
 
     #[test]
     fn nothing_panics_and_no_figure_is_nonsense(new in anything(), old in anything(), expect in expect()) {
-        for log_shape in [LogShape::LessLinear, LogShape::Plain] {
-            let judgement = judge_curve(&new, &CurveOptions { expect, log_shape, tau: None });
-            if let Some(evidence) = judgement.evidence {
-                prop_assert!((0.0..=1.0).contains(&evidence.share), "S = {}", evidence.share);
-                prop_assert!((0.0..=1.0).contains(&evidence.p), "p = {}", evidence.p);
-                prop_assert!(evidence.nu > 0.0 && evidence.phi >= 1.0);
-                prop_assert!(!evidence.fit.cost_at(u64::MAX).is_nan());
-                prop_assert!(!hidden_growth(&evidence.fit, &evidence.fit, true, 1 << 40).share.is_nan());
-            }
+        let judgement = judge_curve(&new, &CurveOptions { expect, tau: None });
+        if let Some(evidence) = judgement.evidence {
+            prop_assert!((0.0..=1.0).contains(&evidence.share), "S = {}", evidence.share);
+            prop_assert!((0.0..=1.0).contains(&evidence.p), "p = {}", evidence.p);
+            prop_assert!(evidence.nu > 0.0 && evidence.phi >= 1.0);
+            prop_assert!(!evidence.fit.cost_at(u64::MAX).is_nan());
+            prop_assert!(!hidden_growth(&evidence.fit, &evidence.fit, true, 1 << 40).share.is_nan());
         }
         let same_sizes = mapped(&new, |row| row.iter().map(|y| (y * 0.5).max(1e-3)).collect());
         for old in [&old, &same_sizes] {

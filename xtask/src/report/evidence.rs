@@ -80,6 +80,11 @@ impl Case<'_> {
         Some(if self.verdict == Verdict::Improved {
             let (more, whose) = (-share.value * 100.0, compared.trim_start_matches("than "));
             format!("at N = {top}, with the growth of {whose} it would cost {more:.0} % more")
+        } else if let Some(excess) = pair.gross_excess() {
+            let times = 1.0 / (1.0 - excess.min(0.99));
+            format!(
+                "at N = {top} it costs more than {times:.1} times what it would if it grew no faster {compared}"
+            )
         } else {
             format!(
                 "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; p = {:.1e}",
@@ -149,7 +154,7 @@ impl Case<'_> {
         if !matches!(self.against, Against::Baseline | Against::Build(_)) {
             return None;
         }
-        let factor = self.judgement.pair.as_ref()?.evidence.as_ref()?.factor_without_growth;
+        let factor = self.judgement.pair.as_ref()?.evidence.as_ref()?.constant_factor;
         let differs = factor.interval.low > 1.10 || factor.interval.high < 1.0 / 1.10;
         differs.then(|| {
             format!(

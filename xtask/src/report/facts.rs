@@ -239,7 +239,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 growth: pair.and_then(|pair| Interval::of(pair.growth)),
                 growth_like: pair.map(|pair| pair.growth_name.to_string()),
                 p,
-                factor: pair.and_then(|pair| Interval::of(pair.factor_without_growth)),
+                factor: pair.and_then(|pair| Interval::of(pair.constant_factor)),
                 superlinear_share: curve.map(|curve| curve.share),
                 crossover: curve.and_then(|curve| curve.crossover),
                 smallest_detectable: judgement.smallest_detectable,
@@ -426,7 +426,7 @@ fn interval(curve: &CurveEvidence, n: u64) -> Option<(f64, f64)> {
     let summary = &curve.summary;
     let place = summary.sizes.iter().position(|size| *size == n as f64)?;
     let (middle, reach) = (summary.log_cost[place], REACH * summary.uncertainty[place]);
-    let cost = |log: f64| (log.exp() - summary.shift).max(0.0);
+    let cost = |log: f64| if summary.is_zero { 0.0 } else { log.exp() };
     Some((cost(middle - reach), cost(middle + reach)))
 }
 
