@@ -109,16 +109,14 @@ impl Tree {
         let shell = Shell::new().context("cannot start a shell")?;
         self.repository = Some(sources.to_owned());
         let place = &self.place;
-        let said = git!(shell, sources, "git worktree prune").run();
-        let said = said.and_then(|()| {
-            // A hook of the repository may do anything; it has nothing to do with this tree.
-            git!(
-                shell,
-                sources,
-                "git -c core.hooksPath=/dev/null worktree add --quiet --detach --force {place} {commit}"
-            )
-            .run()
-        });
+        // A hook of the repository may do anything; it has nothing to do with this tree. `--force`
+        // takes the place over from a session that was killed.
+        let said = git!(
+            shell,
+            sources,
+            "git -c core.hooksPath=/dev/null worktree add --quiet --detach --force {place} {commit}"
+        )
+        .run();
         said.with_context(|| format!("cannot make a worktree of {commit}"))?;
         let prefix = git!(shell, sources, "git rev-parse --show-prefix").read()?;
         self.workspace = self.place.join(prefix);
@@ -147,7 +145,11 @@ impl Drop for Tree {
         // What cannot be removed is removed by the next session, or by `cargo clean`.
         let _ = fs::remove_dir_all(&self.place);
         if let (Some(repository), Ok(shell)) = (&self.repository, Shell::new()) {
-            let _ = git!(shell, repository, "git worktree prune").run();
+            // This one alone: the folder of another worktree may be on a disk that is not mounted now.
+            let place = &self.place;
+            let _ = git!(shell, repository, "git worktree remove --force {place}")
+                .ignore_stderr()
+                .run();
         }
     }
 }
@@ -170,4 +172,49 @@ pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         copy(&from.join(&name), &to.join(&name))?;
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::process::Command;
+
+    use super::*;
+
+    fn git(folder: &Path, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=n", "-c", "user.email=e"]).args(arguments);
+        let output = git.current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A user's worktree may lie on a disk that is not mounted for the moment.
+    #[test]
+    fn other_worktrees_stay_registered_while_their_folders_are_away() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [own, user, away, place] =
+            ["own", "user", "away", "place"].map(|name| folder.path().join(name));
+        fs::create_dir(&own).unwrap();
+        git(&own, &["init", "--quiet"]);
+        git(&own, &["commit", "--quiet", "--allow-empty", "--message", "one"]);
+        git(&own, &["worktree", "add", "--quiet", "--detach", user.to_str().unwrap()]);
+        fs::rename(&user, &away).unwrap();
+        let head = git(&own, &["rev-parse", "HEAD"]);
+        // The second time over what a killed session has left.
+        for _ in 0..2 {
+            let mut tree = Tree::at(&place).unwrap();
+            tree.check_out(&own, &head).unwrap();
+            assert_eq!(git(&place, &["rev-parse", "HEAD"]), head);
+            std::mem::forget(tree);
+        }
+        let mut tree = Tree::at(&place).unwrap();
+        tree.check_out(&own, &head).unwrap();
+        drop(tree);
+        fs::rename(&away, &user).unwrap();
+        assert_eq!(git(&user, &["rev-parse", "HEAD"]), head);
+        let worktrees = git(&own, &["worktree", "list"]);
+        assert!(!place.exists() && !worktrees.contains("place"), "{worktrees}");
+    }
 }
