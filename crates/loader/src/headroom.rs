@@ -5,7 +5,7 @@
 //! and what would not fit is an [`Error::Headroom`] that names the limit.
 //!
 //! On Linux the numbers come from `/proc/self`, `/proc/sys/vm/max_map_count`, `getrlimit` and the
-//! control group (version 2); what cannot be read is not known and not limited. Elsewhere nothing is
+//! control group (version 2) with the groups around it; what cannot be read is not known and not limited. Elsewhere nothing is
 //! known.
 
 use std::fmt;
@@ -193,6 +193,7 @@ fn most_at_once(resource: Resource) -> u64 {
 #[cfg(target_os = "linux")]
 mod platform {
     use std::fs;
+    use std::path::Path;
 
     use super::{Resource, Usage};
 
@@ -223,15 +224,25 @@ mod platform {
         }
     }
 
-    /// `memory.max` of the process's own group, and what counts against it but could not be taken
-    /// back at once (the kernel's `cgroup-v2.rst`).
     fn control_group() -> Option<Usage> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-        let folder = format!("/sys/fs/cgroup{group}");
-        let limit = number(&format!("{folder}/memory.max"))?;
-        let used = number(&format!("{folder}/memory.current"))?;
-        let stat = fs::read_to_string(format!("{folder}/memory.stat")).ok()?;
+        tightest(Path::new("/sys/fs/cgroup"), group)
+    }
+
+    /// `memory.max` of whichever of `group` and the groups around it has the least left, and what counts
+    /// against it but could not be taken back at once (the kernel's `cgroup-v2.rst`). A limit holds for
+    /// all below it, where `memory.max` may well say `max`.
+    pub(super) fn tightest(root: &Path, group: &str) -> Option<Usage> {
+        let own = Path::new(group.trim_start_matches('/'));
+        let limits = own.ancestors().filter_map(|group| limit_of(&root.join(group)));
+        limits.min_by_key(|usage| usage.left())
+    }
+
+    fn limit_of(folder: &Path) -> Option<Usage> {
+        let limit = number(folder.join("memory.max"))?;
+        let used = number(folder.join("memory.current"))?;
+        let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
         let reclaimable = field(&stat, "inactive_file").unwrap_or(0);
         Some(Usage { limit, used: used.saturating_sub(reclaimable) })
     }
@@ -248,7 +259,7 @@ mod platform {
         line?.next()?.parse().ok()
     }
 
-    fn number(path: &str) -> Option<u64> {
+    fn number(path: impl AsRef<Path>) -> Option<u64> {
         fs::read_to_string(path).ok()?.trim().parse().ok()
     }
 
@@ -290,6 +301,32 @@ mod tests {
             let usage = headroom.of(resource).expect("Linux tells");
             assert!(usage.used > 0 && usage.left() > 0, "{resource}: {usage:?}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_limit_of_a_group_around_the_own_one_counts() {
+        let root = std::env::temp_dir().join(format!("loadline-groups-{}", std::process::id()));
+        let own = root.join("a.slice/b.service");
+        std::fs::create_dir_all(&own).expect("a folder");
+        let group = |folder: &std::path::Path, limit: &str, used: &str| {
+            std::fs::write(folder.join("memory.max"), limit).expect("a file");
+            std::fs::write(folder.join("memory.current"), used).expect("a file");
+            std::fs::write(folder.join("memory.stat"), "anon 1\ninactive_file 10\n")
+                .expect("a file");
+        };
+        group(&own, "max\n", "50\n");
+        // The topmost group has no limit of its own.
+        assert_eq!(platform::tightest(&root, "/a.slice/b.service"), None);
+        group(&root.join("a.slice"), "300\n", "110\n");
+        let slice = Some(Usage { limit: 300, used: 100 });
+        assert_eq!(platform::tightest(&root, "/a.slice/b.service"), slice);
+        assert_eq!(platform::tightest(&root, "/a.slice"), slice);
+        group(&own, "120\n", "20\n");
+        let tightest = platform::tightest(&root, "/a.slice/b.service");
+        assert_eq!(tightest, Some(Usage { limit: 120, used: 10 }));
+        assert_eq!(platform::tightest(&root, "/"), None);
+        std::fs::remove_dir_all(&root).expect("the folder was made above");
     }
 
     #[test]
