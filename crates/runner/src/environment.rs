@@ -5,7 +5,8 @@ use std::path::Path;
 
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use loadline_loader::unwinder;
+use loadline_loader::headroom::{Resource, Usage};
+use loadline_loader::{Headroom, unwinder};
 use loadline_scenario::Environment;
 
 /// Wasmtime's features that the manifests ask for; a test compares them with what Cargo resolved.
@@ -210,13 +211,8 @@ fn started_with() -> String {
 }
 
 fn memory() -> String {
-    let text = match fs::read_to_string("/proc/meminfo") {
-        Ok(text) => text,
-        Err(error) => return unknown(error),
-    };
-    let row = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = row.and_then(|row| row.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kib.map_or_else(|| missing("no MemAvailable"), |kib| (kib * 1024).to_string())
+    let left = Headroom::now().of(Resource::Memory).map(Usage::left);
+    left.map_or_else(|| missing("this system does not tell"), |bytes| bytes.to_string())
 }
 
 #[cfg(test)]
