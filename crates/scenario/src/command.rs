@@ -18,6 +18,7 @@ pub struct Command {
     /// The program and its arguments; `{n}` stands for N. Never empty.
     pub arguments: Vec<String>,
     /// Where it runs: a folder, from the project's root.
+    #[serde(with = "crate::path")]
     pub directory: PathBuf,
     /// Its environment, nothing of the caller's; `{n}` stands for N.
     pub environment: BTreeMap<String, String>,

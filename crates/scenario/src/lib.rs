@@ -11,6 +11,7 @@ pub mod known;
 pub mod lifecycle;
 pub mod metric;
 pub mod modules;
+mod path;
 pub mod plan;
 pub mod random;
 pub mod registration;

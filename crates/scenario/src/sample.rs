@@ -33,6 +33,7 @@ pub enum Request {
         /// How many functions a table has.
         functions: NonZeroUsize,
         /// The folder of all cached corpora.
+        #[serde(with = "crate::path")]
         cache: PathBuf,
     },
     /// Measure one run.
@@ -56,6 +57,7 @@ pub struct Exhaust {
     /// How many modules are loaded at most.
     pub most: usize,
     /// The folder of all cached corpora, as given to [`Prepare`].
+    #[serde(with = "crate::path")]
     pub cache: PathBuf,
 }
 
@@ -70,6 +72,7 @@ pub struct Prepare {
     /// How many.
     pub modules: usize,
     /// The folder of all cached corpora.
+    #[serde(with = "crate::path")]
     pub cache: PathBuf,
     /// What will watch the runs that load them: callgrind brings a processor of its own, for which
     /// others are compiled. Left out and `Clock` as in [`Measure`].
@@ -90,6 +93,7 @@ pub struct Measure {
     /// What to count.
     pub metrics: Vec<Metric>,
     /// The folder of all cached corpora, as given to [`Prepare`].
+    #[serde(with = "crate::path")]
     pub cache: PathBuf,
     /// What watches the process. Left out where it is [`Means::Clock`], so that runners of older
     /// sources understand the request.
