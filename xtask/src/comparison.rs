@@ -225,7 +225,7 @@ impl Pair {
         let failures = [failed("old", old), failed("new", new)].concat();
         let horizon = [new, old].into_iter().find_map(|one| {
             let scenario = one.scenario.as_ref()?;
-            Some(horizon(scenario, &one.environment) as u64)
+            Some(horizon(scenario) as u64)
         });
         let mut names: Vec<SeriesName> =
             old.series.keys().chain(new.series.keys()).copied().collect();

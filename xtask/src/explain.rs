@@ -109,7 +109,7 @@ fn explanation(one: &MeasuredScenario, measured: &Measured, records: &[RunRecord
     }
     text.push_str(&operations(one));
     text.push_str(&next_module(one, records));
-    text.push_str(&consequences(one, measured));
+    text.push_str(&consequences(one));
     text
 }
 
@@ -309,8 +309,8 @@ fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
 }
 
 /// What the growth of each judged series comes to at the N that matters.
-fn consequences(one: &MeasuredScenario, measured: &Measured) -> String {
-    let horizon = symbols::horizon(&one.scenario, &measured.environment) as u64;
+fn consequences(one: &MeasuredScenario) -> String {
+    let horizon = symbols::horizon(&one.scenario) as u64;
     let mut lines = String::new();
     for name in &one.scenario.judge {
         let Some(series) = one.complete(*name) else { continue };

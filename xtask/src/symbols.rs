@@ -10,7 +10,7 @@ use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, Serie
 
 use crate::baseline_file::{AcceptedSymbol, Baseline, has_expired};
 use crate::catalogue::{self, Known};
-use crate::limits::largest_that_fits;
+use crate::limits::largest_usual;
 use crate::measured::{Measured, MeasuredScenario};
 use crate::profile_file::{SavedProfile, SavedSymbol};
 
@@ -204,7 +204,7 @@ pub fn of_scenario(
     environment: &Environment,
     baseline: Option<&Baseline>,
 ) -> Vec<GrowingSymbol> {
-    let horizon = horizon(scenario, environment);
+    let horizon = horizon(scenario);
     let mut found = Vec::new();
     for phase in profiles.phases() {
         let Some(total) = profiles.totals(phase) else { continue };
@@ -273,13 +273,14 @@ fn standing(
     }
 }
 
-/// The N that matters: the largest this machine could hold, or 65,536. Where N is no number of
-/// modules nobody knows how far it goes, and nothing is foretold beyond the ladder.
-pub fn horizon(scenario: &Scenario, environment: &Environment) -> usize {
+/// The N that matters: the largest that a machine holds whose kernel has its usual limits, or 65,536.
+/// Where N is no number of modules nobody knows how far it goes, and nothing is foretold beyond the
+/// ladder. This machine's own limits do not count: growth that is red here is red elsewhere.
+pub fn horizon(scenario: &Scenario) -> usize {
     let top = scenario.ladder.last().copied().unwrap_or(0);
     let fits = match &scenario.subject {
         Subject::Modules(modules) if !modules.axis.is_modules() => top,
-        Subject::Modules(modules) => largest_that_fits(modules, environment).0,
+        Subject::Modules(modules) => largest_usual(modules),
         Subject::Command(_) | Subject::Registration(_) | Subject::Planted(_) => usize::MAX,
     };
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
@@ -355,6 +356,24 @@ mod tests {
         for growing in found(|n| 0.02 * n * n + 3.0 * n, "keep") {
             assert_eq!(growing.standing, Standing::Negligible);
         }
+    }
+
+    #[test]
+    fn limits_of_this_machine_change_no_verdict() {
+        let on = |max_map_count: &str| {
+            let environment = Environment {
+                max_map_count: max_map_count.to_owned(),
+                ..crate::session::tests::environment()
+            };
+            let scenario = crate::session::tests::scenario("keep");
+            // A fifth of the total from N = 22,000 on.
+            let growing = profiles(|n| 1.25 * n * n + 3.0 * n);
+            let found = of_scenario(&scenario, &growing, &environment, None);
+            (found[0].standing.clone(), found[0].hidden.horizon)
+        };
+        assert_eq!(on("65530").0, Standing::Regressed);
+        assert_eq!(on("4096"), on("65530"));
+        assert_eq!(on("1048576"), on("65530"));
     }
 
     #[test]
