@@ -10,6 +10,7 @@ use loadline_scenario::{Means, MetricKind};
 use crate::judgement::{Against, Judged, Outcome};
 use crate::measure::Measurement;
 use crate::measured::Measured;
+use crate::out;
 use crate::report::Report;
 
 /// Rounds after which more of them are not worth their time.
@@ -50,13 +51,16 @@ pub fn measure_until_sure(
         let granted = grant(measurement, &wishes(&report), budget);
         if granted.titles.is_empty() {
             if let Some(sentence) = granted.refused {
-                eprintln!("{sentence}");
+                out::note(sentence);
             }
             // Once more: now it says which larger N the machine does not hold.
             return Ok((measurement.measured(), report));
         }
         let (_, runs) = measurement.n_runs();
-        eprintln!("not decided yet: {runs} more runs for {}", granted.titles.join(", "));
+        out::note(format_args!(
+            "not decided yet: {runs} more runs for {}",
+            granted.titles.join(", ")
+        ));
         measurement.prepare_larger()?;
         measurement.run()?;
     }

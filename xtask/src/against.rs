@@ -9,6 +9,7 @@ use crate::another_wasmtime::{Wasmtime, wasmtime_version};
 use crate::cli::Regress;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
+use crate::out;
 use crate::project::Project;
 use crate::runner::{Runner, Surroundings, build_in};
 use crate::trees::{Checkout, Tree, commit, commit_of};
@@ -98,12 +99,12 @@ impl Builds {
         let mut tree = Tree::at(&yard.folder.join("tree"))?;
         let program = match &other {
             Other::Revision { commit, .. } => yard.build_once(commit, || {
-                eprintln!("building the runner of {name}");
+                out::note(format_args!("building the runner of {name}"));
                 tree.check_out(&sources, commit)?;
                 Ok(tree.workspace.clone())
             }),
             Other::Wasmtime { source, .. } => {
-                eprintln!("building the runner of {name}");
+                out::note(format_args!("building the runner of {name}"));
                 tree.copy_with(&sources, source).and_then(|()| yard.build(&tree.workspace))
             }
         };
@@ -147,7 +148,9 @@ impl Builds {
         let (name, argument, runner) = (other.name(), other.argument(), builds.now.clone());
         let checkout = Checkout::of(project, commit, &project.target().join("against"))?;
         let root = checkout.workspace().to_owned();
-        project.build(&root).map_err(|error| {
+        let built = project.build(&root, interrupt);
+        interrupt.check()?;
+        built.map_err(|error| {
             ended(Exit::DoesNotBuild, format!("cannot build {name}: {error:#}"))
         })?;
         let before = Some(Before { name, argument, runner, root: Some(root) });

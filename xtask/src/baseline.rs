@@ -26,6 +26,7 @@ use crate::out;
 use crate::pilot::{self, Floor, Sizes};
 use crate::profile_file::SavedSymbol;
 use crate::project::Project;
+use crate::replace::replace;
 use crate::report::{environment_line, trimmed};
 use crate::resume::{self, Reopened};
 use crate::runner::Runner;
@@ -38,8 +39,8 @@ use crate::unwinders::{self, Pass};
 /// Carries the command out.
 ///
 /// # Errors
-/// When something could not be measured, the session is blind, or a file cannot be written; then no
-/// baseline has changed.
+/// When something could not be measured or the session is blind; then no baseline has changed. Or when
+/// a file cannot be written; then those of scenarios before it have.
 pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let reason = arguments.reason.as_deref().map(str::trim);
     if reason == Some("") {
@@ -60,7 +61,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let asked = std::slice::from_ref(&arguments.selection.unwinder);
     let may_leave_out = arguments.selection.names.is_empty();
     let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
-    left_out.iter().for_each(|sentence| eprintln!("{sentence}"));
+    left_out.iter().for_each(out::note);
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
     let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
@@ -84,7 +85,7 @@ fn capture(
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let floor = Floor::measure(&bench, &environment)?;
-    eprintln!("{}", floor.sentence());
+    out::note(floor.sentence());
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
     let mut all = teeth::plant(&scenarios);
     all.extend(scenarios);
@@ -93,7 +94,7 @@ fn capture(
     let capture = Capture { surroundings, reason: reason.to_owned(), floor, ladders };
     let ask = |header: &mut Header| header.capture = Some(capture.clone());
     let measurement = bench.begin(all, &environment, &absent, seed, ask)?;
-    eprintln!("{}", measurement.plan_line());
+    out::note(measurement.plan_line());
     carry_out(project, measurement, &capture, interrupt)
 }
 
@@ -158,8 +159,12 @@ fn sizes(
             pilot::sizes(bench, scenario, rounds, floor, environment)?;
         let title = scenario.title();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
-        eprintln!("{title}: N {}…{}{confirming}", ladder[0], ladder[ladder.len() - 1]);
-        reasons.iter().for_each(|reason| eprintln!("    {reason}"));
+        out::note(format_args!(
+            "{title}: N {}…{}{confirming}",
+            ladder[0],
+            ladder[ladder.len() - 1]
+        ));
+        reasons.iter().for_each(|reason| out::note(format_args!("    {reason}")));
         scenario.ladder = [ladder.as_slice(), &larger].concat();
         ladders.insert(title, ladder);
     }
@@ -186,7 +191,7 @@ fn write(
                 accepted.push((one.scenario.name.clone(), baseline));
             }
             Err(refusal) => {
-                eprintln!("no baseline for {}: {refusal:#}", one.scenario.title());
+                out::note(format_args!("no baseline for {}: {refusal:#}", one.scenario.title()));
                 exits.push(Ended::exit_of(&refusal));
             }
         }
@@ -203,7 +208,7 @@ fn write(
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make folder {}", folder.display()))?;
         let path = folder.join(format!("{name}.toml"));
-        session::replace(&path, baselines.text().as_bytes())?;
+        replace(&path, baselines.text().as_bytes())?;
         out::line(format_args!("wrote {}", path.display()))?;
     }
     out::line(format_args!("samples: {}", measured.saved.display()))?;
@@ -241,7 +246,7 @@ fn baseline(
                 return Err(ended(Exit::CouldNotMeasure, text));
             }
             Some(Rounds::Missing(absence)) => {
-                eprintln!("{} {name} is left out: {absence}", one.scenario.title());
+                out::note(format_args!("{} {name} is left out: {absence}", one.scenario.title()));
             }
             None => {}
         }

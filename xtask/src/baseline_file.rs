@@ -8,11 +8,12 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Expiry, Metric, MetricKind, Phase, RegistrationCalls, Scenario, SeriesName,
+    Environment, Expiry, Means, Metric, MetricKind, Phase, RegistrationCalls, Scenario, SeriesName,
     Subject, Tables, Variant, expiry,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::pilot::Floor;
 use crate::session;
@@ -321,7 +322,7 @@ impl Baselines {
     /// one row a rung.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "# Written by `cargo xtask baseline`, read in review, judged by `cargo xtask regress`.\nformat = {FORMAT}\n"
+            "# Written by `{PROGRAM} baseline`, read in review, judged by `{PROGRAM} regress`.\nformat = {FORMAT}\n"
         );
         self.all.iter().for_each(|baseline| write_baseline(&mut text, baseline));
         text
@@ -340,8 +341,10 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<
     let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
     let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
     let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
-    // One round is measured only of what a repeated run has proven to be exact.
-    let is_exact = rounds.iter().all(|(_, costs)| costs.len() == 1);
+    // What is counted exactly is measured once after a repeated run has proven it. One repetition of
+    // anything else says nothing of how much it jitters.
+    let is_counted = name.metric.means() != Means::Clock;
+    let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
     Ok(series.interleaved(true).exact(is_exact))
 }
 

@@ -1,6 +1,7 @@
 //! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
 //! one run in a fresh process.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use crate::exit::{Exit, ended};
 use crate::files;
 use crate::limits::leave_out_what_does_not_fit;
 use crate::measure::Measurement;
+use crate::out;
 use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -141,7 +143,7 @@ impl Bench<'_> {
         seed: u64,
     ) -> anyhow::Result<Measurement<'_>> {
         let mut measurement = self.begin(scenarios, environment, absent, seed, |_| {})?;
-        eprintln!("{}", measurement.plan_line());
+        out::note(measurement.plan_line());
         measurement.run()?;
         Ok(measurement)
     }
@@ -173,7 +175,7 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let is_somebodys = |scenario: &Scenario| !matches!(scenario.subject, Subject::Planted(_));
         if scenarios.iter().any(is_somebodys) {
-            self.project.build(&self.project.root)?;
+            self.project.build(&self.project.root, self.runner.interrupt())?;
         }
         self.prepare(self.runner, scenarios, self.runner.has_valgrind())?;
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
@@ -256,9 +258,15 @@ impl Bench<'_> {
             Subject::Command(mut command) => {
                 command.directory = root.join(&command.directory);
                 for name in &command.inherit {
-                    if let Ok(value) = std::env::var(name) {
-                        command.environment.entry(name.clone()).or_insert(value);
-                    }
+                    let Some(value) = std::env::var_os(name) else { continue };
+                    let value = value.into_string().map_err(|value| {
+                        let value = value.display();
+                        let text = format!(
+                            "cannot pass {name} on to the command: its value {value:?} is not UTF-8 (set it in the scenario's environment)"
+                        );
+                        ended(Exit::CouldNotMeasure, text)
+                    })?;
+                    command.environment.entry(name.clone()).or_insert(value);
                 }
                 Ok((Subject::Command(command), n))
             }
@@ -316,7 +324,7 @@ impl Bench<'_> {
         };
         let (answer, profile) = match run.means {
             Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
-            Means::Callgrind => profiled(runner, &request, receive),
+            Means::Callgrind => profiled(runner, &request, &self.project.target(), receive),
         };
         if modules != run.modules {
             // How the cost came to be while there were fewer modules is no part of this curve.
@@ -354,10 +362,11 @@ const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
 fn profiled(
     runner: &Runner,
     request: &Request,
+    target: &Path,
     receive: impl FnMut(Message),
 ) -> (Result<(), RunFailure>, Option<SavedProfile>) {
     let refused = |error: String| (Err(RunFailure::Refused(error)), None);
-    let folder = match tempfile::TempDir::with_prefix("loadline-callgrind-") {
+    let folder = match scratch(&[&std::env::temp_dir(), target]) {
         Ok(folder) => folder,
         Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
     };
@@ -369,6 +378,14 @@ fn profiled(
         Ok(profiles) => (Ok(()), Some(SavedProfile::of(&profiles))),
         Err(error) => refused(error.to_string()),
     }
+}
+
+/// A folder for what callgrind writes, in the first of `places` that takes one: the system's folder for
+/// temporary files may be read-only.
+fn scratch(places: &[&Path]) -> std::io::Result<tempfile::TempDir> {
+    let make = |place: &&Path| tempfile::TempDir::with_prefix_in("loadline-callgrind-", place);
+    let (last, others) = places.split_last().expect("there is a place at least");
+    others.iter().find_map(|place| make(place).ok()).map_or_else(|| make(last), Ok)
 }
 
 /// The instructions of each phase that was profiled, and of loading and unloading together.
@@ -401,6 +418,18 @@ fn order_of(run: &Run, seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn callgrind_writes_where_files_can_be_made() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let gone = folder.path().join("gone");
+        let there = |places: &[&Path]| {
+            scratch(places).map(|made| made.path().parent() == Some(folder.path()))
+        };
+        assert!(there(&[folder.path(), &gone]).expect("the first"));
+        assert!(there(&[&gone, folder.path()]).expect("the second"));
+        assert!(there(&[&gone, &gone]).is_err());
+    }
 
     #[test]
     fn what_is_counted_exactly_comes_and_goes_in_one_order_always() {

@@ -9,8 +9,9 @@ use loadline_growth::{Kind, Tau};
 use loadline_scenario::Environment;
 use serde::{Deserialize, Serialize};
 
+use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
-use crate::session;
+use crate::replace::replace;
 
 /// The file's name without its ending, which no scenario may have.
 pub const NAME: &str = "calibration";
@@ -109,9 +110,9 @@ impl Calibrations {
             .with_context(|| format!("cannot make folder {}", baselines.display()))?;
         let entries = toml::to_string(self).context("cannot write the calibration")?;
         let text = format!(
-            "# Written by `cargo xtask calibrate`: how much costs of unchanged code jitter from session to session.\n{entries}"
+            "# Written by `{PROGRAM} calibrate`: how much costs of unchanged code jitter from session to session.\n{entries}"
         );
-        session::replace(&baselines.join(format!("{NAME}.toml")), text.as_bytes())
+        replace(&baselines.join(format!("{NAME}.toml")), text.as_bytes())
     }
 }
 

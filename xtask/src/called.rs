@@ -1,33 +1,33 @@
 //! What this program is called: `cargo xtask` in its own workspace, `loadline` where it is installed.
 //!
-//! Texts are written for the workspace, where most are read. What is printed elsewhere is put right
-//! in the two places where everything is printed, so that no message can forget it.
+//! A sentence that tells the user what to type has [`PROGRAM`] in it. Whatever else is printed, a
+//! user's question or command among it, stays as it was written.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The name in texts as they are written.
-const IN_WORKSPACE: &str = "cargo xtask";
+/// This program in a text, as the user types it.
+pub const PROGRAM: Program = Program;
 
-/// The name of the installed program.
-const INSTALLED: &str = "loadline";
+/// See [`PROGRAM`].
+#[derive(Debug, Clone, Copy)]
+pub struct Program;
 
-/// What the user types to start this program.
-pub fn name() -> &'static str {
-    if is_in_workspace() { IN_WORKSPACE } else { INSTALLED }
-}
-
-/// `text` with this program called what the user typed.
-pub fn by_name(text: &str) -> Cow<'_, str> {
-    if is_in_workspace() { Cow::Borrowed(text) } else { installed(text) }
-}
-
-fn installed(text: &str) -> Cow<'_, str> {
-    if text.contains(IN_WORKSPACE) {
-        Cow::Owned(text.replace(IN_WORKSPACE, INSTALLED))
-    } else {
-        Cow::Borrowed(text)
+impl Program {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        name(is_in_workspace())
     }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn name(is_in_workspace: bool) -> &'static str {
+    if is_in_workspace { "cargo xtask" } else { "loadline" }
 }
 
 /// The workspace this was built from; not there when only the program was taken along.
@@ -50,11 +50,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_name_the_program_as_it_was_typed() {
-        assert_eq!(installed("next: cargo xtask list"), "next: loadline list");
-        assert_eq!(installed("cargo test"), "cargo test");
+    fn the_program_is_called_what_the_user_types() {
+        assert_eq!(name(false), "loadline");
         // Tests are started by the workspace's own Cargo.
-        assert_eq!(by_name("next: cargo xtask list"), "next: cargo xtask list");
-        assert_eq!(name(), "cargo xtask");
+        assert_eq!(PROGRAM.to_string(), "cargo xtask");
     }
 }

@@ -20,7 +20,7 @@ struct Entry {
     known: Known,
 }
 
-const STRIP: &str = "load artifacts without unwind tables: compile them with Config::native_unwind_info(false), or strip them by Artifact::apply(Tables::Strip) of loadline-loader; the engine that loads is not asked";
+const STRIP: &str = "load artifacts without unwind tables: compile them with Config::native_unwind_info(false), or strip them by UnwindPolicy::Strip of loadline-loader; the engine that loads is not asked";
 
 const ENTRIES: [Entry; 8] = [
     Entry {

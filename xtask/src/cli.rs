@@ -1,12 +1,11 @@
 //! Arguments and their help, one struct a verb.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadline_scenario::Unwinder;
 
-use crate::called;
+use crate::called::PROGRAM;
 use crate::report::{self, Form, Outputs};
 use crate::runner::Surroundings;
 use crate::session::Asked;
@@ -35,22 +34,14 @@ impl Cli {
 
     /// What there is to type, under the name the user types.
     pub fn by_name() -> clap::Command {
-        Cli::command().name(called::name()).bin_name(called::name())
+        Cli::command().name(PROGRAM.name()).bin_name(PROGRAM.name())
     }
 }
 
 /// Prints what clap has to say, help included, where it belongs.
 pub fn print(error: &clap::Error) {
-    let text = error.render().to_string();
-    let printed = match called::by_name(&text) {
-        std::borrow::Cow::Borrowed(_) => error.print(),
-        std::borrow::Cow::Owned(text) if error.use_stderr() => {
-            std::io::stderr().write_all(text.as_bytes())
-        }
-        std::borrow::Cow::Owned(text) => std::io::stdout().write_all(text.as_bytes()),
-    };
     // Nobody is left to tell.
-    let _ = printed;
+    let _ = error.print();
 }
 
 #[derive(Debug, Subcommand)]
@@ -165,7 +156,7 @@ pub struct Regress {
     pub bisect: bool,
 
     /// Seconds of measuring within which undecided series get more rounds or a larger N; the rounds
-    /// of the scenarios are measured in any case (default: what the scenarios ask for, together)
+    /// of the scenarios are measured in any case (default: `budget_seconds` of loadline.toml, else what the scenarios ask for, together)
     #[arg(long, value_name = "SECONDS")]
     pub budget: Option<u64>,
 
@@ -179,13 +170,13 @@ pub struct Regress {
     )]
     pub resume: Option<Option<PathBuf>>,
 
-    /// Measure part I of K of the scenarios; `cargo xtask merge` judges the parts as one. Without
+    /// Measure part I of K of the scenarios; `merge` judges the parts as one. Without
     /// --seed all parts have the same
     #[arg(long, value_name = "I/K")]
     pub shard: Option<Shard>,
 
     /// Measure under each of these unwinders, one session each, and show their growth side by side;
-    /// all: those that are here, which cargo xtask list shows
+    /// all: those that are here, which `list` shows
     #[arg(
         long,
         value_name = "all|LIST",

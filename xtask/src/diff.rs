@@ -10,12 +10,13 @@ use loadline_scenario::{Environment, Scenario};
 
 use crate::against::Builds;
 use crate::bench::Bench;
-use crate::called;
+use crate::called::PROGRAM;
 use crate::cli::{self, Diff, Regress, Selection};
 use crate::comparison::Comparison;
 use crate::diff_side::{Saved, Side, SideScenario, of_baselines};
 use crate::diff_text;
 use crate::exit::{Exit, ended};
+use crate::git;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::out;
@@ -24,7 +25,7 @@ use crate::regress::Committed;
 use crate::report::Outputs;
 use crate::selection;
 use crate::session;
-use crate::trees::{Checkout, commit};
+use crate::trees::Checkout;
 use crate::unwinders;
 
 /// Carries the command out.
@@ -44,11 +45,8 @@ pub fn run(arguments: &Diff) -> anyhow::Result<Exit> {
         out::text(diff_text::text(&comparison))?;
     }
     if let Some(saved) = &sides.measured {
-        eprintln!(
-            "samples: {} ({} diff SESSION shows them again)",
-            saved.display(),
-            called::name()
-        );
+        let saved = saved.display();
+        out::note(format_args!("samples: {saved} ({PROGRAM} diff SESSION shows them again)"));
     }
     Ok(if comparison.has_failures() { Exit::CouldNotMeasure } else { Exit::Clean })
 }
@@ -145,17 +143,24 @@ impl Asked<'_> {
             let (name, changes) = Project::split_title(asked)?;
             return Ok(Input::Scenario(Box::new(self.project.scenario(name, &changes)?)));
         }
-        if let Ok(commit) = commit(&self.project.workspace, asked) {
-            return Ok(Input::Revision(asked.to_owned(), commit));
-        }
+        let of_git = match git::commit(&self.project.workspace, asked) {
+            Ok(Some(commit)) => return Ok(Input::Revision(asked.to_owned(), commit)),
+            Ok(None) => String::new(),
+            Err(failure) => format!("; {failure}"),
+        };
         let folder = if path.is_dir() { ", and the folder holds no session.json" } else { "" };
         let hint = nearest(name, names.iter().map(String::as_str));
         let hint = hint.map_or_else(
-            || "cargo xtask list shows the scenarios, target/regress holds the sessions".to_owned(),
+            || {
+                let sessions = self.project.sessions();
+                let sessions = sessions.strip_prefix(&self.project.root).unwrap_or(&sessions);
+                let sessions = sessions.display();
+                format!("{PROGRAM} list shows the scenarios, {sessions} holds the sessions")
+            },
             |nearest| format!("did you mean the scenario {nearest}?"),
         );
         Err(usage(format!(
-            "cannot compare {asked:?}: it is no session, no baseline file, no scenario and no git revision{folder} ({hint})"
+            "cannot compare {asked:?}: it is no session, no baseline file, no scenario and no git revision{folder}{of_git} ({hint})"
         )))
     }
 

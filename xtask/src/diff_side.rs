@@ -7,12 +7,13 @@ use loadline_growth::Series;
 use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
 
 use crate::baseline_file::{AcceptedSymbol, Baseline, Baselines, series};
+use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::judgement::control_title;
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::selection;
-use crate::session::{self, RunRecord};
+use crate::session::{self, Header, RunRecord};
 use crate::symbols::Profiles;
 
 /// What one side says.
@@ -81,12 +82,25 @@ impl Saved {
     /// Reads the session at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, or names scenarios that are gone.
+    /// When it cannot be read, or names scenarios that are gone or were edited since.
     pub fn read(project: &Project, path: &Path) -> anyhow::Result<Saved> {
         let (header, records) = session::read(path)
             .map_err(|error| ended(Exit::Usage, format!("cannot compare: {error:#}")))?;
-        let scenarios = selection::of_session(project, &header, &records)?;
-        let measured = Measured::of(&header, scenarios, &records, path.to_owned());
+        Saved::of(project, path, &header, records)
+    }
+
+    /// The session that was read from `path`.
+    ///
+    /// # Errors
+    /// When it names scenarios that are gone or were edited since.
+    pub fn of(
+        project: &Project,
+        path: &Path,
+        header: &Header,
+        records: Vec<RunRecord>,
+    ) -> anyhow::Result<Saved> {
+        let scenarios = selection::as_measured(project, header, &records, path)?;
+        let measured = Measured::of(header, scenarios, &records, path.to_owned());
         let folder = session::folder(path).file_name();
         let name = folder.map_or_else(
             || path.display().to_string(),
@@ -206,7 +220,7 @@ pub fn of_baselines(
     if scenarios.is_empty() {
         let title = only.map_or(scenario_name, Scenario::title);
         let text = format!(
-            "there is no baseline of {title} (cargo xtask baseline {title} --reason TEXT makes one; --measure measures it)"
+            "there is no baseline of {title} ({PROGRAM} baseline {title} --reason TEXT makes one; --measure measures it)"
         );
         return Err(ended(Exit::NoBaseline, text));
     }

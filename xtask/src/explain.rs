@@ -10,6 +10,7 @@ use loadline_scenario::{
 };
 
 use crate::bench::Bench;
+use crate::called::PROGRAM;
 use crate::cli;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
@@ -58,10 +59,11 @@ pub fn run(arguments: &cli::Explain) -> anyhow::Result<Exit> {
     Ok(if has_failed { Exit::CouldNotMeasure } else { Exit::Clean })
 }
 
-fn saved(project: &Project, path: &Path) -> anyhow::Result<(Measured, Vec<RunRecord>)> {
+fn saved(project: &Project, named: &Path) -> anyhow::Result<(Measured, Vec<RunRecord>)> {
+    let path = &project.session(named);
     let (header, records) = session::read(path)
         .map_err(|error| ended(Exit::Usage, format!("cannot explain: {error:#}")))?;
-    let scenarios = selection::of_session(project, &header, &records)?;
+    let scenarios = selection::as_measured(project, &header, &records, path)?;
     let measured = Measured::of(&header, scenarios, &records, path.to_owned());
     Ok((measured, records))
 }
@@ -71,7 +73,9 @@ fn measure(
     asked: &cli::Selection,
 ) -> anyhow::Result<(Measured, Vec<RunRecord>)> {
     if asked.names.is_empty() {
-        let text = "explain which scenario? (cargo xtask list shows them; --session SESSION explains all of a saved one)";
+        let text = format!(
+            "explain which scenario? ({PROGRAM} list shows them; --session SESSION explains all of a saved one)"
+        );
         return Err(ended(Exit::Usage, text));
     }
     let interrupt = Interrupt::listen()?;

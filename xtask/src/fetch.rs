@@ -4,7 +4,7 @@
 //! compared with the recipe before anything of it is written.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
 use crate::recipe::{Package, Recipe, Taken};
+use crate::replace::replace;
 
 /// The most that is unpacked of one package, in bytes: what it says of itself is not yet trusted.
 const LARGEST_PACKAGE: u64 = 1 << 30;
@@ -41,18 +42,18 @@ pub fn run(arguments: &Fetch) -> anyhow::Result<Exit> {
             continue;
         }
         interrupt.check()?;
-        eprintln!("fetching {}", package.title());
+        out::note(format_args!("fetching {}", package.title()));
         let archive = packed(package)?;
         package.check(&archive)?;
         for taken in wanted {
             let content = file_of(&archive, &taken.path)
                 .with_context(|| format!("in {}", package.title()))?;
             taken.check(&content).with_context(|| format!("in {}", package.title()))?;
-            put(&folder, &taken.name, &content)?;
+            replace(&folder.join(&taken.name), &content)?;
             n_fetched += 1;
         }
     }
-    remove_others(&folder, &recipe)?;
+    refuse_others(&folder, &recipe)?;
     let (all, folder) = (recipe.files().count(), folder.display());
     out::line(format_args!("{all} modules are in {folder}, {n_fetched} of them fetched now"))?;
     Ok(Exit::Clean)
@@ -117,33 +118,31 @@ fn file_of(archive: &[u8], path: &str) -> anyhow::Result<Vec<u8>> {
     bail!("there is no file {path}")
 }
 
-/// Puts a file into place, all of it or nothing.
-fn put(folder: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(folder.join(name)).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", folder.join(name).display()))
-}
-
-/// Takes away modules that no longer belong to the recipe: scenarios name the folder's files by a
-/// pattern.
-fn remove_others(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
-    let read = || -> std::io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let is_module = path.extension().is_some_and(|ending| ending == "wasm");
-            let is_known = recipe.files().any(|taken| path.ends_with(&taken.name));
-            if is_module && !is_known {
-                fs::remove_file(&path)?;
-            }
+/// Refuses a folder with modules that the recipe does not name: scenarios name the folder's files by a
+/// pattern, so they would be measured with the recipe's. They may be the user's, and stay.
+///
+/// # Errors
+/// When there are such modules, or the folder cannot be read.
+fn refuse_others(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
+    let shown = folder.display();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {shown}"))?;
+    let mut others = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read {shown}"))?.path();
+        let is_module = path.extension().is_some_and(|ending| ending == "wasm");
+        let is_known = recipe.files().any(|taken| path.ends_with(&taken.name));
+        if is_module && !is_known {
+            others.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
-        Ok(())
-    };
-    read().with_context(|| format!("cannot clear {} of other modules", folder.display()))
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    others.sort();
+    let others = others.join(", ");
+    bail!(
+        "{shown} holds modules that the recipe does not name: {others} (move them away; scenarios would measure them with the recipe's)"
+    )
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use crate::baseline_file::Key;
+use crate::called::PROGRAM;
 use crate::cli::History;
 use crate::comparison::{Change, Row, Span};
 use crate::exit::{Exit, ended};
@@ -68,8 +69,9 @@ pub fn run(arguments: &History) -> anyhow::Result<Exit> {
     let told = tell(&project, &scenario, &arguments.series)?;
     if told.series.is_empty() {
         let title = &told.scenario;
+        let unread: String = told.unread.iter().map(|why| format!("; not read: {why}")).collect();
         let text = format!(
-            "nothing is known of the past of {title}: no commit has its baseline, and no session is kept (cargo xtask baseline {title} --reason TEXT)"
+            "nothing is known of the past of {title}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {title} --reason TEXT){unread}"
         );
         return Err(ended(Exit::NothingSelected, text));
     }
@@ -106,7 +108,7 @@ pub fn section(project: &Project, title: &str) -> Option<Markup> {
         h4 { "By commit" }
         @for line in &moved { (markup(line)) }
         p.soft {
-            (steady.len()) " series without a step over " (commits) " commits; cargo xtask history " (title) " shows them, and kept sessions."
+            (steady.len()) " series without a step over " (commits) " commits; " (PROGRAM) " history " (title) " shows them, and kept sessions."
         }
         @for problem in &told.unread { p.soft { "not read: " (problem) } }
     })

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::called::PROGRAM;
 use crate::cli::Init;
 use crate::exit::{Exit, ended};
 use crate::found::{Host, Repository};
@@ -164,8 +165,8 @@ fn next(repository: &Repository, name: &str) -> String {
         Host::Modules(_) | Host::Nothing => "next:\n".to_owned(),
     };
     format!(
-        "{first}    cargo xtask regress                                  # measures and judges
-    cargo xtask baseline --reason \"first capture\"        # accepts what it costs now
+        "{first}    {PROGRAM} regress                                  # measures and judges
+    {PROGRAM} baseline --reason \"first capture\"        # accepts what it costs now
     git add loadline.toml loadline .github .gitignore    # and commit both
 "
     )

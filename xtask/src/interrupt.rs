@@ -10,6 +10,15 @@ use anyhow::Context;
 
 use crate::exit::{Exit, ended};
 
+/// Whether a signal has come, whoever listens for it.
+static HEARD: AtomicBool = AtomicBool::new(false);
+
+/// Whether a signal has asked this program to end. A command that had nothing left to stop has gone
+/// on to its end all the same.
+pub fn was_heard() -> bool {
+    HEARD.load(Ordering::SeqCst)
+}
+
 /// Whether somebody asked this program to end, shared with the signal's thread.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
@@ -43,8 +52,18 @@ impl Interrupt {
     pub fn listen() -> anyhow::Result<Interrupt> {
         let interrupt = Interrupt::default();
         let heard = interrupt.clone();
-        ctrlc::set_handler(move || heard.interrupt()).context("cannot listen for Ctrl-C")?;
+        ctrlc::set_handler(move || heard.signal()).context("cannot listen for Ctrl-C")?;
         Ok(interrupt)
+    }
+
+    /// The first signal asks the program to end, the second one ends it.
+    fn signal(&self) {
+        HEARD.store(true, Ordering::SeqCst);
+        let is_second = self.was_asked();
+        self.interrupt();
+        if is_second {
+            std::process::exit(Exit::Interrupted.code().into());
+        }
     }
 
     /// Asks the program to end, and ends the children in charge.
@@ -138,3 +157,23 @@ fn end_group_of(child: &Child) {
 /// Groups are not known on this platform.
 #[cfg(not(unix))]
 fn end_group_of(_child: &Child) {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_taken_charge_of_later_is_ended_as_well() {
+        use std::os::unix::process::CommandExt;
+        let interrupt = Interrupt::default();
+        interrupt.interrupt();
+        let child = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let ward = interrupt.guard(child);
+        let status = interrupt.release(ward).unwrap().wait().unwrap();
+        assert!(!status.success());
+    }
+}

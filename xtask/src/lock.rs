@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
+use crate::out;
 use crate::project::Project;
 use crate::session;
 
@@ -40,7 +41,9 @@ impl MachineLock {
         let path = std::env::temp_dir().join("loadline.lock");
         let without = |problem: &dyn std::fmt::Display| {
             let path = path.display();
-            eprintln!("notice: cannot lock {path}: {problem}; nothing keeps another session away");
+            out::note(format_args!(
+                "notice: cannot lock {path}: {problem}; nothing keeps another session away"
+            ));
             Ok(MachineLock { file: None })
         };
         let mut file = match open(&path) {
@@ -62,7 +65,9 @@ impl MachineLock {
                 Err(TryLockError::WouldBlock) => {
                     if !std::mem::replace(&mut has_said_it, true) {
                         let holder = holder(&mut file);
-                        eprintln!("waiting for another session on this machine to end ({holder})");
+                        out::note(format_args!(
+                            "waiting for another session on this machine to end ({holder})"
+                        ));
                     }
                     interrupt.check()?;
                     std::thread::sleep(PATIENCE);
@@ -86,23 +91,56 @@ impl Drop for MachineLock {
 
 /// The lock's file, made by whoever comes first. Others may only read it, which is enough to lock.
 fn open(path: &Path) -> std::io::Result<File> {
-    // Written to below: in a folder that everybody may write to, a link could lead anywhere.
-    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
-    }
-    let existing = OpenOptions::new().read(true).write(true).open(path);
-    match existing.map_err(|error| (error.kind(), error)) {
+    let existing = options().open(path);
+    let file = match existing.map_err(|error| (error.kind(), error)) {
         Ok(file) => Ok(file),
-        Err((ErrorKind::NotFound, _)) => {
-            match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
-                // Another session was quicker.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => File::open(path),
-                made => made,
-            }
-        }
-        Err((ErrorKind::PermissionDenied, _)) => File::open(path),
+        Err((ErrorKind::NotFound, _)) => match options().create_new(true).open(path) {
+            // Another session was quicker.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => read_only().open(path),
+            made => made,
+        },
+        Err((ErrorKind::PermissionDenied, _)) => read_only().open(path),
         Err((_, error)) => Err(error),
+    }?;
+    // It is written to below, and lies in a folder that everybody may write to: what is opened must be
+    // no link, and no other name of a file of the user's.
+    let found = file.metadata()?;
+    if !found.is_file() || n_names(&found) > 1 {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file of its own"));
     }
+    Ok(file)
+}
+
+fn options() -> OpenOptions {
+    let mut options = read_only();
+    options.write(true);
+    options
+}
+
+#[cfg(unix)]
+fn read_only() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    // Neither through a link, nor waiting for whoever reads a pipe.
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+#[cfg(not(unix))]
+fn read_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options
+}
+
+#[cfg(unix)]
+fn n_names(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(found)
+}
+
+#[cfg(not(unix))]
+fn n_names(_: &fs::Metadata) -> u64 {
+    1
 }
 
 fn sign(file: &mut File, root: &Path) -> std::io::Result<()> {
@@ -117,7 +155,50 @@ fn holder(file: &mut File) -> String {
     // On Windows nobody else may read what is locked.
     let _ = file.take(1000).read_to_string(&mut text);
     match text.trim() {
-        "" => "it has not said which".to_owned(),
-        said => said.to_owned(),
+        said if !said.is_empty() && is_alive(said) => said.to_owned(),
+        // A holder that may not write here leaves the name of one that was killed before it.
+        _ => "it has not said which".to_owned(),
+    }
+}
+
+/// Whether the process that signed as `said` may still run; where the system does not tell, it may.
+fn is_alive(said: &str) -> bool {
+    let pid = said.strip_prefix("process ").and_then(|rest| rest.split_once(','));
+    let Some((pid, _)) = pid.filter(|_| Path::new("/proc/self").exists()) else { return true };
+    Path::new("/proc").join(pid).exists()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_neither_followed_nor_written_to() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [mine, lock] = ["mine", "lock"].map(|name| folder.path().join(name));
+        fs::write(&mine, "precious").unwrap();
+        std::os::unix::fs::symlink(&mine, &lock).unwrap();
+        assert!(open(&lock).is_err());
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&mine, &lock).unwrap();
+        assert_eq!(open(&lock).unwrap_err().to_string(), "it is no file of its own");
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "precious");
+        fs::remove_file(&lock).unwrap();
+        let mut file = open(&lock).unwrap();
+        sign(&mut file, folder.path()).unwrap();
+        assert!(holder(&mut open(&lock).unwrap()).starts_with("process "));
+    }
+
+    #[test]
+    fn a_holder_that_is_gone_is_not_named() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let lock = folder.path().join("lock");
+        // No process has such a number.
+        fs::write(&lock, "process 999999999, since 2026-01-01, in /x").unwrap();
+        let said = holder(&mut open(&lock).unwrap());
+        let is_told = Path::new("/proc/self").exists();
+        assert_eq!(said == "it has not said which", is_told, "{said}");
     }
 }

@@ -12,6 +12,7 @@ mod calibration_file;
 mod called;
 mod catalogue;
 mod check;
+mod child;
 mod cli;
 mod comparison;
 mod diff;
@@ -24,6 +25,7 @@ mod figures;
 mod files;
 mod forecast;
 mod found;
+mod git;
 mod history;
 mod init;
 mod installed;
@@ -42,6 +44,7 @@ mod out;
 mod pace;
 mod past;
 mod pilot;
+mod preload;
 mod profile_file;
 mod progress;
 mod project;
@@ -49,6 +52,7 @@ mod project_file;
 mod proof;
 mod recipe;
 mod regress;
+mod replace;
 mod report;
 mod resume;
 mod runner;
@@ -98,11 +102,14 @@ fn main() -> ExitCode {
         Verb::Completions(arguments) => shell::completions(arguments),
         Verb::Man(arguments) => shell::man(arguments),
     };
-    match result {
-        Ok(exit) => exit.into(),
+    let exit = match result {
+        Ok(exit) => exit,
         Err(error) => {
-            eprintln!("error: {}", called::by_name(&format!("{error:#}")));
-            Ended::exit_of(&error).into()
+            out::note(format_args!("error: {error:#}"));
+            Ended::exit_of(&error)
         }
-    }
+    };
+    // Also where the command had nothing left to stop, or took the end of a child for a failure.
+    let interrupted = interrupt::was_heard().then_some(Exit::Interrupted);
+    Exit::of(&[exit, interrupted.unwrap_or(exit)]).into()
 }

@@ -8,15 +8,16 @@ use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scena
 
 use crate::adaptive::Step;
 use crate::bench::Bench;
-use crate::called;
+use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::forecast;
 use crate::limits::{most_resident, why_not};
 use crate::measured::{Measured, exact_means, is_compared};
+use crate::out;
 use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
 use crate::session::{self, Header, Planned, RunRecord, Session, Side};
-use crate::side_by_side::side_by_side;
+use crate::side_by_side::{n_processors, n_workers, side_by_side};
 
 /// A session while it is measured.
 #[derive(Debug)]
@@ -135,10 +136,20 @@ impl<'a> Measurement<'a> {
             let visit = **visit;
             record.map(|record| (record, visit))
         };
-        let kept =
-            side_by_side(visits, run, |(record, visit)| self.keep(record, &visit, &progress));
+        let workers = self.n_at_a_time();
+        let keep = |(record, visit)| self.keep(record, &visit, &progress);
+        let kept = side_by_side(visits, workers, run, keep);
         progress.finish();
         kept.inspect_err(|_| self.say_what_is_saved())
+    }
+
+    /// How many counting runs go on at a time. Under callgrind one takes several times the memory that
+    /// its modules do by the clock.
+    fn n_at_a_time(&self) -> usize {
+        let samples = self.records.iter().filter_map(RunRecord::samples).flatten();
+        let each = 4.0 * most_resident(samples).unwrap_or(0.0) + LEAST_MEMORY;
+        let memory = self.header.environment.memory_bytes.parse().ok();
+        n_workers(n_processors(self.bench.runner.processors()), memory, each)
     }
 
     /// Plans three rounds of whatever was to be exact and did not repeat. Whether there is any.
@@ -186,8 +197,10 @@ impl<'a> Measurement<'a> {
             Header { capture: Some(_), .. } => "baseline",
             _ => return,
         };
-        let (saved, name) = (self.records.len(), called::name());
-        eprintln!("{saved} runs are saved; {name} {command} --resume goes on from there");
+        let saved = self.records.len();
+        out::note(format_args!(
+            "{saved} runs are saved; {PROGRAM} {command} --resume goes on from there"
+        ));
     }
 
     /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
@@ -372,7 +385,6 @@ impl<'a> Measurement<'a> {
     /// What is going to be measured, in one sentence, before it is.
     pub fn plan_line(&self) -> String {
         let left = self.left();
-        let seconds = weight_of_all(&left) as f64 * SECONDS_PER_WEIGHT;
         let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
         let against = self.header.against.as_ref();
         let against = against.map(|build| format!(", in turn with {}", build.name));
@@ -380,7 +392,7 @@ impl<'a> Measurement<'a> {
             format!(", up to {} s while series are undecided (--budget)", asked.budget)
         });
         format!(
-            "plan: {runs} runs by the clock and {exact} counting ones of {scenarios} scenarios, planted ones included{}, in about {seconds:.0} s{}; order by --seed {}",
+            "plan: {runs} runs by the clock and {exact} counting ones of {scenarios} scenarios, planted ones included{}{}; order by --seed {}",
             against.unwrap_or_default(),
             further.unwrap_or_default(),
             self.header.seed
@@ -403,11 +415,11 @@ fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -
 /// Another stream than the one that orders runs.
 const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
 
+/// What a counting run takes of memory at least, in bytes.
+const LEAST_MEMORY: f64 = 256e6;
+
 /// How often what was to be exact and is not is measured.
 const INEXACT_ROUNDS: usize = 3;
-
-/// Seconds a unit of weight takes, for the plan alone: one module of 20 KB, loaded and dropped.
-const SECONDS_PER_WEIGHT: f64 = 85e-6;
 
 fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
     visits.iter().map(|(run, _)| run_weight(run)).sum()

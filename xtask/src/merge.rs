@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use loadline_growth::{Kind, Sight};
 use loadline_scenario::{Scenario, Subject};
 
+use crate::called::PROGRAM;
 use crate::cli;
 use crate::exit::{Exit, ended};
 use crate::judgement::{self, BaselineSource, Judged};
@@ -12,7 +14,7 @@ use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
 use crate::report::Report;
-use crate::sameness::{changed_scenarios, growth_differences, level_differences};
+use crate::sameness::{growth_differences, level_differences};
 use crate::scaling::titles_for;
 use crate::selection;
 use crate::session::{self, Asked, Header, Part, RunRecord};
@@ -27,7 +29,7 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let mut parts = Vec::new();
     for path in &arguments.sessions {
-        parts.push(read(path)?);
+        parts.push(read(&project.session(path))?);
     }
     parts.sort_by_key(|part| part.part.shard.index);
     refuse_what_is_not_one_suite(&parts)?;
@@ -82,15 +84,9 @@ fn read(path: &Path) -> anyhow::Result<Saved> {
 
 impl Saved {
     fn measured(&self, project: &Project) -> anyhow::Result<Measured> {
-        let scenarios = selection::of_session(project, &self.header, &self.records)?;
-        let changed = changed_scenarios(&self.header.scenarios, &scenarios);
-        if let Some(title) = changed.first() {
-            let text = format!(
-                "cannot merge {}: the scenario {title} is not the one that was measured (is this the same commit?)",
-                self.path.display()
-            );
-            return Err(ended(Exit::Usage, text));
-        }
+        let Saved { header, records, path, .. } = self;
+        let scenarios = selection::as_measured(project, header, records, path);
+        let scenarios = scenarios.context("cannot merge")?;
         Ok(Measured::of(&self.header, scenarios, &self.records, self.path.clone()))
     }
 
@@ -196,9 +192,8 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         }
         if part.header.finished.is_none() {
             let path = part.path.display();
-            sentences.push(format!(
-                "shard {shard} is not finished (cargo xtask regress --resume {path})"
-            ));
+            sentences
+                .push(format!("shard {shard} is not finished ({PROGRAM} regress --resume {path})"));
         }
     }
     let mut whole = Measured {

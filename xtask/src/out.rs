@@ -1,29 +1,51 @@
-//! Results on standard output. `println!` panics where that cannot be written.
+//! Results on standard output, and everything else on standard error.
+//!
+//! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
+//! command ends: whoever reads the exit code gets the one that the work deserves.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
-
-use crate::called::by_name;
-
-/// Writes `line` and ends it. A reader that has gone away (`| head`) wants no more: no error.
+/// Writes `line` to standard output and ends it.
 ///
 /// # Errors
-/// When it cannot be written, as on a full disk.
+/// None: see [`text()`].
 pub fn line(line: impl Display) -> anyhow::Result<()> {
     text(format_args!("{line}\n"))
 }
 
-/// Writes `text` as it is, with this program called what the user typed.
+/// Writes `text` to standard output as it is. A reader that has gone away (`| head`) wants no more.
+/// Where it cannot be written for another reason, as on a full disk, standard error says so once.
 ///
 /// # Errors
-/// As [`line()`].
+/// None; commands pass the result on all the same.
 pub fn text(text: impl Display) -> anyhow::Result<()> {
+    static HAS_FAILED: AtomicBool = AtomicBool::new(false);
     let text = text.to_string();
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(by_name(&text).as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error)
+            if error.kind() != ErrorKind::BrokenPipe
+                && !HAS_FAILED.swap(true, Ordering::Relaxed) =>
+        {
+            note(format_args!(
+                "cannot write to standard output: {error} (the exit code holds all the same)"
+            ));
+        }
+        _ => {}
     }
+    Ok(())
+}
+
+/// Writes `line` to standard error and ends it: progress, notices and errors.
+pub fn note(line: impl Display) {
+    raw(format!("{line}\n").as_bytes());
+}
+
+/// Writes `bytes` to standard error as they are.
+pub fn raw(bytes: &[u8]) {
+    // Nobody is left to tell.
+    let _ = std::io::stderr().write_all(bytes);
 }

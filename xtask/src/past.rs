@@ -7,10 +7,10 @@ use anyhow::Context;
 use loadline_growth::Series;
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 use serde::{Deserialize, Serialize};
-use xshell::{Shell, cmd};
 
 use crate::baseline_file::{Key, series};
 use crate::diff_side::{Readings, Saved};
+use crate::git::{self, Failure};
 use crate::project::Project;
 use crate::session;
 
@@ -104,30 +104,42 @@ fn committed(
     past: &mut Past,
     unread: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    let shell = Shell::new().context("cannot start a shell")?;
     let file = project.baselines().join(format!("{}.toml", scenario.name));
     let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
-    shell.change_dir(folder);
-    let name = file.file_name().unwrap_or_default();
-    let log = cmd!(shell, "git log --reverse --format=%H%x09%ct%x09%s -- {name}");
-    let log = log.quiet().ignore_stderr().read();
-    let log = log.with_context(|| format!("cannot read git's log of {}", file.display()))?;
+    let name = file_name(&file);
+    let log =
+        match git::text(folder, &["log", "--reverse", "--format=%H%x09%ct%x09%s", "--", &name]) {
+            Ok(log) => log,
+            // A repository that is new.
+            Err(Failure::Said(said)) if said.contains("does not have any commits yet") => {
+                return Ok(());
+            }
+            Err(failure) => {
+                unread.push(format!("the commits of {name}: {failure}"));
+                return Ok(());
+            }
+        };
+    if git::is_shallow(folder) {
+        unread.push(
+            "older commits: this is a shallow clone, so its history is cut (git fetch --unshallow brings the rest)"
+                .to_owned(),
+        );
+    }
     for line in log.lines() {
         let mut fields = line.splitn(3, '\t');
         let (Some(hash), Some(when), subject) = (fields.next(), fields.next(), fields.next())
         else {
             continue;
         };
-        let at = format!("{hash}:./{}", name.to_string_lossy());
         // Where the commit took it away there is nothing to read.
-        let Ok(text) = cmd!(shell, "git show {at}").quiet().ignore_stderr().read() else {
+        let Ok(text) = git::text(folder, &["show", &format!("{hash}:./{name}")]) else {
             continue;
         };
         let old: OldFile = match toml::from_str(&text) {
             Ok(old) => old,
             Err(error) => {
                 let error = error.message().to_owned();
-                unread.push(format!("{} at {}: {error}", file_name(&file), &hash[..10]));
+                unread.push(format!("{name} at {}: {error}", &hash[..10]));
                 continue;
             }
         };
@@ -168,20 +180,22 @@ fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mu
     let entries = std::fs::read_dir(project.sessions()).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()) {
         // What is no session, or one of other scenarios, has nothing to say of this one.
-        let Ok((header, _)) = session::read(&folder) else { continue };
-        if !header.scenarios.iter().any(|planned| planned.scenario == scenario.title()) {
+        let Ok((mut header, records)) = session::read(&folder) else { continue };
+        header.scenarios.retain(|planned| planned.scenario == scenario.title());
+        if header.scenarios.is_empty() {
             continue;
         }
-        let saved = match Saved::read(project, &folder) {
+        let saved = match Saved::of(project, &folder, &header, records) {
             Ok(saved) => saved,
             Err(error) => {
                 unread.push(format!("session {}: {error:#}", file_name(&folder)));
                 continue;
             }
         };
-        let side = saved.now();
-        for one in side.scenarios.into_iter().filter(|one| one.title == scenario.title()) {
-            let key = Key::of(scenario, &one.environment);
+        for one in saved.now().scenarios {
+            // With what its files held then, as a baseline has it.
+            let then = one.scenario.as_ref().unwrap_or(scenario);
+            let key = Key::of(then, &one.environment);
             let processor = format!("{}, {}", one.environment.cpu, one.environment.caches);
             for (name, readings) in one.series {
                 let Readings::Series { series, .. } = readings else { continue };

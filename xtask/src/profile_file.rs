@@ -10,7 +10,7 @@ use loadline_callgrind::{Profile, Symbol};
 use loadline_scenario::Phase;
 use serde::{Deserialize, Serialize};
 
-use crate::session;
+use crate::replace::replace;
 
 /// Of how many symbols of a phase, the costliest, the way to them is kept.
 const WITH_PATH: usize = 40;
@@ -88,7 +88,7 @@ impl SavedProfile {
     /// When the folder does not take the file.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_vec(self).context("cannot write a profile")?;
-        session::replace(path, &text)
+        replace(path, &text)
     }
 }
 

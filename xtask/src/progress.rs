@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::out;
+
 /// A log has no use for more.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
@@ -50,7 +52,10 @@ impl Progress {
         let share = self.done.get().min(self.total) as f64 / self.total.max(1) as f64;
         let left = if share > 0.0 { seconds * (1.0 - share) / share } else { f64::INFINITY };
         let percent = share * 100.0;
-        eprintln!("{}: {percent:.0} % after {seconds:.0} s, about {left:.0} s left", self.what);
+        out::note(format_args!(
+            "{}: {percent:.0} % after {seconds:.0} s, about {left:.0} s left",
+            self.what
+        ));
     }
 
     /// The job has ended; its bar goes away.

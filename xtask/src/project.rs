@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use loadline_scenario::{Scenario, Variant};
 
+use crate::calibration_file;
+use crate::called::{self, PROGRAM};
+use crate::child;
 use crate::exit::{Exit, ended};
+use crate::interrupt::Interrupt;
+use crate::out;
 use crate::project_file::{self, Layout};
-use crate::{calibration_file, called};
 
 /// The folders of one repository: this program's own workspace, one named by `--root`, or the one
 /// with the nearest `loadline.toml`.
@@ -65,15 +69,15 @@ impl Project {
     /// Makes the programs that are measured, in `tree`: the project or another revision of it.
     ///
     /// # Errors
-    /// When the command for it fails.
-    pub fn build(&self, tree: &Path) -> anyhow::Result<()> {
+    /// When the command for it fails, or the program is interrupted.
+    pub fn build(&self, tree: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
         let Some((program, arguments)) = self.layout.build.split_first() else { return Ok(()) };
         let shown = format!("{} in {}", self.layout.build.join(" "), tree.display());
-        eprintln!("building by {shown}");
+        out::note(format_args!("building by {shown}"));
         let mut command = Command::new(program);
-        // Standard output is for results.
-        command.args(arguments).current_dir(tree).stdin(Stdio::null()).stdout(std::io::stderr());
-        let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+        command.args(arguments).current_dir(tree);
+        let status = child::run(&mut command, interrupt)
+            .with_context(|| format!("cannot build by {shown}"))?;
         ensure!(status.success(), "{shown} failed ({status}); its messages stand above");
         Ok(())
     }
@@ -81,6 +85,12 @@ impl Project {
     /// Where sessions are saved, one folder each.
     pub fn sessions(&self) -> PathBuf {
         self.target().join("regress")
+    }
+
+    /// The session that is named by its path, or by the name of its folder as `history` prints it.
+    pub fn session(&self, named: &Path) -> PathBuf {
+        let kept = self.sessions().join(named);
+        if !named.exists() && kept.exists() { kept } else { named.to_owned() }
     }
 
     /// Where compiled artifacts are kept between sessions.
@@ -109,11 +119,13 @@ impl Project {
     pub fn scenario_names(&self) -> anyhow::Result<Vec<String>> {
         let folder = self.scenarios();
         let entries = fs::read_dir(&folder).map_err(|error| {
-            let folder = folder.display();
-            ended(
-                Exit::Usage,
-                format!("cannot read the scenarios in {folder}: {error} (is --root right?)"),
-            )
+            let (folder, root, file) = (folder.display(), self.root.display(), project_file::NAME);
+            let hint = if self.root.join(file).is_file() {
+                format!("`scenarios` in {root}/{file} names their folder")
+            } else {
+                format!("there is no {file} in {root}; {PROGRAM} init writes one there")
+            };
+            ended(Exit::Usage, format!("cannot read the scenarios in {folder}: {error} ({hint})"))
         })?;
         let mut names = Vec::new();
         for entry in entries {
@@ -139,7 +151,7 @@ impl Project {
         let names = self.scenario_names()?;
         if name == calibration_file::NAME {
             let text = format!(
-                "no scenario may be called {name}: baselines/{name}.toml is written by cargo xtask calibrate (rename its file)"
+                "no scenario may be called {name}: baselines/{name}.toml is written by {PROGRAM} calibrate (rename its file)"
             );
             return Err(ended(Exit::Usage, text));
         }
@@ -172,7 +184,7 @@ fn root_around_here() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("cannot tell the current folder")?;
     project_file::nearest_root(&here).ok_or_else(|| {
         let text = format!(
-            "there is no {} in {} or above (cargo xtask init writes one; --root DIR names the repository)",
+            "there is no {} in {} or above ({PROGRAM} init writes one; --root DIR names the repository)",
             project_file::NAME,
             here.display()
         );
@@ -183,7 +195,7 @@ fn root_around_here() -> anyhow::Result<PathBuf> {
 fn unknown_scenario(name: &str, names: &[String]) -> anyhow::Error {
     let nearest = nearest(name, names.iter().map(String::as_str));
     let hint = nearest.map_or_else(
-        || "cargo xtask list shows them all".to_owned(),
+        || format!("{PROGRAM} list shows them all"),
         |nearest| format!("did you mean {nearest}?"),
     );
     ended(Exit::Usage, format!("there is no scenario {name:?} ({hint})"))

@@ -15,6 +15,7 @@ use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
 use crate::bench::Bench;
 use crate::calibration_file::{Calibration, Calibrations};
+use crate::called::PROGRAM;
 use crate::cli::{self, Regress};
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
@@ -64,6 +65,13 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     let may_leave_out = arguments.selection.names.is_empty();
     let (passes, not_here) = unwinders::passes(&suite, &asked, may_leave_out)?;
     left_out.extend(not_here);
+    if let (Some(shard), [first, .., last]) = (arguments.shard, passes.as_slice()) {
+        let (one, other) = (&first.unwinder, &last.unwinder);
+        let text = format!(
+            "cannot measure shard {shard}: its scenarios are measured under several unwinders, {one} and {other} among them, and a shard is part of one session (name scenarios of one unwinder)"
+        );
+        return Err(ended(Exit::Usage, text));
+    }
     for pass in &passes {
         // A broken baseline is found before anything is built.
         Committed::read(&project, &pass.scenarios, arguments.baseline.as_deref())?;
@@ -80,20 +88,23 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         places.push(Place { pass, builds, described });
     }
     let several = places.len() > 1;
+    let unwinders = places.iter().map(|place| place.described.0.unwinder());
+    let parts = told_apart_by_number(unwinders.collect());
     let strictness = (&arguments.strictness).into();
     let mut concluded = Vec::new();
-    for place in &places {
+    for (place, part) in places.iter().zip(&parts) {
         if several {
-            eprintln!("under {}:", place.described.0.unwinder());
+            out::note(format_args!("under {part}:"));
         }
         let left_out = std::mem::take(&mut left_out);
         let one = measure_at(&project, arguments, place, left_out)?;
+        interrupt.check()?;
         let facts = one.report.facts(&one.measured, &project, strictness);
         if !arguments.table {
             out::text(Form::Text.render(&facts, Look::of_stdout(), &project)?)?;
         }
-        let part = several.then(|| one.measured.environment.unwinder());
-        arguments.outputs.write(&facts, &project, part.as_deref())?;
+        let part = several.then_some(part.as_str());
+        arguments.outputs.write(&facts, &project, part)?;
         concluded.push(one);
     }
     if arguments.table {
@@ -103,6 +114,18 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     }
     let exits: Vec<Exit> = concluded.iter().map(|one| one.report.exit(strictness)).collect();
     Ok(Exit::of(&exits))
+}
+
+/// Names that are all different: the second `libgcc-list 12` becomes `libgcc-list 12 2`. Two libraries
+/// of one family and version may be asked for, and each report has a file of its own.
+fn told_apart_by_number(names: Vec<String>) -> Vec<String> {
+    let mut apart: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (2..).map(|number| format!("{name} {number}"));
+        let mut candidates = std::iter::once(name.clone()).chain(numbered);
+        apart.extend(candidates.find(|candidate| !apart.contains(candidate)));
+    }
+    apart
 }
 
 /// Where one session is measured.
@@ -182,7 +205,7 @@ fn measure_at(
     let mut measurement =
         bench.begin(all, environment, absent, seed, |header| header.asked = to_take_up)?;
     measurement.leave_out(left_out)?;
-    eprintln!("{}", measurement.plan_line());
+    out::note(measurement.plan_line());
     carry_out(measurement, &baselines, &asked)
 }
 
@@ -257,12 +280,13 @@ pub struct Concluded {
 /// When the session cannot be read, or names scenarios that are gone.
 pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
-    let (header, records) = session::read(&arguments.session)
+    let path = &project.session(&arguments.session);
+    let (header, records) = session::read(path)
         .map_err(|error| ended(Exit::Usage, format!("cannot report: {error:#}")))?;
-    let scenarios = selection::of_session(&project, &header, &records)?;
+    let scenarios = selection::as_measured(&project, &header, &records, path)?;
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
-    let measured = Measured::of(&header, scenarios, &records, arguments.session.clone());
+    let measured = Measured::of(&header, scenarios, &records, path.clone());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
     let facts = report.facts(&measured, &project, strictness);
@@ -468,9 +492,21 @@ fn insisted(project: &Project, asked: &str) -> anyhow::Result<Insisted> {
         let names = project.scenario_names()?;
         let near = nearest(asked, names.iter().map(String::as_str)).unwrap_or("NAME");
         let text = format!(
-            "there is no baseline for --baseline {asked} (cargo xtask baseline {near} --reason TEXT makes one)"
+            "there is no baseline for --baseline {asked} ({PROGRAM} baseline {near} --reason TEXT makes one)"
         );
         return Err(ended(Exit::NoBaseline, text));
     }
     Ok(Insisted { candidates, chosen: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_reports_have_one_name() {
+        let names = ["libgcc-list 12", "llvm 14", "libgcc-list 12", "libgcc-list 12"];
+        let apart = told_apart_by_number(names.map(str::to_owned).to_vec());
+        assert_eq!(apart, ["libgcc-list 12", "llvm 14", "libgcc-list 12 2", "libgcc-list 12 3"]);
+    }
 }

@@ -11,6 +11,7 @@ mod junit;
 mod markdown;
 mod model;
 mod outputs;
+mod places;
 mod plot;
 mod sarif;
 mod text;
@@ -18,6 +19,7 @@ mod words;
 
 pub use self::outputs::{Form, Outputs, write};
 pub use self::text::Look;
+use crate::called::PROGRAM;
 use crate::exit::Exit;
 pub use crate::figures::amount;
 use crate::judgement::{Judged, Outcome};
@@ -123,29 +125,29 @@ impl Report {
         }
         if let Some(row) = first(&|v| v == Verdict::Regressed) {
             let title = asked_by(row);
-            return format!("cargo xtask regress {title}{against} (to see it again)");
+            return format!("{PROGRAM} regress {title}{against} (to see it again)");
         }
         let lacks_processors = Verdict::Inconclusive(Doubt::ControlGainsNothing);
         if let Some(row) = first(&|v| is_open(v) && v != lacks_processors) {
             let title = asked_by(row);
-            return format!(
-                "cargo xtask regress {title}{against} --set processes=10 (to settle it)"
-            );
+            return format!("{PROGRAM} regress {title}{against} --set processes=10 (to settle it)");
         }
         if !self.failures.is_empty() && !against.is_empty() {
-            return format!("look at the failed runs, then cargo xtask regress{against}");
+            return format!("look at the failed runs, then {PROGRAM} regress{against}");
         }
         if !self.failures.is_empty() {
-            return "look at the failed runs, then cargo xtask regress --resume (to carry them out anew)"
-                .to_owned();
+            return format!(
+                "look at the failed runs, then {PROGRAM} regress --resume (to carry them out anew)"
+            );
         }
         if self.rows.iter().any(|row| row.has_no_baseline) {
-            return "cargo xtask baseline --reason TEXT (to judge times against this machine)"
-                .to_owned();
+            return format!(
+                "{PROGRAM} baseline --reason TEXT (to judge times against this machine)"
+            );
         }
         if let Some(row) = first(&|v| v == lacks_processors) {
             let title = asked_by(row);
-            return format!("cargo xtask regress {title} (on idle processors, to settle it)");
+            return format!("{PROGRAM} regress {title} (on idle processors, to settle it)");
         }
         "nothing to do".to_owned()
     }
@@ -163,7 +165,7 @@ fn asked_by(row: &Judged) -> &str {
 /// What is left to do when one part of a suite has been measured.
 fn next_after_part(shard: Shard) -> String {
     let count = shard.count;
-    format!("cargo xtask merge SESSION… (those of all {count} shards; this is {shard})")
+    format!("{PROGRAM} merge SESSION… (those of all {count} shards; this is {shard})")
 }
 
 /// The metrics that nothing here can count: said once, each reason with what to do.

@@ -6,12 +6,14 @@ use anyhow::Context;
 use loadline_scenario::{Absent, Environment, Scenario};
 
 use crate::bench::Bench;
+use crate::called::PROGRAM;
 use crate::cli::Regress;
 use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
+use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, Concluded, carry_out, say};
 use crate::runner::{Runner, Surroundings};
@@ -96,7 +98,10 @@ impl Reopened {
         let folder = session.folder().to_owned();
         let measurement = bench.take_up(session, header, scenarios, records)?;
         let (kept, left) = measurement.n_runs();
-        eprintln!("resuming {}: {kept} runs are kept, {left} are left", folder.display());
+        out::note(format_args!(
+            "resuming {}: {kept} runs are kept, {left} are left",
+            folder.display()
+        ));
         Ok(measurement)
     }
 }
@@ -122,6 +127,7 @@ pub fn run(
     let bench = Bench { project, runner: &runner, before: None };
     let measurement = reopened.take_up(&bench)?;
     let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
+    interrupt.check()?;
     let strictness = arguments.strictness.or_asked(&asked).into();
     say(&report, &measured, project, strictness, &arguments.outputs)
 }
@@ -129,9 +135,10 @@ pub fn run(
 /// The folder of the session of `command` that is `named`, or of the newest that has not come to its
 /// end.
 fn find(command: Command, named: Option<&Path>, project: &Project) -> anyhow::Result<PathBuf> {
-    if let Some(path) = named {
+    if let Some(named) = named {
+        let path = project.session(named);
         if path.exists() {
-            return Ok(session::folder(path).to_owned());
+            return Ok(session::folder(&path).to_owned());
         }
         let text = format!("cannot resume {}: there is no such session", path.display());
         return Err(ended(Exit::Usage, text));
@@ -140,7 +147,7 @@ fn find(command: Command, named: Option<&Path>, project: &Project) -> anyhow::Re
     let newest = session::newest_unfinished(&project.sessions(), is_own);
     newest.ok_or_else(|| {
         let text = format!(
-            "there is no unfinished session of {} in {} (cargo xtask report SESSION judges one that has ended)",
+            "there is no unfinished session of {} in {} ({PROGRAM} report SESSION judges one that has ended)",
             command.name(),
             project.sessions().display()
         );
@@ -157,7 +164,7 @@ fn why_not(command: Command, header: &Header) -> String {
         }
         (None, Some(other)) => {
             let name = other.name();
-            format!("it is a session of {name} (cargo xtask {name} --resume takes it up)")
+            format!("it is a session of {name} ({PROGRAM} {name} --resume takes it up)")
         }
         (None, None) => format!("it is no session of {} (begin it anew)", command.name()),
     }
@@ -203,7 +210,7 @@ fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> anyho
     let Some(first) = differences.next() else { return Ok(()) };
     let all = differences.fold(first, |all, one| format!("{all}; {one}"));
     let text = format!(
-        "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable (cargo xtask report judges what it has, cargo xtask regress begins anew)",
+        "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable ({PROGRAM} report judges what it has, {PROGRAM} regress begins anew)",
         folder.display()
     );
     Err(ended(Exit::CouldNotMeasure, text))

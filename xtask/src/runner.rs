@@ -16,6 +16,7 @@ use xshell::{Shell, cmd};
 use crate::exit::{Exit, ended};
 use crate::installed;
 use crate::interrupt::Interrupt;
+use crate::preload::preloadable;
 use crate::project::Project;
 use crate::unwinders;
 
@@ -140,7 +141,7 @@ impl Runner {
     ) -> anyhow::Result<Runner> {
         Ok(Runner {
             program,
-            preload: unwinders::library(&surroundings.unwinder)?,
+            preload: preloaded(&surroundings.unwinder)?,
             processors: surroundings.processors.clone(),
             valgrind: usable_valgrind(),
             interrupt: interrupt.clone(),
@@ -153,7 +154,7 @@ impl Runner {
     /// # Errors
     /// When that is not here.
     pub fn under(&self, unwinder: &Unwinder) -> anyhow::Result<Runner> {
-        Ok(Runner { preload: unwinders::library(unwinder)?, ..self.clone() })
+        Ok(Runner { preload: preloaded(unwinder)?, ..self.clone() })
     }
 
     /// Whether runs can be carried out under callgrind.
@@ -165,6 +166,11 @@ impl Runner {
     pub fn valgrind_version(&self) -> String {
         let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());
         version.unwrap_or_else(|| "none".to_owned())
+    }
+
+    /// What ends its processes.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// The processors that its processes are to stay on; all if empty.
@@ -223,7 +229,7 @@ impl Runner {
         timeout: Duration,
         receive: impl FnMut(Message),
     ) -> Result<(), RunFailure> {
-        let command = Command::new(&self.program);
+        let command = self.bare(&self.program);
         self.ask_by(command, request, timeout, receive)
     }
 
@@ -239,8 +245,13 @@ impl Runner {
             return Err(RunFailure::Refused(Absence::NoValgrind.to_string()));
         };
         let invocation = Invocation { runner: self.program.clone(), folder: folder.to_owned() };
-        let mut command = Command::new(valgrind);
+        let mut command = self.bare(valgrind);
         command.args(invocation.arguments());
+        // valgrind keeps files of its own there. Where it can, it has no such variable, so that the
+        // process's stack is the same everywhere.
+        if !takes_files(Path::new("/tmp")) {
+            command.env("TMPDIR", folder);
+        }
         self.ask_by(command, request, timeout, receive)
     }
 
@@ -283,13 +294,19 @@ impl Runner {
         }
     }
 
-    fn start(&self, mut command: Command, request: &Request) -> Result<Child, String> {
-        // The same for every means: what a drop costs by callgrind is then what it costs by the clock.
+    /// `program` with nothing of the caller's environment. The same for every means: what a drop costs
+    /// by callgrind is then what it costs by the clock.
+    fn bare(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().envs(Invocation::environment().iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(preload) = &self.preload {
             command.env("LD_PRELOAD", preload);
         }
+        command
+    }
+
+    fn start(&self, mut command: Command, request: &Request) -> Result<Child, String> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt;
@@ -309,6 +326,16 @@ impl Runner {
         std::thread::spawn(move || stdin.write_all(&request));
         Ok(child)
     }
+}
+
+/// Whether a file can be made in `folder`.
+fn takes_files(folder: &Path) -> bool {
+    tempfile::tempfile_in(folder).is_ok()
+}
+
+/// What is preloaded for `unwinder`: its library, or a copy; `None` where the runner has it anyway.
+fn preloaded(unwinder: &Unwinder) -> anyhow::Result<Option<PathBuf>> {
+    unwinders::library(unwinder)?.map(|library| preloadable(&library)).transpose()
 }
 
 /// The valgrind in the search path, where it is not too old.
@@ -402,6 +429,10 @@ fn read_answer(
 ) -> Last {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // Lines that wait in the queue would be given out without end.
+            return Last::TimedOut;
+        }
         let line = match lines.recv_timeout(left) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => return Last::TimedOut,

@@ -6,13 +6,15 @@ use std::path::Path;
 use anyhow::Context;
 use loadline_scenario::{Control, Scenario, Suite, Variant};
 
-use crate::called;
+use crate::called::PROGRAM;
 use crate::cli::{DEFAULT_RECIPE, Selection};
 use crate::exit::{Exit, ended};
 use crate::files;
 use crate::judgement::control_title;
+use crate::out;
 use crate::project::Project;
 use crate::recipe::Recipe;
+use crate::sameness::changed_scenarios;
 use crate::scaling::changes_of_several;
 use crate::session::{Header, RunRecord};
 use crate::teeth::planted_as;
@@ -24,7 +26,7 @@ use crate::teeth::planted_as;
 /// When a name, field or value is unknown, or nothing is left to do.
 pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
     let (scenarios, skipped) = scenarios_and_skipped(project, selection)?;
-    skipped.iter().for_each(|sentence| eprintln!("{}", called::by_name(sentence)));
+    skipped.iter().for_each(out::note);
     Ok(scenarios)
 }
 
@@ -73,9 +75,9 @@ pub fn why_skipped(project: &Project, scenario: &Scenario) -> anyhow::Result<Opt
     let Some(path) = &scenario.recipe else { return Ok(None) };
     let missing = Recipe::read(&project.root.join(path))?.missing(&project.root);
     let asks = if path == Path::new(DEFAULT_RECIPE) {
-        "cargo xtask fetch".to_owned()
+        format!("{PROGRAM} fetch")
     } else {
-        format!("cargo xtask fetch {}", path.display())
+        format!("{PROGRAM} fetch {}", path.display())
     };
     Ok(missing.map(|why| format!("{why} ({asks} gets it)")))
 }
@@ -214,6 +216,29 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
 fn as_often_as(scenario: &Scenario, other: Scenario) -> Scenario {
     let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
     Scenario { ladder, processes, ..other }
+}
+
+/// The scenarios of the saved session at `path`, each of which asks what it asked then.
+///
+/// # Errors
+/// When one is gone, or its file was edited since: what was measured is no answer to another question.
+pub fn as_measured(
+    project: &Project,
+    header: &Header,
+    records: &[RunRecord],
+    path: &Path,
+) -> anyhow::Result<Vec<Scenario>> {
+    let scenarios = of_session(project, header, records)?;
+    match changed_scenarios(&header.scenarios, &scenarios).first() {
+        None => Ok(scenarios),
+        Some(title) => {
+            let path = path.display();
+            let text = format!(
+                "cannot use session {path}: the scenario {title} was edited since it was measured (check out the commit it was measured at, or measure again)"
+            );
+            Err(ended(Exit::Usage, text))
+        }
+    }
 }
 
 /// The scenarios of a saved session, planted ones included, with the rungs and rounds they had.

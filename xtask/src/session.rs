@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::forecast::Forecast;
 use crate::pilot::Floor;
 use crate::profile_file::{self, SavedProfile};
+use crate::replace::{replace, sync_folder};
 use crate::runner::Surroundings;
 use crate::shard::Shard;
 
@@ -283,7 +284,7 @@ impl Session {
         keep_others_away(&runs, &path)?;
         let (header, records) = read(folder)?;
         let text = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let whole = whole_lines(&text).len();
         if whole < text.len() {
             let cut = runs.set_len(whole as u64).and_then(|()| runs.sync_data());
             cut.with_context(|| format!("cannot cut the torn last line off {shown}"))?;
@@ -347,14 +348,6 @@ fn keep_others_away(runs: &File, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has the entries of `folder` outlive a power cut, where the system offers that.
-fn sync_folder(folder: &Path) {
-    if cfg!(unix) {
-        // A file system that does not know it keeps them as well as it can.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    }
-}
-
 /// The folder of a session that is named by its folder or by a file in it.
 pub fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(path) }
@@ -400,13 +393,21 @@ pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<RunRecord>)> {
     let header = read_header(folder)?;
     let runs = folder.join("runs.jsonl");
     let shown = runs.display();
-    let text = fs::read_to_string(&runs).with_context(|| format!("cannot read {shown}"))?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let record = |(index, line): (usize, &str)| {
-        serde_json::from_str(line).with_context(|| format!("{shown}: line {} is no run", index + 1))
+    // Bytes: a torn line may end within a character.
+    let bytes = fs::read(&runs).with_context(|| format!("cannot read {shown}"))?;
+    let record = |(index, line): (usize, &[u8])| {
+        let problem = || format!("{shown}: line {} is no run", index + 1);
+        serde_json::from_slice(line).with_context(problem)
     };
-    let records = whole.lines().enumerate().map(record).collect::<anyhow::Result<Vec<_>>>()?;
+    let lines = whole_lines(&bytes).split_inclusive(|byte| *byte == b'\n').enumerate();
+    let records = lines.map(record).collect::<anyhow::Result<Vec<_>>>()?;
     Ok((header, records))
+}
+
+/// What was written whole: all up to the last end of a line.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    &bytes[..end]
 }
 
 impl Header {
@@ -458,35 +459,6 @@ pub fn rfc3339(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
-/// Writes `bytes` to `path` so that a reader sees the old file or the new one, whole.
-///
-/// # Errors
-/// When the folder does not take the file; the old one is untouched.
-pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let shown = path.display();
-    let folder = path.parent().with_context(|| format!("{shown} has no folder"))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("cannot write in {}", folder.display()))?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .with_context(|| format!("cannot write {shown} (what was there is untouched)"))?;
-    let mut permissions = file.as_file().metadata()?.permissions();
-    readable(&mut permissions);
-    file.as_file().set_permissions(permissions)?;
-    file.persist(path).with_context(|| format!("cannot replace {shown}"))?;
-    sync_folder(folder);
-    Ok(())
-}
-
-/// Temporary files are private; what replaces a file of the repository must not be.
-#[cfg(unix)]
-fn readable(permissions: &mut fs::Permissions) {
-    std::os::unix::fs::PermissionsExt::set_mode(permissions, 0o644);
-}
-
-#[cfg(not(unix))]
-fn readable(_: &mut fs::Permissions) {}
-
 #[cfg(test)]
 pub mod tests {
     #![allow(clippy::unwrap_used)]
@@ -516,18 +488,6 @@ ladder = [64, 128, 256, 512, 1024]
             perf_event_paranoid address_randomisation max_map_count descriptor_limit memory_bytes";
         let fields = fields.split_whitespace().map(|name| (name.to_owned(), "?".into()));
         serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap()
-    }
-
-    /// The old file or the new one, whole: a folder that takes no file leaves the old one.
-    #[test]
-    fn a_file_is_replaced_whole_or_not_at_all() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("file");
-        replace(&path, b"old").unwrap();
-        replace(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(replace(&folder.path().join("gone/file"), b"new").is_err());
     }
 
     #[test]

@@ -1,51 +1,38 @@
 //! The trees that other builds are made in: worktrees of a revision, and copies of the workspace.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use xshell::{Shell, cmd};
 
 use crate::another_wasmtime::{Wasmtime, on_wasmtime};
 use crate::exit::{Exit, ended};
+use crate::git;
 use crate::project::Project;
-
-/// Git in `folder`, free of what a hook that started us may have set.
-macro_rules! git {
-    ($shell:expr, $folder:expr, $($arguments:tt)*) => {{
-        $shell.change_dir($folder);
-        cmd!($shell, $($arguments)*)
-            .quiet()
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
-    }};
-}
 
 /// The commit that `asked` means in the repository of `sources`.
 ///
 /// # Errors
 /// When there is no such revision.
 pub fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
-    let shell = Shell::new().context("cannot start a shell")?;
-    let wanted = format!("{asked}^{{commit}}");
-    let read = git!(shell, sources, "git rev-parse --verify {wanted}").ignore_stderr().read();
-    match read {
-        Ok(commit) if !asked.starts_with('-') && commit.len() >= 40 => Ok(commit),
-        _ => {
-            let shown = sources.display();
-            let text = format!(
-                "cannot use --against {asked}: there is no such revision in {shown} (git fetch brings what is elsewhere)"
-            );
-            Err(ended(Exit::Usage, text))
+    let shown = sources.display();
+    let why = match git::commit(sources, asked) {
+        Ok(Some(commit)) => return Ok(commit),
+        Ok(None) if git::is_shallow(sources) => format!(
+            "there is no such revision in {shown}, which is a shallow clone (git fetch --unshallow brings the rest of the history)"
+        ),
+        Ok(None) => {
+            format!("there is no such revision in {shown} (git fetch brings what is elsewhere)")
         }
-    }
+        Err(failure) => failure.to_string(),
+    };
+    Err(ended(Exit::Usage, format!("cannot use --against {asked}: {why}")))
 }
 
 /// The commit that the files of `sources` are, unless one of them has been changed since.
 pub fn commit_of(sources: &Path) -> Option<String> {
-    let shell = Shell::new().ok()?;
-    let changes = git!(shell, sources, "git status --porcelain").ignore_stderr().read().ok()?;
+    let changes = git::text(sources, &["status", "--porcelain"]).ok()?;
     if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
 }
 
@@ -106,20 +93,15 @@ impl Tree {
     /// # Errors
     /// When git refuses.
     pub fn check_out(&mut self, sources: &Path, commit: &str) -> anyhow::Result<()> {
-        let shell = Shell::new().context("cannot start a shell")?;
         self.repository = Some(sources.to_owned());
-        let place = &self.place;
         // A hook of the repository may do anything; it has nothing to do with this tree. `--force`
         // takes the place over from a session that was killed.
-        let said = git!(
-            shell,
-            sources,
-            "git -c core.hooksPath=/dev/null worktree add --quiet --detach --force {place} {commit}"
-        )
-        .run();
-        said.with_context(|| format!("cannot make a worktree of {commit}"))?;
-        let prefix = git!(shell, sources, "git rev-parse --show-prefix").read()?;
-        self.workspace = self.place.join(prefix);
+        let add = "-c core.hooksPath=/dev/null worktree add --quiet --detach --force";
+        let mut arguments: Vec<&OsStr> = add.split(' ').map(OsStr::new).collect();
+        arguments.extend([self.place.as_os_str(), OsStr::new(commit)]);
+        git::bytes(sources, &arguments)
+            .with_context(|| format!("cannot make a worktree of {commit}"))?;
+        self.workspace = self.place.join(git::path(sources, &["rev-parse", "--show-prefix"])?);
         Ok(())
     }
 
@@ -144,12 +126,11 @@ impl Drop for Tree {
     fn drop(&mut self) {
         // What cannot be removed is removed by the next session, or by `cargo clean`.
         let _ = fs::remove_dir_all(&self.place);
-        if let (Some(repository), Ok(shell)) = (&self.repository, Shell::new()) {
+        if let Some(repository) = &self.repository {
             // This one alone: the folder of another worktree may be on a disk that is not mounted now.
-            let place = &self.place;
-            let _ = git!(shell, repository, "git worktree remove --force {place}")
-                .ignore_stderr()
-                .run();
+            let remove = ["worktree", "remove", "--force"].map(OsStr::new);
+            let _ =
+                git::bytes(repository, &[&remove, [self.place.as_os_str()].as_slice()].concat());
         }
     }
 }
@@ -178,16 +159,30 @@ pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::process::Command;
-
     use super::*;
+    use crate::git::tests::{git, repository};
 
-    fn git(folder: &Path, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=n", "-c", "user.email=e"]).args(arguments);
-        let output = git.current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    #[test]
+    fn a_revision_that_a_shallow_clone_lacks_is_told_with_what_brings_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [own, clone] = ["own", "clone"].map(|name| folder.path().join(name));
+        repository(&own);
+        git(&own, &["commit", "--quiet", "--allow-empty", "--message", "two"]);
+        let url = format!("file://{}", own.display());
+        git(folder.path(), &["clone", "--quiet", "--depth", "1", &url, clone.to_str().unwrap()]);
+        let said = |sources: &Path, asked| commit(sources, asked).unwrap_err().to_string();
+        assert!(commit(&own, "HEAD~1").is_ok());
+        let shallow = said(&clone, "HEAD~1");
+        assert!(
+            shallow.ends_with(
+                "a shallow clone (git fetch --unshallow brings the rest of the history)"
+            ),
+            "{shallow}"
+        );
+        let gone = said(&own, "gone");
+        assert!(gone.ends_with("(git fetch brings what is elsewhere)"), "{gone}");
+        let outside = said(Path::new("/"), "HEAD");
+        assert_eq!(outside, "cannot use --against HEAD: / is in no git repository");
     }
 
     /// A user's worktree may lie on a disk that is not mounted for the moment.
@@ -196,9 +191,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let [own, user, away, place] =
             ["own", "user", "away", "place"].map(|name| folder.path().join(name));
-        fs::create_dir(&own).unwrap();
-        git(&own, &["init", "--quiet"]);
-        git(&own, &["commit", "--quiet", "--allow-empty", "--message", "one"]);
+        repository(&own);
         git(&own, &["worktree", "add", "--quiet", "--detach", user.to_str().unwrap()]);
         fs::rename(&user, &away).unwrap();
         let head = git(&own, &["rev-parse", "HEAD"]);

@@ -13,6 +13,7 @@ use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
 use crate::interrupt::Interrupt;
+use crate::out;
 use crate::project::Project;
 use crate::runner::build_in;
 use crate::trees::copy;
@@ -42,7 +43,7 @@ impl Yard {
         let mut has_waited = false;
         while let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
             if !has_waited {
-                eprintln!("waiting for another session's build in {shown}");
+                out::note(format_args!("waiting for another session's build in {shown}"));
             }
             has_waited = true;
             interrupt.check()?;
@@ -84,7 +85,7 @@ impl Yard {
         forget_workspace_crates(&to)?;
         // A build that has to compile Wasmtime again is slow, not wrong.
         if let Err(error) = link_libraries(&from, &to) {
-            eprintln!("cannot take libraries over from {}: {error}", from.display());
+            out::note(format_args!("cannot take libraries over from {}: {error}", from.display()));
         }
         build_in(workspace, Some(&build))
     }

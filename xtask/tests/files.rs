@@ -166,13 +166,18 @@ fn what_is_fetched_is_what_the_recipe_says() {
     let asked = registry.project.read("asked");
     assert!(asked.starts_with("pack @some/one@1.0.0 --ignore-scripts"), "{asked}");
 
-    // What is there is left alone, what does not belong there is taken away.
+    // What is there is left alone. Modules of other people stay as well, and are named: they would be
+    // measured with the recipe's.
     registry.project.write("target/fetched/older.wasm", "");
     registry.project.write("target/fetched/notes.txt", "");
     let said = registry.fetch("exit 1");
-    assert_eq!((said.code, registry.n_asked()), (Some(0), 1), "{}", whole(&said));
-    assert!(!registry.project.path("target/fetched/older.wasm").exists());
+    assert_eq!((said.code, registry.n_asked()), (Some(1), 1), "{}", whole(&said));
+    let named = "ROOT/target/fetched holds modules that the recipe does not name: older.wasm (";
+    assert!(said.stderr.contains(named), "{}", whole(&said));
     assert!(registry.project.path("target/fetched/notes.txt").exists());
+    fs::remove_file(registry.project.path("target/fetched/older.wasm")).unwrap();
+    let said = registry.fetch("exit 1");
+    assert_eq!((said.code, registry.n_asked()), (Some(0), 1), "{}", whole(&said));
 
     // What was damaged is fetched anew.
     registry.project.write("target/fetched/one.wasm", "damaged");

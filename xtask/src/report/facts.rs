@@ -1,8 +1,6 @@
 //! A judged session becomes the facts of its report. No verdict is made or changed here.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use loadline_growth::{
     CurveEvidence, CurveOptions, Estimate, Remedy, Rule, Sight as Seen, Verdict, judge_curve,
@@ -11,11 +9,13 @@ use loadline_scenario::{Absence, SeriesName};
 
 use super::evidence::{Case, next_module};
 use super::model::{
-    Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, Interval, NotCounted, Place,
-    Rung, ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding,
+    Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, Interval, NotCounted, Rung,
+    ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding,
     Tooth, Word,
 };
+use super::places::Files;
 use super::{Report, Strictness};
+use crate::called::PROGRAM;
 use crate::judgement::{self, Judged, Outcome, medians};
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
@@ -70,7 +70,7 @@ impl Report {
         project: &Project,
     ) -> ScenarioFacts {
         let (scenario, title) = (&one.scenario, one.scenario.title());
-        let files = Files::of(&scenario.name, project);
+        let files = Files::of(scenario, &measured.environment, project);
         let judged = self.rows.iter().filter(|row| row.scenario == title);
         let judged = judged.map(|row| match self.is_blind() {
             true => unseen(row, one, &files),
@@ -87,14 +87,14 @@ impl Report {
         let against = measured.before.as_ref().map(|before| format!(" {}", before.build.argument));
         ScenarioFacts {
             command: format!(
-                "cargo xtask regress {title}{} --seed {}",
+                "{PROGRAM} regress {title}{} --seed {}",
                 against.unwrap_or_default(),
                 measured.seed
             ),
             question: scenario.question.clone(),
             expectation: scenario.expectation.trim().to_owned(),
             file: files.scenario.clone(),
-            baseline_file: files.baseline.as_ref().map(|(file, _)| file.clone()),
+            baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
             ladder: scenario.ladder.clone(),
             processes: scenario.processes,
             series,
@@ -144,45 +144,6 @@ fn tooth(teeth: &Teeth) -> Tooth {
         ),
     };
     Tooth { metric: teeth.name.metric.to_string(), sight, sentence: found.to_owned() }
-}
-
-/// The files of a scenario that a reader can be pointed to, with their text.
-struct Files {
-    scenario: String,
-    scenario_text: String,
-    baseline: Option<(String, String)>,
-}
-
-impl Files {
-    fn of(name: &str, project: &Project) -> Files {
-        let shown = |path: &Path| {
-            let inner = path.strip_prefix(&project.root).unwrap_or(path);
-            // As addresses are written, on every system.
-            inner.display().to_string().replace('\\', "/")
-        };
-        let file = format!("{name}.toml");
-        let (scenario, baseline) =
-            (project.scenarios().join(&file), project.baselines().join(&file));
-        Files {
-            scenario: shown(&scenario),
-            // A file that is gone since leaves its first line.
-            scenario_text: fs::read_to_string(&scenario).unwrap_or_default(),
-            baseline: fs::read_to_string(&baseline).ok().map(|text| (shown(&baseline), text)),
-        }
-    }
-
-    /// The line that records `name` where it is judged against a baseline, else the one that asks it.
-    fn place(&self, name: SeriesName, against: AgainstKind) -> Place {
-        let line = |text: &str| text.lines().position(|line| line.contains(&format!("\"{name}\"")));
-        if against == AgainstKind::Baseline
-            && let Some((file, text)) = &self.baseline
-            && let Some(found) = line(text)
-        {
-            return Place { file: file.clone(), line: found + 1 };
-        }
-        let found = line(&self.scenario_text).unwrap_or(0);
-        Place { file: self.scenario.clone(), line: found + 1 }
-    }
 }
 
 /// A series of a session that does not see: whatever was found of it is no verdict.
@@ -320,7 +281,7 @@ fn doubt_of(verdict: Verdict, remedy: Option<Remedy>) -> Option<Doubt> {
         }),
         Verdict::NoBaseline => Some(Doubt {
             reason: "there is neither a baseline nor a control to judge it against".to_owned(),
-            remedy: Some("cargo xtask baseline --reason TEXT".to_owned()),
+            remedy: Some(format!("{PROGRAM} baseline --reason TEXT")),
         }),
         Verdict::Holds | Verdict::Improved | Verdict::Regressed => None,
     }
@@ -452,7 +413,7 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
         ),
         Standing::Doubtful => (
             SymbolStanding::Doubtful,
-            format!("bent, and not foretold from; cargo xtask explain {scenario} shows it"),
+            format!("bent, and not foretold from; {PROGRAM} explain {scenario} shows it"),
         ),
         Standing::Regressed => (SymbolStanding::Regressed, "REGRESSED".to_owned()),
     };

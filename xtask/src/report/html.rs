@@ -9,6 +9,7 @@ use super::environment_line;
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
 use super::text::{not_counted_line, word};
 use super::words::{culprit_lines, headline, new_symbols};
+use crate::called::PROGRAM;
 use crate::symbols::shortened;
 
 /// The whole file. `past` adds to a scenario, by its title, what is known of its past.
@@ -159,7 +160,7 @@ fn session(facts: &Facts) -> Markup {
                 @for (name, value) in &fields { dt { (name.replace('_', " ")) } dd { (value.as_str().unwrap_or_default()) } }
             }
             h3 { "This report again" }
-            pre tabindex="0" { code { "cargo xtask report " (facts.session.samples) " --format html --output report.html" } }
+            pre tabindex="0" { code { (PROGRAM) " report " (facts.session.samples) " --format html --output report.html" } }
         }
     }
 }

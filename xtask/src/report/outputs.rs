@@ -11,13 +11,16 @@ use clap::{Args, ValueEnum};
 use super::model::Facts;
 use super::text::{self, Look};
 use super::{github, html, json, junit, markdown, sarif};
-use crate::called::by_name;
 use crate::exit::{Exit, ended};
 use crate::project::Project;
-use crate::{history, out, session};
+use crate::replace::{self, replace};
+use crate::{history, out};
 
 /// The variable in which GitHub names the file of a job's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// Standard output by its path: where it is a file, whoever opens that writes over what is there.
+const STANDARD_OUTPUT: &str = "/dev/stdout";
 
 /// The form of a report. All have the same facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,7 +89,7 @@ impl FromStr for Output {
         })?;
         let to = match (form, file) {
             (_, Some("")) => return Err(format!("{text:?} names no file")),
-            (_, Some("-")) | (Form::Github, None) => Destination::StandardOutput,
+            (_, Some("-" | STANDARD_OUTPUT)) | (Form::Github, None) => Destination::StandardOutput,
             (Form::Summary, None) => Destination::StepSummary,
             (_, Some(file)) => Destination::File(PathBuf::from(file)),
             (_, None) => {
@@ -119,11 +122,13 @@ impl Outputs {
             match to {
                 Destination::StandardOutput => {}
                 Destination::StepSummary => {
-                    step_summary()?;
+                    let path = step_summary()?;
+                    let opened = File::options().create(true).append(true).open(&path);
+                    opened.with_context(|| cannot_add(&path))?;
                 }
                 Destination::File(path) => {
-                    let folder = make_folder_of(path);
-                    folder.map_err(|error| ended(Exit::Usage, format!("--report: {error:#}")))?;
+                    let writable = make_folder_of(path).and_then(|()| replace::check(path));
+                    writable.map_err(|error| ended(Exit::Usage, format!("--report: {error:#}")))?;
                 }
             }
         }
@@ -156,19 +161,25 @@ impl Outputs {
 /// `report.json` of the part `libgcc-list 12`: `report-libgcc-list-12.json`.
 fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
     let Some(part) = part else { return path.to_owned() };
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy()));
-    let name = format!("{stem}-{}{}", part.replace(' ', "-"), ending.unwrap_or_default());
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{}", part.replace(' ', "-")));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
     path.with_file_name(name)
 }
 
-/// Writes `text` to `path`: the old file or the new one, whole.
+/// Writes `text` to `path`: of a regular file the old one or the new one, whole.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        return out::text(text);
+    }
     make_folder_of(path)?;
-    session::replace(path, by_name(text).as_bytes())
+    replace(path, text.as_bytes())
         .with_context(|| format!("cannot write the report to {}", path.display()))
 }
 
@@ -192,8 +203,11 @@ fn step_summary() -> anyhow::Result<PathBuf> {
 /// Other steps have written there, too.
 fn append(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = File::options().create(true).append(true).open(path);
-    file.and_then(|mut file| file.write_all(by_name(text).as_bytes()))
-        .with_context(|| format!("cannot add to the job's summary {}", path.display()))
+    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| cannot_add(path))
+}
+
+fn cannot_add(path: &Path) -> String {
+    format!("cannot add to the job's summary {}", path.display())
 }
 
 #[cfg(test)]

@@ -28,14 +28,14 @@ const REGRESSED: Rule = Rule {
     name: "GrowthRegressed",
     level: "error",
     text: "The cost of loading or unloading grows faster with the number of modules than is accepted.",
-    help: "Look at the culprit and its remedy; accept growth that is meant with cargo xtask baseline --reason TEXT.",
+    help: "Look at the culprit and its remedy. The command `baseline --reason TEXT` accepts growth that is meant.",
 };
 const SYMBOL: Rule = Rule {
     id: "loadline/growing-symbol",
     name: "GrowingSymbol",
     level: "error",
     text: "A symbol's own cost grows beyond linear, and nobody knew of it.",
-    help: "cargo xtask explain SCENARIO shows who calls it.",
+    help: "The command `explain SCENARIO` shows who calls it.",
 };
 const FAILED: Rule = Rule {
     id: "loadline/run-failed",
@@ -56,7 +56,7 @@ const IMPROVED: Rule = Rule {
     name: "GrowthImproved",
     level: "note",
     text: "Growth is less than what is accepted.",
-    help: "Accept it with cargo xtask baseline --reason TEXT, so that it stays.",
+    help: "The command `baseline --reason TEXT` accepts it, so that it stays.",
 };
 const BLIND: Rule = Rule {
     id: "loadline/session-blind",

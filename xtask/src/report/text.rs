@@ -12,6 +12,7 @@ use super::model::{
 };
 use super::plot::cost_plot;
 use super::{environment_line, trimmed};
+use crate::called::PROGRAM;
 
 /// How wide a plot may be where nobody says.
 const USUAL_WIDTH: usize = 100;
@@ -359,7 +360,7 @@ fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
     if is_new {
         lines.push(match (&symbol.cause, &symbol.remedy) {
             (Some(cause), Some(remedy)) => format!("        {cause}; {remedy}"),
-            _ => format!("        next: cargo xtask explain {title}"),
+            _ => format!("        next: {PROGRAM} explain {title}"),
         });
     }
     lines

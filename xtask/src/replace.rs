@@ -1,0 +1,195 @@
+//! Writes a file that may be somebody's: a regular file whole or not at all, anything else as it is.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// What there is at a path that is to be written.
+enum Target {
+    /// A regular file, or nothing yet; links are resolved.
+    File(PathBuf),
+    /// A device, a pipe or the like: it is written to, and never replaced.
+    Special,
+}
+
+/// Writes `bytes` to `path`. Of a regular file a reader sees the old one or the new one, whole; a
+/// link stays, and what it leads to is written. A device or a pipe takes the bytes.
+///
+/// # Errors
+/// When it cannot be written; a regular file is untouched then.
+pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let shown = path.display();
+    let file = match target(path)? {
+        Target::File(file) => file,
+        Target::Special => {
+            let opened = File::options().append(true).open(path);
+            let written = opened.and_then(|mut file| file.write_all(bytes));
+            return written.with_context(|| format!("cannot write {shown}"));
+        }
+    };
+    let folder = folder_of(&file);
+    let mut new = beside(&file)?;
+    new.write_all(bytes)
+        .and_then(|()| new.as_file().sync_all())
+        .with_context(|| format!("cannot write {shown} (what was there is untouched)"))?;
+    if let Ok(old) = fs::metadata(&file) {
+        new.as_file().set_permissions(old.permissions())?;
+    }
+    new.persist(&file).with_context(|| format!("cannot replace {shown}"))?;
+    sync_folder(folder);
+    Ok(())
+}
+
+/// Looks whether `path` could be written, and leaves everything as it is.
+///
+/// # Errors
+/// When it could not.
+pub fn check(path: &Path) -> anyhow::Result<()> {
+    match target(path)? {
+        Target::File(file) => beside(&file).map(drop),
+        // Opening a pipe would wait for its reader.
+        Target::Special if is_pipe(path) => Ok(()),
+        Target::Special => {
+            let opened = File::options().append(true).open(path);
+            opened.map(drop).with_context(|| format!("cannot write {}", path.display()))
+        }
+    }
+}
+
+fn target(path: &Path) -> anyhow::Result<Target> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => bail!("cannot write {shown}: it is a folder"),
+        Ok(found) if !found.is_file() => Ok(Target::Special),
+        Ok(_) if is_open_file(path) => Ok(Target::Special),
+        Ok(_) => {
+            let file = fs::canonicalize(path);
+            Ok(Target::File(file.with_context(|| format!("cannot find {shown}"))?))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
+            // A link to nothing yet.
+            Ok(to) => Ok(Target::File(folder_of(path).join(to))),
+            Err(_) => Ok(Target::File(path.to_owned())),
+        },
+        Err(error) => Err(error).with_context(|| format!("cannot look at {shown}")),
+    }
+}
+
+/// Whether the path names what a process has open, as `/dev/stdout` does: others hold it, too.
+fn is_open_file(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|of| path.starts_with(of))
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
+}
+
+/// A new file in the folder of `file`, gone again unless it takes its place.
+fn beside(file: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
+    let folder = folder_of(file);
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; what replaces a file of a repository must not be.
+    #[cfg(unix)]
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    builder.tempfile_in(folder).with_context(|| format!("cannot write in {}", folder.display()))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Has the entries of `folder` outlive a power cut, where the system offers that.
+pub fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        // A file system that does not know it keeps them as well as it can.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The old file or the new one, whole: a folder that takes no file leaves the old one.
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        check(&path).unwrap();
+        assert!(!path.exists(), "a check leaves nothing");
+        replace(&path, b"old").unwrap();
+        let mut permissions = fs::metadata(&path).unwrap().permissions();
+        let reader = File::open(&path).unwrap();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions.clone()).unwrap();
+        check(&path).unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "old");
+        assert_eq!(fs::metadata(&path).unwrap().permissions(), permissions);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        for nowhere in [folder.path().join("gone/file"), folder.path().to_owned()] {
+            assert!(check(&nowhere).is_err());
+            assert!(replace(&nowhere, b"new").is_err());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_written() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [link, file] = ["link", "file"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        for text in ["made", "replaced"] {
+            check(&link).unwrap();
+            replace(&link, text.as_bytes()).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_written_to_and_stays() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        // Nobody reads yet.
+        check(&pipe).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        replace(&pipe, b"report").unwrap();
+        assert_eq!(reader.join().unwrap(), b"report");
+        assert!(is_pipe(&pipe));
+        // Through a link: were the device taken for a file, the link alone would be lost.
+        let null = folder.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        check(&null).unwrap();
+        replace(&null, b"report").unwrap();
+        assert!(fs::symlink_metadata(&null).unwrap().is_symlink());
+        if cfg!(target_os = "linux") {
+            let full = folder.path().join("full");
+            std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+            let error = format!("{:#}", replace(&full, b"report").unwrap_err());
+            assert!(error.contains("No space left"), "{error}");
+            assert!(fs::symlink_metadata(&full).unwrap().is_symlink());
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Which line of which file a reader is pointed to for a series.
+
+use std::fs;
+use std::path::Path;
+
+use loadline_scenario::{Environment, Scenario, SeriesName};
+use serde::Deserialize;
+
+use super::model::{AgainstKind, Place};
+use crate::baseline_file::Key;
+use crate::project::Project;
+
+/// The files of a scenario, with their text.
+pub struct Files {
+    /// The scenario's, from the project's root.
+    pub scenario: String,
+    scenario_text: String,
+    /// The one with its baselines, where there is one.
+    pub baseline: Option<BaselineText>,
+}
+
+/// A file with baselines of which one fits.
+pub struct BaselineText {
+    /// The file, from the project's root.
+    pub file: String,
+    text: String,
+    /// Above the one that fits.
+    n_lines_above: usize,
+}
+
+/// A file with baselines, read for their keys alone.
+#[derive(Deserialize)]
+struct Keys {
+    baseline: Vec<OfKey>,
+}
+
+#[derive(Deserialize)]
+struct OfKey {
+    key: Key,
+}
+
+impl Files {
+    /// Those of `scenario`, measured in `environment`.
+    pub fn of(scenario: &Scenario, environment: &Environment, project: &Project) -> Files {
+        let shown = |path: &Path| {
+            let inner = path.strip_prefix(&project.root).unwrap_or(path);
+            // As addresses are written, on every system.
+            inner.display().to_string().replace('\\', "/")
+        };
+        let file = format!("{}.toml", scenario.name);
+        let (path, baseline) = (project.scenarios().join(&file), project.baselines().join(&file));
+        let key = Key::of(scenario, environment);
+        Files {
+            scenario: shown(&path),
+            // A file that is gone since leaves its first line.
+            scenario_text: fs::read_to_string(&path).unwrap_or_default(),
+            baseline: fs::read_to_string(&baseline).ok().map(|text| BaselineText {
+                file: shown(&baseline),
+                n_lines_above: line_of(&text, &key),
+                text,
+            }),
+        }
+    }
+
+    /// The line that records `name` where it is judged against a baseline, else the one that asks it.
+    pub fn place(&self, name: SeriesName, against: AgainstKind) -> Place {
+        let quoted = format!("\"{name}\"");
+        let is_named = |line: &str| line.contains(&quoted);
+        if against == AgainstKind::Baseline
+            && let Some(BaselineText { file, text, n_lines_above }) = &self.baseline
+            && let Some(found) = text.lines().skip(*n_lines_above).position(is_named)
+        {
+            return Place { file: file.clone(), line: n_lines_above + found + 1 };
+        }
+        let found = self.scenario_text.lines().position(is_named).unwrap_or(0);
+        Place { file: self.scenario.clone(), line: found + 1 }
+    }
+}
+
+/// The line above which other baselines stand than the one for `key`; the first where none fits.
+fn line_of(text: &str, key: &Key) -> usize {
+    let place = || {
+        let Keys { baseline } = toml::from_str(text).ok()?;
+        let place = baseline.iter().position(|one| one.key == *key)?;
+        let lines = text.lines().enumerate().filter(|(_, line)| *line == "[[baseline]]");
+        lines.map(|(line, _)| line).nth(place)
+    };
+    place().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_series_is_pointed_to_in_the_baseline_of_its_own_key() {
+        let scenario = crate::session::tests::scenario("keep");
+        let environment = crate::session::tests::environment();
+        let name: SeriesName = "unload/task-clock".parse().unwrap();
+        let own = Key::of(&scenario, &environment);
+        let other = Key { arch: "another".to_owned(), ..own.clone() };
+        let entry = |key: &Key| {
+            let key = toml::Value::try_from(key).unwrap();
+            format!("[[baseline]]\nkey = {key}\n[[baseline.series]]\nname = \"{name}\"\n")
+        };
+        let text = format!("format = 1\n{}{}", entry(&other), entry(&own));
+        let place = |key: &Key| {
+            let n_lines_above = line_of(&text, key);
+            let baseline = BaselineText { file: String::new(), text: text.clone(), n_lines_above };
+            let (scenario, scenario_text) = (String::new(), String::new());
+            let files = Files { scenario, scenario_text, baseline: Some(baseline) };
+            files.place(name, AgainstKind::Baseline).line
+        };
+        assert_eq!(place(&other), 5);
+        assert_eq!(place(&own), 9);
+    }
+}
