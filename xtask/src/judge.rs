@@ -38,17 +38,17 @@ pub fn run(arguments: &Judge) -> anyhow::Result<Exit> {
         let found = found
             .map_err(|error| ended(Exit::Usage, format!("cannot judge {shown}: {error:#}")))?;
         for note in found.notes {
-            eprintln!("note: {shown}: {}", escaped(&note));
+            out::note(format_args!("note: {shown}: {}", escaped(&note)));
         }
         has_table |= !found.states_itself;
         files.push((path.display().to_string(), found.series));
     }
     let is_about_tables = arguments.kind.is_some() || arguments.interleaved || arguments.exact;
     if is_about_tables && !has_table {
-        eprintln!(
+        out::note(format_args!(
             "note: --kind, --interleaved and --exact are about rows of n and cost; these files state that \
              themselves"
-        );
+        ));
     }
     let series =
         told_apart(files).map_err(|error| ended(Exit::Usage, escaped(&format!("{error:#}"))))?;
