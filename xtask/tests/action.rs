@@ -379,6 +379,22 @@ fn the_script_for_other_ci_replaces_an_outdated_loadline() {
     assert_eq!(machine.log("cargo"), asked);
 }
 
+/// The job for GitLab keeps what it has installed, for its own image, and starts the script above.
+#[test]
+fn the_cache_of_the_job_for_gitlab_belongs_to_its_image() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/ci/gitlab-ci.yml");
+    let job = fs::read_to_string(path).unwrap();
+    let value = |key: &str| {
+        let mut values = job.lines().filter_map(|line| line.trim().strip_prefix(key));
+        values.next().unwrap_or_else(|| panic!("no {key}")).trim().to_owned()
+    };
+    assert_eq!(value("key:"), format!("loadline-{}", value("image:").replace(':', "-")));
+    let (_, cache) = job.split_once("cache:").unwrap();
+    let (cache, _) = cache.split_once("script:").unwrap();
+    assert!(cache.contains("when: always"), "{cache}");
+    assert!(job.contains("loadline/regress.sh ${CI_MERGE_REQUEST_DIFF_BASE_SHA:-}"), "{job}");
+}
+
 /// `.ci/run` with stand-ins for what it starts.
 #[test]
 fn each_step_of_ci_says_how_long_it_took() {
