@@ -9,7 +9,8 @@ use loadline_growth::{
     sight_of_curves, sight_of_pairs,
 };
 use loadline_scenario::{
-    Means, Metric, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite, Variant,
+    Means, Metric, MetricKind, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite,
+    Variant,
 };
 
 use crate::judgement::{LOOKS, subject};
@@ -37,14 +38,13 @@ pub mod planted {
     pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
 }
 
-/// The growth planted in every session: measured by the same means and in as many rounds as what is
-/// judged. Of means by which nothing is judged none is planted.
+/// The self-check of a session over `scenarios`: work of known growth, measured by the same means and
+/// in as many rounds as what is judged. A session is not checked for what it does not judge: noise in
+/// times does not void a session that judges counts alone.
 pub fn plant(scenarios: &[Scenario]) -> Vec<Scenario> {
     let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
-    let is_judged = |tooth: &&Tooth| {
-        tooth.means.is_clock() || scenarios.iter().any(|s| s.means().contains(&tooth.means))
-    };
-    TEETH.iter().filter(is_judged).map(|t| Scenario { processes, ..t.plant() }).collect()
+    let vouches = |tooth: &&Tooth| scenarios.iter().any(|scenario| tooth.vouches_for(scenario));
+    TEETH.iter().filter(vouches).map(|t| Scenario { processes, ..t.plant() }).collect()
 }
 
 /// The planted scenario called `name`.
@@ -83,6 +83,24 @@ const TEETH: [Tooth; 9] = [
 ];
 
 impl Tooth {
+    /// Whether a verdict on `scenario` rests on what this work shows. Times and counted instructions
+    /// rest on work of the CPU, and every other count that is read during runs by the clock on touched
+    /// pages.
+    fn vouches_for(&self, scenario: &Scenario) -> bool {
+        let is_of_cpu =
+            |metric: Metric| metric.kind() == MetricKind::Time || metric == Metric::Instructions;
+        match (self.means, self.work) {
+            (Means::Clock, work) => {
+                let judged = scenario.judge.iter().map(|name| name.metric);
+                let scaling = scenario.scaling.iter().map(|scaling| scaling.series.metric);
+                let by_clock = |metric: &Metric| scenario.means_of(*metric).is_clock();
+                let mut judged = judged.chain(scaling).filter(by_clock);
+                judged.any(|metric| is_of_cpu(metric) == (work == PlantedWork::Cpu))
+            }
+            (means, _) => scenario.means().contains(&means),
+        }
+    }
+
     fn plant(&self) -> Scenario {
         let ladder = match self.means {
             Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
@@ -186,4 +204,39 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
         teeth.push(Teeth { name, sight, scenarios });
     }
     teeth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::scenario;
+
+    /// The names of what is planted beside a scenario that judges these series.
+    fn planted_for(judge: &[&str], observe: &[&str]) -> Vec<String> {
+        let series = |names: &[&str]| {
+            let names = names.iter().map(|name| name.parse::<SeriesName>());
+            names.collect::<Result<Vec<_>, _>>().expect("they are series")
+        };
+        let asked = Scenario { judge: series(judge), observe: series(observe), ..scenario("keep") };
+        plant(&[asked]).into_iter().map(|scenario| scenario.name).collect()
+    }
+
+    #[test]
+    fn a_session_is_checked_for_what_it_judges_and_for_nothing_else() {
+        let pages = [planted::PAGES_LINEAR, planted::PAGES_QUADRATIC];
+        let cpu = [planted::CPU_LINEAR, planted::CPU_LINEAR_AGAIN, planted::CPU_QUADRATIC];
+        let clocks = ["load/task-clock", "load/wall-time"];
+        for count in ["load/frames-registered", "load/page-faults", "load/resident-bytes"] {
+            assert_eq!(planted_for(&[count], &clocks), pages, "{count}");
+        }
+        for judged in ["load/task-clock", "load/instructions"] {
+            assert_eq!(planted_for(&[judged], &["load/page-faults"]), cpu, "{judged}");
+        }
+        let both = planted_for(&["load/task-clock", "load/page-faults"], &[]);
+        assert_eq!(both, [&cpu[..], &pages].concat());
+        let counted = [planted::ALLOCATIONS_LINEAR, planted::ALLOCATIONS_QUADRATIC];
+        assert_eq!(planted_for(&["load/allocations"], &clocks), counted);
+        let profiled = [planted::CALLGRIND_LINEAR, planted::CALLGRIND_QUADRATIC];
+        assert_eq!(planted_for(&["unload/callgrind-instructions"], &[]), profiled);
+    }
 }
