@@ -180,7 +180,7 @@ fn a_session_of_a_scenario_that_was_edited_since_is_rejected() {
         assert!(said.stderr.contains(edited), "{arguments:?}: {}", said.stderr);
     }
     let history = project.run(&["history", "mine"]);
-    assert!(history.refusal().contains(&"not read: session one: "), "{}", history.refusal());
+    assert!(history.refusal().contains("not read: session one: "), "{}", history.refusal());
     assert!(history.refusal().contains(edited), "{}", history.refusal());
     // The other scenario of the same sessions is as it was.
     let other = project.run(&["history", "other"]);
