@@ -331,11 +331,11 @@ mod tests {
         expect_test::expect![[r#"
             s load/reported   here
              date        from               N  per module  exponent  95 % interval  step
-             1970-01-01  aaaaaaaaaa why  4096          12      1.00    1.00 … 1.02
-             1970-01-01  bbbbbbbbbb why  4096          12      1.00    1.00 … 1.02
-             1970-01-01  cccccccccc why  4096          15      1.00    1.00 … 1.02  dearer
-             1970-01-01  dddddddddd why  4096        4111      2.00    1.99 … 2.01  GROWS FASTER
-             1970-01-01  eeeeeeeeee why  4096          15      1.00    1.00 … 1.02  grows less
+             1970-01-01  aaaaaaaaaa why  4096          12      1.00    0.99 … 1.01
+             1970-01-01  bbbbbbbbbb why  4096          12      1.00    0.99 … 1.01
+             1970-01-01  cccccccccc why  4096          15      1.00    0.99 … 1.01  dearer
+             1970-01-01  dddddddddd why  4096        4111      1.99    1.98 … 2.02  GROWS FASTER
+             1970-01-01  eeeeeeeeee why  4096          15      1.00    0.99 … 1.01  grows less
              per module  ▁▁▁█▁  (full height: 4111)
 
             3 steps
