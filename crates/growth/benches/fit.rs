@@ -1,60 +1,66 @@
-//! What a judgement costs: below 1 ms a curve with its interval, below 0.2 ms a pair.
+//! What a judgement costs. The curve and the pair of the open corpus that take the median time are
+//! found first, then measured: at most 0.1 ms each, interval included.
 
-use std::hint::black_box;
+use std::{fs, hint::black_box, path::Path, time::Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use loadline_growth::{
-    Case, CurveOptions, CurveVerdict, JudgeOptions, Kind, PairOptions, Series, judge_curve,
-    judge_pair, judge_suite,
+    Case, CurveOptions, JudgeOptions, Kind, PairOptions, Series, judge_curve, judge_pair,
+    judge_suite,
 };
+use serde_json::Value;
 
-/// Nine sizes in ten interleaved rounds.
-fn series(kind: Kind, noise: f64, seed: u64, cost: impl Fn(f64) -> f64) -> Series {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) as f64 / f64::from(1_u32 << 31)
+fn corpus(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
+    let text = fs::read_to_string(path).expect("the corpus is part of the repository");
+    serde_json::from_str(&text).expect("the corpus is JSON")
+}
+
+fn series(row: &Value, side: &str) -> Series {
+    let kind = if row["kind"] == "count" { Kind::Count } else { Kind::Time };
+    let numbers = |values: &Value| -> Vec<f64> {
+        values.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
     };
-    let sizes: Vec<u64> = (0..9).map(|i| 16 << i).collect();
-    let costs = sizes
-        .iter()
-        .map(|&n| (0..10).map(|_| cost(n as f64) * (1.0 + noise * next())).collect())
-        .collect();
-    Series::new(kind, sizes, costs).expect("sizes rise, costs are positive").interleaved(true)
+    let sizes = numbers(&row["n"]).into_iter().map(|n| n as u64).collect();
+    let costs = row[side].as_array().into_iter().flatten().map(numbers).collect();
+    let is_interleaved = row["design"]["interleaved"] == true;
+    let series = Series::new(kind, sizes, costs).expect("the corpus holds valid series");
+    let is_exact = series.rounds() == 1;
+    series.interleaved(is_interleaved).exact(is_exact)
 }
 
-fn linear(n: f64) -> f64 {
-    5000.0 + 100.0 * n
-}
-
-fn quadratic(n: f64) -> f64 {
-    linear(n) + 0.05 * n * n
+/// The item that takes the median time, by the best of five tries each.
+fn median_by_time<T>(items: Vec<T>, judge: impl Fn(&T)) -> T {
+    let time = |item: &T| {
+        let try_once = |_| {
+            let start = Instant::now();
+            judge(item);
+            start.elapsed()
+        };
+        (0..5).map(try_once).min().unwrap_or_default()
+    };
+    let mut timed: Vec<_> = items.into_iter().map(|item| (time(&item), item)).collect();
+    timed.sort_by_key(|(time, _)| *time);
+    let middle = timed.len() / 2;
+    timed.swap_remove(middle).1
 }
 
 fn judgements(criterion: &mut Criterion) {
-    let curve = CurveOptions::default();
-    for (name, kind) in [("count", Kind::Count), ("time", Kind::Time)] {
-        let ok = series(kind, 0.05, 1, linear);
-        criterion.bench_function(&format!("curve/{name}/linear"), |bencher| {
-            bencher.iter(|| judge_curve(black_box(&ok), &curve));
-        });
-        let grown = series(kind, 0.05, 2, quadratic);
-        criterion.bench_function(&format!("curve/{name}/quadratic"), |bencher| {
-            bencher.iter(|| judge_curve(black_box(&grown), &curve));
-        });
-        // The smallest detectable share is looked for only where nothing was decided.
-        let open = series(kind, 2.0, 3, |n| linear(n) + 0.02 * n * n);
-        assert!(matches!(judge_curve(&open, &curve).verdict, CurveVerdict::Inconclusive(_)));
-        criterion.bench_function(&format!("curve/{name}/inconclusive"), |bencher| {
-            bencher.iter(|| judge_curve(black_box(&open), &curve));
-        });
-    }
-    let (new, old) = (series(Kind::Time, 0.05, 4, quadratic), series(Kind::Time, 0.05, 5, linear));
-    criterion.bench_function("pair/time", |bencher| {
-        bencher.iter(|| judge_pair(black_box(&new), black_box(&old), &PairOptions::default()));
+    let options = CurveOptions::default();
+    let curves = corpus("curves.json").iter().map(|row| series(row, "y")).collect();
+    let curve = median_by_time(curves, |curve| drop(judge_curve(curve, &options)));
+    criterion.bench_function("curve at the corpus median", |bencher| {
+        bencher.iter(|| judge_curve(black_box(&curve), &options));
+    });
+    let options = PairOptions::default();
+    let rows = corpus("pairs.json");
+    let pairs = rows.iter().map(|row| (series(row, "new"), series(row, "base"))).collect();
+    let (new, old) = median_by_time(pairs, |(new, old)| drop(judge_pair(new, old, &options)));
+    criterion.bench_function("pair at the corpus median", |bencher| {
+        bencher.iter(|| judge_pair(black_box(&new), black_box(&old), &options));
     });
     let case = Case { new: &new, old: Some(&old), options: JudgeOptions::default() };
-    criterion.bench_function("suite of 20", |bencher| {
+    criterion.bench_function("suite of 20, each with its curves and both directions", |bencher| {
         bencher.iter(|| judge_suite(black_box(&[case; 20])));
     });
 }

@@ -3,31 +3,37 @@
 /// Pairs up to which a list of all distances is quicker than counting.
 const MAX_LISTED: usize = 1 << 14;
 
-/// The quantile `p` (0 to 1) of the distances between two readings of one row, over all `rows`
+/// Quantiles (each `p` from 0 to 1) of the distances between two readings of one row, over all `rows`
 /// together, interpolated linearly between order statistics. Each row is sorted. 0 without a pair.
-pub(crate) fn distance_quantile(rows: &[Vec<f64>], p: f64) -> f64 {
+pub(crate) fn distance_quantiles<const N: usize>(rows: &[Vec<f64>], p: [f64; N]) -> [f64; N] {
     let n_pairs: usize = rows.iter().map(|row| row.len() * (row.len() - 1) / 2).sum();
     if n_pairs == 0 {
-        return 0.0;
+        return [0.0; N];
     }
-    let place = p * (n_pairs - 1) as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    let (low, high) = if n_pairs <= MAX_LISTED {
-        listed(rows, below, above)
-    } else {
-        counted(rows, below, above)
-    };
-    low + (high - low) * place.fract()
+    let mut list = if n_pairs <= MAX_LISTED { distances(rows) } else { Vec::new() };
+    p.map(|p| {
+        let place = p * (n_pairs - 1) as f64;
+        let (below, above) = (place.floor() as usize, place.ceil() as usize);
+        let (low, high) = match list.as_mut_slice() {
+            [] => counted(rows, below, above),
+            list => listed(list, below, above),
+        };
+        low + (high - low) * place.fract()
+    })
 }
 
-/// The order statistics `below` and `above`, which are at most one apart.
-fn listed(rows: &[Vec<f64>], below: usize, above: usize) -> (f64, f64) {
+fn distances(rows: &[Vec<f64>]) -> Vec<f64> {
     let mut all = Vec::new();
     for row in rows {
         for (j, low) in row.iter().enumerate() {
             all.extend(row[j + 1..].iter().map(|high| high - low));
         }
     }
+    all
+}
+
+/// The order statistics `below` and `above`, which are at most one apart.
+fn listed(all: &mut [f64], below: usize, above: usize) -> (f64, f64) {
     let (_, low, rest) = all.select_nth_unstable_by(below, f64::total_cmp);
     let low = *low;
     let high = rest.iter().copied().fold(f64::INFINITY, f64::min);
@@ -80,9 +86,10 @@ mod tests {
     #[test]
     fn quantiles_are_interpolated() {
         // Distances 1, 2, 3, 5, 7 and 8: the median lies between 3 and 5.
-        assert_eq!(distance_quantile(&[vec![0.0, 1.0, 3.0, 8.0]], 0.5), 4.0);
-        assert_eq!(distance_quantile(&[vec![5.0]], 0.5), 0.0);
-        assert_eq!(distance_quantile(&[vec![0.0, 1.0], vec![2.0, 5.0]], 0.75), 2.5);
+        assert_eq!(distance_quantiles(&[vec![0.0, 1.0, 3.0, 8.0]], [0.5]), [4.0]);
+        assert_eq!(distance_quantiles(&[vec![5.0]], [0.5]), [0.0]);
+        let rows = [vec![0.0, 1.0], vec![2.0, 5.0]];
+        assert_eq!(distance_quantiles(&rows, [0.5, 0.75]), [2.0, 2.5]);
     }
 
     proptest! {
@@ -99,7 +106,7 @@ mod tests {
             if n_pairs > 1 {
                 let below = (p * (n_pairs - 1) as f64) as usize;
                 let above = (below + 1).min(n_pairs - 1);
-                prop_assert_eq!(listed(&rows, below, above), counted(&rows, below, above));
+                prop_assert_eq!(listed(&mut distances(&rows), below, above), counted(&rows, below, above));
             }
         }
     }

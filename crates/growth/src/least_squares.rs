@@ -30,8 +30,7 @@ impl Solution {
 /// for that step. Where columns outnumber what the data can tell apart, this order decides which of
 /// several equal solutions is returned, so it is part of the rule and not a matter of taste.
 pub(crate) fn nonnegative(columns: &[&UnitColumn], target: &[f64]) -> Solution {
-    let entries: Vec<&[f64]> = columns.iter().map(|column| column.entries.as_slice()).collect();
-    let mut state = ActiveSet::new(&entries, target);
+    let mut state = ActiveSet::new(columns, target);
     let tolerance = 1e-12 * dot(target, target).sqrt();
     // Every pass adds a column that lowers the residuals; the bound only guards against rounding.
     for _ in 0..10 * columns.len() {
@@ -73,10 +72,12 @@ impl UnitColumn {
 }
 
 struct ActiveSet<'a> {
-    columns: &'a [&'a [f64]],
+    columns: &'a [&'a UnitColumn],
     target: &'a [f64],
     coefficients: Vec<f64>,
     residuals: Vec<f64>,
+    /// Of each column with the residuals; −∞ for one that may not enter in this step.
+    products: Vec<f64>,
     /// Columns with a positive coefficient, in the order of entering.
     active: Vec<usize>,
     /// Solution of the unconstrained problem on `active`.
@@ -85,12 +86,13 @@ struct ActiveSet<'a> {
 }
 
 impl<'a> ActiveSet<'a> {
-    fn new(columns: &'a [&'a [f64]], target: &'a [f64]) -> Self {
+    fn new(columns: &'a [&'a UnitColumn], target: &'a [f64]) -> Self {
         ActiveSet {
             columns,
             target,
             coefficients: vec![0.0; columns.len()],
             residuals: target.to_vec(),
+            products: Vec::with_capacity(columns.len()),
             active: Vec::with_capacity(columns.len()),
             trial: Vec::with_capacity(columns.len()),
             workspace: Factorisation::default(),
@@ -99,14 +101,17 @@ impl<'a> ActiveSet<'a> {
 
     /// Lets one column enter and those leave that it makes negative; false if none can enter.
     fn admit_one(&mut self, tolerance: f64) -> bool {
-        let products: Vec<f64> =
-            self.columns.iter().map(|column| dot(column, &self.residuals)).collect();
-        let mut barred = vec![false; self.columns.len()];
+        self.products.clear();
+        let products = self.columns.iter().map(|column| dot(&column.entries, &self.residuals));
+        self.products.extend(products);
+        for column in &self.active {
+            self.products[*column] = f64::NEG_INFINITY;
+        }
         loop {
             let mut entering = None;
             let mut largest = tolerance;
-            for (column, &product) in products.iter().enumerate() {
-                if product > largest && !barred[column] && !self.active.contains(&column) {
+            for (column, &product) in self.products.iter().enumerate() {
+                if product > largest {
                     largest = product;
                     entering = Some(column);
                 }
@@ -119,7 +124,7 @@ impl<'a> ActiveSet<'a> {
                 break;
             }
             self.active.pop();
-            barred[column] = true;
+            self.products[column] = f64::NEG_INFINITY;
         }
         self.leave_negative_behind();
         self.update_residuals();
@@ -164,7 +169,7 @@ impl<'a> ActiveSet<'a> {
 
     /// Solves for `active` into `trial`; false if those columns are dependent.
     fn solve_active(&mut self) -> bool {
-        let active = self.active.iter().map(|&column| self.columns[column]);
+        let active = self.active.iter().map(|&column| self.columns[column].entries.as_slice());
         self.workspace.factor(active, self.target)
             && self.workspace.coefficients_into(&mut self.trial)
     }
@@ -173,7 +178,7 @@ impl<'a> ActiveSet<'a> {
         self.residuals.copy_from_slice(self.target);
         for &column in &self.active {
             let coefficient = self.coefficients[column];
-            for (residual, entry) in self.residuals.iter_mut().zip(self.columns[column]) {
+            for (residual, entry) in self.residuals.iter_mut().zip(&self.columns[column].entries) {
                 *residual -= coefficient * entry;
             }
         }

@@ -6,8 +6,8 @@
 //!   has? It needs both sides measured at the same N, and it may turn a build red for counts and
 //!   for time.
 //! * [`judge_curve`], the **curve rule**: is there superlinear growth in it at all? It needs no
-//!   baseline. Of counts it may turn a build red; of time it is advice, because caches make the
-//!   true cost per item rise, too.
+//!   baseline. Of counts it may turn a build red; of time only [gross](CurveEvidence::is_gross)
+//!   growth may, because caches make the true cost per item rise, too.
 //!
 //! [`judge`] puts both together into one of five words, a [`Verdict`]; [`judge_suite`] does so for
 //! all series of a session, where accidents must be shared among many.
@@ -43,62 +43,85 @@
 //! or late. That is why N log N is one of the shapes that are allowed, and why nothing here picks a
 //! best-fitting label: 80 % N + 20 % N² is called linear by those.
 //!
-//! # From rounds to a summary
+//! # From readings to a summary
 //!
-//! Given y(i, j), the cost at size Nᵢ in round j, for k sizes and r rounds ([`Summary`]):
+//! Given y(i, j), the cost at size Nᵢ in repetition j, for k sizes and r repetitions ([`Summary`]):
 //!
-//! 1. L = ln y (ln(y + 1) throughout if any y is 0). If rounds were interleaved, each round's
-//!    median deviation from the sizes' medians is taken out.
-//! 2. m: mean of L without the lower and upper quarter.
-//! 3. q: median distance between two rounds over 0.9539, for each size and for all together;
-//!    s² = (6·q² + (r−1)·qᵢ²)/(6 + r − 1).
-//! 4. u = √(c²s²/r + τ²), c = 1.10 (1.16 for r = 3), with the structural floor τ ([`Tau`]): 0.3 %
-//!    for counts, 1 % for time, or as [`calibrate`] finds it. ν₀ = max(2, 0.6·k·(r−1)).
-//!    An exact metric measured once has u = τ and ν₀ = 30.
-//! 5. z = e^(m − mₖ), and weights w = 1/(z·u): errors are relative.
+//! 1. A size of which at least half of the readings are 0 lies below the resolution: its readings
+//!    become half of the smallest positive reading. Elsewhere a 0 is a failed reading and is left
+//!    out. No constant with a unit is added, so the unit decides nothing. The resolution q is that
+//!    smallest reading, or the tick of a clock where half of the neighbouring readings at the
+//!    smallest N are equal.
+//! 2. L = ln y. If repetitions were interleaved, each repetition's median deviation from the sizes'
+//!    medians is taken out.
+//! 3. m: mean of L without the lower and upper quarter.
+//! 4. The spread of one reading: the median distance of two readings over 0.9539, for each size; for
+//!    all sizes together that or the upper quartile of the distances over 1.6268, whichever is
+//!    larger. s² = (6·noise² + (r−1)·own²)/(6 + r − 1).
+//! 5. u² = c²s²/r + τ² + (q/cost)²/12, c = 1.10 (1.16 for r = 3), with the structural floor τ
+//!    ([`Tau`]): 0.3 % for counts, 1 % for time, or as [`calibrate`] finds it.
+//!    ν₀ = max(2, 0.6·k·(r−1)). An exact metric measured once has s = 0 and ν₀ = 30.
+//! 6. z = e^(m − mₖ), and weights w = 1/(z·u): errors are relative.
 //!
-//! At least 5 sizes, a largest N of 8 times the smallest and 3 rounds (1 if exact) are required;
-//! anything less is [inconclusive](Doubt::Design), not an error.
+//! At least 5 sizes, a largest N of 8 times the smallest and 3 repetitions (1 if exact) are
+//! required; anything less is [inconclusive](Doubt::Design), not an error.
 //!
 //! # The curve rule
 //!
 //! Each [`Shape`] is 1 at the largest N, so coefficients are shares. Allowed are 1, log N, √N, N and
-//! N log N (for counts N·(log₂ N − log₂ e), see [`LogShape`]); superlinear are N^1.5, N², N² log N
-//! and N³ (see [`Expect`] for other splits). Coefficients are never negative: they are found by
-//! Lawson & Hanson's NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either
-//! fit may contain one hinge, max(0, N − h), at one of the sizes but the first and the last three,
-//! or between two of those.
+//! N·(log₂ N − log₂ e); superlinear are the powers 1.5, 1.75, 2, 2.5, 3, 5, 9 and 17 of N (see
+//! [`Expect`] for other splits). Coefficients are never negative: they are found by Lawson &
+//! Hanson's NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either fit may
+//! contain one hinge, max(0, N − h), at one of the sizes but the first and the last three, or
+//! between two of those. u² gains (0.1/N)², since lower-order terms of a law are of the order 1/N.
 //!
 //! * r₀ and r₁ are the weighted residual sums of squares with the allowed and with all shapes, d the
 //!   sizes beyond the coefficients in use, φ = max(1, r₁/d),
 //!   ν = φ²/(1/(ν₀+d) + (φ−1)²/d), t = √((r₀−r₁)/φ), and p comes from Student's t with ν degrees of
 //!   freedom. S is the superlinear part of the second fit.
-//! * p ≤ 0.01 and S ≥ 10 %: **superlinear**, if marginal cost rises over the last two gaps more than
-//!   that of N log N and if p without the largest size is still ≤ 0.2. Else it is
-//!   [suspect](Doubt::Suspect).
-//! * Otherwise, S < 20 %: **ok**, if forcing exactly 20 % of N² into the allowed shapes raises the
-//!   misfit significantly (t ≥ the 95 % quantile).
-//! * Otherwise **inconclusive**; suspect where, for time, the hinge alone speaks against growth.
+//! * **Steep**: the exponents of the last two doublings, each at its lower 99.9 % bound, are both
+//!   above 2: **superlinear** by that alone. At 1.6 the growth is
+//!   [gross](CurveEvidence::is_gross): no hinge does that twice, and no program with allowed growth
+//!   that was tried did.
+//! * p ≤ 0.01 and S ≥ 10 %: **superlinear**, if the growth is gross or marginal cost rises over the
+//!   last two gaps more than that of N log N, and if p without the largest size is still ≤ 0.2.
+//!   Else it is [suspect](Doubt::Suspect).
+//! * Otherwise, S < 20 % (and not 5 % with p ≤ 0.01): **ok**, if forcing exactly 20 % of N² into the
+//!   allowed shapes raises the misfit significantly (t ≥ the 95 % quantile).
+//! * Otherwise **inconclusive**; suspect where, for time, the hinge alone speaks against growth, and
+//!   where a large share grows like none of the shapes.
 //!
 //! A superlinear verdict stays what it is, but [`CurveJudgement::needs_confirmation`] says whether
-//! to add 2·Nmax and ask again before acting on it: always for time, and for counts that a hinge
-//! would explain as well. [`judge`] keeps such counts inconclusive until they are
-//! [confirmed](JudgeOptions::is_confirmed).
+//! to add 2·Nmax and ask again before acting on it: for time, and for counts that a hinge would
+//! explain as well, unless the growth is gross. [`judge`] keeps such counts inconclusive until they
+//! are [confirmed](JudgeOptions::is_confirmed).
 //!
-//! The **tail exponent** is log₂[(f(M) − f(M/2))/(f(M/2) − f(M/4))] at M = Nmax: setup cost drops
-//! out; N gives 1, N log N 1.1 to 1.2, N² gives 2, a share of 20 % gives 1.2.
+//! The **scaling exponent** of the tail is p of a + b·N^p, fitted to as many of the largest sizes as
+//! it fits: setup cost drops out; N gives 1, N log N 1.1 to 1.2, N² gives 2, a share of 20 % gives
+//! 1.2.
 //!
 //! # The pair rule
 //!
-//! new = β + α·old + γ·old·x by weighted least squares, x = N/Nmax, costs relative to those at Nmax,
-//! uncertainties of both sides added in squares. Without β where the baseline is flat. β is setup
-//! added, α a constant factor; neither is growth. E = γ is the share of the new cost at Nmax that
-//! the baseline's growth does not explain, whatever that growth is. With φ = max(1, RSS/d),
-//! ν = 1.5·min(ν₀) + d, and p one-sided:
+//! One law is compared with: new = β + α·old. β is setup added or removed, α a constant factor from 0
+//! to 3.3 (more only as far as the cost at the smallest size forces it); neither is growth. α is not
+//! known, so every question is asked for all α at once, and only the answer of the best one counts.
+//! Each side has its own error, u·new and α·u·old.
 //!
-//! * **worse**: p ≤ 0.001, adjusted for all series judged together ([`holm`]) ≤ 0.01, and E ≥ 5 %;
-//! * **ok**: E + t₀.₉₅·se < 20 %; improved if, moreover, old is worse than new by this rule;
-//! * else **inconclusive**.
+//! * **Growth**: with a term γ·old·x added (x = N/Nmax; old·x³ where that fits clearly better), E = γ
+//!   is the share of the new cost at Nmax that the baseline's growth does not explain, whatever that
+//!   growth is. Grown: p ≤ 0.003, adjusted for all series judged together ([`holm`]) ≤ 0.01, and
+//!   E ≥ 5 %.
+//! * **Top**: the law is fitted to the first m sizes, for every m from k−1 down to half of them. X is
+//!   the part of a cost above it. Gross: both of the two largest sizes stand above it (p ≤ 0.003),
+//!   by at least 5 % and 40 % of their cost, or by 20 % where the excess itself grows.
+//! * **More expensive**: the cost at Nmax, or the step to it, is larger than before by 15 % and by
+//!   twice its error.
+//! * Grown or gross, and more expensive: **worse**, unless the growth rests on Nmax alone. Where it
+//!   is no more expensive, or the top alone stands out, **suspect**. **Ok** only where E's upper
+//!   bound (95 %) is below 20 %; improved if, moreover, old is worse than new by this rule and costs
+//!   more at Nmax.
+//! * Exact counts are compared to one part in 100,000 and to their [quantum](Series::quantum), if
+//!   they fit one law so well; else like other counts.
 //!
 //! # Threads
 //!

@@ -98,8 +98,6 @@ pub struct PairEvidence {
     pub is_more_expensive: bool,
     /// E without the largest size, as a share of the new cost at the size before.
     pub growth_without_top: f64,
-    /// What the growth looks like.
-    pub growth_name: GrowthName,
     /// How often this question may be asked, at least 1.
     pub looks: u32,
 }
@@ -180,6 +178,12 @@ impl PairEvidence {
         let looks = f64::from(self.looks);
         let gross = self.tops.iter().filter(|test| test.is_gross(looks));
         gross.map(|test| test.top.share).reduce(f64::max)
+    }
+
+    /// What the growth looks like.
+    #[must_use]
+    pub fn growth_name(&self) -> GrowthName {
+        Comparison::new(&self.new, &self.old).name_growth(self.power)
     }
 
     /// The standard error of E, misfit and the unknown factor included: a quarter of the 95 %
@@ -299,7 +303,6 @@ fn compare(new: Summary, old: Summary, looks: u32) -> PairEvidence {
         tops: top_tests(&comparison, least_freedom),
         is_more_expensive: comparison.is_more_expensive(&new, &old),
         growth_without_top: comparison.without_top().best(growth.power).share,
-        growth_name: comparison.name_growth(growth.power),
         looks,
         new,
         old,

@@ -3,7 +3,7 @@
 
 use std::{fmt, slice};
 
-use crate::{Kind, Series, distance::distance_quantile, doubt::DesignFlaw};
+use crate::{Kind, Series, distance::distance_quantiles, doubt::DesignFlaw};
 
 /// The structural floor τ of a kind of metric: the relative deviation (1 standard deviation, as a
 /// share of the cost) that more rounds do not remove, because layout, alignment or rounding differ
@@ -405,9 +405,12 @@ fn spreads(logs: &[Vec<f64>]) -> (Vec<f64>, f64) {
     const MEDIAN_DISTANCE: f64 = 0.9539;
     const UPPER_QUARTILE: f64 = 1.6268;
     const PRIOR: f64 = 6.0;
-    let own = logs.iter().map(|row| distance_quantile(slice::from_ref(row), 0.5) / MEDIAN_DISTANCE);
-    let pooled = (distance_quantile(logs, 0.5) / MEDIAN_DISTANCE)
-        .max(distance_quantile(logs, 0.75) / UPPER_QUARTILE);
+    let own = logs.iter().map(|row| {
+        let [median] = distance_quantiles(slice::from_ref(row), [0.5]);
+        median / MEDIAN_DISTANCE
+    });
+    let [median, upper_quartile] = distance_quantiles(logs, [0.5, 0.75]);
+    let pooled = (median / MEDIAN_DISTANCE).max(upper_quartile / UPPER_QUARTILE);
     let shrunk = own
         .zip(logs)
         .map(|(q, row)| {

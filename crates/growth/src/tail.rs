@@ -94,8 +94,10 @@ impl Tail {
         self.log_x.iter().map(|log_x| (power * log_x).exp()).collect()
     }
 
-    fn rss(&self, power: f64) -> f64 {
-        self.rss_of(&self.column(power))
+    fn rss(&self, power: f64, column: &mut Vec<f64>) -> f64 {
+        column.clear();
+        column.extend(self.log_x.iter().map(|log_x| (power * log_x).exp()));
+        self.rss_of(column)
     }
 
     fn law(&self, power: f64) -> OffsetPower {
@@ -134,10 +136,11 @@ impl<'a> Tried<'a> {
             self.columns.iter().map(|column| tail.rss_of(&column[first..])).collect();
         let (mut low, mut high) = around(&self.powers, least(&rss));
         let (mut power, mut least_rss) = (low, f64::INFINITY);
+        let mut column = Vec::with_capacity(n_largest);
         for _ in 0..6 {
             let powers: Vec<f64> =
                 (0..9).map(|i| low + (high - low) * f64::from(i) / 8.0).collect();
-            let rss: Vec<f64> = powers.iter().map(|power| tail.rss(*power)).collect();
+            let rss: Vec<f64> = powers.iter().map(|power| tail.rss(*power, &mut column)).collect();
             let place = least(&rss);
             (power, least_rss) = (powers[place], rss[place]);
             (low, high) = around(&powers, place);
@@ -169,8 +172,9 @@ impl Fit {
     fn interval(&self, limit: f64) -> Interval {
         let left = self.tail.cost.len() - 3;
         let misfit = if left > 0 { (self.rss / left as f64).max(1.0) } else { 1.0 };
-        let fits = |power: f64| self.tail.rss(power) - self.rss <= misfit * limit;
-        let end = |end: f64| {
+        let mut column = Vec::with_capacity(self.tail.cost.len());
+        let mut fits = |power: f64| self.tail.rss(power, &mut column) - self.rss <= misfit * limit;
+        let mut end = |end: f64| {
             if fits(end) {
                 return end;
             }

@@ -112,9 +112,9 @@ fn growth_is_measured_and_named() {
     assert!((evidence.growth_factor().value - 2.0).abs() < 1e-5);
     let dearer = grown(|n| 2.0 * (5000.0 + 100.0 * n));
     assert!((dearer.constant_factor.value - 2.0).abs() < 1e-6, "{:?}", dearer.constant_factor);
-    assert_eq!(evidence.growth_name, GrowthName::Linear);
-    assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.log2()).growth_name, GrowthName::Log);
-    assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.sqrt()).growth_name, GrowthName::Root);
+    assert_eq!(evidence.growth_name(), GrowthName::Linear);
+    assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.log2()).growth_name(), GrowthName::Log);
+    assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.sqrt()).growth_name(), GrowthName::Root);
 }
 
 #[test]

@@ -89,11 +89,11 @@ impl Design {
         series.interleaved(true).exact(noise[0].len() == 1)
     }
 
-    fn old(&self, cost: impl Fn(f64) -> f64) -> Series {
+    fn before(&self, cost: impl Fn(f64) -> f64) -> Series {
         self.measure(&self.old_noise, self.n_sizes(), cost)
     }
 
-    fn new(&self, cost: impl Fn(f64) -> f64) -> Series {
+    fn after(&self, cost: impl Fn(f64) -> f64) -> Series {
         self.measure(&self.new_noise, self.n_sizes(), cost)
     }
 }
@@ -162,8 +162,8 @@ proptest! {
         more in 1.0..1e4_f64, steeper in 0.0..6.0_f64, rate in 1.0..40.0_f64,
     ) {
         let top = design.top();
-        let old = design.old(|x| law.at(x, top));
-        let with = |amount: f64, added: Added| design.new(|x| law.at(x, top) + amount * added.at(x));
+        let old = design.before(|x| law.at(x, top));
+        let with = |amount: f64, added: Added| design.after(|x| law.at(x, top) + amount * added.at(x));
         let worse = with(amount, added);
         let was_worse = pair(&worse, &old) == PairVerdict::Worse;
         let was_superlinear = curve(&worse) == CurveVerdict::Superlinear;
@@ -190,8 +190,8 @@ proptest! {
         let top = design.top();
         let (at_half, law_at_half) = (added.at(0.5), law.at(0.5, top));
         let amount = amount.max(0.4 * law_at_half / at_half);
-        let old = design.old(|x| law.at(x, top));
-        let new = design.new(|x| law.at(x, top) + amount * added.at(x));
+        let old = design.before(|x| law.at(x, top));
+        let new = design.after(|x| law.at(x, top) + amount * added.at(x));
         let verdict = pair(&new, &old);
         prop_assert_eq!(verdict, PairVerdict::Worse, "{:?}", judge_pair(&new, &old, &PairOptions::default()).evidence);
     }
@@ -203,7 +203,7 @@ proptest! {
         kept in 0.0..1.0_f64,
     ) {
         let top = design.top();
-        let old = design.old(|x| law.at(x, top));
+        let old = design.before(|x| law.at(x, top));
         let least = |row: &[f64]| row.iter().copied().fold(f64::INFINITY, f64::min);
         let mut saved = 0.0;
         let rows = old.costs().iter().zip(&shares).map(|(row, share)| {
@@ -223,8 +223,8 @@ proptest! {
         amount in 0.0..10.0_f64, factor in 1.0..10.0_f64,
     ) {
         let top = design.top();
-        let old = design.old(|x| before.at(x, top));
-        let new = design.new(|x| 1.25 * factor * law.at(x, top) + amount * added.at(x));
+        let old = design.before(|x| before.at(x, top));
+        let new = design.after(|x| 1.25 * factor * law.at(x, top) + amount * added.at(x));
         let verdict = judge(&new, Some(&old), &JudgeOptions::default()).verdict;
         prop_assert_ne!(verdict, Verdict::Improved);
     }
@@ -248,8 +248,8 @@ proptest! {
                 .exact(series.is_exact())
                 .quantum(quantum * unit)
         };
-        let old = design.old(|x| law.at(x, top));
-        let new = design.new(|x| law.at(x, top) + amount * added.at(x));
+        let old = design.before(|x| law.at(x, top));
+        let new = design.after(|x| law.at(x, top) + amount * added.at(x));
         prop_assert_eq!(curve(&ticks(&new, 1.0)), curve(&ticks(&new, unit)));
         let (here, there) = ((ticks(&new, 1.0), ticks(&old, 1.0)), (ticks(&new, unit), ticks(&old, unit)));
         prop_assert_eq!(pair(&here.0, &here.1), pair(&there.0, &there.1));
@@ -260,8 +260,8 @@ proptest! {
         design in design(0.2), (law, added) in change(), amount in 0.0..4.0_f64, by in 1..10_usize,
     ) {
         let top = design.top();
-        let old = design.old(|x| law.at(x, top)).interleaved(false);
-        let new = design.new(|x| law.at(x, top) + amount * added.at(x)).interleaved(false);
+        let old = design.before(|x| law.at(x, top)).interleaved(false);
+        let new = design.after(|x| law.at(x, top) + amount * added.at(x)).interleaved(false);
         let turned = |series: &Series| {
             let rows = series.costs().iter().enumerate().map(|(place, row)| {
                 let mut row = row.clone();
@@ -297,7 +297,7 @@ proptest! {
         }
         let old_fewer = design.measure(&design.old_noise, without, law_at);
         if pair(&fewer, &old_fewer) == PairVerdict::Worse {
-            prop_assert_ne!(pair(&all, &design.old(law_at)), PairVerdict::Ok);
+            prop_assert_ne!(pair(&all, &design.before(law_at)), PairVerdict::Ok);
         }
     }
 }

@@ -91,7 +91,7 @@ impl Case<'_> {
                 share.value * 100.0,
                 share.interval.low * 100.0,
                 share.interval.high * 100.0,
-                pair.growth_name,
+                pair.growth_name(),
                 self.judgement.holm_p.unwrap_or(pair.p),
             )
         })

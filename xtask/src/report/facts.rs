@@ -198,7 +198,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 exponent: curve.and_then(|curve| curve.tail_exponent).and_then(Interval::of),
                 other_exponent: other_tail.and_then(Interval::of),
                 growth: pair.and_then(|pair| Interval::of(pair.growth)),
-                growth_like: pair.map(|pair| pair.growth_name.to_string()),
+                growth_like: pair.map(|pair| pair.growth_name().to_string()),
                 p,
                 factor: pair.and_then(|pair| Interval::of(pair.constant_factor)),
                 superlinear_share: curve.map(|curve| curve.share),
