@@ -64,7 +64,7 @@ fn quadratic(n: u64) -> u64 {
 #[test]
 fn verdicts_on_the_corpus_are_the_references() {
     let reference = corpus("expected.json");
-    for (name, size) in [("curves.json", 150), ("pairs.json", 80)] {
+    for (name, size) in [("curves.json", 214), ("pairs.json", 169)] {
         let questions = corpus(name);
         let answers = answers(&questions, &[]);
         assert_eq!(answers.len(), size, "{name}");
@@ -82,8 +82,9 @@ fn a_suite_calls_no_more_worse_than_each_alone() {
     let (alone, together) = (answers(&pairs, &[]), answers(&pairs, &["--suite"]));
     let is_worse = |answer: &Value| answer["verdict"] == "worse";
     for (id, answer) in &together {
-        let (p, raw) = (answer["p"].as_f64().unwrap(), alone[id]["p"].as_f64().unwrap());
-        assert!(p >= raw, "{id}: {p} is less than {raw}");
+        // Where no rule can be asked, and where both sides are the same, there is no p.
+        let (p, raw) = (answer["p"].as_f64(), alone[id]["p"].as_f64());
+        assert!(p >= raw, "{id}: {p:?} is less than {raw:?}");
         assert!(!is_worse(answer) || is_worse(&alone[id]), "{id}");
     }
     assert!(together.values().any(is_worse), "nothing is worse");
@@ -175,7 +176,7 @@ fn a_gate_fails_on_growth_alone() {
         &expect![[r#"
             exit 0
              series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-             series  1.89 (1.88 … 1.91)       88 %                 1.7e-24  superlinear
+             series  1.89 (1.87 … 1.91)       88 %                 3.5e-24  superlinear
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         "#]],
@@ -186,7 +187,7 @@ fn a_gate_fails_on_growth_alone() {
         &expect![[r#"
             exit 3
              series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-             series  1.89 (1.88 … 1.91)       88 %                 1.7e-24  superlinear
+             series  1.89 (1.87 … 1.91)       88 %                 3.5e-24  superlinear
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         "#]],
@@ -197,7 +198,7 @@ fn a_gate_fails_on_growth_alone() {
         &expect![[r#"
             exit 0
              series  scaling exponent (95 %)  growth share (95 %)  p      verdict
-             series  1.00 (1.00 … 1.02)       0 %                  1.0e0  ok
+             series  1.00 (0.99 … 1.01)       0 %                  1.0e0  ok
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         "#]],
@@ -240,8 +241,8 @@ fn several_files_are_judged_together() {
     expect![[r#"
         exit 3
          series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-         a       1.00 (1.00 … 1.02)       0 %                  1.0e0    ok
-         b       1.89 (1.88 … 1.91)       88 %                 1.7e-24  superlinear
+         a       1.00 (0.99 … 1.01)       0 %                  1.0e0    ok
+         b       1.89 (1.87 … 1.91)       88 %                 3.5e-24  superlinear
         scaling exponent: 1 = linear, 2 = quadratic
         growth share of a curve: the part of the cost at the largest N that grows faster than N log N
     "#]]
@@ -251,7 +252,6 @@ fn several_files_are_judged_together() {
 /// What has been judged wrongly before: growth behind zeros, N log N less its linear part, speed-ups,
 /// powers between the model's. Each says what it has to be called.
 #[test]
-#[ignore = "the second version of the rule decides them"]
 fn each_series_that_was_judged_wrongly_before_is_judged_as_it_says() {
     let text = std::fs::read_to_string(made("severity.json")).unwrap();
     let questions: Value = serde_json::from_str(&text).unwrap();
@@ -281,25 +281,25 @@ fn times_by_themselves_fail_no_gate() {
         &text,
         &["--gate"],
         &expect![[r#"
-        exit 0
-         series  scaling exponent (95 %)  growth share (95 %)  p       verdict
-         series  1.35 (1.28 … 1.42)       22 %                 7.8e-7  superlinear
-        scaling exponent: 1 = linear, 2 = quadratic
-        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-        note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
-    "#]],
+            exit 0
+             series  scaling exponent (95 %)  growth share (95 %)  p       verdict
+             series  1.28 (1.18 … 1.38)       22 %                 6.9e-8  superlinear
+            scaling exponent: 1 = linear, 2 = quadratic
+            growth share of a curve: the part of the cost at the largest N that grows faster than N log N
+            note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+        "#]],
     );
     check(
         &text,
         &["--gate", "--strict"],
         &expect![[r#"
-        exit 4
-         series  scaling exponent (95 %)  growth share (95 %)  p       verdict
-         series  1.35 (1.28 … 1.42)       22 %                 7.8e-7  superlinear
-        scaling exponent: 1 = linear, 2 = quadratic
-        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-        note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
-    "#]],
+            exit 4
+             series  scaling exponent (95 %)  growth share (95 %)  p       verdict
+             series  1.28 (1.18 … 1.38)       22 %                 6.9e-8  superlinear
+            scaling exponent: 1 = linear, 2 = quadratic
+            growth share of a curve: the part of the cost at the largest N that grows faster than N log N
+            note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+        "#]],
     );
 }
 
@@ -338,13 +338,32 @@ fn exact_rows_need_one_reading_of_each_size() {
         &text,
         &["--kind", "count", "--gate", "--exact"],
         &expect![[r#"
-        exit 3
-         series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-         series  1.89 (1.88 … 1.91)       88 %                 5.2e-57  superlinear
-        scaling exponent: 1 = linear, 2 = quadratic
-        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-    "#]],
+            exit 3
+             series  scaling exponent (95 %)  growth share (95 %)  p        verdict
+             series  1.89 (1.87 … 1.91)       88 %                 3.7e-56  superlinear
+            scaling exponent: 1 = linear, 2 = quadratic
+            growth share of a curve: the part of the cost at the largest N that grows faster than N log N
+        "#]],
     );
+}
+
+/// Whoever states nothing takes a count that was read once for exact; what is stated holds.
+#[test]
+fn json_may_state_that_a_count_read_once_is_not_exact() {
+    let series = |id: &str, exact: Option<bool>| {
+        let sizes = [16, 32, 64, 128, 256, 512, 1024_u64];
+        let mut series = serde_json::json!({"id": id, "kind": "count", "n": sizes,
+            "y": sizes.map(|n| [quadratic(n)])});
+        if let Some(exact) = exact {
+            series["exact"] = exact.into();
+        }
+        series
+    };
+    let questions =
+        [series("unstated", None), series("yes", Some(true)), series("no", Some(false))];
+    let answers = answers(&Value::from(questions.to_vec()), &[]);
+    let verdicts = ["unstated", "yes", "no"].map(|id| answers[id]["verdict"].clone());
+    assert_eq!(verdicts, ["superlinear", "superlinear", "inconclusive"]);
 }
 
 #[test]
@@ -373,21 +392,88 @@ fn a_pair_that_was_not_interleaved_is_judged_with_a_warning() {
         &pair(quadratic, true),
         &["--gate"],
         &expect![[r#"
-        exit 3
-         series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-         a       –                        E 91 % (88 … 93 %)   4.2e-22  worse
-        growth share E of a pair: the part of the new cost at the largest N that the base's growth does not explain
-    "#]],
+            exit 3
+             series  scaling exponent (95 %)  growth share (95 %)  p        verdict
+             a       –                        E 91 % (89 … 93 %)   1.9e-22  worse
+            growth share E of a pair: the part of the new cost at the largest N that the base's growth does not explain
+        "#]],
     );
     check(
         &pair(quadratic, false),
         &["--gate"],
         &expect![[r#"
-        exit 3
-         series  scaling exponent (95 %)  growth share (95 %)  p        verdict
-         a       –                        E 91 % (88 … 93 %)   4.2e-22  worse
-        growth share E of a pair: the part of the new cost at the largest N that the base's growth does not explain
-        note: a: not interleaved: a machine that becomes slower while it measures size after size looks like growth; in simulation, slowing by 30 % made up to 100 % of unchanged pairs worse. Measure every size of both sides once in each round, and state "interleaved": true
-    "#]],
+            exit 3
+             series  scaling exponent (95 %)  growth share (95 %)  p        verdict
+             a       –                        E 91 % (89 … 93 %)   1.9e-22  worse
+            growth share E of a pair: the part of the new cost at the largest N that the base's growth does not explain
+            note: a: not interleaved: a machine that becomes slower while it measures size after size looks like growth; in simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % noise, and 17 % at 5 %; interleaved, 0.3 % at most. Measure every size of both sides once in each round, and state "interleaved": true
+        "#]],
     );
+}
+
+/// Nearly normal noise of mean 0 and deviation 1, the same each time.
+fn noise(state: &mut u64) -> f64 {
+    let mut uniform = || {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*state >> 33) as f64 / f64::from(1_u32 << 31)
+    };
+    (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+}
+
+/// Share of 1,000 unchanged pairs that are called worse, when the machine slows by 30 % over the time
+/// in which the new side is measured.
+fn called_worse(is_interleaved: bool, deviation: f64) -> f64 {
+    const ROUNDS: usize = 10;
+    let sizes: Vec<u64> = (0..9).map(|i| 16 << i).collect();
+    let n_runs = sizes.len() * ROUNDS;
+    let mut state = 1;
+    let mut side = |slowing: f64| -> Vec<Vec<f64>> {
+        let mut cost = |place: usize, round: usize| {
+            let run =
+                if is_interleaved { round * sizes.len() + place } else { place * ROUNDS + round };
+            let pace = 1.0 + slowing * run as f64 / n_runs as f64;
+            (5000.0 + 100.0 * sizes[place] as f64) * pace * (1.0 + deviation * noise(&mut state))
+        };
+        (0..sizes.len())
+            .map(|place| (0..ROUNDS).map(|round| cost(place, round)).collect())
+            .collect()
+    };
+    let pairs: Vec<Value> = (0..1000)
+        .map(|id| {
+            serde_json::json!({"id": id.to_string(), "kind": "time", "n": sizes,
+                "interleaved": is_interleaved, "base": side(0.0), "new": side(0.3)})
+        })
+        .collect();
+    let answers = answers(&pairs.into(), &[]);
+    let n_worse = answers.values().filter(|answer| answer["verdict"] == "worse").count();
+    let share = n_worse as f64 / answers.len() as f64;
+    println!("interleaved: {is_interleaved}, noise {deviation}: {:.1} % worse", share * 100.0);
+    share
+}
+
+#[test]
+fn a_machine_that_slows_down_is_growth_unless_sizes_are_interleaved() {
+    assert!(called_worse(false, 0.01) > 0.99);
+    assert!(called_worse(false, 0.05) > 0.1);
+    assert!(called_worse(false, 0.15) > 0.005);
+    for deviation in [0.01, 0.05, 0.15] {
+        assert!(called_worse(true, deviation) < 0.005);
+    }
+}
+
+/// Bytes of whole pages bend like growth where N is small.
+#[test]
+fn a_quantum_says_in_what_steps_an_exact_count_rises() {
+    let pages = |bytes: u64| bytes.div_ceil(4096) * 4096;
+    let sizes: Vec<u64> = (0..9).map(|i| 16 << i).collect();
+    let rows = |cost: fn(u64) -> u64| sizes.iter().map(|n| [pages(cost(*n))]).collect::<Vec<_>>();
+    let (base, new) = (rows(|n| 100 * n), rows(|n| 130 * n));
+    let pair = |id: &str, quantum: f64| {
+        serde_json::json!({"id": id, "kind": "count", "exact": true, "quantum": quantum,
+            "n": sizes, "base": base, "new": new})
+    };
+    let questions = serde_json::json!([pair("bytes", 1.0), pair("pages", 4096.0)]);
+    let answers = answers(&questions, &[]);
+    assert_eq!(answers["bytes"]["verdict"], "inconclusive");
+    assert_eq!(answers["pages"]["verdict"], "ok");
 }

@@ -181,6 +181,21 @@ fn what_is_no_form_that_is_read() {
     "#]].assert_eq(&answers.join(""));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file() {
+    let project = Project::empty();
+    std::os::unix::fs::symlink("nowhere", project.path("link")).unwrap();
+    let answers = ["link", "/dev/null"].map(|path| project.run(&["judge", path]).refusal());
+    expect![[r#"
+        exit 2
+        error: cannot judge link: No such file or directory (os error 2)
+        exit 2
+        error: cannot judge /dev/null: it is empty
+    "#]]
+    .assert_eq(&answers.join(""));
+}
+
 #[test]
 fn an_unknown_key_is_refused_and_the_nearest_named() {
     let with = |keys: &str| {
@@ -208,28 +223,29 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
         error: cannot judge a.json: series "a": unknown key "interleavd" of its design (did you mean "interleaved"?)
         exit 2
         error: cannot judge a.json: the key "exact" stands twice at line 1 column 36
+        exit 0
+         series  scaling exponent (95 %)  growth share (95 %)  p  verdict
+         a       –                        –                    –  inconclusive: 1 sizes are too few, at least 5 are needed
+        scaling exponent: 1 = linear, 2 = quadratic
+        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         exit 2
-        error: cannot judge a.json: series "a": its quantum is 0: the smallest step of a count is more than 0
-        exit 2
-        error: cannot judge a.json: series "a": its quantum is -4096: the smallest step of a count is more than 0
+        error: cannot judge a.json: series "a": its quantum is -4096: the steps in which a count rises are 0 or more
     "#]].assert_eq(&answers.join(""));
     let remarks = r#""truth": {"label": "not"}, "unit": "ns", "design": {"k": 1}, "comment": 1"#;
     assert!(with(remarks).starts_with("exit 0\n"));
 }
 
 #[test]
-fn repetitions_that_not_all_sizes_have_are_left_out() {
-    let mut text = rows(",");
-    text.push_str("16,1500\n16,1400\n32,2000\n");
-    let few = said("a.csv", rows(","), &["--json"]);
-    let more = said("a.csv", text, &["--json"]);
+fn sizes_may_have_unequal_numbers_of_readings() {
+    let text = format!("{}16,1500\n16,1400\n32,2000\n", rows(","));
+    let few = said("a.csv", &text, &["--json"]);
+    let more = said("a.csv", text, &["--json", "--interleaved"]);
     expect![[r#"
         a: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
         a: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
           the sizes have 3 to 5 readings: the first 3 of each are used
-    "#]].assert_eq(&format!("{}{}", verdicts(&few), verdicts(&more)));
+    "#]]
+    .assert_eq(&format!("{}{}", verdicts(&few), verdicts(&more)));
 }
 
 #[test]
@@ -246,13 +262,11 @@ fn files_of_one_name_are_called_by_their_paths() {
     expect![[r#"
         mon/all.json: unload: inconclusive
         mon/load.csv: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
         other: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
         tue/all.json: unload: inconclusive
         tue/load.csv: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
-    "#]].assert_eq(&verdicts(&said));
+    "#]]
+    .assert_eq(&verdicts(&said));
     let said = project.run(&["judge", "mon/load.csv", "other.csv", "mon/load.csv"]);
     expect![[r#"
         exit 2
@@ -284,12 +298,12 @@ fn google_benchmark_is_read() {
     check_file(
         "google.json",
         &expect![[r#"
-        BM_EraseFront/real_time[width=1]: inconclusive
-        BM_EraseFront/real_time[width=2]: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
-        BM_Sum: inconclusive
-        note: google.json: "BM_NoSize" is left out: none of its parameters is a size
-    "#]],
+            BM_EraseFront/real_time[width=1]: superlinear
+            BM_EraseFront/real_time[width=2]: superlinear
+              advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+            BM_Sum: inconclusive
+            note: google.json: "BM_NoSize" is left out: none of its parameters is a size
+        "#]],
     );
 }
 
@@ -309,13 +323,12 @@ fn pytest_benchmark_is_read() {
     check_file(
         "pytest.json",
         &expect![[r#"
-        test_lists.py::test_pop[end=back]: inconclusive
-        test_lists.py::test_pop[end=front]: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
-        test_lists.py::test_sum: inconclusive
-          the sizes have 7 to 12 readings: the first 7 of each are used
-        note: pytest.json: "test_lists.py::test_alone" is left out: none of its parameters is a size
-    "#]],
+            test_lists.py::test_pop[end=back]: inconclusive
+            test_lists.py::test_pop[end=front]: superlinear
+              advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+            test_lists.py::test_sum: inconclusive
+            note: pytest.json: "test_lists.py::test_alone" is left out: none of its parameters is a size
+        "#]],
     );
 }
 
@@ -329,73 +342,84 @@ fn criterion_is_read() {
         verdicts(&said).replace(env!("CARGO_MANIFEST_DIR"), "xtask")
     };
     expect![[r#"
-        queue/remove-front: inconclusive
+        queue/remove-front: superlinear
+          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
         sum: inconclusive
         note: xtask/tests/judge/criterion/: "queue/alone" is left out: none of its parameters is a size
     "#]].assert_eq(&judged(""));
     expect![[r#"
-        queue/remove-front: inconclusive
+        queue/remove-front: superlinear
+          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
     "#]]
     .assert_eq(&judged("queue/remove-front"));
 }
 
-/// What `judge -` says about the parts, each so many times, in 300 MB of address space.
+/// A million readings of each size. Address space is limited as Linux does it.
 #[cfg(target_os = "linux")]
-fn in_little_memory(parts: &[(String, usize)]) -> Said {
+mod bounded {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 300000 && exec \"$0\" judge - --json"]);
-    command.arg(env!("CARGO_BIN_EXE_loadline"));
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    for (part, times) in parts {
-        for _ in 0..*times {
-            stdin.write_all(part.as_bytes()).unwrap();
+    use super::{Project, Said, verdicts};
+
+    /// What `judge -` says about the parts, each so many times, in 300 MB of address space.
+    fn in_little_memory(parts: &[(String, usize)]) -> Said {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v 300000 && exec \"$0\" judge - --json"]);
+        command.arg(env!("CARGO_BIN_EXE_loadline"));
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        for (part, times) in parts {
+            for _ in 0..*times {
+                stdin.write_all(part.as_bytes()).unwrap();
+            }
         }
+        drop(stdin);
+        Project::bare().said(child.wait_with_output().unwrap())
     }
-    drop(stdin);
-    Project::bare().said(child.wait_with_output().unwrap())
-}
 
-/// All distances between them would be 4 TB for each size.
-#[cfg(target_os = "linux")]
-#[test]
-#[ignore = "the growth crate lists all pairs of readings"]
-fn a_million_readings_of_each_size_fit_into_little_memory() {
     const SIZES: [u64; 5] = [16, 32, 64, 128, 256];
-    const ROUNDS: u64 = 1000;
-    let cost = |n: u64, round: u64| 100 * n + (round * 7919) % 97;
-    let rounds = |n: u64| (0..ROUNDS).map(move |round| cost(n, round).to_string());
-    let expected = "-: ok\n";
 
-    let rows = SIZES.iter().flat_map(|n| rounds(*n).map(move |cost| format!("{n},{cost}\n")));
-    let said = in_little_memory(&[(rows.collect(), 1000)]);
-    assert_eq!((said.code, verdicts(&said).as_str()), (Some(0), expected), "{}", said.stderr);
-
-    // As JSON: ours, and that of a tool which measures so often by default.
-    let row = |n: &u64| rounds(*n).collect::<Vec<_>>().join(",");
-    let mut parts = vec![(format!("{{\"id\":\"-\",\"kind\":\"time\",\"n\":{SIZES:?},\"y\":["), 1)];
-    for n in &SIZES {
-        let comma = if *n == SIZES[0] { "" } else { "," };
-        parts.extend([(format!("{comma}[{}", row(n)), 1), (format!(",{}", row(n)), 999)]);
-        parts.push(("]".to_owned(), 1));
+    /// A thousand readings at N = `n`: a thousandth of what is judged.
+    fn thousand(n: u64) -> impl Iterator<Item = String> {
+        (0..1000).map(move |round| (100 * n + (round * 7919) % 97).to_string())
     }
-    parts.push(("]}".to_owned(), 1));
-    let said = in_little_memory(&parts);
-    assert_eq!((said.code, verdicts(&said).as_str()), (Some(0), expected), "{}", said.stderr);
 
-    let mut parts = vec![("{\"benchmarks\":[".to_owned(), 1)];
-    for n in &SIZES {
-        let comma = if *n == SIZES[0] { "" } else { "," };
-        let start =
-            format!("{comma}{{\"name\":\"-\",\"params\":{{\"n\":{n}}},\"stats\":{{\"data\":[");
-        parts.extend([(format!("{start}{}", row(n)), 1), (format!(",{}", row(n)), 999)]);
-        parts.push(("]}}".to_owned(), 1));
+    /// A million readings of each size as JSON, between `start` and `end` of each list.
+    fn million(start: impl Fn(u64) -> String, end: &str) -> Vec<(String, usize)> {
+        let row = |n: u64| thousand(n).collect::<Vec<_>>().join(",");
+        let list = |n: u64| {
+            let comma = if n == SIZES[0] { "" } else { "," };
+            let first = format!("{comma}{}{}", start(n), row(n));
+            [(first, 1), (format!(",{}", row(n)), 999), (end.to_owned(), 1)]
+        };
+        SIZES.iter().flat_map(|n| list(*n)).collect()
     }
-    parts.push(("]}".to_owned(), 1));
-    let said = in_little_memory(&parts);
-    assert_eq!((said.code, verdicts(&said).as_str()), (Some(0), expected), "{}", said.stderr);
+
+    fn check_in_little_memory(parts: &[(String, usize)]) {
+        let said = in_little_memory(parts);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert_eq!(verdicts(&said), "-: ok\n");
+    }
+
+    /// All distances between them would be 4 TB for each size.
+    #[test]
+    fn a_million_readings_of_each_size_fit_into_little_memory() {
+        let rows = |n: &u64| thousand(*n).map(|cost| format!("{n},{cost}\n")).collect::<String>();
+        check_in_little_memory(&[(SIZES.iter().map(rows).collect(), 1000)]);
+    }
+
+    #[test]
+    #[ignore = "slow: reads ten million numbers"]
+    fn a_million_readings_of_each_size_in_json_fit_into_little_memory() {
+        let series = format!("{{\"id\":\"-\",\"kind\":\"time\",\"n\":{SIZES:?},\"y\":[");
+        let lists = million(|_| "[".to_owned(), "]");
+        check_in_little_memory(&[vec![(series, 1)], lists, vec![("]}".to_owned(), 1)]].concat());
+
+        // pytest-benchmark measures that often by default.
+        let test = |n| format!("{{\"name\":\"-\",\"params\":{{\"n\":{n}}},\"stats\":{{\"data\":[");
+        let (start, end) = (("{\"benchmarks\":[".to_owned(), 1), ("]}".to_owned(), 1));
+        check_in_little_memory(&[vec![start], million(test, "]}}"), vec![end]].concat());
+    }
 }

@@ -70,18 +70,22 @@ fn checked(object: Object) -> anyhow::Result<Named> {
         bail!("unknown key {key:?} of its design (did you mean \"interleaved\"?)");
     }
     let id = object.id.context("it has no id")?;
-    let kind = object.kind.context("it has no kind, \"count\" or \"time\"")?;
+    let kind = object.kind.context("it has no kind, \"count\" or \"time\"")?.into();
     let n = object.n.context("it has no n, the list of sizes")?;
     let quantum = object.quantum.unwrap_or(1.0);
     ensure!(
-        quantum > 0.0 && quantum.is_finite(),
-        "its quantum is {quantum}: the smallest step of a count is more than 0"
+        quantum >= 0.0 && quantum.is_finite(),
+        "its quantum is {quantum}: the steps in which a count rises are 0 or more"
     );
+    // Who counts once and states nothing else takes the count for exact.
+    let rows = [&object.y, &object.base, &object.new].into_iter().flatten().flatten();
+    let is_read_once = rows.into_iter().all(|row| row.len() == 1);
     let in_design = object.design.and_then(|design| design.interleaved);
     let design = Design {
-        kind: kind.into(),
+        kind,
         interleaved: object.interleaved.or(in_design).unwrap_or(false),
-        exact: object.exact.unwrap_or(false),
+        exact: object.exact.unwrap_or(kind == Kind::Count && is_read_once),
+        quantum,
     };
     let sizes: Vec<u64> = n.into_iter().map(|size| size.0).collect();
     let mut notes = Vec::new();

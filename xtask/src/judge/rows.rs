@@ -89,7 +89,8 @@ pub fn read(
         Some(JudgeKind::Count) => Kind::Count,
         Some(JudgeKind::Time) | None => Kind::Time,
     };
-    let design = Design { kind, interleaved: arguments.interleaved, exact: arguments.exact };
+    let design =
+        Design { kind, interleaved: arguments.interleaved, exact: arguments.exact, quantum: 1.0 };
     let series = vec![design.curve(name.to_owned(), readings)?];
     Ok(Found { series, notes: Vec::new(), states_itself: false })
 }

@@ -42,12 +42,14 @@ pub struct Design {
     pub kind: Kind,
     pub interleaved: bool,
     pub exact: bool,
+    /// The steps in which an exact count rises.
+    pub quantum: f64,
 }
 
 impl Design {
     /// Times of a tool that measures size after size.
     pub const TIME_IN_SEQUENCE: Design =
-        Design { kind: Kind::Time, interleaved: false, exact: false };
+        Design { kind: Kind::Time, interleaved: false, exact: false, quantum: 1.0 };
 
     /// The checked series of `rows[i]`, the readings at `sizes[i]`, and what was left out of it.
     ///
@@ -64,9 +66,11 @@ impl Design {
             "{n_sizes} sizes are too many: at most {MAX_SIZES} are judged (keep one of every {})",
             n_sizes.div_ceil(MAX_SIZES)
         );
-        let note = if sizes.len() == rows.len() { cut_to_common(&mut rows) } else { None };
+        // A round that visited some sizes only says nothing about the machine.
+        let note = if self.interleaved { cut_to_common(&mut rows) } else { None };
         let series = Series::new(self.kind, sizes, rows)?;
-        Ok((series.interleaved(self.interleaved).exact(self.exact), note))
+        let series = series.interleaved(self.interleaved).exact(self.exact).quantum(self.quantum);
+        Ok((series, note))
     }
 
     /// A curve by itself.
@@ -80,7 +84,7 @@ impl Design {
     }
 }
 
-/// Keeps the repetitions that all sizes have; a size without any is left for the check to refuse.
+/// Keeps the rounds that visited all sizes; a size without a reading is left for the check to refuse.
 fn cut_to_common(rows: &mut [Vec<f64>]) -> Option<String> {
     let fewest = rows.iter().map(Vec::len).min().unwrap_or(0);
     let most = rows.iter().map(Vec::len).max().unwrap_or(0);
