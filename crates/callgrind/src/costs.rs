@@ -51,14 +51,16 @@ pub struct Call<'a> {
 }
 
 impl Profile {
-    /// Every symbol's cost in the event with this index, the largest own cost first.
+    /// Every symbol's cost in the event with this index, the largest own cost first. Empty where no
+    /// event has the index.
     pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
         let mut costs = self.by_symbol(event);
         costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
         costs
     }
 
-    /// The cost of one symbol in the event with this index; none where it does not occur.
+    /// The cost of one symbol in the event with this index; none where the symbol does not occur or
+    /// no event has the index.
     pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
         self.by_symbol(event).into_iter().find(|cost| cost.symbol == symbol)
     }
@@ -66,12 +68,15 @@ impl Profile {
     /// By which calls a symbol is reached: from a root, which nobody calls, down to the symbol's own
     /// caller, at each step upward the caller whose calls cost most in the event with this index.
     /// Callers from outside a circle of calls come before those within it, and none comes twice.
-    /// Empty for a root, and for a symbol that does not occur.
+    /// Empty for a root, for a symbol that does not occur, and where no event has the index.
     ///
     /// Callgrind keeps who called whom, not whole stacks: above the first caller, a path is the one
     /// most of that caller's cost came by, whatever it was spent on. Of several functions with this
     /// symbol, the path is that to the one with the largest own cost.
     pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
+        if !self.counts(event) {
+            return Vec::new();
+        }
         let instances = (0..self.functions.len()).filter(|n| self.functions[*n].symbol == *symbol);
         let costliest = instances.max_by_key(|number| self.functions[*number].own_cost(event));
         let Some(start) = costliest else { return Vec::new() };
@@ -102,7 +107,11 @@ impl Profile {
     }
 
     /// Every pair of symbols of which one calls the other, in the order of callers, then callees.
+    /// Empty where no event has the index.
     pub fn calls(&self, event: usize) -> Vec<Call<'_>> {
+        if !self.counts(event) {
+            return Vec::new();
+        }
         let mut sums: BTreeMap<(&Symbol, &Symbol), (u64, u64)> = BTreeMap::new();
         for ((caller, callee), calls) in &self.calls {
             let pair = (&self.functions[*caller].symbol, &self.functions[*callee].symbol);
@@ -115,8 +124,15 @@ impl Profile {
         sums.into_iter().map(call).collect()
     }
 
-    /// One row a symbol, in the order of symbols.
+    fn counts(&self, event: usize) -> bool {
+        event < self.events().len()
+    }
+
+    /// One row for each symbol, in the order of symbols.
     fn by_symbol(&self, event: usize) -> Vec<Cost<'_>> {
+        if !self.counts(event) {
+            return Vec::new();
+        }
         let graph = Graph::of(self, event);
         let mut instances: BTreeMap<&Symbol, Vec<usize>> = BTreeMap::new();
         for (number, function) in self.functions.iter().enumerate() {
@@ -250,6 +266,17 @@ mod tests {
     fn inclusive(profile: &Profile, function: &str) -> (u64, u64, bool) {
         let cost = profile.cost(&symbol(function), 0).unwrap();
         (cost.inclusive, cost.calls, cost.is_recursive)
+    }
+
+    #[test]
+    fn an_event_that_is_not_there_has_no_costs() {
+        let profile = profile(&[("main", 10), ("leaf", 5)], &[("main", "leaf", 1, 5)]);
+        assert!(profile.cost(&symbol("leaf"), 0).is_some());
+        assert_eq!(profile.cost(&symbol("leaf"), 1), None);
+        assert_eq!(profile.costs(1), []);
+        assert_eq!(profile.calls(1), []);
+        assert_eq!(profile.path_to(&symbol("leaf"), 0).len(), 1);
+        assert_eq!(profile.path_to(&symbol("leaf"), 1), []);
     }
 
     #[test]

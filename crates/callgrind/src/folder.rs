@@ -1,10 +1,12 @@
 //! All dumps of one run: one [`Profile`] a phase.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::invocation::BASE;
 use crate::profile::{Mismatch, Profile};
 use crate::reader::{FormatError, Parts};
 
@@ -41,6 +43,17 @@ pub enum FolderError {
         /// What it states; nothing where it has no such line.
         stated: Vec<u64>,
     },
+    /// Dumps are numbered from 1 on, and one of them is not there.
+    #[error(
+        "{} has no dump number {number} (was the disk full, or a file deleted?)",
+        folder.display()
+    )]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of the first dump that is missing.
+        number: u64,
+    },
     /// Dumps that cannot be added up.
     #[error("{}: {source}", path.display())]
     Sum {
@@ -72,23 +85,32 @@ pub enum FolderError {
 /// threads together. What callgrind dumped by itself, when the program ended, is left out.
 ///
 /// # Errors
-/// When there is no such dump, one is damaged or torn, or a phase has no cost at all: callgrind
-/// says nothing when it was started with options that make it count nothing.
+/// When there is no such dump, one is damaged, torn or missing, or a phase has no cost at all:
+/// callgrind says nothing when it was started with options that make it count nothing.
 pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
     let mut phases = BTreeMap::new();
+    let mut numbers = BTreeSet::new();
     for path in files(folder)? {
+        let mut n_parts = 0;
         let file = File::open(&path).map_err(|source| read_error(&path, source))?;
         for part in Parts::of(BufReader::new(file)) {
             let part = part.map_err(|source| {
                 let path = path.clone();
                 FolderError::Format { path, source }
             })?;
-            let Some(phase) = part.phase() else { continue };
-            if !part.is_whole() {
+            n_parts += 1;
+            numbers.extend(part.number);
+            // Only at the program's end callgrind states sums that are wrong.
+            let is_torn = match part.phase() {
+                Some(_) => !part.is_whole(),
+                None => part.stated.is_none(),
+            };
+            if is_torn {
                 let found = part.profile.totals().to_vec();
                 let stated = part.stated.unwrap_or_default();
                 return Err(FolderError::Torn { path, found, stated });
             }
+            let Some(phase) = part.phase() else { continue };
             match phases.get_mut(phase) {
                 None => drop(phases.insert(phase.to_owned(), part.profile)),
                 Some(sum) => Profile::add(sum, &part.profile).map_err(|source| {
@@ -97,6 +119,14 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
                 })?,
             }
         }
+        // Callgrind makes a file of the name it was given, and leaves it empty.
+        if n_parts == 0 && path.file_name() != Some(OsStr::new(BASE)) {
+            return Err(FolderError::Torn { path, found: Vec::new(), stated: Vec::new() });
+        }
+    }
+    if let Some(number) = numbers.last().and_then(|last| (1..*last).find(|n| !numbers.contains(n)))
+    {
+        return Err(FolderError::Missing { folder: folder.to_owned(), number });
     }
     if phases.is_empty() {
         return Err(FolderError::NoPhase { folder: folder.to_owned() });
@@ -135,6 +165,7 @@ mod tests {
 
     fn read(dumps: &[String]) -> Result<BTreeMap<String, u64>, String> {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(BASE), "").unwrap();
         for (index, dump) in dumps.iter().enumerate() {
             fs::write(folder.path().join(format!("out.{index}")), dump).unwrap();
         }
@@ -149,9 +180,29 @@ mod tests {
         let load = || dump("Client Request: load", 10, 10);
         let unload = dump("Client Request: unload", 7, 7);
         let nonsense = dump("Program termination", 3, u64::MAX);
-        let phases = read(&[load(), unload, load(), nonsense, String::new()]).unwrap();
+        let phases = read(&[load(), unload, load(), nonsense]).unwrap();
         let phases: Vec<(&str, u64)> = phases.iter().map(|(k, v)| (k.as_str(), *v)).collect();
         assert_eq!(phases, [("load", 20), ("unload", 7)]);
+    }
+
+    /// A full disk ends a file anywhere: before its name, within it, or before its first byte.
+    #[test]
+    fn a_dump_torn_in_its_header_is_not_left_out() {
+        let whole = dump("Client Request: load", 10, 10);
+        for cut in ["", "version: 1\n", "part: 2\ndesc: Trigger: Client Req", "events: Ir\n"] {
+            let error = read(&[whole.clone(), cut.to_owned()]).unwrap_err();
+            assert!(error.starts_with("folder/out.1 is torn"), "{cut:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_dump_that_is_missing_is_not_left_out() {
+        let numbered = |n: u64| format!("part: {n}\n{}", dump("Client Request: load", 10, 10));
+        assert!(read(&[numbered(1), numbered(2), numbered(2)]).is_ok());
+        let error = read(&[numbered(1), numbered(3)]).unwrap_err();
+        assert!(error.starts_with("folder has no dump number 2"), "{error}");
+        let error = read(&[numbered(2)]).unwrap_err();
+        assert!(error.starts_with("folder has no dump number 1"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 /// The oldest valgrind this was tried with. Older ones may do: what is asked of them is older.
 pub const OLDEST_VALGRIND: Version = Version { major: 3, minor: 19, patch: 0 };
 
+/// The name that callgrind is given for its files: it makes an empty file of that name, and appends
+/// the number of a dump for each of the others.
+pub(crate) const BASE: &str = "out";
+
 /// valgrind, asked to run the runner under callgrind.
 ///
 /// Pure: says what to start, and starts nothing. The request is given to the runner's standard input
@@ -28,7 +32,7 @@ impl Invocation {
         // In this option a % begins a placeholder.
         file.push(
             self.folder
-                .join("out")
+                .join(BASE)
                 .into_os_string()
                 .into_string()
                 .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
