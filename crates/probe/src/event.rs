@@ -1,9 +1,14 @@
 //! [`Metric`] → perf event. The only file that knows perf's names, and which privilege level each
 //! event is counted at.
 
+use std::path::Path;
+use std::sync::OnceLock;
+
 use loadline_scenario::metric::{Absence, Metric};
 use perf_event::Builder;
 use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, Software, WhichCache};
+
+use crate::tally::Cores;
 
 /// Who counts an event, and so with which others it can share a kernel group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +71,28 @@ fn event(metric: Metric) -> Option<Event> {
     })
 }
 
+/// The cores that a counter of `metric` covers.
+///
+/// A hardware event is counted by one PMU. On a hybrid processor each core type has a PMU of its own,
+/// and the kernel puts a generic event on one of them (`perf_event_open(2)`, and
+/// Documentation/arch/x86/ of the kernel for Intel).
+pub(crate) fn cores(metric: Metric) -> Cores {
+    static IS_HYBRID: OnceLock<bool> = OnceLock::new();
+    let is_hybrid = || core_types(Path::new("/sys/bus/event_source/devices")) > 1;
+    if counting(metric) == Some(Counting::Hardware) && *IS_HYBRID.get_or_init(is_hybrid) {
+        Cores::OfOneType
+    } else {
+        Cores::All
+    }
+}
+
+/// How many PMUs of cores `devices` lists where several core types have their own: only those have a
+/// file `cpus` (`cpu_core` and `cpu_atom` on Intel, one for each core design on Arm).
+fn core_types(devices: &Path) -> usize {
+    let entries = std::fs::read_dir(devices).into_iter().flatten().flatten();
+    entries.filter(|device| device.path().join("cpus").exists()).count()
+}
+
 /// What an error of `perf_event_open`, its ioctls or `read` means.
 ///
 /// By `perf_event_open(2)`, section ERRORS. `EPERM` is also what a container's seccomp filter says,
@@ -102,6 +129,24 @@ mod tests {
         for (errno, expected) in table {
             assert_eq!(classify(errno), expected, "errno {errno}");
         }
+    }
+
+    #[test]
+    fn core_types_are_counted_by_their_pmus() {
+        let folder = std::env::temp_dir().join(format!("loadline-pmus-{}", std::process::id()));
+        let device = |name: &str, file: &str| {
+            std::fs::create_dir_all(folder.join(name)).expect("a folder");
+            std::fs::write(folder.join(name).join(file), "0-3\n").expect("a file");
+        };
+        assert_eq!(core_types(&folder), 0, "no /sys here");
+        device("cpu", "type");
+        device("uncore_imc", "cpumask");
+        assert_eq!(core_types(&folder), 0);
+        device("cpu_core", "cpus");
+        device("cpu_atom", "cpus");
+        assert_eq!(core_types(&folder), 2);
+        std::fs::remove_dir_all(&folder).expect("it was made above");
+        assert_eq!(cores(Metric::TaskClock), Cores::All, "the kernel counts software events");
     }
 
     #[test]

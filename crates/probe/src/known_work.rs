@@ -129,7 +129,8 @@ impl Drop for FreshPages {
 }
 
 /// Moves the calling thread to another of the processors it may use, and frees it again. Returns
-/// whether it moved; with one processor it cannot.
+/// whether it moved; with one processor it cannot. To be called on a thread of its own: the kernel may
+/// refuse to free the thread again.
 pub(crate) fn visit_another_cpu() -> bool {
     let Some(allowed) = allowed_cpus() else { return false };
     // SAFETY: no memory is involved.

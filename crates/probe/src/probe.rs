@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use loadline_scenario::metric::{Absence, Metric, Phase};
 
-use crate::platform::Counters;
-use crate::tally::{Mark, Marks, PHASES, SLOTS, Tally};
+use crate::platform::{Counters, cores_covered};
+use crate::tally::{Cores, Mark, Marks, PHASES, SLOTS, Tally};
 use crate::totals::Totals;
 
 /// Counters on one thread, or on the programs it starts, read at the borders of phases.
@@ -27,6 +27,8 @@ pub struct Probe {
     /// Why the others cannot.
     absences: [Option<Absence>; SLOTS],
     counters: Counters,
+    /// The cores that each counter covers.
+    cores: [Cores; SLOTS],
     /// Where [`Metric::WallTime`] begins, if it was asked for.
     epoch: Option<Instant>,
     started: bool,
@@ -92,6 +94,7 @@ impl Probe {
             Probe::METRICS.into_iter().filter(|metric| metrics.contains(metric)).collect();
         let mut absences = [None; SLOTS];
         let counters = open(&asked, &mut absences);
+        let cores = cores_covered(&asked);
         let open =
             asked.iter().copied().filter(|&metric| absences[metric as usize].is_none()).collect();
         Probe {
@@ -100,6 +103,7 @@ impl Probe {
             open,
             absences,
             counters,
+            cores,
             started: false,
             last: [Mark::default(); SLOTS],
             now: [Mark::default(); SLOTS],
@@ -153,11 +157,13 @@ impl Probe {
     }
 
     /// Runs `f` as one stretch of `phase`: a [`lap`](Probe::lap) to nobody, `f`, a lap to `phase`.
-    /// If `f` panics, nothing is added.
+    /// If `f` panics, the stretch ends there and belongs to nobody.
     pub fn measure<R>(&mut self, phase: Phase, f: impl FnOnce() -> R) -> R {
         self.lap(None);
+        let mut stretch = Stretch { probe: self, phase: None };
         let result = f();
-        self.lap(Some(phase));
+        stretch.phase = Some(phase);
+        drop(stretch);
         result
     }
 
@@ -167,7 +173,8 @@ impl Probe {
         let mut totals = Totals::of_laps(self.laps[phase as usize]);
         for &metric in &self.asked {
             let slot = metric as usize;
-            totals.insert(metric, &self.tallies[phase as usize][slot], self.absences[slot]);
+            let tally = &self.tallies[phase as usize][slot];
+            totals.insert(metric, tally, self.absences[slot], self.cores[slot]);
         }
         totals
     }
@@ -178,5 +185,18 @@ impl Probe {
         if let Some(epoch) = self.epoch {
             self.now[Metric::WallTime as usize] = Mark::of_clock(epoch.elapsed().as_nanos() as u64);
         }
+    }
+}
+
+/// A stretch that ends when this is dropped, in a panic too.
+struct Stretch<'a> {
+    probe: &'a mut Probe,
+    /// The phase that the stretch is added to.
+    phase: Option<Phase>,
+}
+
+impl Drop for Stretch<'_> {
+    fn drop(&mut self) {
+        self.probe.lap(self.phase);
     }
 }

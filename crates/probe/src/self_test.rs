@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use loadline_scenario::metric::{Absence, Metric, Reading};
 
+use crate::event::cores;
 use crate::group::CounterGroup;
 use crate::known_work::{self, FreshPages};
 use crate::tally::{Mark, SLOTS, Tally};
@@ -48,15 +49,23 @@ impl Trust {
 
     /// Opens `metric` by itself and, the first time, has it prove itself.
     ///
-    /// Why a counter could not be opened is not remembered: descriptors may be free the next time.
+    /// Why a counter could not be opened, or was not scheduled, is not remembered: descriptors and
+    /// registers may be free the next time.
     pub(crate) fn prove(&self, metric: Metric) -> Result<(), Absence> {
         let verdict = &self.verdicts[metric as usize];
         if let Some(verdict) = verdict.get() {
             return *verdict;
         }
-        let mut counter = CounterGroup::alone(metric)?;
-        let outcome = try_out(metric, &mut counter);
-        *verdict.get_or_init(|| outcome)
+        let try_alone = || try_out(metric, &mut CounterGroup::alone(metric)?);
+        let outcome = match metric {
+            // The caller's thread stays where it is.
+            Metric::CpuMigrations => std::thread::scope(|scope| scope.spawn(try_alone).join())
+                .unwrap_or(Err(Absence::FailedSelfTest)),
+            _ => try_alone(),
+        };
+        let is_final =
+            matches!(outcome, Ok(()) | Err(Absence::FailedSelfTest | Absence::CountedNothing));
+        if is_final { *verdict.get_or_init(|| outcome) } else { outcome }
     }
 }
 
@@ -166,10 +175,17 @@ fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Ab
     let after = mark(counter)?;
     let mut tally = Tally::default();
     tally.add(before, after);
-    match tally.reading() {
-        Reading::Exact(count) => Ok(Count { value: count as f64, is_shared: false }),
-        Reading::Multiplexed { estimate, .. } => Ok(Count { value: estimate, is_shared: true }),
+    let metric = counter.metrics().next().ok_or(Absence::NotMeasured)?;
+    match tally.reading(metric, cores(metric)) {
+        // The known work causes some of everything, except a move, which may be impossible.
+        Reading::Exact(0) if metric != Metric::CpuMigrations => Err(Absence::CountedNothing),
+        // The work took time on this thread, so the counter was wanted.
+        Reading::Unavailable(Absence::TooShort) => Err(Absence::NeverRan),
         Reading::Unavailable(absence) => Err(absence),
+        reading => Ok(Count {
+            value: reading.value().unwrap_or_default(),
+            is_shared: matches!(reading, Reading::Multiplexed { .. }),
+        }),
     }
 }
 

@@ -59,18 +59,33 @@ impl Tally {
         self.running_ns = self.running_ns.saturating_add(running_ns);
     }
 
-    /// The tally as a reading.
+    /// The tally as a reading of `metric`.
     ///
     /// The rule of `perf_event_open(2)`: a counter that ran for a part of the time it was enabled
-    /// is scaled by `enabled / running`. A counter that did not run at all has not counted zero, it
-    /// has not counted: [`Absence::NeverRan`]. One that ran backwards is broken:
+    /// is scaled by `enabled / running`. That holds for a counter that took turns. One that stood
+    /// still because the thread was on a core it does not cover says nothing about that core, so it
+    /// is never scaled: [`Absence::OneCoreType`].
+    ///
+    /// A counter that did not run has not counted zero, it has not counted:
+    /// [`Absence::TooShort`] if it was not even wanted, since nothing ran while it could be read,
+    /// and [`Absence::NeverRan`] if it was wanted and not scheduled. A counter that ran and counted 0
+    /// of what always happens is [`Absence::CountedNothing`], and one that ran backwards is broken:
     /// [`Absence::FailedSelfTest`].
-    pub(crate) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self, metric: Metric, cores: Cores) -> Reading {
         if self.decreased {
             return Reading::Unavailable(Absence::FailedSelfTest);
         }
+        if self.enabled_ns == 0 && self.running_ns == 0 {
+            return Reading::Unavailable(Absence::TooShort);
+        }
+        if self.running_ns < self.enabled_ns && cores == Cores::OfOneType {
+            return Reading::Unavailable(Absence::OneCoreType);
+        }
         if self.running_ns == 0 {
             return Reading::Unavailable(Absence::NeverRan);
+        }
+        if self.count == 0 && always_happens(metric) {
+            return Reading::Unavailable(Absence::CountedNothing);
         }
         if self.running_ns >= self.enabled_ns {
             return Reading::Exact(self.count);
@@ -78,6 +93,21 @@ impl Tally {
         let share = self.running_ns as f64 / self.enabled_ns as f64;
         Reading::Multiplexed { estimate: self.count as f64 / share, share }
     }
+}
+
+/// Which cores a counter covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// Every core that a thread can be on.
+    All,
+    /// The cores of one type of a hybrid processor.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    OfOneType,
+}
+
+/// Whether a thread that runs cannot but cause it.
+const fn always_happens(metric: Metric) -> bool {
+    matches!(metric, Metric::Instructions | Metric::Cycles | Metric::Branches | Metric::TaskClock)
 }
 
 /// The way from one state of a 64-bit counter to the next: through 2^64 if it wrapped, `None` if it
@@ -96,7 +126,7 @@ mod tests {
 
     const START: Mark = Mark { count: 0, enabled_ns: 0, running_ns: 0 };
 
-    fn reading(marks: &[(u64, u64, u64)]) -> Reading {
+    fn tally(marks: &[(u64, u64, u64)]) -> Tally {
         let mut tally = Tally::default();
         let mut last = START;
         for &(count, enabled_ns, running_ns) in marks {
@@ -104,7 +134,11 @@ mod tests {
             tally.add(last, mark);
             last = mark;
         }
-        tally.reading()
+        tally
+    }
+
+    fn reading(marks: &[(u64, u64, u64)]) -> Reading {
+        tally(marks).reading(Metric::PageFaults, Cores::All)
     }
 
     #[test]
@@ -114,7 +148,7 @@ mod tests {
             (&[(10, 100, 100)], Reading::Exact(10)),
             (&[(10, 100, 25)], Reading::Multiplexed { estimate: 40.0, share: 0.25 }),
             (&[(10, 100, 0)], Reading::Unavailable(Absence::NeverRan)),
-            (&[(0, 0, 0)], Reading::Unavailable(Absence::NeverRan)),
+            (&[(0, 0, 0)], Reading::Unavailable(Absence::TooShort)),
             // Nothing happened, and the counter was there to see it: this zero is a count.
             (&[(0, 100, 100)], Reading::Exact(0)),
             // Off in the second stretch: half of the phase was seen.
@@ -128,12 +162,44 @@ mod tests {
         }
     }
 
+    /// No counter, a counter that is never scheduled, a counter that counts nothing, and a phase that
+    /// is over too early are told apart.
+    #[test]
+    fn a_count_of_nothing_is_none_of_what_always_happens() {
+        let of = |metric, mark| tally(&[mark]).reading(metric, Cores::All);
+        for metric in [Metric::Instructions, Metric::Cycles, Metric::Branches, Metric::TaskClock] {
+            let absent = |mark| match of(metric, mark) {
+                Reading::Unavailable(absence) => absence,
+                reading => panic!("{metric}: {reading:?}"),
+            };
+            assert_eq!(absent((0, 0, 0)), Absence::TooShort);
+            assert_eq!(absent((0, 100, 0)), Absence::NeverRan);
+            assert_eq!(absent((0, 100, 100)), Absence::CountedNothing);
+            assert_eq!(absent((0, 100, 50)), Absence::CountedNothing);
+        }
+        assert_eq!(of(Metric::BranchMisses, (0, 100, 100)), Reading::Exact(0));
+    }
+
+    /// rust-lang/rustc-perf#1892 has 18 % of the time on the cores that the counter covers.
+    #[test]
+    fn a_count_of_one_core_type_is_never_scaled_up() {
+        let of = |cores, running| tally(&[(180, 100, running)]).reading(Metric::Cycles, cores);
+        let partial = Reading::Unavailable(Absence::OneCoreType);
+        assert_eq!(of(Cores::OfOneType, 18), partial);
+        assert_eq!(of(Cores::OfOneType, 0), partial);
+        // The thread stayed on cores of that type.
+        assert_eq!(of(Cores::OfOneType, 100), Reading::Exact(180));
+        let shared = Reading::Multiplexed { estimate: 1000.0, share: 0.18 };
+        assert_eq!(of(Cores::All, 18), shared);
+    }
+
     #[test]
     fn a_stretch_counts_from_its_own_start() {
         let mut tally = Tally::default();
         let from = Mark { count: 1000, enabled_ns: 5000, running_ns: 3000 };
         tally.add(from, Mark { count: 1007, enabled_ns: 5100, running_ns: 3100 });
-        assert_eq!(tally.reading(), Reading::Exact(7), "turns taken before the phase are not its");
+        let reading = tally.reading(Metric::PageFaults, Cores::All);
+        assert_eq!(reading, Reading::Exact(7), "turns taken before the phase are not its");
     }
 
     #[test]
@@ -147,7 +213,7 @@ mod tests {
         let mut tally = Tally::default();
         let from = Mark { count: u64::MAX - 2, enabled_ns: 0, running_ns: 0 };
         tally.add(from, Mark { count: 4, enabled_ns: 10, running_ns: 10 });
-        assert_eq!(tally.reading(), Reading::Exact(7));
+        assert_eq!(tally.reading(Metric::PageFaults, Cores::All), Reading::Exact(7));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use loadline_scenario::metric::{Absence, Metric, Reading};
 
-use crate::tally::{SLOTS, Tally};
+use crate::tally::{Cores, SLOTS, Tally};
 
 /// Every asked metric's reading over all stretches of one phase. Plain data: `Copy`, no heap, free
 /// to leave the thread it was counted on.
@@ -30,11 +30,17 @@ impl Totals {
     }
 
     /// Adds a metric with what it counted, or why it did not.
-    pub(crate) fn insert(&mut self, metric: Metric, tally: &Tally, absence: Option<Absence>) {
+    pub(crate) fn insert(
+        &mut self,
+        metric: Metric,
+        tally: &Tally,
+        absence: Option<Absence>,
+        cores: Cores,
+    ) {
         let reading = match absence {
             Some(absence) => Reading::Unavailable(absence),
             None if self.laps == 0 => Reading::Unavailable(Absence::NotMeasured),
-            None => tally.reading(),
+            None => tally.reading(metric, cores),
         };
         let (enabled_ns, running_ns) = (tally.enabled_ns, tally.running_ns);
         self.entries[metric as usize] = Some(Entry { reading, enabled_ns, running_ns });
@@ -117,13 +123,13 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(Mark::default(), Mark { count, enabled_ns, running_ns });
         let mut totals = Totals::of_laps(1);
-        totals.insert(METRIC, &tally, None);
+        totals.insert(METRIC, &tally, None, Cores::All);
         totals
     }
 
     fn absent(laps: u64, absence: Option<Absence>) -> Totals {
         let mut totals = Totals::of_laps(laps);
-        totals.insert(METRIC, &Tally::default(), absence);
+        totals.insert(METRIC, &Tally::default(), absence, Cores::All);
         totals
     }
 

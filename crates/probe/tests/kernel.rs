@@ -5,10 +5,13 @@
 #![allow(unsafe_code)]
 
 use std::hint::black_box;
+use std::panic::AssertUnwindSafe;
 use std::thread;
 
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+use perf_event::Builder;
+use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, WhichCache};
 
 /// Pages nobody has touched, writing to each of which is one fault.
 struct FreshPages(*mut u8, usize);
@@ -109,6 +112,26 @@ fn a_stretch_belongs_to_its_phase_alone() {
 }
 
 #[test]
+fn a_stretch_that_ends_in_a_panic_belongs_to_nobody() {
+    let [lost, kept] = [50, 20].map(FreshPages::map);
+    let mut probe = started(&[Metric::PageFaults]);
+    let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        probe.measure(Phase::Load, || {
+            lost.touch();
+            panic!("on purpose");
+        });
+    }));
+    assert!(panicked.is_err());
+    kept.touch();
+    probe.lap(Some(Phase::Unload));
+    assert_eq!(probe.totals(Phase::Load).laps(), 0);
+    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Unload), Metric::PageFaults) {
+        // The pages of the panic itself are not among them either.
+        assert!((20..=25).contains(&faults), "{faults} faults on 20 fresh pages");
+    }
+}
+
+#[test]
 fn a_phase_that_did_not_occur_is_not_zero() {
     let probe = started(&Probe::METRICS);
     let totals = probe.totals(Phase::Unload);
@@ -165,6 +188,32 @@ fn threads_count_their_own_and_add_up() {
     }
 }
 
+/// Why the kernel does not open a counter of `metric`, asked without the probe.
+fn refusal(metric: Metric) -> Option<Absence> {
+    let event: Event = match metric {
+        Metric::Instructions => Hardware::INSTRUCTIONS.into(),
+        Metric::Cycles => Hardware::CPU_CYCLES.into(),
+        Metric::CacheReferences => Hardware::CACHE_REFERENCES.into(),
+        Metric::CacheMisses => Hardware::CACHE_MISSES.into(),
+        Metric::Branches => Hardware::BRANCH_INSTRUCTIONS.into(),
+        Metric::BranchMisses => Hardware::BRANCH_MISSES.into(),
+        _ => Event::Cache(Cache {
+            which: WhichCache::DTLB,
+            operation: CacheOp::READ,
+            result: CacheResult::MISS,
+        }),
+    };
+    let error = Builder::new().kind(event).build().err()?;
+    Some(match error.raw_os_error() {
+        Some(libc::ENOENT) => Absence::NotOffered,
+        Some(libc::EOPNOTSUPP) => Absence::NotSupported,
+        Some(libc::EACCES | libc::EPERM) => Absence::NotPermitted,
+        Some(libc::ENOSYS) => Absence::NotOnThisPlatform,
+        Some(libc::EINVAL) => Absence::NotUnderstood,
+        other => panic!("{metric}: {other:?}"),
+    })
+}
+
 #[test]
 fn hardware_is_counted_or_said_to_be_missing() {
     let asked = [
@@ -181,16 +230,29 @@ fn hardware_is_counted_or_said_to_be_missing() {
     let totals = probe.totals(Phase::Work);
     for (metric, availability) in probe.availability() {
         let reading = totals.reading(metric).expect("asked for");
-        match availability {
-            Err(absence) => {
+        match (availability, refusal(metric)) {
+            (Err(absence), Some(refused)) => {
                 println!("skipped: {metric} is {absence}; {}", absence.remedy());
+                assert_eq!(absence, refused, "{metric}");
                 assert_eq!(reading, Reading::Unavailable(absence), "{metric}");
             }
-            // Open at first, it may still never get a register, but it is never a silent zero.
-            Ok(()) if matches!(metric, Metric::Instructions | Metric::Cycles) => {
-                assert_ne!(reading, Reading::Exact(0), "{metric}");
+            // It can be opened: then it is given up for what it does, not for being missing.
+            (Err(absence), None) => {
+                let reasons = [
+                    Absence::NeverRan,
+                    Absence::CountedNothing,
+                    Absence::FailedSelfTest,
+                    Absence::OneCoreType,
+                ];
+                assert!(reasons.contains(&absence), "{metric}: {absence}");
             }
-            Ok(()) => {}
+            (Ok(()), refused) => {
+                assert_eq!(refused, None, "{metric} is counted though the kernel refuses it");
+                // It may never get a register, but what always happens is never a silent zero.
+                if matches!(metric, Metric::Instructions | Metric::Cycles) {
+                    assert_ne!(reading, Reading::Exact(0), "{metric}");
+                }
+            }
         }
     }
     assert_eq!(totals.iter().count(), asked.len());

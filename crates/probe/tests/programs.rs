@@ -7,7 +7,7 @@
 use std::process::{Command, Stdio};
 
 use loadline_probe::Probe;
-use loadline_scenario::metric::{Metric, Phase, Reading};
+use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
 
 /// How many pages the program touches, in a thread of its own.
 const PAGES: &str = "LOADLINE_TEST_PAGES";
@@ -127,12 +127,13 @@ fn a_living_program_is_read_at_every_lap() {
 
 #[test]
 fn nothing_is_counted_without_a_program() {
-    assert_eq!(faults_of_nobody(), None);
-}
-
-fn faults_of_nobody() -> Option<f64> {
     let mut probe = Probe::of_programs(&[Metric::PageFaults]);
     probe.start();
     probe.measure(Phase::Run, || touch(100));
-    probe.totals(Phase::Run).reading(Metric::PageFaults).and_then(Reading::value)
+    let [(_, availability)] = probe.availability().collect::<Vec<_>>()[..] else {
+        panic!("one metric was asked for")
+    };
+    let expected = availability.err().unwrap_or(Absence::TooShort);
+    let reading = probe.totals(Phase::Run).reading(Metric::PageFaults);
+    assert_eq!(reading, Some(Reading::Unavailable(expected)));
 }

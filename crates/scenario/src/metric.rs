@@ -415,6 +415,13 @@ pub enum Reading {
         /// The share of the enabled time in which the counter really ran.
         share: f64,
     },
+    /// Known to a step only: the system's accounting keeps a part of the value in clock ticks.
+    Coarse {
+        /// The value, in the metric's unit.
+        value: u64,
+        /// The step by which the value may be off, in the metric's unit.
+        resolution: u64,
+    },
     /// There is no count, and why.
     Unavailable(Absence),
 }
@@ -423,7 +430,7 @@ impl Reading {
     /// The reading as a number in the metric's unit, where there is one.
     pub fn value(self) -> Option<f64> {
         match self {
-            Reading::Exact(count) => Some(count as f64),
+            Reading::Exact(count) | Reading::Coarse { value: count, .. } => Some(count as f64),
             Reading::Multiplexed { estimate, .. } => Some(estimate),
             Reading::Unavailable(_) => None,
         }
@@ -447,8 +454,18 @@ pub enum Absence {
     NotUnderstood,
     /// `ENOSYS`, or another platform: there is no such interface.
     NotOnThisPlatform,
-    /// The counter was open, but its running time was 0: the kernel never gave it a register.
+    /// The counter was open and wanted, but its running time was 0: the kernel never scheduled it.
     NeverRan,
+    /// The phase ended before the counter ran for the first time, or its clock moved.
+    TooShort,
+    /// The counter ran, and counted 0 of something that always happens.
+    CountedNothing,
+    /// The counter covers the cores of one type of a hybrid processor, and the run was on others too.
+    OneCoreType,
+    /// CPU clocks can be read at a phase line only while the command waits for an answer.
+    NotAcknowledged,
+    /// A process that the command had started went on after the one that should have waited for it.
+    NotWaitedFor,
     /// The counter was open and ran, but miscounted a loop whose count is known.
     FailedSelfTest,
     /// The phase did not occur in this run.
@@ -482,6 +499,17 @@ impl Absence {
             Absence::NeverRan => {
                 "free the hardware counters (another profiler, the NMI watchdog) and repeat"
             }
+            Absence::TooShort => "set acknowledge = true, or start at a larger size",
+            Absence::CountedNothing => "do not trust this machine's counter; judge another metric",
+            Absence::OneCoreType => {
+                "keep the runs on cores of one type (--processors), or judge another metric"
+            }
+            Absence::NotAcknowledged => {
+                "set acknowledge = true and have the command wait for the answer, or allow perf_event_open (sysctl -w kernel.perf_event_paranoid=1)"
+            }
+            Absence::NotWaitedFor => {
+                "have the command wait for the processes that it starts, or allow perf_event_open"
+            }
             Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
             Absence::NotMeasured => "judge a phase that the lifecycle or command has",
             Absence::UnknownToBuild => "compare with a build that knows it",
@@ -501,11 +529,22 @@ impl fmt::Display for Absence {
         match self {
             Absence::NotOffered => f.write_str("not offered by this machine (ENOENT)"),
             Absence::NotSupported => f.write_str("not supported by this hardware (EOPNOTSUPP)"),
-            Absence::NotPermitted => f.write_str("not permitted to this user (EACCES)"),
+            Absence::NotPermitted => f.write_str("not permitted to this user (EACCES or EPERM)"),
             Absence::TooManyFiles => f.write_str("too many open files (EMFILE)"),
             Absence::NotUnderstood => f.write_str("not understood by this kernel (EINVAL)"),
             Absence::NotOnThisPlatform => f.write_str("not there on this platform"),
-            Absence::NeverRan => f.write_str("opened, but the kernel never let it run"),
+            Absence::NeverRan => f.write_str("opened, but the kernel never scheduled it"),
+            Absence::TooShort => f.write_str("the phase was over before its counter was read"),
+            Absence::CountedNothing => f.write_str("opened and scheduled, but it counted 0"),
+            Absence::OneCoreType => {
+                f.write_str("counted on one core type of a hybrid processor only")
+            }
+            Absence::NotAcknowledged => {
+                f.write_str("CPU clocks need acknowledged phase lines to split a run into phases")
+            }
+            Absence::NotWaitedFor => {
+                f.write_str("a process that the command started was not waited for")
+            }
             Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
             Absence::NotMeasured => f.write_str("the phase did not occur"),
             Absence::UnknownToBuild => f.write_str("not known to the sources of that build"),

@@ -3,7 +3,7 @@
 use loadline_scenario::metric::{Absence, Metric};
 
 use super::system::thread_cpu_ns;
-use crate::tally::{Mark, Marks, SLOTS};
+use crate::tally::{Cores, Mark, Marks, SLOTS};
 
 /// The task clock, or nothing.
 pub(crate) struct Counters {
@@ -48,4 +48,9 @@ impl Counters {
             }
         }
     }
+}
+
+/// A clock goes on wherever the thread is.
+pub(crate) fn cores_covered(_asked: &[Metric]) -> [Cores; SLOTS] {
+    [Cores::All; SLOTS]
 }

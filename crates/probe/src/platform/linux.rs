@@ -5,27 +5,30 @@
 //!
 //! Where perf is closed to us altogether (containers, `perf_event_paranoid` ≥ 3), the task clock is
 //! taken from `CLOCK_THREAD_CPUTIME_ID`, which needs no privilege and is the same quantity: time on
-//! a processor, user and kernel. It costs one more system call a lap.
+//! a CPU, user and kernel. Page faults are taken from `getrusage(2)`, which counts those that the kernel
+//! takes itself on the thread's pages as well. Each costs one more system call per lap. Programs have no
+//! such clock here: whoever starts them knows their process ids.
 
 use std::time::Instant;
 
 use loadline_scenario::metric::{Absence, Metric};
 
-use super::thread_clock::thread_cpu_ns;
-use crate::event::{Counting, counting};
+use super::thread_clock::{thread_cpu_ns, thread_faults};
+use crate::event::{Counting, cores, counting};
 use crate::group::CounterGroup;
 use crate::inherited::Inherited;
-use crate::known_work;
+use crate::known_work::{self, FreshPages};
 use crate::self_test::{PATIENCE, PROCESS_TRUST, Trust};
-use crate::tally::{Mark, Marks, SLOTS};
+use crate::tally::{Cores, Mark, Marks, SLOTS};
 
-/// The groups of one thread, and its clock where perf has none; or one counter a metric over the
+/// The groups of one thread, and its own accounts where perf has none; or one counter a metric over the
 /// programs it starts.
 pub(crate) struct Counters {
     groups: Vec<CounterGroup>,
     /// In place of groups, where programs are counted and not the thread.
     programs: Vec<Inherited>,
     thread_clock: bool,
+    thread_faults: bool,
 }
 
 impl Counters {
@@ -55,7 +58,13 @@ impl Counters {
         if thread_clock {
             absences[Metric::TaskClock as usize] = None;
         }
-        Counters { groups, programs: Vec::new(), thread_clock }
+        let thread_faults = absences[Metric::PageFaults as usize].is_some()
+            && thread_clock_ticks()
+            && thread_faults_rise();
+        if thread_faults {
+            absences[Metric::PageFaults as usize] = None;
+        }
+        Counters { groups, programs: Vec::new(), thread_clock, thread_faults }
     }
 
     /// Counters over the programs that this thread starts from now on.
@@ -73,7 +82,7 @@ impl Counters {
         // The one that always moves is read first: it sees a program leave its processor, and waits
         // for all of them.
         programs.sort_by_key(|counter| counter.metric() != Metric::TaskClock);
-        Counters { groups: Vec::new(), programs, thread_clock: false }
+        Counters { groups: Vec::new(), programs, thread_clock: false, thread_faults: false }
     }
 
     pub(crate) fn enable(&mut self, absences: &mut [Option<Absence>; SLOTS]) {
@@ -107,7 +116,23 @@ impl Counters {
                 None => absences[Metric::TaskClock as usize] = Some(Absence::NotOnThisPlatform),
             }
         }
+        if self.thread_faults {
+            match (thread_faults(), thread_cpu_ns()) {
+                // Counted all the time that the thread has run.
+                (Some(count), Some(ns)) => {
+                    marks[Metric::PageFaults as usize] = Mark { count, ..Mark::of_clock(ns) };
+                }
+                _ => absences[Metric::PageFaults as usize] = Some(Absence::NotOnThisPlatform),
+            }
+        }
     }
+}
+
+/// The cores that the counter of each asked metric covers.
+pub(crate) fn cores_covered(asked: &[Metric]) -> [Cores; SLOTS] {
+    let mut covered = [Cores::All; SLOTS];
+    asked.iter().for_each(|&metric| covered[metric as usize] = cores(metric));
+    covered
 }
 
 /// From here on the group's metrics have no count, in any phase.
@@ -141,6 +166,14 @@ fn thread_clock_ticks() -> bool {
     let before = thread_cpu_ns();
     known_work::spin_until_later();
     before.is_some() && thread_cpu_ns() > before
+}
+
+/// The self-test of the thread's page faults; as short.
+fn thread_faults_rise() -> bool {
+    let Ok(pages) = FreshPages::map(1) else { return false };
+    let before = thread_faults();
+    pages.write_each();
+    before.is_some() && thread_faults() > before
 }
 
 /// Opens `metrics`, each of which could be opened by itself, in as few groups as can run.

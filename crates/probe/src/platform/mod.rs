@@ -5,6 +5,7 @@
 //! Counters::open_programs(the same)                                      on those it starts
 //! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             from here on they run
 //! Counters::read(&mut self, &mut Marks, &mut [Option<Absence>; SLOTS])   no allocation
+//! cores_covered(&[Metric]) -> [Cores; SLOTS]                             by each counter
 //! ```
 //!
 //! Wall time is the same everywhere and kept by the probe itself.
@@ -12,7 +13,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::Counters;
+pub(crate) use linux::{Counters, cores_covered};
 
 #[cfg(target_os = "macos")]
 #[path = "macos.rs"]
@@ -30,4 +31,4 @@ mod thread_clock;
 #[cfg(not(target_os = "linux"))]
 mod clock_only;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use clock_only::Counters;
+pub(crate) use clock_only::{Counters, cores_covered};
