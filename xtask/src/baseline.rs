@@ -1,6 +1,6 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
-use loadline_scenario::{Absence, Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Absent, Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
 
 use crate::baseline_file::{
     Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::judgement;
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
-use crate::measured::{Measured, MeasuredScenario, Rounds};
+use crate::measured::{Measured, MeasuredScenario, Rounds, why_absent};
 use crate::out;
 use crate::pilot::{self, Floor, Sizes};
 use crate::profile_file::SavedSymbol;
@@ -84,6 +84,7 @@ fn capture(
     let runner = Runner::build(project, &surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
+    let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
     let floor = Floor::measure(&bench, &environment)?;
     out::note(floor.sentence());
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
@@ -95,7 +96,38 @@ fn capture(
     let ask = |header: &mut Header| header.capture = Some(capture.clone());
     let measurement = bench.begin(all, &environment, &absent, seed, ask)?;
     out::note(measurement.plan_line());
-    carry_out(project, measurement, &capture, interrupt)
+    let exit = carry_out(project, measurement, &capture, interrupt)?;
+    Ok(Exit::of(&[vec![exit], uncounted].concat()))
+}
+
+/// Takes out the scenarios of which this machine counts no judged series, before anything is measured;
+/// an exit code for each.
+///
+/// # Errors
+/// When no scenario is left.
+fn split_off_uncounted(
+    scenarios: &mut Vec<Scenario>,
+    absent: &[Absent],
+) -> anyhow::Result<Vec<Exit>> {
+    let why = |scenario: &Scenario| -> Option<String> {
+        let reasons = scenario.judge.iter().map(|name| {
+            let absence = why_absent(scenario, name.metric, absent)?;
+            Some(format!("{name}: {absence}; {}", absence.remedy()))
+        });
+        let reasons: Option<BTreeSet<String>> = reasons.collect();
+        let reasons: Vec<String> = reasons?.into_iter().collect();
+        let title = scenario.title();
+        let all = reasons.join("; ");
+        Some(format!("{title}: none of its judged series can be counted here ({all})"))
+    };
+    let refused: Vec<String> = scenarios.iter().filter_map(why).collect();
+    scenarios.retain(|scenario| why(scenario).is_none());
+    if scenarios.is_empty() {
+        let text = format!("cannot measure a baseline: {}", refused.join("\n"));
+        return Err(ended(Exit::CouldNotMeasure, text));
+    }
+    refused.iter().for_each(|refused| out::note(format_args!("no baseline for {refused}")));
+    Ok(vec![Exit::CouldNotMeasure; refused.len()])
 }
 
 /// Carries out what is left of a session that was ended, and writes it, for another `reason` where
@@ -197,9 +229,13 @@ fn write(
         }
     }
     out::line(environment_line(&measured.environment))?;
+    interrupt.check()?;
+    if accepted.is_empty() {
+        out::line(format_args!("samples: {}", measured.saved.display()))?;
+        return Ok(Exit::of(&exits));
+    }
     out::line("tail exponents with their 95 % intervals:")?;
     out::text(trimmed(&table.to_string()))?;
-    interrupt.check()?;
     for (name, baseline) in accepted {
         // Read again: the scenario before may have had the same name.
         let mut baselines = read(project, &name)?;
@@ -233,15 +269,13 @@ fn baseline(
     if let Some(failure) = one.failures.first() {
         return Err(ended(Exit::CouldNotMeasure, failure.clone()));
     }
-    let is_absent = |metric| measured.absent.iter().any(|absent| absent.metric == metric);
+    let is_absent = |metric| why_absent(&one.scenario, metric, &measured.absent).is_some();
     let mut series = Vec::new();
     for name in &one.scenario.judge {
         match one.series.get(name) {
             Some(Rounds::Complete(rounds)) => series.push(accept(one, *name, rounds, measured)?),
             // Counted here, but not in every run: left out, it would stay undecided in every session.
-            Some(Rounds::Missing(absence @ (Absence::NeverRan | Absence::NotMeasured)))
-                if !is_absent(name.metric) =>
-            {
+            Some(Rounds::Missing(absence)) if !is_absent(name.metric) => {
                 let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
                 return Err(ended(Exit::CouldNotMeasure, text));
             }
@@ -405,7 +439,7 @@ fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use loadline_scenario::{Absent, Unwinder};
+    use loadline_scenario::{Absence, Metric, Unwinder};
 
     use super::*;
     use crate::runner::Surroundings;
@@ -447,6 +481,7 @@ until = "wasmtime 52"
                 scenario,
                 series,
                 n_larger: 0,
+                coarse: BTreeMap::new(),
                 failures: Vec::new(),
             }],
             saved: "samples".into(),
@@ -526,6 +561,21 @@ until = "wasmtime 52"
     }
 
     #[test]
+    fn a_scenario_without_a_counter_is_refused_before_it_is_measured() {
+        let parsed = |name: &str| Scenario::parse(name, SCENARIO).unwrap();
+        let (one, mut other) = (parsed("one"), parsed("other"));
+        other.judge = vec!["load/instructions".parse().unwrap()];
+        let absent = [Absent::everywhere(Metric::Instructions, Absence::NotOffered)];
+        let mut both = vec![one, other.clone()];
+        assert_eq!(split_off_uncounted(&mut both, &absent).unwrap(), [Exit::CouldNotMeasure]);
+        assert_eq!(both.iter().map(Scenario::title).collect::<Vec<_>>(), ["one"]);
+        let refusal = split_off_uncounted(&mut vec![other], &absent).unwrap_err();
+        assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+        let text = refusal.to_string();
+        assert!(text.contains("load/instructions: not offered by this machine"), "{text}");
+    }
+
+    #[test]
     fn what_was_not_measured_is_refused() {
         let refuse = |change: fn(&mut MeasuredScenario)| {
             let mut measured = measured(linear);
@@ -545,7 +595,7 @@ until = "wasmtime 52"
             let mut measured = measured(linear);
             let lacking: SeriesName = "load/page-faults".parse().unwrap();
             if !is_counted_here {
-                measured.absent.push(Absent { metric: lacking.metric, absence });
+                measured.absent.push(Absent::everywhere(lacking.metric, absence));
             }
             let one = &mut measured.scenarios[0];
             one.scenario.judge.push(lacking);
@@ -553,7 +603,7 @@ until = "wasmtime 52"
             accepted(&measured)
         };
         assert!(lacks(Absence::NeverRan, false).is_ok(), "a machine without it accepts the rest");
-        for absence in [Absence::NeverRan, Absence::NotMeasured] {
+        for absence in [Absence::NeverRan, Absence::NotMeasured, Absence::NotAcknowledged] {
             let refusal = lacks(absence, true).unwrap_err();
             assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
             assert!(refusal.to_string().contains("a run has no load/page-faults"), "{refusal}");

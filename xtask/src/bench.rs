@@ -82,7 +82,7 @@ impl Bench<'_> {
             match metrics.iter().position(unknown) {
                 Some(place) => {
                     let metric = metrics.remove(place);
-                    unknown_metrics.push(Absent { metric, absence: Absence::UnknownToBuild });
+                    unknown_metrics.push(Absent::everywhere(metric, Absence::UnknownToBuild));
                 }
                 None => break answer,
             }
@@ -100,7 +100,7 @@ impl Bench<'_> {
         absent.extend(unknown_metrics);
         if !runner.has_valgrind() {
             let metric = Metric::CallgrindInstructions;
-            absent.push(Absent { metric, absence: Absence::NoValgrind });
+            absent.push(Absent::everywhere(metric, Absence::NoValgrind));
         }
         Ok((environment, absent))
     }

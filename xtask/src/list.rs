@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Suite, Unwinder};
+use loadline_scenario::{
+    Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
+};
 
 use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
@@ -13,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::judgement::is_control;
 use crate::out;
 use crate::project::Project;
-use crate::report::environment_line;
+use crate::report::{environment_line, stand_in_sentence};
 use crate::runner::{Runner, Surroundings};
 use crate::selection;
 use crate::unwinders;
@@ -44,14 +46,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     out::line(environment_line(&environment))?;
-    for absent in &absent {
-        out::line(format_args!(
-            "{} is {}: {}",
-            absent.metric,
-            absent.absence,
-            absent.absence.remedy()
-        ))?;
-    }
+    absent.iter().try_for_each(|absent| out::line(missing(absent)))?;
     list_unwinders(&project, &runner, &environment)?;
     let is_there = |scenario: &Scenario| !skipped.contains_key(&scenario.name);
     let scenarios = selection::with_controls(&project, scenarios, is_there)?;
@@ -90,6 +85,21 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Clean)
+}
+
+/// A metric whose counter is missing here, and what that means.
+fn missing(Absent { metric, absence, uncounted }: &Absent) -> String {
+    let stand_in = stand_in_sentence(&metric.to_string(), *absence);
+    let needed = "phases of commands need acknowledge = true";
+    let remedy = absence.remedy();
+    match uncounted {
+        Uncounted::All => format!("{metric} is {absence}: {remedy}"),
+        Uncounted::None => format!("{stand_in}; {needed}"),
+        Uncounted::AllButCommands => {
+            format!("{stand_in}, for commands only; {needed}. Other scenarios lack it: {remedy}")
+        }
+        Uncounted::Commands => format!("{metric} of commands is {absence}: {remedy}"),
+    }
 }
 
 /// The unwinders that are here, each as a process says that has it, and how to get the others.

@@ -62,6 +62,8 @@ pub struct MeasuredScenario {
     pub profiles: Vec<(usize, PathBuf)>,
     /// The means that count exactly, and did not say the same twice; not yet measured three times.
     pub unrepeated: Vec<Means>,
+    /// The series of which some readings are known to a step only, with the largest such step.
+    pub coarse: BTreeMap<SeriesName, f64>,
     /// Runs that failed, one sentence each; a scenario with any is not judged.
     pub failures: Vec<String>,
 }
@@ -130,10 +132,16 @@ pub fn is_compared(scenario: &Scenario) -> bool {
 
 /// The means other than the clock that `scenario` needs, where not all they count is `absent`.
 pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
-    let is_there = |metric: &Metric| !absent.iter().any(|absent| absent.metric == *metric);
+    let is_there = |metric: &Metric| why_absent(scenario, *metric, absent).is_none();
     let mut all = scenario.means();
     all.retain(|means| !means.is_clock() && scenario.metrics_by(*means).iter().any(is_there));
     all
+}
+
+/// Why nothing here counts `metric` for `scenario`; `None` where it is counted.
+pub fn why_absent(scenario: &Scenario, metric: Metric, absent: &[Absent]) -> Option<Absence> {
+    let is_it = |absent: &&Absent| absent.metric == metric && absent.concerns(&scenario.subject);
+    absent.iter().find(is_it).map(|absent| absent.absence)
 }
 
 /// What the rounds of one scenario are gathered from.
@@ -152,6 +160,7 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let title = scenario.title();
     let mut failures = Vec::new();
     let mut series = BTreeMap::new();
+    let mut coarse = BTreeMap::new();
     let mut unrepeated = Vec::new();
     let mut profiles = Vec::new();
     let exact = exact_means(&scenario, runs.absent);
@@ -173,7 +182,7 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         }));
         for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
             failures.extend(gaps(name, &own));
-            let found = match (all_rounds(ladder, name, &own, runs.absent), means) {
+            let found = match (all_rounds(&scenario, name, &own, runs.absent), means) {
                 (Rounds::Complete(rows), Means::Count | Means::Callgrind) => {
                     let found = exact_rows(rows, rounds);
                     if found.is_none() && planned > 0 {
@@ -183,13 +192,14 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
                 }
                 (found, _) => found,
             };
+            coarse.extend(largest_step(name, &own).map(|step| (name, step)));
             series.insert(name, found);
         }
     }
     unrepeated.dedup();
     profiles.sort();
     let n_larger = runs.planned.map_or(0, |planned| planned.n_larger);
-    MeasuredScenario { scenario, series, n_larger, profiles, unrepeated, failures }
+    MeasuredScenario { scenario, series, n_larger, profiles, unrepeated, coarse, failures }
 }
 
 /// What went wrong with runs by one means, one sentence each.
@@ -255,10 +265,16 @@ fn own_records<'a>(title: &str, means: Means, runs: &Runs<'a>) -> Vec<&'a RunRec
     own
 }
 
-fn all_rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[Absent]) -> Rounds {
-    if let Some(absent) = absent.iter().find(|absent| absent.metric == name.metric) {
-        return Rounds::Missing(absent.absence);
+fn all_rounds(
+    scenario: &Scenario,
+    name: SeriesName,
+    own: &[&RunRecord],
+    absent: &[Absent],
+) -> Rounds {
+    if let Some(absence) = why_absent(scenario, name.metric, absent) {
+        return Rounds::Missing(absence);
     }
+    let ladder = scenario.ladder_by(scenario.means_of(name.metric));
     let mut rows = Vec::with_capacity(ladder.len());
     for &modules in ladder {
         let mut values = Vec::new();
@@ -272,6 +288,18 @@ fn all_rounds(ladder: &[usize], name: SeriesName, own: &[&RunRecord], absent: &[
         rows.push((modules, values));
     }
     Rounds::Complete(rows)
+}
+
+/// The largest step by which a reading of a series may be off, where some are known to a step only.
+fn largest_step(name: SeriesName, own: &[&RunRecord]) -> Option<f64> {
+    let readings = own.iter().filter_map(|record| {
+        sample(record.samples()?, name, record.modules).map(|sample| sample.reading)
+    });
+    let steps = readings.filter_map(|reading| match reading {
+        Reading::Coarse { resolution, .. } => Some(resolution as f64),
+        _ => None,
+    });
+    steps.max_by(f64::total_cmp)
 }
 
 /// What a run at `modules` read of a series, all of it and on all threads.

@@ -17,6 +17,7 @@ mod sarif;
 mod text;
 mod words;
 
+pub use self::facts::stand_in_sentence;
 pub use self::outputs::{Form, Outputs, write};
 pub use self::text::Look;
 use crate::called::PROGRAM;

@@ -6,6 +6,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the runner's own tests use the rest")]
+#[path = "../../crates/runner/tests/common/forbidden.rs"]
+mod forbidden;
 
 use std::fs;
 use std::path::Path;
@@ -89,6 +93,49 @@ fn a_step_in_cost_is_looked_at_with_a_larger_n() {
     assert!(added > 0 || row(&said, "unload/reported").contains("holds"), "{}", said.stdout);
     let again = project.run(&["report", session.to_str().unwrap()]);
     assert_eq!(row(&again, "unload/reported"), row(&said, "unload/reported"));
+}
+
+/// A container's seccomp profile, or a hosted machine, refuses `perf_event_open`: the command is judged
+/// all the same, and the report says how.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_is_judged_where_perf_is_refused() {
+    let judge = "judge = [\"load/reported\", \"unload/reported\"]";
+    let observe = "observe = [\"total/task-clock\", \"unload/wall-time\"]";
+    let clock = "judge = [\"run/task-clock\", \"run/page-faults\"]";
+    let project =
+        project("i=0; while [ $i -lt $1 ]; do i=$((i+1)); done; echo loadline:check=$1 done");
+    let scenario = SCENARIO.replace(judge, clock).replace(observe, "");
+    project.write("xtask/scenarios/mine.toml", scenario);
+    let mut regress = project.xtask(&["regress", "--budget", "0", "--set", "processes=2"]);
+    forbidden::forbid(&mut regress, &[libc::SYS_perf_event_open], libc::EPERM);
+    let said = project.said(regress.output().unwrap());
+    assert_ne!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let by = "page-faults, task-clock: measured by CPU clocks and resource usage, because \
+              perf_event_open is not permitted to this user (EACCES or EPERM)";
+    assert!(said.stdout.contains(by), "{}", said.stdout);
+    assert!(!said.stdout.contains("not counted: page-faults"), "{}", said.stdout);
+    assert!(!said.stdout.contains("not counted: task-clock"), "{}", said.stdout);
+    // The verdicts are those of a busy machine; that there are readings is not.
+    assert!(!said.stdout.contains("not judged:"), "{}", said.stdout);
+}
+
+/// Where nothing judged can be counted, `baseline` says so before it measures.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_baseline_without_counters_is_refused_before_measuring() {
+    let project = project(SCRIPT);
+    let judge = "judge = [\"load/reported\", \"unload/reported\"]";
+    let scenario = SCENARIO.replace(judge, "judge = [\"load/instructions\"]");
+    project.write("xtask/scenarios/mine.toml", scenario);
+    let mut baseline = project.xtask(&["baseline", "--reason", "first capture"]);
+    forbidden::forbid(&mut baseline, &[libc::SYS_perf_event_open], libc::EPERM);
+    let said = project.said(baseline.output().unwrap());
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let text = "none of its judged series can be counted here (load/instructions: not permitted";
+    assert!(said.stderr.contains(text), "{}", said.stderr);
+    assert_eq!(said.stdout, "");
+    assert!(!project.path("target/regress").exists(), "a session was begun");
 }
 
 #[test]

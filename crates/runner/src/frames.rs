@@ -89,11 +89,11 @@ mod counted {
             found
         }
 
-        fn call(&self, begin: *const c_void) {
+        /// Passes the call on; false where no unwinder defines the function.
+        fn call(&self, begin: *const c_void) -> bool {
             let address = self.address();
             if address == 0 {
-                // Without an unwinder behind it a registration has nobody to reach.
-                return;
+                return false;
             }
             // SAFETY: libgcc (unwind-dw2-fde.c) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) both
             // define these names as `void (const void *)`, and the address is not null.
@@ -101,7 +101,8 @@ mod counted {
                 std::mem::transmute::<usize, unsafe extern "C" fn(*const c_void)>(address)
             };
             // SAFETY: `begin` is what the caller handed to the function of this name.
-            unsafe { function(begin) }
+            unsafe { function(begin) };
+            true
         }
     }
 
@@ -109,12 +110,10 @@ mod counted {
     // in the search order and are the ones forwarded to.
     #[unsafe(no_mangle)]
     extern "C" fn __register_frame(begin: *const c_void) {
-        REGISTERED.fetch_add(1, Ordering::Relaxed);
-        if operations::are_counted() {
-            operations::add(Operation::Registration, 1);
-            operations::add(Operation::EntryRegistered, entries_of_call(begin));
+        if NEXT_REGISTER.call(begin) {
+            let entries = if operations::are_counted() { entries_of_call(begin) } else { 0 };
+            count_registration(entries);
         }
-        NEXT_REGISTER.call(begin);
     }
 
     /// What Wasmtime does to have a table, or an entry, registered.
@@ -154,12 +153,10 @@ mod counted {
     // SAFETY: as for `__register_frame`.
     #[unsafe(no_mangle)]
     extern "C" fn __deregister_frame(begin: *const c_void) {
-        DEREGISTERED.fetch_add(1, Ordering::Relaxed);
-        if operations::are_counted() {
-            operations::add(Operation::Deregistration, 1);
-            operations::add(Operation::EntryDeregistered, entries_of_call(begin));
+        if NEXT_DEREGISTER.call(begin) {
+            let entries = if operations::are_counted() { entries_of_call(begin) } else { 0 };
+            count_deregistration(entries);
         }
-        NEXT_DEREGISTER.call(begin);
     }
 
     /// Whether the unwinder is given entries one by one, as LLVM's libunwind, and not a whole section,
@@ -186,6 +183,12 @@ mod counted {
         // SAFETY: the name is a NUL-terminated string.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
         TAKES_ENTRIES.store(!found.is_null(), Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    #[test]
+    fn a_call_that_reaches_no_unwinder_is_told() {
+        assert!(!Next::new(c"__no_unwinder_has_this").call(std::ptr::null()));
     }
 
     /// The counts so far; `None` where they are not counted.

@@ -3,6 +3,7 @@
 //!
 //! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
 
+mod accounting;
 mod alive;
 mod allocator;
 mod cache;
@@ -32,7 +33,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use loadline_probe::Probe;
-use loadline_scenario::{Absent, Message, Prepare, Request};
+use loadline_scenario::{Absent, Message, Metric, Prepare, Request, Uncounted};
 
 fn main() -> ExitCode {
     process::end_with_parent();
@@ -58,14 +59,7 @@ fn answer() -> Result<(), String> {
         Request::Describe { metrics, processors } => {
             process::stay_on(&processors)?;
             say(&Message::Environment(Box::new(environment::describe())));
-            for (metric, availability) in Probe::open(&metrics).availability() {
-                if let Err(absence) = availability {
-                    say(&Message::Absent(Absent { metric, absence }));
-                }
-            }
-            for (metric, absence) in count::absences(&metrics) {
-                say(&Message::Absent(Absent { metric, absence }));
-            }
+            absences(&metrics).into_iter().for_each(|absent| say(&Message::Absent(absent)));
         }
         Request::Prepare(request) => prepare(&request)?,
         Request::PrepareTables { functions, cache } => {
@@ -84,6 +78,28 @@ fn answer() -> Result<(), String> {
     }
     say(&Message::Done);
     Ok(())
+}
+
+/// Which of `metrics` have no counter here, why, and who goes without a count of them.
+fn absences(metrics: &[Metric]) -> Vec<Absent> {
+    let own = Probe::open(metrics);
+    let programs = Probe::of_programs(metrics);
+    let both = own.availability().zip(programs.availability());
+    let by_probe = both.filter_map(|((metric, own), (_, programs))| {
+        let command = programs.is_err() && !accounting::stands_in_for(metric);
+        let uncounted = match (own.is_err(), command) {
+            (true, true) => Uncounted::All,
+            (true, false) => Uncounted::AllButCommands,
+            (false, true) => Uncounted::Commands,
+            (false, false) => Uncounted::None,
+        };
+        let absence = own.err().or(programs.err())?;
+        Some(Absent { metric, absence, uncounted })
+    });
+    let by_probe: Vec<Absent> = by_probe.collect();
+    // From here on calls of this process may be followed.
+    let counted = count::absences(metrics).map(|(metric, why)| Absent::everywhere(metric, why));
+    by_probe.into_iter().chain(counted).collect()
 }
 
 fn prepare(request: &Prepare) -> Result<(), String> {

@@ -120,6 +120,7 @@ mod followed {
     /// # Errors
     /// When the kernel has no such means, or forbids it.
     pub fn follow() -> Result<(), Absence> {
+        can_listen().map_err(absence)?;
         // Made first, so that the filter is not its own.
         let listening = thread::Builder::new().name("listener".to_owned()).spawn(|| {
             loop {
@@ -136,9 +137,24 @@ mod followed {
         let installed = install();
         LISTENER.store(*installed.as_ref().unwrap_or(&NONE_EVER), Ordering::Release);
         listening.thread().unpark();
-        installed.map_err(absence)?;
+        if let Err(error) = installed {
+            // Its stack and its heap would go while what is alive is being counted.
+            let _ = listening.join();
+            return Err(absence(error));
+        }
         enter()?;
         check()
+    }
+
+    /// Whether the kernel lets this process ask a listener for calls: of a descriptor that is not open
+    /// it says so, unless a filter refuses the question itself. With a filter in place and nobody to
+    /// listen, the process could not go on.
+    fn can_listen() -> io::Result<()> {
+        let mut call: Message = [0; 64];
+        // SAFETY: there is no such descriptor, so nothing is written.
+        unsafe { libc::ioctl(-1, libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() == Some(libc::EBADF) { Ok(()) } else { Err(error) }
     }
 
     /// Makes and removes a mapping, which must be seen. By then the listening thread has begun, and
@@ -238,7 +254,12 @@ mod followed {
                 match io::Error::last_os_error().raw_os_error() {
                     // A caller that has ended, or a signal.
                     Some(libc::ENOENT | libc::EINTR) => continue,
-                    _ => return,
+                    _ => {
+                        // The calls then fail, where they would wait for an answer for ever.
+                        // SAFETY: the descriptor is open, and nobody but this thread uses it.
+                        unsafe { libc::close(listener) };
+                        return;
+                    }
                 }
             }
             // SAFETY: the ioctl has filled it in; every bit pattern is a value.

@@ -241,13 +241,12 @@ impl Watcher {
 
     /// The counts so far of a phase; those of `load` are its parts together.
     fn totals(&self, phase: Phase) -> Totals {
-        let of = |phase: Phase| self.probe.totals(phase);
-        // Spelled out by number: a list would have to be allocated while something is measured.
-        match *phase.parts() {
-            [] => of(phase),
-            [a] => of(a),
-            [a, b] => Totals::sum(&[of(a), of(b)]),
-            [a, b, c, ..] => Totals::sum(&[of(a), of(b), of(c)]),
+        // One after the other: a list would have to be allocated while something is measured.
+        match phase.parts() {
+            [] => self.probe.totals(phase),
+            [first, rest @ ..] => rest.iter().fold(self.probe.totals(*first), |sum, part| {
+                Totals::sum(&[sum, self.probe.totals(*part)])
+            }),
         }
     }
 

@@ -166,6 +166,59 @@ fn end_group_with_parent() {
 #[cfg(not(target_os = "linux"))]
 pub fn end_command_with_us(_command: &mut std::process::Command) {}
 
+/// Sees the end of one process that this one has started.
+#[derive(Debug)]
+pub struct EndOf(#[cfg(target_os = "linux")] Option<std::os::fd::OwnedFd>);
+
+impl EndOf {
+    /// Looks at `child` from here on (pidfd_open(2), Linux 5.3). Where the system does not offer that,
+    /// the end is never seen.
+    #[cfg(target_os = "linux")]
+    pub fn process(child: &std::process::Child) -> EndOf {
+        use std::os::fd::{FromRawFd, OwnedFd};
+
+        let flags: libc::c_uint = 0;
+        // SAFETY: pidfd_open(2) takes two numbers, and returns a descriptor of this process alone.
+        let opened =
+            unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, flags) };
+        let descriptor = i32::try_from(opened).ok().filter(|descriptor| *descriptor >= 0);
+        // SAFETY: the descriptor has just been opened, and nobody else owns it.
+        EndOf(descriptor.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Waits until `output` has something to read, or has been closed: true; false once the process
+    /// has ended and has written nothing more.
+    #[cfg(target_os = "linux")]
+    pub fn or_output(&self, output: &impl std::os::fd::AsRawFd) -> bool {
+        use std::os::fd::AsRawFd;
+
+        let Some(ended) = &self.0 else { return true };
+        let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        loop {
+            let mut both = [wait(output.as_raw_fd()), wait(ended.as_raw_fd())];
+            // SAFETY: poll(2) is given two structs, of which it writes `revents`.
+            match unsafe { libc::poll(both.as_mut_ptr(), 2, -1) } {
+                // What the process wrote before its end was in the pipe by then.
+                1.. => return both[0].revents != 0,
+                _ if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
+                _ => return true,
+            }
+        }
+    }
+
+    /// Not offered on this platform: the end is never seen.
+    #[cfg(not(target_os = "linux"))]
+    pub fn process(_child: &std::process::Child) -> EndOf {
+        EndOf()
+    }
+
+    /// Not offered on this platform: the output is waited for in any case.
+    #[cfg(not(target_os = "linux"))]
+    pub fn or_output<O>(&self, _output: &O) -> bool {
+        true
+    }
+}
+
 /// Keeps this process, and every thread and program it starts, on these processors; on all it has if
 /// none is named.
 ///

@@ -134,12 +134,35 @@ fn a_kernel_that_forbids_to_follow_calls_is_no_count() {
     assert_eq!(text, "system calls cannot be followed (forbidden: EPERM)");
 }
 
+/// The listener can be refused in three ways. The bytes that are mapped do not depend on it.
+#[test]
+fn as_much_is_mapped_with_the_listener_as_without() {
+    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
+    runner.prepare(&subject, 64);
+    let metrics = [Metric::MappingsMade, Metric::MappedBytes];
+    let followed = runner.measure(&subject, 64, &metrics).exact(Phase::Load, Metric::MappedBytes);
+    let ways = [
+        (runner.forbidding(&[libc::SYS_seccomp]), libc::EPERM),
+        (runner.forbidding(&[libc::SYS_ioctl]), libc::EPERM),
+        (runner.listened_to(), libc::EBUSY),
+    ];
+    for (place, (started, errno)) in ways.into_iter().enumerate() {
+        for _ in 0..3 {
+            let answer = started.measure(&subject, 64, &metrics);
+            let expected = Reading::Unavailable(Absence::SystemCallsNotFollowed(errno));
+            assert_eq!(answer.reading(Phase::Load, Metric::MappingsMade), expected, "way {place}");
+            let mapped = answer.exact(Phase::Load, Metric::MappedBytes);
+            assert_eq!(mapped, followed, "way {place}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_counted_is_said_when_the_machine_is_described() {
     let absent = Runner::new().forbidding(&[libc::SYS_seccomp]).absent(&counted());
     let calls = [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
     let absence = Absence::SystemCallsNotFollowed(libc::EPERM);
-    assert_eq!(absent, calls.map(|metric| Absent { metric, absence }));
+    assert_eq!(absent, calls.map(|metric| Absent::everywhere(metric, absence)));
 }
 
 const FRAMES: [Metric; 4] = [

@@ -38,7 +38,7 @@ pub use random::Random;
 pub use registration::{AddressOrder, Registration, RegistrationCalls};
 pub use sample::{
     Absent, CommandProof, Environment, Exhaust, Exhausted, Means, Measure, Message, Prepare, Proof,
-    Request, Sample, Scope,
+    Request, Sample, Scope, Uncounted,
 };
 pub use scaling::{KnownContention, Scaling};
 pub use scenario::{Control, Scenario, ScenarioError, Suite};

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Corpus, Tables};
-use crate::metric::{Metric, Phase, Reading};
+use crate::metric::{Absence, Metric, Phase, Reading};
 use crate::modules::{Limit, Modules};
 use crate::subject::Subject;
 
@@ -171,13 +171,57 @@ pub struct Exhausted {
     pub ended: String,
 }
 
-/// A metric that cannot be counted here.
+/// A metric whose counter is missing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absent {
     /// The metric.
     pub metric: Metric,
-    /// Why.
-    pub absence: crate::metric::Absence,
+    /// Why the counter is missing.
+    pub absence: Absence,
+    /// The subjects that have no count of the metric because of that.
+    #[serde(default, skip_serializing_if = "Uncounted::is_all")]
+    pub uncounted: Uncounted,
+}
+
+impl Absent {
+    /// The metric is not counted for any subject.
+    pub const fn everywhere(metric: Metric, absence: Absence) -> Absent {
+        Absent { metric, absence, uncounted: Uncounted::All }
+    }
+
+    /// Whether `subject` has no count of the metric.
+    pub fn concerns(&self, subject: &Subject) -> bool {
+        match self.uncounted {
+            Uncounted::All => true,
+            Uncounted::AllButCommands => !matches!(subject, Subject::Command(_)),
+            Uncounted::Commands => matches!(subject, Subject::Command(_)),
+            Uncounted::None => false,
+        }
+    }
+}
+
+/// The subjects for which a metric without its counter is not counted.
+///
+/// The system's own accounting (CPU clocks, resource usage) stands in for some counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Uncounted {
+    /// No subject is counted.
+    #[default]
+    All,
+    /// Commands are counted by the system's accounting, other subjects are not counted.
+    AllButCommands,
+    /// Commands are not counted, other subjects are.
+    Commands,
+    /// Every subject is counted by the system's accounting.
+    None,
+}
+
+impl Uncounted {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_all(&self) -> bool {
+        *self == Uncounted::All
+    }
 }
 
 /// Whose counts a sample holds.
@@ -238,6 +282,9 @@ pub struct CommandProof {
     pub exit_code: i32,
     /// What its last line `loadline:check=…` said; `None` where it printed none.
     pub check: Option<String>,
+    /// The metrics that CPU clocks and resource usage measured in place of `perf_event` counters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_accounting: Vec<Metric>,
 }
 
 /// What decides how a run behaves, beside the scenario. What could not be found out is the text

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use loadline_growth::{
     CurveEvidence, CurveOptions, Estimate, Remedy, Rule, Sight as Seen, Verdict, judge_curve,
 };
-use loadline_scenario::{Absence, SeriesName};
+use loadline_scenario::{Absence, Absent, SeriesName};
 
 use super::evidence::{Case, next_module};
 use super::model::{
@@ -16,6 +16,7 @@ use super::model::{
 use super::places::Files;
 use super::{Report, Strictness};
 use crate::called::PROGRAM;
+use crate::figures::amount;
 use crate::judgement::{self, Judged, Outcome, medians};
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
@@ -109,15 +110,39 @@ impl Report {
 fn remarks(measured: &Measured) -> Vec<String> {
     let met = measured.forecasts.iter().filter(|forecast| forecast.holds);
     let met = met.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence));
-    let met = met.chain(told_apart::agreement(measured));
+    let met = met.chain(told_apart::agreement(measured)).chain(stand_in(measured));
     measured.left_out.iter().cloned().chain(met).collect()
+}
+
+/// Which wanted metrics CPU clocks and resource usage measure in place of `perf_event` counters.
+fn stand_in(measured: &Measured) -> Option<String> {
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
+    let asked: Vec<_> = measured.scenarios.iter().filter(is_asked).map(|m| &m.scenario).collect();
+    let is_wanted = |absent: &&Absent| {
+        let mut wanting = asked.iter().filter(|s| s.metrics().contains(&absent.metric));
+        wanting.any(|s| !absent.concerns(&s.subject))
+    };
+    let wanted: Vec<&Absent> = measured.absent.iter().filter(is_wanted).collect();
+    let absence = wanted.first()?.absence;
+    let metrics: Vec<String> = wanted.iter().map(|absent| absent.metric.to_string()).collect();
+    Some(stand_in_sentence(&metrics.join(", "), absence))
+}
+
+/// How metrics are measured whose `perf_event` counters are missing.
+pub fn stand_in_sentence(metrics: &str, absence: Absence) -> String {
+    format!(
+        "{metrics}: measured by CPU clocks and resource usage, because perf_event_open is {absence}"
+    )
 }
 
 /// The metrics that nothing here can count: once for each reason.
 pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
-    let wanted = |metric| measured.scenarios.iter().any(|m| m.scenario.metrics().contains(&metric));
+    let lacks = |absent: &&Absent| {
+        let mut scenarios = measured.scenarios.iter().map(|m| &m.scenario);
+        scenarios.any(|s| absent.concerns(&s.subject) && s.metrics().contains(&absent.metric))
+    };
     let mut reasons: Vec<(Absence, Vec<String>)> = Vec::new();
-    for absent in measured.absent.iter().filter(|absent| wanted(absent.metric)) {
+    for absent in measured.absent.iter().filter(lacks) {
         match reasons.iter_mut().find(|(absence, _)| *absence == absent.absence) {
             Some((_, metrics)) => metrics.push(absent.metric.to_string()),
             None => reasons.push((absent.absence, vec![absent.metric.to_string()])),
@@ -160,9 +185,10 @@ fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
 
 fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     let doubt = |reason: String, remedy: Option<String>| Some(Doubt { reason, remedy });
+    let coarse = one.coarse.get(&row.name).map(|step| coarse_sentence(*step, row.name));
     let bare = |verdict, doubt| {
         let against = Against { kind: AgainstKind::Nothing, name: None };
-        let notes = row.notes.clone();
+        let notes = row.notes.iter().cloned().chain(coarse.clone()).collect();
         SeriesFacts { doubt, notes, ..without_findings(row.name, verdict, against, one, files) }
     };
     match &row.outcome {
@@ -192,7 +218,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 Rule::Curve => curve.map(|curve| curve.p),
             };
             let mut notes: Vec<String> = case.constant_change().into_iter().collect();
-            notes.extend(row.notes.iter().cloned());
+            notes.extend(row.notes.iter().cloned().chain(coarse));
             let facts = without_findings(row.name, word(verdict), kind(against), one, files);
             SeriesFacts {
                 exponent: curve.and_then(|curve| curve.tail_exponent).and_then(Interval::of),
@@ -213,6 +239,14 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
             }
         }
     }
+}
+
+/// What a reader is told of a series that is known to a step only.
+fn coarse_sentence(step: f64, name: SeriesName) -> String {
+    let step = amount(step, name.metric.unit());
+    format!(
+        "each reading is known to {step} only: child processes ended in this phase, and without perf_event_open their CPU time is known in clock ticks"
+    )
 }
 
 /// The time of several threads, beside that of one.

@@ -92,7 +92,7 @@ impl Made {
 
     /// Nothing here can count `metric`.
     pub fn absent(&mut self, metric: Metric, absence: Absence) -> &mut Made {
-        self.absent.push(Absent { metric, absence });
+        self.absent.push(Absent::everywhere(metric, absence));
         self
     }
 

@@ -1,11 +1,12 @@
 //! The runner asked as `cargo xtask` asks it: one request, one process, one answer.
 
 // Each test program uses its part.
-#![allow(unsafe_code, dead_code)]
+#![allow(dead_code)]
 
-use std::io::{self, Write};
+mod forbidden;
+
+use std::io::Write;
 use std::num::NonZeroUsize;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use loadline_scenario::{
@@ -26,6 +27,10 @@ pub struct Started<'a> {
     unwinder: Option<&'a str>,
     /// The system calls that the kernel is to refuse it.
     forbidden: &'static [libc::c_long],
+    /// The error that the kernel gives for them.
+    errno: i32,
+    /// Whether it runs under a seccomp filter with a listener.
+    is_listened_to: bool,
 }
 
 /// What a run answered.
@@ -106,7 +111,8 @@ impl Runner {
     }
 
     fn as_usual(&self) -> Started<'_> {
-        Started { runner: self, unwinder: None, forbidden: &[] }
+        let errno = libc::EPERM;
+        Started { runner: self, unwinder: None, forbidden: &[], errno, is_listened_to: false }
     }
 
     pub fn preloading<'a>(&'a self, unwinder: Option<&'a str>) -> Started<'a> {
@@ -115,6 +121,14 @@ impl Runner {
 
     pub fn forbidding(&self, forbidden: &'static [libc::c_long]) -> Started<'_> {
         Started { forbidden, ..self.as_usual() }
+    }
+
+    pub fn refusing(&self, forbidden: &'static [libc::c_long], errno: i32) -> Started<'_> {
+        Started { forbidden, errno, ..self.as_usual() }
+    }
+
+    pub fn listened_to(&self) -> Started<'_> {
+        Started { is_listened_to: true, ..self.as_usual() }
     }
 
     pub fn measure(&self, subject: &Subject, modules: usize, metrics: &[Metric]) -> Answer {
@@ -138,7 +152,7 @@ impl Started<'_> {
         self.measure_by(Means::Count, subject, modules, metrics).unwrap()
     }
 
-    fn measure_by(
+    pub fn measure_by(
         &self,
         means: Means,
         subject: &Subject,
@@ -178,10 +192,11 @@ impl Started<'_> {
         if let Some(unwinder) = self.unwinder {
             command.env("LD_PRELOAD", unwinder);
         }
-        let forbidden = self.forbidden;
-        if !forbidden.is_empty() {
-            // SAFETY: between fork and exec only prctl(2) is called, on memory of this frame.
-            unsafe { command.pre_exec(move || forbid(forbidden)) };
+        if !self.forbidden.is_empty() {
+            forbidden::forbid(&mut command, self.forbidden, self.errno);
+        }
+        if self.is_listened_to {
+            forbidden::listen_to(&mut command);
         }
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(&serde_json::to_vec(request).unwrap()).unwrap();
@@ -229,26 +244,4 @@ impl Answer {
         let counts = self.samples.iter().filter(is_it).map(|sample| sample.reading.value());
         counts.map(|count| count.unwrap() as u64).collect()
     }
-}
-
-/// Has the kernel refuse `calls` with `EPERM` to this process from here on, as a container does.
-fn forbid(calls: &[libc::c_long]) -> io::Result<()> {
-    let step = |code: u32, k: u32, jt: u8| libc::sock_filter { code: code as u16, jt, jf: 0, k };
-    let answer = libc::BPF_RET | libc::BPF_K;
-    let mut program = [step(answer, libc::SECCOMP_RET_ALLOW, 0); 8];
-    // Of `struct seccomp_data` of linux/seccomp.h the first word is the call's number.
-    program[0] = step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0);
-    let n = calls.len();
-    for (place, call) in calls.iter().enumerate() {
-        let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        program[1 + place] = step(equal, *call as u32, (n - place) as u8);
-    }
-    program[n + 2] = step(answer, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0);
-    let program = libc::sock_fprog { len: n as u16 + 3, filter: program.as_mut_ptr() };
-    // SAFETY: the first takes numbers, the second reads the program, which outlives the call.
-    let is_done = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
-    };
-    if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,0 +1,355 @@
+//! CPU time and page faults of a command by the system's own accounting, for machines where
+//! `perf_event_open` is refused or missing.
+//!
+//! The whole program: wait4(2) says what the command and all children that were waited for have used,
+//! exact to the microsecond. A phase: while the command waits for the answer to a phase line, the CPU
+//! clocks of its living processes are added up, exact to the nanosecond. These clocks leave ended
+//! children out. What those have used stands in the `/proc/PID/stat` of whoever waited for them, in clock
+//! ticks of 10 ms as a rule. So a phase in which a child ended is known to that resolution only.
+//!
+//! Processes that nobody waits for are not counted once they have ended.
+
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Child, ExitStatus};
+
+use loadline_scenario::{Absence, Metric, Phase, Reading};
+
+/// Whether the accounting has `metric` in place of a counter.
+pub const fn stands_in_for(metric: Metric) -> bool {
+    cfg!(unix) && matches!(metric, Metric::TaskClock | Metric::PageFaults)
+}
+
+/// What processes have used since they began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time by exact clocks, in nanoseconds.
+    cpu_ns: u64,
+    /// CPU time of ended children, in whole ticks, in nanoseconds.
+    ended_cpu_ns: u64,
+    /// Page faults, those of ended children included.
+    faults: u64,
+    /// Page faults of ended children. Every process has some, so the number rises when one ends.
+    ended_faults: u64,
+}
+
+/// What a command used in each phase, where counters are missing.
+#[derive(Debug)]
+pub struct Accounts {
+    /// The metrics whose counters are missing.
+    pub metrics: Vec<Metric>,
+    /// The usage at the last border between phases, or why it is not known.
+    last: Result<Usage, Absence>,
+    shares: BTreeMap<Phase, Result<Share, Absence>>,
+}
+
+/// What was used in all stretches of one phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Share {
+    cpu_ns: i128,
+    faults: u64,
+    /// The stretches in which children ended.
+    n_coarse: u64,
+}
+
+impl Accounts {
+    /// Nothing used yet.
+    pub fn new(metrics: Vec<Metric>) -> Accounts {
+        Accounts { metrics, last: Ok(Usage::default()), shares: BTreeMap::new() }
+    }
+
+    /// Ends a stretch and adds it to `phase`; `None`: to nobody.
+    pub fn border(&mut self, phase: Option<Phase>, now: Result<Usage, Absence>) {
+        let stretch = match (self.last, now) {
+            (Ok(last), Ok(now)) => Share::between(&last, &now),
+            (Err(absence), _) | (_, Err(absence)) => Err(absence),
+        };
+        if let Some(phase) = phase {
+            let share = self.shares.entry(phase).or_insert(Ok(Share::default()));
+            *share = share.and_then(|share| Ok(share.plus(&stretch?)));
+        }
+        self.last = now;
+    }
+
+    /// What was used in a phase with these parts.
+    pub fn reading(&self, parts: &[Phase], metric: Metric) -> Reading {
+        let shares: Vec<_> = parts.iter().filter_map(|part| self.shares.get(part)).collect();
+        if shares.is_empty() {
+            return Reading::Unavailable(Absence::NotMeasured);
+        }
+        let mut shares = shares.into_iter().copied();
+        match shares.try_fold(Share::default(), |sum, share| Ok(sum.plus(&share?))) {
+            Ok(sum) => sum.reading(metric, tick_ns()),
+            Err(absence) => Reading::Unavailable(absence),
+        }
+    }
+}
+
+impl Share {
+    fn between(last: &Usage, now: &Usage) -> Result<Share, Absence> {
+        let total = |usage: &Usage| i128::from(usage.cpu_ns) + i128::from(usage.ended_cpu_ns);
+        let ended = |usage: &Usage| (usage.ended_faults, usage.ended_cpu_ns);
+        let n_coarse = u64::from(ended(now) != ended(last));
+        let share = Share {
+            cpu_ns: total(now) - total(last),
+            // A process that has left the tree took its faults along.
+            faults: now.faults.checked_sub(last.faults).ok_or(Absence::NotWaitedFor)?,
+            n_coarse,
+        };
+        if share.cpu_ns < -i128::from(share.resolution(tick_ns())) {
+            return Err(Absence::NotWaitedFor);
+        }
+        Ok(share)
+    }
+
+    fn plus(self, other: &Share) -> Share {
+        Share {
+            cpu_ns: self.cpu_ns + other.cpu_ns,
+            faults: self.faults.saturating_add(other.faults),
+            n_coarse: self.n_coarse + other.n_coarse,
+        }
+    }
+
+    /// The step by which the CPU time may be off. User and system time of ended children are cut to
+    /// whole ticks apart; the errors of several stretches add up as random ones do.
+    fn resolution(&self, tick_ns: u64) -> u64 {
+        (2.0 * tick_ns as f64 * (self.n_coarse as f64).sqrt()) as u64
+    }
+
+    fn reading(&self, metric: Metric, tick_ns: u64) -> Reading {
+        let cpu_ns = u64::try_from(self.cpu_ns).unwrap_or(0);
+        match metric {
+            Metric::PageFaults => Reading::Exact(self.faults),
+            _ if self.n_coarse > 0 => {
+                Reading::Coarse { value: cpu_ns, resolution: self.resolution(tick_ns) }
+            }
+            _ if cpu_ns == 0 => Reading::Unavailable(Absence::TooShort),
+            _ => Reading::Exact(cpu_ns),
+        }
+    }
+}
+
+/// Waits for the command's end; its status, and what it and all children that were waited for have
+/// used, where the system says so.
+///
+/// # Errors
+/// Where it cannot be waited for.
+#[cfg(unix)]
+pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Absence>)> {
+    use std::os::unix::process::ExitStatusExt;
+
+    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    let mut status = 0;
+    // SAFETY: all zero is a valid `rusage`.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: wait4(2) fills in the number and the struct, both exclusively borrowed.
+    while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut used) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let ns = |time: libc::timeval| {
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
+            + u64::try_from(time.tv_usec).unwrap_or(0) * 1_000
+    };
+    let faults = |number: libc::c_long| u64::try_from(number).unwrap_or(0);
+    let usage = Usage {
+        cpu_ns: ns(used.ru_utime) + ns(used.ru_stime),
+        faults: faults(used.ru_minflt) + faults(used.ru_majflt),
+        // All of it is exact, that of ended children too.
+        ..Usage::default()
+    };
+    Ok((ExitStatus::from_raw(status), Ok(usage)))
+}
+
+/// Waits for the command's end. What it has used is not told on this platform.
+///
+/// # Errors
+/// Where it cannot be waited for.
+#[cfg(not(unix))]
+pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Absence>)> {
+    Ok((child.wait()?, Err(Absence::NotOnThisPlatform)))
+}
+
+/// What the living processes of a command have used so far, and the children that they waited for.
+///
+/// # Errors
+/// Where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn of_living(child: &Child) -> Result<Usage, Absence> {
+    // Processes that end while they are looked at make a sum that never was.
+    const TRIES: usize = 20;
+    (0..TRIES).find_map(|_| living::tree(child.id())).ok_or(Absence::NotOnThisPlatform)
+}
+
+/// Not offered on this platform.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn of_living(_child: &Child) -> Result<Usage, Absence> {
+    Err(Absence::NotOnThisPlatform)
+}
+
+/// How long a clock tick of `/proc/PID/stat` is.
+fn tick_ns() -> u64 {
+    #[cfg(unix)]
+    // SAFETY: sysconf(3) takes a number and returns one.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    #[cfg(not(unix))]
+    let per_second = 100;
+    1_000_000_000 / u64::try_from(per_second).unwrap_or(100).max(1)
+}
+
+#[cfg(target_os = "linux")]
+mod living {
+    use std::fs;
+
+    use super::{Usage, tick_ns};
+
+    /// What a process and all its descendants have used; `None` if one of them ended meanwhile.
+    pub fn tree(root: u32) -> Option<Usage> {
+        let mut usage = Usage::default();
+        let mut pending = vec![root];
+        while let Some(pid) = pending.pop() {
+            // Parents come first: a child that ends after that is not yet in its parent's account.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            add_stat(&mut usage, &stat, tick_ns())?;
+            usage.cpu_ns += cpu_ns(pid)?;
+            for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+                let children = fs::read_to_string(thread.path().join("children")).ok()?;
+                pending
+                    .extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+        }
+        Some(usage)
+    }
+
+    /// Adds the page faults of a process, and all that its ended children have used, from the text of
+    /// its `/proc/PID/stat` (proc(5)).
+    pub fn add_stat(usage: &mut Usage, stat: &str, tick_ns: u64) -> Option<()> {
+        // The name before it may hold anything, brackets and spaces too.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+        let [minor, ended_minor, major, ended_major] =
+            [field(10)?, field(11)?, field(12)?, field(13)?];
+        let ended_ticks = field(16)? + field(17)?;
+        usage.faults += minor + major + ended_minor + ended_major;
+        usage.ended_faults += ended_minor + ended_major;
+        usage.ended_cpu_ns += ended_ticks * tick_ns;
+        Some(())
+    }
+
+    /// The CPU time of one process with all its threads, those that have ended included.
+    fn cpu_ns(pid: u32) -> Option<u64> {
+        let pid = libc::pid_t::try_from(pid).ok()?;
+        let mut clock = 0;
+        // SAFETY: fills in the clock's number, which is exclusively borrowed.
+        if unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) } != 0 {
+            return None;
+        }
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: fills in the time, which is exclusively borrowed.
+        if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+            return None;
+        }
+        Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn usage(cpu_ms: u64, ended_ms: u64, faults: u64, ended_faults: u64) -> Usage {
+        Usage { cpu_ns: cpu_ms * MS, ended_cpu_ns: ended_ms * MS, faults, ended_faults }
+    }
+
+    /// Readings of load, unload and both, after these usages at the borders load, unload, none, end.
+    fn readings(borders: [Usage; 4], metric: Metric) -> [Reading; 3] {
+        let mut accounts = Accounts::new(vec![metric]);
+        let phases = [None, Some(Phase::Load), Some(Phase::Unload), None];
+        phases.into_iter().zip(borders).for_each(|(phase, now)| accounts.border(phase, Ok(now)));
+        let both = [Phase::Load, Phase::Unload];
+        [&both[..1], &both[1..], &both].map(|parts| accounts.reading(parts, metric))
+    }
+
+    #[test]
+    fn clocks_are_exact_where_no_child_ended() {
+        let borders =
+            [usage(1, 0, 50, 0), usage(4, 0, 60, 0), usage(9, 0, 90, 0), usage(9, 0, 90, 0)];
+        let expected = [3, 5, 8].map(|ms| Reading::Exact(ms * MS));
+        assert_eq!(readings(borders, Metric::TaskClock), expected);
+        assert_eq!(readings(borders, Metric::PageFaults), [10, 30, 40].map(Reading::Exact));
+    }
+
+    /// A child of 3 ms ends while loading: its time is in no clock and below a tick. Its page faults
+    /// show that it was there.
+    #[test]
+    fn a_phase_in_which_a_child_ended_is_coarse() {
+        let borders =
+            [usage(1, 0, 50, 0), usage(4, 0, 95, 35), usage(9, 0, 99, 35), usage(9, 0, 99, 35)];
+        let resolution = 2 * tick_ns();
+        let coarse = |ms| Reading::Coarse { value: ms * MS, resolution };
+        let expected = [coarse(3), Reading::Exact(5 * MS), coarse(8)];
+        assert_eq!(readings(borders, Metric::TaskClock), expected);
+        assert_eq!(readings(borders, Metric::PageFaults), [45, 4, 49].map(Reading::Exact));
+    }
+
+    /// A child that lived at the border before goes from its own clock to its parent's ticks.
+    #[test]
+    fn ticks_cut_off_are_no_time_that_runs_backwards() {
+        let borders =
+            [usage(19, 0, 50, 0), usage(4, 10, 95, 35), usage(4, 10, 99, 35), usage(4, 10, 99, 35)];
+        let [load, unload, _] = readings(borders, Metric::TaskClock);
+        assert_eq!(load, Reading::Coarse { value: 0, resolution: 2 * tick_ns() });
+        assert_eq!(unload, Reading::Unavailable(Absence::TooShort));
+    }
+
+    #[test]
+    fn a_process_that_leaves_takes_its_time_along() {
+        let borders =
+            [usage(80, 0, 90, 0), usage(4, 0, 70, 0), usage(9, 0, 75, 0), usage(9, 0, 75, 0)];
+        let lost = Reading::Unavailable(Absence::NotWaitedFor);
+        let expected = [lost, Reading::Exact(5 * MS), lost];
+        assert_eq!(readings(borders, Metric::TaskClock), expected);
+    }
+
+    #[test]
+    fn several_coarse_stretches_add_up_as_random_errors_do() {
+        let mut share = Share::default();
+        for _ in 0..4 {
+            share = share.plus(&Share { cpu_ns: 1, faults: 1, n_coarse: 1 });
+        }
+        let resolution = 2 * 2 * 10 * MS;
+        let expected = Reading::Coarse { value: 4, resolution };
+        assert_eq!(share.reading(Metric::TaskClock, 10 * MS), expected);
+    }
+
+    #[test]
+    fn without_answers_there_are_no_phases() {
+        let mut accounts = Accounts::new(vec![Metric::TaskClock]);
+        accounts.border(None, Err(Absence::NotAcknowledged));
+        accounts.border(Some(Phase::Load), Ok(usage(9, 0, 9, 0)));
+        let of = |phase| accounts.reading(&[phase], Metric::TaskClock);
+        assert_eq!(of(Phase::Load), Reading::Unavailable(Absence::NotAcknowledged));
+        assert_eq!(of(Phase::Unload), Reading::Unavailable(Absence::NotMeasured));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_account_of_a_process_is_read_behind_its_name() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 20 3 4 11 12 5 6 20 0 1 0 9 9 9";
+        let mut used = Usage::default();
+        assert_eq!(living::add_stat(&mut used, stat, 10), Some(()));
+        let expected = Usage { cpu_ns: 0, ended_cpu_ns: 110, faults: 127, ended_faults: 24 };
+        assert_eq!(used, expected);
+        assert_eq!(living::add_stat(&mut used, "7 (a) S 1", 10), None);
+    }
+}
