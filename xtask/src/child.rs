@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::interrupt::Interrupt;
 use crate::out;
@@ -25,14 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// When the program cannot be started, or Ctrl-C has ended it.
 pub fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<ExitStatus> {
     interrupt.check()?;
-    command.stdin(Stdio::null());
+    command.stdin(Stdio::null()).stderr(standard_error());
     let is_seen = std::io::stderr().is_terminal();
-    if is_seen {
-        command.stdout(std::io::stderr()).stderr(Stdio::inherit());
-    } else {
-        // By pipes of ours: a log that is closed or full is no reason for a build to fail.
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    }
+    command.stdout(if is_seen { std::io::stderr().into() } else { Stdio::piped() });
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     let program = command.get_program().display().to_string();
@@ -52,6 +47,30 @@ pub fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<ExitS
     child.wait().with_context(|| format!("cannot wait for {program}"))
 }
 
+/// Runs `command` to its end; what it printed. Its standard error goes to ours.
+///
+/// # Errors
+/// When the program cannot be started, or fails.
+pub fn read(mut command: Command) -> anyhow::Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(standard_error());
+    let program = command.get_program().display().to_string();
+    let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+    let ended = child.stderr.take().map(copied);
+    let output = child.wait_with_output();
+    let output = output.with_context(|| format!("cannot wait for {program}"))?;
+    // What is still open then is not the program's own.
+    let _ = ended.map(|ended| ended.recv_timeout(LAST_WORDS));
+    let status = output.status;
+    ensure!(status.success(), "{program} failed ({status}); its messages stand above");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Where a program's messages go: to a terminal by itself, and elsewhere by a pipe of ours. A log that
+/// is closed or full is no reason for a build to fail.
+fn standard_error() -> Stdio {
+    if std::io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::piped() }
+}
+
 /// Copies what `stream` brings to standard error; the channel closes at its end.
 fn copied(mut stream: impl Read + Send + 'static) -> Receiver<()> {
     let (sender, ended) = channel();
@@ -63,4 +82,32 @@ fn copied(mut stream: impl Read + Send + 'static) -> Receiver<()> {
         drop(sender);
     });
     ended
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        shell
+    }
+
+    #[test]
+    fn what_a_program_prints_is_read_and_its_failure_is_one() {
+        // More than a pipe holds goes past it.
+        let noise = "i=0; while [ $i -lt 20000 ]; do echo; i=$((i + 1)); done >&2; echo done";
+        assert_eq!(read(shell(noise)).unwrap(), "done\n");
+        let error = read(shell("exit 3")).unwrap_err().to_string();
+        assert_eq!(error, "sh failed (exit status: 3); its messages stand above");
+        assert!(read(Command::new("/nowhere/sh")).is_err());
+        let interrupt = Interrupt::default();
+        assert!(run(&mut shell("exit 0"), &interrupt).unwrap().success());
+        assert!(!run(&mut shell("exit 3"), &interrupt).unwrap().success());
+        interrupt.interrupt();
+        assert!(run(&mut shell("exit 0"), &interrupt).is_err());
+    }
 }

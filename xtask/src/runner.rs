@@ -13,6 +13,7 @@ use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
+use crate::child;
 use crate::exit::{Exit, ended};
 use crate::installed;
 use crate::interrupt::Interrupt;
@@ -363,7 +364,7 @@ pub fn build_in(workspace: &Path, target: Option<&Path>) -> anyhow::Result<PathB
         Some(target) => build.env("CARGO_TARGET_DIR", target),
         None => build,
     };
-    let messages = build.quiet().read()?;
+    let messages = child::read(build.into())?;
     messages.lines().find_map(executable).context("cargo build named no executable loadline-runner")
 }
 
@@ -557,6 +558,17 @@ mod tests {
             let answer = Fake::new(&script).ask(SHORT);
             assert_eq!(answer, Err(RunFailure::TimedOut(SHORT)), "{script}");
         }
+    }
+
+    /// What waits in the queue already is no reason to go on.
+    #[test]
+    fn a_flood_of_messages_does_not_outlive_the_deadline() {
+        let (sender, lines) = mpsc::sync_channel(64);
+        (0..64).for_each(|_| sender.send(PROGRESS.to_owned()).unwrap());
+        let mut messages = 0;
+        let last = read_answer(&lines, Instant::now(), &mut |_| messages += 1);
+        assert!(matches!(last, Last::TimedOut));
+        assert_eq!(messages, 0);
     }
 
     #[test]

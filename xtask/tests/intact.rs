@@ -337,6 +337,25 @@ fn a_repository_may_lie_in_a_folder_of_any_name() {
     }
 }
 
+/// Cargo, a build of the user's and this program itself have more to say than anybody takes.
+#[test]
+fn a_session_is_measured_to_its_end_when_nobody_takes_its_messages() {
+    let project = Project::empty();
+    project.write("xtask/scenarios/host.toml", common::HOST_SCENARIO);
+    project.write("host.sh", common::HOST.replace("STEPS", "$1"));
+    let build = "set -e; echo said; echo said >&2";
+    let layout = format!("format = 1\nbuild = [\"sh\", \"-c\", \"{build}\"]\n");
+    project.write("loadline.toml", layout);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let closed = std::io::pipe().unwrap().1;
+    for stderr in [Stdio::from(full), Stdio::from(closed)] {
+        let arguments = ["diff", "host", "--set", "environment.A=1", "--set", "processes=1"];
+        let mut command = project.xtask(&arguments);
+        let said = project.said(command.stderr(stderr).output().unwrap());
+        assert_eq!(said.code, Some(0), "{}", said.stdout);
+    }
+}
+
 /// Names that `history` prints are taken by every command that reads a session.
 #[test]
 fn a_session_may_be_named_by_its_folder_alone() {
