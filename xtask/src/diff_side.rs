@@ -6,7 +6,7 @@ use std::path::Path;
 use loadline_growth::Series;
 use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
 
-use crate::baseline_file::{AcceptedSymbol, Baseline, Baselines, series};
+use crate::baseline_file::{AcceptedSymbol, Baseline, Baselines};
 use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::judgement::control_title;
@@ -156,12 +156,12 @@ impl Saved {
             let readings = match rounds {
                 _ if !one.failures.is_empty() => Readings::Failed,
                 Rounds::Missing(absence) => Readings::Missing(*absence),
-                Rounds::Complete(rows) => match series(*name, rows) {
-                    Ok(series) => {
+                Rounds::Complete(_) => match one.complete(*name) {
+                    Some(series) => {
                         let running = self.running(&title, side, *name);
                         Readings::Series { series, running }
                     }
-                    Err(_) => Readings::Failed,
+                    None => Readings::Failed,
                 },
             };
             (*name, readings)

@@ -12,7 +12,7 @@ use loadline_scenario::{
     Absence, Control, Environment, KnownGrowth, Means, MetricKind, Scenario, SeriesName,
 };
 
-use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired, series};
+use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired};
 use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 use crate::scaling::{self, Scaled};
 
@@ -462,10 +462,8 @@ fn was_superlinear(series: &Series, n_larger: usize) -> bool {
 /// The series as it was before its `n_larger` largest sizes were added.
 fn without_largest(series: &Series, n_larger: usize) -> Option<Series> {
     let n_sizes = series.sizes().len().checked_sub(n_larger)?;
-    let sizes = series.sizes()[..n_sizes].to_vec();
-    let costs = series.costs()[..n_sizes].to_vec();
-    let before = Series::new(series.kind(), sizes, costs).ok()?;
-    Some(before.interleaved(series.is_interleaved()).exact(series.is_exact()))
+    let kept = &series.sizes()[..n_sizes];
+    series.at_sizes(|size| kept.contains(&size)).ok()
 }
 
 /// What the curve of a count says by itself where growth is known: that it is really there.
@@ -552,7 +550,7 @@ pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, 
         return Err(NoSeries::RunsFailed);
     }
     match measured.series.get(&name) {
-        Some(Rounds::Complete(rounds)) => series(name, rounds).map_err(|_| NoSeries::RunsFailed),
+        Some(Rounds::Complete(_)) => measured.complete(name).ok_or(NoSeries::RunsFailed),
         Some(Rounds::Missing(absence)) => Err(NoSeries::Absent(*absence)),
         None => Err(NoSeries::Absent(Absence::NotMeasured)),
     }
@@ -560,18 +558,9 @@ pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, 
 
 /// Both series at the sizes that both have.
 pub fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
-    let common: Vec<u64> =
-        new.sizes().iter().copied().filter(|size| old.sizes().contains(size)).collect();
-    let on = |series: &Series| {
-        let rows = series.sizes().iter().zip(series.costs());
-        let rows = rows.filter(|(size, _)| common.contains(size));
-        let (sizes, costs) = rows.map(|(size, costs)| (*size, costs.clone())).unzip();
-        // Without a common size there is nothing to build; the rule then says that sizes differ.
-        Series::new(series.kind(), sizes, costs).map_or_else(
-            |_| series.clone(),
-            |s| s.interleaved(series.is_interleaved()).exact(series.is_exact()),
-        )
-    };
+    let is_common = |size| new.sizes().contains(&size) && old.sizes().contains(&size);
+    // Without a common size there is nothing to build; the rule then says that sizes differ.
+    let on = |series: &Series| series.at_sizes(is_common).unwrap_or_else(|_| series.clone());
     (on(new), on(old))
 }
 
@@ -612,5 +601,18 @@ mod tests {
         assert!(!was_worse(&linear, &linear, 1));
         assert!(!was_worse(&quadratic, &linear, 9));
         assert_eq!(without_largest(&linear, 1).unwrap().top_size(), 2048);
+    }
+
+    #[test]
+    fn a_series_at_fewer_sizes_keeps_its_resolution() {
+        let of = |sizes: &[u64], resolution| {
+            let costs = sizes.iter().map(|&n| vec![n as f64; 3]).collect();
+            let series = Series::new(Kind::Time, sizes.to_vec(), costs).unwrap();
+            series.interleaved(true).resolution(resolution)
+        };
+        let all = of(&[1, 2, 4, 8], 2e7);
+        assert_eq!(without_largest(&all, 1), Some(of(&[1, 2, 4], 2e7)));
+        let (new, old) = on_common_sizes(&all, &of(&[2, 4, 16], 0.0));
+        assert_eq!((new, old), (of(&[2, 4], 2e7), of(&[2, 4], 0.0)));
     }
 }

@@ -81,7 +81,10 @@ impl MeasuredScenario {
     /// The series `name`, where there is one.
     pub fn complete(&self, name: SeriesName) -> Option<Series> {
         match self.series.get(&name)? {
-            Rounds::Complete(rows) => series(name, rows).ok(),
+            Rounds::Complete(rows) => {
+                let step = self.coarse.get(&name).copied().unwrap_or(0.0);
+                Some(series(name, rows).ok()?.resolution(step))
+            }
             Rounds::Missing(_) => None,
         }
     }
@@ -338,7 +341,51 @@ fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use loadline_scenario::Proof;
+
     use super::*;
+
+    /// Of three runs, two have a phase in which child processes ended.
+    #[test]
+    fn the_step_of_coarse_readings_reaches_the_rule() {
+        let scenario = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                        judge = [\"load/task-clock\"]\nprocesses = 1\nladder = [1, 2, 4, 8, 16]";
+        let scenario = Scenario::parse("coarse", scenario).unwrap();
+        let name = scenario.judge[0];
+        let value = 500_000_000;
+        let record = |&modules: &usize| {
+            let reading = match modules {
+                1 | 2 => Reading::Exact(value),
+                8 => Reading::Coarse { value, resolution: 40_000_000 },
+                _ => Reading::Coarse { value, resolution: 20_000_000 },
+            };
+            let SeriesName { phase, metric } = name;
+            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
+            RunRecord {
+                scenario: scenario.title(),
+                modules,
+                round: 0,
+                side: Side::Now,
+                means: Means::Clock,
+                profile: None,
+                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
+                seconds: 1.0,
+            }
+        };
+        let records: Vec<RunRecord> = scenario.ladder.iter().map(record).collect();
+        let runs = Runs {
+            side: Side::Now,
+            records: &records,
+            absent: &[],
+            profiles: Path::new(""),
+            planned: None,
+        };
+        let one = gather(scenario.clone(), &runs);
+        assert_eq!(one.failures, Vec::<String>::new());
+        assert_eq!(one.coarse, BTreeMap::from([(name, 40_000_000.0)]));
+        let rows: Vec<_> = scenario.ladder.iter().map(|&n| (n, vec![value as f64])).collect();
+        assert_eq!(one.complete(name), Some(series(name, &rows).unwrap().resolution(4e7)));
+    }
 
     /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the
     /// way, not of one thread.

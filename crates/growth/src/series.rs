@@ -69,6 +69,18 @@ impl Series {
         })
     }
 
+    /// The series at those of its sizes that `keep` names, with all that was stated of it.
+    ///
+    /// # Errors
+    ///
+    /// When no size is left.
+    pub fn at_sizes(&self, keep: impl Fn(u64) -> bool) -> Result<Self, SeriesError> {
+        let rows = self.sizes.iter().zip(&self.costs).filter(|(size, _)| keep(**size));
+        let (sizes, costs) = rows.map(|(size, costs)| (*size, costs.clone())).unzip();
+        let Series { sizes, costs, .. } = Series::new(self.kind, sizes, costs)?;
+        Ok(Series { sizes, costs, ..self.clone() })
+    }
+
     /// States whether round `j` visited every size once before round `j + 1` began. Only then does
     /// a slow round say something about the machine, and is taken out of every size alike.
     #[must_use]
