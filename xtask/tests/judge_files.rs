@@ -154,8 +154,11 @@ fn what_is_no_form_that_is_read() {
         error: cannot judge a: trailing characters at line 2 column 1
         nested: exit 2
         error: cannot judge a: invalid type: sequence, expected an object at line 1 column 2
-        many sizes: exit 2
-        error: cannot judge a: series "a": 200000 sizes are too many: at most 4096 are judged (keep one of every 49)
+        many sizes: exit 0
+         series  scaling exponent (95 %)  growth share (95 %)  p  verdict
+         a       –                        –                    –  inconclusive: 200000 sizes are too many, at most 500 are judged
+        scaling exponent: 1 = linear, 2 = quadratic
+        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         UTF-16: exit 2
         error: cannot judge a: key must be a string at line 1 column 2
         gzip: exit 2

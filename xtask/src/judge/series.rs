@@ -8,9 +8,6 @@ use loadline_growth::{Kind, Series};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// More sizes than anybody measures: the time of a judgement rises with their square.
-const MAX_SIZES: usize = 4096;
-
 /// One series with the name it is reported under.
 pub struct Named {
     pub id: String,
@@ -60,12 +57,6 @@ impl Design {
         sizes: Vec<u64>,
         mut rows: Vec<Vec<f64>>,
     ) -> anyhow::Result<(Series, Option<String>)> {
-        let n_sizes = sizes.len();
-        ensure!(
-            n_sizes <= MAX_SIZES,
-            "{n_sizes} sizes are too many: at most {MAX_SIZES} are judged (keep one of every {})",
-            n_sizes.div_ceil(MAX_SIZES)
-        );
         // A round that visited some sizes only says nothing about the machine.
         let note = if self.interleaved { cut_to_common(&mut rows) } else { None };
         let series = Series::new(self.kind, sizes, rows)?;
