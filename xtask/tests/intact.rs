@@ -396,6 +396,50 @@ fn an_interrupt_ends_a_build_with_all_it_has_started() {
     }
 }
 
+/// How often the thread that hears signals has waited for one, once it is waiting.
+#[cfg(target_os = "linux")]
+fn n_waits(child: &std::process::Child) -> Option<u64> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).ok()?;
+    let mut status = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")));
+    let status = status.find_map(|text| text.ok().filter(|text| text.contains("Name:\tctrl-c")))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|value| value.trim().to_owned())
+    };
+    field("State:")?.starts_with('S').then(|| field("voluntary_ctxt_switches:")?.parse().ok())?
+}
+
+/// The verdict is there already, and has been printed; the report for a reader who takes his time is
+/// still to be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_after_the_last_run_is_an_interrupt() {
+    let project = Project::empty();
+    project.write("xtask/scenarios/host.toml", common::HOST_SCENARIO);
+    project.write("host.sh", common::HOST.replace("STEPS", "$1"));
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let arguments = ["regress", "--set", "processes=1", "--budget", "0", "--report", "json=pipe"];
+    let mut regress = project.xtask(&arguments);
+    let mut child = regress.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while !lines.next().expect("a report is printed").unwrap().starts_with("next: ") {}
+    let before = loop {
+        if let Some(before) = n_waits(&child) {
+            break before;
+        }
+    };
+    signal(&child);
+    // Until it was heard.
+    while n_waits(&child).is_none_or(|now| now == before) {
+        assert!(child.try_wait().unwrap().is_none(), "it has not waited for its reader");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(pipe).unwrap()).unwrap();
+    assert_ne!(report["result"]["exit_code"], 130);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
 /// Whatever the first one could not end.
 #[test]
 fn a_second_interrupt_exits_at_once() {
