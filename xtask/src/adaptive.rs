@@ -7,7 +7,7 @@ use std::time::Duration;
 use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
 use loadline_scenario::{Means, MetricKind};
 
-use crate::judgement::{Against, Judged, Outcome};
+use crate::judgement::{Against, Ground, Judged, Outcome};
 use crate::measure::Measurement;
 use crate::measured::Measured;
 use crate::out;
@@ -138,17 +138,20 @@ fn wish(row: &Judged) -> Option<Wish> {
         let wish = || Wish { titles: scaled.titles.to_vec(), step: Step::MoreRounds };
         return is_imprecise.then(wish);
     }
-    let Outcome::Verdict { verdict, judgement, against, may_widen, n_larger, .. } = &row.outcome
+    let Outcome::Verdict { verdict, ground, judgement, against, may_widen, n_larger, .. } =
+        &row.outcome
     else {
         return None;
     };
     // A time that grows is looked at once more where growth would be larger, and a step in cost
     // would not.
     let is_to_confirm = *verdict == Verdict::Regressed
-        && judgement.decided_by == Rule::Pair
+        && (judgement.decided_by == Rule::Pair || *ground == Ground::Gross)
         && row.name.metric.kind() == MetricKind::Time
         && *n_larger == 0;
-    let step = match judgement.remedy {
+    // With nothing to compare with, no data decide anything but that.
+    let remedy = judgement.remedy.filter(|_| *against != Against::Nothing);
+    let step = match remedy {
         Some(Remedy::Rounds { .. }) => Step::MoreRounds,
         Some(Remedy::LargerSize { .. }) if *may_widen => Step::LargerN,
         None if is_to_confirm && *may_widen => Step::LargerN,
@@ -194,6 +197,7 @@ mod tests {
             means,
             outcome: Outcome::Verdict {
                 verdict: judgement.verdict,
+                ground: Ground::Rule,
                 judgement: Box::new(judgement),
                 costs: Vec::new(),
                 against: Against::Control("b".to_owned()),
@@ -204,6 +208,7 @@ mod tests {
             },
             notes: Vec::new(),
             has_no_baseline: false,
+            known: None,
         }
     }
 

@@ -9,16 +9,17 @@ use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
-use loadline_scenario::{Absent, Environment, KnownGrowth, MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Absent, Environment, Metric, MetricKind, Scenario, SeriesName};
 
-use crate::baseline_file::{
-    Acceptance, Accepted, AcceptedSymbol, Baseline, Baselines, Key, has_expired, series,
-};
+use crate::accept::Acceptance;
+use crate::again::Again;
+use crate::baseline_file::{Accepted, AcceptedSymbol, Baseline, Baselines, Key, series};
 use crate::bench::Bench;
 use crate::cli::{self, Selection};
 use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
-use crate::judgement;
+use crate::judgement::{self, is_control};
+use crate::known::{Entry, curve, is_steeper_than_quadratic};
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::measured::{Measured, MeasuredScenario, Rounds, why_absent};
@@ -46,11 +47,12 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     if reason == Some("") {
         return Err(ended(Exit::Usage, "--reason is empty; say why for those who review it"));
     }
+    let accept = Acceptance::of(arguments)?;
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     if let Some(named) = &arguments.resume {
         let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-        return resume(named.as_deref(), reason, &project, &interrupt);
+        return resume(named.as_deref(), reason, accept, &project, &interrupt);
     }
     let reason = reason.ok_or_else(|| ended(Exit::Usage, "--reason TEXT is missing"))?;
     let scenarios = selection::scenarios(&project, &arguments.selection)?;
@@ -63,9 +65,17 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
     left_out.iter().for_each(out::note);
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
+    let reason = Reason { text: reason, accept: accept.as_ref() };
     let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
     let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
     Ok(Exit::of(&exits))
+}
+
+/// Why baselines are written, and what accepts superlinear growth.
+#[derive(Clone, Copy)]
+struct Reason<'a> {
+    text: &'a str,
+    accept: Option<&'a Acceptance>,
 }
 
 /// Measures what one unwinder is to be measured under, and writes it.
@@ -73,7 +83,7 @@ fn capture(
     project: &Project,
     selection: &Selection,
     Pass { unwinder, scenarios }: Pass,
-    reason: &str,
+    reason: Reason<'_>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
     let mut scenarios = selection::with_controls(project, scenarios, |_| true)?;
@@ -84,6 +94,8 @@ fn capture(
     let runner = Runner::build(project, &surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
+    // What has ended already is found before minutes are spent.
+    reason.accept.map_or(Ok(()), |accept| accept.check(&environment))?;
     let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
     let floor = Floor::measure(&bench, &environment)?;
     out::note(floor.sentence());
@@ -92,7 +104,9 @@ fn capture(
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = selection.seed.unwrap_or_else(session::now);
-    let capture = Capture { surroundings, reason: reason.to_owned(), floor, ladders };
+    let Reason { text, accept } = reason;
+    let (reason, accept) = (text.to_owned(), accept.cloned());
+    let capture = Capture { surroundings, reason, accept, floor, ladders };
     let ask = |header: &mut Header| header.capture = Some(capture.clone());
     let measurement = bench.begin(all, &environment, &absent, seed, ask)?;
     out::note(measurement.plan_line());
@@ -135,6 +149,7 @@ fn split_off_uncounted(
 fn resume(
     named: Option<&Path>,
     reason: Option<&str>,
+    accept: Option<Acceptance>,
     project: &Project,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
@@ -144,6 +159,8 @@ fn resume(
     if let Some(reason) = reason {
         reason.clone_into(&mut capture.reason);
     }
+    capture.accept = accept.or(capture.accept);
+    capture.accept.as_ref().map_or(Ok(()), |accept| accept.check(&reopened.header.environment))?;
     for scenario in &reopened.scenarios {
         read(project, &scenario.name)?;
     }
@@ -217,10 +234,10 @@ fn write(
     let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
     for one in measured.scenarios.iter().filter(is_asked) {
         match baseline(one, measured, capture) {
-            Ok(baseline) => {
+            Ok((baseline, grown)) => {
                 let old = read(project, &one.scenario.name)?;
-                rows(&mut table, one, old.find(&baseline.key), &baseline);
-                accepted.push((one.scenario.name.clone(), baseline));
+                rows(&mut table, one, old.find(&baseline.key), &baseline, &grown, capture);
+                accepted.push((&one.scenario, baseline, grown));
             }
             Err(refusal) => {
                 out::note(format_args!("no baseline for {}: {refusal:#}", one.scenario.title()));
@@ -236,9 +253,15 @@ fn write(
     }
     out::line("tail exponents with their 95 % intervals:")?;
     out::text(trimmed(&table.to_string()))?;
-    for (name, baseline) in accepted {
+    for (scenario, baseline, grown) in accepted {
+        let name = &scenario.name;
+        if let Some(accept) = capture.accept.as_ref().filter(|_| !grown.is_empty()) {
+            accept.write(project, scenario, &grown, &capture.reason, &measured.environment)?;
+            let path = project.scenarios().join(format!("{name}.toml"));
+            out::line(format_args!("wrote a known issue into {}", path.display()))?;
+        }
         // Read again: the scenario before may have had the same name.
-        let mut baselines = read(project, &name)?;
+        let mut baselines = read(project, name)?;
         baselines.put(baseline);
         let folder = project.baselines();
         std::fs::create_dir_all(&folder)
@@ -256,16 +279,17 @@ fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
     Baselines::read(&project.baselines().join(format!("{name}.toml")))
 }
 
-/// What is accepted of one scenario.
+/// What is accepted of one scenario, and the series among it whose growth the scenario's file has to
+/// state from now on.
 ///
 /// # Errors
 /// When a run failed or has no reading of a judged series that this machine counts, two measurements
-/// of a series do not agree, or one grows beyond linear and the scenario does not say why.
+/// of a series do not agree, or one grows beyond linear and nobody says why.
 fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
     capture: &Capture,
-) -> anyhow::Result<Baseline> {
+) -> anyhow::Result<(Baseline, Vec<SeriesName>)> {
     if let Some(failure) = one.failures.first() {
         return Err(ended(Exit::CouldNotMeasure, failure.clone()));
     }
@@ -290,7 +314,15 @@ fn baseline(
         return Err(ended(Exit::CouldNotMeasure, text));
     }
     series.sort_by_key(|accepted| accepted.name);
-    Ok(Baseline {
+    let (symbols, growing) = symbols(one, measured)?;
+    let mut grown = growing;
+    grown.extend(series.iter().filter(|s| is_unstated(one, s, measured)).map(|s| s.name));
+    grown.sort();
+    grown.dedup();
+    if !grown.is_empty() && capture.accept.is_none() {
+        return Err(refusal(one, &grown));
+    }
+    let baseline = Baseline {
         key: Key::of(&one.scenario, &measured.environment),
         reason: capture.reason.clone(),
         date: session::date(session::now()),
@@ -299,36 +331,60 @@ fn baseline(
         noise_floor: capture.floor.clone(),
         environment: measured.environment.clone(),
         series,
-        symbols: symbols(one, measured)?,
-    })
+        symbols,
+    };
+    Ok((baseline, grown))
 }
 
-/// The symbols that grow beyond linear, where the scenario states that.
+/// Why there is no baseline of growth that nobody stated, with both ways out.
+fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> anyhow::Error {
+    let names: Vec<String> = grown.iter().map(SeriesName::to_string).collect();
+    let text = format!(
+        "superlinear: {}, and its file does not say why; fix it, or accept it as a known issue: {}",
+        names.join(", "),
+        Again::default().baseline(
+            &one.scenario,
+            "--reason TEXT --accept-superlinear --link URL --expires DATE"
+        )
+    );
+    ended(Exit::Regressed, text)
+}
+
+/// The symbols that grow beyond linear, and the series by which a scenario would state that of those
+/// that it does not.
 ///
 /// # Errors
-/// When one grows so that it will matter, and nothing states it.
-fn symbols(one: &MeasuredScenario, measured: &Measured) -> anyhow::Result<Vec<AcceptedSymbol>> {
-    let Some(profiles) = Profiles::of(one) else { return Ok(Vec::new()) };
+/// When one grows faster than anything can be accepted.
+fn symbols(
+    one: &MeasuredScenario,
+    measured: &Measured,
+) -> anyhow::Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
+    let Some(profiles) = Profiles::of(one) else { return Ok(Default::default()) };
     let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, None);
-    if let Some(new) = found.iter().find(|found| found.standing == Standing::Regressed) {
-        let title = one.scenario.title();
-        let GrowingSymbol { phase, symbol, formula, .. } = new;
-        let text = format!(
-            "{} in {phase} grows beyond linear, {formula} instructions; a known_growth of {phase}/callgrind-instructions in {title}'s file, with reason, link and until, accepts it",
-            symbol.function
-        );
-        return Err(ended(Exit::Regressed, text));
+    let (mut symbols, mut unstated) = (Vec::new(), Vec::new());
+    for GrowingSymbol { phase, symbol, series, standing, formula, .. } in found {
+        let name = SeriesName::new(phase, Metric::CallgrindInstructions);
+        match standing {
+            Standing::Known { .. } => {}
+            Standing::Regressed if is_steeper_than_quadratic(&series, None) => {
+                let function = format!("{} in {phase} ({formula} instructions)", symbol.function);
+                return Err(steeper(&function));
+            }
+            Standing::Regressed => unstated.push(name),
+            Standing::Accepted | Standing::Negligible | Standing::Doubtful => continue,
+        }
+        let SavedSymbol { object, function, .. } = symbol;
+        symbols.push(AcceptedSymbol { phase, object, function, series });
     }
-    let known = found.into_iter().filter(|found| matches!(found.standing, Standing::Known { .. }));
-    let mut symbols: Vec<AcceptedSymbol> = known
-        .map(|GrowingSymbol { phase, symbol, series, .. }| {
-            let SavedSymbol { object, function, .. } = symbol;
-            AcceptedSymbol { phase, object, function, series }
-        })
-        .collect();
     symbols
         .sort_by(|a, b| (a.phase, &a.object, &a.function).cmp(&(b.phase, &b.object, &b.function)));
-    Ok(symbols)
+    Ok((symbols, unstated))
+}
+
+/// Growth that no known issue accepts.
+fn steeper(what: &str) -> anyhow::Error {
+    let text = format!("{what} grows faster than N², and a known issue accepts N² at most: fix it");
+    ended(Exit::Regressed, text)
 }
 
 fn accept(
@@ -339,26 +395,38 @@ fn accept(
 ) -> anyhow::Result<Accepted> {
     agree(name, rounds)?;
     let series = series(name, rounds)?;
-    let family = &measured.environment.unwinder_family;
-    let known = one.scenario.known(name, family);
-    let known = known.filter(|known| !has_expired(&known.until, &measured.environment));
-    let curve = judge_curve(&series, &CurveOptions::default());
-    if grows_beyond(known, one, name, &series, measured) {
-        let title = one.scenario.title();
-        let text = format!(
-            "{name} grows beyond what the scenario states; a known_growth in {title}'s file, with reason, link and until, accepts it"
-        );
-        return Err(ended(Exit::Regressed, text));
+    let own = judge_curve(&series, &CurveOptions::default());
+    if is_superlinear(one, name, &series, own.verdict, measured)
+        && is_steeper_than_quadratic(&series, None)
+    {
+        return Err(steeper(&name.to_string()));
     }
-    let accepted_growth = known.filter(|_| curve.verdict != CurveVerdict::Ok);
-    let superlinear = accepted_growth.map(|known| Acceptance {
-        reason: known.reason.clone(),
-        link: known.link.clone(),
-        until: known.until.clone(),
-    });
-    let tail = curve.evidence.and_then(|evidence| evidence.tail_exponent);
+    if own.verdict == CurveVerdict::Ok && known(one, name, measured).is_some() {
+        let title = one.scenario.title();
+        eprintln!(
+            "{title} {name}: known issue not seen; remove its entry if it is not seen elsewhere"
+        );
+    }
+    let tail = own.evidence.and_then(|evidence| evidence.tail_exponent);
     let tail = tail.map(|Estimate { value, interval }| [value, interval.low, interval.high]);
-    Ok(Accepted { name, series, tail, superlinear })
+    Ok(Accepted { name, series, tail })
+}
+
+/// The entry by which the scenario accepts the growth of `name`.
+fn known<'a>(
+    one: &'a MeasuredScenario,
+    name: SeriesName,
+    measured: &Measured,
+) -> Option<Entry<'a>> {
+    let known = one.scenario.known(name, &measured.environment.unwinder_family)?;
+    Some(Entry::of(known, &measured.environment)).filter(|entry| !entry.has_expired)
+}
+
+/// Whether a series grows beyond linear and its scenario does not state that.
+fn is_unstated(one: &MeasuredScenario, accepted: &Accepted, measured: &Measured) -> bool {
+    let Accepted { name, series, .. } = accepted;
+    let own = curve(series, Expect::LinearLog, None);
+    known(one, *name, measured).is_none() && is_superlinear(one, *name, series, own, measured)
 }
 
 /// Compares the first half of the rounds with the second: what is accepted was seen twice.
@@ -392,45 +460,51 @@ fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<()> {
     Err(ended(Exit::CouldNotMeasure, text))
 }
 
-/// Whether `series` provably grows faster than the scenario states: a count by its own curve, a time
-/// beside its control, since caches bend a time's curve.
-fn grows_beyond(
-    known: Option<&KnownGrowth>,
+/// Whether `series`, whose own curve is `own`, provably grows beyond linear: a time beside its control
+/// where there is one, since caches bend a time's curve.
+fn is_superlinear(
     one: &MeasuredScenario,
     name: SeriesName,
     series: &Series,
+    own: CurveVerdict,
     measured: &Measured,
 ) -> bool {
-    let expect = known.map_or(Expect::LinearLog, |_| Expect::Quadratic);
-    match name.metric.kind() {
-        MetricKind::Count => {
-            let options = CurveOptions { expect, ..CurveOptions::default() };
-            judge_curve(series, &options).verdict == CurveVerdict::Superlinear
+    let is_time = name.metric.kind() == MetricKind::Time;
+    match judgement::control_series(&one.scenario, name, measured).filter(|_| is_time) {
+        Some(control) => {
+            judge_pair(series, &control, &PairOptions::default()).verdict == PairVerdict::Worse
         }
-        MetricKind::Time => {
-            let control = judgement::control_series(&one.scenario, name, measured);
-            known.is_none()
-                && control.is_some_and(|control| {
-                    let pair = judge_pair(series, &control, &PairOptions::default());
-                    pair.verdict == PairVerdict::Worse
-                })
+        // A control has none itself: only what no cache explains is growth.
+        None if is_time && is_control(&one.scenario) => {
+            judge_curve(series, &CurveOptions::default()).is_gross()
         }
+        None => own == CurveVerdict::Superlinear,
     }
 }
 
-fn rows(table: &mut Table, one: &MeasuredScenario, old: Option<&Baseline>, new: &Baseline) {
+fn rows(
+    table: &mut Table,
+    one: &MeasuredScenario,
+    old: Option<&Baseline>,
+    new: &Baseline,
+    grown: &[SeriesName],
+    capture: &Capture,
+) {
     let shown = |accepted: Option<&Accepted>| match accepted {
         None => "–".to_owned(),
         Some(Accepted { tail: None, .. }) => "flat".to_owned(),
-        Some(Accepted { tail: Some([value, low, high]), superlinear, .. }) => {
-            let until = superlinear.as_ref().map(|s| format!(", accepted until {}", s.until));
-            format!("{value:.2}  {low:.2} … {high:.2}{}", until.unwrap_or_default())
+        Some(Accepted { tail: Some([value, low, high]), .. }) => {
+            format!("{value:.2}  {low:.2} … {high:.2}")
         }
+    };
+    let new_issue = |name: &SeriesName| {
+        let accept = capture.accept.as_ref().filter(|_| grown.contains(name));
+        accept.map(|accept| format!(", known issue until {}", accept.expires)).unwrap_or_default()
     };
     for accepted in &new.series {
         let before = old.and_then(|old| old.find(accepted.name));
-        let cells =
-            [one.scenario.title(), accepted.name.to_string(), shown(before), shown(Some(accepted))];
+        let becomes = shown(Some(accepted)) + &new_issue(&accepted.name);
+        let cells = [one.scenario.title(), accepted.name.to_string(), shown(before), becomes];
         table.add_row(cells);
     }
 }
@@ -483,6 +557,7 @@ until = "wasmtime 52"
                 n_larger: 0,
                 coarse: BTreeMap::new(),
                 failures: Vec::new(),
+                is_given_up: false,
             }],
             saved: "samples".into(),
             started: 0,
@@ -491,17 +566,23 @@ until = "wasmtime 52"
             forecasts: Vec::new(),
             part: None,
             before: None,
+            again: Again::default(),
+        }
+    }
+
+    fn capture() -> Capture {
+        Capture {
+            surroundings: Surroundings::under(&Unwinder::Host),
+            reason: "a reason".to_owned(),
+            accept: None,
+            floor: Floor::default(),
+            ladders: BTreeMap::new(),
         }
     }
 
     fn accepted(measured: &Measured) -> anyhow::Result<Accepted> {
-        let capture = Capture {
-            surroundings: Surroundings::under(&Unwinder::Host),
-            reason: "a reason".to_owned(),
-            floor: Floor::default(),
-            ladders: BTreeMap::new(),
-        };
-        let mut baseline = baseline(&measured.scenarios[0], measured, &capture)?;
+        let capture = capture();
+        let (mut baseline, _) = baseline(&measured.scenarios[0], measured, &capture)?;
         Ok(baseline.series.remove(0))
     }
 
@@ -515,14 +596,28 @@ until = "wasmtime 52"
 
     #[test]
     fn linear_growth_needs_no_acceptance() {
-        assert_eq!(accepted(&measured(linear)).unwrap().superlinear, None);
+        assert!(accepted(&measured(linear)).is_ok());
     }
 
     #[test]
-    fn known_growth_is_accepted_with_its_reason_and_end() {
-        let acceptance = accepted(&measured(quadratic)).unwrap().superlinear.unwrap();
-        assert_eq!(acceptance.until, "wasmtime 52");
-        assert_eq!(acceptance.link, "https://example.org/1");
+    fn known_growth_is_accepted_unless_it_is_steeper() {
+        assert!(accepted(&measured(quadratic)).is_ok());
+        let refusal = accepted(&measured(|n| linear(n) + 1e-2 * n * n * n)).unwrap_err();
+        assert!(refusal.to_string().contains("faster than N²"), "{refusal}");
+    }
+
+    /// Growth that nobody states is written down as the command line accepts it.
+    #[test]
+    fn unstated_growth_is_accepted_by_the_command_line_alone() {
+        let mut measured = measured(quadratic);
+        measured.scenarios[0].scenario.known_growth.clear();
+        let accept = Acceptance {
+            link: "https://example.org/2".to_owned(),
+            expires: "2999-01-01".to_owned(),
+        };
+        let capture = Capture { accept: Some(accept), ..capture() };
+        let (_, grown) = baseline(&measured.scenarios[0], &measured, &capture).unwrap();
+        assert_eq!(grown, measured.scenarios[0].scenario.judge[..1]);
     }
 
     #[test]
@@ -532,7 +627,7 @@ until = "wasmtime 52"
             change(&mut measured);
             let refusal = accepted(&measured).unwrap_err();
             assert_eq!(Ended::exit_of(&refusal), Exit::Regressed);
-            assert!(refusal.to_string().contains("known_growth"), "{refusal}");
+            assert!(refusal.to_string().contains("--accept-superlinear"), "{refusal}");
         };
         refuse(|measured| measured.scenarios[0].scenario.known_growth.clear());
         refuse(|measured| measured.environment.unwinder_family = "libgcc-tree".to_owned());

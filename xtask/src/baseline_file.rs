@@ -9,13 +9,14 @@ use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
     Environment, Expiry, Means, Metric, MetricKind, Phase, RegistrationCalls, Scenario, SeriesName,
-    Subject, Tables, Variant, expiry,
+    Subject, Tables, Variant,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::pilot::Floor;
+use crate::project::with_nearest;
 use crate::session;
 
 /// The format of baseline files this version reads and writes.
@@ -99,21 +100,6 @@ pub struct Accepted {
     pub series: Series,
     /// The tail exponent with its interval, for the reader; not judged by. `None` for a flat curve.
     pub tail: Option<[f64; 3]>,
-    /// Why it may grow beyond linear, where it does.
-    pub superlinear: Option<Acceptance>,
-}
-
-/// Why growth beyond linear is accepted, and until when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Acceptance {
-    /// The mechanism.
-    pub reason: String,
-    /// Where it is reported.
-    pub link: String,
-    /// The first version of a component that is no longer accepted, or the first day on which it is
-    /// not: `wasmtime 52`, `2027-06-30`.
-    pub until: String,
 }
 
 #[derive(Deserialize)]
@@ -155,7 +141,9 @@ struct SeriesFile {
     interleaved: bool,
     tail_exponent: Option<f64>,
     tail_interval: Option<[f64; 2]>,
-    superlinear: Option<Acceptance>,
+    /// Why growth was accepted, in files of before: scenarios say it now.
+    #[serde(default, rename = "superlinear")]
+    _superlinear: Option<serde::de::IgnoredAny>,
     rounds: Vec<Vec<f64>>,
 }
 
@@ -240,13 +228,6 @@ impl Baseline {
     }
 }
 
-impl Acceptance {
-    /// Whether it has ended in `environment`.
-    pub fn has_expired(&self, environment: &Environment) -> bool {
-        has_expired(&self.until, environment)
-    }
-}
-
 /// Whether what is accepted `until` then no longer is, in `environment` and today.
 pub fn has_expired(until: &str, environment: &Environment) -> bool {
     // An end that nobody can read is no ground to accept anything.
@@ -276,7 +257,10 @@ impl Baselines {
             let error = error.trim_end();
             ended(
                 Exit::Usage,
-                format!("cannot use baseline {shown}: {error} (git checkout brings it back)"),
+                format!(
+                    "cannot use baseline {shown}: {} (git checkout brings it back)",
+                    with_nearest(error)
+                ),
             )
         })
     }
@@ -396,16 +380,8 @@ fn accepted(file: SeriesFile) -> anyhow::Result<Accepted> {
         (None, None) => None,
         _ => bail!("series {name}: tail_exponent and tail_interval belong together"),
     };
-    if let Some(acceptance) = &file.superlinear {
-        ensure!(
-            Expiry::parse(&acceptance.until).is_some(),
-            "series {name}: until = {:?} is not {}",
-            acceptance.until,
-            expiry::FORMS
-        );
-    }
     let series = series(name, &rounds)?.interleaved(file.interleaved);
-    Ok(Accepted { name, series, tail, superlinear: file.superlinear })
+    Ok(Accepted { name, series, tail })
 }
 
 fn quoted(text: &str) -> String {
@@ -472,10 +448,6 @@ fn write_series(text: &mut String, accepted: &Accepted) {
         line(format_args!("tail_exponent = {value:.4}"));
         line(format_args!("tail_interval = [{low:.4}, {high:.4}]"));
     }
-    if let Some(Acceptance { reason, link, until }) = &accepted.superlinear {
-        let (reason, link, until) = (quoted(reason), quoted(link), quoted(until));
-        line(format_args!("superlinear = {{ reason = {reason}, link = {link}, until = {until} }}"));
-    }
     line(format_args!("rounds = ["));
     for (size, costs) in accepted.series.sizes().iter().zip(accepted.series.costs()) {
         let costs: Vec<String> = costs.iter().map(|cost| format!("{cost:?}")).collect();
@@ -493,11 +465,6 @@ mod tests {
     fn baseline(reason: &str) -> Baseline {
         let name = "unload/task-clock".parse().unwrap();
         let rounds = [(64, vec![81_250.125, 0.1 + 0.2, 1e300]), (128, vec![0.0, 5e-324, 7.0])];
-        let superlinear = Acceptance {
-            reason: reason.to_owned(),
-            link: "https://example.org/1".to_owned(),
-            until: "wasmtime 52".to_owned(),
-        };
         let series = series(name, &rounds).unwrap();
         let tail = Some([1.87, 1.81, 1.93]);
         let changes = [("tables".to_owned(), "strip".to_owned())];
@@ -523,7 +490,7 @@ mod tests {
                     .unwrap()
                     .exact(true),
             }],
-            series: vec![Accepted { name, series, tail, superlinear: Some(superlinear) }],
+            series: vec![Accepted { name, series, tail }],
         }
     }
 
@@ -553,12 +520,11 @@ mod tests {
 
     #[test]
     fn an_acceptance_ends_with_the_version_it_names() {
-        let acceptance = baseline("").series.remove(0).superlinear.unwrap();
         let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
-        for (version, has_expired) in cases {
+        for (version, is_over) in cases {
             let wasmtime = version.to_owned();
             let environment = Environment { wasmtime, ..crate::session::tests::environment() };
-            assert_eq!(acceptance.has_expired(&environment), has_expired, "{version}");
+            assert_eq!(has_expired("wasmtime 52", &environment), is_over, "{version}");
         }
         let environment = Environment {
             unwinder_family: "libgcc-list".to_owned(),

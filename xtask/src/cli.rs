@@ -121,10 +121,11 @@ pub struct Selection {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 inconclusive (with
---strict); 5 baseline missing (with --require-baseline); 6 blind: planted growth was not seen; 7
-nothing selected; 125 the other build of --against cannot be made; 130 interrupted. With --bisect: 0
-good, 3 bad, 125 skip, 128 usage.")]
+Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 undecided, not
+measured, superlinear but not gated, or a known issue no longer seen (with --strict); 5 baseline
+missing (with --require-baseline); 6 self-check failed or missing; 7 nothing selected; 125 the other
+build of --against cannot be made; 130 interrupted. With --bisect: 0 good, 3 bad, 125 skip, 128
+usage.")]
 pub struct Regress {
     #[command(flatten)]
     pub selection: Selection,
@@ -200,7 +201,8 @@ pub struct Regress {
 /// What the exit code tells beside a regression.
 #[derive(Debug, Args)]
 pub struct Strictness {
-    /// Exit with 4 when a series stays inconclusive
+    /// Exit with 4 when a series stays undecided, is not measured or is superlinear with nothing to
+    /// compare it with, or when a known issue is no longer seen
     #[arg(long)]
     pub strict: bool,
 
@@ -352,6 +354,20 @@ pub struct Baseline {
     /// Why the baseline is written; stands in the file for those who review it
     #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
     pub reason: Option<String>,
+
+    /// Accept growth up to N² that is not in the scenario's file yet: add it there as a known issue,
+    /// with --reason, a link and an end
+    #[arg(long, requires_all = ["link", "expires"])]
+    pub accept_superlinear: bool,
+
+    /// Where the accepted growth is reported
+    #[arg(long, value_name = "URL", requires = "accept_superlinear")]
+    pub link: Option<String>,
+
+    /// The first day, or the first version of a component, on which the growth is no longer
+    /// accepted: 2027-06-30, "wasmtime 52"
+    #[arg(long, value_name = "DATE|VERSION", requires = "accept_superlinear")]
+    pub expires: Option<String>,
 
     /// Take up a session that was ended (default: the newest unfinished one): finished runs are
     /// kept, failed ones carried out anew, sizes and --reason are the session's

@@ -163,12 +163,30 @@ mod tests {
         }
     }
 
+    /// Each code outweighs every code behind it, in whatever order they come.
     #[test]
-    fn blindness_outweighs_a_regression_and_a_failure_too() {
-        assert_eq!(Exit::of(&[Exit::Regressed, Exit::Blind]), Exit::Blind);
-        assert_eq!(Exit::of(&[Exit::Regressed, Exit::CouldNotMeasure]), Exit::CouldNotMeasure);
-        assert_eq!(Exit::of(&[Exit::NoBaseline, Exit::Regressed]), Exit::Regressed);
-        assert_eq!(Exit::of(&[Exit::Inconclusive, Exit::NoBaseline]), Exit::NoBaseline);
+    fn the_gravest_of_several_codes_wins() {
+        let order = [
+            (Exit::Interrupted, 130),
+            (Exit::EndBisection, 128),
+            (Exit::Usage, 2),
+            (Exit::NothingSelected, 7),
+            (Exit::DoesNotBuild, 125),
+            (Exit::Blind, 6),
+            (Exit::CouldNotMeasure, 1),
+            (Exit::NotFetched, 8),
+            (Exit::Regressed, 3),
+            (Exit::NoBaseline, 5),
+            (Exit::Inconclusive, 4),
+            (Exit::Clean, 0),
+        ];
+        for (place, (graver, code)) in order.iter().enumerate() {
+            assert_eq!(graver.code(), *code, "{graver:?}");
+            for (lesser, _) in &order[place..] {
+                assert_eq!(Exit::of(&[*graver, *lesser]), *graver, "{graver:?}, {lesser:?}");
+                assert_eq!(Exit::of(&[*lesser, *graver]), *graver, "{lesser:?}, {graver:?}");
+            }
+        }
         assert_eq!(Exit::of(&[]), Exit::Clean);
     }
 }

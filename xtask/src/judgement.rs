@@ -4,15 +4,14 @@
 //! else the control measured beside it (times) or the growth the scenario states (counts).
 
 use loadline_growth::{
-    Case, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions, Judgement, Kind,
-    PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve, judge_pair,
-    judge_suite,
+    Case, CurveJudgement, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions,
+    Judgement, Kind, PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve,
+    judge_pair, judge_suite,
 };
-use loadline_scenario::{
-    Absence, Control, Environment, KnownGrowth, Means, MetricKind, Scenario, SeriesName,
-};
+use loadline_scenario::{Absence, Control, Environment, Means, MetricKind, Scenario, SeriesName};
 
-use crate::baseline_file::{Acceptance, Accepted, Baseline, Baselines, Key, has_expired};
+use crate::baseline_file::{Accepted, Baseline, Baselines, Key};
+use crate::known::{Entry, KnownIssue, KnownSight};
 use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 use crate::scaling::{self, Scaled};
 
@@ -31,6 +30,15 @@ pub struct Judged {
     pub notes: Vec<String>,
     /// Whether no baseline fits this environment.
     pub has_no_baseline: bool,
+    /// The known issue that the scenario states for this series, where it states one.
+    pub known: Option<KnownIssue>,
+}
+
+impl Judged {
+    /// Whether the known issue of this series is not there any more.
+    pub fn is_gone(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.sight == KnownSight::NoLongerSeen)
+    }
 }
 
 /// What came of judging one series.
@@ -40,6 +48,8 @@ pub enum Outcome {
     Verdict {
         /// One of five words.
         verdict: Verdict,
+        /// What the verdict rests on.
+        ground: Ground,
         /// The rules' findings.
         judgement: Box<Judgement>,
         /// The cost at each N: the median of its rounds, in the metric's unit.
@@ -75,6 +85,20 @@ impl Outcome {
             Outcome::NotJudged(_) | Outcome::ControlOnly | Outcome::Failed => None,
         }
     }
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// The rule that decided.
+    Rule,
+    /// A known issue: it has expired, or became steeper than what was accepted.
+    KnownIssue,
+    /// Each of the last two doublings costs at least three times as much, by the series' own curve;
+    /// there is nothing to compare it with, and nothing else explains that.
+    Gross,
+    /// Superlinear by its own curve, with nothing to compare it with: not gated.
+    NotGated,
 }
 
 /// What a series was judged against.
@@ -147,8 +171,9 @@ struct Question<'a> {
     n_larger: usize,
     may_widen: bool,
     tau: Option<Tau>,
-    acceptance: Option<&'a Acceptance>,
-    known: Option<&'a KnownGrowth>,
+    known: Option<Entry<'a>>,
+    /// What was accepted on another processor, whose times say nothing about this one's.
+    elsewhere: Option<&'a Series>,
     has_no_baseline: bool,
     notes: Vec<String>,
 }
@@ -188,8 +213,10 @@ impl<'a> Question<'a> {
             n_larger: measured.n_larger,
             may_widen: true,
             tau,
-            acceptance: None,
-            known: scenario.known(name, &environment.unwinder_family),
+            known: scenario
+                .known(name, &environment.unwinder_family)
+                .map(|known| Entry::of(known, environment)),
+            elsewhere: None,
             has_no_baseline: accepted.is_none(),
             notes: Vec::new(),
         };
@@ -199,7 +226,6 @@ impl<'a> Question<'a> {
             let differences = key.differences(&insisted.key);
             question.notes.extend(differences.iter().map(|d| format!("baseline differs: {d}")));
         }
-        question.forget_what_has_expired(environment);
         match (baseline, accepted) {
             (Some(baseline), Some(accepted)) => {
                 question.judge_against_baseline(baseline, accepted, insisted.is_some(), session);
@@ -228,8 +254,8 @@ impl<'a> Question<'a> {
             n_larger: measured.n_larger,
             may_widen: true,
             tau,
-            acceptance: None,
             known: None,
+            elsewhere: None,
             has_no_baseline: false,
             notes: Vec::new(),
         };
@@ -243,13 +269,6 @@ impl<'a> Question<'a> {
         question
     }
 
-    /// Known growth is growth like any other from the version on that ends its acceptance.
-    fn forget_what_has_expired(&mut self, environment: &Environment) {
-        if let Some(known) = self.known.take_if(|known| has_expired(&known.until, environment)) {
-            self.notes.push(known_no_longer(&known.until, &known.link, environment));
-        }
-    }
-
     fn judge_against_baseline(
         &mut self,
         baseline: &'a Baseline,
@@ -261,7 +280,6 @@ impl<'a> Question<'a> {
             || baseline.times_compare(&session.environment);
         if compares || is_insisted {
             self.against = Against::Baseline;
-            self.acceptance = accepted.superlinear.as_ref();
             let next = self.subject.as_ref().map_or(0, |series| series.top_size() * 2);
             self.may_widen = accepted.series.sizes().contains(&next);
             self.compare_with(accepted.series.clone());
@@ -273,6 +291,7 @@ impl<'a> Question<'a> {
             }
             return;
         }
+        self.elsewhere = Some(&accepted.series);
         self.notes.push(self.advice_from_elsewhere(baseline, accepted));
         self.judge_without_baseline(session);
     }
@@ -285,13 +304,11 @@ impl<'a> Question<'a> {
         let (new, old) = on_common_sizes(new, &accepted.series);
         let pair = judge_pair(&new, &old, &PairOptions::default());
         let word = match pair.verdict {
-            PairVerdict::Worse => "worse",
-            PairVerdict::Ok => "not worse",
-            PairVerdict::Inconclusive(_) => "undecided",
+            PairVerdict::Worse => "grows faster than",
+            PairVerdict::Ok => "does not grow faster than",
+            PairVerdict::Inconclusive(_) => "cannot be told from",
         };
-        format!(
-            "advisory: {word} than the baseline's times, which are from another processor ({cpu})"
-        )
+        format!("informational: {word} the baseline, which was measured on another CPU ({cpu})")
     }
 
     fn judge_without_baseline(&mut self, session: &'a Measured) {
@@ -327,8 +344,8 @@ impl<'a> Question<'a> {
             return None;
         }
         let expect = match self.known {
-            Some(_) => Expect::Quadratic,
-            None => Expect::LinearLog,
+            Some(Entry { has_expired: false, .. }) => Expect::Quadratic,
+            _ => Expect::LinearLog,
         };
         let is_stated = self.against == Against::Expectation;
         let expect = is_stated.then_some(expect);
@@ -339,19 +356,30 @@ impl<'a> Question<'a> {
 
     fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
         let mut notes = self.notes.clone();
+        let mut known = None;
+        // What may be there or not, and does not matter, is no news.
+        let mut is_news = true;
         let outcome = match (&self.subject, judgement) {
             (Err(why), _) => (*why).into(),
-            (Ok(_), None) if is_control(self.scenario) => Outcome::ControlOnly,
-            (Ok(series), None) => {
-                let judgement = loadline_growth::judge(series, None, &JudgeOptions::default());
-                self.verdict(Verdict::NoBaseline, judgement, series)
-            }
-            (Ok(series), Some(judgement)) => {
-                let verdict = self.meaning(&judgement, environment, &mut notes);
-                notes.extend(self.known.and_then(|_| growth_seen(series)));
-                self.verdict(verdict, judgement, series)
+            (Ok(series), judgement) => {
+                let judgement = judgement.unwrap_or_else(|| self.alone(series));
+                let (found, ground) = self.found(&judgement, series, &mut notes);
+                if found == Verdict::NoBaseline && ground == Ground::Rule && self.is_control() {
+                    Outcome::ControlOnly
+                } else {
+                    let (verdict, ground, sight) = self.meaning(found, ground, &judgement, series);
+                    is_news = sight != Some(KnownSight::Undecided) || verdict != Verdict::Holds;
+                    known = self.known.zip(sight);
+                    self.verdict(verdict, ground, judgement, series)
+                }
             }
         };
+        let known = known.map(|(entry, sight)| KnownIssue::of(entry.known, sight));
+        // What is gone is told with its place.
+        let is_told = |known: &&KnownIssue| is_news && known.sight != KnownSight::NoLongerSeen;
+        notes.extend(known.as_ref().filter(is_told).map(|known| known.sentence(environment)));
+        let is_seen = known.as_ref().is_some_and(|known| known.sight == KnownSight::Seen);
+        notes.extend(self.subject.as_ref().ok().filter(|_| is_seen).and_then(growth_seen));
         Judged {
             scenario: self.scenario.title(),
             name: self.name,
@@ -359,16 +387,82 @@ impl<'a> Question<'a> {
             outcome,
             notes,
             has_no_baseline: self.has_no_baseline,
+            known,
         }
     }
 
-    fn verdict(&self, verdict: Verdict, judgement: Judgement, series: &Series) -> Outcome {
-        let tail = |curve: &loadline_growth::CurveJudgement| {
+    /// Whether the scenario is the control of another, and so has none itself.
+    fn is_control(&self) -> bool {
+        is_control(self.scenario)
+    }
+
+    /// The findings on a series that there is nothing to compare with.
+    fn alone(&self, series: &Series) -> Judgement {
+        let options = JudgeOptions { tau: self.tau, looks: LOOKS, ..JudgeOptions::default() };
+        loadline_growth::judge(series, None, &options)
+    }
+
+    /// What the rules say, before known issues are taken into account.
+    fn found(
+        &self,
+        judgement: &Judgement,
+        series: &Series,
+        notes: &mut Vec<String>,
+    ) -> (Verdict, Ground) {
+        if self.against != Against::Nothing {
+            return (self.once_confirmed(judgement, notes), Ground::Rule);
+        }
+        if judgement.curve.verdict != CurveVerdict::Superlinear {
+            return (Verdict::NoBaseline, Ground::Rule);
+        }
+        let options = CurveOptions { tau: self.tau, ..CurveOptions::default() };
+        let was_gross =
+            self.elsewhere.is_some_and(|series| judge_curve(series, &options).is_gross());
+        if !judgement.curve.is_gross() || was_gross {
+            return (Verdict::NoBaseline, Ground::NotGated);
+        }
+        if self.n_larger > 0 {
+            notes.push(format!("confirmed at N = {}", series.top_size()));
+        }
+        (Verdict::Regressed, Ground::Gross)
+    }
+
+    /// The verdict, once what is known and accepted is taken into account.
+    fn meaning(
+        &self,
+        found: Verdict,
+        ground: Ground,
+        judgement: &Judgement,
+        series: &Series,
+    ) -> (Verdict, Ground, Option<KnownSight>) {
+        let Some(entry) = self.known else { return (found, ground, None) };
+        // Growth that the entry accepts is no growth without a ground to judge it on.
+        let without_entry = if ground == Ground::Gross { Verdict::NoBaseline } else { found };
+        let input = if entry.has_expired { found } else { without_entry };
+        let (verdict, sight) = entry.apply(input, judgement, series, &self.against, self.tau);
+        let ground = match sight {
+            KnownSight::Steeper if self.against != Against::Baseline => Ground::KnownIssue,
+            KnownSight::Expired if verdict != found => Ground::KnownIssue,
+            _ if verdict == Verdict::Holds => Ground::Rule,
+            _ => ground,
+        };
+        (verdict, ground, Some(sight))
+    }
+
+    fn verdict(
+        &self,
+        verdict: Verdict,
+        ground: Ground,
+        judgement: Judgement,
+        series: &Series,
+    ) -> Outcome {
+        let tail = |curve: &CurveJudgement| {
             curve.evidence.as_ref().and_then(|evidence| evidence.tail_exponent)
         };
         let other_tail = judgement.baseline_curve.as_ref().and_then(tail);
         Outcome::Verdict {
             verdict,
+            ground,
             costs: medians(series),
             judgement: Box::new(judgement),
             against: self.against.clone(),
@@ -379,49 +473,10 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The verdict, once what is known and accepted is taken into account.
-    fn meaning(
-        &self,
-        judgement: &Judgement,
-        environment: &Environment,
-        notes: &mut Vec<String>,
-    ) -> Verdict {
-        if let Some(acceptance) = self.acceptance {
-            if acceptance.has_expired(environment) {
-                let Acceptance { until, link, .. } = acceptance;
-                notes.push(format!(
-                    "accepted until {until}, which has come ({}): look at {link}, then refresh the baseline or mend it",
-                    versions(environment)
-                ));
-                return Verdict::Regressed;
-            }
-            notes.push(format!("accepted until {}: {}", acceptance.until, acceptance.reason));
-        }
-        let is_known_here = matches!(self.against, Against::Control(_) | Against::Expectation);
-        match (judgement.verdict, self.known) {
-            // The control is linear, and this is known not to be: what exceeds the control is that.
-            (Verdict::Regressed, Some(known))
-                if is_known_here && judgement.decided_by == Rule::Pair =>
-            {
-                notes.push(known_growth(known));
-                Verdict::Holds
-            }
-            (Verdict::Holds, Some(known)) if is_known_here => {
-                notes.push(known_growth(known));
-                Verdict::Holds
-            }
-            (verdict, _) => self.once_confirmed(verdict, judgement, notes),
-        }
-    }
-
     /// The verdict on a time that was looked at once more at a larger N: growth is larger there, a
     /// step in cost is not. What was found before is never averaged away.
-    fn once_confirmed(
-        &self,
-        verdict: Verdict,
-        judgement: &Judgement,
-        notes: &mut Vec<String>,
-    ) -> Verdict {
+    fn once_confirmed(&self, judgement: &Judgement, notes: &mut Vec<String>) -> Verdict {
+        let verdict = judgement.verdict;
         let (Ok(new), Some(other)) = (&self.subject, &self.other) else { return verdict };
         if self.n_larger == 0 || new.kind() != Kind::Time || judgement.decided_by != Rule::Pair {
             return verdict;
@@ -435,12 +490,6 @@ impl<'a> Question<'a> {
         }
         verdict
     }
-}
-
-/// The versions that can end an acceptance.
-fn versions(environment: &Environment) -> String {
-    let Environment { wasmtime, unwinder_family, unwinder_version, .. } = environment;
-    format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}")
 }
 
 /// Whether the pair was worse before its `n_larger` largest sizes were added.
@@ -475,23 +524,6 @@ fn growth_seen(series: &Series) -> Option<String> {
         let (share, top) = (evidence.share * 100.0, series.top_size());
         format!("seen as superlinear by its curve: {share:.0} % of the count at N = {top}")
     })
-}
-
-fn known_growth(KnownGrowth { until, reason, link, .. }: &KnownGrowth) -> String {
-    known_until(until, reason, link)
-}
-
-/// What a reader is told of what a scenario knows.
-pub fn known_until(until: &str, reason: &str, link: &str) -> String {
-    format!("known and accepted until {until}: {reason} ({link})")
-}
-
-/// What a reader is told of what a scenario knew, once its end has come.
-pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> String {
-    let now = versions(environment);
-    format!(
-        "known and accepted until {until}, which has come ({now}): look at {link}, then mend it or state a later end in the scenario"
-    )
 }
 
 /// Why a series cannot be judged at all.

@@ -1,8 +1,10 @@
 //! Verb → file, exit code; nothing else.
 
 mod aa;
+mod accept;
 mod across;
 mod adaptive;
+mod again;
 mod against;
 mod another_wasmtime;
 mod baseline;
@@ -32,6 +34,7 @@ mod installed;
 mod interrupt;
 mod judge;
 mod judgement;
+mod known;
 mod law;
 mod limits;
 mod list;

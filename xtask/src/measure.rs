@@ -12,10 +12,11 @@ use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
 use crate::forecast;
 use crate::limits::{most_resident, why_not};
-use crate::measured::{Measured, exact_means, is_compared};
+use crate::measured::{Measured, exact_means, is_compared, is_given_up};
 use crate::out;
 use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
+use crate::report::not_measured;
 use crate::session::{self, Header, Planned, RunRecord, Session, Side};
 use crate::side_by_side::{n_processors, n_workers, side_by_side};
 
@@ -85,6 +86,10 @@ impl<'a> Measurement<'a> {
         let left = self.left();
         let progress = Progress::new("measuring", weight_of_all(&left));
         for visit in &left {
+            if self.is_given_up(visit.0.scenario) {
+                progress.add(run_weight(&visit.0), "skipping what cannot succeed");
+                continue;
+            }
             let record = self.bench.run(
                 &self.scenarios[visit.0.scenario],
                 visit,
@@ -123,9 +128,21 @@ impl<'a> Measurement<'a> {
         Ok(())
     }
 
+    /// Whether all runs of the first repetition failed alike, by one of the builds: then no other is
+    /// started. Planted work is measured as long as anything else is.
+    fn is_given_up(&self, scenario: usize) -> bool {
+        if self.scenarios[scenario].subject.is_planted() {
+            let asked = self.scenarios.iter().enumerate();
+            let mut asked = asked.filter(|(_, s)| !s.subject.is_planted()).peekable();
+            return asked.peek().is_some() && asked.all(|(place, _)| self.is_given_up(place));
+        }
+        is_given_up(&self.scenarios[scenario], &self.records)
+    }
+
     /// Carries out the runs that take no times: nobody disturbs them.
     fn count_exactly(&mut self) -> anyhow::Result<()> {
-        let left = self.exact_left();
+        let mut left = self.exact_left();
+        left.retain(|visit| !self.is_given_up(visit.0.scenario));
         let progress = Progress::new("counting", weight_of_all(&left));
         let visits = left.iter().map(|visit| (visit, self.metrics_of(visit))).collect();
         let (bench, scenarios) = (self.bench, self.scenarios.clone());
@@ -312,7 +329,7 @@ impl<'a> Measurement<'a> {
                 .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
         });
         let Some(why) = refusal else { return true };
-        let sentence = format!("{title}: not measured at N = {next}, which would settle it: {why}");
+        let sentence = not_measured(title, next as u64) + &why;
         if !self.header.left_out.contains(&sentence) {
             self.header.left_out.push(sentence);
         }

@@ -9,6 +9,7 @@ use loadline_scenario::{
     Subject, exact_runs,
 };
 
+use crate::again::Again;
 use crate::baseline_file::series;
 use crate::forecast::Forecast;
 use crate::profile_file;
@@ -38,6 +39,8 @@ pub struct Measured {
     pub part: Option<Shard>,
     /// What was measured in turn with it, by another build.
     pub before: Option<MeasuredBefore>,
+    /// How it is asked for again.
+    pub again: Again,
 }
 
 /// The other build's results.
@@ -64,8 +67,10 @@ pub struct MeasuredScenario {
     pub unrepeated: Vec<Means>,
     /// The series of which some readings are known to a step only, with the largest such step.
     pub coarse: BTreeMap<SeriesName, f64>,
-    /// Runs that failed, one sentence each; a scenario with any is not judged.
+    /// Runs that failed, one sentence for each cause; a scenario with any is not judged.
     pub failures: Vec<String>,
+    /// Whether every run of the first repetition failed alike, so that no other was started.
+    pub is_given_up: bool,
 }
 
 /// The rounds of one series.
@@ -103,9 +108,13 @@ impl Measured {
             let title = scenario.title();
             header.scenarios.iter().find(|planned| planned.scenario == title)
         };
+        // Planted work is not measured on when nothing else is.
+        let mut asked = scenarios.iter().filter(|s| !s.subject.is_planted()).peekable();
+        let is_given_up = asked.peek().is_some() && asked.all(|s| is_given_up(s, records));
         let gather = |scenario: Scenario, side, absent: &[Absent]| {
             let planned = planned(&scenario);
-            gather(scenario, &Runs { side, records, absent, profiles: &profiles, planned })
+            let profiles = &profiles;
+            gather(scenario, &Runs { side, records, absent, profiles, planned, is_given_up })
         };
         let before = header.against.as_ref().map(|build| {
             let compared = scenarios.iter().filter(|s| is_compared(s)).cloned();
@@ -124,6 +133,7 @@ impl Measured {
             forecasts: header.forecasts.clone(),
             part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),
             before,
+            again: header.again.clone(),
         }
     }
 }
@@ -156,6 +166,8 @@ struct Runs<'a> {
     profiles: &'a Path,
     /// What the session planned of it.
     planned: Option<&'a Planned>,
+    /// Whether the session gave up all that it was asked for.
+    is_given_up: bool,
 }
 
 /// The rounds of each series of `scenario`, as one build carried it out, out of all records.
@@ -167,6 +179,10 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut unrepeated = Vec::new();
     let mut profiles = Vec::new();
     let exact = exact_means(&scenario, runs.absent);
+    let is_given_up = match scenario.subject.is_planted() {
+        true => runs.is_given_up,
+        false => is_given_up(&scenario, runs.records),
+    };
     for means in Means::ALL {
         let own = own_records(&title, means, runs);
         let inexact = runs.planned.and_then(|planned| planned.inexact.get(&means));
@@ -178,7 +194,7 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
             _ => exact_runs(0, &scenario, means, rounds).count(),
         };
         let ladder = scenario.ladder_by(means);
-        failures.extend(failures_of(&own, ladder, planned));
+        failures.extend(failures_of(&own, ladder, planned, is_given_up));
         let first = own.iter().filter(|record| record.round == 0);
         profiles.extend(first.filter_map(|record| {
             Some((record.modules, runs.profiles.join(record.profile.as_ref()?)))
@@ -202,28 +218,103 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     unrepeated.dedup();
     profiles.sort();
     let n_larger = runs.planned.map_or(0, |planned| planned.n_larger);
-    MeasuredScenario { scenario, series, n_larger, profiles, unrepeated, coarse, failures }
+    MeasuredScenario {
+        scenario,
+        series,
+        n_larger,
+        profiles,
+        unrepeated,
+        coarse,
+        failures,
+        is_given_up,
+    }
 }
 
-/// What went wrong with runs by one means, one sentence each.
-fn failures_of(own: &[&RunRecord], ladder: &[usize], planned: usize) -> Vec<String> {
-    let failed = own.iter().filter_map(|record| match &record.outcome {
-        Outcome::Finished { .. } => None,
-        Outcome::Failed { error } => {
-            let RunRecord { modules, round, .. } = record;
-            Some(format!("N = {modules}, round {}: {error}", round + 1))
+/// Whether every run of the first repetition of `scenario` failed alike, by one of the builds: then no
+/// other is started.
+pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
+    let title = scenario.title();
+    [Side::Now, Side::Before].into_iter().any(|side| {
+        let is_own = |r: &&RunRecord| r.means.is_clock() && r.side == side && r.scenario == title;
+        let own: Vec<&RunRecord> = records.iter().filter(is_own).collect();
+        failed_alike(&own, &scenario.ladder)
+    })
+}
+
+/// Whether every run of the first repetition, at each of `sizes`, failed by one cause.
+fn failed_alike(own: &[&RunRecord], sizes: &[usize]) -> bool {
+    let first: Vec<_> = own.iter().filter(|record| record.round == 0).collect();
+    let is_there = |n: &usize| first.iter().any(|record| record.modules == *n);
+    let mut causes = first.iter().map(|record| cause(record));
+    let Some(Some(one)) = causes.next() else { return false };
+    sizes.iter().all(is_there) && causes.all(|cause| cause.as_deref() == Some(&one))
+}
+
+/// Why a run failed, with its N taken out: what is the same at every N.
+fn cause(record: &RunRecord) -> Option<String> {
+    let Outcome::Failed { error } = &record.outcome else { return None };
+    let n = record.modules.to_string();
+    let mut cause = String::new();
+    for part in error.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+        cause.push_str(if digits == n { "N" } else { digits });
+        cause.push_str(&part[digits.len()..]);
+    }
+    Some(cause)
+}
+
+/// What went wrong with runs by one means, one sentence for each cause.
+fn failures_of(
+    own: &[&RunRecord],
+    ladder: &[usize],
+    planned: usize,
+    is_given_up: bool,
+) -> Vec<String> {
+    let mut causes: Vec<(String, Vec<&RunRecord>)> = Vec::new();
+    for &record in own {
+        let Some(cause) = cause(record) else { continue };
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, records)) => records.push(record),
+            None => causes.push((cause, vec![record])),
         }
-    });
-    let mut failures: Vec<String> = failed.collect();
+    }
     let places: BTreeSet<_> = own.iter().map(|record| (record.modules, record.round)).collect();
     let found = places.iter().filter(|(n, _)| ladder.contains(n)).count();
+    let unstarted = if is_given_up { planned.saturating_sub(found) } else { 0 };
+    let mut failures: Vec<String> =
+        causes.iter().map(|(_, records)| failure(records, unstarted)).collect();
     if own.len() > found {
         failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
     }
-    if found < planned {
+    if found < planned && !is_given_up {
         failures.push(format!("{found} of {planned} runs were carried out"));
     }
     failures
+}
+
+/// Runs that failed by one cause, as a sentence; because of them `unstarted` others were not begun.
+fn failure(records: &[&RunRecord], unstarted: usize) -> String {
+    let error = |record: &RunRecord| match &record.outcome {
+        Outcome::Failed { error } => error.clone(),
+        Outcome::Finished { .. } => String::new(),
+    };
+    let error = records.first().map(|record| error(record)).unwrap_or_default();
+    let sizes = records.iter().map(|record| record.modules);
+    match records {
+        [RunRecord { modules, round, .. }] if unstarted == 0 => {
+            format!("N = {modules}, round {}: {error}", round + 1)
+        }
+        records => {
+            let (count, low, high) = (records.len(), sizes.clone().min(), sizes.max());
+            let (low, high) = (low.unwrap_or(0), high.unwrap_or(0));
+            let sizes = if low == high { low.to_string() } else { format!("{low} … {high}") };
+            let rest = match unstarted {
+                0 => String::new(),
+                n => format!(", so the other {n} were not started"),
+            };
+            format!("{count} runs failed alike (N = {sizes}){rest}: {error}")
+        }
+    }
 }
 
 /// By how much two readings of the same may differ to be called exact.
@@ -379,6 +470,7 @@ mod tests {
             absent: &[],
             profiles: Path::new(""),
             planned: None,
+            is_given_up: false,
         };
         let one = gather(scenario.clone(), &runs);
         assert_eq!(one.failures, Vec::<String>::new());

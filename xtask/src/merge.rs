@@ -57,7 +57,8 @@ pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
     };
     let asked_now = arguments.strictness.or_asked(&first.asked);
     let strictness = parts.iter().fold(asked_now, |all, part| all.or_asked(&part.asked));
-    let whole = shown(&parts, measured);
+    let mut whole = shown(&parts, measured);
+    whole.again.judged(insisted_on.cloned(), arguments.root.as_deref());
     say(&report, &whole, &project, strictness.into(), &arguments.outputs)
 }
 
@@ -207,6 +208,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         forecasts: Vec::new(),
         part: None,
         before: None,
+        again: parts[0].header.again.clone(),
     };
     for part in measured {
         // What is nowhere measured is said by every part.

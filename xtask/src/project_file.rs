@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::exit::{Exit, ended};
+use crate::project::with_nearest;
 
 /// The file's name.
 pub const NAME: &str = "loadline.toml";
@@ -71,7 +72,8 @@ impl Layout {
     }
 
     fn parse(text: &str) -> Result<Layout, String> {
-        let file: LayoutFile = toml::from_str(text).map_err(|error| error.to_string())?;
+        let file: LayoutFile =
+            toml::from_str(text).map_err(|error| with_nearest(&error.to_string()))?;
         if file.format != FORMAT {
             let format = file.format;
             return Err(format!(
@@ -113,7 +115,9 @@ mod tests {
     fn what_cannot_be_is_said() {
         let said = |text| Layout::parse(text).expect_err("no layout");
         assert!(said("format = 2").contains("format 2 is not known"));
-        assert!(said("format = 1\nscenario = \"x\"").contains("unknown field `scenario`"));
+        assert!(
+            said("format = 1\nscenario = \"x\"").contains("`scenario`, did you mean `scenarios`?")
+        );
         assert!(said("").contains("missing field `format`"));
     }
 }

@@ -11,6 +11,7 @@ use loadline_scenario::{Absent, Environment, MetricKind, Scenario, Unwinder};
 use crate::aa;
 use crate::across;
 use crate::adaptive::measure_until_sure;
+use crate::again::Again;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
 use crate::bench::Bench;
@@ -202,8 +203,10 @@ fn measure_at(
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
     let to_take_up = builds.before.is_none().then(|| asked.clone());
-    let mut measurement =
-        bench.begin(all, environment, absent, seed, |header| header.asked = to_take_up)?;
+    let mut measurement = bench.begin(all, environment, absent, seed, |header| {
+        header.asked = to_take_up;
+        header.again = Again::of(arguments, &pass.unwinder);
+    })?;
     measurement.leave_out(left_out)?;
     out::note(measurement.plan_line());
     carry_out(measurement, &baselines, &asked)
@@ -286,7 +289,8 @@ pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
     let scenarios = selection::as_measured(&project, &header, &records, path)?;
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
-    let measured = Measured::of(&header, scenarios, &records, path.clone());
+    let mut measured = Measured::of(&header, scenarios, &records, path.clone());
+    measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
     let facts = report.facts(&measured, &project, strictness);
@@ -339,19 +343,29 @@ pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<Growin
     })
 }
 
-/// The failed runs with their scenario, one sentence each.
+/// The failures of scenarios that one build measured, those by one cause in one sentence.
+fn by_cause(scenarios: &[MeasuredScenario], by: &str) -> Vec<String> {
+    let mut causes: Vec<(&String, Vec<String>)> = Vec::new();
+    for one in scenarios {
+        for failure in &one.failures {
+            let title = one.scenario.title();
+            match causes.iter_mut().find(|(known, _)| *known == failure) {
+                Some((_, titles)) => titles.push(title),
+                None => causes.push((failure, vec![title])),
+            }
+        }
+    }
+    causes.iter().map(|(failure, titles)| format!("{}{by}: {failure}", titles.join(", "))).collect()
+}
+
+/// The failed runs with their scenarios, one sentence for each cause.
 pub fn failures(measured: &Measured) -> Vec<String> {
-    let sentence = |m: &MeasuredScenario, by: &str| -> Vec<String> {
-        let title = m.scenario.title();
-        m.failures.iter().map(|failure| format!("{title}{by}: {failure}")).collect()
-    };
-    let mut failures: Vec<String> =
-        measured.scenarios.iter().flat_map(|m| sentence(m, "")).collect();
+    let mut failures = by_cause(&measured.scenarios, "");
     let missed = measured.forecasts.iter().filter(|forecast| !forecast.holds);
     failures.extend(missed.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence)));
     if let Some(before) = &measured.before {
         let by = format!(" by {}", before.build.name);
-        failures.extend(before.scenarios.iter().flat_map(|m| sentence(m, &by)));
+        failures.extend(by_cause(&before.scenarios, &by));
     }
     failures.extend(told_apart::disagreement(measured));
     failures

@@ -1,6 +1,7 @@
 //! What a session's verdicts amount to: the exit code, and the facts that every form of a report shows.
 //! No arithmetic but units.
 
+mod advice;
 mod chart;
 mod evidence;
 mod facts;
@@ -17,19 +18,22 @@ mod sarif;
 mod text;
 mod words;
 
+pub use self::advice::not_measured;
+use self::advice::{Advice, Adviser};
 pub use self::facts::stand_in_sentence;
 pub use self::outputs::{Form, Outputs, write};
 pub use self::text::Look;
+use crate::again::shell_quoted;
 use crate::called::PROGRAM;
 use crate::exit::Exit;
 pub use crate::figures::amount;
-use crate::judgement::{Judged, Outcome};
+use crate::judgement::{Ground, Judged, Outcome};
 use crate::measured::Measured;
 use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
 use crate::teeth::{self, Teeth};
-use loadline_growth::{Doubt, Estimate, Verdict};
-use loadline_scenario::Environment;
+use loadline_growth::{Estimate, Sight, Verdict};
+use loadline_scenario::{Environment, Means, MetricKind};
 
 /// What a session amounts to.
 #[derive(Debug)]
@@ -47,7 +51,8 @@ pub struct Report {
 /// What the user asked to be told by the exit code.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Strictness {
-    /// Inconclusive series count.
+    /// Whatever stays open counts: undecided, not measured, superlinear but not gated, or accepted
+    /// and no longer seen.
     pub inconclusive: bool,
     /// Missing baselines count.
     pub no_baseline: bool,
@@ -60,36 +65,96 @@ impl Report {
         if self.is_blind() {
             several.push(Exit::Blind);
         }
-        let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
-        // A gate none of whose sensors can be read must not stand open.
-        let not_judged = |row: &Judged| matches!(row.outcome, Outcome::NotJudged(_));
-        if !self.rows.is_empty() && self.rows.iter().all(not_judged) {
+        if self.could_not_measure() {
             several.push(Exit::CouldNotMeasure);
         }
-        if !self.failures.is_empty() || self.rows.iter().any(failed) {
-            several.push(Exit::CouldNotMeasure);
-        }
-        let has_new_symbol = self.symbols.iter().any(|s| s.standing == Standing::Regressed);
-        if self.count(|verdict| verdict == Verdict::Regressed) > 0 || has_new_symbol {
+        if self.count(is_red) + self.new_symbols() > 0 {
             several.push(Exit::Regressed);
         }
-        if strictness.inconclusive && self.count(is_open) > 0 {
+        let is_unsure = self.teeth.iter().any(|teeth| teeth.sight == Sight::Unsure);
+        if strictness.inconclusive && (is_unsure || self.count(|row| self.is_unsettled(row)) > 0) {
             several.push(Exit::Inconclusive);
         }
-        if strictness.no_baseline && self.rows.iter().any(|row| row.has_no_baseline) {
+        if strictness.no_baseline && self.count(|row| row.has_no_baseline) > 0 {
             several.push(Exit::NoBaseline);
         }
         Exit::of(&several)
     }
 
-    /// Whether planted growth was missed, or seen where there was none.
-    pub fn is_blind(&self) -> bool {
-        teeth::is_blind(&self.teeth)
+    /// Whether a run failed, or nothing that is judged could be counted: a gate none of whose
+    /// sensors can be read must not stand open.
+    fn could_not_measure(&self) -> bool {
+        let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
+        let is_unread = !self.rows.is_empty() && self.rows.iter().all(is_not_judged);
+        is_unread || !self.failures.is_empty() || self.count(failed) > 0
     }
 
-    fn count(&self, is: impl Fn(Verdict) -> bool) -> usize {
-        let verdicts = self.rows.iter().filter_map(|row| row.outcome.verdict());
-        verdicts.filter(|verdict| is(*verdict)).count()
+    /// Whether a row is neither red nor settled, so that `--strict` counts it.
+    fn is_unsettled(&self, row: &Judged) -> bool {
+        is_not_judged(row) || row.outcome.verdict().is_some_and(is_open) || self.is_gone(row)
+    }
+
+    /// Whether growth that the scenario accepts is not there any more.
+    pub fn is_gone(&self, row: &Judged) -> bool {
+        // The growth of a function shows before that of the total.
+        let grows = |symbol: &GrowingSymbol| {
+            row.means == Means::Callgrind
+                && symbol.scenario == row.scenario
+                && symbol.phase == row.name.phase
+        };
+        // An entry is one for all variants of a scenario.
+        let is_there = |other: &Judged| {
+            other.name == row.name && Report::shares_entry(row, other) && !other.is_gone()
+        };
+        row.is_gone() && !self.symbols.iter().any(grows) && !self.rows.iter().any(is_there)
+    }
+
+    /// Whether other series that the entry of `row` accepts may still need it.
+    pub fn keeps_entry(&self, row: &Judged) -> bool {
+        let needs = |other: &Judged| {
+            other.name != row.name && Report::shares_entry(row, other) && !other.is_gone()
+        };
+        self.rows.iter().any(needs)
+    }
+
+    /// Whether one entry of one scenario file accepts the growth of both.
+    fn shares_entry(one: &Judged, other: &Judged) -> bool {
+        let file = |row: &Judged| row.scenario.split(':').next().map(str::to_owned);
+        let entry = |row: &Judged| {
+            let known = row.known.as_ref()?;
+            Some((known.reason.clone(), known.link.clone(), known.until.clone()))
+        };
+        file(one) == file(other) && entry(one).is_some() && entry(one) == entry(other)
+    }
+
+    /// Whether the session gives no verdict: growth that was planted in it was missed, or seen where
+    /// there was none, or none was planted that was measured as the verdicts are.
+    pub fn is_blind(&self) -> bool {
+        teeth::is_blind(&self.teeth) || !self.unchecked().is_empty()
+    }
+
+    /// The collectors by which series were judged without a self-check.
+    pub fn unchecked(&self) -> Vec<&'static str> {
+        let judged = self.rows.iter().filter(|row| row.outcome.verdict().is_some());
+        let unchecked = judged.filter(|row| !self.teeth.iter().any(|teeth| checks(teeth, row)));
+        let name = |row: &Judged| match (row.means, row.name.metric.kind()) {
+            (Means::Clock, MetricKind::Time) => "times",
+            (Means::Clock, MetricKind::Count) => "counts of the measured process",
+            (Means::Count, _) => "operation counts",
+            (Means::Callgrind, _) => "instructions by callgrind",
+        };
+        let mut names: Vec<&'static str> = unchecked.map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn count(&self, is: impl Fn(&Judged) -> bool) -> usize {
+        self.rows.iter().filter(|row| is(row)).count()
+    }
+
+    fn new_symbols(&self) -> usize {
+        self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count()
     }
 
     /// How many series there are of each verdict.
@@ -97,61 +162,138 @@ impl Report {
         if self.is_blind() {
             return "blind".to_owned();
         }
-        let new = self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count();
+        let is = |row: &Judged, verdict| row.outcome.verdict() == Some(verdict);
+        let is_undecided =
+            |row: &Judged| row.outcome.verdict().is_some_and(is_open) && !is_not_gated(row);
+        let functions = match self.new_symbols() {
+            1 => "new superlinear function",
+            _ => "new superlinear functions",
+        };
         let words = [
-            ("growing symbols nobody knew of", new),
-            ("regressed", self.count(|v| v == Verdict::Regressed)),
-            ("inconclusive", self.count(is_open)),
-            ("improved", self.count(|v| v == Verdict::Improved)),
-            ("holds", self.count(|v| v == Verdict::Holds)),
+            (functions, self.new_symbols()),
+            ("regressed", self.count(is_red)),
+            ("superlinear, not gated", self.count(is_not_gated)),
+            ("inconclusive", self.count(is_undecided)),
+            ("not measured", self.count(is_not_judged)),
+            ("known issue no longer seen", self.count(|row| self.is_gone(row))),
+            ("improved", self.count(|row| is(row, Verdict::Improved))),
+            ("holds", self.count(|row| is(row, Verdict::Holds) && !self.is_gone(row))),
         ];
         let said = words.iter().filter(|(_, count)| *count > 0);
         let said: Vec<String> = said.map(|(word, count)| format!("{count} {word}")).collect();
         if said.is_empty() { "nothing judged".to_owned() } else { said.join(", ") }
     }
 
-    /// What to type next.
-    fn next(&self, measured: &Measured) -> String {
+    /// What to type next: about what decides the exit code, the gravest first.
+    fn next(&self, adviser: &Adviser<'_>) -> String {
+        let measured = adviser.measured;
         if let Some(shard) = measured.part {
             return next_after_part(shard);
         }
-        let against = measured.before.as_ref();
-        let against = against.map(|before| format!(" {}", before.build.argument));
-        let against = against.unwrap_or_default();
-        let first = |wanted: &dyn Fn(Verdict) -> bool| {
-            self.rows.iter().find(|row| row.outcome.verdict().is_some_and(wanted))
-        };
         if self.is_blind() {
             return "repeat on a quieter machine".to_owned();
         }
-        if let Some(row) = first(&|v| v == Verdict::Regressed) {
-            let title = asked_by(row);
-            return format!("{PROGRAM} regress {title}{against} (to see it again)");
+        let again = |title: &str| {
+            let one = measured.scenarios.iter().find(|m| m.scenario.title() == title);
+            one.map(|one| adviser.regress(one, Some(measured.seed), &[]))
+        };
+        if let Some(failed) = self.next_after_failures(measured, &again) {
+            return failed;
         }
-        let lacks_processors = Verdict::Inconclusive(Doubt::ControlGainsNothing);
-        if let Some(row) = first(&|v| is_open(v) && v != lacks_processors) {
-            let title = asked_by(row);
-            return format!("{PROGRAM} regress {title}{against} --set processes=10 (to settle it)");
+        if let Some(row) = self.rows.iter().find(|row| is_red(row))
+            && let Some(command) = again(asked_by(row))
+        {
+            return command;
         }
-        if !self.failures.is_empty() && !against.is_empty() {
-            return format!("look at the failed runs, then {PROGRAM} regress{against}");
+        if let Some(symbol) = self.symbols.iter().find(|s| s.standing == Standing::Regressed) {
+            let root = measured.again.root_flag();
+            return format!("{PROGRAM} explain {}{root}", shell_quoted(&symbol.scenario));
         }
-        if !self.failures.is_empty() {
+        let open = self.rows.iter().filter(|row| row.outcome.verdict().is_some_and(is_open));
+        let advice: Vec<(&Judged, Advice)> =
+            open.filter_map(|row| Some((row, adviser.settle(row)?))).collect();
+        // What one command decides comes before what asks for more.
+        let first = advice.iter().find(|(_, a)| a.command.is_some()).or(advice.first());
+        if let Some((row, advice)) = first {
+            let has_choice = row.outcome.verdict() == Some(Verdict::NoBaseline);
+            return match &advice.command {
+                Some(command) if !has_choice => command.clone(),
+                _ => advice.line(),
+            };
+        }
+        if let Some(row) = self.rows.iter().find(|row| self.is_gone(row)) {
             return format!(
-                "look at the failed runs, then {PROGRAM} regress --resume (to carry them out anew)"
+                "remove {} from the known issues of {}, at the line above",
+                row.name,
+                row.scenario.split(':').next().unwrap_or_default()
             );
         }
-        if self.rows.iter().any(|row| row.has_no_baseline) {
-            return format!(
-                "{PROGRAM} baseline --reason TEXT (to judge times against this machine)"
-            );
+        if let Some(remedy) = self.rows.iter().find_map(remedy_of_absence) {
+            return remedy;
         }
-        if let Some(row) = first(&|v| v == lacks_processors) {
-            let title = asked_by(row);
-            return format!("{PROGRAM} regress {title} (on idle processors, to settle it)");
+        let is_without = |row: &&Judged| row.has_no_baseline && row.outcome.verdict().is_some();
+        let without = self.rows.iter().find(is_without).map(|row| row.scenario.clone());
+        let one = measured.scenarios.iter().find(|m| Some(m.scenario.title()) == without);
+        match one {
+            Some(one) => measured.again.baseline(&one.scenario, "--reason TEXT"),
+            None => "nothing to do".to_owned(),
         }
-        "nothing to do".to_owned()
     }
+
+    /// What to do about failed runs.
+    fn next_after_failures(
+        &self,
+        measured: &Measured,
+        again: &impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let failed = self.rows.iter().find(|row| matches!(row.outcome, Outcome::Failed));
+        let failed = failed.map(asked_by);
+        if self.failures.is_empty() && failed.is_none() {
+            return None;
+        }
+        let of_session = || measured.scenarios.first().map(|m| m.scenario.title());
+        let is_cut = measured.scenarios.iter().any(|m| m.is_given_up);
+        // Several sessions that were merged are not resumed as one.
+        if measured.before.is_none() && !is_cut && measured.saved.exists() {
+            let saved = measured.saved.display().to_string();
+            let (session, root) = (shell_quoted(&saved), measured.again.root_flag());
+            return Some(format!(
+                "look at the failed runs, then {PROGRAM} regress --resume {session}{root}"
+            ));
+        }
+        let title = failed.map(str::to_owned).or_else(of_session)?;
+        again(&title).map(|command| format!("look at the failed runs, then {command}"))
+    }
+}
+
+/// Whether `teeth` were measured and judged as `row` was.
+fn checks(teeth: &Teeth, row: &Judged) -> bool {
+    let (planted, judged) = (teeth.name.metric, row.name.metric);
+    match row.means {
+        Means::Clock => {
+            planted.means().is_clock()
+                && (judged.kind() == MetricKind::Count || planted.kind() == MetricKind::Time)
+        }
+        means => planted.means() == means,
+    }
+}
+
+fn is_red(row: &Judged) -> bool {
+    row.outcome.verdict() == Some(Verdict::Regressed)
+}
+
+fn is_not_judged(row: &Judged) -> bool {
+    matches!(row.outcome, Outcome::NotJudged(_))
+}
+
+fn is_not_gated(row: &Judged) -> bool {
+    matches!(row.outcome, Outcome::Verdict { ground: Ground::NotGated, .. })
+}
+
+/// What would have a series counted that is not.
+fn remedy_of_absence(row: &Judged) -> Option<String> {
+    let Outcome::NotJudged(absence) = &row.outcome else { return None };
+    Some(format!("{} {} is not measured: {}", row.scenario, row.name, absence.remedy()))
 }
 
 /// The scenario to name for a row to be judged again: what threads gain is a question of the one that

@@ -126,7 +126,8 @@ pub fn run(
     baselines.insist_for(&header.environment);
     let bench = Bench { project, runner: &runner, before: None };
     let measurement = reopened.take_up(&bench)?;
-    let Concluded { measured, report } = carry_out(measurement, &baselines, &asked)?;
+    let Concluded { mut measured, report } = carry_out(measurement, &baselines, &asked)?;
+    measured.again.judged(asked.baseline.clone(), arguments.selection.root.as_deref());
     interrupt.check()?;
     let strictness = arguments.strictness.or_asked(&asked).into();
     say(&report, &measured, project, strictness, &arguments.outputs)

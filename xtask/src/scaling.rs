@@ -11,9 +11,9 @@ use loadline_scenario::{Environment, KnownContention, Scenario, Variant};
 
 use crate::baseline_file::has_expired;
 use crate::judgement::{
-    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, known_no_longer, known_until,
-    medians, on_common_sizes, subject,
+    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, medians, on_common_sizes, subject,
 };
+use crate::known::{KnownIssue, KnownSight};
 use crate::measured::Measured;
 
 /// What came of the question whether threads gain what they should.
@@ -75,23 +75,33 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
         let options = ScalingOptions { threads: scaling.threads.get(), looks: LOOKS, tau };
         Ok((judge_scaling(work.work(), control.work(), &options), work))
     });
-    let mut notes = Vec::new();
-    let outcome = match found {
-        Err(why) => NoSeries::into(why),
+    let environment = &measured.environment;
+    let known = scenario.known_contention(&environment.unwinder_family);
+    let (outcome, known) = match found {
+        Err(why) => (NoSeries::into(why), None),
         Ok((judgement, work)) => {
-            let environment = &measured.environment;
-            let known = scenario.known_contention(&environment.unwinder_family);
-            Outcome::Scaled(Box::new(Scaled {
-                verdict: meaning(&judgement, known, environment, &mut notes),
+            let (verdict, sight) = meaning(&judgement, known, environment);
+            let scaled = Scaled {
+                verdict,
                 judgement,
                 costs: medians(&work.shared),
                 alone: medians(&work.alone),
                 titles,
-            }))
+            };
+            let known = known.zip(sight).map(|(known, sight)| issue(known, sight));
+            (Outcome::Scaled(Box::new(scaled)), known)
         }
     };
+    // What is gone is told with its place.
+    let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
+    let notes = known.iter().filter(is_told).map(|known| known.sentence(environment)).collect();
     let means = scenario.means_of(name.metric);
-    Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false })
+    Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false, known })
+}
+
+fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
+    let KnownContention { reason, link, until, .. } = known.clone();
+    KnownIssue { sight, reason, link, until }
 }
 
 /// The times of one thread, and of several, at the sizes that both have: a larger N that was added for
@@ -112,26 +122,26 @@ impl Both {
     }
 }
 
-/// The verdict, once what is known and accepted is taken into account.
+/// The verdict, once what is known and accepted is taken into account, and what the session says
+/// about it.
 fn meaning(
     judgement: &ScalingJudgement,
     known: Option<&KnownContention>,
     environment: &Environment,
-    notes: &mut Vec<String>,
-) -> Verdict {
-    match (judgement.verdict, known) {
-        (ScalingVerdict::Scales, _) => Verdict::Holds,
-        (ScalingVerdict::Inconclusive(doubt), _) => Verdict::Inconclusive(doubt),
-        (ScalingVerdict::Lost, None) => Verdict::Regressed,
-        (ScalingVerdict::Lost, Some(KnownContention { until, reason, link, .. })) => {
-            if has_expired(until, environment) {
-                notes.push(known_no_longer(until, link, environment));
-                return Verdict::Regressed;
-            }
-            notes.push(known_until(until, reason, link));
-            Verdict::Holds
+) -> (Verdict, Option<KnownSight>) {
+    let has_expired = known.is_some_and(|known| has_expired(&known.until, environment));
+    let (verdict, sight) = match judgement.verdict {
+        _ if has_expired && judgement.verdict == ScalingVerdict::Lost => {
+            (Verdict::Regressed, KnownSight::Expired)
         }
-    }
+        ScalingVerdict::Scales => (Verdict::Holds, KnownSight::NoLongerSeen),
+        ScalingVerdict::Inconclusive(doubt) => {
+            (Verdict::Inconclusive(doubt), KnownSight::Undecided)
+        }
+        ScalingVerdict::Lost if known.is_some() => (Verdict::Holds, KnownSight::Seen),
+        ScalingVerdict::Lost => (Verdict::Regressed, KnownSight::Undecided),
+    };
+    (verdict, known.map(|_| sight))
 }
 
 impl Scaled {

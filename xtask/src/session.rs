@@ -14,6 +14,8 @@ use anyhow::{Context, bail, ensure};
 use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scenario, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::accept::Acceptance;
+use crate::again::Again;
 use crate::forecast::Forecast;
 use crate::pilot::Floor;
 use crate::profile_file::{self, SavedProfile};
@@ -48,6 +50,9 @@ pub struct Header {
     /// How `regress` was asked; a session with another build has none and cannot be taken up.
     #[serde(default)]
     pub asked: Option<Asked>,
+    /// The flags that ask `regress` for the same.
+    #[serde(default)]
+    pub again: Again,
     /// How `baseline` was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
@@ -120,6 +125,9 @@ pub struct Capture {
     pub surroundings: Surroundings,
     /// Why the baselines are written.
     pub reason: String,
+    /// What accepts superlinear growth, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<Acceptance>,
     /// What an empty phase read.
     pub floor: Floor,
     /// The rungs of every session to come, by the scenario's title.
@@ -428,6 +436,7 @@ impl Header {
             left_out: Vec::new(),
             forecasts: Vec::new(),
             asked: None,
+            again: Again::default(),
             capture: None,
             runner: None,
             finished: None,

@@ -8,8 +8,9 @@ use loadline_growth::{
 };
 use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
 
-use crate::baseline_file::{AcceptedSymbol, Baseline, has_expired};
+use crate::baseline_file::{AcceptedSymbol, Baseline};
 use crate::catalogue::{self, Known};
+use crate::known::{Entry, is_steeper_than_quadratic};
 use crate::limits::largest_usual;
 use crate::measured::{Measured, MeasuredScenario};
 use crate::profile_file::{SavedProfile, SavedSymbol};
@@ -233,7 +234,7 @@ pub fn of_scenario(
             let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, horizon as u64);
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
             let known = scenario.known(name, &environment.unwinder_family);
-            let known = known.filter(|known| !has_expired(&known.until, environment));
+            let known = known.map(|known| Entry::of(known, environment));
             let accepted = baseline.and_then(|b| b.symbol(phase, &symbol.object, &symbol.function));
             found.push(GrowingSymbol {
                 scenario: scenario.title(),
@@ -256,13 +257,19 @@ fn standing(
     series: &Series,
     formula: &Formula,
     hidden: &HiddenGrowth,
-    known: Option<&KnownGrowth>,
+    known: Option<Entry<'_>>,
     accepted: Option<&AcceptedSymbol>,
 ) -> Standing {
-    let is_exceeded = accepted.is_some_and(|accepted| accepted.is_exceeded_by(series));
+    let is_exceeded = match accepted {
+        Some(accepted) => accepted.is_exceeded_by(series),
+        None => is_steeper_than_quadratic(series, None),
+    };
     match known {
         _ if is_exceeded && hidden.matters() => Standing::Regressed,
-        Some(KnownGrowth { reason, link, until, .. }) => {
+        // A baseline records what was accepted then.
+        Some(Entry { has_expired: true, .. }) if hidden.matters() => Standing::Regressed,
+        Some(Entry { has_expired: true, .. }) => Standing::Negligible,
+        Some(Entry { known: KnownGrowth { reason, link, until, .. }, .. }) => {
             let (reason, link, until) = (reason.clone(), link.clone(), until.clone());
             Standing::Known { reason, link, until }
         }

@@ -65,7 +65,7 @@ fn one_regression_has_the_same_facts_in_every_form() {
         "keeps registered tables in a list".to_owned(),
         // What stays undecided, with its reason.
         "growth of 20 % at the largest N is neither shown nor excluded".to_owned(),
-        "what would settle it: measure every size in 10 rounds".to_owned(),
+        "to decide it: measure every size 10 times".to_owned(),
     ];
     for form in FORMS.iter().filter(|form| **form != "json") {
         let text = as_read(form, &report(&project, form));

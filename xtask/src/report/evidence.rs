@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use loadline_growth::{Estimate, Judgement, Rule, Verdict};
 use loadline_scenario::{MetricKind, SeriesName};
 
+use super::advice::Advice;
 use crate::figures::amount;
-use crate::judgement::Against;
+use crate::judgement::{Against, Ground};
 
 /// A judged series, as its sentences are made from it.
 pub struct Case<'a> {
@@ -15,11 +16,14 @@ pub struct Case<'a> {
     /// One of what N counts.
     pub one: &'static str,
     pub verdict: Verdict,
+    pub ground: Ground,
     pub judgement: &'a Judgement,
     pub against: &'a Against,
     /// The cost at each N, and that of the other side.
     pub costs: &'a [(u64, f64)],
     pub other_costs: &'a [(u64, f64)],
+    /// What would decide it, where it is open.
+    pub settle: Option<&'a Advice>,
 }
 
 /// What a verdict means to whoever pays for it.
@@ -36,11 +40,19 @@ impl Case<'_> {
         if self.verdict == Verdict::Holds {
             return Evidence { sentences: Vec::new(), consequence: None };
         }
-        let is_red = self.verdict == Verdict::Regressed;
-        let instead = self.instead().filter(|_| is_red);
-        let next = self.next_module().filter(|_| is_red);
+        // What a known issue makes red need not be more than on the other side.
+        let is_more = self.verdict == Verdict::Regressed && self.ground != Ground::KnownIssue;
+        let instead = self.instead().filter(|_| is_more);
+        let next = self.next_module().filter(|_| is_more);
         let consequence = instead.clone().or_else(|| next.clone());
-        let mut sentences: Vec<String> = self.growth().into_iter().collect();
+        let growth = self.growth().filter(|_| self.ground == Ground::Rule);
+        let mut sentences: Vec<String> = growth.into_iter().collect();
+        if self.ground == Ground::Gross {
+            sentences.push(
+                "each of the last two doublings of N costs at least three times as much: red by its own curve, since there is neither a control nor a baseline to compare it with"
+                    .to_owned(),
+            );
+        }
         sentences.extend(instead);
         sentences.extend(next);
         sentences.extend(self.superlinear());
@@ -52,8 +64,9 @@ impl Case<'_> {
             if let Some(share) = self.judgement.smallest_detectable {
                 sentences.push(format!("would have seen a share of {:.0} %", share * 100.0));
             }
-            let remedy = self.judgement.remedy;
-            sentences.extend(remedy.map(|remedy| format!("what would settle it: {remedy}")));
+        }
+        if self.verdict != Verdict::Regressed {
+            sentences.extend(self.settle.map(|advice| format!("to decide it: {}", advice.line())));
         }
         Evidence { sentences, consequence }
     }
@@ -87,27 +100,26 @@ impl Case<'_> {
             )
         } else {
             format!(
-                "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; p = {:.1e}",
+                "at N = {top}, {:.0} % of the cost (95 %: {:.0} … {:.0} %) grows faster {compared}, by {}; {}",
                 share.value * 100.0,
                 share.interval.low * 100.0,
                 share.interval.high * 100.0,
                 pair.growth_name(),
-                self.judgement.holm_p.unwrap_or(pair.p),
+                probability(pair.p, self.judgement.holm_p),
             )
         })
     }
 
-    /// What it costs at the largest N, and what it would.
+    /// What it costs at the largest N, and what the other side does.
     fn instead(&self) -> Option<String> {
-        let share = self.growth_estimate()?;
         let (n, cost) = self.costs.last()?;
-        // Counts travel between machines; of a time only the share that grew is known.
-        let without = match (self.name.metric.kind(), self.other_costs.last()) {
-            (MetricKind::Count, Some((_, other))) => *other,
-            _ => cost * (1.0 - share.value.min(0.99)),
+        let (_, other) = self.other_costs.iter().find(|(other, _)| other == n)?;
+        let (cost, other) = (amount(*cost, self.unit()), amount(*other, self.unit()));
+        let whose = match self.against {
+            Against::Control(title) => format!(" in {title}"),
+            _ => String::new(),
         };
-        let (cost, without) = (amount(*cost, self.unit()), amount(without, self.unit()));
-        Some(format!("at N = {n} it costs {cost} instead of {without}"))
+        Some(format!("at N = {n} it costs {cost} instead of {other}{whose}"))
     }
 
     /// What one more module costs at the top, and what it costs on the other side, or where that is
@@ -151,7 +163,9 @@ impl Case<'_> {
 
     /// A change that is no growth: shown, and not gated.
     pub fn constant_change(&self) -> Option<String> {
-        if !matches!(self.against, Against::Baseline | Against::Build(_)) {
+        let is_compared = matches!(self.against, Against::Baseline | Against::Build(_));
+        // Beside growth, a factor at every N is no change that a reader could find in the costs.
+        if !is_compared || self.verdict != Verdict::Holds {
             return None;
         }
         let factor = self.judgement.pair.as_ref()?.evidence.as_ref()?.constant_factor;
@@ -162,6 +176,21 @@ impl Case<'_> {
                 factor.value, factor.interval.low, factor.interval.high
             )
         })
+    }
+}
+
+/// A p-value, and what is left of it among all series that were judged together.
+fn probability(p: f64, adjusted: Option<f64>) -> String {
+    let shown = |p: f64| match p {
+        p if p < 0.001 => format!("{p:.0e}"),
+        p if p < 0.095 => format!("{p:.3}"),
+        p => format!("{p:.1}"),
+    };
+    match adjusted.filter(|adjusted| shown(*adjusted) != shown(p)) {
+        Some(adjusted) => {
+            format!("p = {}, {} among all series", shown(p), shown(adjusted))
+        }
+        None => format!("p = {}", shown(p)),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use loadline_growth::{
-    CurveEvidence, CurveOptions, Estimate, Remedy, Rule, Sight as Seen, Verdict, judge_curve,
+    CurveEvidence, CurveOptions, Estimate, Rule, Sight as Seen, Verdict, judge_curve,
 };
-use loadline_scenario::{Absence, Absent, SeriesName};
+use loadline_scenario::{Absence, Absent, SeriesName, Subject};
 
+use super::advice::{Advice, Adviser};
 use super::evidence::{Case, next_module};
 use super::model::{
     Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, Interval, NotCounted, Rung,
@@ -17,7 +18,7 @@ use super::places::Files;
 use super::{Report, Strictness};
 use crate::called::PROGRAM;
 use crate::figures::amount;
-use crate::judgement::{self, Judged, Outcome, medians};
+use crate::judgement::{self, Ground, Judged, Outcome, medians};
 use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::scaling::Scaled;
@@ -33,6 +34,7 @@ impl Report {
     /// The facts of this report on `measured`, whose files lie in `project`.
     pub fn facts(&self, measured: &Measured, project: &Project, strictness: Strictness) -> Facts {
         let exit = self.exit(strictness);
+        let adviser = Adviser { measured, project, strictness };
         let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
         Facts {
             format: FORMAT,
@@ -42,7 +44,7 @@ impl Report {
                 status: exit.status(),
                 summary: self.summary(),
                 is_blind: self.is_blind(),
-                next: self.next(measured),
+                next: self.next(&adviser),
             },
             session: SessionFacts {
                 samples: measured.saved.display().to_string(),
@@ -58,24 +60,40 @@ impl Report {
             }),
             not_counted: not_counted(measured),
             remarks: remarks(measured),
-            teeth: self.teeth.iter().map(tooth).collect(),
-            scenarios: asked.map(|m| self.scenario(m, measured, project)).collect(),
+            teeth: self
+                .teeth
+                .iter()
+                .map(tooth)
+                .chain(self.unchecked().into_iter().map(unchecked))
+                .collect(),
+            scenarios: asked.map(|m| self.scenario(m, &adviser)).collect(),
             failures: self.failures.clone(),
         }
     }
 
-    fn scenario(
-        &self,
-        one: &MeasuredScenario,
-        measured: &Measured,
-        project: &Project,
-    ) -> ScenarioFacts {
+    fn scenario(&self, one: &MeasuredScenario, adviser: &Adviser<'_>) -> ScenarioFacts {
+        let Adviser { measured, project, .. } = *adviser;
         let (scenario, title) = (&one.scenario, one.scenario.title());
         let files = Files::of(scenario, &measured.environment, project);
         let judged = self.rows.iter().filter(|row| row.scenario == title);
         let judged = judged.map(|row| match self.is_blind() {
             true => unseen(row, one, &files),
-            false => judged_series(row, one, &files),
+            false => {
+                let settle = adviser.settle(row);
+                let mut facts = judged_series(row, one, &files, settle.as_ref());
+                if let Some(known) = row.known.as_ref().filter(|_| self.is_gone(row)) {
+                    let sentence = known.sentence(&measured.environment);
+                    // Where the entry is for others, too, only this series goes.
+                    let sentence = match self.keeps_entry(row) {
+                        true => {
+                            sentence.replace("the entry", &format!("{} from the entry", row.name))
+                        }
+                        false => sentence,
+                    };
+                    facts.notes.push(format!("{sentence}; {}", files.entry_to_remove(row.name)));
+                }
+                facts
+            }
         });
         let mut series: Vec<SeriesFacts> = judged.collect();
         let is_judged = |name: &SeriesName| series.iter().any(|judged| judged.name == *name);
@@ -85,13 +103,9 @@ impl Report {
         );
         let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !self.is_blind();
         let symbols = self.symbols.iter().filter(is_own);
-        let against = measured.before.as_ref().map(|before| format!(" {}", before.build.argument));
         ScenarioFacts {
-            command: format!(
-                "{PROGRAM} regress {title}{} --seed {}",
-                against.unwrap_or_default(),
-                measured.seed
-            ),
+            command: adviser.regress(one, Some(measured.seed), &[]),
+            is_command: matches!(scenario.subject, Subject::Command(_)),
             question: scenario.question.clone(),
             expectation: scenario.expectation.trim().to_owned(),
             file: files.scenario.clone(),
@@ -171,6 +185,15 @@ fn tooth(teeth: &Teeth) -> Tooth {
     Tooth { metric: teeth.name.metric.to_string(), sight, sentence: found.to_owned() }
 }
 
+/// Verdicts by `collector` that no self-check stands behind.
+fn unchecked(collector: &str) -> Tooth {
+    Tooth {
+        metric: collector.to_owned(),
+        sight: Sight::Blind,
+        sentence: "BLIND: the self-check was not measured".to_owned(),
+    }
+}
+
 /// A series of a session that does not see: whatever was found of it is no verdict.
 fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     let against = Against { kind: AgainstKind::Nothing, name: None };
@@ -183,7 +206,12 @@ fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     SeriesFacts { doubt: Some(doubt), ..facts }
 }
 
-fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
+fn judged_series(
+    row: &Judged,
+    one: &MeasuredScenario,
+    files: &Files,
+    settle: Option<&Advice>,
+) -> SeriesFacts {
     let doubt = |reason: String, remedy: Option<String>| Some(Doubt { reason, remedy });
     let coarse = one.coarse.get(&row.name).map(|step| coarse_sentence(*step, row.name));
     let bare = |verdict, doubt| {
@@ -202,14 +230,30 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
             let remedy = "look at the failed runs, and measure anew".to_owned();
             bare(Word::Failed, doubt("runs failed".to_owned(), Some(remedy)))
         }
-        Outcome::Scaled(scaled) => scaled_series(row, scaled, one, files),
+        Outcome::Scaled(scaled) => scaled_series(row, scaled, one, files, settle),
         Outcome::Verdict {
-            verdict, judgement, costs, against, other_tail, other_costs, ..
+            verdict,
+            ground,
+            judgement,
+            costs,
+            against,
+            other_tail,
+            other_costs,
+            ..
         } => {
             let (name, one_of_n) = (row.name, one.scenario.subject.unit());
-            let verdict = *verdict;
-            let case =
-                Case { name, one: one_of_n, verdict, judgement, against, costs, other_costs };
+            let (verdict, ground) = (*verdict, *ground);
+            let case = Case {
+                name,
+                one: one_of_n,
+                verdict,
+                ground,
+                judgement,
+                against,
+                costs,
+                other_costs,
+                settle,
+            };
             let evidence = case.evidence();
             let pair = judgement.pair.as_ref().and_then(|pair| pair.evidence.as_ref());
             let curve = judgement.curve.evidence.as_ref();
@@ -219,7 +263,11 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
             };
             let mut notes: Vec<String> = case.constant_change().into_iter().collect();
             notes.extend(row.notes.iter().cloned().chain(coarse));
-            let facts = without_findings(row.name, word(verdict), kind(against), one, files);
+            let shown = match ground {
+                Ground::NotGated => Word::NotGated,
+                Ground::Rule | Ground::KnownIssue | Ground::Gross => word(verdict),
+            };
+            let facts = without_findings(row.name, shown, kind(against), one, files);
             SeriesFacts {
                 exponent: curve.and_then(|curve| curve.tail_exponent).and_then(Interval::of),
                 other_exponent: other_tail.and_then(Interval::of),
@@ -232,7 +280,7 @@ fn judged_series(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesF
                 smallest_detectable: judgement.smallest_detectable,
                 consequence: evidence.consequence,
                 evidence: evidence.sentences,
-                doubt: doubt_of(verdict, judgement.remedy),
+                doubt: doubt_of(verdict, ground, settle),
                 notes,
                 costs: rungs(row.name, one, costs, other_costs, curve),
                 ..facts
@@ -255,19 +303,14 @@ fn scaled_series(
     scaled: &Scaled,
     one: &MeasuredScenario,
     files: &Files,
+    settle: Option<&Advice>,
 ) -> SeriesFacts {
     let against = Against { kind: AgainstKind::OneThread, name: Some(scaled.titles[1].clone()) };
     let facts = without_findings(row.name, word(scaled.verdict), against, one, files);
     let sentence = scaled.sentence();
     let evidence = scaled.judgement.evidence;
     let is_red = scaled.verdict == Verdict::Regressed;
-    let remedy = match scaled.verdict {
-        Verdict::Inconclusive(doubt) => {
-            one.complete(row.name).map(|series| Remedy::of(doubt, &series))
-        }
-        _ => None,
-    };
-    let doubt = doubt_of(scaled.verdict, remedy);
+    let doubt = doubt_of(scaled.verdict, Ground::Rule, settle);
     let reason = doubt.iter().map(|doubt| doubt.reason.clone());
     SeriesFacts {
         speed_up: evidence.and_then(|evidence| Interval::of(evidence.speed_up)),
@@ -307,18 +350,19 @@ fn kind(against: &judgement::Against) -> Against {
     Against { kind, name }
 }
 
-fn doubt_of(verdict: Verdict, remedy: Option<Remedy>) -> Option<Doubt> {
-    match verdict {
-        Verdict::Inconclusive(doubt) => Some(Doubt {
-            reason: doubt.to_string(),
-            remedy: remedy.map(|remedy| remedy.to_string()),
-        }),
-        Verdict::NoBaseline => Some(Doubt {
-            reason: "there is neither a baseline nor a control to judge it against".to_owned(),
-            remedy: Some(format!("{PROGRAM} baseline --reason TEXT")),
-        }),
-        Verdict::Holds | Verdict::Improved | Verdict::Regressed => None,
-    }
+fn doubt_of(verdict: Verdict, ground: Ground, settle: Option<&Advice>) -> Option<Doubt> {
+    let reason = match (verdict, ground) {
+        (Verdict::Inconclusive(doubt), _) => doubt.to_string(),
+        (Verdict::NoBaseline, Ground::NotGated) => {
+            "superlinear by its own curve, with neither a control nor a baseline to compare it with"
+                .to_owned()
+        }
+        (Verdict::NoBaseline, _) => {
+            "there is neither a baseline nor a control to judge it against".to_owned()
+        }
+        (Verdict::Holds | Verdict::Improved | Verdict::Regressed, _) => return None,
+    };
+    Some(Doubt { reason, remedy: settle.map(Advice::line) })
 }
 
 /// A series that is shown only, where it was counted.
@@ -447,7 +491,7 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
         ),
         Standing::Doubtful => (
             SymbolStanding::Doubtful,
-            format!("bent, and not foretold from; {PROGRAM} explain {scenario} shows it"),
+            format!("bent, so not extrapolated; {PROGRAM} explain {scenario} shows it"),
         ),
         Standing::Regressed => (SymbolStanding::Regressed, "REGRESSED".to_owned()),
     };

@@ -14,7 +14,7 @@ pub fn render(facts: &Facts) -> String {
     for (scenario, series) in facts.judged() {
         let level = match series.verdict {
             Word::Regressed | Word::Failed => "error",
-            Word::Inconclusive | Word::NoBaseline => "warning",
+            Word::Inconclusive | Word::NoBaseline | Word::NotGated => "warning",
             Word::Improved => "notice",
             Word::Holds | Word::NotJudged | Word::Control | Word::Observed => continue,
         };

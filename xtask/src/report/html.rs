@@ -5,7 +5,6 @@ mod scenario;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::environment_line;
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
 use super::text::{not_counted_line, word};
 use super::words::{culprit_lines, headline, new_symbols};
@@ -59,7 +58,7 @@ fn header(facts: &Facts) -> Markup {
     html! {
         header {
             h1 { "Loadline: " span class=(class) { (facts.result.summary) } }
-            p.soft { (environment_line(&facts.environment)) "; measured " time datetime=(facts.session.started) { (facts.session.started) } }
+            p.soft { (facts.environment_line()) "; measured " time datetime=(facts.session.started) { (facts.session.started) } }
             @if let Some(build) = &facts.against { p { "Measured in turn with, and judged against: " (build.name) } }
             @if facts.result.is_blind {
                 p.red { strong { "This session is blind: " } "growth planted in it was not judged right, so it gives no verdict." }
@@ -181,7 +180,7 @@ const fn rank(word: Word) -> u8 {
         Word::Failed => 0,
         Word::Regressed => 1,
         Word::Inconclusive => 2,
-        Word::NoBaseline => 3,
+        Word::NoBaseline | Word::NotGated => 3,
         Word::Improved => 4,
         Word::Holds => 5,
         Word::Control => 6,
@@ -200,7 +199,7 @@ fn sign(verdict: Word) -> Markup {
         Word::Holds => "✔",
         Word::Improved => "▼",
         Word::Regressed | Word::Failed => "✖",
-        Word::Inconclusive | Word::NoBaseline => "?",
+        Word::Inconclusive | Word::NoBaseline | Word::NotGated => "?",
         Word::NotJudged | Word::Control | Word::Observed => "–",
     };
     html! { span class=(class(verdict)) aria-hidden="true" { (sign) } }
@@ -210,7 +209,7 @@ const fn class(verdict: Word) -> &'static str {
     match verdict {
         Word::Holds | Word::Improved => "green",
         Word::Regressed | Word::Failed => "red",
-        Word::Inconclusive | Word::NoBaseline => "amber",
+        Word::Inconclusive | Word::NoBaseline | Word::NotGated => "amber",
         Word::NotJudged | Word::Control | Word::Observed => "grey",
     }
 }

@@ -84,7 +84,11 @@ fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> TestCase {
             case.set_trace(&printable(&text));
             case
         }
-        Word::Inconclusive | Word::NoBaseline | Word::NotJudged | Word::Control => {
+        Word::Inconclusive
+        | Word::NoBaseline
+        | Word::NotGated
+        | Word::NotJudged
+        | Word::Control => {
             let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
             // The headline of what is not judged says why.
             let reason = reason.filter(|reason| !message.contains(reason));

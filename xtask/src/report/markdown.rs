@@ -1,6 +1,5 @@
 //! The report as GitHub's Markdown: the summary of a job, and the comment on a pull request.
 
-use super::environment_line;
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use super::text::{not_counted_line, verdict};
 use super::words::{culprit_lines, exponent_text, headline, new_symbols};
@@ -53,7 +52,7 @@ fn overview(facts: &Facts) -> String {
         _ => "❌",
     };
     let mut text = format!("## {sign} Loadline: {}\n\n", escape(&facts.result.summary));
-    text.push_str(&format!("{}\n", escape(&environment_line(&facts.environment))));
+    text.push_str(&format!("{}\n", escape(&facts.environment_line())));
     if let Some(build) = &facts.against {
         text.push_str(&format!("\nJudged against {}.\n", escape(&build.name)));
     }

@@ -123,6 +123,8 @@ pub struct ScenarioFacts {
     pub baseline_file: Option<String>,
     /// The command that measures it again.
     pub command: String,
+    /// Whether it runs a program of the repository, which brings its own Wasmtime or none.
+    pub is_command: bool,
     /// The rungs.
     pub ladder: Vec<usize>,
     /// Fresh processes per rung.
@@ -196,6 +198,8 @@ pub enum Word {
     Inconclusive,
     /// There is nothing to judge it against.
     NoBaseline,
+    /// Superlinear by its own curve, and there is nothing to judge it against.
+    NotGated,
     /// Nothing here counts it.
     NotJudged,
     /// Others are compared with it; a time alone tells nothing.
@@ -215,6 +219,7 @@ impl Word {
             Word::Regressed => "regressed",
             Word::Inconclusive => "inconclusive",
             Word::NoBaseline => "no-baseline",
+            Word::NotGated => "not-gated",
             Word::NotJudged => "not-judged",
             Word::Control => "control",
             Word::Failed => "failed",
@@ -229,7 +234,7 @@ impl Word {
 
     /// Whether it stayed undecided.
     pub const fn is_open(self) -> bool {
-        matches!(self, Word::Inconclusive | Word::NoBaseline)
+        matches!(self, Word::Inconclusive | Word::NoBaseline | Word::NotGated)
     }
 }
 
@@ -373,6 +378,16 @@ pub enum SymbolStanding {
 }
 
 impl Facts {
+    /// The machine and the build; a program of the repository brings a Wasmtime of its own.
+    pub fn environment_line(&self) -> String {
+        let line = super::environment_line(&self.environment);
+        let is_own = !self.scenarios.is_empty() && self.scenarios.iter().all(|s| s.is_command);
+        match line.split_once(", ") {
+            Some((_, rest)) if is_own => format!("wasmtime: the command's own, {rest}"),
+            _ => line,
+        }
+    }
+
     /// Every judged series with its scenario: what a gate is about.
     pub fn judged(&self) -> impl Iterator<Item = (&ScenarioFacts, &SeriesFacts)> {
         self.scenarios.iter().flat_map(|s| s.judged().map(move |series| (s, series)))

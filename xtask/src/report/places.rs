@@ -62,6 +62,23 @@ impl Files {
         }
     }
 
+    /// Where the scenario accepts the growth of `name`, to be removed.
+    pub fn entry_to_remove(&self, name: SeriesName) -> String {
+        let named = format!("\"{name}\"");
+        let mut entry = None;
+        for (place, line) in self.scenario_text.lines().enumerate() {
+            if line.trim_start().starts_with("[[") {
+                entry = line.contains("known_growth").then_some(place + 1);
+            }
+            if let Some(start) = entry
+                && line.contains(&named)
+            {
+                return format!("the entry is at {}:{start}", self.scenario);
+            }
+        }
+        format!("the entry is in {}", self.scenario)
+    }
+
     /// The line that records `name` where it is judged against a baseline, else the one that asks it.
     pub fn place(&self, name: SeriesName, against: AgainstKind) -> Place {
         let quoted = format!("\"{name}\"");

@@ -140,7 +140,7 @@ fn findings(facts: &Facts) -> anyhow::Result<Vec<Finding>> {
         let rule = match series.verdict {
             Word::Regressed => &REGRESSED,
             Word::Failed => &FAILED,
-            Word::Inconclusive | Word::NoBaseline => &OPEN,
+            Word::Inconclusive | Word::NoBaseline | Word::NotGated => &OPEN,
             Word::Improved => &IMPROVED,
             Word::Holds | Word::NotJudged | Word::Control | Word::Observed => continue,
         };

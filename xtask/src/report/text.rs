@@ -11,7 +11,7 @@ use super::model::{
     SymbolStanding, Word,
 };
 use super::plot::cost_plot;
-use super::{environment_line, trimmed};
+use super::trimmed;
 use crate::called::PROGRAM;
 
 /// How wide a plot may be where nobody says.
@@ -47,7 +47,7 @@ impl Look {
     fn paint(self, text: &str, word: Word) -> String {
         let code = match word {
             Word::Regressed | Word::Failed => "1;31",
-            Word::Inconclusive | Word::NoBaseline => "33",
+            Word::Inconclusive | Word::NoBaseline | Word::NotGated => "33",
             Word::Improved => "36",
             Word::Holds => "32",
             Word::NotJudged | Word::Control | Word::Observed => "2",
@@ -58,7 +58,7 @@ impl Look {
 
 /// The whole text.
 pub fn render(facts: &Facts, look: Look) -> String {
-    let mut lines = vec![environment_line(&facts.environment)];
+    let mut lines = vec![facts.environment_line()];
     lines.extend(facts.against.as_ref().map(|build| {
         let named = format!("wasmtime {}", build.environment.wasmtime);
         let on = if build.name == named { String::new() } else { format!(", on {named}") };
@@ -269,6 +269,7 @@ pub const fn word(word: Word) -> &'static str {
         Word::Regressed => "REGRESSED",
         Word::Inconclusive => "inconclusive",
         Word::NoBaseline => "inconclusive: no baseline and no control",
+        Word::NotGated => "superlinear, not gated: nothing to compare with",
         Word::NotJudged => "not judged",
         Word::Control => "control, not judged alone",
         Word::Failed => "FAILED",
@@ -303,7 +304,11 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
     let mut lines = Vec::new();
     for (scenario, series) in facts.judged() {
         let mut about = series.evidence.clone();
-        if matches!(series.verdict, Word::Regressed | Word::Improved | Word::Inconclusive) {
+        let is_plotted = matches!(
+            series.verdict,
+            Word::Regressed | Word::Improved | Word::Inconclusive | Word::NotGated
+        );
+        if is_plotted {
             about.extend(cost_plot(
                 series,
                 look.width.unwrap_or(USUAL_WIDTH).saturating_sub(INDENT),

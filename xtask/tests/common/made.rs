@@ -20,8 +20,9 @@ pub const ROUNDS: usize = 5;
 #[derive(Clone, Copy)]
 pub struct Cost {
     pub per_module: f64,
-    /// The share of the cost at the top rung that grows with N².
+    /// The share of the cost at the top rung that grows with N to the power of `power`.
     pub quadratic: f64,
+    pub power: i32,
     pub noise: f64,
 }
 
@@ -37,11 +38,15 @@ pub struct Made {
 
 impl Cost {
     pub const fn linear(per_module: f64, noise: f64) -> Cost {
-        Cost { per_module, quadratic: 0.0, noise }
+        Cost { per_module, quadratic: 0.0, power: 2, noise }
     }
 
     pub const fn quadratic(per_module: f64, share: f64, noise: f64) -> Cost {
-        Cost { per_module, quadratic: share, noise }
+        Cost { per_module, quadratic: share, power: 2, noise }
+    }
+
+    pub const fn cubic(per_module: f64, share: f64, noise: f64) -> Cost {
+        Cost { per_module, quadratic: share, power: 3, noise }
     }
 
     /// The reading at `modules` in one round of one series, always the same.
@@ -55,7 +60,8 @@ impl Cost {
         let n = modules as f64;
         let top = LADDER[LADDER.len() - 1] as f64;
         let linear = self.per_module * n;
-        let grown = linear * self.quadratic / (1.0 - self.quadratic) * n / top;
+        let shape = (n / top).powi(self.power - 1);
+        let grown = linear * self.quadratic / (1.0 - self.quadratic) * shape;
         ((linear + grown) * (1.0 + self.noise * normal)).round() as u64
     }
 }
@@ -68,13 +74,7 @@ impl Made {
 
     /// A session in which `share` of the cost of what is planted as 20 % growth really grows.
     pub fn with_teeth(share: f64) -> Made {
-        let mut made = Made {
-            environment: environment(),
-            absent: Vec::new(),
-            against: None,
-            planned: Vec::new(),
-            runs: Vec::new(),
-        };
+        let mut made = Made::without_teeth();
         let cpu = |share| [("work/task-clock", Cost::quadratic(200_000.0, share, 0.004))];
         let pages = |share| {
             [
@@ -88,6 +88,33 @@ impl Made {
         made.scenario("planted-pages-linear", &pages(0.0));
         made.scenario("planted-pages-quadratic", &pages(share));
         made
+    }
+
+    /// A session without a self-check.
+    pub fn without_teeth() -> Made {
+        Made {
+            environment: environment(),
+            absent: Vec::new(),
+            against: None,
+            planned: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// The self-check of what callgrind counts.
+    pub fn check_callgrind(&mut self) -> &mut Made {
+        for (title, share) in
+            [("planted-callgrind-linear", 0.0), ("planted-callgrind-quadratic", 0.2)]
+        {
+            self.planned.push(json!({"scenario": title, "ladder": CALLGRIND, "processes": ROUNDS}));
+            let top = CALLGRIND[CALLGRIND.len() - 1] as f64;
+            for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
+                let linear = 1e5 * n as f64;
+                let own = (linear * (1.0 + share / (1.0 - share) * n as f64 / top)) as u64;
+                self.runs.push(counted(title, n, round, "work", own));
+            }
+        }
+        self
     }
 
     /// Nothing here can count `metric`.
@@ -141,6 +168,15 @@ impl Made {
         self
     }
 
+    /// Every run of the scenario `title` came to nothing; `{n}` in `error` is its N.
+    pub fn fail_all(&mut self, title: &str, error: &str) -> &mut Made {
+        for run in self.runs.iter_mut().filter(|run| run["scenario"] == title) {
+            let error = error.replace("{n}", &run["modules"].to_string());
+            run["outcome"] = json!({"failed": {"error": error}});
+        }
+        self
+    }
+
     /// The text of `session.json`.
     pub fn header(&self) -> String {
         let mut header = json!({
@@ -169,16 +205,27 @@ impl Made {
     }
 }
 
+/// The sizes of runs under callgrind.
+const CALLGRIND: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
+
+/// A run under callgrind that executed `total` instructions in `phase`.
+fn counted(title: &str, n: u64, round: usize, phase: &str, total: u64) -> serde_json::Value {
+    let sample = json!({"phase": phase, "metric": "callgrind-instructions",
+        "scope": "process", "modules": n, "reading": {"exact": total}});
+    let proof = serde_json::to_value(Proof::default()).unwrap();
+    json!({"scenario": title, "modules": n, "round": round, "means": "callgrind",
+        "outcome": {"finished": {"proof": proof, "samples": [sample]}}})
+}
+
 /// The instructions of one symbol, over N.
 pub type Symbol = (&'static str, &'static str, fn(u64) -> u64);
 
 /// Runs under callgrind with these costs in `unload`, beside what a session holds already.
 pub fn profile(session: &Path, title: &str, place: usize, symbols: &[Symbol]) {
-    const LADDER: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
     let folder = session.join("profiles");
     fs::create_dir_all(&folder).unwrap();
     let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
-    for (n, round) in LADDER.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
+    for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
         let symbol = |(object, function, own): &Symbol| {
             json!({"object": object, "function": function, "own": own(n), "inclusive": own(n),
                 "calls": n, "path": ["main"]})
@@ -188,11 +235,8 @@ pub fn profile(session: &Path, title: &str, place: usize, symbols: &[Symbol]) {
         let total: u64 = symbols.iter().map(|(_, _, own)| own(n)).sum();
         let name = format!("{place}-{n}-{round}.json");
         fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
-        let sample = json!({"phase": "unload", "metric": "callgrind-instructions",
-            "scope": "process", "modules": n, "reading": {"exact": total}});
-        let proof = serde_json::to_value(Proof::default()).unwrap();
-        let run = json!({"scenario": title, "modules": n, "round": round, "means": "callgrind",
-            "profile": name, "outcome": {"finished": {"proof": proof, "samples": [sample]}}});
+        let mut run = counted(title, n, round, "unload", total);
+        run["profile"] = json!(name);
         writeln!(runs, "{run}").unwrap();
     }
     fs::write(session.join("runs.jsonl"), runs).unwrap();

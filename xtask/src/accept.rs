@@ -1,0 +1,172 @@
+//! `baseline --accept-superlinear`: writes a known issue into the file of its scenario. Baselines hold
+//! measurements only.
+
+use anyhow::Context;
+use loadline_scenario::{
+    Environment, Expiry, RegistrationCalls, Scenario, SeriesName, Subject, Tables, expiry,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::baseline_file::has_expired;
+use crate::cli;
+use crate::exit::{Exit, ended};
+use crate::known::Entry;
+use crate::project::Project;
+use crate::replace::replace;
+
+/// What an acceptance states beside its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Where the growth is reported.
+    pub link: String,
+    /// When it is no longer accepted.
+    pub expires: String,
+}
+
+impl Acceptance {
+    /// What `arguments` accept, if anything.
+    ///
+    /// # Errors
+    /// When the link or the end cannot be used.
+    pub fn of(arguments: &cli::Baseline) -> anyhow::Result<Option<Acceptance>> {
+        // The command line asks for both or none.
+        let (true, Some(link), Some(expires)) =
+            (arguments.accept_superlinear, &arguments.link, &arguments.expires)
+        else {
+            return Ok(None);
+        };
+        if !link.starts_with("https://") {
+            let text = format!("cannot use --link {link}: a reader has to open it (https://…)");
+            return Err(ended(Exit::Usage, text));
+        }
+        if Expiry::parse(expires).is_none() {
+            let text = format!("cannot use --expires {expires:?}: it is not {}", expiry::FORMS);
+            return Err(ended(Exit::Usage, text));
+        }
+        Ok(Some(Acceptance { link: link.clone(), expires: expires.clone() }))
+    }
+
+    /// Refuses an acceptance that has ended before it begins.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn check(&self, environment: &Environment) -> anyhow::Result<()> {
+        if has_expired(&self.expires, environment) {
+            let text = format!(
+                "cannot use --expires {:?}: that has passed, or this session has no such component",
+                self.expires
+            );
+            return Err(ended(Exit::Usage, text));
+        }
+        Ok(())
+    }
+
+    /// Adds the entry that accepts the growth of `series` to the file of `scenario`, and leaves
+    /// everything else in it as it is.
+    ///
+    /// # Errors
+    /// When an entry of the file stands in the way, or it cannot be written.
+    pub fn write(
+        &self,
+        project: &Project,
+        scenario: &Scenario,
+        series: &[SeriesName],
+        reason: &str,
+        environment: &Environment,
+    ) -> anyhow::Result<()> {
+        let path = project.scenarios().join(format!("{}.toml", scenario.name));
+        let shown = path.display();
+        let entry = self.entry(scenario, series, reason, environment);
+        let by_hand = |why: String| {
+            let text = format!("cannot accept the growth in {shown}: {why}; the entry is\n{entry}");
+            ended(Exit::Usage, text)
+        };
+        if !scenario.variant.is_as_written() {
+            return Err(by_hand(
+                "an entry is for the scenario as written, not for a variant".into(),
+            ));
+        }
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+        let text = with_entry(&text, &entry);
+        let changed = Scenario::parse(&scenario.name, &text).map_err(|e| by_hand(e.to_string()))?;
+        for name in series {
+            let known = changed.known(*name, &environment.unwinder_family);
+            if known.is_none_or(|known| Entry::of(known, environment).has_expired) {
+                let why =
+                    format!("an entry for {name} that has expired is there (change its until)");
+                return Err(by_hand(why));
+            }
+        }
+        replace(&path, text.as_bytes())
+    }
+
+    fn entry(
+        &self,
+        scenario: &Scenario,
+        series: &[SeriesName],
+        reason: &str,
+        environment: &Environment,
+    ) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let names: Vec<String> = series.iter().map(|name| quoted(&name.to_string())).collect();
+        let unwinder = if depends_on_unwinder(scenario) {
+            environment.unwinder_family.as_str()
+        } else {
+            "any"
+        };
+        format!(
+            "[[known_growth]]\nseries = [{}]\nunwinders = [{}]\nclass = \"quadratic\"\nreason = {}\nlink = {}\nuntil = {}\n",
+            names.join(", "),
+            quoted(unwinder),
+            quoted(reason),
+            quoted(&self.link),
+            quoted(&self.expires),
+        )
+    }
+}
+
+/// A table of an array ends whatever table stands before it, so the end of a file always takes one.
+fn with_entry(text: &str, entry: &str) -> String {
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    let line = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    format!("{text}{end}\n{entry}").replace("\r\n", "\n").replace('\n', line)
+}
+
+/// Whether another unwinder makes another program of `scenario`.
+fn depends_on_unwinder(scenario: &Scenario) -> bool {
+    match &scenario.subject {
+        Subject::Modules(modules) => modules.tables != Tables::Strip,
+        Subject::Registration(registration) => registration.calls != RegistrationCalls::None,
+        Subject::Command(_) | Subject::Planted(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::session::tests::environment;
+
+    const TEXT: &str = "format = 1 # ours\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"sh\", \"{n}\"]\njudge = [\"run/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+
+    #[test]
+    fn everything_else_in_the_file_stays() {
+        let name: SeriesName = "run/task-clock".parse().unwrap();
+        let accept = Acceptance {
+            link: "https://example.org/1".to_owned(),
+            expires: "2999-01-01".to_owned(),
+        };
+        let table = format!("{TEXT}\ncontrol = {{ set = {{ \"environment.X\" = \"1\" }} }}\n");
+        for text in [TEXT, &format!("{TEXT}\n"), &table, &TEXT.replace('\n', "\r\n")] {
+            let scenario = Scenario::parse("mine", TEXT).unwrap();
+            let entry = accept.entry(&scenario, &[name], "a \"list\"", &environment());
+            let changed = with_entry(text, &entry);
+            assert!(changed.starts_with(text), "{changed}");
+            let scenario = Scenario::parse("mine", &changed).unwrap();
+            let known = scenario.known(name, "llvm").unwrap();
+            assert_eq!((known.reason.as_str(), known.until.as_str()), ("a \"list\"", "2999-01-01"));
+        }
+    }
+}

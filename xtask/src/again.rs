@@ -1,0 +1,165 @@
+//! The command line that measures a scenario again as it was measured: every flag that decides the
+//! verdict, quoted for a shell.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use loadline_scenario::{Scenario, Unwinder};
+use serde::{Deserialize, Serialize};
+
+use crate::called::PROGRAM;
+use crate::cli::Regress;
+use crate::report::Strictness;
+
+/// How a session was asked for, as far as its scenarios do not say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Flags and their values, one argument each.
+    flags: Vec<String>,
+    /// The baseline that was insisted on.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    /// The repository, where the command line named it.
+    #[serde(default)]
+    pub root: Option<String>,
+}
+
+impl Again {
+    /// What `arguments` ask for, measured under `unwinder`.
+    pub fn of(arguments: &Regress, unwinder: &Unwinder) -> Again {
+        let selection = &arguments.selection;
+        let mut flags = Vec::new();
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                flags.extend([flag.to_owned(), value]);
+            }
+        };
+        add("--unwinder", (*unwinder != Unwinder::Host).then(|| unwinder.to_string()));
+        let processors: Vec<String> = selection.processors.iter().map(usize::to_string).collect();
+        add("--processors", (!processors.is_empty()).then(|| processors.join(",")));
+        add("--sources", arguments.sources.as_ref().map(|path| path.display().to_string()));
+        add("--budget", arguments.budget.map(|seconds| seconds.to_string()));
+        if arguments.bisect {
+            flags.push("--bisect".to_owned());
+        }
+        let root = selection.root.as_ref().map(|path| path.display().to_string());
+        Again { flags, baseline: arguments.baseline.clone(), root }
+    }
+
+    /// What a session is judged by now, from this repository.
+    pub fn judged(&mut self, baseline: Option<String>, root: Option<&Path>) {
+        self.baseline = baseline;
+        self.root = root.map(|root| root.display().to_string());
+    }
+
+    /// The flag that names the repository, after a blank, where the command line had it.
+    pub fn root_flag(&self) -> String {
+        let flag = |root: &String| format!(" --root {}", shell_quoted(root));
+        self.root.as_ref().map(flag).unwrap_or_default()
+    }
+
+    /// The verb and the title, with the settings of `scenario`; `changes` take the place of some.
+    fn command(&self, verb: &str, scenario: &Scenario, changes: &[(&str, String)]) -> Vec<String> {
+        let mut words = vec![verb.to_owned(), scenario.title()];
+        // A list of sizes takes the place of their first and last one, too.
+        let is_changed = |key: &str| {
+            let name = key.split('.').next();
+            changes.iter().any(|(changed, _)| Some(*changed) == name)
+        };
+        let kept = scenario.settings.iter().filter(|(key, _)| !is_changed(key));
+        let kept = kept.map(|(key, value)| format!("{key}={value}"));
+        let changed = changes.iter().map(|(key, value)| format!("{key}={value}"));
+        words.extend(kept.chain(changed).flat_map(|set| ["--set".to_owned(), set]));
+        words.extend(self.root.iter().flat_map(|root| ["--root".to_owned(), root.clone()]));
+        words
+    }
+
+    /// The command that measures `scenario` again, with `changes` made to it.
+    pub fn regress(
+        &self,
+        scenario: &Scenario,
+        against: Option<&str>,
+        strictness: Strictness,
+        seed: Option<u64>,
+        changes: &[(&str, String)],
+    ) -> String {
+        let mut words = self.command("regress", scenario, changes);
+        // The argument is a flag and its value.
+        words.extend(against.iter().flat_map(|flag| flag.splitn(2, ' ')).map(str::to_owned));
+        let baseline = self.baseline.iter();
+        words.extend(baseline.flat_map(|named| ["--baseline".to_owned(), named.clone()]));
+        words.extend(self.flags.iter().cloned());
+        words.extend(seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+        words.extend(strictness.inconclusive.then(|| "--strict".to_owned()));
+        words.extend(strictness.no_baseline.then(|| "--require-baseline".to_owned()));
+        format!("{PROGRAM} {}", quoted(&words))
+    }
+
+    /// The command that writes a baseline of `scenario`; `more` follows as it stands.
+    pub fn baseline(&self, scenario: &Scenario, more: &str) -> String {
+        let mut words = self.command("baseline", scenario, &[]);
+        let is_of_machine = |flag: &&[String]| flag[0] == "--unwinder" || flag[0] == "--processors";
+        words.extend(self.flags.chunks(2).filter(is_of_machine).flatten().cloned());
+        format!("{PROGRAM} {} {more}", quoted(&words))
+    }
+}
+
+/// Several words as a shell reads them.
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// One word as a shell reads it: in quotes where a character would mean something else.
+pub fn shell_quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%~^".contains(c);
+    // At the start of a word a tilde is a home folder.
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::session::tests::scenario;
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        for word in
+            ["a", "ladder=[1, 2]", "it's", "", "$HOME `id` \"x\" \\", "a\nb", "ü", "~", "a~^"]
+        {
+            let script = format!("printf %s {}", shell_quoted(word));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn every_flag_that_decides_is_repeated() {
+        let again = Again {
+            flags: ["--unwinder", "llvm", "--processors", "0,1"].map(str::to_owned).to_vec(),
+            baseline: Some("my file.toml".to_owned()),
+            root: Some("a b".to_owned()),
+        };
+        let settings = [("processes".to_owned(), "5".to_owned())].into();
+        let scenario = Scenario { settings, ..scenario("keep") };
+        let strict = Strictness { inconclusive: true, no_baseline: false };
+        let changes = [("processes", "10".to_owned())];
+        let title = scenario.title();
+        assert_eq!(
+            again.regress(&scenario, Some("--against HEAD~1"), strict, Some(7), &changes),
+            format!(
+                "cargo xtask regress {title} --set processes=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
+            )
+        );
+        assert_eq!(
+            again.baseline(&scenario, "--reason \"…\""),
+            format!(
+                "cargo xtask baseline {title} --set processes=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
+            )
+        );
+    }
+}

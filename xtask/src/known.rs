@@ -1,0 +1,182 @@
+//! Known issues: growth that a scenario's `known_growth` accepts, and what a session says about it.
+
+use loadline_growth::{
+    CurveOptions, CurveVerdict, Expect, Judgement, Kind, Rule, Series, Tau, Verdict, judge_curve,
+};
+use loadline_scenario::{Environment, KnownGrowth};
+
+use crate::baseline_file::has_expired;
+use crate::judgement::Against;
+
+/// A known issue of one series, and whether the session sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownIssue {
+    /// What the session says about it.
+    pub sight: KnownSight,
+    /// The mechanism.
+    pub reason: String,
+    /// Where it is reported.
+    pub link: String,
+    /// When its acceptance ends.
+    pub until: String,
+}
+
+/// What a session says about a known issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownSight {
+    /// The growth is there, as it was accepted.
+    Seen,
+    /// The growth is there, and steeper than what was accepted.
+    Steeper,
+    /// The growth is gone: the entry accepts nothing any more.
+    NoLongerSeen,
+    /// This session cannot tell.
+    Undecided,
+    /// The growth is no longer accepted: the end of the entry has come.
+    Expired,
+}
+
+impl KnownIssue {
+    /// The issue that `known` describes, as the session sees it.
+    pub fn of(known: &KnownGrowth, sight: KnownSight) -> KnownIssue {
+        let KnownGrowth { reason, link, until, .. } = known.clone();
+        KnownIssue { sight, reason, link, until }
+    }
+
+    /// What to tell a reader in `environment`.
+    pub fn sentence(&self, environment: &Environment) -> String {
+        let KnownIssue { sight, reason, link, until } = self;
+        match sight {
+            KnownSight::Seen | KnownSight::Undecided => known_until(until, reason, link),
+            KnownSight::Steeper => {
+                format!("more than the known issue accepts until {until}: {reason} ({link})")
+            }
+            KnownSight::NoLongerSeen => {
+                format!("known issue no longer seen: remove the entry ({reason}, {link})")
+            }
+            KnownSight::Expired => known_no_longer(until, link, environment),
+        }
+    }
+}
+
+/// The entry of a scenario that says something about a series, and whether its end has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub known: &'a KnownGrowth,
+    pub has_expired: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// The entry `known`, as it is in `environment` and today.
+    pub fn of(known: &'a KnownGrowth, environment: &Environment) -> Entry<'a> {
+        Entry { known, has_expired: has_expired(&known.until, environment) }
+    }
+
+    /// The verdict once this entry is taken into account, and what the session says about the
+    /// issue. `found` is the rules' verdict on `series`, judged against `against`.
+    pub fn apply(
+        &self,
+        found: Verdict,
+        judgement: &Judgement,
+        series: &Series,
+        against: &Against,
+        tau: Option<Tau>,
+    ) -> (Verdict, KnownSight) {
+        let own = curve(series, Expect::LinearLog, tau);
+        if self.has_expired {
+            // Elsewhere the growth is red without the entry.
+            let is_there = *against == Against::Baseline && own != CurveVerdict::Ok;
+            let was_there = judgement.baseline_curve.as_ref();
+            let was_there = was_there.is_some_and(|curve| curve.verdict != CurveVerdict::Ok);
+            let verdict = if is_there && was_there { Verdict::Regressed } else { found };
+            return (verdict, KnownSight::Expired);
+        }
+        match against {
+            Against::Build(_) => (found, KnownSight::Undecided),
+            Against::Baseline => match (found, own) {
+                (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+                (Verdict::Holds | Verdict::Improved, CurveVerdict::Ok) => {
+                    let was_ok = judgement.baseline_curve.as_ref();
+                    let was_ok = was_ok.is_some_and(|curve| curve.verdict == CurveVerdict::Ok);
+                    // Where the baseline does not show it, it may show at another N alone.
+                    let sight =
+                        if was_ok { KnownSight::Undecided } else { KnownSight::NoLongerSeen };
+                    (found, sight)
+                }
+                (Verdict::Holds, CurveVerdict::Superlinear) => (found, KnownSight::Seen),
+                _ => (found, KnownSight::Undecided),
+            },
+            Against::Control(_) | Against::Expectation | Against::Nothing => {
+                self.apply_without_baseline(found, judgement, series, own, tau)
+            }
+        }
+    }
+
+    /// The same where nothing of this machine says how steep the growth was when it was accepted.
+    fn apply_without_baseline(
+        &self,
+        found: Verdict,
+        judgement: &Judgement,
+        series: &Series,
+        own: CurveVerdict,
+        tau: Option<Tau>,
+    ) -> (Verdict, KnownSight) {
+        // Of a count the rule has asked that already.
+        if series.kind() == Kind::Time && is_steeper_than_quadratic(series, tau) {
+            return (Verdict::Regressed, KnownSight::Steeper);
+        }
+        match (found, own) {
+            // The control is linear: what exceeds it is the known growth.
+            (Verdict::Regressed, _)
+                if judgement.decided_by == Rule::Pair || series.kind() == Kind::Time =>
+            {
+                (Verdict::Holds, KnownSight::Seen)
+            }
+            (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+            (Verdict::Holds | Verdict::Improved | Verdict::NoBaseline, CurveVerdict::Ok) => {
+                (found, KnownSight::NoLongerSeen)
+            }
+            (Verdict::Holds | Verdict::NoBaseline, CurveVerdict::Superlinear) => {
+                (Verdict::Holds, KnownSight::Seen)
+            }
+            _ => (found, KnownSight::Undecided),
+        }
+    }
+}
+
+/// What the curve rule says about `series` where `expect` is allowed.
+pub fn curve(series: &Series, expect: Expect, tau: Option<Tau>) -> CurveVerdict {
+    let options = CurveOptions { expect, tau };
+    judge_curve(series, &options).verdict
+}
+
+/// Whether `series` surely grows faster than N². The end of a cache makes N² look steeper, so a time
+/// has to do it at each of its last two doublings.
+pub fn is_steeper_than_quadratic(series: &Series, tau: Option<Tau>) -> bool {
+    let options = CurveOptions { expect: Expect::Quadratic, tau };
+    let judged = judge_curve(series, &options);
+    let is_sure = || match series.kind() {
+        Kind::Count => !judged.needs_confirmation(),
+        Kind::Time => judged.is_gross(),
+    };
+    judged.verdict == CurveVerdict::Superlinear && is_sure()
+}
+
+/// The versions that can end an acceptance.
+fn versions(environment: &Environment) -> String {
+    let Environment { wasmtime, unwinder_family, unwinder_version, .. } = environment;
+    format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}")
+}
+
+/// What a reader is told of what a scenario knows.
+pub fn known_until(until: &str, reason: &str, link: &str) -> String {
+    format!("known issue, accepted until {until}: {reason} ({link})")
+}
+
+/// What a reader is told of what a scenario knew, once its end has come.
+pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> String {
+    let now = versions(environment);
+    format!(
+        "known issue, accepted until {until}, which has passed ({now}): look at {link}, then fix it or state a later end in the scenario"
+    )
+}
