@@ -8,7 +8,7 @@ use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::bench::Bench;
-use crate::calibration_file::{Calibration, Calibrations};
+use crate::calibration_file::{self, Calibration, Calibrations};
 use crate::cli::{self, Regress, Selection};
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
@@ -18,6 +18,7 @@ use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, report, say};
+use crate::replace;
 use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
@@ -37,8 +38,9 @@ const FIRST: &str = "the same code, measured before";
 /// When something could not be measured, the session is blind, or the file cannot be written.
 pub fn run(arguments: &cli::Calibrate) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.selection.root.as_deref())?;
-    // A broken file is found before minutes are spent.
+    // A broken file is found before minutes are spent, and one that cannot be written.
     let mut calibrations = Calibrations::read(&project.baselines())?;
+    replace::check_made(&project.baselines(), &format!("{}.toml", calibration_file::NAME))?;
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
     refuse_what_tells_nothing(&measured)?;
     let calibration = learn(&measured, &baselines);

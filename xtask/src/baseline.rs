@@ -27,7 +27,7 @@ use crate::out;
 use crate::pilot::{self, Floor, Sizes};
 use crate::profile_file::SavedSymbol;
 use crate::project::Project;
-use crate::replace::replace;
+use crate::replace::{self, replace};
 use crate::report::{environment_line, trimmed};
 use crate::resume::{self, Reopened};
 use crate::runner::Runner;
@@ -57,8 +57,9 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     let reason = reason.ok_or_else(|| ended(Exit::Usage, "--reason TEXT is missing"))?;
     let scenarios = selection::scenarios(&project, &arguments.selection)?;
     for scenario in &scenarios {
-        // A broken file is found before minutes are spent.
+        // A broken file is found before minutes are spent, and one that cannot be written.
         read(&project, &scenario.name)?;
+        replace::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
     }
     let asked = std::slice::from_ref(&arguments.selection.unwinder);
     let may_leave_out = arguments.selection.names.is_empty();

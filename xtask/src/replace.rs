@@ -58,6 +58,15 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The same of the file `name` in `folder`, which is made first where it is not there yet.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_made(folder: &Path, name: &str) -> anyhow::Result<()> {
+    let there = folder.ancestors().find(|folder| folder.is_dir());
+    check(&there.unwrap_or(folder).join(name))
+}
+
 fn target(path: &Path) -> anyhow::Result<Target> {
     let shown = path.display();
     match fs::metadata(path) {

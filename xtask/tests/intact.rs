@@ -295,6 +295,20 @@ fn a_report_that_cannot_be_written_is_found_before_anything_is_measured() {
 }
 
 #[test]
+fn baselines_that_cannot_be_written_are_found_before_anything_is_measured() {
+    let project = project();
+    let layout =
+        "format = 1\nscenarios = \"xtask/scenarios\"\nbaselines = \"/proc/gone/baselines\"\n";
+    project.write("loadline.toml", layout);
+    for arguments in [&["baseline", "--reason", "?"][..], &["calibrate"]] {
+        let said = project.run(arguments);
+        assert_eq!(said.code, Some(1), "{}", said.refusal());
+        assert!(said.stderr.starts_with("error: cannot write in /proc: "), "{}", said.stderr);
+        assert!(!project.path("target").exists());
+    }
+}
+
+#[test]
 fn with_no_umask_nobody_else_may_write_what_is_written() {
     let project = project();
     let mut shell = Command::new("sh");
