@@ -404,9 +404,9 @@ fn accept(
     }
     if own.verdict == CurveVerdict::Ok && known(one, name, measured).is_some() {
         let title = one.scenario.title();
-        eprintln!(
+        out::note(format_args!(
             "{title} {name}: known issue not seen; remove its entry if it is not seen elsewhere"
-        );
+        ));
     }
     let tail = own.evidence.and_then(|evidence| evidence.tail_exponent);
     let tail = tail.map(|Estimate { value, interval }| [value, interval.low, interval.high]);
