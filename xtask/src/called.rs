@@ -30,19 +30,29 @@ fn name(is_in_workspace: bool) -> &'static str {
     if is_in_workspace { "cargo xtask" } else { "loadline" }
 }
 
-/// The workspace this was built from; not there when only the program was taken along.
+/// The workspace whose own program this is: the one whose Cargo has started it, or the one around the
+/// program, where a copy for a bisection lies. None of an installed program.
+///
+/// Never where it was compiled: two clones that share a target folder share the program.
 pub fn workspace() -> Option<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().ok()
+    let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let by_cargo = by_cargo.as_deref().and_then(Path::parent).filter(|root| is_workspace(root));
+    if let Some(root) = by_cargo {
+        return root.canonicalize().ok();
+    }
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok()?;
+    program.ancestors().find(|root| is_workspace(root)).map(Path::to_owned)
 }
 
-/// Whether this is the workspace's own program: started by its Cargo, or lying in the workspace, as a
-/// copy for a bisection does.
+/// Whether this is the workspace's own program.
 pub fn is_in_workspace() -> bool {
-    let Some(workspace) = workspace() else { return false };
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).as_os_str();
-    let is_by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").is_some_and(|folder| folder == own);
-    let program = std::env::current_exe().and_then(|program| program.canonicalize());
-    is_by_cargo || program.is_ok_and(|program| program.starts_with(workspace))
+    workspace().is_some()
+}
+
+/// Whether `root` is a checkout of this repository: it has the sources of the runner and of this
+/// program.
+pub fn is_workspace(root: &Path) -> bool {
+    ["crates/runner", "xtask"].iter().all(|package| root.join(package).join("Cargo.toml").is_file())
 }
 
 #[cfg(test)]

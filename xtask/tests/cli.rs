@@ -31,6 +31,26 @@ fn standard_output_that_takes_nothing() {
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
 }
 
+/// Two clones that share one target folder share this program: it works in the one whose Cargo has
+/// started it.
+#[test]
+fn the_workspace_is_the_one_whose_cargo_starts_the_program() {
+    let clone = Project::empty();
+    clone.write("crates/runner/Cargo.toml", "");
+    clone.write("xtask/Cargo.toml", "");
+    clone.write("xtask/scenarios/theirs.toml", TINY);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_loadline"));
+    command.args(["regress", "their"]).current_dir(std::env::temp_dir());
+    command.env("CARGO_MANIFEST_DIR", clone.path("xtask"));
+    let said = clone.said(command.output().unwrap());
+    let message = "error: there is no scenario \"their\" (did you mean theirs?)\n";
+    assert_eq!((said.code, said.stderr.as_str()), (Some(2), message));
+    // Cargo starts the programs of other repositories as well.
+    command.env("CARGO_MANIFEST_DIR", clone.path("crates/runner"));
+    let ours = clone.said(command.output().unwrap());
+    assert!(!ours.stderr.contains("theirs"), "{}", ours.stderr);
+}
+
 /// What was asked and answered, one case after the other.
 struct Refusals(String);
 
