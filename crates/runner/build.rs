@@ -1,5 +1,6 @@
 //! Tells the runner which Wasmtime it is built with: Cargo's lock file knows the whole version, the
-//! crate itself shows none.
+//! crate itself shows none. And in which profile: what is installed with `--debug` is optimised alike,
+//! but is another program.
 
 use std::path::Path;
 
@@ -12,4 +13,6 @@ fn main() {
     let version =
         version.map_or("unknown (no Cargo.lock)", |version| version.trim_end_matches('"'));
     println!("cargo::rustc-env=LOADLINE_WASMTIME={version}");
+    let profile = std::env::var("PROFILE").unwrap_or_else(|_| "unknown".to_owned());
+    println!("cargo::rustc-env=LOADLINE_PROFILE={profile}");
 }

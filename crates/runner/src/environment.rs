@@ -87,9 +87,10 @@ fn enabled_flags(isa: &dyn TargetIsa) -> String {
 }
 
 fn build() -> String {
-    let profile = if cfg!(debug_assertions) { "with debug assertions" } else { "optimised" };
+    let code = if cfg!(debug_assertions) { "with debug assertions" } else { "optimised" };
+    let profile = env!("LOADLINE_PROFILE");
     let libc = if cfg!(target_env = "gnu") { "gnu" } else { std::env::consts::FAMILY };
-    format!("{}-{libc} {profile}", std::env::consts::OS)
+    format!("{}-{libc} {code}, {profile} profile", std::env::consts::OS)
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -229,5 +230,8 @@ mod tests {
         }
         assert!(environment.wasmtime.starts_with("48."), "{}", environment.wasmtime);
         assert!(environment.cranelift.starts_with("0.135."), "{}", environment.cranelift);
+        // Installed with `--debug` or without: two programs.
+        let profile = format!(", {} profile", env!("LOADLINE_PROFILE"));
+        assert!(environment.build.ends_with(&profile), "{}", environment.build);
     }
 }
