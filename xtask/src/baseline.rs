@@ -33,7 +33,7 @@ use crate::resume::{self, Reopened};
 use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, Capture, Header};
-use crate::symbols::{self, GrowingSymbol, Profiles, Standing};
+use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing};
 use crate::teeth;
 use crate::unwinders::{self, Pass};
 
@@ -361,7 +361,8 @@ fn symbols(
     measured: &Measured,
 ) -> anyhow::Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
     let Some(profiles) = Profiles::of(one) else { return Ok(Default::default()) };
-    let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, None);
+    let reference = Reference::Accepted(None);
+    let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, reference);
     let (mut symbols, mut unstated) = (Vec::new(), Vec::new());
     for GrowingSymbol { phase, symbol, series, standing, formula, .. } in found {
         let name = SeriesName::new(phase, Metric::CallgrindInstructions);
@@ -372,7 +373,10 @@ fn symbols(
                 return Err(steeper(&function));
             }
             Standing::Regressed => unstated.push(name),
-            Standing::Accepted | Standing::Negligible | Standing::Doubtful => continue,
+            Standing::Accepted
+            | Standing::AsBefore
+            | Standing::Negligible
+            | Standing::Doubtful => continue,
         }
         let SavedSymbol { object, function, .. } = symbol;
         symbols.push(AcceptedSymbol { phase, object, function, series });

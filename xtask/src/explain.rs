@@ -22,7 +22,7 @@ use crate::report::{absent_lines, amount, environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
 use crate::session::{self, RunRecord};
-use crate::symbols::{self, GrowingSymbol, Profiles, Standing, shortened};
+use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing, shortened};
 use crate::unwinders;
 
 /// Symbols that are shown of a phase although they do not grow: the costliest.
@@ -103,8 +103,9 @@ fn explanation(one: &MeasuredScenario, measured: &Measured, records: &[RunRecord
     }
     match Profiles::of(one) {
         Some(profiles) => {
+            let reference = Reference::Accepted(None);
             let growing =
-                symbols::of_scenario(&one.scenario, &profiles, &measured.environment, None);
+                symbols::of_scenario(&one.scenario, &profiles, &measured.environment, reference);
             for phase in profiles.phases() {
                 text.push_str(&of_phase(phase, &profiles, &growing));
             }

@@ -12,7 +12,7 @@ use crate::diff_side::{SideScenario, SymbolCosts};
 use crate::figures::short;
 use crate::judgement::on_common_sizes;
 use crate::profile_file::{SavedProfile, SavedSymbol};
-use crate::symbols::{Profiles, of_scenario, telling_caller, top};
+use crate::symbols::{Profiles, Reference, of_scenario, telling_caller, top};
 
 /// A change of less than this share of a phase is not told.
 const SMALLEST_CHANGE: f64 = 0.005;
@@ -131,7 +131,7 @@ fn size(moved: &Moved) -> f64 {
 /// What a baseline would record of `side`.
 fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
     let Some(scenario) = &side.scenario else { return Vec::new() };
-    let grown = of_scenario(scenario, profiles, &side.environment, None);
+    let grown = of_scenario(scenario, profiles, &side.environment, Reference::Accepted(None));
     let recorded = grown.into_iter().map(|one| AcceptedSymbol {
         phase: one.phase,
         object: one.symbol.object,

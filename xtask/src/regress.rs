@@ -335,8 +335,12 @@ fn judged(measured: &Measured, baselines: &Committed) -> Report {
     }
 }
 
-/// The symbols that grow beyond linear, each beside what its scenario's baseline records.
+/// The symbols that grow beyond linear, each beside what the other build costs, or what its
+/// scenario's baseline records.
 pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
+    if let Some(before) = &measured.before {
+        return symbols::growing_since(measured, before);
+    }
     symbols::growing(measured, |scenario| {
         let fitting = baselines.of(&scenario.name).find(&Key::of(scenario, &measured.environment));
         baselines.insisted().or(fitting)

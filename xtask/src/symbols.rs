@@ -12,7 +12,7 @@ use crate::baseline_file::{AcceptedSymbol, Baseline};
 use crate::catalogue::{self, Known};
 use crate::known::{Entry, is_steeper_than_quadratic};
 use crate::limits::largest_usual;
-use crate::measured::{Measured, MeasuredScenario};
+use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use crate::profile_file::{SavedProfile, SavedSymbol};
 
 /// The largest N that a growth is foretold for, where nobody names one.
@@ -113,6 +113,8 @@ pub enum Standing {
     },
     /// The baseline records it.
     Accepted,
+    /// The build that it is compared with has it as well.
+    AsBefore,
     /// Even at the horizon less than 20 % of the cost.
     Negligible,
     /// It would matter, but its curve is bent rather than of one shape: no ground to foretell from.
@@ -150,6 +152,30 @@ impl Profiles {
         })
     }
 
+    /// What a growing symbol of `now` has cost here: the symbol of that name, or of one that is gone
+    /// by now and grew as fast, since it may have been renamed.
+    fn counterpart(
+        &self,
+        now: &Profiles,
+        phase: Phase,
+        symbol: &SavedSymbol,
+        series: &Series,
+    ) -> Option<AcceptedSymbol> {
+        let of = |symbol: &SavedSymbol| {
+            let SavedSymbol { object, function, .. } = symbol.clone();
+            let series = self.own(phase, &object, &function)?;
+            Some(AcceptedSymbol { phase, object, function, series })
+        };
+        if let Some(same) = of(symbol).filter(|same| top(&same.series) > 0.0) {
+            return Some(same);
+        }
+        let gone = self.symbols(phase).iter().filter(|symbol| {
+            let now = now.own(phase, &symbol.object, &symbol.function);
+            now.is_none_or(|series| top(&series) == 0.0)
+        });
+        gone.filter_map(of).find(|gone| !gone.is_exceeded_by(series))
+    }
+
     /// The caller whose calls of `symbol` grow most with N².
     fn grows_for(&self, phase: Phase, symbol: &SavedSymbol) -> Option<String> {
         let growth = |caller: &String| -> Option<f64> {
@@ -183,6 +209,31 @@ impl Profiles {
     }
 }
 
+/// What a symbol's growth is compared with.
+#[derive(Debug, Clone, Copy)]
+pub enum Reference<'a> {
+    /// What the scenario knows, and what the baseline records where there is one.
+    Accepted(Option<&'a Baseline>),
+    /// What the other build of a comparison costs; what is known says nothing about that.
+    Build(&'a Profiles),
+}
+
+/// Every growing symbol of a session with two builds, beside what the other build costs. Where that
+/// was not profiled nothing is said.
+pub fn growing_since(measured: &Measured, before: &MeasuredBefore) -> Vec<GrowingSymbol> {
+    let mut all = Vec::new();
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    for one in asked.filter(|m| m.failures.is_empty()) {
+        let title = one.scenario.title();
+        let other = before.scenarios.iter().find(|m| m.scenario.title() == title);
+        let other = other.filter(|m| m.failures.is_empty()).and_then(Profiles::of);
+        let (Some(profiles), Some(other)) = (Profiles::of(one), other) else { continue };
+        let reference = Reference::Build(&other);
+        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, reference));
+    }
+    all
+}
+
 /// Every growing symbol of a session, the largest growth of each scenario first.
 pub fn growing<'a>(
     measured: &Measured,
@@ -192,8 +243,8 @@ pub fn growing<'a>(
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let Some(profiles) = Profiles::of(one) else { continue };
-        let baseline = baseline_of(&one.scenario);
-        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, baseline));
+        let reference = Reference::Accepted(baseline_of(&one.scenario));
+        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, reference));
     }
     all
 }
@@ -203,7 +254,7 @@ pub fn of_scenario(
     scenario: &Scenario,
     profiles: &Profiles,
     environment: &Environment,
-    baseline: Option<&Baseline>,
+    reference: Reference<'_>,
 ) -> Vec<GrowingSymbol> {
     let horizon = horizon(scenario);
     let mut found = Vec::new();
@@ -235,14 +286,27 @@ pub fn of_scenario(
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
             let known = scenario.known(name, &environment.unwinder_family);
             let known = known.map(|known| Entry::of(known, environment));
-            let accepted = baseline.and_then(|b| b.symbol(phase, &symbol.object, &symbol.function));
+            let standing = match reference {
+                Reference::Accepted(baseline) => {
+                    let (object, function) = (&symbol.object, &symbol.function);
+                    let accepted = baseline.and_then(|b| b.symbol(phase, object, function));
+                    standing(&series, &formula, &hidden, known, accepted)
+                }
+                Reference::Build(other) => {
+                    let was = other.counterpart(profiles, phase, symbol, &series);
+                    match standing(&series, &formula, &hidden, None, was.as_ref()) {
+                        Standing::Accepted => Standing::AsBefore,
+                        standing => standing,
+                    }
+                }
+            };
             found.push(GrowingSymbol {
                 scenario: scenario.title(),
                 phase,
                 symbol: symbol.clone(),
                 formula,
                 share: part.share * top(&series) / of_phase.max(1.0),
-                standing: standing(&series, &formula, &hidden, known, accepted),
+                standing,
                 hidden,
                 series,
                 grows_for: profiles.grows_for(phase, symbol),
@@ -342,7 +406,7 @@ mod tests {
     fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
         let scenario = crate::session::tests::scenario(tables);
         let environment = crate::session::tests::environment();
-        of_scenario(&scenario, &profiles(search), &environment, None)
+        of_scenario(&scenario, &profiles(search), &environment, Reference::Accepted(None))
     }
 
     #[test]
@@ -375,7 +439,7 @@ mod tests {
             let scenario = crate::session::tests::scenario("keep");
             // A fifth of the total from N = 22,000 on.
             let growing = profiles(|n| 1.25 * n * n + 3.0 * n);
-            let found = of_scenario(&scenario, &growing, &environment, None);
+            let found = of_scenario(&scenario, &growing, &environment, Reference::Accepted(None));
             (found[0].standing.clone(), found[0].hidden.horizon)
         };
         assert_eq!(on("65530").0, Standing::Regressed);
@@ -404,5 +468,31 @@ mod tests {
         };
         assert_eq!(standing(|n| 4.0 * n * n + 33.0 * n), Standing::Accepted);
         assert_eq!(standing(|n| 0.02 * n * n * n + 4.0 * n * n), Standing::Regressed);
+    }
+
+    /// What grows on both sides of a comparison is nobody's fault, whatever the scenario knows; what
+    /// grows on the new side alone, or faster there, is.
+    #[test]
+    fn growth_that_the_other_build_has_as_well_is_not_red() {
+        let scenario = crate::session::tests::scenario("keep");
+        let environment = crate::session::tests::environment();
+        let quadratic: fn(f64) -> f64 = |n| 4.0 * n * n + 33.0 * n;
+        let standing = |other: Profiles| {
+            let reference = Reference::Build(&other);
+            of_scenario(&scenario, &profiles(quadratic), &environment, reference).remove(0).standing
+        };
+        assert_eq!(standing(profiles(quadratic)), Standing::AsBefore);
+        assert_eq!(standing(profiles(|n| 33.0 * n)), Standing::Regressed);
+        assert_eq!(standing(profiles(|n| 0.05 * n * n + 33.0 * n)), Standing::Regressed);
+        let renamed = |mut other: Profiles| {
+            for (_, profile) in &mut other.0 {
+                for symbol in profile.phases.values_mut().flatten() {
+                    symbol.function = symbol.function.replace("search", "find");
+                }
+            }
+            other
+        };
+        assert_eq!(standing(renamed(profiles(quadratic))), Standing::AsBefore);
+        assert_eq!(standing(renamed(profiles(|n| 33.0 * n))), Standing::Regressed);
     }
 }

@@ -485,6 +485,7 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
             (SymbolStanding::Known, format!("known, accepted until {until}"))
         }
         Standing::Accepted => (SymbolStanding::Accepted, "as in the baseline".to_owned()),
+        Standing::AsBefore => (SymbolStanding::Accepted, "as before".to_owned()),
         Standing::Negligible => (
             SymbolStanding::Negligible,
             format!("below 20 % of load + unload up to N = {}", hidden.horizon),
