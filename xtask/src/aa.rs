@@ -72,10 +72,11 @@ pub fn check(arguments: &Regress) -> anyhow::Result<Exit> {
 /// The second measurement, with the first in the place of another build.
 fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measured, Committed)> {
     let interrupt = Interrupt::listen()?;
-    let scenarios = selection::scenarios(project, asked)?;
+    let scenarios = selection::chosen(project, asked)?;
+    let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
+    let scenarios = selection::built(project, scenarios, &interrupt)?;
     let scenarios = selection::with_controls(project, scenarios, |_| true)?;
     let baselines = Committed::read(project, &scenarios, None)?;
-    let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
     let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
     let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };

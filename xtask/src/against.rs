@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::another_wasmtime::{Wasmtime, wasmtime_version};
+use crate::before::{Before, failed};
 use crate::cli::Regress;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
 use crate::runner::{Runner, Surroundings, build_in};
-use crate::trees::{Checkout, Tree, commit, commit_of};
+use crate::trees::{Changes, Tree, changes, commit, commit_of};
 use crate::yard::{Yard, keep};
 
 /// The runners of one session.
@@ -22,23 +23,16 @@ pub struct Builds {
     pub now: Runner,
     /// The one it is judged against, where there is one.
     pub before: Option<Before>,
-    /// Where copies of them lie, until the session ends.
-    _folder: Option<tempfile::TempDir>,
-    /// The other revision of somebody's own repository, until the session ends.
-    _checkout: Option<Checkout>,
+    /// What they lie in, until the session ends.
+    _places: Places,
 }
 
-/// The build that another is judged against.
-#[derive(Debug)]
-pub struct Before {
-    /// What people call it.
-    pub name: String,
-    /// The argument that asks for it again.
-    pub argument: String,
-    /// The program.
-    pub runner: Runner,
-    /// Its tree, where commands are of that revision as well; the project's own if none.
-    pub root: Option<PathBuf>,
+/// Where runners and trees lie; all of it is gone with its owner.
+#[derive(Debug, Default)]
+struct Places {
+    _copies: Option<tempfile::TempDir>,
+    _tree: Option<Tree>,
+    _yard: Option<Yard>,
 }
 
 impl Builds {
@@ -52,14 +46,13 @@ impl Builds {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
         let now = Runner::build(project, surroundings, interrupt)?;
-        Ok(Builds { now, before: None, _folder: None, _checkout: None })
+        Ok(Builds { now, before: None, _places: Places::default() })
     }
 
     /// Builds what `arguments` ask for, to run in these surroundings.
     ///
     /// # Errors
-    /// When a revision or Wasmtime is not there (usage), or a build fails: the other one's with
-    /// [`Exit::DoesNotBuild`].
+    /// When a revision or Wasmtime is not there (usage), or a build fails.
     pub fn make(
         project: &Project,
         arguments: &Regress,
@@ -67,23 +60,23 @@ impl Builds {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Builds> {
         if project.is_installed && arguments.sources.is_none() {
-            return Builds::of_revisions(project, arguments, surroundings, interrupt);
+            return Builds::of_programs(project, arguments, surroundings, interrupt);
         }
         let sources = sources(project, arguments)?;
         let other = Other::read(&sources, arguments)?;
         if other.is_none() && arguments.sources.is_none() {
             return Builds::one(project, surroundings, interrupt);
         }
-        let yard = Yard::open(project, interrupt)?;
-        let folder = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
-        let folder =
-            folder.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
+        let yard = Yard::open(&project.against(), interrupt)?;
+        let copies = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
+        let copies =
+            copies.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
         // Of one length: what a path takes on a new process's stack is the same for both.
-        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let (one, two) = (copies.path().join("one"), copies.path().join("two"));
         let program = match (&arguments.sources, commit_of(&sources)) {
-            (None, _) => build_in(&sources, None),
-            (Some(_), None) => yard.build(&sources),
-            (Some(_), Some(commit)) => yard.build_once(&commit, || Ok(sources.clone())),
+            (None, _) => build_in(&sources, None, false),
+            (Some(_), None) => yard.build(&sources, false),
+            (Some(_), Some(commit)) => yard.build_once(&commit, &sources),
         };
         interrupt.check()?;
         let kept = program.and_then(|program| keep(&program, &one));
@@ -91,46 +84,19 @@ impl Builds {
             ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
         let now = Runner::at(now, surroundings, interrupt)?;
-        let Some(other) = other else {
-            let (folder, _checkout) = (Some(folder), None);
-            return Ok(Builds { now, before: None, _folder: folder, _checkout });
-        };
-        let name = other.name();
-        let mut tree = Tree::at(&yard.folder.join("tree"))?;
-        let program = match &other {
-            Other::Revision { commit, .. } => yard.build_once(commit, || {
-                out::note(format_args!("building the runner of {name}"));
-                tree.check_out(&sources, commit)?;
-                Ok(tree.workspace.clone())
-            }),
-            Other::Wasmtime { source, .. } => {
-                out::note(format_args!("building the runner of {name}"));
-                tree.copy_with(&sources, source).and_then(|()| yard.build(&tree.workspace))
-            }
-        };
-        interrupt.check()?;
-        let kept = program.and_then(|program| keep(&program, &two));
-        let program = kept.map_err(|error| {
-            let text = format!("cannot build the runner of {name}: {error:#}");
-            ended(Exit::DoesNotBuild, text)
-        })?;
-        let runner = Runner::at(program, surroundings, interrupt)?;
-        let argument = other.argument();
-        let folder = Some(folder);
-        let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
-        if other.is_judged(&version(&sources), &version(&tree.workspace)) {
-            let name = format!("wasmtime {}", version(&sources));
-            let before = Before { name, argument, runner: now, root: None };
-            let (now, before) = (runner, Some(before));
-            return Ok(Builds { now, before, _folder: folder, _checkout: None });
-        }
-        let before = Some(Before { name, argument, runner, root: None });
-        Ok(Builds { now, before, _folder: folder, _checkout: None })
+        let mut places = Places { _copies: Some(copies), ..Places::default() };
+        let Some(other) = other else { return Ok(Builds { now, before: None, _places: places }) };
+        let parts = OtherRunner { project, sources: &sources, yard: &yard, now, interrupt };
+        let built = parts.build(&other, &two, surroundings);
+        let (now, before, tree) =
+            built.map_err(|error| failed(&other.name(), "cannot build the runner of", error))?;
+        (places._tree, places._yard) = (Some(tree), Some(yard));
+        Ok(Builds { now, before: Some(before), _places: places })
     }
 
-    /// The installed runner, and with `--against` another revision of the project's own programs
-    /// beside it.
-    fn of_revisions(
+    /// The installed runner for both sides, and with `--against` another revision of the project's
+    /// own programs.
+    fn of_programs(
         project: &Project,
         arguments: &Regress,
         surroundings: &Surroundings,
@@ -143,18 +109,84 @@ impl Builds {
             return Err(ended(Exit::Usage, text));
         }
         let builds = Builds::one(project, surroundings, interrupt)?;
-        let Some(other) = Other::read(&project.workspace, arguments)? else { return Ok(builds) };
+        let Some(other) = Other::read(&project.root, arguments)? else { return Ok(builds) };
         let Other::Revision { commit, .. } = &other else { return Ok(builds) };
-        let (name, argument, runner) = (other.name(), other.argument(), builds.now.clone());
-        let checkout = Checkout::of(project, commit, &project.target().join("against"))?;
-        let root = checkout.workspace().to_owned();
-        let built = project.build(&root, interrupt);
+        let yard = Yard::open(&project.against(), interrupt)?;
+        let mut tree = Tree::at(&yard.tree())?;
+        let made = tree.check_out(&project.root, commit).and_then(|()| {
+            let theirs = project.checked_out(&tree.workspace, &yard.programs())?;
+            theirs.build(interrupt).map(|()| theirs)
+        });
+        let theirs = made.map_err(|error| failed(&other.name(), "cannot build", error))?;
+        let changes = changes(&project.root, commit)?;
+        let before = other.side(builds.now.clone(), Some(theirs), changes);
+        let _places = Places { _copies: None, _tree: Some(tree), _yard: Some(yard) };
+        Ok(Builds { before: Some(before), _places, ..builds })
+    }
+}
+
+/// What the runner of the other side is made from.
+struct OtherRunner<'a> {
+    project: &'a Project,
+    sources: &'a Path,
+    yard: &'a Yard,
+    now: Runner,
+    interrupt: &'a Interrupt,
+}
+
+impl OtherRunner<'_> {
+    /// Builds it, and keeps it in `folder`. The side that is judged, the other one, and the tree that
+    /// the session needs.
+    fn build(
+        &self,
+        other: &Other,
+        folder: &Path,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<(Runner, Before, Tree)> {
+        let OtherRunner { sources, yard, now, interrupt, .. } = self;
+        let mut tree = Tree::at(&yard.tree())?;
+        let mut differences = Changes::default();
+        let name = other.name();
+        let program = match other {
+            Other::Revision { commit, .. } => {
+                tree.check_out(sources, commit)?;
+                differences = changes(sources, commit)?;
+                if !differences.touch_runner(sources) {
+                    let theirs = self.tree_of_project(&tree)?;
+                    let before = other.side(self.now.clone(), theirs, differences);
+                    return Ok((self.now.clone(), before, tree));
+                }
+                out::note(format_args!("building the runner of {name}"));
+                yard.build_once(commit, &tree.workspace)
+            }
+            Other::Wasmtime { source, .. } => {
+                out::note(format_args!("building the runner of {name}"));
+                tree.copy_with(sources, source).and_then(|()| yard.build(&tree.workspace, true))
+            }
+        };
         interrupt.check()?;
-        built.map_err(|error| {
-            ended(Exit::DoesNotBuild, format!("cannot build {name}: {error:#}"))
-        })?;
-        let before = Some(Before { name, argument, runner, root: Some(root) });
-        Ok(Builds { before, _checkout: Some(checkout), ..builds })
+        let program = program.and_then(|program| keep(&program, folder))?;
+        let runner = Runner::at(program, surroundings, interrupt)?;
+        let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
+        if other.is_judged(&version(sources), &version(&tree.workspace)) {
+            let name = format!("wasmtime {}", version(sources));
+            let before = Before { name, ..other.side(now.clone(), None, differences) };
+            return Ok((runner, before, tree));
+        }
+        let theirs = match other {
+            Other::Revision { .. } => self.tree_of_project(&tree)?,
+            Other::Wasmtime { .. } => None,
+        };
+        Ok((self.now.clone(), other.side(runner, theirs, differences), tree))
+    }
+
+    /// The project in `tree`, where it is part of the sources; built.
+    fn tree_of_project(&self, tree: &Tree) -> anyhow::Result<Option<Project>> {
+        let Ok(place) = self.project.root.strip_prefix(self.sources) else { return Ok(None) };
+        let root = tree.workspace.join(place);
+        let theirs = self.project.checked_out(&root, &self.yard.programs())?;
+        theirs.build(self.interrupt)?;
+        Ok(Some(theirs))
     }
 }
 
@@ -202,6 +234,11 @@ impl Other {
             Other::Revision { asked, .. } => format!("--against {asked}"),
             Other::Wasmtime { asked, .. } => format!("--against-wasmtime {asked}"),
         }
+    }
+
+    /// The side that is compared with, carried out by `runner`.
+    fn side(&self, runner: Runner, tree: Option<Project>, changes: Changes) -> Before {
+        Before { name: self.name(), argument: self.argument(), runner, tree, changes }
     }
 
     /// Whether the other build is the newer one, and so the one that is judged. A checkout or a

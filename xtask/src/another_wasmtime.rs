@@ -47,7 +47,7 @@ impl Wasmtime {
     }
 
     /// What the workspace's manifest says about Wasmtime's crates.
-    fn dependencies(&self) -> Result<[(&'static str, toml::Table); 3], std::num::ParseIntError> {
+    fn dependencies(&self) -> Result<[(&'static str, toml::Table); 4], std::num::ParseIntError> {
         let entry = |key: &str, value: String| {
             toml::Table::from_iter([(key.to_owned(), toml::Value::String(value))])
         };
@@ -71,11 +71,15 @@ impl Wasmtime {
         };
         Ok([
             of("wasmtime", "crates/wasmtime", &|| wasmtime.clone()),
+            of(COHERENCE, "crates/jit-icache-coherence", &|| wasmtime.clone()),
             of("cranelift-codegen", "cranelift/codegen", &|| cranelift.clone()),
             of("cranelift-native", "cranelift/native", &|| cranelift.clone()),
         ])
     }
 }
+
+/// The crate of Wasmtime's that makes new code visible to every processor.
+const COHERENCE: &str = "wasmtime-internal-jit-icache-coherence";
 
 /// Where Wasmtime is developed.
 const REPOSITORY: &str = "https://github.com/bytecodealliance/wasmtime";
@@ -108,8 +112,13 @@ pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> anyhow::Result<String> {
     let dependencies = workspace.and_then(|table| table.get_mut("dependencies")?.as_table_mut());
     let dependencies = dependencies.context("it has no [workspace.dependencies]")?;
     for (name, source) in wasmtime.dependencies()? {
-        let entry = dependencies.get_mut(name).and_then(toml::Value::as_table_mut);
+        let entry = dependencies.get_mut(name);
         let entry = entry.with_context(|| format!("it does not require {name}"))?;
+        if entry.is_str() {
+            // The short form of `{ version = "…" }`.
+            *entry = toml::Value::Table(toml::Table::new());
+        }
+        let entry = entry.as_table_mut().with_context(|| format!("it requires {name} oddly"))?;
         for key in ["version", "path", "git", "rev"] {
             entry.remove(key);
         }
@@ -153,6 +162,11 @@ mod tests {
         let version = Wasmtime::Version("49.0.1".to_owned());
         assert_eq!(required(&version, "wasmtime"), [some("=49.0.1"), None, None, None]);
         assert_eq!(required(&version, "cranelift-codegen"), [some("=0.136.1"), None, None, None]);
+        // One registry gives one 49.x: no crate of the release may stay behind.
+        let changed = on_wasmtime(&manifest, &version).unwrap();
+        for ours in ["=48.", "=0.135."] {
+            assert!(manifest.contains(ours) && !changed.contains(ours), "{changed}");
+        }
         let checkout = Wasmtime::Checkout(PathBuf::from("/w"));
         let path = some("/w/cranelift/native");
         assert_eq!(required(&checkout, "cranelift-native"), [None, path, None, None]);

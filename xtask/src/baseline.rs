@@ -55,17 +55,18 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
         return resume(named.as_deref(), reason, accept, &project, &interrupt);
     }
     let reason = reason.ok_or_else(|| ended(Exit::Usage, "--reason TEXT is missing"))?;
-    let scenarios = selection::scenarios(&project, &arguments.selection)?;
+    let scenarios = selection::chosen(&project, &arguments.selection)?;
     for scenario in &scenarios {
         // A broken file is found before minutes are spent, and one that cannot be written.
         read(&project, &scenario.name)?;
         replace::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
     }
+    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
+    let scenarios = selection::built(&project, scenarios, &interrupt)?;
     let asked = std::slice::from_ref(&arguments.selection.unwinder);
     let may_leave_out = arguments.selection.names.is_empty();
     let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
     left_out.iter().for_each(out::note);
-    let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let reason = Reason { text: reason, accept: accept.as_ref() };
     let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
     let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
@@ -373,10 +374,9 @@ fn symbols(
                 return Err(steeper(&function));
             }
             Standing::Regressed => unstated.push(name),
-            Standing::Accepted
-            | Standing::AsBefore
-            | Standing::Negligible
-            | Standing::Doubtful => continue,
+            Standing::Accepted | Standing::AsBefore | Standing::Negligible | Standing::Doubtful => {
+                continue;
+            }
         }
         let SavedSymbol { object, function, .. } = symbol;
         symbols.push(AcceptedSymbol { phase, object, function, series });

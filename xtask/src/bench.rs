@@ -1,6 +1,7 @@
 //! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
 //! one run in a fresh process.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,12 @@ use loadline_scenario::{
     Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
 };
 
-use crate::against::Before;
+use crate::before::Before;
 use crate::exit::{Exit, ended};
 use crate::files;
 use crate::limits::leave_out_what_does_not_fit;
 use crate::measure::Measurement;
+use crate::measured::is_compared;
 use crate::out;
 use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
@@ -126,8 +128,9 @@ impl Bench<'_> {
         ask(&mut header);
         header.runner = Some(self.runner.digest()?);
         header.against = self.describe_before()?;
-        let session = Session::create(&self.project.sessions(), &header)?;
         self.prepare_all(&scenarios, header.against.as_ref())?;
+        self.start_before(&scenarios, header.against.as_ref(), seed)?;
+        let session = Session::create(&self.project.sessions(), &header)?;
         Ok(Measurement::new(self, header, scenarios, session, Vec::new()))
     }
 
@@ -173,28 +176,50 @@ impl Bench<'_> {
         scenarios: &[Scenario],
         against: Option<&Against>,
     ) -> anyhow::Result<()> {
-        let is_somebodys = |scenario: &Scenario| !matches!(scenario.subject, Subject::Planted(_));
-        if scenarios.iter().any(is_somebodys) {
-            self.project.build(&self.project.root, self.runner.interrupt())?;
-        }
-        self.prepare(self.runner, scenarios, self.runner.has_valgrind())?;
+        self.prepare(Side::Now, scenarios, self.runner.has_valgrind())?;
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
-        let of = || format!("the runner of {}", before.name);
         let is_unknown = |a: &Absent| a.metric == Metric::CallgrindInstructions;
         let is_profiled = !against.absent.iter().any(is_unknown);
-        self.prepare(&before.runner, scenarios, is_profiled).with_context(of)
+        let prepared = self.prepare(Side::Before, scenarios, is_profiled);
+        prepared.map_err(|error| before.failed("cannot prepare", error))
+    }
+
+    /// One run of each scenario by the other side, which counts for nothing: what cannot be carried
+    /// out there is said once, before anything is measured.
+    fn start_before(
+        &self,
+        scenarios: &[Scenario],
+        against: Option<&Against>,
+        seed: u64,
+    ) -> anyhow::Result<()> {
+        let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
+        let is_known = |metric: &Metric| !against.absent.iter().any(|a| a.metric == *metric);
+        for scenario in scenarios.iter().filter(|scenario| is_compared(scenario)) {
+            let has_any = |means: &Means| scenario.metrics_by(*means).iter().any(is_known);
+            let Some(means) = scenario.means().into_iter().find(has_any) else { continue };
+            let Some(&modules) = scenario.ladder_by(means).first() else { continue };
+            let visit = (Run { scenario: 0, modules, round: 0, means }, Side::Before);
+            let metrics = scenario.metrics_by(means);
+            let metrics: Vec<Metric> = metrics.into_iter().filter(is_known).collect();
+            let (record, _) = self.run(scenario, &visit, &metrics, seed, &against.environment)?;
+            if let Outcome::Failed { error } = record.outcome {
+                let (title, name) = (scenario.title(), &before.name);
+                let text = format!(
+                    "cannot compare {title} with {name}: at N = {modules} it fails there: {error}"
+                );
+                return Err(ended(Exit::CouldNotMeasure, text));
+            }
+        }
+        Ok(())
     }
 
     /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
     /// processor is another, apart.
-    fn prepare(
-        &self,
-        runner: &Runner,
-        scenarios: &[Scenario],
-        is_profiled: bool,
-    ) -> anyhow::Result<()> {
+    fn prepare(&self, side: Side, scenarios: &[Scenario], is_profiled: bool) -> anyhow::Result<()> {
+        let runner = self.runner_of(side);
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
+            let (scenario, project) = &self.on(side, scenario);
             if let Subject::Registration(Registration { functions, .. }) = scenario.subject {
                 let cache = self.project.corpora();
                 let request = Request::PrepareTables { functions, cache };
@@ -211,7 +236,7 @@ impl Bench<'_> {
                 let rungs = if subject.axis.is_modules() { &rungs[largest..] } else { rungs };
                 for (resolved, modules) in rungs.iter().map(|&n| subject.at(n)) {
                     let (corpus, tables) =
-                        (self.located_corpus(&resolved.corpus)?, resolved.tables);
+                        (located_corpus(project, &resolved.corpus)?, resolved.tables);
                     let same = |p: &&mut Prepare| {
                         p.corpus == corpus && p.tables == tables && p.means == means
                     };
@@ -243,48 +268,23 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The subject as the runner needs it, which knows neither the project nor the caller's
-    /// environment nor any N but a number of modules; and that number.
-    ///
-    /// # Errors
-    /// When a file that it names is gone.
-    fn located(&self, subject: &Subject, n: usize, side: Side) -> anyhow::Result<(Subject, usize)> {
-        let other = self.before.and_then(|before| before.root.as_ref());
-        let root = match (side, other) {
-            (Side::Before, Some(root)) => root,
-            _ => &self.project.root,
-        };
-        match subject.clone() {
-            Subject::Command(mut command) => {
-                command.directory = root.join(&command.directory);
-                for name in &command.inherit {
-                    let Some(value) = std::env::var_os(name) else { continue };
-                    let value = value.into_string().map_err(|value| {
-                        let value = value.display();
-                        let text = format!(
-                            "cannot pass {name} on to the command: its value {value:?} is not UTF-8 (set it in the scenario's environment)"
-                        );
-                        ended(Exit::CouldNotMeasure, text)
-                    })?;
-                    command.environment.entry(name.clone()).or_insert(value);
-                }
-                Ok((Subject::Command(command), n))
-            }
-            Subject::Modules(modules) => {
-                let (mut modules, count) = modules.at(n);
-                modules.corpus = self.located_corpus(&modules.corpus)?;
-                Ok((Subject::Modules(modules), count))
-            }
-            made @ (Subject::Registration(_) | Subject::Planted(_)) => Ok((made, n)),
+    /// The runner that carries out the runs of one side.
+    fn runner_of(&self, side: Side) -> &Runner {
+        match (side, self.before) {
+            (Side::Before, Some(before)) => &before.runner,
+            _ => self.runner,
         }
     }
 
-    fn located_corpus(&self, corpus: &Corpus) -> anyhow::Result<Corpus> {
-        match corpus {
-            Corpus::Generated(_) => Ok(corpus.clone()),
-            Corpus::Files(patterns) => {
-                Ok(Corpus::Files(files::matching(&self.project.root, patterns)?))
+    /// A scenario as one side carries it out, and the project that its files belong to.
+    fn on<'s>(&'s self, side: Side, scenario: &'s Scenario) -> (Cow<'s, Scenario>, &'s Project) {
+        match (side, self.before) {
+            (Side::Before, Some(before)) => {
+                let theirs = before.scenario(scenario);
+                let project = before.project(self.project, &theirs);
+                (Cow::Owned(theirs), project)
             }
+            _ => (Cow::Borrowed(scenario), self.project),
         }
     }
 
@@ -300,11 +300,9 @@ impl Bench<'_> {
         seed: u64,
         environment: &Environment,
     ) -> anyhow::Result<(RunRecord, Option<SavedProfile>)> {
-        let runner = match (side, self.before) {
-            (Side::Before, Some(before)) => &before.runner,
-            _ => self.runner,
-        };
-        let (subject, modules) = self.located(&scenario.subject, run.modules, side)?;
+        let runner = self.runner_of(side);
+        let (carried_out, project) = self.on(side, scenario);
+        let (subject, modules) = located(project, &carried_out.subject, run.modules)?;
         let request = Request::Measure(Measure {
             subject,
             modules,
@@ -335,7 +333,7 @@ impl Bench<'_> {
         let proven = answer.and_then(|()| {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
-            check_proof(&proof, &scenario.subject, run.modules, environment)
+            check_proof(&proof, &carried_out.subject, run.modules, environment)
                 .and_then(|()| check_marks(scenario, run.modules, &samples))
                 .map_err(RunFailure::Unproven)?;
             Ok(proof)
@@ -352,6 +350,33 @@ impl Bench<'_> {
         let record =
             RunRecord { scenario, modules, round, side, means, profile: None, outcome, seconds };
         Ok((record, profile))
+    }
+}
+
+/// The subject as the runner needs it, which knows neither the project nor the caller's environment
+/// nor any N but a number of modules; and that number.
+///
+/// # Errors
+/// When a file that it names is gone.
+fn located(project: &Project, subject: &Subject, n: usize) -> anyhow::Result<(Subject, usize)> {
+    match subject.clone() {
+        Subject::Command(command) => {
+            let located = project.programs.located(&command);
+            Ok((Subject::Command(project.programs.inherited(located)?), n))
+        }
+        Subject::Modules(modules) => {
+            let (mut modules, count) = modules.at(n);
+            modules.corpus = located_corpus(project, &modules.corpus)?;
+            Ok((Subject::Modules(modules), count))
+        }
+        made @ (Subject::Registration(_) | Subject::Planted(_)) => Ok((made, n)),
+    }
+}
+
+fn located_corpus(project: &Project, corpus: &Corpus) -> anyhow::Result<Corpus> {
+    match corpus {
+        Corpus::Generated(_) => Ok(corpus.clone()),
+        Corpus::Files(patterns) => Ok(Corpus::Files(files::matching(&project.root, patterns)?)),
     }
 }
 

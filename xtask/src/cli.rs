@@ -123,9 +123,9 @@ pub struct Selection {
 #[command(after_help = "\
 Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 undecided, not
 measured, superlinear but not gated, or a known issue no longer seen (with --strict); 5 baseline
-missing (with --require-baseline); 6 self-check failed or missing; 7 nothing selected; 125 the other
-build of --against cannot be made; 130 interrupted. With --bisect: 0 good, 3 bad, 125 skip, 128
-usage.")]
+missing (with --require-baseline); 6 self-check failed or missing; 7 nothing selected; 130
+interrupted. With --bisect: 0 good, 3 bad, 125 skip (no verdict, or a side that cannot be built or
+started), 128 usage.")]
 pub struct Regress {
     #[command(flatten)]
     pub selection: Selection,
@@ -134,7 +134,8 @@ pub struct Regress {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// Build this git revision, too, and judge against it: both are measured in turn, run by run
+    /// Check out and build this git revision, too, and judge against it: both are measured in turn,
+    /// run by run
     #[arg(long, value_name = "REV", conflicts_with_all = ["baseline", "against_wasmtime", "resume", "shard"])]
     pub against: Option<String>,
 
@@ -412,8 +413,8 @@ Without B:
   a revision   it → the working tree, measured in turn
 
 Scenarios are paired by title, or where each side has one, those two. A difference is no error.
-Exit codes: 0 compared; 1 could not measure, or a run failed; 2 usage; 5 no such baseline; 125 a
-revision's build cannot be made; 130 interrupted.
+Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 5 no such baseline;
+130 interrupted.
 
 JSON (format 1): {format, old, new, scenarios: [{old, new, environment, differences, failures,
 horizon, series, symbols}], only_old, only_new}. environment: one line a side; differences: what

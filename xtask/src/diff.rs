@@ -23,6 +23,7 @@ use crate::out;
 use crate::project::{Project, nearest};
 use crate::regress::Committed;
 use crate::report::Outputs;
+use crate::same_program;
 use crate::selection;
 use crate::session;
 use crate::trees::Checkout;
@@ -37,7 +38,7 @@ pub fn run(arguments: &Diff) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let asked = Asked { arguments, project: &project, interrupt: &interrupt };
-    let sides = asked.sides()?;
+    let Some(sides) = asked.sides()? else { return Ok(Exit::Clean) };
     let comparison = sides.compare(&arguments.scenarios)?;
     if arguments.json {
         out::line(serde_json::to_string_pretty(&comparison)?)?;
@@ -82,15 +83,16 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 }
 
 impl Asked<'_> {
-    fn sides(&self) -> anyhow::Result<Sides> {
+    /// Both sides; none where they run the same program, which is said.
+    fn sides(&self) -> anyhow::Result<Option<Sides>> {
         let Diff { a, b, measure, set, .. } = self.arguments;
         let is_measured = *measure || !set.is_empty();
         let old = self.input(a)?;
         let new = b.as_ref().map(|b| self.input(b)).transpose()?;
-        match (old, new) {
-            (Input::Revision(name, commit), None) => self.revisions((&name, &commit), None),
+        let sides = match (old, new) {
+            (Input::Revision(name, commit), None) => return self.revisions((&name, &commit), None),
             (Input::Revision(name, commit), Some(Input::Revision(other, b))) => {
-                self.revisions((&name, &commit), Some((&other, &b)))
+                return self.revisions((&name, &commit), Some((&other, &b)));
             }
             (Input::Revision(name, _), Some(_)) | (_, Some(Input::Revision(name, _))) => {
                 Err(usage(format!(
@@ -118,7 +120,8 @@ impl Asked<'_> {
                 let (old, new) = (self.saved(old)?, self.saved(new)?);
                 Ok(Sides { old, new, pairs: None, measured: None })
             }
-        }
+        };
+        sides.map(Some)
     }
 
     /// What `asked` means: the first of what the help lists.
@@ -202,7 +205,7 @@ impl Asked<'_> {
     /// The scenario `title` with `--set`; what stands in the title wins.
     fn scenario(&self, title: &str) -> anyhow::Result<Scenario> {
         let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
-        let found = selection::scenarios(self.project, &selection)?.pop();
+        let found = selection::chosen(self.project, &selection)?.pop();
         found.ok_or_else(|| usage(format!("there is no scenario {title}")))
     }
 
@@ -223,7 +226,7 @@ impl Asked<'_> {
                 titles.0
             )));
         }
-        let (saved, path) = self.measure(None, vec![old, new], |both, _| both)?;
+        let (saved, path) = self.measured(None, vec![old, new], |both, _| both)?;
         let (old, new) = (saved.now(), saved.now());
         Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
     }
@@ -234,7 +237,7 @@ impl Asked<'_> {
         let scenario = self.scenario(&self.arguments.a)?;
         let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
         let is_sized = self.selection().sets_ladder();
-        let (saved, path) = self.measure(None, vec![scenario], |one, environment| {
+        let (saved, path) = self.measured(None, vec![scenario], |one, environment| {
             if is_sized { one } else { committed.at_their_sizes(one, environment) }
         })?;
         Ok(Sides { old, new: saved.now(), pairs: None, measured: Some(path) })
@@ -245,15 +248,15 @@ impl Asked<'_> {
         &self,
         (name, old): (&str, &str),
         new: Option<(&str, &str)>,
-    ) -> anyhow::Result<Sides> {
+    ) -> anyhow::Result<Option<Sides>> {
         let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
-        let scenarios = selection::scenarios(self.project, &selection)?;
+        let scenarios = selection::chosen(self.project, &selection)?;
         if let (true, Some((new, _))) = (self.project.is_installed, new) {
             return Err(usage(format!(
                 "cannot compare {name} with {new}: of two revisions one has to be the working tree (git checkout {new}, and leave it out)"
             )));
         }
-        let folder = self.project.target().join("against");
+        let folder = self.project.against();
         let checkout = new.map(|(_, commit)| Checkout::of(self.project, commit, &folder));
         let checkout = checkout.transpose()?;
         let against = Regress {
@@ -273,35 +276,60 @@ impl Asked<'_> {
             outputs: Outputs::default(),
             strictness: cli::Strictness { strict: false, require_baseline: false },
         };
-        let (saved, path) = self.measure(Some(&against), scenarios, |all, _| all)?;
+        let measured = self.measure(Some(&against), scenarios, |all, _| all)?;
+        let Some((saved, path)) = measured else { return Ok(None) };
         let described = |name: &str, commit: &str| format!("{name} ({})", &commit[..10]);
         let before = saved.before();
         let before = before.ok_or_else(|| usage(format!("{name} was not measured")))?;
         let now = new.map_or("the working tree".to_owned(), |(name, c)| described(name, c));
-        Ok(Sides {
+        Ok(Some(Sides {
             old: Side { name: described(name, old), ..before },
             new: Side { name: now, ..saved.now() },
             pairs: None,
             measured: Some(path),
-        })
+        }))
     }
 
-    /// One session over `scenarios`, as `choose` has them in an environment, with another build where
-    /// `against` asks for one. Growth is not judged, so none is planted.
-    fn measure(
+    /// The same where there is no other build.
+    fn measured(
         &self,
         against: Option<&Regress>,
         scenarios: Vec<Scenario>,
         choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
     ) -> anyhow::Result<(Saved, PathBuf)> {
+        let measured = self.measure(against, scenarios, choose)?;
+        measured.ok_or_else(|| usage("nothing was measured"))
+    }
+
+    /// One session over `scenarios`, as `choose` has them in an environment, with another build where
+    /// `against` asks for one; none where both builds run the same program, which is said. Growth is
+    /// not judged, so none is planted.
+    fn measure(
+        &self,
+        against: Option<&Regress>,
+        scenarios: Vec<Scenario>,
+        choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
+    ) -> anyhow::Result<Option<(Saved, PathBuf)>> {
         let Asked { arguments, project, interrupt } = self;
         let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
+        let scenarios = selection::built(project, scenarios, interrupt)?;
         let unwinder = unwinders::only(&scenarios, &arguments.unwinder)?;
         let surroundings = self.selection().surroundings(&unwinder);
         let builds = match against {
             Some(against) => Builds::make(project, against, &surroundings, interrupt)?,
             None => Builds::one(project, &surroundings, interrupt)?,
         };
+        let scenarios = match &builds.before {
+            Some(before) => {
+                let compared = same_program::compare(project, &builds.now, before, scenarios)?;
+                compared.sentences().iter().try_for_each(out::line)?;
+                compared.differ
+            }
+            None => scenarios,
+        };
+        if scenarios.is_empty() {
+            return Ok(None);
+        }
         let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
         let (environment, absent) = bench.describe()?;
         let scenarios = choose(scenarios, &environment);
@@ -310,7 +338,7 @@ impl Asked<'_> {
         measurement.close()?;
         let path = measurement.measured().saved;
         let path = session::folder(&path).to_owned();
-        Ok((Saved::read(project, &path)?, path))
+        Ok(Some((Saved::read(project, &path)?, path)))
     }
 
     fn selection(&self) -> Selection {

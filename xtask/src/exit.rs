@@ -23,8 +23,8 @@ pub enum Exit {
     NothingSelected,
     /// npm is missing, or gave no package: what was to be fetched is not there.
     NotFetched,
-    /// The other build of a comparison cannot be made; `git bisect run` skips the commit.
-    DoesNotBuild,
+    /// With `--bisect`: this commit gave no verdict; `git bisect run` skips it.
+    SkipCommit,
     /// With `--bisect`: a mistake that is the same at every commit; `git bisect run` ends.
     EndBisection,
     /// Ended by Ctrl-C or a termination signal.
@@ -44,7 +44,7 @@ impl Exit {
             Exit::Blind => 6,
             Exit::NothingSelected => 7,
             Exit::NotFetched => 8,
-            Exit::DoesNotBuild => 125,
+            Exit::SkipCommit => 125,
             Exit::EndBisection => 128,
             Exit::Interrupted => 130,
         }
@@ -61,7 +61,7 @@ impl Exit {
             Exit::NoBaseline => "no-baseline",
             Exit::Blind => "blind",
             Exit::NothingSelected => "nothing-selected",
-            Exit::DoesNotBuild => "does-not-build",
+            Exit::SkipCommit => "skip-commit",
             Exit::EndBisection => "end-bisection",
             Exit::NotFetched => "not-fetched",
             Exit::Interrupted => "interrupted",
@@ -76,7 +76,7 @@ impl Exit {
             Exit::EndBisection,
             Exit::Usage,
             Exit::NothingSelected,
-            Exit::DoesNotBuild,
+            Exit::SkipCommit,
             Exit::Blind,
             Exit::CouldNotMeasure,
             Exit::NotFetched,
@@ -101,7 +101,7 @@ impl Exit {
             | Exit::NoBaseline
             | Exit::Blind
             | Exit::NotFetched
-            | Exit::DoesNotBuild => Exit::DoesNotBuild,
+            | Exit::SkipCommit => Exit::SkipCommit,
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
             (Exit::Blind, 125),
             (Exit::NothingSelected, 128),
             (Exit::NotFetched, 125),
-            (Exit::DoesNotBuild, 125),
+            (Exit::SkipCommit, 125),
             (Exit::Interrupted, 130),
         ];
         for (exit, code) in all {
@@ -171,7 +171,7 @@ mod tests {
             (Exit::EndBisection, 128),
             (Exit::Usage, 2),
             (Exit::NothingSelected, 7),
-            (Exit::DoesNotBuild, 125),
+            (Exit::SkipCommit, 125),
             (Exit::Blind, 6),
             (Exit::CouldNotMeasure, 1),
             (Exit::NotFetched, 8),

@@ -79,8 +79,9 @@ fn measure(
         return Err(ended(Exit::Usage, text));
     }
     let interrupt = Interrupt::listen()?;
-    let scenarios = selection::scenarios(project, asked)?;
+    let scenarios = selection::chosen(project, asked)?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
+    let scenarios = selection::built(project, scenarios, &interrupt)?;
     let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
     let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };

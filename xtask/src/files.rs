@@ -7,24 +7,25 @@ use anyhow::Context;
 use loadline_scenario::{Command, Corpus, Modules, Scenario, Subject};
 
 use crate::exit::{Exit, ended};
+use crate::project::Project;
 
 /// How much of a digest is kept: files are told apart by it, nobody is kept out.
 const DIGITS: usize = 16;
 
-/// The files that `scenario` names, from `root`: its modules, or the program and scripts of its
-/// command. None for what is generated.
+/// The files that `scenario` names, from the root of `project`: its modules, or the program and
+/// scripts of its command. None for what is generated.
 ///
 /// # Errors
 /// When a pattern is none, or no file matches it.
-pub fn of(root: &Path, scenario: &Scenario) -> anyhow::Result<Vec<PathBuf>> {
+pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<Vec<PathBuf>> {
     match &scenario.subject {
         Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
-            matching(root, patterns).with_context(|| format!("scenario {}", scenario.name))
+            matching(&project.root, patterns).with_context(|| format!("scenario {}", scenario.name))
         }
         Subject::Modules(Modules { corpus: Corpus::Generated(_), .. })
         | Subject::Registration(_)
         | Subject::Planted(_) => Ok(Vec::new()),
-        Subject::Command(command) => Ok(of_command(root, command)),
+        Subject::Command(command) => Ok(of_command(&project.programs.located(command))),
     }
 }
 
@@ -77,13 +78,18 @@ fn matching_one(root: &Path, pattern: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The files among a command's words: its program where it is named by a path, and every argument
-/// that is a file. What they load themselves is not known.
-fn of_command(root: &Path, command: &Command) -> Vec<PathBuf> {
-    let folder = root.join(&command.directory);
-    let program = command.arguments.first().filter(|program| program.contains('/'));
-    let words = program.into_iter().chain(command.arguments.iter().skip(1));
-    words.map(|word| folder.join(word)).filter(|path| path.is_file()).collect()
+/// The files among the words of a command that is ready to be started: its program where it is named
+/// by a path, and every argument that is a file. What they load themselves is not known.
+fn of_command(command: &Command) -> Vec<PathBuf> {
+    let program = program(command);
+    let arguments = command.arguments.iter().skip(1).map(|word| command.directory.join(word));
+    program.into_iter().chain(arguments).filter(|path| path.is_file()).collect()
+}
+
+/// The program of a command that is ready to be started, where it is named by a path.
+pub fn program(command: &Command) -> Option<PathBuf> {
+    let program = command.arguments.first().filter(|program| program.contains('/'))?;
+    Some(command.directory.join(program))
 }
 
 /// What `files` hold, in their order; `None` where there is none. Their names do not count.
@@ -108,8 +114,8 @@ pub fn digest(files: &[PathBuf]) -> anyhow::Result<Option<String>> {
 ///
 /// # Errors
 /// As [`of`] and [`digest`].
-pub fn read(root: &Path, scenario: Scenario) -> anyhow::Result<Scenario> {
-    Ok(Scenario { digest: digest(&of(root, &scenario)?)?, ..scenario })
+pub fn read(project: &Project, scenario: Scenario) -> anyhow::Result<Scenario> {
+    Ok(Scenario { digest: digest(&of(project, &scenario)?)?, ..scenario })
 }
 
 #[cfg(test)]
@@ -199,9 +205,11 @@ mod tests {
             );
             Scenario::parse("command", &text).unwrap()
         };
-        let files = of(&root, &scenario(r#"["python3", "load.py", "{n}"]"#)).unwrap();
+        let project = Project::open(Some(&root)).unwrap();
+        let root = project.root.clone();
+        let files = of(&project, &scenario(r#"["python3", "load.py", "{n}"]"#)).unwrap();
         assert_eq!(files, [root.join("tools/load.py")]);
-        let files = of(&root, &scenario(r#"["bin/host", "{n}", "gone"]"#)).unwrap();
+        let files = of(&project, &scenario(r#"["bin/host", "{n}", "gone"]"#)).unwrap();
         assert_eq!(files, [root.join("tools/bin/host")]);
     }
 }

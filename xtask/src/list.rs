@@ -35,7 +35,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
                 skipped.insert(scenario.name.clone(), why);
                 scenarios.push(scenario);
             }
-            None => scenarios.push(files::read(&project.root, scenario)?),
+            None => scenarios.push(files::read(&project, scenario)?),
         }
     }
     if scenarios.is_empty() {

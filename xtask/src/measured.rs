@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use loadline_growth::Series;
 use loadline_scenario::{
     Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
-    Subject, exact_runs,
+    exact_runs,
 };
 
 use crate::again::Again;
@@ -48,7 +48,7 @@ pub struct Measured {
 pub struct MeasuredBefore {
     /// The build.
     pub build: Against,
-    /// The scenarios that load modules, as it carried them out.
+    /// The scenarios, as it carried them out.
     pub scenarios: Vec<MeasuredScenario>,
 }
 
@@ -140,7 +140,7 @@ impl Measured {
 
 /// Whether both builds of a comparison carry `scenario` out; planted work tells of the session.
 pub fn is_compared(scenario: &Scenario) -> bool {
-    matches!(scenario.subject, Subject::Modules(_))
+    !scenario.subject.is_planted()
 }
 
 /// The means other than the clock that `scenario` needs, where not all they count is `absent`.

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use loadline_scenario::{Scenario, Variant};
 
 use crate::calibration_file;
 use crate::called::{self, PROGRAM};
-use crate::child;
 use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
-use crate::out;
+use crate::programs::Programs;
 use crate::project_file::{self, Layout};
 
 /// The folders of one repository: this program's own workspace, one named by `--root`, or the one
@@ -27,6 +25,8 @@ pub struct Project {
     pub workspace: PathBuf,
     /// Whether this program was installed, and a runner with it, rather than built beside one.
     pub is_installed: bool,
+    /// What commands start.
+    pub programs: Programs,
     layout: Layout,
 }
 
@@ -37,7 +37,7 @@ impl Project {
     /// # Errors
     /// When `root` is no folder, none is around here, or `loadline.toml` is wrong.
     pub fn open(root: Option<&Path>) -> anyhow::Result<Project> {
-        let own = called::workspace().filter(|_| called::is_in_workspace());
+        let own = called::workspace();
         let root = match (root, &own) {
             (None, Some(own)) => own.clone(),
             (None, None) => root_around_here()?,
@@ -47,8 +47,20 @@ impl Project {
             })?,
         };
         let layout = Layout::read(&root)?.unwrap_or_default();
-        let is_installed = own.is_none();
-        Ok(Project { workspace: own.unwrap_or_else(|| root.clone()), root, is_installed, layout })
+        let (is_installed, programs) = (own.is_none(), Programs::of(&root));
+        let workspace = own.unwrap_or_else(|| root.clone());
+        Ok(Project { root, workspace, is_installed, programs, layout })
+    }
+
+    /// Another revision of this project, checked out at `root`: by its own `loadline.toml`, or by
+    /// this project's where it has none. Cargo builds its programs in `folder`.
+    ///
+    /// # Errors
+    /// When its `loadline.toml` is wrong.
+    pub fn checked_out(&self, root: &Path, folder: &Path) -> anyhow::Result<Project> {
+        let layout = Layout::read(root)?.unwrap_or_else(|| self.layout.clone());
+        let (root, programs) = (root.to_owned(), self.programs.apart(root, folder));
+        Ok(Project { root, programs, layout, ..self.clone() })
     }
 
     /// Where scenario files are.
@@ -66,20 +78,26 @@ impl Project {
         self.layout.budget_seconds
     }
 
-    /// Makes the programs that are measured, in `tree`: the project or another revision of it.
+    /// The command that makes the programs; empty for none.
+    pub fn build_command(&self) -> &[String] {
+        &self.layout.build
+    }
+
+    /// Makes the programs that are measured: once, before any of them is read.
     ///
     /// # Errors
     /// When the command for it fails, or the program is interrupted.
-    pub fn build(&self, tree: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
-        let Some((program, arguments)) = self.layout.build.split_first() else { return Ok(()) };
-        let shown = format!("{} in {}", self.layout.build.join(" "), tree.display());
-        out::note(format_args!("building by {shown}"));
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(tree);
-        let status = child::run(&mut command, interrupt)
-            .with_context(|| format!("cannot build by {shown}"))?;
-        ensure!(status.success(), "{shown} failed ({status}); its messages stand above");
-        Ok(())
+    pub fn build(&self, interrupt: &Interrupt) -> anyhow::Result<()> {
+        self.programs.build(&self.layout.build, interrupt)
+    }
+
+    /// Where the other side of a comparison is checked out and built. It is kept from one session to
+    /// the next, and lies in Cargo's folder where the user has moved that.
+    pub fn against(&self) -> PathBuf {
+        match self.programs.moved_target() {
+            Some(target) if self.is_installed => target.join("loadline-against"),
+            _ => self.target().join("against"),
+        }
     }
 
     /// Where sessions are saved, one folder each.
@@ -159,7 +177,34 @@ impl Project {
         if !names.iter().any(|known| known == name) {
             return Err(unknown_scenario(name, &names));
         }
-        let path = self.scenarios().join(format!("{name}.toml"));
+        self.read_scenario(name, changes)
+    }
+
+    /// The same of another revision, which may have no such scenario.
+    ///
+    /// # Errors
+    /// When it has none, or none that this version can read.
+    pub fn scenario_there(
+        &self,
+        name: &str,
+        changes: &BTreeMap<String, String>,
+    ) -> Result<Scenario, String> {
+        if !self.scenario_file(name).is_file() {
+            return Err("it has none of that name".to_owned());
+        }
+        self.read_scenario(name, changes).map_err(|error| format!("{error:#}"))
+    }
+
+    fn scenario_file(&self, name: &str) -> PathBuf {
+        self.scenarios().join(format!("{name}.toml"))
+    }
+
+    fn read_scenario(
+        &self,
+        name: &str,
+        changes: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Scenario> {
+        let path = self.scenario_file(name);
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path).map_err(|error| {
             ended(Exit::Usage, format!("cannot read scenario {shown}: {error}"))

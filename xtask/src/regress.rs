@@ -14,6 +14,7 @@ use crate::adaptive::measure_until_sure;
 use crate::again::Again;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
+use crate::before::Before;
 use crate::bench::Bench;
 use crate::calibration_file::{Calibration, Calibrations};
 use crate::called::PROGRAM;
@@ -29,8 +30,10 @@ use crate::pace;
 use crate::project::{Project, nearest};
 use crate::report::{self, Form, Look, Outputs, Report, Strictness};
 use crate::resume;
+use crate::runner::Runner;
+use crate::same_program;
 use crate::selection;
-use crate::session::{self, Asked, Part, Planned};
+use crate::session::{self, Asked, Header, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
 use crate::teeth;
@@ -61,11 +64,10 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     if let Some(session) = &arguments.resume {
         return resume::run(arguments, session.as_deref(), &project, &interrupt);
     }
-    let (suite, mut left_out) = selection::scenarios_and_skipped(&project, &arguments.selection)?;
+    let chosen = selection::chosen(&project, &arguments.selection)?;
     let asked = unwinders_asked(arguments, &project)?;
     let may_leave_out = arguments.selection.names.is_empty();
-    let (passes, not_here) = unwinders::passes(&suite, &asked, may_leave_out)?;
-    left_out.extend(not_here);
+    let (passes, mut left_out) = unwinders::passes(&chosen, &asked, may_leave_out)?;
     if let (Some(shard), [first, .., last]) = (arguments.shard, passes.as_slice()) {
         let (one, other) = (&first.unwinder, &last.unwinder);
         let text = format!(
@@ -73,25 +75,23 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         );
         return Err(ended(Exit::Usage, text));
     }
-    for pass in &passes {
-        // A broken baseline is found before anything is built.
-        Committed::read(&project, &pass.scenarios, arguments.baseline.as_deref())?;
-    }
+    // A broken baseline is found before anything is built.
+    Committed::read(&project, &chosen, arguments.baseline.as_deref())?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
-    let mut places = Vec::new();
-    for pass in passes {
-        let surroundings = arguments.selection.surroundings(&pass.unwinder);
-        let builds = Builds::make(&project, arguments, &surroundings, &interrupt)?;
-        let bench =
-            Bench { project: &project, runner: &builds.now, before: builds.before.as_ref() };
-        // Of all before any is measured: what cannot be preloaded is found before minutes are spent.
-        let described = bench.describe()?;
-        places.push(Place { pass, builds, described });
+    project.build(&interrupt)?;
+    let passes = with_files(&project, passes, &mut left_out)?;
+    let first = passes.first().map(|pass| arguments.selection.surroundings(&pass.unwinder));
+    let first = first.unwrap_or_else(|| arguments.selection.surroundings(&Unwinder::Host));
+    let builds = Builds::make(&project, arguments, &first, &interrupt)?;
+    let (places, same) = places(&project, passes, &builds)?;
+    let strictness = strictness(arguments);
+    if places.is_empty() {
+        return not_measured(&same, &project, arguments, &builds);
     }
+    left_out.extend(same);
     let several = places.len() > 1;
     let unwinders = places.iter().map(|place| place.described.0.unwinder());
     let parts = told_apart_by_number(unwinders.collect());
-    let strictness = (&arguments.strictness).into();
     let mut concluded = Vec::new();
     for (place, part) in places.iter().zip(&parts) {
         if several {
@@ -129,11 +129,91 @@ fn told_apart_by_number(names: Vec<String>) -> Vec<String> {
     apart
 }
 
+/// What the exit code is to tell. To a bisection what stays undecided is not good.
+fn strictness(arguments: &Regress) -> Strictness {
+    let asked = Strictness::from(&arguments.strictness);
+    Strictness { inconclusive: asked.inconclusive || arguments.bisect, ..asked }
+}
+
 /// Where one session is measured.
 struct Place {
     pass: Pass,
-    builds: Builds,
+    now: Runner,
+    before: Option<Before>,
     described: (Environment, Vec<Absent>),
+}
+
+impl Place {
+    fn bench<'a>(&'a self, project: &'a Project) -> Bench<'a> {
+        Bench { project, runner: &self.now, before: self.before.as_ref() }
+    }
+}
+
+/// The passes with what the files of their scenarios hold; what has to be skipped goes to `left_out`.
+fn with_files(
+    project: &Project,
+    passes: Vec<Pass>,
+    left_out: &mut Vec<String>,
+) -> anyhow::Result<Vec<Pass>> {
+    let mut ready = Vec::new();
+    for pass in passes {
+        let (scenarios, skipped) = selection::read(project, pass.scenarios)?;
+        let skipped = skipped.into_iter().filter(|sentence| !left_out.contains(sentence));
+        left_out.extend(skipped.collect::<Vec<_>>());
+        if !scenarios.is_empty() {
+            ready.push(Pass { scenarios, ..pass });
+        }
+    }
+    if ready.is_empty() { Err(selection::nothing_left(left_out)) } else { Ok(ready) }
+}
+
+/// Where the scenarios of each pass are measured that the two sides do not run alike, and what is
+/// said of the others.
+fn places(
+    project: &Project,
+    passes: Vec<Pass>,
+    builds: &Builds,
+) -> anyhow::Result<(Vec<Place>, Vec<String>)> {
+    let (mut places, mut same) = (Vec::new(), Vec::new());
+    for mut pass in passes {
+        let now = builds.now.under(&pass.unwinder)?;
+        let before = builds.before.as_ref().map(|before| before.under(&pass.unwinder));
+        let before = before.transpose()?;
+        if let Some(before) = &before {
+            let compared = same_program::compare(project, &now, before, pass.scenarios)?;
+            same.extend(compared.sentences());
+            pass.scenarios = compared.differ;
+        }
+        if pass.scenarios.is_empty() {
+            continue;
+        }
+        let bench = Bench { project, runner: &now, before: before.as_ref() };
+        // Of all before any is measured: what cannot be preloaded is found before minutes are spent.
+        let described = bench.describe()?;
+        places.push(Place { pass, now, before, described });
+    }
+    Ok((places, same))
+}
+
+/// Both sides run the same program, so that there is nothing to measure.
+fn not_measured(
+    same: &[String],
+    project: &Project,
+    arguments: &Regress,
+    builds: &Builds,
+) -> anyhow::Result<Exit> {
+    same.iter().try_for_each(out::line)?;
+    if !arguments.outputs.reports.is_empty() {
+        let bench = Bench { project, runner: &builds.now, before: None };
+        let (environment, absent) = bench.describe()?;
+        let seed = arguments.selection.seed.unwrap_or_else(session::now);
+        let mut header = Header::new(seed, Vec::new(), environment, absent);
+        header.left_out = same.to_vec();
+        let measured = Measured::of(&header, Vec::new(), &[], project.sessions());
+        let facts = report::same_program(&measured, project);
+        arguments.outputs.write(&facts, project, None)?;
+    }
+    Ok(Exit::Clean)
 }
 
 /// The unwinders that everything is measured under which does not name one itself.
@@ -158,9 +238,10 @@ fn unwinders_asked(arguments: &Regress, project: &Project) -> anyhow::Result<Vec
 fn measure_at(
     project: &Project,
     arguments: &Regress,
-    Place { pass, builds, described: (environment, absent) }: &Place,
+    place: &Place,
     left_out: Vec<String>,
 ) -> anyhow::Result<Concluded> {
+    let Place { pass, before, described: (environment, absent), .. } = place;
     let suite = &pass.scenarios;
     let scenarios = match arguments.shard {
         Some(shard) => shard::part_of(shard, suite)?,
@@ -169,9 +250,9 @@ fn measure_at(
     let asked = asked(arguments, project, &pass.unwinder, suite, &scenarios)?;
     let insisted_on = arguments.baseline.as_deref();
     let mut baselines = Committed::read(project, &scenarios, insisted_on)?;
-    let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
+    let bench = place.bench(project);
     baselines.insist_for(environment);
-    let has_free_sizes = builds.before.is_none() && !arguments.selection.sets_ladder();
+    let has_free_sizes = before.is_none() && !arguments.selection.sets_ladder();
     let scenarios = match has_free_sizes {
         true => baselines.at_their_sizes(scenarios, environment),
         // Nothing of baselines is asked, or the sizes are asked for in so many words.
@@ -179,14 +260,13 @@ fn measure_at(
     };
     let is_table = !arguments.unwinders.is_empty() || arguments.table;
     let wants_all = arguments.selection.names.is_empty() || is_table;
-    let is_by_itself = insisted_on.is_none() && builds.before.is_none();
-    let scenarios = match is_by_itself {
+    let scenarios = match insisted_on.is_none() && before.is_none() {
         true => selection::with_threads(project, scenarios)?,
         false => scenarios,
     };
     let mut scenarios = selection::with_controls(project, scenarios, |scenario| {
         let has_to_scale = scenario.scaling.is_some();
-        is_by_itself
+        insisted_on.is_none()
             && (wants_all || has_to_scale || needs_control(scenario, environment, &baselines))
     })?;
     baselines.read_others(project, &scenarios)?;
@@ -202,7 +282,7 @@ fn measure_at(
     let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
-    let to_take_up = builds.before.is_none().then(|| asked.clone());
+    let to_take_up = before.is_none().then(|| asked.clone());
     let mut measurement = bench.begin(all, environment, absent, seed, |header| {
         header.asked = to_take_up;
         header.again = Again::of(arguments, &pass.unwinder);
@@ -236,8 +316,7 @@ fn asked(
             .budget
             .or(project.budget_seconds())
             .unwrap_or_else(|| budget_of(scenarios)),
-        // To a bisection what stays undecided is not good.
-        strict: arguments.strictness.strict || arguments.bisect,
+        strict: strictness(arguments).inconclusive,
         require_baseline: arguments.strictness.require_baseline,
         part: arguments.shard.map(|shard| Part { shard, suite: suite() }),
     })

@@ -29,6 +29,7 @@ use crate::exit::Exit;
 pub use crate::figures::amount;
 use crate::judgement::{Ground, Judged, Outcome};
 use crate::measured::Measured;
+use crate::project::Project;
 use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
 use crate::teeth::{self, Teeth};
@@ -56,6 +57,21 @@ pub struct Strictness {
     pub inconclusive: bool,
     /// Missing baselines count.
     pub no_baseline: bool,
+}
+
+/// The facts where there was nothing to measure, since both sides run the same program.
+pub fn same_program(measured: &Measured, project: &Project) -> model::Facts {
+    let report =
+        Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
+    let mut facts = report.facts(measured, project, Strictness::default());
+    facts.result = model::Ending {
+        exit_code: Exit::Clean.code(),
+        status: Exit::Clean.status(),
+        summary: "both sides run the same program".to_owned(),
+        is_blind: false,
+        next: "nothing to do".to_owned(),
+    };
+    facts
 }
 
 impl Report {

@@ -78,6 +78,7 @@ impl Reopened {
         let surroundings = command.surroundings(&header).ok_or_else(|| {
             ended(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
         })?;
+        project.build(interrupt)?;
         let scenarios = selection::of_session(project, &header, &records)?;
         let changed = changed_scenarios(&header.scenarios, &scenarios);
         refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
@@ -176,7 +177,7 @@ fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
     let changed = scenarios.iter().filter_map(|scenario| {
         let was = scenario.digest.as_ref()?;
         let title = scenario.title();
-        match files::read(&project.root, scenario.clone()) {
+        match files::read(project, scenario.clone()) {
             Ok(Scenario { digest: Some(is), .. }) if is == *was => None,
             Ok(Scenario { digest, .. }) => {
                 let is = digest.as_deref().unwrap_or("no files");

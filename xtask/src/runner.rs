@@ -20,6 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::preload::preloadable;
 use crate::project::Project;
 use crate::unwinders;
+use crate::yard::cargo;
 
 /// How much of a runner's standard error is kept: its end, where the reason stands.
 const STDERR_KEPT: usize = 8 * 1024;
@@ -122,7 +123,7 @@ impl Runner {
         if project.is_installed {
             return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
         }
-        let program = build_in(&project.workspace, None);
+        let program = build_in(&project.workspace, None, false);
         // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
         interrupt.check()?;
         let program = program.map_err(|error| {
@@ -167,11 +168,6 @@ impl Runner {
     pub fn valgrind_version(&self) -> String {
         let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());
         version.unwrap_or_else(|| "none".to_owned())
-    }
-
-    /// What ends its processes.
-    pub fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
     }
 
     /// The processors that its processes are to stay on; all if empty.
@@ -347,21 +343,27 @@ fn usable_valgrind() -> Option<(PathBuf, Version)> {
     (version >= OLDEST_VALGRIND).then_some((program, version))
 }
 
-/// Builds the runner of `workspace`, in Cargo's folder `target` or its own one; the program's path.
-/// Cargo's progress and its complaints go to standard error.
+/// Builds the runner of `workspace`, in Cargo's folder `target` or its own one, with `any_rust`
+/// whatever Rust its dependencies ask for; the program's path. Cargo's progress and its complaints go
+/// to standard error.
 ///
 /// # Errors
 /// When Cargo fails.
-pub fn build_in(workspace: &Path, target: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub fn build_in(
+    workspace: &Path,
+    target: Option<&Path>,
+    any_rust: bool,
+) -> anyhow::Result<PathBuf> {
     let shell = Shell::new().context("cannot start a shell")?;
     shell.change_dir(workspace);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let cargo = cargo();
+    let any_rust = any_rust.then_some("--ignore-rust-version");
     let build = cmd!(
         shell,
-        "{cargo} build --package loadline-runner --message-format json-render-diagnostics"
+        "{cargo} build --package loadline-runner {any_rust...} --message-format json-render-diagnostics"
     );
     let build = match target {
-        Some(target) => build.env("CARGO_TARGET_DIR", target),
+        Some(target) => build.env("CARGO_TARGET_DIR", target).env("CARGO_BUILD_BUILD_DIR", target),
         None => build,
     };
     let messages = child::read(build.into())?;

@@ -10,6 +10,7 @@ use crate::called::PROGRAM;
 use crate::cli::{DEFAULT_RECIPE, Selection};
 use crate::exit::{Exit, ended};
 use crate::files;
+use crate::interrupt::Interrupt;
 use crate::judgement::control_title;
 use crate::out;
 use crate::project::Project;
@@ -20,50 +21,70 @@ use crate::session::{Header, RunRecord};
 use crate::teeth::planted_as;
 
 /// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
-/// the variant asked for. What is skipped is said.
+/// the variant asked for. None of their files is read: `build` may have to make them first.
 ///
 /// # Errors
-/// When a name, field or value is unknown, or nothing is left to do.
-pub fn scenarios(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
-    let (scenarios, skipped) = scenarios_and_skipped(project, selection)?;
-    skipped.iter().for_each(out::note);
-    Ok(scenarios)
-}
-
-/// The same, with one sentence for each that is skipped in place of what is said.
-///
-/// # Errors
-/// As [`scenarios`].
-pub fn scenarios_and_skipped(
-    project: &Project,
-    selection: &Selection,
-) -> anyhow::Result<(Vec<Scenario>, Vec<String>)> {
+/// When a name, field or value is unknown, or there is none.
+pub fn chosen(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
     let set = changes(&selection.set)?;
     let mut scenarios: Vec<Scenario> = Vec::new();
-    let mut skipped = Vec::new();
     for (name, own) in named(project, selection)? {
         let mut changes = set.clone();
         changes.extend(own);
         let scenario = project.scenario(&name, &changes)?;
-        if let Some(why) = why_skipped(project, &scenario)? {
-            skipped.push(format!("skipped: {}: {why}", scenario.title()));
-            continue;
-        }
-        let scenario = files::read(&project.root, scenario)?;
         // A control that is not there is found before minutes are spent, needed or not.
         control(project, &scenario)?;
         add(&mut scenarios, scenario);
-    }
-    if scenarios.is_empty() && !skipped.is_empty() {
-        let text = format!("nothing is left to measure; {}", skipped.join("; "));
-        return Err(ended(Exit::NothingSelected, text));
     }
     if scenarios.is_empty() {
         let folder = project.scenarios();
         let text = format!("no scenario to measure in {}", folder.display());
         return Err(ended(Exit::NothingSelected, text));
     }
-    Ok((scenarios, skipped))
+    Ok(scenarios)
+}
+
+/// `scenarios` with what the files hold that they name, and one sentence for each that has to be
+/// skipped. Comes after [`Project::build`].
+///
+/// # Errors
+/// When files are not there.
+pub fn read(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+) -> anyhow::Result<(Vec<Scenario>, Vec<String>)> {
+    let (mut ready, mut skipped) = (Vec::new(), Vec::new());
+    for scenario in scenarios {
+        match why_skipped(project, &scenario)? {
+            Some(why) => skipped.push(format!("skipped: {}: {why}", scenario.title())),
+            None => ready.push(files::read(project, scenario)?),
+        }
+    }
+    Ok((ready, skipped))
+}
+
+/// The same, after building what they measure; what is skipped is said.
+///
+/// # Errors
+/// As [`read`], and when the build fails or nothing is left.
+pub fn built(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<Scenario>> {
+    project.build(interrupt)?;
+    let (ready, skipped) = read(project, scenarios)?;
+    if ready.is_empty() {
+        return Err(nothing_left(&skipped));
+    }
+    skipped.iter().for_each(out::note);
+    Ok(ready)
+}
+
+/// All of them were skipped.
+pub fn nothing_left(skipped: &[String]) -> anyhow::Error {
+    let text = format!("nothing is left to measure; {}", skipped.join("; "));
+    ended(Exit::NothingSelected, text)
 }
 
 /// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or
@@ -148,6 +169,7 @@ pub fn with_controls(
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
         let control = if wants(&scenario) { control(project, &scenario)? } else { None };
+        let control = control.map(|control| fetched(project, &scenario, control)).transpose()?;
         add(&mut all, scenario);
         control.into_iter().for_each(|control| add(&mut all, control));
     }
@@ -182,7 +204,7 @@ fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
     changes.extend(own);
     let of = || format!("{} on several threads", scenario.title());
     let several = project.scenario(&scenario.name, &changes).with_context(of)?;
-    let several = files::read(&project.root, several).with_context(of)?;
+    let several = files::read(project, several).with_context(of)?;
     Ok(Some(as_often_as(scenario, several)))
 }
 
@@ -203,13 +225,17 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
         }
     };
     let control = project.scenario(name, &changes);
+    let control = control.with_context(|| format!("the control of {}", scenario.title()))?;
+    Ok(Some(as_often_as(scenario, control)))
+}
+
+/// The control of `scenario` with what its files hold.
+fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> anyhow::Result<Scenario> {
     let of = || format!("the control of {}", scenario.title());
-    let control = control.with_context(of)?;
     if let Some(why) = why_skipped(project, &control).with_context(of)? {
         return Err(ended(Exit::CouldNotMeasure, format!("{}: {why}", of())));
     }
-    let control = files::read(&project.root, control).with_context(of)?;
-    Ok(Some(as_often_as(scenario, control)))
+    files::read(project, control).with_context(of)
 }
 
 /// `other` at the sizes and in the rounds of `scenario`.

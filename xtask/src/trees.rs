@@ -36,6 +36,48 @@ pub fn commit_of(sources: &Path) -> Option<String> {
     if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
 }
 
+/// What differs between the files of a repository and one of its commits.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The repository's folder.
+    pub top: PathBuf,
+    /// The files that were changed, added or removed since, from there; not those that git ignores.
+    pub files: Vec<PathBuf>,
+}
+
+impl Changes {
+    /// Whether one of them may be part of the runner that is built in the workspace `sources`.
+    pub fn touch_runner(&self, sources: &Path) -> bool {
+        const PARTS: [&str; 6] = [
+            "crates",
+            "Cargo.toml",
+            "Cargo.lock",
+            ".cargo",
+            "rust-toolchain",
+            "rust-toolchain.toml",
+        ];
+        self.files.iter().any(|file| {
+            let place = self.top.join(file);
+            PARTS.iter().any(|part| place.starts_with(sources.join(part)))
+        })
+    }
+}
+
+/// What differs between the files around `sources` and `commit`.
+///
+/// # Errors
+/// When git cannot tell.
+pub fn changes(sources: &Path, commit: &str) -> anyhow::Result<Changes> {
+    let top = git::path(sources, &["rev-parse", "--show-toplevel"])?;
+    let top = top.canonicalize().unwrap_or(top);
+    let tracked = git::bytes(&top, &["diff", "--name-only", "--no-renames", "-z", commit, "--"])?;
+    let others = git::bytes(&top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
+    let names = [tracked, others].concat();
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let files = names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned()));
+    Ok(Changes { files: files.collect(), top })
+}
+
 /// A revision's sources, gone when this is dropped.
 #[derive(Debug)]
 pub struct Checkout {
@@ -102,6 +144,11 @@ impl Tree {
         git::bytes(sources, &arguments)
             .with_context(|| format!("cannot make a worktree of {commit}"))?;
         self.workspace = self.place.join(git::path(sources, &["rev-parse", "--show-prefix"])?);
+        if self.place.join(".gitmodules").is_file() {
+            let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
+            git::bytes(&self.place, &update)
+                .with_context(|| format!("cannot check out the submodules of {commit}"))?;
+        }
         Ok(())
     }
 

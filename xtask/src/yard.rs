@@ -1,12 +1,12 @@
-//! Where runners of other trees are built, one at a time.
+//! Where the other side of a comparison is built, one at a time.
 //!
-//! The other build has a target directory of its own as well, `target/against/build`. Two trees in
-//! one target directory would be mistaken for each other: Cargo names the output of a workspace's
-//! crates by their path within the workspace and tells old from new by the time of the files. What
-//! comes from the registry, Wasmtime above all, is the same for both and is linked over.
+//! It has a Cargo folder of its own, which is kept: two trees in one folder would be mistaken for each
+//! other, since Cargo names the output of a workspace's crates by their path within the workspace and
+//! tells old from new by the time of the files.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -14,30 +14,25 @@ use xshell::{Shell, cmd};
 
 use crate::interrupt::Interrupt;
 use crate::out;
-use crate::project::Project;
 use crate::runner::build_in;
 use crate::trees::copy;
 
-/// `target/against`: where other builds are made, one at a time.
+/// The folder in which other sides are built, one at a time.
 #[derive(Debug)]
 pub struct Yard {
     /// It.
     pub folder: PathBuf,
-    /// The project's own Cargo folder, from which libraries are taken.
-    target: PathBuf,
     _lock: File,
 }
 
 impl Yard {
-    /// Waits for its turn.
+    /// Waits for its turn in `folder`.
     ///
     /// # Errors
     /// When the folder cannot be written, or the program is interrupted.
-    pub fn open(project: &Project, interrupt: &Interrupt) -> anyhow::Result<Yard> {
-        let target = project.target();
-        let folder = target.join("against");
+    pub fn open(folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Yard> {
         let shown = folder.display();
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make folder {shown}"))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
         let lock = File::create(folder.join("lock"))
             .with_context(|| format!("cannot write in {shown}"))?;
         let mut has_waited = false;
@@ -49,59 +44,148 @@ impl Yard {
             interrupt.check()?;
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
-        Ok(Yard { folder, target, _lock: lock })
+        Ok(Yard { folder: folder.to_owned(), _lock: lock })
     }
 
-    /// The runner of a commit, built in the workspace that `lay_out` makes unless it has been built
-    /// before. `cargo clean` forgets it.
+    /// Where the other revision is checked out.
+    pub fn tree(&self) -> PathBuf {
+        self.folder.join("tree")
+    }
+
+    /// Cargo's folder for it.
+    pub fn programs(&self) -> PathBuf {
+        self.folder.join("build")
+    }
+
+    /// The runner of `commit`, built in the workspace at which that is checked out, unless it has been
+    /// built before in the same way. `cargo clean` forgets it.
     ///
     /// # Errors
     /// When it does not build, or what is built cannot be kept.
-    pub fn build_once(
-        &self,
-        commit: &str,
-        lay_out: impl FnOnce() -> anyhow::Result<PathBuf>,
-    ) -> anyhow::Result<PathBuf> {
-        let built = self.folder.join("built").join(format!("{commit}-{:016x}", toolchain()?));
+    pub fn build_once(&self, commit: &str, workspace: &Path) -> anyhow::Result<PathBuf> {
+        let built = self.folder.join("built").join(format!("{commit}-{}", way_of(workspace)?));
         let program = built.join(format!("loadline-runner{}", std::env::consts::EXE_SUFFIX));
         if program.is_file() {
             return Ok(program);
         }
-        let workspace = lay_out()?;
-        let fresh = keep(&self.build(&workspace)?, &self.folder.join("fresh"))?;
+        let fresh = keep(&self.build(workspace, false)?, &self.folder.join("fresh"))?;
         fs::create_dir_all(&built)?;
         fs::rename(&fresh, &program)
             .with_context(|| format!("cannot move a runner to {}", built.display()))?;
         Ok(program)
     }
 
-    /// Builds the runner of `workspace`; the program, until the next build.
+    /// Builds the runner of `workspace`, with `any_rust` whatever Rust its dependencies ask for; the
+    /// program, until the next build.
     ///
     /// # Errors
     /// When it does not build.
-    pub fn build(&self, workspace: &Path) -> anyhow::Result<PathBuf> {
-        let build = self.folder.join("build");
-        let (from, to) = (self.target.join("debug"), build.join("debug"));
-        forget_workspace_crates(&to)?;
-        // A build that has to compile Wasmtime again is slow, not wrong.
-        if let Err(error) = link_libraries(&from, &to) {
-            out::note(format_args!("cannot take libraries over from {}: {error}", from.display()));
-        }
-        build_in(workspace, Some(&build))
+    pub fn build(&self, workspace: &Path, any_rust: bool) -> anyhow::Result<PathBuf> {
+        let build = self.programs();
+        forget_workspace_crates(workspace, &build)?;
+        build_in(workspace, Some(&build), any_rust)
     }
 }
 
-/// What decides beside its sources how a runner is built: the compiler and the flags for it.
-fn toolchain() -> anyhow::Result<u64> {
+/// Has Cargo forget in `folder` the crates of `workspace`: those there are of another tree, and may be
+/// younger than the files of this one.
+fn forget_workspace_crates(workspace: &Path, folder: &Path) -> anyhow::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
     let shell = Shell::new().context("cannot start a shell")?;
-    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let mut hasher = DefaultHasher::new();
-    cmd!(shell, "{rustc} -vV").quiet().read()?.hash(&mut hasher);
-    let prefixes = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_PROFILE_", "CARGO_BUILD_"];
-    let is_flag = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    let flags = std::env::vars_os().filter(|(name, _)| is_flag(&name.to_string_lossy()));
-    std::collections::BTreeMap::from_iter(flags).hash(&mut hasher);
-    Ok(hasher.finish())
+    shell.change_dir(workspace);
+    let cargo = cargo();
+    let said = cmd!(shell, "{cargo} metadata --no-deps --format-version 1").quiet().read()?;
+    let said: serde_json::Value = serde_json::from_str(&said).context("cargo metadata")?;
+    let packages = said["packages"].as_array().into_iter().flatten();
+    let names = packages.filter_map(|package| package["name"].as_str());
+    let packages: Vec<&str> = names.flat_map(|name| ["--package", name]).collect();
+    let clean = cmd!(shell, "{cargo} clean --quiet {packages...}");
+    let clean = clean.env("CARGO_TARGET_DIR", folder).env("CARGO_BUILD_BUILD_DIR", folder);
+    clean.quiet().run().context("cannot forget what was built of another tree")
+}
+
+/// The Cargo that has started this program, or the one in the search path.
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// What decides beside its sources how the runner of `workspace` is built, by a digest: the compiler,
+/// and every setting for it. The profile is part of the sources.
+fn way_of(workspace: &Path) -> anyhow::Result<String> {
+    let shell = Shell::new().context("cannot start a shell")?;
+    // A toolchain file may name another compiler there.
+    shell.change_dir(workspace);
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let compiler = cmd!(shell, "{rustc} -vV").quiet().read()?;
+    let mut way = blake3::Hasher::new();
+    way.update(compiler.as_bytes());
+    for (name, value) in settings(std::env::vars_os()) {
+        way.update(format!("\0{name}=").as_bytes()).update(value.as_encoded_bytes());
+    }
+    for path in cargo_configs(workspace) {
+        way.update(b"\0").update(&fs::read(&path).unwrap_or_default());
+    }
+    Ok(way.finalize().to_hex()[..16].to_owned())
+}
+
+/// The variables by which somebody sets how Cargo, rustc and C compilers build; where the output goes
+/// is none of them.
+fn settings(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, OsString> {
+    const PREFIXES: [&str; 12] = [
+        "RUSTFLAGS",
+        "RUSTC",
+        "RUSTUP_TOOLCHAIN",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_PROFILE_",
+        "CARGO_BUILD_",
+        "CARGO_TARGET_",
+        "CARGO_UNSTABLE_",
+        "CC",
+        "CXX",
+        "CFLAGS",
+        "CXXFLAGS",
+    ];
+    const PLACES: [&str; 4] = [
+        "CARGO_TARGET_DIR",
+        "CARGO_TARGET_TMPDIR",
+        "CARGO_BUILD_TARGET_DIR",
+        "CARGO_BUILD_BUILD_DIR",
+    ];
+    let named = variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+    let is_setting = |name: &str| {
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !PLACES.contains(&name)
+    };
+    named.filter(|(name, _)| is_setting(name)).collect()
+}
+
+/// The configuration files that Cargo reads in `workspace`, and those that they include.
+fn cargo_configs(workspace: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let folders = workspace.ancestors().map(|folder| folder.join(".cargo")).chain(home);
+    let mut pending: Vec<PathBuf> =
+        folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]).collect();
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        if found.contains(&path) {
+            continue;
+        }
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let included = match table.get("include") {
+            Some(toml::Value::Array(all)) => all.clone(),
+            Some(one) => vec![one.clone()],
+            None => Vec::new(),
+        };
+        let name = |one: &toml::Value| one.get("path").unwrap_or(one).as_str().map(str::to_owned);
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        pending.extend(included.iter().filter_map(name).map(|name| folder.join(name)));
+        found.push(path);
+    }
+    found.sort();
+    found
 }
 
 /// Copies `program` into `folder`: what stands in Cargo's own place changes with the next build.
@@ -117,125 +201,42 @@ pub fn keep(program: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(kept)
 }
 
-/// Whether Cargo made `name`, of the form `crate-hash`, for a crate of a workspace like this one.
-fn is_of_workspace(name: &str) -> bool {
-    name.starts_with("loadline") || name.starts_with("xtask")
-}
-
-/// Takes away what tells Cargo that the workspace's crates are built: they were, of another tree.
-fn forget_workspace_crates(folder: &Path) -> std::io::Result<()> {
-    let Ok(entries) = fs::read_dir(folder.join(".fingerprint")) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry?;
-        if is_of_workspace(&entry.file_name().to_string_lossy()) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes over from the Cargo profile folder `from` every library that `to` does not have.
-///
-/// Libraries are linked: rustc replaces them and never writes into one. Everything small is copied
-/// with its time, by which Cargo tells whether it is up to date; what makes a library count as
-/// built comes last.
-fn link_libraries(from: &Path, to: &Path) -> std::io::Result<()> {
-    let (marks, known) = (from.join(".fingerprint"), to.join(".fingerprint"));
-    if !marks.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(&known)?;
-    fs::create_dir_all(to.join("deps"))?;
-    let mut missing = Vec::new();
-    for entry in fs::read_dir(&marks)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if !is_of_workspace(&name) && !known.join(&name).exists() {
-            missing.push(name);
-        }
-    }
-    let hashes: std::collections::BTreeSet<&str> =
-        missing.iter().filter_map(|name| name.rsplit('-').next()).collect();
-    for entry in fs::read_dir(from.join("deps"))? {
-        let name = entry?.file_name();
-        let shown = name.to_string_lossy();
-        let stem = shown.split('.').next().unwrap_or(&shown);
-        if stem.rsplit('-').next().is_some_and(|hash| hashes.contains(hash)) {
-            let (original, link) = (from.join("deps").join(&name), to.join("deps").join(&name));
-            // What is there belongs to a build that was not finished.
-            let _ = fs::remove_file(&link);
-            if fs::hard_link(&original, &link).is_err() {
-                copy_with_time(&original, &link)?;
-            }
-        }
-    }
-    for name in &missing {
-        copy_with_time(&from.join("build").join(name), &to.join("build").join(name))?;
-    }
-    for name in &missing {
-        let part = known.join(format!(".part-{name}"));
-        copy_with_time(&marks.join(name), &part)?;
-        fs::rename(&part, known.join(name))?;
-    }
-    Ok(())
-}
-
-/// Copies a file or folder, if it is there; the copies are as old as the originals.
-fn copy_with_time(from: &Path, to: &Path) -> std::io::Result<()> {
-    copy(from, to)?;
-    let mut pending = vec![PathBuf::new()];
-    while let Some(place) = pending.pop() {
-        let (original, copied) = (from.join(&place), to.join(&place));
-        if original.is_dir() {
-            for entry in fs::read_dir(&original)? {
-                pending.push(place.join(entry?.file_name()));
-            }
-        } else if original.is_file() {
-            let times = fs::FileTimes::new().set_modified(fs::metadata(&original)?.modified()?);
-            File::options().write(true).open(&copied)?.set_times(times)?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
 
-    /// Libraries are taken over once, with the time by which Cargo knows them; a workspace's own
-    /// crates never are.
+    /// A runner that was kept is used again only where it would be built in the same way: flags in
+    /// any of Cargo's configuration files count, committed or not.
     #[test]
-    fn libraries_are_taken_over_and_workspace_crates_are_not() {
+    fn flags_of_every_configuration_make_another_way() {
         let folder = tempfile::TempDir::new().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        let files = [
-            ".fingerprint/anyhow-11/lib-anyhow",
-            "build/anyhow-11/output",
-            "deps/libanyhow-11.rlib",
-            "deps/anyhow-11.d",
-            ".fingerprint/loadline-loader-22/lib",
-            "deps/libloadline_loader-22.rlib",
-        ];
-        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
-        for file in files {
-            fs::create_dir_all(from.join(file).parent().unwrap()).unwrap();
-            let file = File::create(from.join(file)).unwrap();
-            file.set_modified(long_ago).unwrap();
+        let workspace = folder.path().join("repository/workspace");
+        let outer = folder.path().join("repository/.cargo");
+        for folder in [&workspace, &outer] {
+            fs::create_dir_all(folder).unwrap();
         }
-        link_libraries(&from, &to).unwrap();
-        for file in files {
-            let modified = fs::metadata(to.join(file)).and_then(|file| file.modified()).ok();
-            let expected = (!file.contains("loadline")).then_some(long_ago);
-            assert_eq!(modified, expected, "{file}");
-        }
-        // What has been built here since is not replaced.
-        fs::write(to.join(files[2]), "newer").unwrap();
-        fs::write(to.join(".fingerprint/anyhow-11/lib-anyhow"), "newer").unwrap();
-        link_libraries(&from, &to).unwrap();
-        assert_eq!(fs::read(to.join(files[1])).unwrap(), b"");
-        assert_eq!(fs::read(to.join(".fingerprint/anyhow-11/lib-anyhow")).unwrap(), b"newer");
-        forget_workspace_crates(&from).unwrap();
-        assert!(!from.join(files[4]).exists() && from.join(files[0]).exists());
+        let way = || way_of(&workspace).unwrap();
+        let plain = way();
+        assert_eq!(way(), plain);
+        fs::write(outer.join("config.toml"), "include = \"flags.toml\"\n").unwrap();
+        let with_include = way();
+        assert_ne!(with_include, plain);
+        fs::write(outer.join("flags.toml"), "build.rustflags = [\"-Copt-level=1\"]\n").unwrap();
+        assert_ne!(way(), with_include);
+    }
+
+    #[test]
+    fn where_the_output_goes_is_no_setting() {
+        let of = |names: &[&str]| -> Vec<String> {
+            let variables = names.iter().map(|name| ((*name).into(), "x".into()));
+            settings(variables).into_keys().collect()
+        };
+        let set =
+            ["CARGO_PROFILE_DEV_LTO", "CARGO_TARGET_X86_64_LINUX_RUSTFLAGS", "CC", "RUSTFLAGS"];
+        assert_eq!(of(&set), set);
+        let others = ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "CARGO_MANIFEST_DIR", "HOME"];
+        assert_eq!(of(&others), [""; 0]);
     }
 }

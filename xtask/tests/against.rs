@@ -158,7 +158,7 @@ fn what_does_not_build_is_skipped_by_a_bisection() {
     std::fs::write(&path, format!("{text}\nfn broken() {{ 1 }}\n")).unwrap();
     clone.git(&["commit", "--quiet", "--all", "--message", "runner: broken"]);
     std::fs::write(&path, text).unwrap();
-    let (code, said) = clone.regress(&["load-bytes", "--against", "HEAD"]);
+    let (code, said) = clone.regress(&["load-bytes", "--against", "HEAD", "--bisect"]);
     assert_eq!(code, Some(125), "{said}");
     assert!(said.contains("cannot build the runner of HEAD ("), "{said}");
     assert!(said.contains("mismatched types"), "{said}");

@@ -88,5 +88,22 @@ fn a_newcomer_gets_from_a_clone_to_a_red_build() {
         }
         assert_eq!(code, Some(0), "$ {command}\n{said}");
         assert_eq!(missing(&shown, &said), None, "$ {command}\n{said}");
+        if command.contains("--against") {
+            assert_is_compared(&reader.folder.join(".loadline/regress"));
+        }
     }
+}
+
+/// Whether the newest session was decided by a comparison: it holds runs of both sides.
+fn assert_is_compared(sessions: &Path) {
+    let sessions = fs::read_dir(sessions).unwrap().map(|entry| entry.unwrap().path());
+    let newest = sessions.max().unwrap();
+    let read = |name: &str| fs::read_to_string(newest.join(name)).unwrap();
+    let header: serde_json::Value = serde_json::from_str(&read("session.json")).unwrap();
+    assert!(header["against"]["name"].as_str().unwrap().starts_with("HEAD~1 ("), "{header}");
+    let runs = read("runs.jsonl");
+    let runs = runs.lines().filter(|run| run.contains("\"scenario\":\"my-program\""));
+    let (before, now): (Vec<&str>, Vec<&str>) =
+        runs.partition(|run| run.contains("\"side\":\"before\""));
+    assert!(!before.is_empty() && before.len() == now.len(), "{} {}", before.len(), now.len());
 }

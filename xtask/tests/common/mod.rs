@@ -5,6 +5,8 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod imposter;
+#[cfg(unix)]
+pub mod installed;
 pub mod made;
 pub mod pages;
 pub mod regressed;
