@@ -9,6 +9,7 @@ use crate::called::PROGRAM;
 use crate::cli::Init;
 use crate::exit::{Exit, ended};
 use crate::found::{Host, Repository};
+use crate::replace::replace;
 use crate::{out, project_file};
 
 /// What CI is to do: the same for every repository, since the rest stands in `loadline.toml`.
@@ -51,7 +52,7 @@ fn write(root: &Path, path: &str, text: &str, force: bool) -> anyhow::Result<()>
     }
     let folder = place.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(&place, text).with_context(|| format!("cannot write {}", place.display()))?;
+    replace(&place, text.as_bytes())?;
     out::line(format_args!("{} {path}", if is_there { "anew " } else { "wrote" }))
 }
 
@@ -59,9 +60,9 @@ fn write(root: &Path, path: &str, text: &str, force: bool) -> anyhow::Result<()>
 fn ignore(root: &Path, repository: &Repository) -> anyhow::Result<()> {
     let line = format!("/{}", output(repository));
     let path = root.join(".gitignore");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+    let mut bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error).context("cannot read .gitignore"),
     };
     let is_ignored = |pattern: &str| {
@@ -70,11 +71,13 @@ fn ignore(root: &Path, repository: &Repository) -> anyhow::Result<()> {
             && (output(repository) == pattern
                 || output(repository).starts_with(&format!("{pattern}/")))
     };
-    if text.lines().any(is_ignored) {
+    // The user's lines stay as they are, whatever they are written in.
+    if String::from_utf8_lossy(&bytes).lines().any(is_ignored) {
         return out::line(format_args!("kept  .gitignore (it names {line})"));
     }
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    fs::write(&path, format!("{text}{gap}{line}\n")).context("cannot write .gitignore")?;
+    let gap = if bytes.is_empty() || bytes.ends_with(b"\n") { "" } else { "\n" };
+    bytes.extend_from_slice(format!("{gap}{line}\n").as_bytes());
+    replace(&path, &bytes)?;
     out::line(format_args!("wrote .gitignore: {line}"))
 }
 
@@ -181,6 +184,18 @@ mod tests {
     use loadline_scenario::Scenario;
 
     use super::*;
+
+    #[test]
+    fn lines_of_the_user_stay_as_they_are() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join(".gitignore");
+        fs::write(&path, b"caf\xe9").unwrap();
+        let repository = Repository { has_cargo: false, host: Host::Nothing };
+        for _ in 0..2 {
+            ignore(folder.path(), &repository).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"caf\xe9\n/.loadline\n");
+        }
+    }
 
     /// What is written for each kind of repository can be read by who reads it later.
     #[test]
