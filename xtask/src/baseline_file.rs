@@ -316,8 +316,14 @@ impl Baselines {
 /// The growth crate's series for `rounds` of a metric.
 ///
 /// # Errors
-/// When there is no rung, a round is missing, or a reading is not a finite number from 0 up.
+/// When there is no size, a repetition is missing, or a reading is not a finite number from 0 up.
 pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<Series> {
+    // The growth crate takes sizes with unequal numbers of readings, but rounds visit every size.
+    let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
+    if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
+        let found = costs.len();
+        bail!("series {name}: expected {expected} repetitions at N = {n}, found {found}");
+    }
     let kind = match name.metric.kind() {
         MetricKind::Count => Kind::Count,
         MetricKind::Time => Kind::Time,

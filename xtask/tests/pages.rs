@@ -14,7 +14,7 @@ use common::Project;
 use common::pages::{Reader, Step, steps};
 
 /// What is not typed, by how it begins or what it holds, and why.
-const NOT_TYPED: [(&str, &str); 16] = [
+const NOT_TYPED: [(&str, &str); 18] = [
     ("cargo test --workspace", "is what runs this"),
     ("cargo build", "is tested by whoever starts what it builds (tests/installed.rs)"),
     ("python3 -m venv", "fetches a package; the guide does so (tests/guide.rs)"),
@@ -30,6 +30,8 @@ const NOT_TYPED: [(&str, &str); 16] = [
     ("dpkg-deb ", "needs the package that was fetched before it"),
     ("--unwinder ", "needs another unwinder (tests/unwinders.rs)"),
     ("--unwinders ", "needs other unwinders (tests/unwinders.rs)"),
+    ("target/criterion", "needs benchmarks that have run (tests/judge_files.rs)"),
+    ("jq ", "needs the files of another tool (tests/judge_files.rs)"),
     ("examples/ci/", "is carried out by tests/workflows.rs"),
 ];
 
