@@ -334,3 +334,41 @@ fn a_program_that_cannot_start_is_tried_at_every_size_once() {
         "failed: host: 5 runs failed alike (N = 64 … 1024), so the other 10 were not started: ";
     assert!(failure.starts_with(start) && failure.contains("no-such-program"), "{failure}");
 }
+
+/// Growth that is accepted, and what becomes of it: the whole way, by a count that is exact.
+#[test]
+fn accepted_growth_stands_in_the_scenario_and_is_watched_from_then_on() {
+    let project = host("$1 * $1");
+    let scenario = "a b/xtask/scenarios/host.toml";
+    project.write(scenario, COUNTED.replace("processes = 3", "processes = 3 # as few as can be"));
+    let root = project.path("a b").display().to_string();
+    let run = |words: &[&str]| project.run(&[words, &["--root", &root]].concat());
+    let capture = ["baseline", "host", "--reason", "a search"];
+    let accept = ["--accept-superlinear", "--link", "https://example.org/1", "--expires"];
+
+    let refused = run(&capture);
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("--accept-superlinear"), "{}", refused.stderr);
+    assert!(!project.path("a b/baselines/host.toml").exists());
+    let past = run(&[&capture, &accept[..], &["2001-01-01"]].concat());
+    assert_eq!(past.code, Some(2), "{}{}", past.stdout, past.stderr);
+    let accepted = run(&[&capture, &accept[..], &["2999-01-01"]].concat());
+    assert_eq!(accepted.code, Some(0), "{}{}", accepted.stdout, accepted.stderr);
+    let text = project.read(scenario);
+    assert!(text.contains("processes = 3 # as few as can be"), "{text}");
+    assert!(text.contains("[[known_growth]]\nseries = [\"load/reported\"]\n"), "{text}");
+    assert!(!project.read("a b/baselines/host.toml").contains("example.org"));
+
+    let regress = |steps: &str, flags: &[&str], code: i32, part: &str| {
+        let text =
+            format!("echo loadline:phase=load\necho loadline:metric=steps:$(({steps})):count\n");
+        project.write("a b/host.sh", text);
+        let said = run(&[&["regress", "host"], flags].concat());
+        assert_eq!(said.code, Some(code), "{steps}: {}{}", said.stdout, said.stderr);
+        assert!(said.stdout.contains(part), "{steps}: {part}\n{}", said.stdout);
+    };
+    regress("$1 * $1", &["--strict"], 0, "known issue, accepted until 2999-01-01: a search");
+    regress("$1 * $1 * $1", &[], 3, "more than the known issue accepts");
+    regress("$1", &[], 0, "known issue no longer seen: remove the entry");
+    regress("$1", &["--strict"], 4, "xtask/scenarios/host.toml:");
+}
