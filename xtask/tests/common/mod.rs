@@ -4,6 +4,7 @@
 // Every test file uses a part of it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod clone;
 pub mod imposter;
 #[cfg(unix)]
 pub mod installed;
