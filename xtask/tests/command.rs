@@ -27,7 +27,6 @@ check = "{n} done"
 judge = ["load/reported", "unload/reported"]
 observe = ["total/task-clock", "unload/wall-time"]
 processes = 3
-timeout_seconds = 3
 ladder = [64, 128, 256, 512, 1024]
 "#;
 
@@ -148,13 +147,14 @@ fn a_command_that_does_wrong_fails_its_scenario() {
     1024) sleep 600 & echo $! > child; wait ;;
 esac"#;
     let project = project(&format!("{deeds}\n{SCRIPT}"));
-    let said = project.run(&["regress", "--budget", "0", "--set", "processes=1"]);
+    let set = ["--set", "processes=1", "--set", "timeout_seconds=20"];
+    let said = project.run(&[&["regress", "--budget", "0"], &set[..]].concat());
     assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
     let failures = said.stdout.lines().filter(|line| line.starts_with("failed: mine: "));
     let mut failures: Vec<&str> = failures.collect();
     failures.sort_unstable();
     expect_test::expect![[r#"
-        failed: mine: N = 1024, round 1: ended after 3 s (timeout_seconds in the scenario sets the limit)
+        failed: mine: N = 1024, round 1: ended after 20 s (timeout_seconds in the scenario sets the limit)
         failed: mine: N = 128, round 1: the command printed loadline:check=127 done where 128 done is right
         failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
         failed: mine: N = 512, round 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)

@@ -212,7 +212,7 @@ fn a_full_disk_leaves_the_baseline_as_it_was(project: &Project) {
 #[test]
 fn a_runner_that_cannot_be_trusted_fails_its_scenario_and_no_other() {
     let _turn = alone();
-    let scenario = TINY.replace("processes = 3", "processes = 1\ntimeout_seconds = 2");
+    let scenario = TINY.replace("processes = 3", "processes = 1\ntimeout_seconds = 20");
     let imposter = Imposter::new(
         &scenario,
         &[
@@ -233,7 +233,7 @@ fn a_runner_that_cannot_be_trusted_fails_its_scenario_and_no_other() {
         failed: tiny: N = 16, round 1: the runner ended early (exit status: 0) and said nothing
         failed: tiny: N = 2, round 1: the runner's answer is no message: "Hello"
         failed: tiny: N = 4, round 1: the run does not prove its work: loaded 3 times where 4 was asked
-        failed: tiny: N = 8, round 1: ended after 2 s (timeout_seconds in the scenario sets the limit)"#]].assert_eq(&failures.join("\n"));
+        failed: tiny: N = 8, round 1: ended after 20 s (timeout_seconds in the scenario sets the limit)"#]].assert_eq(&failures.join("\n"));
     assert!(row(&said, "unload/frames-deregistered").ends_with("FAILED"), "{}", said.stdout);
     let records = lines(&runs(&imposter.project, &said));
     let failed = |run: &&Value| run["outcome"]["failed"].is_object();
