@@ -48,6 +48,7 @@ mod out;
 mod pace;
 mod past;
 mod pilot;
+mod places;
 mod preload;
 mod profile_file;
 mod programs;

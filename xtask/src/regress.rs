@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loadline_growth::{Kind, Tau};
-use loadline_scenario::{Absent, Environment, MetricKind, Scenario, Unwinder};
+use loadline_scenario::{Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
 use crate::across;
@@ -14,7 +14,6 @@ use crate::adaptive::measure_until_sure;
 use crate::again::Again;
 use crate::against::Builds;
 use crate::baseline_file::{Baseline, Baselines, Key};
-use crate::before::Before;
 use crate::bench::Bench;
 use crate::calibration_file::{Calibration, Calibrations};
 use crate::called::PROGRAM;
@@ -27,18 +26,17 @@ use crate::measure::Measurement;
 use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
 use crate::pace;
+use crate::places::{self, Place};
 use crate::project::{Project, nearest};
 use crate::report::{self, Form, Look, Outputs, Report, Strictness};
 use crate::resume;
-use crate::runner::Runner;
-use crate::same_program;
 use crate::selection;
 use crate::session::{self, Asked, Header, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
 use crate::teeth;
 use crate::told_apart;
-use crate::unwinders::{self, Pass};
+use crate::unwinders;
 
 /// Carries the command out.
 ///
@@ -79,11 +77,11 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     Committed::read(&project, &chosen, arguments.baseline.as_deref())?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     project.build(&interrupt)?;
-    let passes = with_files(&project, passes, &mut left_out)?;
+    let passes = places::with_files(&project, passes, &mut left_out)?;
     let first = passes.first().map(|pass| arguments.selection.surroundings(&pass.unwinder));
     let first = first.unwrap_or_else(|| arguments.selection.surroundings(&Unwinder::Host));
     let builds = Builds::make(&project, arguments, &first, &interrupt)?;
-    let (places, same) = places(&project, passes, &builds)?;
+    let (places, same) = places::of(&project, passes, &builds)?;
     let strictness = strictness(arguments);
     if places.is_empty() {
         return not_measured(&same, &project, arguments, &builds);
@@ -133,66 +131,6 @@ fn told_apart_by_number(names: Vec<String>) -> Vec<String> {
 fn strictness(arguments: &Regress) -> Strictness {
     let asked = Strictness::from(&arguments.strictness);
     Strictness { inconclusive: asked.inconclusive || arguments.bisect, ..asked }
-}
-
-/// Where one session is measured.
-struct Place {
-    pass: Pass,
-    now: Runner,
-    before: Option<Before>,
-    described: (Environment, Vec<Absent>),
-}
-
-impl Place {
-    fn bench<'a>(&'a self, project: &'a Project) -> Bench<'a> {
-        Bench { project, runner: &self.now, before: self.before.as_ref() }
-    }
-}
-
-/// The passes with what the files of their scenarios hold; what has to be skipped goes to `left_out`.
-fn with_files(
-    project: &Project,
-    passes: Vec<Pass>,
-    left_out: &mut Vec<String>,
-) -> anyhow::Result<Vec<Pass>> {
-    let mut ready = Vec::new();
-    for pass in passes {
-        let (scenarios, skipped) = selection::read(project, pass.scenarios)?;
-        let skipped = skipped.into_iter().filter(|sentence| !left_out.contains(sentence));
-        left_out.extend(skipped.collect::<Vec<_>>());
-        if !scenarios.is_empty() {
-            ready.push(Pass { scenarios, ..pass });
-        }
-    }
-    if ready.is_empty() { Err(selection::nothing_left(left_out)) } else { Ok(ready) }
-}
-
-/// Where the scenarios of each pass are measured that the two sides do not run alike, and what is
-/// said of the others.
-fn places(
-    project: &Project,
-    passes: Vec<Pass>,
-    builds: &Builds,
-) -> anyhow::Result<(Vec<Place>, Vec<String>)> {
-    let (mut places, mut same) = (Vec::new(), Vec::new());
-    for mut pass in passes {
-        let now = builds.now.under(&pass.unwinder)?;
-        let before = builds.before.as_ref().map(|before| before.under(&pass.unwinder));
-        let before = before.transpose()?;
-        if let Some(before) = &before {
-            let compared = same_program::compare(project, &now, before, pass.scenarios)?;
-            same.extend(compared.sentences());
-            pass.scenarios = compared.differ;
-        }
-        if pass.scenarios.is_empty() {
-            continue;
-        }
-        let bench = Bench { project, runner: &now, before: before.as_ref() };
-        // Of all before any is measured: what cannot be preloaded is found before minutes are spent.
-        let described = bench.describe()?;
-        places.push(Place { pass, now, before, described });
-    }
-    Ok((places, same))
 }
 
 /// Both sides run the same program, so that there is nothing to measure.
