@@ -47,7 +47,7 @@ impl Wasmtime {
     }
 
     /// What the workspace's manifest says about Wasmtime's crates.
-    fn dependencies(&self) -> Result<[(&'static str, toml::Table); 4], std::num::ParseIntError> {
+    fn dependencies(&self) -> Result<[(&'static str, toml::Table); 5], std::num::ParseIntError> {
         let entry = |key: &str, value: String| {
             toml::Table::from_iter([(key.to_owned(), toml::Value::String(value))])
         };
@@ -72,6 +72,7 @@ impl Wasmtime {
         Ok([
             of("wasmtime", "crates/wasmtime", &|| wasmtime.clone()),
             of(COHERENCE, "crates/jit-icache-coherence", &|| wasmtime.clone()),
+            of(ENVIRON, "crates/environ", &|| wasmtime.clone()),
             of("cranelift-codegen", "cranelift/codegen", &|| cranelift.clone()),
             of("cranelift-native", "cranelift/native", &|| cranelift.clone()),
         ])
@@ -80,6 +81,9 @@ impl Wasmtime {
 
 /// The crate of Wasmtime's that makes new code visible to every processor.
 const COHERENCE: &str = "wasmtime-internal-jit-icache-coherence";
+
+/// Wasmtime's crate that says its version. Trees of before have no need of it.
+const ENVIRON: &str = "wasmtime-environ";
 
 /// Where Wasmtime is developed.
 const REPOSITORY: &str = "https://github.com/bytecodealliance/wasmtime";
@@ -112,6 +116,9 @@ pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> anyhow::Result<String> {
     let dependencies = workspace.and_then(|table| table.get_mut("dependencies")?.as_table_mut());
     let dependencies = dependencies.context("it has no [workspace.dependencies]")?;
     for (name, source) in wasmtime.dependencies()? {
+        if name == ENVIRON && !dependencies.contains_key(name) {
+            continue;
+        }
         let entry = dependencies.get_mut(name);
         let entry = entry.with_context(|| format!("it does not require {name}"))?;
         if entry.is_str() {
@@ -161,6 +168,7 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         let version = Wasmtime::Version("49.0.1".to_owned());
         assert_eq!(required(&version, "wasmtime"), [some("=49.0.1"), None, None, None]);
+        assert_eq!(required(&version, "wasmtime-environ"), [some("=49.0.1"), None, None, None]);
         assert_eq!(required(&version, "cranelift-codegen"), [some("=0.136.1"), None, None, None]);
         // One registry gives one 49.x: no crate of the release may stay behind.
         let changed = on_wasmtime(&manifest, &version).unwrap();

@@ -27,7 +27,7 @@ use crate::tables;
 /// A compiled module or component in memory.
 #[derive(Debug, Clone)]
 pub struct Artifact {
-    /// Produced by Wasmtime, and then at most changed by `apply` and `number`.
+    /// Produced by this release of Wasmtime, and then at most changed by `apply` and `number`.
     bytes: Vec<u8>,
     contents: Contents,
 }
@@ -90,8 +90,11 @@ impl Artifact {
     ///
     /// # Safety
     ///
-    /// `bytes` must be what a release of Wasmtime wrote (`Engine::precompile_module`,
-    /// `Module::serialize` and the like) or what [`Artifact::bytes`] returned, unchanged.
+    /// `bytes` must be what the very release of Wasmtime that this program links wrote
+    /// (`Engine::precompile_module`, `Module::serialize` and the like), or what [`Artifact::bytes`]
+    /// returned in a program that links it, unchanged. Another patch release is another release.
+    /// Wasmtime's own check does not suffice: it compares the major version, and
+    /// `Config::module_version` can turn it off.
     pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
         let contents = Contents::of(&bytes)?;
         Ok(Artifact { bytes, contents })
@@ -121,8 +124,8 @@ impl Artifact {
             let (expected, found) = (digest.to_string(), found.to_string());
             return Err(Error::Altered { expected, found });
         }
-        // SAFETY: a `Digest` is only ever taken of an artifact, whose bytes meet this contract, and
-        // no two byte strings with one BLAKE3 digest are known.
+        // SAFETY: a `Digest` is only ever taken of an artifact of this release, whose bytes meet this
+        // contract, and no two byte strings with one BLAKE3 digest are known.
         unsafe { Artifact::trusted(bytes) }
     }
 
@@ -213,10 +216,10 @@ impl Artifact {
     ///
     /// # Errors
     ///
-    /// [`Error::Deserialize`]: another release of Wasmtime, another target, or settings of `engine`
-    /// that the machine code does not suit.
+    /// [`Error::Deserialize`]: another target, or settings of `engine` that the machine code does not
+    /// suit.
     pub fn load(&self, engine: &Engine) -> Result<Loaded, Error> {
-        // SAFETY: `bytes` is what Wasmtime produced (see the field), changed at most in two ways.
+        // SAFETY: `bytes` is what this release of Wasmtime produced (see the field), changed at most in two ways.
         // `apply` sets the size of `.eh_frame` to 0: Wasmtime then finds an artifact compiled
         // without unwind tables, which its compiler offers as a setting. `number` adds bytes at the
         // end: Wasmtime finds everything through the section headers, and none points there.
@@ -337,8 +340,8 @@ impl Digest {
     ///
     /// # Safety
     ///
-    /// It must have been taken of an [`Artifact`], by this or another process, and nobody who
-    /// should not choose the machine code this process runs may have been able to replace it.
+    /// It must have been taken of an [`Artifact`], by this process or another that links the same
+    /// release of Wasmtime, and nobody who should not choose the machine code this process runs may have been able to replace it.
     pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
     }

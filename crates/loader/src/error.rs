@@ -81,6 +81,16 @@ pub enum Error {
     /// The file does not begin as an entry of a store does.
     #[error("not an entry of a store, or one that was cut off")]
     NotAnEntry,
+    /// A store's entry or a pack that a program with another release of Wasmtime wrote.
+    #[error(
+        "it was written with Wasmtime {found}, and this program has {expected}: machine code serves one release only, patches included (build it again)"
+    )]
+    OtherRelease {
+        /// The version of Wasmtime that is written in the file.
+        found: String,
+        /// The version of Wasmtime in this program.
+        expected: &'static str,
+    },
     /// A load would take more than the process is allowed, or than is to be left for other things.
     #[error(
         "a load would need {needed} more {resource}: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()

@@ -1,8 +1,8 @@
 //! Who else could have written a file: owner and mode of files and folders that code is loaded from.
 //!
 //! On Unix the owner must be this user or root, and neither group nor others may write. Access
-//! control lists beyond the mode are not looked at. On other systems nothing is checked: their
-//! access control is not modelled here, so give a [`Key`](crate::Key).
+//! control lists beyond the mode are not looked at. On other systems nothing is checked, since their
+//! access control is not modelled here. A folder there is trusted by a [`Key`](crate::Key) only.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -32,8 +32,20 @@ pub(crate) enum Guard {
 impl Guard {
     /// Makes sure of a folder, or that there is no need to.
     pub(crate) fn folder(self, key: Option<&Key>, path: &Path) -> Result<(), Error> {
+        self.folder_where(key, path, cfg!(unix))
+    }
+
+    /// As [`Guard::folder`], on a system that tells owner and mode or does not.
+    fn folder_where(self, key: Option<&Key>, path: &Path, has_owners: bool) -> Result<(), Error> {
         match self {
-            Guard::Owner => folder(path),
+            Guard::Owner if has_owners => folder(path),
+            Guard::Owner if key.is_none() => Err(Error::Exposed {
+                path: path.to_owned(),
+                problem: "may have been written by anyone: this system's access control is not \
+                          checked here, and no key was given to recognise what is in it by"
+                    .to_owned(),
+            }),
+            Guard::Owner => Ok(()),
             Guard::Key if key.is_none() => Err(Error::Exposed {
                 path: path.to_owned(),
                 problem: "may be written by anyone, and no key was given to recognise it by"
@@ -177,9 +189,26 @@ mod elsewhere {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows, seen from any system.
+    #[test]
+    fn where_owners_are_not_known_only_a_key_makes_a_folder_trusted() {
+        let (path, key) = (Path::new("store"), Key::new([1; 32]));
+        let without = Guard::Owner.folder_where(None, path, false);
+        assert!(matches!(without, Err(Error::Exposed { .. })), "{without:?}");
+        Guard::Owner.folder_where(Some(&key), path, false).expect("the key recognises entries");
+        let without = Guard::Key.folder_where(None, path, false);
+        assert!(matches!(without, Err(Error::Exposed { .. })), "{without:?}");
+        Guard::Vouched.folder_where(None, path, false).expect("somebody vouches for it");
+    }
+}
+
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
-mod tests {
+mod unix_tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 

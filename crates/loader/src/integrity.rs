@@ -26,7 +26,7 @@ impl Key {
     }
 
     /// Reads a key of exactly 32 bytes from a file that belongs to this user, or root, and that
-    /// nobody else can read or write.
+    /// nobody else can read or write. Outside Unix, who else can is not checked.
     ///
     /// # Errors
     ///

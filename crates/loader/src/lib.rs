@@ -137,8 +137,9 @@
 //! before 1.0 the second number is raised by whatever may break a program, the third by what is added.
 //! The public API is listed in `api.txt` beside the manifest; a test compares, and says which of the
 //! two a change is.
-//! Packs and stores outlive neither: entries of another release are never loaded, a store compiles
-//! them again, and a pack is built again.
+//! Packs and stores serve one release of Wasmtime. They hold its full version, whatever
+//! `Config::module_version` says. After an upgrade, also of a patch, a store compiles its entries
+//! again, and a pack is rejected with [`Error::OtherRelease`] until it is built again.
 
 mod action;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -169,6 +170,7 @@ mod observer;
 pub mod pack;
 mod parallel;
 mod policy;
+mod release;
 pub mod store;
 mod tables;
 mod threads;

@@ -161,7 +161,6 @@ impl Loader {
             ledger: options.reserve.map(Ledger::new),
             unloader: Unloader::start(Arc::clone(&options.observer)),
             modules: Mutex::default(),
-            family: OnceLock::new(),
             n_loaded: AtomicU64::new(0),
             population: Counters::default(),
             has_warned: AtomicBool::new(false),

@@ -92,7 +92,9 @@ pub enum Digests {
     /// All of them when the pack is opened, before any of it can be executed.
     #[default]
     AtOpen,
-    /// Each when it is loaded, every time. Opening is quicker; nothing else in the pack need be sound.
+    /// Each when it is loaded, every time. Opening is quicker; the other artifacts in the pack need not
+    /// be sound. The index, and that nothing lies between the artifacts, are checked at open all the
+    /// same.
     AtLoad,
 }
 
@@ -204,7 +206,8 @@ impl Pack {
     ///
     /// [`Error::Exposed`] where others could have written the file; [`Error::Altered`] where the
     /// index or, with [`Digests::AtOpen`], an artifact is not what was written, or was sealed with
-    /// another key; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`]; [`Error::Headroom`] where
+    /// another key; [`Error::OtherRelease`], in an [`Error::File`], where it was built with another
+    /// release of Wasmtime; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`]; [`Error::Headroom`] where
     /// there is less memory than it takes, or less than [`RESERVE`](crate::headroom::RESERVE) would
     /// be left.
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
@@ -222,6 +225,7 @@ impl Pack {
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
         let mut room = Room::new(images_end).map_err(map)?;
         open::fill(room.bytes_mut(), &file, &path)?;
+        open::check_gaps(room.bytes_mut(), &header, &records, &path)?;
         if digests == Digests::AtOpen {
             open::check_all(room.bytes_mut(), &records, key.as_ref(), &path)?;
         }
@@ -297,8 +301,8 @@ impl Pack {
             entry.seal.check(found).map_err(|error| self.of(entry, error))?;
         }
         let kind = entry.contents.kind;
-        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, stripped: the
-        // seal over them has been compared, at open or just now, and who can have made it was
+        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with
+        // this release of Wasmtime, stripped: the seal over them has been compared, at open or just now, and who can have made it was
         // settled when the pack was opened. They are readable, executable and never written to, and
         // stay until `close` or `abandon` has seen that nothing published is left. This image is
         // published: if it is not, the module is dropped below, before the claim ends.

@@ -31,7 +31,9 @@
 //! Wasmtime runs the code in an artifact unseen. So the folder, those above it and each entry must
 //! belong to this user or root, and nobody else may be able to write to them; and each entry carries
 //! a seal over its name and its bytes, which is compared over the very bytes that Wasmtime is given.
-//! With a [`Key`](crate::Key) only its holders can make entries at all. What is damaged, cut off, exchanged, a
+//! With a [`Key`](crate::Key) only its holders can make entries at all. Systems other than Unix do not
+//! tell whose a folder is, so a store there needs a key. Each entry also carries the full version of
+//! Wasmtime that made it; those of another release are never loaded. What is damaged, cut off, exchanged, a
 //! link, or somebody else's, is set aside and compiled again where the wasm is at hand.
 //!
 //! # What a crash leaves
@@ -139,7 +141,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Exposed`] where others could write to it; [`Error::Write`] where it cannot be made.
+    /// [`Error::Exposed`] where others could write to it, and outside Unix where there is no key;
+    /// [`Error::Write`] where it cannot be made.
     pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<Store, Error> {
         let folder = folder.into();
         for path in [folder.clone()].into_iter().chain(FOLDERS.map(|name| folder.join(name))) {

@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The active unwinder. Unknown parts are the text `unknown` with the reason behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ const UNKNOWN: &str = "unknown (registrations cannot be followed on this platfor
 
 /// Finds the active unwinder.
 ///
-/// Registers two tables and takes them back, so a process that asks is no longer fresh: from the
+/// The first call in a process registers two tables and takes them back, so a process that asks is no longer fresh: from the
 /// first registration on, every unwind under libgcc's lists takes one global mutex (GCC 12,
 /// `unwind-dw2-fde.c`, `any_objects_registered`). The loader asks no sooner than it is about to
 /// load an artifact that registers tables anyway.
@@ -78,7 +79,28 @@ pub fn detect() -> Unwinder {
 }
 
 /// The family alone: no file is read. What [`detect`] says about the process holds here as well.
+///
+/// It is found once for each process, and other threads wait meanwhile: two probes at a time end the
+/// process under libgcc 13.1 and 13.2, whose tree refuses a second object for the same code and then
+/// misses it (GCC 13, `unwind-dw2-fde.c`, `__deregister_frame_info_bases`).
 pub(crate) fn family() -> Family {
+    static FOUND: OnceLock<Family> = OnceLock::new();
+    *FOUND.get_or_init(find_family)
+}
+
+/// Whether libgcc's list of objects that no unwind has sorted yet is empty. It is so from an unwind
+/// until the next registration. `None` where there is no such list.
+pub(crate) fn all_are_sorted() -> Option<bool> {
+    static PROBING: Mutex<()> = Mutex::new(());
+    if family() != Family::LibgccList {
+        return None;
+    }
+    // Another's probe would be found in the list.
+    let _alone = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
+    platform::all_are_sorted()
+}
+
+fn find_family() -> Family {
     if platform::is_llvm() {
         return Family::Llvm;
     }
@@ -124,8 +146,6 @@ fn libgcc_version(path: &Path) -> Option<String> {
     }
     newest.map(|(_, version)| version)
 }
-
-pub(crate) use platform::all_are_sorted;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod platform {
@@ -182,12 +202,13 @@ mod platform {
     /// (GCC 13, `unwind-dw2-btree.h`): in a list the second object holds the address of the first.
     /// `None` without libgcc's functions.
     pub fn keeps_a_list() -> Option<bool> {
+        #[cfg(test)]
+        super::tests::N_PROBES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let probe = Probe::find()?;
         Some((0..TRIES).any(|_| probe.objects_before().is_some()))
     }
 
-    /// Whether libgcc's list of objects that no unwind has sorted yet is empty. It is so from an
-    /// unwind until the next registration. `None` where there is no such list.
+    /// As the function of that name above, which makes sure that one thread at a time asks.
     pub fn all_are_sorted() -> Option<bool> {
         let probe = Probe::find()?;
         let is_any_before = (0..TRIES).find_map(|_| probe.objects_before())?;
@@ -295,13 +316,28 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    /// Other tests of this process unwind when they like, so only the end of the scale is certain.
+    /// Times that the process's unwinder was asked how it keeps what is registered.
+    pub(super) static N_PROBES: AtomicUsize = AtomicUsize::new(0);
+
+    /// Two probes at the same time end the process under libgcc 13.1.
     #[test]
-    fn only_lists_are_said_to_be_sorted() {
-        let is_list = family() == Family::LibgccList;
-        assert!(is_list || platform::all_are_sorted().is_none());
+    fn however_many_ask_the_unwinder_is_probed_once() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        detect();
+                        all_are_sorted();
+                    }
+                });
+            }
+        });
+        let is_probed = cfg!(all(target_os = "linux", target_env = "gnu")) && !platform::is_llvm();
+        assert_eq!(N_PROBES.load(Ordering::Relaxed), usize::from(is_probed));
     }
 
     #[test]

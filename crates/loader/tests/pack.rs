@@ -372,9 +372,6 @@ fn damage_is_found_by_digests() {
         for round in 0..150 {
             let mut bytes = whole.clone();
             let at = random.below(bytes.len() as u64 - 1) as usize;
-            if (72..4096).contains(&at) {
-                continue; // Behind the header, before the first image: nobody reads it.
-            }
             // One bit, or sixteen of them.
             let flips = if round % 2 == 0 { 1 << random.below(16) } else { u16::MAX };
             bytes[at] ^= flips as u8;
@@ -400,6 +397,28 @@ fn damage_is_found_by_digests() {
             fs::write(&packed.path, &whole[..end]).unwrap();
             Pack::open(&packed.path, options(Digests::AtLoad)).unwrap_err();
         }
+    }
+}
+
+/// These bytes are mapped with the images, so they could be executed.
+#[test]
+fn what_lies_behind_the_header_is_refused() {
+    use std::os::unix::fs::FileExt;
+
+    let key = Key::new([4; 32]);
+    let packed = Packed::new(1, Some(key.clone()));
+    let whole = fs::read(&packed.path).unwrap();
+    for digests in [Digests::AtOpen, Digests::AtLoad] {
+        let options = PackOptions::new().key(key.clone()).digests(digests);
+        for (at, bytes) in [(200, vec![0xC3; 3896]), (4095, vec![1])] {
+            fs::write(&packed.path, &whole).unwrap();
+            let file = fs::File::options().write(true).open(&packed.path).unwrap();
+            file.write_all_at(&bytes, at).unwrap();
+            let error = Pack::open(&packed.path, options.clone()).unwrap_err();
+            assert!(told(&error).contains("not a pack"), "{error:?}");
+        }
+        fs::write(&packed.path, &whole).unwrap();
+        Pack::open(&packed.path, options).unwrap();
     }
 }
 

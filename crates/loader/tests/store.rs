@@ -199,7 +199,7 @@ fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     // The version in `.wasmtime.engine`: its length, then the text.
     let at = bytes.windows(3).position(|window| window == b"\x0248").unwrap();
     bytes[at + 2] = b'7';
-    // SAFETY: what another release wrote meets the contract, and Wasmtime refuses it by its version.
+    // SAFETY: this release wrote it, but for the version, by which Wasmtime refuses it.
     let foreign = unsafe { Artifact::trusted(bytes) }.unwrap();
     store.put(&name, &foreign).unwrap();
     runs(&engine, &store, 0);

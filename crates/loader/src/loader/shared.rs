@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use wasmtime::Engine;
@@ -25,7 +25,6 @@ pub(super) struct Inner {
     /// What is loaded, by what it was made of. The lock of one module is held while it is loaded, so
     /// that nobody else loads it meanwhile.
     pub(super) modules: Mutex<HashMap<Identity, Arc<Mutex<Weak<Shared>>>>>,
-    pub(super) family: OnceLock<Family>,
     pub(super) n_loaded: AtomicU64,
     pub(super) population: Counters,
     pub(super) has_warned: AtomicBool,
@@ -77,17 +76,13 @@ impl Inner {
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.admit(need))
     }
 
-    /// Asked only once tables are registered anyway, since asking registers some.
-    fn family(&self) -> Family {
-        *self.family.get_or_init(unwinder::family)
-    }
-
     pub(super) fn registrations(&self, contents: &Contents) -> Option<u64> {
         if contents.fdes == 0 {
             // On Windows, tables are announced without being copied or searched: one call a module.
             return Some(u64::from(contents.has_tables));
         }
-        match self.family() {
+        // Asked only once tables are registered anyway, since asking registers some.
+        match unwinder::family() {
             Family::LibgccList | Family::LibgccTree => Some(1),
             Family::Llvm => Some(contents.fdes as u64),
             Family::Other => None,
@@ -100,7 +95,7 @@ impl Inner {
         if modules == 0 || self.has_warned.load(Ordering::Relaxed) {
             return;
         }
-        let family = self.family();
+        let family = unwinder::family();
         let (of_one, of_all, per_frame) = match family {
             // Half of the list on the average of a bad order.
             Family::LibgccList => (modules, modules * modules / 2, modules),

@@ -6,12 +6,15 @@
 //! | header at | holds |
 //! |---|---|
 //! | 0 | the eight bytes `loadpack` |
-//! | 8 | format, 4 bytes: 1 |
+//! | 8 | format, 4 bytes: 2 |
 //! | 12 | bytes in a page, 4 bytes |
 //! | 16 | number of entries, 8 bytes |
 //! | 24 | where the images end and the index begins, 8 bytes |
 //! | 32 | length of the index, 8 bytes |
-//! | 40 | seal over the 40 bytes before it and over the index, 32 bytes |
+//! | 40 | the full version of Wasmtime that made the images, zeros behind it, 32 bytes |
+//! | 72 | seal over the 72 bytes before it and over the index, 32 bytes |
+//!
+//! Everything else in the header's page is zero, and so is what lies between the images.
 //!
 //! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
 //! 0, component 1), functions (8), offset and length of the frame index within the file (8, 8; both
@@ -23,10 +26,11 @@
 use crate::contents::ArtifactKind;
 use crate::error::Error;
 use crate::integrity::{Key, Seal};
+use crate::release::{self, RELEASE};
 
 const MAGIC: &[u8; 8] = b"loadpack";
-const FORMAT: u32 = 1;
-const SEALED_BYTES: usize = 40;
+const FORMAT: u32 = 2;
+const SEALED_BYTES: usize = 40 + release::FIELD_BYTES;
 /// Of the header, in the page that it has to itself.
 pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
 /// The longest name of an entry, in bytes.
@@ -93,10 +97,12 @@ impl Header {
         bytes[16..24].copy_from_slice(&self.n_entries.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.images_end.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.index_bytes.to_le_bytes());
+        bytes[40..].copy_from_slice(&release::field(RELEASE));
         bytes
     }
 
-    /// Reads a header, and makes sure that its numbers go with a file of that length.
+    /// Reads a header, and makes sure that it is of this release of Wasmtime and that its numbers go
+    /// with a file of that length.
     pub(crate) fn decode(bytes: &[u8], file_bytes: u64) -> Result<Header, Error> {
         let mut bytes = Reader(bytes);
         if bytes.array::<8>()? != *MAGIC {
@@ -105,13 +111,11 @@ impl Header {
         if bytes.u32()? != FORMAT {
             return Err(Error::NotAPack { problem: "it is of another format" });
         }
-        let header = Header {
-            page: bytes.u32()?,
-            n_entries: bytes.u64()?,
-            images_end: bytes.u64()?,
-            index_bytes: bytes.u64()?,
-            seal: Seal::from_bytes(bytes.array()?),
-        };
+        let (page, n_entries) = (bytes.u32()?, bytes.u64()?);
+        let (images_end, index_bytes) = (bytes.u64()?, bytes.u64()?);
+        release::check(&bytes.array()?)?;
+        let seal = Seal::from_bytes(bytes.array()?);
+        let header = Header { page, n_entries, images_end, index_bytes, seal };
         let page = u64::from(header.page);
         let is_plausible = page.is_power_of_two()
             && page >= HEADER_BYTES as u64
@@ -263,6 +267,16 @@ mod tests {
         for length in [file_bytes - 1, file_bytes + 1, 0, u64::MAX] {
             Header::decode(&header.encode(), length).unwrap_err();
         }
+    }
+
+    /// Sealed or not: whoever has the key may have built it with another release.
+    #[test]
+    fn a_pack_of_another_release_is_refused() {
+        let (header, index) = pack(&[record("a", 4096, 1, None)], 8192);
+        let mut bytes = header.encode();
+        bytes[40..72].copy_from_slice(&release::field("48.0.7"));
+        let error = Header::decode(&bytes, 8192 + index.len() as u64).unwrap_err();
+        assert!(matches!(error, Error::OtherRelease { .. }), "{error:?}");
     }
 
     #[test]

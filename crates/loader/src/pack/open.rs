@@ -62,8 +62,34 @@ pub(super) fn fill(bytes: &mut [u8], file: &File, path: &Path) -> Result<(), Err
     }
 }
 
-/// Compares every image with its seal, on all processors, and makes sure that nothing lies between
-/// them.
+/// Makes sure that the memory holds the header that was checked, the images, and zeros: what is
+/// mapped, and is neither header nor image, is under no seal and could be executed all the same.
+pub(super) fn check_gaps(
+    bytes: &[u8],
+    header: &Header,
+    records: &[Record],
+    path: &Path,
+) -> Result<(), Error> {
+    let mut is_right = bytes.starts_with(&header.encode());
+    let mut end = HEADER_BYTES;
+    for record in records {
+        for part in [range(record), frames(record)] {
+            is_right &= are_zeros(&bytes[end..part.start]);
+            end = part.end;
+        }
+    }
+    if is_right && are_zeros(&bytes[end..]) {
+        return Ok(());
+    }
+    let problem = "there is something before, between or behind its images";
+    Err(Error::NotAPack { problem }.in_file(path))
+}
+
+fn are_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Compares every image with its seal, on all processors.
 pub(super) fn check_all(
     bytes: &[u8],
     records: &[Record],
@@ -73,16 +99,8 @@ pub(super) fn check_all(
     let failure = Mutex::new(None);
     parallel::each(records.len(), parallel::processors(), |index| {
         let record = &records[index];
-        let (image, frames) = (range(record), frames(record));
-        let end = records.get(index + 1).map_or(bytes.len(), |next| next.offset as usize);
-        let parts = [&bytes[image.clone()], &bytes[frames.clone()]];
-        let checked = record.seal.check(Seal::of(key, &parts)).and_then(|()| {
-            let gaps = [&bytes[image.end..frames.start], &bytes[frames.end..end]];
-            match gaps.iter().all(|gap| gap.iter().all(|byte| *byte == 0)) {
-                true => Ok(()),
-                false => Err(Error::NotAPack { problem: "there is something between its images" }),
-            }
-        });
+        let parts = [&bytes[range(record)], &bytes[frames(record)]];
+        let checked = record.seal.check(Seal::of(key, &parts));
         checked
             .map_err(|error| {
                 let (name, path) = (record.name.clone(), path.to_owned());

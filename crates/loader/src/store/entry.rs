@@ -3,13 +3,14 @@
 //! | header at | holds |
 //! |---|---|
 //! | 0 | the eight bytes `loadentr` |
-//! | 8 | format, 4 bytes: 1 |
+//! | 8 | format, 4 bytes: 2 |
 //! | 12 | kind: 0 module, 1 component |
 //! | 13 | whether it has unwind tables: 0 or 1 |
 //! | 16 | length of the artifact, 8 bytes |
 //! | 24 | functions, 8 bytes |
 //! | 32 | FDEs, 8 bytes |
-//! | 40 | seal over the store's key for it, the 40 bytes before this, and the artifact, 32 bytes |
+//! | 40 | the full version of Wasmtime that made it, zeros behind it, 32 bytes |
+//! | 72 | seal over the store's key for it, the 72 bytes before this, and the artifact, 32 bytes |
 //!
 //! The seal covers the key, so an entry under another's name is found out.
 #![allow(unsafe_code)]
@@ -21,11 +22,12 @@ use crate::artifact::Artifact;
 use crate::contents::{ArtifactKind, Contents};
 use crate::error::Error;
 use crate::integrity::{Key, Seal};
+use crate::release::{self, RELEASE};
 use crate::store::key::StoreKey;
 
 const MAGIC: &[u8; 8] = b"loadentr";
-const FORMAT: u32 = 1;
-const SEALED_BYTES: usize = 40;
+const FORMAT: u32 = 2;
+const SEALED_BYTES: usize = 40 + release::FIELD_BYTES;
 pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
 
 /// Writes header and artifact.
@@ -56,7 +58,7 @@ pub(crate) fn read(
         _ => Failure::Unreadable(error),
     })?;
     let (header, seal) = header.split_at(SEALED_BYTES);
-    let contents = contents(header).ok_or(Failure::Unsound(Error::NotAnEntry))?;
+    let contents = contents(header).map_err(Failure::Unsound)?;
     let bytes = artifact_bytes(file, file_bytes, contents.bytes)?;
     if let Seals::Check(key) = seals {
         let mut recorded = [0; Seal::BYTES];
@@ -64,8 +66,9 @@ pub(crate) fn read(
         let found = Seal::of(key, &[name.as_bytes(), header, &bytes]);
         Seal::from_bytes(recorded).check(found).map_err(Failure::Unsound)?;
     }
-    // SAFETY: the seal shows that these are the bytes of the artifact that `write` was given, by
-    // somebody who may choose the code that runs here: that was settled when the store was opened.
+    // SAFETY: the seal shows that these are the bytes of the artifact that `write` was given, in a
+    // program with this release of Wasmtime, by somebody who may choose the code that runs here:
+    // that was settled when the store was opened.
     // Where seals are not checked, `StoreOptions::unsealed` was promised as much.
     Ok(unsafe { Artifact::recorded(bytes, contents) })
 }
@@ -116,10 +119,18 @@ fn header(contents: &Contents) -> [u8; SEALED_BYTES] {
     bytes[16..24].copy_from_slice(&(contents.bytes as u64).to_le_bytes());
     bytes[24..32].copy_from_slice(&(contents.functions as u64).to_le_bytes());
     bytes[32..40].copy_from_slice(&(contents.fdes as u64).to_le_bytes());
+    bytes[40..].copy_from_slice(&release::field(RELEASE));
     bytes
 }
 
-fn contents(header: &[u8]) -> Option<Contents> {
+fn contents(header: &[u8]) -> Result<Contents, Error> {
+    let is_entry = header.starts_with(MAGIC) && header.get(8..12) == Some(&FORMAT.to_le_bytes());
+    let version = header.get(40..).and_then(|version| version.try_into().ok());
+    release::check(version.filter(|_| is_entry).ok_or(Error::NotAnEntry)?)?;
+    decoded(header).ok_or(Error::NotAnEntry)
+}
+
+fn decoded(header: &[u8]) -> Option<Contents> {
     let number = |at: usize| {
         let bytes = header.get(at..at + 8)?.try_into().ok()?;
         usize::try_from(u64::from_le_bytes(bytes)).ok()
@@ -147,13 +158,37 @@ mod tests {
     fn headers_are_read_as_they_were_written() {
         for (kind, has_tables) in [(ArtifactKind::Module, true), (ArtifactKind::Component, false)] {
             let written = Contents { kind, has_tables, bytes: 1 << 40, functions: 3, fdes: 0 };
-            assert_eq!(contents(&header(&written)), Some(written));
+            assert_eq!(contents(&header(&written)).ok(), Some(written));
             for at in [0, 8, 12, 13, 14, 15] {
                 let mut bytes = header(&written);
                 bytes[at] ^= 0x40;
-                assert_eq!(contents(&bytes), None);
+                assert!(matches!(contents(&bytes), Err(Error::NotAnEntry)));
             }
         }
-        assert_eq!(contents(&[]), None);
+        assert!(matches!(contents(&[]), Err(Error::NotAnEntry)));
+    }
+
+    /// Also by programs that know the key: a key may have been noted in another release.
+    #[test]
+    fn an_entry_of_another_release_is_unsound() {
+        let contents = Contents {
+            kind: ArtifactKind::Module,
+            has_tables: false,
+            bytes: 3,
+            functions: 1,
+            fdes: 0,
+        };
+        let mut header = header(&contents);
+        header[40..].copy_from_slice(&release::field("48.0.7"));
+        let name: StoreKey = "07".repeat(32).parse().expect("a key");
+        let seal = Seal::of(None, &[name.as_bytes(), &header, b"abc"]);
+        let bytes = [&header[..], seal.as_bytes(), b"abc"].concat();
+        let mut file = tempfile::tempfile().expect("there is room");
+        file.write_all(&bytes).expect("there is room");
+        for seals in [Seals::Check(None), Seals::Trust] {
+            std::io::Seek::rewind(&mut file).expect("it is a file");
+            let read = read(&mut file, bytes.len() as u64, &name, seals);
+            assert!(matches!(read, Err(Failure::Unsound(Error::OtherRelease { .. }))));
+        }
     }
 }

@@ -14,11 +14,21 @@ impl StoreKey {
     /// The key of what `engine` would compile `wasm` to. Text and binary form of the same module
     /// have different keys; it is the bytes that count.
     ///
-    /// It holds for the release of Wasmtime, the target and the settings of `engine`
-    /// (`Engine::precompile_compatibility_hash`). A program that was built by another compiler may
+    /// It holds for the full version of Wasmtime, whatever `Config::module_version` says, and for the
+    /// target and the settings of `engine` (`Engine::precompile_compatibility_hash`). A program that was built by another compiler may
     /// hash the same settings otherwise, and then compiles once more.
     #[cfg(feature = "compile")]
     pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: crate::UnwindPolicy) -> StoreKey {
+        StoreKey::of_release(crate::release::RELEASE, engine, wasm, policy)
+    }
+
+    #[cfg(feature = "compile")]
+    fn of_release(
+        release: &str,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+        policy: crate::UnwindPolicy,
+    ) -> StoreKey {
         use std::hash::{Hash, Hasher};
 
         /// Passes on to BLAKE3 what would be hashed into 64 bits.
@@ -36,7 +46,8 @@ impl StoreKey {
 
         let mut engine_hash = Whole(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut engine_hash);
-        let mut hasher = blake3::Hasher::new_derive_key("loadline-loader 1 store key");
+        let mut hasher = blake3::Hasher::new_derive_key("loadline-loader 2 store key");
+        hasher.update(blake3::hash(release.as_bytes()).as_bytes());
         hasher.update(blake3::hash(wasm).as_bytes());
         hasher.update(engine_hash.0.finalize().as_bytes());
         hasher.update(&[policy.code()]);
@@ -69,5 +80,29 @@ impl FromStr for StoreKey {
         let key = key.filter(|key| key.to_string() == text);
         let problem = "not a key of a store: 64 digits from 0 to 9 and a to f";
         key.ok_or_else(|| Error::Name { name: text.to_owned(), problem })
+    }
+}
+
+#[cfg(all(test, feature = "compile"))]
+mod tests {
+    use wasmtime::{Config, Engine, ModuleVersionStrategy};
+
+    use super::*;
+    use crate::UnwindPolicy;
+    use crate::release::RELEASE;
+
+    /// An engine that does not ask for the version would accept the entries of another release.
+    #[test]
+    fn a_key_is_of_one_release_whatever_the_engine_asks_for() {
+        let custom = ModuleVersionStrategy::Custom("ours".to_owned());
+        for strategy in [ModuleVersionStrategy::None, custom, ModuleVersionStrategy::default()] {
+            let mut config = Config::new();
+            config.module_version(strategy).expect("it is short");
+            let engine = Engine::new(&config).expect("it is a usual configuration");
+            let key =
+                |release| StoreKey::of_release(release, &engine, b"(module)", UnwindPolicy::Strip);
+            assert_ne!(key(RELEASE), key("48.0.7"));
+            assert_eq!(key(RELEASE), StoreKey::of(&engine, b"(module)", UnwindPolicy::Strip));
+        }
     }
 }

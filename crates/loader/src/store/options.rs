@@ -23,6 +23,9 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Stripped artifacts, no key, no limit, and a folder that is this user's alone.
+    ///
+    /// Only Unix tells whose a folder is. On other systems a store is opened with a [`Key`], or by
+    /// [`StoreOptions::vouched`]; without either, opening is [`Error::Exposed`](crate::Error::Exposed).
     pub fn new() -> StoreOptions {
         StoreOptions {
             policy: UnwindPolicy::default(),
