@@ -23,7 +23,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// Not built for 64-bit Linux with glibc.
+    /// Not built for 64-bit Linux with glibc, or glibc is linked into the program statically.
     Platform,
     /// The C library has no `_dl_find_object`: glibc before 2.35.
     OldLibrary,
@@ -36,7 +36,7 @@ pub enum Unavailable {
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unavailable::Platform => "not built for 64-bit Linux with glibc",
+            Unavailable::Platform => "not built for 64-bit Linux with a glibc that is linked dynamically",
             Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has)",
             Unavailable::NotOurs => {
                 "another _dl_find_object comes before ours (link this crate into the program itself)"
@@ -50,7 +50,12 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for Unavailable {}
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static")
+)))]
 mod platform {
     #![cfg_attr(not(unix), expect(dead_code, reason = "packs are for Unix"))]
 
@@ -88,7 +93,13 @@ pub use platform::enable;
 #[cfg(unix)]
 pub(crate) use platform::{Directory, Entered, enter};
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+// A program that glibc is linked into statically has a definition of the name already.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(target_feature = "crt-static")
+))]
 mod platform {
     use std::ffi::{c_int, c_void};
     use std::ops::Range;
@@ -112,15 +123,16 @@ mod platform {
 
     type Find = unsafe extern "C" fn(*mut c_void, *mut Found) -> c_int;
 
-    /// Packs beyond these are not answered for; each costs a comparison for each frame.
-    const MOST_PACKS: usize = 256;
+    /// Packs in one table. There are as many tables as the packs that are open at a time need; each
+    /// pack costs a comparison for each frame.
+    const PACKS_IN_TABLE: usize = 256;
 
     static NEXT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     /// The program's own, for callers that look at it: glibc says that there always is one.
     static LINK_MAP: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     static IS_ENABLED: AtomicBool = AtomicBool::new(false);
     static WAS_ASKED: AtomicBool = AtomicBool::new(false);
-    static ENTRIES: [Entry; MOST_PACKS] = [const { Entry::new() }; MOST_PACKS];
+    static FIRST: Table = Table::new();
     /// Entries before this one may be in use.
     static N_ENTRIES: AtomicUsize = AtomicUsize::new(0);
     /// Whoever enters or removes packs. Readers do not take it.
@@ -132,6 +144,7 @@ mod platform {
     /// reader that has counted itself and then still finds `start` as it was is safe until it counts
     /// itself out: whoever took it away waits for that. Both sides use sequentially consistent
     /// operations, so that one of them sees the other.
+    #[derive(Debug)]
     struct Entry {
         start: AtomicUsize,
         end: AtomicUsize,
@@ -144,6 +157,40 @@ mod platform {
         page: usize,
         /// For each page of the pack, the offset of the index of the image on it; 0 where none.
         index_by_page: Box<[usize]>,
+    }
+
+    /// Never freed: readers go from one to the next without counting themselves.
+    struct Table {
+        entries: [Entry; PACKS_IN_TABLE],
+        next: AtomicPtr<Table>,
+    }
+
+    impl Table {
+        const fn new() -> Table {
+            let entries = [const { Entry::new() }; PACKS_IN_TABLE];
+            Table { entries, next: AtomicPtr::new(ptr::null_mut()) }
+        }
+
+        fn next(&self) -> Option<&'static Table> {
+            // SAFETY: it is null, or a table that `add` made and nobody frees.
+            unsafe { self.next.load(Ordering::Acquire).as_ref() }
+        }
+
+        /// Adds a table behind this one, which must be the last. `WRITER` must be locked.
+        fn add(&self) -> &'static Table {
+            let table: &'static Table = Box::leak(Box::new(Table::new()));
+            self.next.store(ptr::from_ref(table).cast_mut(), Ordering::Release);
+            table
+        }
+
+        /// This table and all behind it.
+        fn all(&'static self) -> impl Iterator<Item = &'static Table> {
+            std::iter::successors(Some(self), |table| table.next())
+        }
+    }
+
+    fn entries() -> impl Iterator<Item = &'static Entry> {
+        FIRST.all().flat_map(|table| &table.entries)
     }
 
     impl Entry {
@@ -191,7 +238,7 @@ mod platform {
         if !WAS_ASKED.load(Ordering::Relaxed) {
             WAS_ASKED.store(true, Ordering::Relaxed);
         }
-        for entry in ENTRIES.iter().take(N_ENTRIES.load(Ordering::Acquire)) {
+        for entry in entries().take(N_ENTRIES.load(Ordering::Acquire)) {
             let Some((range, index)) = entry.find(address.addr()) else { continue };
             let answer = Found {
                 flags: 0,
@@ -293,9 +340,9 @@ mod platform {
 
     /// A pack that is answered for, until this is dropped.
     #[derive(Debug)]
-    pub(crate) struct Entered(usize);
+    pub(crate) struct Entered(&'static Entry);
 
-    /// Answers for the memory `range` from now on, unless it was not enabled or too many are.
+    /// Answers for the memory `range` from now on, unless it was not enabled.
     ///
     /// The indexes that the directory names must stay readable until what this returns is dropped.
     pub(crate) fn enter(
@@ -307,24 +354,24 @@ mod platform {
         }
         let directory = Box::into_raw(Box::new(directory()));
         let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = |entry: &&Entry| entry.directory.load(Ordering::SeqCst).is_null();
-        let place = ENTRIES.iter().enumerate().find(|(_, entry)| is_free(entry));
-        let Some((place, entry)) = place else {
-            // SAFETY: it was made above and shown to nobody.
-            drop(unsafe { Box::from_raw(directory) });
-            return None;
-        };
+        let is_free = |entry: &Entry| entry.directory.load(Ordering::SeqCst).is_null();
+        let place = entries().enumerate().find(|(_, entry)| is_free(entry));
+        let (place, entry) = place.unwrap_or_else(|| {
+            let n_entries = entries().count();
+            let last = FIRST.all().last().expect("there is a first");
+            (n_entries, &last.add().entries[0])
+        });
         entry.directory.store(directory, Ordering::SeqCst);
         entry.end.store(range.end, Ordering::SeqCst);
         entry.start.store(range.start, Ordering::SeqCst);
         N_ENTRIES.fetch_max(place + 1, Ordering::AcqRel);
-        Some(Entered(place))
+        Some(Entered(entry))
     }
 
     impl Drop for Entered {
         fn drop(&mut self) {
             let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = &ENTRIES[self.0];
+            let entry = self.0;
             entry.start.store(NOWHERE, Ordering::SeqCst);
             // A reader takes nanoseconds, and a signal handler on this thread has returned.
             while entry.n_readers.load(Ordering::SeqCst) != 0 {
@@ -341,7 +388,27 @@ mod platform {
         use super::*;
 
         fn ask(address: usize) -> Option<usize> {
-            ENTRIES.iter().find_map(|entry| entry.find(address)).map(|(_, index)| index)
+            entries().find_map(|entry| entry.find(address)).map(|(_, index)| index)
+        }
+
+        /// As when hundreds of tenants have a pack each.
+        #[test]
+        fn more_packs_than_a_table_holds_are_answered_for() {
+            IS_ENABLED.store(true, Ordering::Relaxed);
+            let base = 1 << 30;
+            let packs: Vec<Option<Entered>> = (0..2 * PACKS_IN_TABLE + 10)
+                .map(|pack| {
+                    let start = base + pack * 64;
+                    let images = std::iter::once((0..20, Some(7)));
+                    enter(start..start + 64, || Directory::of(64, 16, images))
+                })
+                .collect();
+            for (pack, entered) in packs.iter().enumerate() {
+                assert!(entered.is_some());
+                assert_eq!(ask(base + pack * 64 + 3), Some(base + pack * 64 + 7));
+            }
+            drop(packs);
+            assert_eq!(ask(base + 3), None);
         }
 
         /// Addresses here are numbers that nothing is mapped at: no unwinder asks about them.

@@ -147,7 +147,8 @@ fn libgcc_version(path: &Path) -> Option<String> {
     newest.map(|(_, version)| version)
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+// The table that a probe registers is laid out for 64-bit addresses.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod platform {
     use std::ffi::{CStr, OsStr, c_void};
     use std::os::unix::ffi::OsStrExt;
@@ -288,7 +289,7 @@ mod platform {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
 mod platform {
     use std::path::PathBuf;
 
@@ -336,14 +337,16 @@ mod tests {
                 });
             }
         });
-        let is_probed = cfg!(all(target_os = "linux", target_env = "gnu")) && !platform::is_llvm();
+        let is_probed =
+            cfg!(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))
+                && !platform::is_llvm();
         assert_eq!(N_PROBES.load(Ordering::Relaxed), usize::from(is_probed));
     }
 
     #[test]
     fn this_process_has_a_known_unwinder() {
         let unwinder = detect();
-        if cfg!(all(target_os = "linux", target_env = "gnu")) {
+        if cfg!(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")) {
             assert_ne!(unwinder.family, Family::Other);
             assert!(Path::new(&unwinder.path).is_absolute(), "{unwinder:?}");
         }
