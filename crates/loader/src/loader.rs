@@ -123,7 +123,9 @@ pub struct Population {
 }
 
 /// A handle of a loaded module or component. When the last handle of one is dropped, another thread
-/// drops the module.
+/// drops the module. The drop of a handle never waits and never unloads, also where it is the last
+/// thing that is left of its loader. Where more than a thousand modules wait to be unloaded, each
+/// load unloads some of them first.
 ///
 /// It dereferences to [`Loaded`], from which plain `wasmtime` modules can be cloned. Such clones,
 /// and stores with instances of it, keep the module as ever; only its end then happens where the
@@ -183,7 +185,8 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// As [`Store::artifact`](crate::Store::artifact) and [`Loader::load`].
+    /// As [`Store::load`](crate::Store::load), which compiles anew what Wasmtime refuses, and
+    /// [`Loader::load`].
     #[cfg(feature = "compile")]
     pub fn load_wasm(&self, store: &crate::Store, wasm: &[u8]) -> Result<Lease, Error> {
         self.load_named_wasm(None, store, wasm)
@@ -197,15 +200,22 @@ impl Loader {
         wasm: &[u8],
     ) -> Result<Lease, Error> {
         let began = Instant::now();
-        let artifact = store.artifact(&self.inner.engine, wasm)?;
-        self.load_bytes(name, &artifact, Origin::Store, began)
+        store.load_by(&self.inner.engine, wasm, |artifact| {
+            self.load_bytes(name, artifact, Origin::Store, began)
+        })
     }
 
-    /// Makes an artifact in a pack ready, in place.
+    /// Makes an artifact in a pack ready, in place where that is possible.
+    ///
+    /// One image can be one module at a time. So where a module of it lives that this loader has no
+    /// handle of, the artifact is copied: while an instance outlives the last [`Lease`], until the
+    /// module is unloaded, and where another loader or engine has it. A copy takes two mappings and
+    /// has no native frames; its record says [`Origin::PackCopy`]. It does not keep the pack open.
+    /// Nothing is waited for.
     ///
     /// # Errors
     ///
-    /// As [`Pack::load`](crate::pack::Pack::load) and [`Loader::load`].
+    /// As [`Pack::load`](crate::pack::Pack::load), but for [`Error::Loaded`], and [`Loader::load`].
     #[cfg(unix)]
     pub fn load_packed(&self, pack: &crate::pack::Pack, name: &str) -> Result<Lease, Error> {
         let missing = || Error::NoSuchEntry { name: name.to_owned(), path: pack.path().to_owned() };
@@ -221,30 +231,16 @@ impl Loader {
         let need = Amounts { mappings: 0, descriptors: DESCRIPTORS, bytes: contents.bytes as u64 };
         let identity = Some(Identity::Image(pack.image_id(index)));
         let prepared = Prepared { contents, identity, need };
-        self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, |is_leaving| {
-            self.in_place(pack, index, is_leaving)
-        })
-    }
-
-    /// An image whose last handle is gone may still wait for being unloaded, or be on its way to the
-    /// one who does that: where `is_leaving`, for as long as the thread that dropped the handle is kept
-    /// from running. Where it is not, only somebody else can have it.
-    #[cfg(unix)]
-    fn in_place(
-        &self,
-        pack: &crate::pack::Pack,
-        index: usize,
-        is_leaving: bool,
-    ) -> Result<Loaded, Error> {
-        let patience = Duration::from_millis(if is_leaving { 10_000 } else { 1 });
-        let began = Instant::now();
-        loop {
+        self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {
             match pack.load_at(&self.inner.engine, index) {
-                Err(Error::Loaded { .. }) if began.elapsed() < patience => self.flush(),
-                loaded => return loaded,
+                Err(Error::Loaded { .. }) => {}
+                loaded => return loaded.map(|loaded| (loaded, Origin::Pack)),
             }
-            std::thread::sleep(Duration::from_micros(50));
-        }
+            // What was admitted above was for a module in place.
+            let bytes = contents.bytes as u64;
+            self.inner.admit(Amounts { mappings: MAPPINGS_FROM_BYTES, descriptors: 0, bytes })?;
+            Ok((pack.copy_at(&self.inner.engine, index)?, Origin::PackCopy))
+        })
     }
 
     /// Makes many artifacts ready; the results are in their order. `progress` is called after each,
@@ -302,9 +298,16 @@ impl Loader {
         Ok(paths.into_iter().zip(loaded).collect())
     }
 
-    /// Waits until everything whose last handle is gone has been unloaded.
+    /// Waits until everything has been unloaded whose last handle was dropped before the call.
+    ///
+    /// An observer that is told of an unload may call it, and does not wait: it would wait for itself.
     pub fn flush(&self) {
-        self.inner.unloader.flush();
+        self.inner.unloader.flush(None);
+    }
+
+    /// As [`Loader::flush`], for so long at most. False where something is still to be unloaded.
+    pub fn flush_for(&self, patience: Duration) -> bool {
+        self.inner.unloader.flush(Some(patience))
     }
 
     /// What it has loaded and not yet handed over for unloading.
@@ -365,7 +368,9 @@ impl Loader {
             bytes: 2 * contents.bytes as u64,
         };
         let prepared = Prepared { contents, identity, need };
-        self.share_or_load(name, origin, prepared, began, |_| artifact.load(&self.inner.engine))
+        self.share_or_load(name, origin, prepared, began, || {
+            Ok((artifact.load(&self.inner.engine)?, origin))
+        })
     }
 
     fn share_or_load(
@@ -374,8 +379,9 @@ impl Loader {
         origin: Origin,
         prepared: Prepared,
         began: Instant,
-        load: impl FnOnce(bool) -> Result<Loaded, Error>,
+        load: impl FnOnce() -> Result<(Loaded, Origin), Error>,
     ) -> Result<Lease, Error> {
+        self.inner.unloader.make_room();
         let own = prepared.identity.map(|identity| {
             let mut modules = lock(&self.inner.modules);
             Arc::clone(modules.entry(identity).or_default())
@@ -388,21 +394,23 @@ impl Loader {
             contents,
             is_shared: false,
             registrations: Some(0),
-            mappings: if origin == Origin::Pack { 0 } else { MAPPINGS_FROM_BYTES },
+            mappings: 0,
             prepare,
             deserialize: Duration::ZERO,
         };
         if let Some(shared) = slot.as_deref().and_then(Weak::upgrade) {
             drop(slot);
-            (record.is_shared, record.mappings) = (true, 0);
+            record.is_shared = true;
             self.inner.options.observer.loaded(&record);
             return Ok(Lease { shared });
         }
-        // Had by somebody until a moment ago, and not yet forgotten.
-        let is_leaving = slot.as_deref().is_some_and(|last| !last.ptr_eq(&Weak::new()));
         let began = Instant::now();
-        let loaded = match self.inner.admit(prepared.need).and_then(|()| load(is_leaving)) {
-            Ok(loaded) => loaded,
+        let loaded = match self.inner.admit(prepared.need).and_then(|()| load()) {
+            Ok((loaded, origin)) => {
+                record.origin = origin;
+                record.mappings = if origin == Origin::Pack { 0 } else { MAPPINGS_FROM_BYTES };
+                loaded
+            }
             Err(error) => {
                 drop(slot);
                 drop(own);

@@ -44,7 +44,7 @@
 //!
 //! Wasmtime finds code by its address, so one image can be one module at a time (wasmtime issue
 //! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
-//! or let a [`Loader`](crate::Loader) share it.
+//! or let a [`Loader`](crate::Loader) share it, which loads a copy where it has to.
 //!
 //! # When a pack can go
 //!
@@ -294,12 +294,7 @@ impl Pack {
         let entry = &self.entries[index];
         let loaded = || Error::Loaded { name: entry.name.clone() };
         let claim = self.images.claim(index).ok_or_else(loaded)?;
-        let image = self.images.image(index);
-        if self.digests == Digests::AtLoad {
-            let frames = &self.images.bytes()[entry.frames.clone()];
-            let found = Seal::of(self.key.as_ref(), &[image, frames]);
-            entry.seal.check(found).map_err(|error| self.of(entry, error))?;
-        }
+        let image = self.checked(index)?;
         let kind = entry.contents.kind;
         // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with
         // this release of Wasmtime, stripped: the seal over them has been compared, at open or just now, and who can have made it was
@@ -315,9 +310,27 @@ impl Pack {
         // An engine with another's custom code memory may have changed the image's protection.
         let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
         self.images.protect(index).map_err(map)?;
-        // SAFETY: as above, and Wasmtime copies the bytes.
-        let copied = unsafe { deserialize_copy(engine, kind, image) };
+        self.copy_at(engine, index)
+    }
+
+    /// Makes a module or component of a copy of the artifact: it does not need the pack.
+    pub(crate) fn copy_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
+        let entry = &self.entries[index];
+        let image = self.checked(index)?;
+        // SAFETY: the bytes are an artifact's, as in `load_at`, and Wasmtime copies them.
+        let copied = unsafe { deserialize_copy(engine, entry.contents.kind, image) };
         copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
+    }
+
+    /// The bytes of an image, compared with their seal where that was not done at open.
+    fn checked(&self, index: usize) -> Result<&[u8], Error> {
+        let (entry, image) = (&self.entries[index], self.images.image(index));
+        if self.digests == Digests::AtLoad {
+            let frames = &self.images.bytes()[entry.frames.clone()];
+            let found = Seal::of(self.key.as_ref(), &[image, frames]);
+            entry.seal.check(found).map_err(|error| self.of(entry, error))?;
+        }
+        Ok(image)
     }
 
     /// Makes everything in it ready, on at most so many threads; the results are in the order of

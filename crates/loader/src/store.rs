@@ -34,7 +34,8 @@
 //! With a [`Key`](crate::Key) only its holders can make entries at all. Systems other than Unix do not
 //! tell whose a folder is, so a store there needs a key. Each entry also carries the full version of
 //! Wasmtime that made it; those of another release are never loaded. What is damaged, cut off, exchanged, a
-//! link, or somebody else's, is set aside and compiled again where the wasm is at hand.
+//! link, or somebody else's, is set aside and compiled again where the wasm is at hand. At most 32
+//! of such entries are kept.
 //!
 //! # What a crash leaves
 //!
@@ -45,6 +46,7 @@
 
 mod entry;
 mod evict;
+mod hold;
 mod key;
 mod options;
 
@@ -63,6 +65,7 @@ use crate::guard;
 use crate::watch::Warning;
 use entry::{Failure, Seals};
 
+pub use hold::Hold;
 pub use key::StoreKey;
 pub use options::StoreOptions;
 
@@ -120,12 +123,6 @@ pub struct Collected {
     pub set_aside: usize,
     /// Entries unused for longest, beyond the limit.
     pub evicted: usize,
-}
-
-/// Keeps one entry from being evicted, in all processes, while it lives. Costs a descriptor.
-#[derive(Debug)]
-pub struct Hold {
-    _shared_lock: File,
 }
 
 /// What a look at an entry's place found.
@@ -190,23 +187,20 @@ impl Store {
         if let Look::Sound(artifact) = self.look(&name)? {
             return Ok(self.found(artifact));
         }
-        let lock = self.lock(&name)?;
+        let mut turn = self.lock(&name)?;
         match self.look(&name)? {
             // Another was quicker.
             Look::Sound(artifact) => return Ok(self.found(artifact)),
             Look::Nothing => {}
-            Look::Unsound(reason) => self.set_aside(&name.to_string(), &reason)?,
+            Look::Unsound(reason) => turn.set_aside(&name.to_string(), &reason)?,
         }
         let artifact = self.compile(engine, wasm)?;
-        let written = self.write(&name, &artifact);
-        drop(lock);
-        match written {
-            Ok(()) => self.make_room(),
-            Err(error) => {
-                let reason = crate::error::told(&error);
-                self.inner.options.observer.warn(&Warning::NotStored { reason });
-            }
+        if let Err(error) = self.write(&name, &artifact) {
+            turn.warnings.push(Warning::NotStored { reason: crate::error::told(&error) });
+            return Ok(artifact);
         }
+        drop(turn);
+        self.make_room();
         Ok(artifact)
     }
 
@@ -220,16 +214,24 @@ impl Store {
     /// As [`Store::artifact`], or [`Error::Deserialize`].
     #[cfg(feature = "compile")]
     pub fn load(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<crate::Loaded, Error> {
-        let refused = match self.artifact(engine, wasm)?.load(engine) {
+        self.load_by(engine, wasm, |artifact| artifact.load(engine))
+    }
+
+    /// As [`Store::load`], by what `load` makes of an artifact.
+    #[cfg(feature = "compile")]
+    pub(crate) fn load_by<T>(
+        &self,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+        load: impl Fn(&Artifact) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let refused = match load(&self.artifact(engine, wasm)?) {
             Err(error @ Error::Deserialize { .. }) => error,
             loaded => return loaded,
         };
         let name = StoreKey::of(engine, wasm, self.inner.options.policy);
-        {
-            let _lock = self.lock(&name)?;
-            self.set_aside(&name.to_string(), &refused)?;
-        }
-        self.artifact(engine, wasm)?.load(engine)
+        self.lock(&name)?.set_aside(&name.to_string(), &refused)?;
+        load(&self.artifact(engine, wasm)?)
     }
 
     /// The artifact under a key, where there is one.
@@ -245,12 +247,12 @@ impl Store {
             Look::Unsound(_) => {}
         }
         // Somebody may have replaced it meanwhile; under the lock nobody does.
-        let _lock = self.lock(name)?;
+        let mut turn = self.lock(name)?;
         match self.look(name)? {
             Look::Sound(artifact) => Ok(Some(self.found(artifact))),
             Look::Nothing => Ok(None),
             Look::Unsound(reason) => {
-                self.set_aside(&name.to_string(), &reason)?;
+                turn.set_aside(&name.to_string(), &reason)?;
                 Err(reason.in_file(self.entry(&name.to_string())))
             }
         }
@@ -270,25 +272,6 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the entry of a key from being evicted; nothing where there is none. Modules need no
-    /// such thing, they are copies: it is for those who will want the entry again.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Read`].
-    pub fn hold(&self, name: &StoreKey) -> Result<Option<Hold>, Error> {
-        let path = self.entry(&name.to_string());
-        let failed = |source| Error::Read { path: path.clone(), source };
-        match guard::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => {
-                let file = opened.map_err(failed)?;
-                file.lock_shared().map_err(failed)?;
-                Ok(Some(Hold { _shared_lock: file }))
-            }
-        }
-    }
-
     /// Reads every entry and compares it with its seal; sets aside what differs.
     ///
     /// # Errors
@@ -299,16 +282,19 @@ impl Store {
         for file in self.files(ENTRIES)? {
             let checked = match file.name.parse::<StoreKey>() {
                 Ok(name) => {
-                    let _lock = self.lock(&name)?;
+                    let mut turn = self.lock(&name)?;
                     match self.look(&name)? {
                         Look::Sound(_) => Ok(()),
                         Look::Nothing => continue,
                         Look::Unsound(reason) => {
-                            self.set_aside(&file.name, &reason).map(|()| Err(reason))?
+                            turn.set_aside(&file.name, &reason).map(|()| Err(reason))?
                         }
                     }
                 }
-                Err(reason) => self.set_aside(&file.name, &reason).map(|()| Err(reason))?,
+                Err(reason) => {
+                    let mut turn = Turn { store: self, lock: None, warnings: Vec::new() };
+                    turn.set_aside(&file.name, &reason).map(|()| Err(reason))?
+                }
             };
             match checked {
                 Ok(()) => verified.sound += 1,
@@ -388,8 +374,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves an entry out of the way; nobody may replace it at the same time.
-    fn set_aside(&self, file_name: &str, reason: &Error) -> Result<(), Error> {
+    /// Moves an entry out of the way, and returns what the observer is to be told.
+    fn set_aside(&self, file_name: &str, reason: &Error) -> Result<Option<Warning>, Error> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let entry = self.entry(file_name);
@@ -397,21 +383,20 @@ impl Store {
         let to = to.join(format!("{file_name}-{}-{number}", std::process::id()));
         match fs::rename(&entry, &to) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::Write { path: entry, source }),
         }
         self.inner.set_aside.fetch_add(1, Ordering::Relaxed);
-        let reason = crate::error::told(reason);
-        self.inner.options.observer.warn(&Warning::SetAside { entry, to, reason });
-        Ok(())
+        self.bound_aside();
+        Ok(Some(Warning::SetAside { entry, to, reason: crate::error::told(reason) }))
     }
 
     /// Waits until nobody else writes, or sets aside, entries whose keys begin alike.
-    fn lock(&self, name: &StoreKey) -> Result<File, Error> {
+    fn lock(&self, name: &StoreKey) -> Result<Turn<'_>, Error> {
         let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
         file.lock()
             .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
-        Ok(file)
+        Ok(Turn { store: self, lock: Some(file), warnings: Vec::new() })
     }
 
     fn lock_file(&self, name: &str) -> Result<File, Error> {
@@ -436,6 +421,31 @@ impl fmt::Debug for Store {
         let mut store = f.debug_struct("Store");
         store.field("folder", &self.inner.folder).field("counts", &self.counts());
         store.finish_non_exhaustive()
+    }
+}
+
+/// The lock of a key, and the warnings that its holder owes the observer. Unlocks first, then warns:
+/// the observer may ask for the same key, and a lock of this file waits for any other, also of the
+/// same thread.
+struct Turn<'a> {
+    store: &'a Store,
+    lock: Option<File>,
+    warnings: Vec<Warning>,
+}
+
+impl Turn<'_> {
+    /// Moves an entry out of the way. Nobody replaces it meanwhile, since its key is locked.
+    fn set_aside(&mut self, file_name: &str, reason: &Error) -> Result<(), Error> {
+        self.warnings.extend(self.store.set_aside(file_name, reason)?);
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        let observer = &self.store.inner.options.observer;
+        self.warnings.iter().for_each(|warning| observer.warn(warning));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Unloading off the hot path: modules are dropped by a thread of its own, in batches, in the order
-//! that is cheap on the active unwinder.
+//! that is cheap on the active unwinder. Where too many wait, loads unload some of them first.
 //!
 //! Which order that is depends on how the unwinder finds what is deregistered. A module without
 //! tables is not deregistered, so its turn does not matter. libgcc up to release 12 keeps two lists
@@ -8,10 +8,12 @@
 //! random one half of them all. LLVM's libunwind goes through everything in any order; libgcc from
 //! release 13 through next to nothing.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::artifact::Loaded;
 use crate::contents::Contents;
@@ -27,78 +29,129 @@ pub(crate) struct Retired {
     pub(crate) since: Instant,
 }
 
-/// The thread that drops modules, and what waits for it.
+/// The thread that drops modules, and what waits for it. The thread ends when this is dropped and
+/// everything is unloaded; nobody waits for it.
 pub(crate) struct Unloader {
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
 }
 
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     observer: Arc<dyn LoadObserver>,
+    /// Where there is no thread, everything that waits is unloaded by loads and by `flush`.
+    has_thread: bool,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<Retired>,
-    /// Handed over so far, and dropped so far.
+    waiting: VecDeque<Retired>,
+    /// Modules handed over so far.
     n_retired: u64,
-    n_dropped: u64,
+    /// For each batch that is being dropped, how many modules were handed over before its first.
+    running: Vec<u64>,
     is_closed: bool,
 }
 
+/// Modules that were handed over one after the other, and are being dropped. Counts as running until
+/// it is dropped itself, however that happens.
+struct Batch<'a> {
+    queue: &'a Queue,
+    first: u64,
+}
+
+/// More modules than this do not wait: each further load unloads some of them first.
+const MOST_WAITING: usize = 1024;
+
+/// How many a load then unloads: more than it adds.
+const UNLOADED_BY_A_LOAD: usize = 2;
+
+thread_local! {
+    /// Whether this thread is dropping a batch, and so would wait for itself.
+    static IS_UNLOADING: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Unloader {
-    /// Starts the thread. Without one, modules are dropped by whoever hands them over.
+    /// Starts the thread.
     pub(crate) fn start(observer: Arc<dyn LoadObserver>) -> Unloader {
-        let state = Mutex::new(State::default());
-        let queue = Arc::new(Queue { state, changed: Condvar::new(), observer });
+        let new = |has_thread| {
+            let (state, changed) = (Mutex::new(State::default()), Condvar::new());
+            Arc::new(Queue { state, changed, observer: Arc::clone(&observer), has_thread })
+        };
+        let queue = new(true);
         let walked = Arc::clone(&queue);
         let thread = thread::Builder::new().name("loadline-unload".to_owned());
-        let thread = thread.spawn(move || walked.walk()).ok();
-        Unloader { queue, thread }
+        match thread.spawn(move || walked.walk()) {
+            Ok(_) => Unloader { queue },
+            Err(_) => Unloader { queue: new(false) },
+        }
     }
 
     /// Hands a module over, and returns at once.
     pub(crate) fn retire(&self, retired: Retired) {
         let mut state = self.queue.lock();
         state.n_retired += 1;
-        if self.thread.is_none() {
-            drop(state);
-            self.queue.drop_one(retired);
-            return;
-        }
-        state.waiting.push(retired);
+        state.waiting.push_back(retired);
         self.queue.changed.notify_all();
     }
 
-    /// Waits until everything that was handed over before is dropped.
-    pub(crate) fn flush(&self) {
-        if self.is_current() {
-            return;
-        }
-        let mut state = self.queue.lock();
-        let goal = state.n_retired;
-        while state.n_dropped < goal {
-            state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Unloads some of what waits where that is too much: before a load, so that a program that
+    /// loads faster than one thread unloads does not collect modules.
+    pub(crate) fn make_room(&self) {
+        let most = if self.queue.has_thread { MOST_WAITING } else { 0 };
+        if !IS_UNLOADING.get() && self.queue.lock().waiting.len() > most {
+            self.queue.unload(UNLOADED_BY_A_LOAD);
         }
     }
 
-    fn is_current(&self) -> bool {
-        self.thread.as_ref().is_none_or(|thread| thread.thread().id() == thread::current().id())
+    /// Waits until everything that was handed over before is dropped, for so long at most; false
+    /// where it is not. Does not wait within an unload.
+    pub(crate) fn flush(&self, patience: Option<Duration>) -> bool {
+        let (goal, began) = (self.queue.lock().n_retired, Instant::now());
+        if IS_UNLOADING.get() {
+            return self.is_gone(goal);
+        }
+        if !self.queue.has_thread {
+            while self.queue.unload(UNLOADED_BY_A_LOAD) && !is_over(patience, began) {}
+        }
+        let mut state = self.queue.lock();
+        while state.n_gone() < goal {
+            if is_over(patience, began) {
+                return false;
+            }
+            // Without a limit it still looks again now and then, which costs nothing.
+            let left = patience.map_or(Duration::from_secs(3600), |patience| {
+                patience.saturating_sub(began.elapsed())
+            });
+            let waited = self.queue.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
+
+    /// Whether the first so many modules that were handed over are dropped.
+    fn is_gone(&self, goal: u64) -> bool {
+        self.queue.lock().n_gone() >= goal
+    }
+}
+
+fn is_over(patience: Option<Duration>, began: Instant) -> bool {
+    patience.is_some_and(|patience| began.elapsed() >= patience)
 }
 
 impl Drop for Unloader {
     fn drop(&mut self) {
         self.queue.lock().is_closed = true;
         self.queue.changed.notify_all();
-        if !self.is_current()
-            && let Some(thread) = self.thread.take()
-        {
-            // It panics where an observer does; that was printed.
-            let _ = thread.join();
-        }
+    }
+}
+
+impl State {
+    /// How many of the modules that were handed over are dropped, up to the first that is not. A
+    /// batch is dropped in any order, so it counts once it is through.
+    fn n_gone(&self) -> u64 {
+        let before_waiting = self.n_retired - self.waiting.len() as u64;
+        self.running.iter().copied().min().unwrap_or(before_waiting).min(before_waiting)
     }
 }
 
@@ -117,19 +170,34 @@ impl Queue {
                 }
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            let batch = std::mem::take(&mut state.waiting);
             drop(state);
-            for retired in ordered(batch) {
-                // An observer that panics has said so on stderr; the others must go all the same.
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| self.drop_one(retired)));
-            }
+            self.unload(usize::MAX);
         }
+    }
+
+    /// Drops so many of the modules that have waited longest; false where none waits.
+    fn unload(&self, most: usize) -> bool {
+        let mut state = self.lock();
+        let first = state.n_retired - state.waiting.len() as u64;
+        let n = most.min(state.waiting.len());
+        let batch: Vec<Retired> = state.waiting.drain(..n).collect();
+        if batch.is_empty() {
+            return false;
+        }
+        state.running.push(first);
+        drop(state);
+        let _running = Batch { queue: self, first };
+        IS_UNLOADING.set(true);
+        for retired in ordered(batch) {
+            // An observer that panics has said so on stderr; the others must go all the same.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.drop_one(retired)));
+        }
+        IS_UNLOADING.set(false);
+        true
     }
 
     fn drop_one(&self, retired: Retired) {
         let Retired { loaded, contents, since, .. } = retired;
-        // Until the observer has been told as well: whoever waits for a drop reads its record next.
-        let _counted = Counted(self);
         let began = Instant::now();
         drop(loaded);
         let took = began.elapsed();
@@ -138,13 +206,13 @@ impl Queue {
     }
 }
 
-/// Counts a drop when it is over, however it ended.
-struct Counted<'a>(&'a Queue);
-
-impl Drop for Counted<'_> {
+impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.0.lock().n_dropped += 1;
-        self.0.changed.notify_all();
+        let mut state = self.queue.lock();
+        if let Some(place) = state.running.iter().position(|first| *first == self.first) {
+            state.running.swap_remove(place);
+        }
+        self.queue.changed.notify_all();
     }
 }
 
@@ -175,6 +243,8 @@ fn address(loaded: &Loaded) -> usize {
 #[cfg(all(test, feature = "compile"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
     use crate::{compile, engine, generate};
     use loadline_scenario::Generated;
@@ -216,8 +286,69 @@ mod tests {
 
         let unloader = Unloader::start(Arc::new(Panics));
         batch(3).into_iter().for_each(|retired| unloader.retire(retired));
-        unloader.flush();
-        let state = unloader.queue.lock();
-        assert_eq!((state.n_retired, state.n_dropped), (3, 3));
+        assert!(unloader.flush(None));
+        assert!(unloader.is_gone(3));
+    }
+
+    /// Stops in each unload until the test goes on.
+    struct Steps {
+        told: Mutex<mpsc::Sender<u64>>,
+        go_on: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl LoadObserver for Steps {
+        fn unloaded(&self, record: &UnloadRecord) {
+            let _ = self.told.lock().unwrap().send(record.contents.functions as u64);
+            let _ = self.go_on.lock().unwrap().recv();
+        }
+    }
+
+    /// A batch goes newest first under libgcc's lists, so a count says nothing about the oldest.
+    #[test]
+    fn what_was_handed_over_first_is_waited_for_whatever_goes_first() {
+        let ((tell, told), (release, go_on)) = (mpsc::channel(), mpsc::channel());
+        let (told_by, go_on) = (Mutex::new(tell), Mutex::new(go_on));
+        let unloader = Unloader::start(Arc::new(Steps { told: told_by, go_on }));
+        let mut modules = batch(3);
+        for (number, retired) in modules.iter_mut().enumerate() {
+            retired.contents.functions = number;
+        }
+        let [first, early, late] = <[Retired; 3]>::try_from(modules).ok().unwrap();
+        unloader.retire(first);
+        assert_eq!(told.recv().unwrap(), 0);
+        // Both are in the batch after the one that is stopped.
+        unloader.retire(early);
+        assert!(!unloader.flush(Some(Duration::ZERO)));
+        unloader.retire(late);
+        release.send(()).unwrap();
+        let first_of_two = told.recv().unwrap();
+        if unwinder::family() == Family::LibgccList {
+            assert_eq!(first_of_two, 2, "the newest goes first");
+        }
+        // Of the first two that were handed over, one is not dropped or its batch is not through.
+        assert!(!unloader.is_gone(2));
+        drop(release);
+        assert!(unloader.flush(Some(Duration::from_secs(60))));
+        assert!(unloader.is_gone(3));
+    }
+
+    #[test]
+    fn loads_unload_what_waits_for_too_long() {
+        let ((tell, told), (release, go_on)) = (mpsc::channel(), mpsc::channel());
+        let (told_by, go_on) = (Mutex::new(tell), Mutex::new(go_on));
+        let unloader = Unloader::start(Arc::new(Steps { told: told_by, go_on }));
+        let retired = batch(1).remove(0);
+        let another = || Retired { loaded: retired.loaded.clone(), ..retired };
+        unloader.retire(another());
+        told.recv().unwrap();
+        for _ in 0..=MOST_WAITING {
+            unloader.retire(another());
+        }
+        let waiting = || unloader.queue.lock().waiting.len();
+        assert_eq!(waiting(), MOST_WAITING + 1);
+        drop(release);
+        unloader.make_room();
+        assert!(waiting() < MOST_WAITING);
+        assert!(unloader.flush(None));
     }
 }

@@ -9,7 +9,8 @@ use crate::unwinder::Family;
 /// Watches loads and unloads, on whatever thread they happen.
 ///
 /// Nothing in this crate prints or logs; whoever wants to know gives an observer. It is called while
-/// no lock is held that a load needs, and `()` is one that does nothing.
+/// this crate holds no lock, so it may load, unload and ask stores itself. `()` is one that does
+/// nothing.
 ///
 /// An [`Observer`](crate::Observer) is the counterpart for [`drive`](crate::drive): one for each
 /// thread, told of every step.
@@ -42,6 +43,9 @@ pub enum Origin {
     Store,
     /// A pack, in place.
     Pack,
+    /// A pack, by way of a copy, since another module of the same image lives. Native backtraces
+    /// end at its frames.
+    PackCopy,
 }
 
 impl Origin {
@@ -51,6 +55,7 @@ impl Origin {
             Origin::Bytes => "bytes",
             Origin::Store => "store",
             Origin::Pack => "pack",
+            Origin::PackCopy => "pack-copy",
         }
     }
 }

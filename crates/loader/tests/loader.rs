@@ -109,6 +109,10 @@ fn modules_are_dropped_by_a_thread_of_their_own() {
     let lease = loader.load(&artifacts[0]).unwrap();
     drop(loader);
     drop(lease);
+    // Its thread ends behind everybody's back.
+    while notes.unloads.lock().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     assert_eq!(notes.unloads.lock().unwrap().len(), 1);
 }
 
@@ -249,6 +253,7 @@ fn packed_modules_are_shared_and_come_back() {
             });
         }
     });
+    loader.flush();
     let leases = loader.load_pack(&pack, go_on);
     assert!(leases.iter().all(Result::is_ok));
     assert_eq!(pack.n_live(), 8);
@@ -258,6 +263,121 @@ fn packed_modules_are_shared_and_come_back() {
     drop(leases);
     loader.flush();
     still.pack.close().unwrap();
+}
+
+#[cfg(unix)]
+struct Tenants {
+    pack: loadline_loader::pack::Pack,
+    _home: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+impl Tenants {
+    fn new() -> Tenants {
+        use loadline_loader::pack::{Pack, PackOptions};
+
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("tenants.pack");
+        let artifacts = artifacts(&small(), 2);
+        let named = artifacts.iter().enumerate();
+        let named = named.map(|(index, artifact)| (index.to_string(), artifact));
+        Pack::build(&path, None, named).unwrap();
+        Tenants { pack: Pack::open(&path, PackOptions::new()).unwrap(), _home: home }
+    }
+
+    fn engine() -> loadline_loader::wasmtime::Engine {
+        let mut config = loadline_loader::wasmtime::Config::new();
+        loadline_loader::pack::configure(&mut config);
+        loadline_loader::wasmtime::Engine::new(&config).unwrap()
+    }
+}
+
+/// An evicted tenant whose last request still runs, a second loader, and a second engine.
+#[cfg(unix)]
+#[test]
+fn an_image_in_use_is_loaded_again_as_a_copy() {
+    use loadline_loader::wasmtime::{Instance, Store};
+
+    let Tenants { pack, _home } = Tenants::new();
+    let engine = Tenants::engine();
+    let notes = Arc::new(Notes::default());
+    let options = || LoaderOptions::new().observer(notes.clone());
+    let loader = Loader::new(&engine, options());
+    let lease = loader.load_packed(&pack, "0").unwrap();
+    let Loaded::Module(module) = &*lease else { panic!("a module") };
+    let mut store = Store::new(&engine, ());
+    Instance::new(&mut store, module, &[]).unwrap();
+    drop(lease);
+    loader.flush();
+    let copy = loader.load_packed(&pack, "0").unwrap();
+    runs(&loader, &copy, 0);
+    // The copy is shared as anything else.
+    let again = loader.load_packed(&pack, "0").unwrap();
+    let others = [&engine, &Tenants::engine()].map(|engine| Loader::new(engine, options()));
+    let in_others = others.each_ref().map(|loader| loader.load_packed(&pack, "0").unwrap());
+    others.iter().zip(&in_others).for_each(|(loader, lease)| runs(loader, lease, 0));
+    let mappings: Vec<u64> = notes.loads.lock().unwrap().iter().map(|load| load.4).collect();
+    assert_eq!(mappings, [0, 2, 0, 2, 2]);
+    // Copies do not keep the pack open; the store's module does.
+    assert_eq!(pack.n_live(), 1);
+    drop(store);
+    pack.close().unwrap();
+    runs(&loader, &again, 0);
+    drop(copy);
+}
+
+/// A module that another thread is about to unload, and one whose request ends late.
+#[cfg(unix)]
+#[test]
+fn threads_evict_and_load_the_same_tenant() {
+    use loadline_loader::wasmtime::{Instance, Store};
+
+    let Tenants { pack, _home } = Tenants::new();
+    let loader = Loader::new(&Tenants::engine(), LoaderOptions::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let lease = loader.load_packed(&pack, "1").unwrap();
+                    let Loaded::Module(module) = &*lease else { panic!("a module") };
+                    let mut store = Store::new(loader.engine(), ());
+                    Instance::new(&mut store, module, &[]).unwrap();
+                    runs(&loader, &lease, 1);
+                    drop(lease);
+                }
+            });
+        }
+    });
+    loader.flush();
+    pack.close().unwrap();
+}
+
+/// Blocks each unload until the test says so.
+struct Blocks(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl LoadObserver for Blocks {
+    fn unloaded(&self, _: &UnloadRecord) {
+        let _ = self.0.lock().unwrap().recv();
+    }
+}
+
+#[test]
+fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
+    let (release, released) = std::sync::mpsc::channel();
+    let artifacts = artifacts(&small(), 2);
+    let (tell, told) = std::sync::mpsc::channel();
+    // In a thread of its own, so that waiting for ever is a failure and not a test that hangs.
+    std::thread::spawn(move || {
+        let options = LoaderOptions::new().observer(Arc::new(Blocks(Mutex::new(released))));
+        let loader = Loader::new(&loading_engine(), options);
+        let leases = loader.load_many(&artifacts, go_on);
+        let leases: Vec<Lease> = leases.into_iter().map(Result::unwrap).collect();
+        drop(loader);
+        drop(leases);
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(Duration::from_secs(60)).expect("the drop has returned");
+    drop(release);
 }
 
 #[test]

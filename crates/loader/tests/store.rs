@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime};
 use common::small;
 use loadline_loader::wasmtime::Engine;
 use loadline_loader::{
-    Artifact, Call, Error, Key, LoadObserver, Store, StoreKey, StoreOptions, UnwindPolicy, Warning,
-    engine, generate,
+    Artifact, Call, Error, Key, LoadObserver, Loader, LoaderOptions, Store, StoreKey, StoreOptions,
+    UnwindPolicy, Warning, engine, generate,
 };
 use loadline_scenario::Random;
 
@@ -206,6 +206,113 @@ fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     assert_eq!(store.counts().set_aside, 1);
     runs(&engine, &store, 0);
     assert_eq!(store.counts().set_aside, 1);
+
+    // By way of a loader, too.
+    store.put(&name, &foreign).unwrap();
+    let loader = Loader::new(&engine, LoaderOptions::new());
+    loader.load_wasm(&store, &wasm(0)).unwrap();
+    assert_eq!(store.counts().set_aside, 2);
+}
+
+/// Looks whether any key of the store is locked while it is told of a warning.
+#[derive(Default)]
+struct Locks {
+    folder: PathBuf,
+    found: Mutex<Vec<bool>>,
+}
+
+impl LoadObserver for Locks {
+    fn warn(&self, _: &Warning) {
+        let locks = list(&self.folder);
+        let is_free = |path: &PathBuf| File::open(path).unwrap().try_lock().is_ok();
+        self.found.lock().unwrap().push(locks.iter().all(is_free));
+    }
+}
+
+#[test]
+fn nobody_is_warned_while_a_key_is_locked() {
+    let place = Place::new();
+    let engine = engine::compiling().unwrap();
+    let locks = Arc::new(Locks { folder: place.folder().join("locks"), ..Locks::default() });
+    let store = place.open(StoreOptions::new().observer(locks.clone()));
+    let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
+    let damage = || fs::write(&place.entries()[0], b"nothing").unwrap();
+    runs(&engine, &store, 0);
+    damage();
+    store.artifact(&engine, &wasm(0)).unwrap();
+    damage();
+    store.get(&name).unwrap_err();
+    store.artifact(&engine, &wasm(0)).unwrap();
+    damage();
+    assert_eq!(store.verify().unwrap().set_aside.len(), 1);
+    assert_eq!(*locks.found.lock().unwrap(), [true; 3]);
+}
+
+#[test]
+fn an_entry_that_is_replaced_stays_held() {
+    let place = Place::new();
+    let engine = engine::compiling().unwrap();
+    let store = place.open(StoreOptions::new());
+    let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
+    let artifact = store.artifact(&engine, &wasm(0)).unwrap();
+    let held = store.hold(&name).unwrap().unwrap();
+    store.put(&name, &artifact).unwrap();
+    let limited = place.open(StoreOptions::new().max_bytes(1));
+    assert_eq!(limited.gc().unwrap().evicted, 0);
+    drop(held);
+    assert_eq!(limited.gc().unwrap().evicted, 1);
+    assert!(store.hold(&name).unwrap().is_none());
+}
+
+/// Whoever has a hold finds the entry, whatever the evictor does at the time.
+#[test]
+fn what_is_held_is_there() {
+    let place = Place::new();
+    let engine = engine::compiling().unwrap();
+    let store = place.open(StoreOptions::new().unsynced());
+    let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
+    let artifact = store.artifact(&engine, &wasm(0)).unwrap();
+    let limited = place.open(StoreOptions::new().max_bytes(1));
+    let is_done = AtomicBool::new(false);
+    let mut is_there = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                let _ = limited.gc();
+            }
+        });
+        for _ in 0..300 {
+            let found = store.put(&name, &artifact).and_then(|()| store.hold(&name));
+            let Ok(Some(_held)) = &found else {
+                is_there.push(found.map(|_| true));
+                continue;
+            };
+            is_there.push(store.get(&name).map(|found| found.is_some()));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    is_there.into_iter().for_each(|found| assert!(found.unwrap()));
+    limited.gc().unwrap();
+    assert_eq!(list(&place.folder().join("locks")).iter().filter(|path| is_hold(path)).count(), 0);
+}
+
+/// Locks of a single key have its whole name.
+fn is_hold(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.len() == 64)
+}
+
+#[test]
+fn few_entries_that_were_set_aside_are_kept() {
+    let place = Place::new();
+    let engine = engine::compiling().unwrap();
+    let store = place.open(StoreOptions::new().unsynced());
+    for _ in 0..40 {
+        runs(&engine, &store, 0);
+        fs::write(&place.entries()[0], b"nothing").unwrap();
+    }
+    runs(&engine, &store, 0);
+    assert_eq!(store.counts().set_aside, 40);
+    assert_eq!(list(&place.folder().join("aside")).len(), 32);
 }
 
 #[test]

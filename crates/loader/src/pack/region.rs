@@ -107,16 +107,6 @@ pub(crate) unsafe fn executable(base: *const u8, bytes: usize) -> io::Result<()>
     icache::pipeline_flush_mt().map_err(io::Error::other)
 }
 
-/// Makes whole pages readable and writable.
-///
-/// # Safety
-///
-/// The pages that hold `base..base + bytes` must be mapped, and no thread may execute them.
-pub(crate) unsafe fn writable(base: *const u8, bytes: usize) -> io::Result<()> {
-    // SAFETY: the caller's promise.
-    unsafe { protect(base, bytes, libc::PROT_READ | libc::PROT_WRITE) }
-}
-
 /// # Safety
 ///
 /// The pages that hold `base..base + bytes` must be mapped, and be used by nobody in a way that

@@ -8,10 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
 use crate::guard;
-use crate::store::{ASIDE, Collected, ENTRIES, Store, StoreKey, TEMPORARY};
+use crate::store::{ASIDE, Collected, ENTRIES, LOCKS, Store, StoreKey, TEMPORARY};
 
 /// Between making a temporary file and locking it a writer does nothing else; this is longer.
 const SURELY_LOCKED: Duration = Duration::from_secs(60);
+
+/// Entries that were set aside and are kept for somebody to look at.
+const MOST_ASIDE: usize = 32;
 
 /// Some file in a store.
 pub(super) struct Listed {
@@ -36,6 +39,12 @@ impl Store {
             let is_abandoned = age > SURELY_LOCKED
                 && guard::open(&file.path).is_ok_and(|file| file.try_lock().is_ok());
             collected.temporary += usize::from(is_abandoned && remove(&file)?);
+        }
+        for file in self.files(LOCKS)? {
+            // What is left by those who hold nothing any more.
+            if let Ok(name) = file.name.parse::<StoreKey>() {
+                self.unless_held(&name, || Ok(()))?;
+            }
         }
         for file in self.files(ASIDE)? {
             collected.set_aside += usize::from(remove(&file)?);
@@ -92,7 +101,17 @@ impl Store {
         if !is_free(&key_lock) || !is_free(&entry) {
             return Ok(false);
         }
-        remove(file)
+        Ok(self.unless_held(&name, || remove(file))?.unwrap_or(false))
+    }
+
+    /// Keeps the folder of entries that were set aside from growing: beyond so many, those that were
+    /// written first go. That it cannot is no reason for a load to fail.
+    pub(super) fn bound_aside(&self) {
+        let mut files = self.files(ASIDE).unwrap_or_default();
+        files.sort_by_key(|file| file.used);
+        for file in files.iter().rev().skip(MOST_ASIDE) {
+            let _ = remove(file);
+        }
     }
 
     /// The files in one of the store's folders.
@@ -113,7 +132,7 @@ impl Store {
 }
 
 /// Locks a file until it is closed, if nobody else has.
-fn is_free(file: &File) -> bool {
+pub(super) fn is_free(file: &File) -> bool {
     file.try_lock().is_ok()
 }
 
