@@ -188,7 +188,7 @@ impl Artifact {
     }
 
     /// Writes the artifact to `path`, all of it or nothing: into a temporary file beside it, synced
-    /// to disk and then renamed.
+    /// to disk and then renamed. Only this user can read it.
     ///
     /// # Errors
     ///

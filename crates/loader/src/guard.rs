@@ -85,9 +85,11 @@ mod unix {
         OpenOptions::new().read(true).custom_flags(flags).open(path)
     }
 
-    /// Creates a folder that only this user can enter, unless it exists.
-    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(path) {
+    /// Creates a folder unless it exists: one that only this user can enter, or with the mode that the
+    /// umask gives.
+    pub(crate) fn new_folder(path: &Path, is_shared: bool) -> io::Result<()> {
+        let mode = if is_shared { 0o777 } else { 0o700 };
+        match fs::DirBuilder::new().mode(mode).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             result => result,
         }
@@ -169,7 +171,7 @@ mod elsewhere {
         File::open(path)
     }
 
-    pub(crate) fn new_folder(path: &Path) -> io::Result<()> {
+    pub(crate) fn new_folder(path: &Path, _: bool) -> io::Result<()> {
         match std::fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             result => result,
@@ -251,8 +253,8 @@ mod unix_tests {
     fn a_folder_is_as_safe_as_those_above_it() {
         let home = tempfile::tempdir().unwrap();
         let inner = home.path().join("inner");
-        new_folder(&inner).unwrap();
-        new_folder(&inner).unwrap();
+        new_folder(&inner, false).unwrap();
+        new_folder(&inner, true).unwrap();
         folder(&inner).unwrap();
         allow(home.path(), 0o777);
         let error = folder(&inner).unwrap_err();

@@ -60,7 +60,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::artifact::Artifact;
 use crate::error::Error;
-use crate::files::sync_folder;
+use crate::files::{sync_folder, temporary};
 use crate::guard;
 use crate::watch::Warning;
 use entry::{Failure, Seals};
@@ -143,7 +143,7 @@ impl Store {
     pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<Store, Error> {
         let folder = folder.into();
         for path in [folder.clone()].into_iter().chain(FOLDERS.map(|name| folder.join(name))) {
-            let made = guard::new_folder(&path);
+            let made = guard::new_folder(&path, options.is_shared);
             made.map_err(|source| Error::Write { path: path.clone(), source })?;
             options.guard.folder(options.key.as_ref(), &path)?;
         }
@@ -179,10 +179,24 @@ impl Store {
     /// # Errors
     ///
     /// As [`compile::bytes`](crate::compile::bytes) and [`Artifact::apply`]; [`Error::Read`] or
-    /// [`Error::Write`] where the folder cannot be used. What could be compiled and not written is
-    /// returned all the same, with a [`Warning::NotStored`].
+    /// [`Error::Write`] where the folder cannot be used. What could be compiled and not written, as in
+    /// a folder that this user may only read, is returned all the same, with a
+    /// [`Warning::NotStored`].
     #[cfg(feature = "compile")]
     pub fn artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
+        match self.kept_artifact(engine, wasm) {
+            Err(error) if is_forbidden(&error) => {
+                let artifact = self.compile(engine, wasm)?;
+                let reason = crate::error::told(&error);
+                self.inner.options.observer.warn(&Warning::NotStored { reason });
+                Ok(artifact)
+            }
+            found => found,
+        }
+    }
+
+    #[cfg(feature = "compile")]
+    fn kept_artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
         let name = StoreKey::of(engine, wasm, self.inner.options.policy);
         if let Look::Sound(artifact) = self.look(&name)? {
             return Ok(self.found(artifact));
@@ -355,7 +369,8 @@ impl Store {
     fn write(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
         let path = self.entry(&name.to_string());
         let written = (|| {
-            let mut file = tempfile::NamedTempFile::new_in(self.inner.folder.join(TEMPORARY))?;
+            let mut file =
+                temporary(&self.inner.folder.join(TEMPORARY), self.inner.options.is_shared)?;
             // Tells `gc` that the writer lives.
             file.as_file().lock()?;
             entry::write(file.as_file_mut(), name, self.inner.options.key.as_ref(), artifact)?;
@@ -406,9 +421,15 @@ impl Store {
         #[cfg(unix)]
         let options = {
             use std::os::unix::fs::OpenOptionsExt;
-            options.custom_flags(libc::O_NOFOLLOW).mode(0o600)
+            let mode = if self.inner.options.is_shared { 0o666 } else { 0o600 };
+            options.custom_flags(libc::O_NOFOLLOW).mode(mode)
         };
-        options.open(&path).map_err(|source| Error::Write { path, source })
+        // A lock of somebody else's file that one may only read is a lock, too.
+        let opened = options.open(&path).or_else(|error| match is_refused(&error) {
+            true => guard::open(&path).map_err(|_| error),
+            false => Err(error),
+        });
+        opened.map_err(|source| Error::Write { path, source })
     }
 
     fn entry(&self, file_name: &str) -> PathBuf {
@@ -464,11 +485,21 @@ fn note_use(file: &File, found: &Metadata) {
     }
 }
 
+/// Whether this user may not do to the store what it takes.
+#[cfg(feature = "compile")]
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error, Error::Read { source, .. } | Error::Write { source, .. } if is_refused(source))
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 /// Whether an error of opening is this process's or the machine's, not the entry's.
 fn is_ours(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
-        let all = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EINTR, libc::EIO];
+        let all = [libc::EACCES, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EINTR, libc::EIO];
         error.raw_os_error().is_some_and(|code| all.contains(&code))
     }
     #[cfg(not(unix))]

@@ -480,6 +480,21 @@ fn a_file_that_claims_more_than_there_is_memory_is_refused() {
 }
 
 #[test]
+fn a_pack_is_this_users_alone_unless_it_is_shared() {
+    let packed = Packed::new(1, None);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&packed.path), 0o600);
+    let usual = packed.home.path().join("usual");
+    fs::write(&usual, b"").unwrap();
+    let shared = packed.home.path().join("shared.pack");
+    let mut writer = PackWriter::create(&shared, None).unwrap().shared();
+    writer.add("some", &packed.artifacts[0]).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(mode(&shared), mode(&usual));
+    assert_eq!(fs::read_dir(packed.home.path()).unwrap().count(), 3);
+}
+
+#[test]
 fn names_are_unique_and_a_failed_build_leaves_nothing() {
     let packed = Packed::new(1, None);
     let before = fs::read(&packed.path).unwrap();

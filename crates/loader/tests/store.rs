@@ -9,6 +9,7 @@ mod common;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -626,3 +627,85 @@ fn text_components_and_calls_go_through() {
     }
     assert_eq!((store.counts().found, store.counts().compiled), (1, 1));
 }
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_shared_store_has_the_modes_of_the_umask() {
+    let place = Place::new();
+    let usual = place.home.path().join("usual");
+    fs::write(&usual, b"").unwrap();
+    let usual_folder = place.home.path().join("folder");
+    fs::create_dir(&usual_folder).unwrap();
+    let engine = engine::compiling().unwrap();
+    for (options, file, folder) in [
+        (StoreOptions::new(), 0o600, 0o700),
+        (StoreOptions::new().shared(), mode(&usual), mode(&usual_folder)),
+    ] {
+        let path = place.home.path().join(format!("store {file:o}"));
+        // A umask of 002 makes folders that this crate does not trust by their owner.
+        let key = Key::new([1; 32]);
+        let store = Store::open(&path, options.key(key).whoever_can_write()).unwrap();
+        runs(&engine, &store, 0);
+        for inner in ["", "entries", "temporary", "aside", "locks"] {
+            assert_eq!(mode(&path.join(inner)), folder, "{inner}");
+        }
+        for inner in ["entries", "locks"] {
+            let files = list(&path.join(inner));
+            assert!(!files.is_empty() && files.iter().all(|path| mode(path) == file), "{inner}");
+        }
+    }
+}
+
+/// No test: what a user does who may only read the store.
+#[test]
+#[ignore = "started by another test, in a process of another user"]
+fn child_reads_the_store() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let engine = engine::compiling().unwrap();
+    let warnings = Arc::new(Warnings::default());
+    let store = Store::open(folder, StoreOptions::new().observer(warnings.clone())).unwrap();
+    runs(&engine, &store, 0);
+    assert_eq!((store.counts().found, store.counts().compiled), (1, 0));
+    assert_eq!(warnings.0.lock().unwrap().len(), 0);
+    // Another key begins otherwise, and has no lock yet.
+    runs(&engine, &store, 1);
+    assert_eq!((store.counts().found, store.counts().compiled), (1, 1));
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
+    println!("read it");
+}
+
+/// As where root fills a store while an image is built, and a service uses it.
+#[test]
+fn a_store_of_root_is_used_by_others() {
+    let place = Place::new();
+    let nobody = 65_534;
+    if std::os::unix::fs::chown(place.home.path(), Some(nobody), None).is_err() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    std::os::unix::fs::chown(place.home.path(), Some(0), None).unwrap();
+    fs::set_permissions(place.home.path(), Permissions::from_mode(0o755)).unwrap();
+    // Where programs are built only root may go.
+    let program = place.home.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let engine = engine::compiling().unwrap();
+    let open = |options| Store::open(place.folder(), options);
+    let store = open(StoreOptions::new().shared()).unwrap();
+    runs(&engine, &store, 0);
+    for path in [place.folder()].into_iter().chain(FOLDERS.map(|name| place.folder().join(name))) {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(&place.entries()[0], Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["--exact", "child_reads_the_store", "--ignored", "--nocapture"]);
+    command.env(CHILD, place.folder()).uid(nobody).gid(nobody).current_dir("/");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("read it"), "{output:?}");
+}
+
+const FOLDERS: [&str; 4] = ["entries", "temporary", "aside", "locks"];

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use crate::artifact::Artifact;
 use crate::error::Error;
-use crate::files::{folder_of, sync_folder};
+use crate::files::{folder_of, sync_folder, temporary};
 use crate::frame_index;
 use crate::integrity::{Key, Seal};
 use crate::pack::format::{self, Header, LONGEST_NAME, Record};
@@ -29,6 +29,7 @@ pub struct PackWriter {
     n_entries: u64,
     index: Vec<u8>,
     names: HashSet<String>,
+    is_shared: bool,
 }
 
 impl PackWriter {
@@ -38,13 +39,15 @@ impl PackWriter {
     /// The images begin at pages of this machine; a pack serves machines with the same page size or
     /// smaller ones.
     ///
+    /// Only this user can read the file, unless [`PackWriter::shared`] is asked for.
+    ///
     /// # Errors
     ///
     /// [`Error::Write`].
     pub fn create(path: impl Into<PathBuf>, key: Option<Key>) -> Result<PackWriter, Error> {
         let path = path.into();
         let failed = |source| Error::Write { path: path.clone(), source };
-        let file = NamedTempFile::new_in(folder_of(&path)).map_err(failed)?;
+        let file = temporary(folder_of(&path), false).map_err(failed)?;
         let page = u32::try_from(region::page_bytes()).unwrap_or(1 << 16);
         let mut writer = PackWriter {
             path,
@@ -55,10 +58,18 @@ impl PackWriter {
             n_entries: 0,
             index: Vec::new(),
             names: HashSet::new(),
+            is_shared: false,
         };
         writer.write(&[0; format::HEADER_BYTES])?;
         writer.pad()?;
         Ok(writer)
+    }
+
+    /// Lets other users read the file, as far as the umask does: for a pack that root or a build makes
+    /// and a service opens. The service trusts files of root and of its own user; others it opens
+    /// with a key and [`PackOptions::whoever_can_write`](crate::pack::PackOptions::whoever_can_write).
+    pub fn shared(self) -> PackWriter {
+        PackWriter { is_shared: true, ..self }
     }
 
     /// Adds an artifact under a name of its own. Its unwind tables are hidden: in packs nothing is
@@ -75,7 +86,7 @@ impl PackWriter {
         if name.len() > LONGEST_NAME {
             return Err(Error::Name { name, problem: "longer than 4096 bytes" });
         }
-        if !self.names.insert(name.clone()) {
+        if self.names.contains(&name) {
             return Err(Error::Name { name, problem: "in the pack already" });
         }
         let image_bytes = artifact.bytes().len();
@@ -99,6 +110,7 @@ impl PackWriter {
         }
         self.pad()?;
         format::encode(&record, &mut self.index);
+        self.names.insert(record.name);
         self.n_entries += 1;
         Ok(())
     }
@@ -109,7 +121,7 @@ impl PackWriter {
     ///
     /// [`Error::Write`]; an older pack of that name is then untouched.
     pub fn finish(self) -> Result<(), Error> {
-        let PackWriter { path, mut file, key, page, end, n_entries, index, .. } = self;
+        let PackWriter { path, mut file, key, page, end, n_entries, index, is_shared, .. } = self;
         let failed = |source| Error::Write { path: path.clone(), source };
         let header = Header::of(key.as_ref(), page, n_entries, end, &index);
         let written = (|| {
@@ -117,6 +129,11 @@ impl PackWriter {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&header.encode())?;
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            if is_shared {
+                // A new file has the mode that the umask gives, which cannot be asked for safely.
+                let usual = temporary(folder_of(&path), true)?.as_file().metadata()?;
+                file.as_file().set_permissions(usual.permissions())?;
+            }
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
             sync_folder(folder_of(&path))

@@ -18,6 +18,7 @@ pub struct StoreOptions {
     pub(super) is_sealed: bool,
     pub(super) max_bytes: Option<u64>,
     pub(super) is_synced: bool,
+    pub(super) is_shared: bool,
     pub(super) observer: Arc<dyn LoadObserver>,
 }
 
@@ -34,6 +35,7 @@ impl StoreOptions {
             is_sealed: true,
             max_bytes: None,
             is_synced: true,
+            is_shared: false,
             observer: Arc::new(()),
         }
     }
@@ -61,6 +63,17 @@ impl StoreOptions {
     /// killed still leaves whole entries. For stores that can be filled again, such as a build's.
     pub fn unsynced(self) -> StoreOptions {
         StoreOptions { is_synced: false, ..self }
+    }
+
+    /// Gives what is written the modes that the umask gives, so that other users can read the store:
+    /// one that root or a build fills and a service uses. Without it everything is this user's alone.
+    ///
+    /// A user who cannot write to the store uses what is there, and compiles the rest each time, with
+    /// a [`Warning::NotStored`](crate::Warning::NotStored). Only root's entries and one's own are
+    /// trusted by their owner; those of other users take a key and
+    /// [`StoreOptions::whoever_can_write`].
+    pub fn shared(self) -> StoreOptions {
+        StoreOptions { is_shared: true, ..self }
     }
 
     /// Who is told of entries that were set aside, and of artifacts that could not be kept.
