@@ -14,6 +14,10 @@ use crate::error::Error;
 pub(crate) const EH_FRAME: &[u8] = b".eh_frame";
 /// The same on Windows targets (wasmtime 48 `runtime/vm/sys/windows/unwind64.rs`).
 const PDATA: &[u8] = b".pdata";
+/// The wasm itself, which Wasmtime puts into artifacts for debugging guests
+/// (wasmtime 48 `wasmtime_environ::obj::ELF_WASMTIME_WASM_BYTECODE`).
+#[cfg(unix)]
+const WASM_BYTECODE: &[u8] = b".wasmtime.wasm_bytecode";
 
 /// What was compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,6 +121,13 @@ impl<'a> Image<'a> {
     /// The sections of that name: one or none, unless someone built the file by hand.
     pub(crate) fn named(&self, name: &'static [u8]) -> impl Iterator<Item = &Section<'a>> {
         self.sections.iter().filter(move |section| section.name == name)
+    }
+
+    /// Whether it was compiled with `Config::guest_debug`. Each instance of such a module gets code of
+    /// its own, which Wasmtime copies only from memory that it owns.
+    #[cfg(unix)]
+    pub(crate) fn is_for_guest_debug(&self) -> bool {
+        self.named(WASM_BYTECODE).next().is_some()
     }
 
     /// Counts the FDEs in an `.eh_frame`, the common information entry and the terminator apart.

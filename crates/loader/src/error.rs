@@ -91,9 +91,9 @@ pub enum Error {
         /// The version of Wasmtime in this program.
         expected: &'static str,
     },
-    /// A load would take more than the process is allowed, or than is to be left for other things.
+    /// A load, or opening a pack, would take more than the process is allowed, or than is to be left for other things.
     #[error(
-        "a load would need {needed} more {resource}: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
+        "{needed} more {resource} would be needed: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
     )]
     Headroom {
         /// Of what there is too little.

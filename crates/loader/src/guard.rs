@@ -82,7 +82,19 @@ mod unix {
     /// somebody to write to it where it is a pipe.
     pub(crate) fn open(path: &Path) -> io::Result<File> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        OpenOptions::new().read(true).custom_flags(flags).open(path)
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        opened.map_err(|error| match error.raw_os_error() {
+            // The system speaks of too many levels of links.
+            Some(libc::ELOOP) if is_link(path) => io::Error::other(LINK),
+            _ => error,
+        })
+    }
+
+    const LINK: &str =
+        "is a symbolic link, which somebody may turn (give the path that it leads to)";
+
+    fn is_link(path: &Path) -> bool {
+        path.symlink_metadata().is_ok_and(|found| found.is_symlink())
     }
 
     /// Creates a folder unless it exists: one that only this user can enter, or with the mode that the
@@ -120,6 +132,9 @@ mod unix {
             found.map_err(|source| Error::Read { path: path.to_owned(), source })
         };
         let found = read(path, fs::symlink_metadata(path))?;
+        if found.is_symlink() {
+            return Err(exposed(path, LINK.to_owned()));
+        }
         if !found.is_dir() {
             return Err(exposed(path, "is no folder".to_owned()));
         }
@@ -244,7 +259,8 @@ mod unix_tests {
         }
         let link = home.path().join("link");
         symlink(&path, &link).unwrap();
-        open(&link).unwrap_err();
+        let error = open(&link).unwrap_err().to_string();
+        assert!(error.contains("is a symbolic link"), "{error}");
         let refused = regular(&found(home.path()), home.path());
         assert!(matches!(refused, Err(Error::Exposed { .. })));
     }
@@ -265,6 +281,7 @@ mod unix_tests {
         assert!(matches!(folder(&inner), Err(Error::Exposed { .. })));
         let link = home.path().join("link");
         symlink(&inner, &link).unwrap();
-        assert!(matches!(folder(&link), Err(Error::Exposed { .. })));
+        let error = folder(&link).unwrap_err().to_string();
+        assert!(error.contains("is a symbolic link"), "{error}");
     }
 }

@@ -162,7 +162,7 @@ impl Ledger {
         let needed = need.of(resource);
         // There may be a limit later.
         let Some(usage) = usage else { return Ok(needed.saturating_mul(1000)) };
-        let reserve = self.reserve.of(resource) + lump(resource);
+        let reserve = self.reserve.of(resource).saturating_add(lump(resource));
         let left = usage.left().saturating_sub(reserve);
         if left < needed {
             let Usage { limit, used } = usage;
@@ -360,6 +360,14 @@ mod tests {
         // What others give back is seen.
         let roomy = |_| Some(Usage { limit: 1000, used: 10 });
         ledger.admit_with(need, roomy).expect("there is room");
+    }
+
+    #[test]
+    fn a_reserve_of_everything_admits_nothing() {
+        let ledger = Ledger::new(Amounts { bytes: u64::MAX, ..Amounts::default() });
+        let need = Amounts { bytes: 1, ..Amounts::default() };
+        let admitted = ledger.admit_with(need, |_| Some(Usage { limit: 1 << 40, used: 0 }));
+        assert!(matches!(admitted, Err(Error::Headroom { reserve: u64::MAX, .. })), "{admitted:?}");
     }
 
     #[test]

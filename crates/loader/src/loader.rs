@@ -232,9 +232,12 @@ impl Loader {
         let identity = Some(Identity::Image(pack.image_id(index)));
         let prepared = Prepared { contents, identity, need };
         self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {
-            match pack.load_at(&self.inner.engine, index) {
-                Err(Error::Loaded { .. }) => {}
-                loaded => return loaded.map(|loaded| (loaded, Origin::Pack)),
+            if !pack.is_copied(index) {
+                let origin = |is_copy| if is_copy { Origin::PackCopy } else { Origin::Pack };
+                match pack.load_and_tell(&self.inner.engine, index) {
+                    Err(Error::Loaded { .. }) => {}
+                    loaded => return loaded.map(|(loaded, is_copy)| (loaded, origin(is_copy))),
+                }
             }
             // What was admitted above was for a module in place.
             let bytes = contents.bytes as u64;

@@ -165,6 +165,8 @@ pub struct Entry {
     name: String,
     contents: Contents,
     seal: Seal,
+    /// Whether it works only in memory that Wasmtime owns.
+    is_copied: bool,
     /// Where the index of its frames lies in the pack.
     frames: std::ops::Range<usize>,
 }
@@ -221,7 +223,6 @@ impl Pack {
         guard.folder(key.as_ref(), folder_of(&path))?;
         let (header, records) = open::read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;
-        open::fits(images_end as u64)?;
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
         let mut room = Room::new(images_end).map_err(map)?;
         open::fill(room.bytes_mut(), &file, &path)?;
@@ -279,7 +280,9 @@ impl Pack {
     /// Makes the artifact at a place in [`Pack::entries`] ready, without copying it.
     ///
     /// What has no code to execute, such as a module without functions, or one for Wasmtime's
-    /// interpreter, is copied: Wasmtime would not tell when it is gone.
+    /// interpreter, is copied: Wasmtime would not tell when it is gone. So is what was compiled with
+    /// `Config::guest_debug`: Wasmtime gives each instance of it code of its own, and takes that only
+    /// from memory that it owns.
     ///
     /// # Errors
     ///
@@ -291,7 +294,19 @@ impl Pack {
     ///
     /// Where there is no such place.
     pub fn load_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
+        self.load_and_tell(engine, index).map(|(loaded, _)| loaded)
+    }
+
+    /// As [`Pack::load_at`], and whether it was copied.
+    pub(crate) fn load_and_tell(
+        &self,
+        engine: &Engine,
+        index: usize,
+    ) -> Result<(Loaded, bool), Error> {
         let entry = &self.entries[index];
+        if entry.is_copied {
+            return Ok((self.copy_at(engine, index)?, true));
+        }
         let loaded = || Error::Loaded { name: entry.name.clone() };
         let claim = self.images.claim(index).ok_or_else(loaded)?;
         let image = self.checked(index)?;
@@ -304,13 +319,13 @@ impl Pack {
         let in_place = unsafe { deserialize_in_place(engine, kind, image) };
         let in_place = in_place.map_err(|source| self.of(entry, not_configured(source)))?;
         if claim.is_published() {
-            return Ok(in_place);
+            return Ok((in_place, false));
         }
         drop(in_place);
         // An engine with another's custom code memory may have changed the image's protection.
         let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
         self.images.protect(index).map_err(map)?;
-        self.copy_at(engine, index)
+        Ok((self.copy_at(engine, index)?, true))
     }
 
     /// Makes a module or component of a copy of the artifact: it does not need the pack.
@@ -320,6 +335,11 @@ impl Pack {
         // SAFETY: the bytes are an artifact's, as in `load_at`, and Wasmtime copies them.
         let copied = unsafe { deserialize_copy(engine, entry.contents.kind, image) };
         copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
+    }
+
+    /// Whether an artifact is loaded by a copy, whoever asks.
+    pub(crate) fn is_copied(&self, index: usize) -> bool {
+        self.entries[index].is_copied
     }
 
     /// The bytes of an image, compared with their seal where that was not done at open.
@@ -408,7 +428,8 @@ fn entry(record: Record) -> Entry {
         fdes: 0,
         has_tables: false,
     };
-    Entry { name: record.name, contents, seal: record.seal, frames }
+    let Record { name, seal, is_copied, .. } = record;
+    Entry { name, contents, seal, is_copied, frames }
 }
 
 /// # Safety

@@ -43,8 +43,8 @@ pub enum Origin {
     Store,
     /// A pack, in place.
     Pack,
-    /// A pack, by way of a copy, since another module of the same image lives. Native backtraces
-    /// end at its frames.
+    /// A pack, by way of a copy: another module of the same image lives, the artifact was compiled with
+    /// `Config::guest_debug`, or it has no code. Native backtraces end at its frames.
     PackCopy,
 }
 

@@ -17,7 +17,7 @@
 //! Everything else in the header's page is zero, and so is what lies between the images.
 //!
 //! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
-//! 0, component 1), functions (8), offset and length of the frame index within the file (8, 8; both
+//! 0, component 1, and 2 more where it must be loaded by a copy), functions (8), offset and length of the frame index within the file (8, 8; both
 //! 0 where there is none), seal over the image and the frame index (32). Entries are in the order of
 //! their offsets.
 //!
@@ -53,6 +53,8 @@ pub(crate) struct Header {
 pub(crate) struct Record {
     pub(crate) name: String,
     pub(crate) kind: ArtifactKind,
+    /// Whether it works only in memory that Wasmtime owns.
+    pub(crate) is_copied: bool,
     pub(crate) offset: u64,
     pub(crate) bytes: u64,
     pub(crate) functions: u64,
@@ -136,10 +138,11 @@ pub(crate) fn encode(record: &Record, index: &mut Vec<u8>) {
     index.extend(record.name.as_bytes());
     index.extend(record.offset.to_le_bytes());
     index.extend(record.bytes.to_le_bytes());
-    index.push(match record.kind {
+    let kind = match record.kind {
         ArtifactKind::Module => 0,
         ArtifactKind::Component => 1,
-    });
+    };
+    index.push(kind + 2 * u8::from(record.is_copied));
     index.extend(record.functions.to_le_bytes());
     let (offset, bytes) = record.frames.unwrap_or_default();
     index.extend(offset.to_le_bytes());
@@ -211,9 +214,9 @@ impl Reader<'_> {
         let name = name.map_err(|_| Error::NotAPack { problem: "a name in it is no text" })?;
         let name = name.to_owned();
         let (offset, bytes) = (self.u64()?, self.u64()?);
-        let kind = match self.array::<1>()? {
-            [0] => ArtifactKind::Module,
-            [1] => ArtifactKind::Component,
+        let (kind, is_copied) = match self.array::<1>()? {
+            [kind @ (0 | 2)] => (ArtifactKind::Module, kind == 2),
+            [kind @ (1 | 3)] => (ArtifactKind::Component, kind == 3),
             _ => return Err(Error::NotAPack { problem: "it holds something unknown" }),
         };
         let functions = self.u64()?;
@@ -221,6 +224,7 @@ impl Reader<'_> {
         Ok(Record {
             name,
             kind,
+            is_copied,
             offset,
             bytes,
             functions,
@@ -241,8 +245,8 @@ mod tests {
 
     fn record(name: &str, offset: u64, bytes: u64, frames: Option<(u64, u64)>) -> Record {
         let seal = Seal::of(None, &[name.as_bytes()]);
-        let kind = ArtifactKind::Component;
-        Record { name: name.to_owned(), kind, offset, bytes, functions: 3, frames, seal }
+        let (kind, is_copied) = (ArtifactKind::Component, bytes == 1);
+        Record { name: name.to_owned(), kind, is_copied, offset, bytes, functions: 3, frames, seal }
     }
 
     fn pack(records: &[Record], images_end: u64) -> (Header, Vec<u8>) {

@@ -15,7 +15,7 @@ use crate::pack::region;
 use crate::parallel;
 
 /// Makes sure that there is memory for a copy: finding out by filling it would end the process.
-pub(super) fn fits(bytes: u64) -> Result<(), Error> {
+fn fits(bytes: u64) -> Result<(), Error> {
     Ledger::new(RESERVE).admit(Amounts { mappings: 2, descriptors: 0, bytes })
 }
 
@@ -30,7 +30,8 @@ pub(super) fn read_index(
     file.read_exact_at(&mut header, 0).map_err(failed)?;
     let read = || {
         let header = Header::decode(&header, file_bytes)?;
-        fits(header.index_bytes)?;
+        // Before anything is taken, so that the error names what opening takes.
+        fits(file_bytes)?;
         let mut index = vec![0; header.index_bytes as usize];
         file.read_exact_at(&mut index, header.images_end).map_err(failed)?;
         header.check(key, &index)?;

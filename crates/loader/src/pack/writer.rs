@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tempfile::NamedTempFile;
 
 use crate::artifact::Artifact;
+use crate::contents::Image;
 use crate::error::Error;
 use crate::files::{folder_of, sync_folder, temporary};
 use crate::frame_index;
@@ -96,6 +97,7 @@ impl PackWriter {
         let record = Record {
             name,
             kind: artifact.contents().kind,
+            is_copied: Image::parse(artifact.bytes())?.is_for_guest_debug(),
             offset: self.end,
             bytes: image_bytes as u64,
             functions: artifact.contents().functions as u64,
