@@ -1,6 +1,7 @@
 //! Who else could have written a file: owner and mode of files and folders that code is loaded from.
 //!
-//! On Unix the owner must be this user or root, and neither group nor others may write. Access
+//! On Unix the owner must be this user or root, and neither group nor others may write. Symbolic links
+//! are followed where they, and the folders they are in, belong to such an owner. Access
 //! control lists beyond the mode are not looked at. On other systems nothing is checked, since their
 //! access control is not modelled here. A folder there is trusted by a [`Key`](crate::Key) only.
 
@@ -12,10 +13,13 @@ use crate::error::Error;
 use crate::integrity::Key;
 
 #[cfg(unix)]
-pub(crate) use unix::{folder, new_folder, open, regular, secret};
+mod walk;
+
+#[cfg(unix)]
+pub(crate) use unix::{folder, new_folder, open, open_secret, open_trusted, regular};
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{folder, new_folder, open, regular, secret};
+pub(crate) use elsewhere::{folder, new_folder, open, open_secret, open_trusted, regular};
 
 /// Why what is on disk is believed to come from somebody who may choose the code that runs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +59,15 @@ impl Guard {
         }
     }
 
+    /// Opens a file to be read, and makes sure of it and of the folders and links on the way to it.
+    pub(crate) fn open(self, key: Option<&Key>, path: &Path) -> Result<File, Error> {
+        if self == Guard::Owner && cfg!(unix) {
+            return open_trusted(path);
+        }
+        self.folder(key, crate::files::folder_of(path))?;
+        open_any(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    }
+
     /// Makes sure of an open file in such a folder, of which `found` is known.
     pub(crate) fn file(self, found: &Metadata, path: &Path) -> Result<(), Error> {
         match self {
@@ -64,19 +77,28 @@ impl Guard {
     }
 }
 
+/// Opens a file, whoever's it is. Does not wait for somebody to write to it where it is a pipe.
+fn open_any(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.read(true).open(path)
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs::{self, OpenOptions};
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
     use super::*;
+    use crate::files::folder_of;
 
     /// Write permission of group and others.
-    const OTHERS_WRITE: u32 = 0o022;
+    pub(super) const OTHERS_WRITE: u32 = 0o022;
     /// Any permission of group and others.
     const OTHERS: u32 = 0o077;
     /// Only owners remove and rename what is in such a folder.
-    const STICKY: u32 = 0o1000;
+    pub(super) const STICKY: u32 = 0o1000;
 
     /// Opens a file to be read, unless the path's last part is a symbolic link. Does not wait for
     /// somebody to write to it where it is a pipe.
@@ -112,62 +134,65 @@ mod unix {
         check(found, path, OTHERS_WRITE)
     }
 
-    /// Makes sure of an open file that nobody else can have read or written it.
-    pub(crate) fn secret(found: &Metadata, path: &Path) -> Result<(), Error> {
-        check(found, path, OTHERS)
+    /// Opens a file that nobody else can have written, in folders that nobody else can write to.
+    pub(crate) fn open_trusted(path: &Path) -> Result<File, Error> {
+        let (file, real) = walk::to(path)?;
+        check(&metadata(&file, path)?, path, OTHERS_WRITE)?;
+        folder(folder_of(&real))?;
+        Ok(file)
+    }
+
+    /// Opens a file that nobody else can have read or written.
+    pub(crate) fn open_secret(path: &Path) -> Result<File, Error> {
+        let (file, _) = walk::to(path)?;
+        check(&metadata(&file, path)?, path, OTHERS)?;
+        Ok(file)
+    }
+
+    fn metadata(file: &File, path: &Path) -> Result<Metadata, Error> {
+        file.metadata().map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
     fn check(found: &Metadata, path: &Path, forbidden: u32) -> Result<(), Error> {
         if !found.is_file() {
             return Err(exposed(path, "is no regular file".to_owned()));
         }
-        belongs(path, found)?;
+        belongs(path, found.uid(), "")?;
         unwritable(path, found.mode() & forbidden)
     }
 
     /// Makes sure of a folder that nobody else can put files into it, or put another folder in its
     /// place: so of the folders above it, too.
     pub(crate) fn folder(path: &Path) -> Result<(), Error> {
-        let read = |path: &Path, found: io::Result<Metadata>| {
-            found.map_err(|source| Error::Read { path: path.to_owned(), source })
-        };
-        let found = read(path, fs::symlink_metadata(path))?;
-        if found.is_symlink() {
-            return Err(exposed(path, LINK.to_owned()));
-        }
+        let (opened, _) = walk::to(path)?;
+        let found = metadata(&opened, path)?;
         if !found.is_dir() {
             return Err(exposed(path, "is no folder".to_owned()));
         }
-        belongs(path, &found)?;
-        unwritable(path, found.mode() & OTHERS_WRITE)?;
-        let real = fs::canonicalize(path);
-        let real = real.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        for above in real.ancestors().skip(1) {
-            let found = read(above, fs::symlink_metadata(above))?;
-            belongs(above, &found)?;
-            if found.mode() & STICKY == 0 {
-                unwritable(above, found.mode() & OTHERS_WRITE)?;
-            }
-        }
-        Ok(())
+        belongs(path, found.uid(), "")?;
+        unwritable(path, found.mode() & OTHERS_WRITE)
     }
 
-    fn belongs(path: &Path, found: &Metadata) -> Result<(), Error> {
-        let (user, owner) = (effective_user(), found.uid());
+    /// Makes sure of an owner; `what` begins the sentence about what it owns.
+    pub(super) fn belongs(path: &Path, owner: u32, what: &str) -> Result<(), Error> {
+        let user = effective_user();
         if owner == user || owner == 0 {
             return Ok(());
         }
-        Err(exposed(path, format!("belongs to user {owner}, and this process runs as {user}")))
+        Err(exposed(
+            path,
+            format!("{what}belongs to user {owner}, and this process runs as {user}"),
+        ))
     }
 
-    fn unwritable(path: &Path, too_much: u32) -> Result<(), Error> {
+    pub(super) fn unwritable(path: &Path, too_much: u32) -> Result<(), Error> {
         if too_much == 0 {
             return Ok(());
         }
         Err(exposed(path, format!("gives group or others access ({too_much:03o})")))
     }
 
-    fn exposed(path: &Path, problem: String) -> Error {
+    pub(super) fn exposed(path: &Path, problem: String) -> Error {
         Error::Exposed { path: path.to_owned(), problem }
     }
 
@@ -197,8 +222,12 @@ mod elsewhere {
         Ok(())
     }
 
-    pub(crate) fn secret(_: &Metadata, _: &Path) -> Result<(), Error> {
-        Ok(())
+    pub(crate) fn open_trusted(path: &Path) -> Result<File, Error> {
+        open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    }
+
+    pub(crate) fn open_secret(path: &Path) -> Result<File, Error> {
+        open_trusted(path)
     }
 
     pub(crate) fn folder(_: &Path) -> Result<(), Error> {
@@ -243,9 +272,10 @@ mod unix_tests {
         let found = |path: &Path| open(path).unwrap().metadata().unwrap();
         allow(&path, 0o644);
         regular(&found(&path), &path).unwrap();
-        assert!(matches!(secret(&found(&path), &path), Err(Error::Exposed { .. })));
+        assert!(matches!(open_secret(&path), Err(Error::Exposed { .. })));
+        open_trusted(&path).unwrap();
         allow(&path, 0o600);
-        secret(&found(&path), &path).unwrap();
+        open_secret(&path).unwrap();
         for mode in [0o620, 0o602, 0o666] {
             allow(&path, mode);
             let refused = regular(&found(&path), &path);
@@ -279,9 +309,40 @@ mod unix_tests {
         folder(&inner).unwrap();
         allow(&inner, 0o770);
         assert!(matches!(folder(&inner), Err(Error::Exposed { .. })));
-        let link = home.path().join("link");
-        symlink(&inner, &link).unwrap();
-        let error = folder(&link).unwrap_err().to_string();
-        assert!(error.contains("is a symbolic link"), "{error}");
+    }
+
+    /// A new version goes live by a link that is renamed, and secrets are mounted so.
+    #[test]
+    fn links_are_followed_where_everything_on_the_way_is_ours() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir_all(at("v42/deep")).unwrap();
+        fs::write(at("v42/file"), "x").unwrap();
+        allow(&at("v42/file"), 0o600);
+        symlink("v42", at("current")).unwrap();
+        symlink("current/../current/file", at("file")).unwrap();
+        symlink(at("v42/deep"), at("v42/absolute")).unwrap();
+        symlink("round", at("round")).unwrap();
+        for file in ["file", "current/file", "current/absolute/../file", "./v42/deep/../file"] {
+            open_trusted(&at(file)).unwrap();
+            open_secret(&at(file)).unwrap();
+        }
+        folder(&at("current")).unwrap();
+        folder(&at("current/absolute")).unwrap();
+        let told = |result: Result<File, Error>| result.unwrap_err().to_string();
+        assert!(told(open_trusted(&at("round"))).contains("too many symbolic links"));
+        assert!(told(open_trusted(&at("file/more"))).contains("is no folder"));
+        assert!(told(open_trusted(&at("current"))).contains("is no regular file"));
+        assert!(matches!(open_trusted(&at("none")), Err(Error::Read { .. })));
+        // Through a folder that others can write to, whatever is on both sides of it.
+        allow(&at("v42"), 0o777);
+        assert!(matches!(open_trusted(&at("file")), Err(Error::Exposed { .. })));
+        assert!(matches!(folder(&at("current/absolute")), Err(Error::Exposed { .. })));
+        allow(&at("v42"), 0o700);
+        // Only root can give links away.
+        if std::os::unix::fs::lchown(at("current"), Some(12345), None).is_ok() {
+            let text = told(open_trusted(&at("file")));
+            assert!(text.contains("is a symbolic link that belongs to user 12345"), "{text}");
+        }
     }
 }

@@ -26,7 +26,8 @@ impl Key {
     }
 
     /// Reads a key of exactly 32 bytes from a file that belongs to this user, or root, and that
-    /// nobody else can read or write. Outside Unix, who else can is not checked.
+    /// nobody else can read or write. Symbolic links on the way to it must belong to such an owner, and
+    /// nobody else may write to the folders. Outside Unix, who else can is not checked.
     ///
     /// # Errors
     ///
@@ -34,8 +35,7 @@ impl Key {
     pub fn read(path: impl AsRef<Path>) -> Result<Key, Error> {
         let path = path.as_ref();
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        let mut file = crate::guard::open(path).map_err(failed)?;
-        crate::guard::secret(&file.metadata().map_err(failed)?, path)?;
+        let mut file = crate::guard::open_secret(path)?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
         let found = bytes.len();

@@ -74,8 +74,7 @@ use wasmtime::{Engine, Module};
 use crate::artifact::{Artifact, Loaded};
 use crate::contents::{ArtifactKind, Contents};
 use crate::error::Error;
-use crate::files::folder_of;
-use crate::guard::{self, Guard};
+use crate::guard::Guard;
 use crate::integrity::{Key, Seal};
 use crate::parallel;
 use format::Record;
@@ -108,7 +107,7 @@ pub struct PackOptions {
 
 impl PackOptions {
     /// Without a key, digests at open, and only from files that nobody but this user and root can
-    /// write to.
+    /// write to. Symbolic links are followed where they and their folders belong to those two.
     pub fn new() -> PackOptions {
         PackOptions::default()
     }
@@ -215,12 +214,7 @@ impl Pack {
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
         let path = path.into();
         let PackOptions { key, digests, guard } = options;
-        let file =
-            guard::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let found = file.metadata();
-        let found = found.map_err(|source| Error::Read { path: path.clone(), source })?;
-        guard.file(&found, &path)?;
-        guard.folder(key.as_ref(), folder_of(&path))?;
+        let file = guard.open(key.as_ref(), &path)?;
         let (header, records) = open::read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };

@@ -29,7 +29,8 @@
 //! # What makes an entry trusted
 //!
 //! Wasmtime runs the code in an artifact unseen. So the folder, those above it and each entry must
-//! belong to this user or root, and nobody else may be able to write to them; and each entry carries
+//! belong to this user or root, and nobody else may be able to write to them, nor to the symbolic links
+//! on the way to the folder; and each entry carries
 //! a seal over its name and its bytes, which is compared over the very bytes that Wasmtime is given.
 //! With a [`Key`](crate::Key) only its holders can make entries at all. Systems other than Unix do not
 //! tell whose a folder is, so a store there needs a key. Each entry also carries the full version of

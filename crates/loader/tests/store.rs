@@ -149,6 +149,8 @@ fn what_others_can_write_to_is_refused() {
     let real = place.home.path().join("real");
     fs::rename(place.folder(), &real).unwrap();
     symlink(&real, place.folder()).unwrap();
+    runs(&engine, &place.open(StoreOptions::new()), 0);
+    fs::set_permissions(&real, Permissions::from_mode(0o777)).unwrap();
     refused(StoreOptions::new());
 }
 
