@@ -14,6 +14,8 @@ use crate::error::Error;
 pub(crate) const EH_FRAME: &[u8] = b".eh_frame";
 /// The same on Windows targets (wasmtime 48 `runtime/vm/sys/windows/unwind64.rs`).
 const PDATA: &[u8] = b".pdata";
+/// Data segments (wasmtime 48 `wasmtime_environ::obj::ELF_WASM_DATA`).
+const WASM_DATA: &[u8] = b".rodata.wasm";
 /// The wasm itself, which Wasmtime puts into artifacts for debugging guests
 /// (wasmtime 48 `wasmtime_environ::obj::ELF_WASMTIME_WASM_BYTECODE`).
 #[cfg(unix)]
@@ -121,6 +123,12 @@ impl<'a> Image<'a> {
     /// The sections of that name: one or none, unless someone built the file by hand.
     pub(crate) fn named(&self, name: &'static [u8]) -> impl Iterator<Item = &Section<'a>> {
         self.sections.iter().filter(move |section| section.name == name)
+    }
+
+    /// Whether it has data segments, of which Wasmtime makes a file in memory (a descriptor) when it is
+    /// first instantiated.
+    pub(crate) fn has_data_segments(&self) -> bool {
+        self.named(WASM_DATA).any(|section| !section.data.is_empty())
     }
 
     /// Whether it was compiled with `Config::guest_debug`. Each instance of such a module gets code of

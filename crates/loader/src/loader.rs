@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
 use crate::artifact::{Artifact, Loaded};
-use crate::contents::Contents;
+use crate::contents::{Contents, Image};
 use crate::error::Error;
 use crate::headroom::{Amounts, Ledger, RESERVE};
 use crate::parallel;
@@ -228,7 +228,8 @@ impl Loader {
         let entry = &pack.entries()[index];
         let contents = *entry.contents();
         // The image is mapped already; Wasmtime's own records are about as long again.
-        let need = Amounts { mappings: 0, descriptors: DESCRIPTORS, bytes: contents.bytes as u64 };
+        let descriptors = descriptors(pack.has_data_segments(index));
+        let need = Amounts { mappings: 0, descriptors, bytes: contents.bytes as u64 };
         let identity = Some(Identity::Image(pack.image_id(index)));
         let prepared = Prepared { contents, identity, need };
         self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {
@@ -364,10 +365,13 @@ impl Loader {
         let contents = *artifact.contents();
         let identity =
             (self.inner.options.is_sharing).then(|| Identity::Digest(artifact.digest().to_bytes()));
+        // Nobody asks where nothing is admitted.
+        let has_data_segments = self.inner.ledger.is_some()
+            && Image::parse(artifact.bytes()).is_ok_and(|image| image.has_data_segments());
         // The image, and Wasmtime's own records, which are about as long again.
         let need = Amounts {
             mappings: MAPPINGS_FROM_BYTES,
-            descriptors: DESCRIPTORS,
+            descriptors: descriptors(has_data_segments),
             bytes: 2 * contents.bytes as u64,
         };
         let prepared = Prepared { contents, identity, need };
@@ -475,7 +479,9 @@ const MAPPINGS_FROM_BYTES: u64 = 2;
 
 /// The first instance of a module with data segments takes one, and its module keeps it (wasmtime 48
 /// `runtime/vm/cow.rs`). Loading takes none.
-const DESCRIPTORS: u64 = 1;
+fn descriptors(has_data_segments: bool) -> u64 {
+    u64::from(has_data_segments)
+}
 
 #[cfg(all(test, feature = "compile"))]
 #[allow(clippy::unwrap_used)]

@@ -46,6 +46,14 @@
 //! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
 //! or let a [`Loader`](crate::Loader) share it, which loads a copy where it has to.
 //!
+//! # Data segments
+//!
+//! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory.
+//! The module keeps that file: one descriptor for each such module, and a third of a cold start. With
+//! `ulimit -n 1024` some thousand tenants fit. `Config::memory_init_cow(false)` does without, and
+//! copies the data into each instance instead. It is compiled into artifacts, so the engine that
+//! compiles and the one that loads must both have it.
+//!
 //! # When a pack can go
 //!
 //! `Module` can be cloned, and every store keeps the modules it has instances of. So a pack counts
@@ -166,6 +174,7 @@ pub struct Entry {
     seal: Seal,
     /// Whether it works only in memory that Wasmtime owns.
     is_copied: bool,
+    has_data_segments: bool,
     /// Where the index of its frames lies in the pack.
     frames: std::ops::Range<usize>,
 }
@@ -336,6 +345,11 @@ impl Pack {
         self.entries[index].is_copied
     }
 
+    /// Whether an artifact has data segments.
+    pub(crate) fn has_data_segments(&self, index: usize) -> bool {
+        self.entries[index].has_data_segments
+    }
+
     /// The bytes of an image, compared with their seal where that was not done at open.
     fn checked(&self, index: usize) -> Result<&[u8], Error> {
         let (entry, image) = (&self.entries[index], self.images.image(index));
@@ -422,8 +436,8 @@ fn entry(record: Record) -> Entry {
         fdes: 0,
         has_tables: false,
     };
-    let Record { name, seal, is_copied, .. } = record;
-    Entry { name, contents, seal, is_copied, frames }
+    let Record { name, seal, is_copied, has_data_segments, .. } = record;
+    Entry { name, contents, seal, is_copied, has_data_segments, frames }
 }
 
 /// # Safety

@@ -321,11 +321,8 @@ mod tests {
         assert!(!unloader.flush(Some(Duration::ZERO)));
         unloader.retire(late);
         release.send(()).unwrap();
-        let first_of_two = told.recv().unwrap();
-        if unwinder::family() == Family::LibgccList {
-            assert_eq!(first_of_two, 2, "the newest goes first");
-        }
-        // Of the first two that were handed over, one is not dropped or its batch is not through.
+        // Whichever of the two goes first, the other may be the earlier one.
+        told.recv().unwrap();
         assert!(!unloader.is_gone(2));
         drop(release);
         assert!(unloader.flush(Some(Duration::from_secs(60))));

@@ -380,6 +380,40 @@ fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
     drop(release);
 }
 
+/// No descriptor may be taken, so only what takes none is loaded.
+#[test]
+fn descriptors_are_for_modules_with_data_segments() {
+    let Some(descriptors) = Headroom::now().of(Resource::Descriptors) else {
+        println!("skipped: open files are not limited, or not known");
+        return;
+    };
+    let reserve = Amounts { descriptors: descriptors.limit, ..Amounts::default() };
+    let options = || LoaderOptions::new().reserve(Some(reserve));
+    let plain = artifacts(&small(), 1).remove(0);
+    let with_data = loadline_scenario::Generated { data_segments: 3, ..small() };
+    let with_data = artifacts(&with_data, 1).remove(0);
+    let is_refused = |loaded: Result<Lease, Error>| {
+        let error = loaded.unwrap_err();
+        let of = Resource::Descriptors;
+        assert!(matches!(error, Error::Headroom { resource, .. } if resource == of), "{error:?}");
+    };
+    let (loader, _) = watched(options());
+    runs(&loader, &loader.load(&plain).unwrap(), 0);
+    is_refused(loader.load(&with_data));
+    #[cfg(unix)]
+    {
+        use loadline_loader::pack::{Pack, PackOptions};
+
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("some.pack");
+        Pack::build(&path, None, [("plain", &plain), ("data", &with_data)]).unwrap();
+        let pack = Pack::open(&path, PackOptions::new()).unwrap();
+        let loader = Loader::new(&Tenants::engine(), options());
+        runs(&loader, &loader.load_packed(&pack, "plain").unwrap(), 0);
+        is_refused(loader.load_packed(&pack, "data"));
+    }
+}
+
 #[test]
 fn what_would_not_fit_is_an_error() {
     let artifacts = artifacts(&small(), 1);

@@ -17,7 +17,7 @@
 //! Everything else in the header's page is zero, and so is what lies between the images.
 //!
 //! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
-//! 0, component 1, and 2 more where it must be loaded by a copy), functions (8), offset and length of the frame index within the file (8, 8; both
+//! 0, component 1; 2 more where it must be loaded by a copy, 4 more where it has data segments), functions (8), offset and length of the frame index within the file (8, 8; both
 //! 0 where there is none), seal over the image and the frame index (32). Entries are in the order of
 //! their offsets.
 //!
@@ -55,6 +55,7 @@ pub(crate) struct Record {
     pub(crate) kind: ArtifactKind,
     /// Whether it works only in memory that Wasmtime owns.
     pub(crate) is_copied: bool,
+    pub(crate) has_data_segments: bool,
     pub(crate) offset: u64,
     pub(crate) bytes: u64,
     pub(crate) functions: u64,
@@ -142,7 +143,7 @@ pub(crate) fn encode(record: &Record, index: &mut Vec<u8>) {
         ArtifactKind::Module => 0,
         ArtifactKind::Component => 1,
     };
-    index.push(kind + 2 * u8::from(record.is_copied));
+    index.push(kind + 2 * u8::from(record.is_copied) + 4 * u8::from(record.has_data_segments));
     index.extend(record.functions.to_le_bytes());
     let (offset, bytes) = record.frames.unwrap_or_default();
     index.extend(offset.to_le_bytes());
@@ -214,9 +215,10 @@ impl Reader<'_> {
         let name = name.map_err(|_| Error::NotAPack { problem: "a name in it is no text" })?;
         let name = name.to_owned();
         let (offset, bytes) = (self.u64()?, self.u64()?);
-        let (kind, is_copied) = match self.array::<1>()? {
-            [kind @ (0 | 2)] => (ArtifactKind::Module, kind == 2),
-            [kind @ (1 | 3)] => (ArtifactKind::Component, kind == 3),
+        let [traits] = self.array()?;
+        let kind = match traits {
+            0 | 2 | 4 | 6 => ArtifactKind::Module,
+            1 | 3 | 5 | 7 => ArtifactKind::Component,
             _ => return Err(Error::NotAPack { problem: "it holds something unknown" }),
         };
         let functions = self.u64()?;
@@ -224,7 +226,8 @@ impl Reader<'_> {
         Ok(Record {
             name,
             kind,
-            is_copied,
+            is_copied: traits & 2 != 0,
+            has_data_segments: traits & 4 != 0,
             offset,
             bytes,
             functions,
@@ -245,8 +248,19 @@ mod tests {
 
     fn record(name: &str, offset: u64, bytes: u64, frames: Option<(u64, u64)>) -> Record {
         let seal = Seal::of(None, &[name.as_bytes()]);
-        let (kind, is_copied) = (ArtifactKind::Component, bytes == 1);
-        Record { name: name.to_owned(), kind, is_copied, offset, bytes, functions: 3, frames, seal }
+        let (kind, is_copied, name) = (ArtifactKind::Component, bytes == 1, name.to_owned());
+        let has_data_segments = bytes > 4000;
+        Record {
+            name,
+            kind,
+            is_copied,
+            has_data_segments,
+            offset,
+            bytes,
+            functions: 3,
+            frames,
+            seal,
+        }
     }
 
     fn pack(records: &[Record], images_end: u64) -> (Header, Vec<u8>) {

@@ -94,10 +94,12 @@ impl PackWriter {
         let gap = image_bytes.next_multiple_of(8) - image_bytes;
         let frames = frame_index::of(artifact.bytes(), image_bytes + gap)?.unwrap_or_default();
         let artifact = stripped(artifact)?;
+        let image = Image::parse(artifact.bytes())?;
         let record = Record {
             name,
             kind: artifact.contents().kind,
-            is_copied: Image::parse(artifact.bytes())?.is_for_guest_debug(),
+            is_copied: image.is_for_guest_debug(),
+            has_data_segments: image.has_data_segments(),
             offset: self.end,
             bytes: image_bytes as u64,
             functions: artifact.contents().functions as u64,
