@@ -19,7 +19,7 @@ mod walk;
 pub(crate) use unix::{folder, new_folder, open, open_secret, open_trusted, regular};
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{folder, new_folder, open, open_secret, open_trusted, regular};
+pub(crate) use elsewhere::{folder, new_folder, open, open_secret, regular};
 
 /// Why what is on disk is believed to come from somebody who may choose the code that runs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,9 +59,10 @@ impl Guard {
         }
     }
 
-    /// Opens a file to be read, and makes sure of it and of the folders and links on the way to it.
+    /// Opens a pack to be read, and makes sure of it and of the folders and links on the way to it.
+    #[cfg(unix)]
     pub(crate) fn open(self, key: Option<&Key>, path: &Path) -> Result<File, Error> {
-        if self == Guard::Owner && cfg!(unix) {
+        if self == Guard::Owner {
             return open_trusted(path);
         }
         self.folder(key, crate::files::folder_of(path))?;
@@ -78,9 +79,9 @@ impl Guard {
 }
 
 /// Opens a file, whoever's it is. Does not wait for somebody to write to it where it is a pipe.
+#[cfg(unix)]
 fn open_any(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     options.read(true).open(path)
 }
@@ -222,12 +223,8 @@ mod elsewhere {
         Ok(())
     }
 
-    pub(crate) fn open_trusted(path: &Path) -> Result<File, Error> {
-        open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
-    }
-
     pub(crate) fn open_secret(path: &Path) -> Result<File, Error> {
-        open_trusted(path)
+        open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
     pub(crate) fn folder(_: &Path) -> Result<(), Error> {
