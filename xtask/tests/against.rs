@@ -43,20 +43,6 @@ fn what_does_not_build_is_skipped_by_a_bisection() {
     assert!(said.contains("mismatched types"), "{said}");
 }
 
-/// Another patch release has other crates of the same release beside it, all of which change together.
-#[test]
-#[ignore = "slow: compiles another release of Wasmtime"]
-fn another_patch_release_of_wasmtime_is_measured() {
-    let clone = Clone::new();
-    let mut xtask = xtask(&clone, &["load-bytes", "--against-wasmtime", "48.0.7"]);
-    // Counts alone are judged, so that no outcome depends on how busy the machine is.
-    xtask.args(["--set", "judge=[\"load/frames-registered\"]", "--set", "processes=3"]);
-    xtask.args(["--set", "ladder=[1,2,4,8,16]", "--set", "exact=[]", "--budget", "0"]);
-    let (code, said) = said(&mut xtask);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("48.0.7"), "{said}");
-}
-
 #[test]
 fn a_revision_that_is_not_there_is_a_usage_error() {
     let clone = Clone::new();
