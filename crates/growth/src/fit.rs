@@ -89,7 +89,8 @@ impl CurveFit {
     /// The same, by parts; a single part can be slightly negative at the smallest N.
     ///
     /// A steep curve is extrapolated by a + b·N^p, which fits its top, since no sum of the shapes
-    /// does.
+    /// does. Of any other curve, terms faster than N³ are extrapolated like N³: they are too small to
+    /// be more than noise, and N^17 would make everything of nothing.
     #[must_use]
     pub fn parts_at(&self, size: u64) -> CostParts {
         let size = size.max(1) as f64;
@@ -102,7 +103,8 @@ impl CurveFit {
             return parts;
         }
         for term in &self.terms {
-            let cost = self.top_cost * term.share * term.shape.at(size, self.top_size);
+            let shape = if size > self.top_size { term.shape.at_most_cubic() } else { term.shape };
+            let cost = self.top_cost * term.share * shape.at(size, self.top_size);
             match term.shape {
                 _ if term.is_superlinear => parts.superlinear += cost,
                 Shape::Constant => parts.fixed += cost,

@@ -43,7 +43,7 @@ pub fn hidden_growth(
     let at = |size: u64| {
         let parts = part.parts_at(size);
         let of_total = total.parts_at(size);
-        let allowed = (of_total.total() - of_total.superlinear).max(0.0);
+        let allowed = (of_total.fixed + of_total.sublinear + of_total.per_item).max(0.0);
         let shown = if total_is_superlinear { of_total.superlinear } else { 0.0 };
         let whole = (allowed + shown.max(parts.superlinear)).max(parts.total());
         let share = if whole > 0.0 && whole.is_finite() { parts.superlinear / whole } else { 0.0 };

@@ -53,6 +53,14 @@ impl Shape {
             Shape::Power { quarters } => x.powf(f64::from(quarters) / 4.0),
         }
     }
+
+    /// The shape itself, or N³ in place of anything faster.
+    pub(crate) fn at_most_cubic(self) -> Shape {
+        match self {
+            Shape::Power { quarters } if quarters > 12 => CUBE,
+            slower => slower,
+        }
+    }
 }
 
 /// A hinge: nothing up to `start`, then linear; 1 at `top`.

@@ -364,6 +364,24 @@ fn small_growth_is_followed_to_the_horizon() {
     assert!(growth.visible_from.unwrap().abs_diff(2500) < 100, "{growth:?}");
 }
 
+/// Instructions of LLVM's libunwind that drops the oldest module first, and of all loading and
+/// unloading: a search whose first steps cost more than N², which no sum of shapes fits exactly.
+#[test]
+fn growth_that_is_nearly_all_stays_so_at_the_horizon() {
+    let sizes = doubling(8, 7);
+    let symbol = |n: f64| 1098.0 * n * n + 40_000.0 / n;
+    let total = |n: f64| 300_000.0 * n + symbol(n);
+    let fit = |cost: &dyn Fn(f64) -> f64| {
+        let judgement = curve(&exact(sizes.clone(), cost));
+        assert_eq!(judgement.verdict, CurveVerdict::Superlinear);
+        judgement.evidence.unwrap().fit
+    };
+    let growth = hidden_growth(&fit(&symbol), &fit(&total), true, 29_488);
+    assert!(growth.share > 0.9, "{growth:?}");
+    let truth = 1098.0 * 29_488.0_f64.powi(2);
+    assert!((0.5..2.0).contains(&(growth.superlinear_cost / truth)), "{growth:?}");
+}
+
 #[test]
 fn a_fit_splits_the_cost() {
     let series = exact(doubling(16, 9), |n| 5000.0 + 100.0 * n + 0.05 * n * n);
