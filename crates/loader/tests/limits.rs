@@ -11,6 +11,7 @@ use std::process::Command;
 use common::{artifacts, loading_engine, small};
 use loadline_loader::headroom::{Headroom, Resource};
 use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions, generate};
+use loadline_scenario::Generated;
 
 const CHILD: &str = "LOADLINE_TEST_LIMIT";
 
@@ -51,9 +52,9 @@ fn expect(error: Option<Error>, expected: Resource) {
     }
 }
 
-/// The process can still do everything it could.
-fn goes_on(loader: &Loader, artifact: &Artifact, mut leases: Vec<Lease>) {
-    let call = generate::call(&small(), 0);
+/// The process can still do everything it could with artifacts that were `generated` so.
+fn goes_on(loader: &Loader, artifact: &Artifact, generated: &Generated, mut leases: Vec<Lease>) {
+    let call = generate::call(generated, 0);
     leases.last().unwrap().call(loader.engine(), &call).unwrap();
     std::thread::spawn(|| vec![1u8; 1 << 20].len()).join().unwrap();
     leases.truncate(leases.len() / 2);
@@ -86,7 +87,7 @@ fn at_the_limit_of_mappings() {
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::Mappings);
     assert!(leases.len() > 1000, "{}", leases.len());
-    goes_on(&loader, &artifact, leases);
+    goes_on(&loader, &artifact, &small(), leases);
 }
 
 #[test]
@@ -95,7 +96,9 @@ fn at_the_limit_of_descriptors() {
         return;
     }
     limit(libc::RLIMIT_NOFILE, 128);
-    let artifact = artifacts(&small(), 1).remove(0);
+    // Only modules with data segments may need a descriptor.
+    let with_data = Generated { data_segments: 3, ..small() };
+    let artifact = artifacts(&with_data, 1).remove(0);
     let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
     let mut open = Vec::new();
     let mut leases = Vec::new();
@@ -110,7 +113,7 @@ fn at_the_limit_of_descriptors() {
     expect(Some(error), Resource::Descriptors);
     assert!(open.len() > 64, "{}", open.len());
     open.clear();
-    goes_on(&loader, &artifact, leases);
+    goes_on(&loader, &artifact, &with_data, leases);
 }
 
 #[test]
@@ -127,5 +130,5 @@ fn at_the_limit_of_address_space() {
     limit(libc::RLIMIT_AS, pages * 4096 + (512 << 20));
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::AddressSpace);
-    goes_on(&loader, &artifact, leases);
+    goes_on(&loader, &artifact, &small(), leases);
 }
