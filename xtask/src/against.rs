@@ -236,7 +236,7 @@ impl Other {
         }
     }
 
-    /// The side that is compared with, carried out by `runner`.
+    /// The side that is compared with, measured by `runner`.
     fn side(&self, runner: Runner, tree: Option<Project>, changes: Changes) -> Before {
         Before { name: self.name(), argument: self.argument(), runner, tree, changes }
     }

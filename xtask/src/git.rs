@@ -66,7 +66,7 @@ impl std::error::Error for Failure {}
 /// When git cannot be started, or refuses.
 pub fn bytes<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<Vec<u8>, Failure> {
     let mut git = Command::new("git");
-    // Messages are told apart below, by their words in English. The index is the user's.
+    // The code below recognises messages by their words in English. The index is the user's.
     git.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
     OF_ANOTHER_REPOSITORY.iter().for_each(|name| {
         git.env_remove(name);

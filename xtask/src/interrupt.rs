@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use crate::exit::{Exit, ended};
 
-/// Whether a signal has come, whoever listens for it.
+/// Whether a signal has come, whatever listens for it.
 static HEARD: AtomicBool = AtomicBool::new(false);
 
 /// Whether a signal has asked this program to end. A command that had nothing left to stop has gone

@@ -140,7 +140,7 @@ pub fn largest_usual(subject: &Modules) -> usize {
     largest_within(subject, Some(USUAL_MAPPINGS), None).0
 }
 
-/// `vm.max_map_count` of a kernel that nobody has told otherwise (`DEFAULT_MAX_MAP_COUNT`).
+/// `vm.max_map_count` of a kernel with its default settings (`DEFAULT_MAX_MAP_COUNT`).
 const USUAL_MAPPINGS: usize = 65_530;
 
 /// The most modules within so many mappings and descriptors. A module loaded from bytes takes two

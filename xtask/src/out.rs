@@ -1,7 +1,7 @@
 //! Results on standard output, and everything else on standard error.
 //!
 //! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
-//! command ends: whoever reads the exit code gets the one that the work deserves.
+//! command ends: the exit code stays the one that the work deserves.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -46,6 +46,6 @@ pub fn note(line: impl Display) {
 
 /// Writes `bytes` to standard error as they are.
 pub fn raw(bytes: &[u8]) {
-    // Nobody is left to tell.
+    // Standard error is gone.
     let _ = std::io::stderr().write_all(bytes);
 }

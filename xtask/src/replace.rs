@@ -178,7 +178,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
-        // Nobody reads yet.
+        // There is no reader yet.
         check(&pipe).unwrap();
         let reader = std::thread::spawn({
             let pipe = pipe.clone();

@@ -185,7 +185,7 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// As [`Store::load`](crate::Store::load), which compiles anew what Wasmtime refuses, and
+    /// As [`Store::load`](crate::Store::load), which compiles again what Wasmtime refuses, and
     /// [`Loader::load`].
     #[cfg(feature = "compile")]
     pub fn load_wasm(&self, store: &crate::Store, wasm: &[u8]) -> Result<Lease, Error> {
@@ -365,7 +365,7 @@ impl Loader {
         let contents = *artifact.contents();
         let identity =
             (self.inner.options.is_sharing).then(|| Identity::Digest(artifact.digest().to_bytes()));
-        // Nobody asks where nothing is admitted.
+        // The limits are not read where nothing is admitted.
         let has_data_segments = self.inner.ledger.is_some()
             && Image::parse(artifact.bytes()).is_ok_and(|image| image.has_data_segments());
         // The image, and Wasmtime's own records, which are about as long again.

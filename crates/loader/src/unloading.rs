@@ -30,7 +30,7 @@ pub(crate) struct Retired {
 }
 
 /// The thread that drops modules, and what waits for it. The thread ends when this is dropped and
-/// everything is unloaded; nobody waits for it.
+/// everything is unloaded; no thread waits for it.
 pub(crate) struct Unloader {
     queue: Arc<Queue>,
 }

@@ -157,7 +157,7 @@ impl Probe {
     }
 
     /// Runs `f` as one stretch of `phase`: a [`lap`](Probe::lap) to nobody, `f`, a lap to `phase`.
-    /// If `f` panics, the stretch ends there and belongs to nobody.
+    /// If `f` panics, the stretch ends there and belongs to no phase.
     pub fn measure<R>(&mut self, phase: Phase, f: impl FnOnce() -> R) -> R {
         self.lap(None);
         let mut stretch = Stretch { probe: self, phase: None };

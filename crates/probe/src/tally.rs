@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// No counter, a counter that is never scheduled, a counter that counts nothing, and a phase that
-    /// is over too early are told apart.
+    /// is over too early are distinct.
     #[test]
     fn a_count_of_nothing_is_none_of_what_always_happens() {
         let of = |metric, mark| tally(&[mark]).reading(metric, Cores::All);

@@ -7,7 +7,7 @@
 //! children out. What those have used stands in the `/proc/PID/stat` of whoever waited for them, in clock
 //! ticks of 10 ms as a rule. So a phase in which a child ended is known to that resolution only.
 //!
-//! Processes that nobody waits for are not counted once they have ended.
+//! Processes that no parent waits for are not counted once they have ended.
 
 #![allow(unsafe_code)]
 
@@ -60,7 +60,7 @@ impl Accounts {
         Accounts { metrics, last: Ok(Usage::default()), shares: BTreeMap::new() }
     }
 
-    /// Ends a stretch and adds it to `phase`; `None`: to nobody.
+    /// Ends a stretch and adds it to `phase`; `None`: to no phase.
     pub fn border(&mut self, phase: Option<Phase>, now: Result<Usage, Absence>) {
         let stretch = match (self.last, now) {
             (Ok(last), Ok(now)) => Share::between(&last, &now),

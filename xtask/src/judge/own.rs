@@ -14,7 +14,7 @@ use crate::project::nearest;
 const KEYS: [&str; 10] =
     ["id", "kind", "n", "y", "base", "new", "interleaved", "exact", "quantum", "design"];
 
-/// Keys that are the author's own: read by nobody here.
+/// Keys that are the author's own: accepted and ignored.
 pub const REMARKS: [&str; 4] = ["truth", "unit", "note", "comment"];
 
 #[derive(Clone, Copy, Deserialize)]

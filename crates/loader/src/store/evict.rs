@@ -13,7 +13,7 @@ use crate::store::{ASIDE, Collected, ENTRIES, LOCKS, Store, StoreKey, TEMPORARY}
 /// Between making a temporary file and locking it a writer does nothing else; this is longer.
 const SURELY_LOCKED: Duration = Duration::from_secs(60);
 
-/// Entries that were set aside and are kept for somebody to look at.
+/// Entries that were set aside and are kept for a person to look at.
 const MOST_ASIDE: usize = 32;
 
 /// Some file in a store.

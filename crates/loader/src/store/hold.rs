@@ -62,7 +62,7 @@ impl Store {
             return Ok(None);
         }
         let done = then();
-        // While it is locked, so that nobody has locked it meanwhile.
+        // While it is locked, so that no other holder has locked it meanwhile.
         let _ = fs::remove_file(&path);
         done.map(Some)
     }
