@@ -27,7 +27,7 @@ use crate::out;
 use crate::pilot::{self, Floor, Sizes};
 use crate::profile_file::SavedSymbol;
 use crate::project::Project;
-use crate::replace::{self, replace};
+use crate::replace::{self, make_folder, replace};
 use crate::report::{environment_line, trimmed};
 use crate::resume::{self, Reopened};
 use crate::runner::Runner;
@@ -266,8 +266,7 @@ fn write(
         let mut baselines = read(project, name)?;
         baselines.put(baseline);
         let folder = project.baselines();
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+        make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
         let path = folder.join(format!("{name}.toml"));
         replace(&path, baselines.text().as_bytes())?;
         out::line(format_args!("wrote {}", path.display()))?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::called::PROGRAM;
 use crate::exit::{Exit, ended};
-use crate::replace::replace;
+use crate::replace::{make_folder, replace};
 
 /// The file's name without its ending, which no scenario may have.
 pub const NAME: &str = "calibration";
@@ -106,7 +106,7 @@ impl Calibrations {
     /// # Errors
     /// When it cannot be written; the old one is untouched.
     pub fn write(&self, baselines: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(baselines)
+        make_folder(baselines)
             .with_context(|| format!("cannot make folder {}", baselines.display()))?;
         let entries = toml::to_string(self).context("cannot write the calibration")?;
         let text = format!(

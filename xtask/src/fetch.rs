@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
 use crate::recipe::{Package, Recipe, Taken};
-use crate::replace::replace;
+use crate::replace::{make_folder, replace};
 
 /// The most that is unpacked of one package, in bytes: what it says of itself is not yet trusted.
 const LARGEST_PACKAGE: u64 = 1 << 30;
@@ -32,8 +32,7 @@ pub fn run(arguments: &Fetch) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let recipe = Recipe::read(&project.root.join(&arguments.recipe))?;
     let folder = project.root.join(&recipe.into);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make folder {}", folder.display()))?;
+    make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
     let mut n_fetched = 0;
     for package in &recipe.packages {
         let is_wanted = |taken: &&Taken| taken.why_missing(&folder).is_some();

@@ -9,7 +9,7 @@ use crate::called::PROGRAM;
 use crate::cli::Init;
 use crate::exit::{Exit, ended};
 use crate::found::{Host, Repository};
-use crate::replace::replace;
+use crate::replace::{make_folder, replace};
 use crate::{out, project_file};
 
 /// What CI is to do: the same for every repository, since the rest stands in `loadline.toml`.
@@ -51,7 +51,7 @@ fn write(root: &Path, path: &str, text: &str, force: bool) -> anyhow::Result<()>
         return out::line(format_args!("kept  {path} (--force writes it anew)"));
     }
     let folder = place.parent().context("a file lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    make_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     replace(&place, text.as_bytes())?;
     out::line(format_args!("{} {path}", if is_there { "anew " } else { "wrote" }))
 }

@@ -14,6 +14,7 @@ use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
+use crate::replace;
 use crate::session;
 
 /// How often a waiting session looks.
@@ -120,7 +121,7 @@ fn options() -> OpenOptions {
 #[cfg(unix)]
 fn read_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
+    let mut options = replace::options();
     // Neither through a link, nor waiting for whoever reads a pipe.
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::replace::replace;
+use crate::replace::{make_folder, replace};
 
 /// Where `library` lies, or a copy of it: `LD_PRELOAD` is a list divided by spaces and colons, and has
 /// no way to write a path that holds one.
@@ -42,7 +42,7 @@ fn copied(library: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         return Err(Error::new(ErrorKind::InvalidInput, problem).into());
     }
     make_own(&folder)?;
-    fs::create_dir_all(&own)?;
+    make_folder(&own)?;
     if fs::read(&copy).ok().as_ref() != Some(&bytes) {
         replace(&copy, &bytes)?;
     }

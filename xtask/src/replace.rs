@@ -102,6 +102,26 @@ fn is_pipe(_: &Path) -> bool {
     false
 }
 
+/// Makes `folder`, and those that it lies in, where they are not there yet. Whatever the umask, others
+/// than the user and the user's group cannot write to them.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o775);
+    builder.recursive(true).create(folder)
+}
+
+/// The options to open a file with. Whatever the umask, nobody else can write to a new one.
+pub fn options() -> fs::OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    options
+}
+
 /// A new file in the folder of `file`, gone again unless it takes its place.
 fn beside(file: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
     let folder = folder_of(file);

@@ -19,7 +19,7 @@ use crate::again::Again;
 use crate::forecast::Forecast;
 use crate::pilot::Floor;
 use crate::profile_file::{self, SavedProfile};
-use crate::replace::{replace, sync_folder};
+use crate::replace::{make_folder, options, replace, sync_folder};
 use crate::runner::Surroundings;
 use crate::shard::Shard;
 
@@ -267,9 +267,9 @@ impl Session {
         let started = timestamp(header.started);
         let folder = sessions.join(format!("{started}-{}", std::process::id()));
         let shown = folder.display().to_string();
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make folder {shown}"))?;
+        make_folder(&folder).with_context(|| format!("cannot make folder {shown}"))?;
         let path = folder.join("runs.jsonl");
-        let runs = File::options().create_new(true).append(true).open(&path);
+        let runs = options().create_new(true).append(true).open(&path);
         let runs = runs.with_context(|| format!("cannot make {}", path.display()))?;
         keep_others_away(&runs, &path)?;
         let session = Session { folder, runs };
@@ -328,8 +328,7 @@ impl Session {
     /// When the file cannot be written.
     pub fn save_profile(&self, name: &str, profile: &SavedProfile) -> anyhow::Result<String> {
         let folder = profile_file::folder(&self.folder);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+        make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
         let name = format!("{name}.json");
         profile.write(&folder.join(&name))?;
         Ok(name)

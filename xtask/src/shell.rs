@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::cli::{Cli, Completions, Man};
 use crate::exit::Exit;
 use crate::out;
+use crate::replace::make_folder;
 
 /// Prints what `arguments.shell` needs to complete the command line.
 ///
@@ -34,7 +35,7 @@ pub fn man(arguments: &Man) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     };
     let shown = folder.display();
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
+    make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
     clap_mangen::generate_to(command, folder)
         .with_context(|| format!("cannot write manual pages into {shown}"))?;
     Ok(Exit::Clean)

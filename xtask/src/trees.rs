@@ -10,6 +10,7 @@ use crate::another_wasmtime::{Wasmtime, on_wasmtime};
 use crate::exit::{Exit, ended};
 use crate::git;
 use crate::project::Project;
+use crate::replace::make_folder;
 
 /// The commit that `asked` means in the repository of `sources`.
 ///
@@ -92,7 +93,7 @@ impl Checkout {
     /// When that cannot be written, or git refuses.
     pub fn of(project: &Project, commit: &str, folder: &Path) -> anyhow::Result<Checkout> {
         let shown = folder.display();
-        fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
+        make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
         let place = tempfile::TempDir::with_prefix_in("revision-", folder);
         let place = place.with_context(|| format!("cannot write in {shown}"))?;
         let mut tree = Tree::at(&place.path().join("tree"))?;
@@ -191,10 +192,10 @@ pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     if !from.is_dir() {
-        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        to.parent().map_or(Ok(()), make_folder)?;
         return fs::copy(from, to).map(drop);
     }
-    fs::create_dir_all(to)?;
+    make_folder(to)?;
     for entry in fs::read_dir(from)? {
         let name = entry?.file_name();
         copy(&from.join(&name), &to.join(&name))?;

@@ -14,6 +14,7 @@ use xshell::{Shell, cmd};
 
 use crate::interrupt::Interrupt;
 use crate::out;
+use crate::replace::{make_folder, options};
 use crate::runner::build_in;
 use crate::trees::copy;
 
@@ -32,9 +33,9 @@ impl Yard {
     /// When the folder cannot be written, or the program is interrupted.
     pub fn open(folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Yard> {
         let shown = folder.display();
-        fs::create_dir_all(folder).with_context(|| format!("cannot make folder {shown}"))?;
-        let lock = File::create(folder.join("lock"))
-            .with_context(|| format!("cannot write in {shown}"))?;
+        make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
+        let lock = options().write(true).create(true).truncate(true).open(folder.join("lock"));
+        let lock = lock.with_context(|| format!("cannot write in {shown}"))?;
         let mut has_waited = false;
         while let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
             if !has_waited {
@@ -69,7 +70,7 @@ impl Yard {
             return Ok(program);
         }
         let fresh = keep(&self.build(workspace, false)?, &self.folder.join("fresh"))?;
-        fs::create_dir_all(&built)?;
+        make_folder(&built)?;
         fs::rename(&fresh, &program)
             .with_context(|| format!("cannot move a runner to {}", built.display()))?;
         Ok(program)

@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::made::{Cost, Made, baseline};
@@ -319,6 +320,56 @@ fn with_no_umask_nobody_else_may_write_what_is_written() {
     assert_eq!(said.code, Some(3), "{}", said.refusal());
     let mode = fs::metadata(project.path("report.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
+}
+
+/// Sessions, profiles, caches, baselines, reports, starting points and locks: others may not write to
+/// any of them, whatever the umask.
+#[test]
+fn with_no_umask_nobody_else_may_write_what_is_kept() {
+    let project = Project::new();
+    fs::create_dir(project.path("tmp")).unwrap();
+    let root = project.root().display().to_string();
+    let run = |arguments: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_loadline")]);
+        shell.args(arguments).args(["--root", &root]).current_dir(&root);
+        let said = project.said(shell.env("TMPDIR", project.path("tmp")).output().unwrap());
+        assert_eq!(said.code, Some(0), "{}", said.refusal());
+    };
+    // Builds the runner, whose files are Cargo's.
+    assert_eq!(project.run(&["list"]).code, Some(0));
+    let report = ["--budget", "0", "--report", "json=reports/deep/report.json"];
+    run(&[&["regress"][..], &report].concat());
+    run(&["baseline", "--reason", "first capture"]);
+    run(&["init"]);
+    let mut found = Vec::new();
+    list_all(&project.root(), &mut found);
+    for part in [
+        "runs.jsonl",
+        "corpora",
+        "baselines/tiny.toml",
+        "deep/report.json",
+        "tmp/",
+        "loadline.toml",
+    ] {
+        let holds = |path: &PathBuf| path.display().to_string().contains(part);
+        assert!(found.iter().any(holds), "{part}: {found:?}");
+    }
+    for path in found {
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o002, 0, "{} has the mode {mode:o}", path.display());
+    }
+}
+
+/// Every file and folder in `folder`.
+fn list_all(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            list_all(&path, found);
+        }
+        found.push(path);
+    }
 }
 
 #[test]

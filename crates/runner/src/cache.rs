@@ -139,7 +139,7 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
     let of = |tables| Cache::of(&request.cache, &request.corpus, tables, request.means);
     let cache = of(request.tables)?;
     let folder = &cache.folder;
-    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+    make_folder(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
     let _lock = lock(&folder.join("lock"))?;
     let known = cache.rows()?;
     let kept = match request.tables {
@@ -196,8 +196,20 @@ fn verified(path: &Path, row: &Row) -> Option<Artifact> {
 }
 
 /// Held until it is dropped, or the process ends.
+/// Makes `folder`, and those that it lies in, where they are not there yet. Whatever the umask, others
+/// than the user and the user's group cannot write to them.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o775);
+    builder.recursive(true).create(folder)
+}
+
 fn lock(path: &Path) -> Result<File, Error> {
-    let open = File::options().create(true).truncate(false).write(true).open(path);
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    let open = options.create(true).truncate(false).write(true).open(path);
     let locked = open.and_then(|file| file.lock().map(|()| file));
     locked.map_err(|source| Error::Write { path: path.to_owned(), source })
 }

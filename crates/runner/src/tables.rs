@@ -18,6 +18,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use gimli::write::{Address, EhFrame, EndianVec, FrameTable};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::make_folder;
 use crate::environment::host_isa;
 use crate::error::Error;
 
@@ -199,7 +200,7 @@ impl Template {
         }
         let text = serde_json::to_vec(&Template::compile(functions)?).expect("it is plain data");
         let failed = |source| Error::Write { path: path.clone(), source };
-        fs::create_dir_all(cache).map_err(failed)?;
+        make_folder(cache).map_err(failed)?;
         let file = tempfile::NamedTempFile::new_in(cache).map_err(failed)?;
         fs::write(file.path(), text).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;

@@ -1,6 +1,6 @@
 //! Where reports go, and in which form: what `--report` and `--format` ask for.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use super::text::{self, Look};
 use super::{github, html, json, junit, markdown, sarif};
 use crate::exit::{Exit, ended};
 use crate::project::Project;
-use crate::replace::{self, replace};
+use crate::replace::{self, make_folder, replace};
 use crate::{history, out};
 
 /// The variable in which GitHub names the file of a job's summary.
@@ -186,7 +186,7 @@ pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 fn make_folder_of(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let Some(folder) = folder else { return Ok(()) };
-    fs::create_dir_all(folder).with_context(|| format!("cannot make folder {}", folder.display()))
+    make_folder(folder).with_context(|| format!("cannot make folder {}", folder.display()))
 }
 
 /// The file of the job's summary.
