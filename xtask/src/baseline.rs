@@ -560,6 +560,7 @@ until = "wasmtime 52"
                 series,
                 n_larger: 0,
                 coarse: BTreeMap::new(),
+                too_short: BTreeMap::new(),
                 failures: Vec::new(),
                 is_given_up: false,
             }],

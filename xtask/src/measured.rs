@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use loadline_growth::Series;
+use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
 use loadline_scenario::{
     Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
     exact_runs,
@@ -67,6 +68,9 @@ pub struct MeasuredScenario {
     pub unrepeated: Vec<Means>,
     /// The series of which some readings are known to a step only, with the largest such step.
     pub coarse: BTreeMap<SeriesName, f64>,
+    /// The series without its smallest sizes, with the largest N of those: there the phase was over
+    /// before its counter was read.
+    pub too_short: BTreeMap<SeriesName, usize>,
     /// Runs that failed, one sentence for each cause; a scenario with any is not judged.
     pub failures: Vec<String>,
     /// Whether every run of the first repetition failed alike, so that no other was started.
@@ -176,6 +180,7 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut failures = Vec::new();
     let mut series = BTreeMap::new();
     let mut coarse = BTreeMap::new();
+    let mut too_short = BTreeMap::new();
     let mut unrepeated = Vec::new();
     let mut profiles = Vec::new();
     let exact = exact_means(&scenario, runs.absent);
@@ -201,7 +206,8 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         }));
         for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
             failures.extend(gaps(name, &own));
-            let found = match (all_rounds(&scenario, name, &own, runs.absent), means) {
+            let rounds_of = all_rounds(&scenario, name, &own, runs.absent);
+            let found = match (rounds_of, means) {
                 (Rounds::Complete(rows), Means::Count | Means::Callgrind) => {
                     let found = exact_rows(rows, rounds);
                     if found.is_none() && planned > 0 {
@@ -212,6 +218,8 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
                 (found, _) => found,
             };
             coarse.extend(largest_step(name, &own).map(|step| (name, step)));
+            let is_kept = matches!(found, Rounds::Complete(_));
+            too_short.extend(last_too_short(name, &own).filter(|_| is_kept).map(|n| (name, n)));
             series.insert(name, found);
         }
     }
@@ -225,6 +233,7 @@ fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         profiles,
         unrepeated,
         coarse,
+        too_short,
         failures,
         is_given_up,
     }
@@ -369,8 +378,14 @@ fn all_rounds(
         return Rounds::Missing(absence);
     }
     let ladder = scenario.ladder_by(scenario.means_of(name.metric));
+    // Those of the smaller sizes that were not too short are the slow ones among them.
+    let too_short = last_too_short(name, own);
+    let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
+    if too_short.is_some() && !can_be_judged(&ladder) {
+        return Rounds::Missing(Absence::TooShort);
+    }
     let mut rows = Vec::with_capacity(ladder.len());
-    for &modules in ladder {
+    for modules in ladder {
         let mut values = Vec::new();
         for record in own.iter().filter(|record| record.modules == modules) {
             let Some(samples) = record.samples() else { continue };
@@ -382,6 +397,21 @@ fn all_rounds(
         rows.push((modules, values));
     }
     Rounds::Complete(rows)
+}
+
+/// The largest N at which a phase was over before its counter was read, in some run.
+fn last_too_short(name: SeriesName, own: &[&RunRecord]) -> Option<usize> {
+    let is_too_short = |record: &&&RunRecord| {
+        let samples = record.samples().unwrap_or_default();
+        reading(samples, name, record.modules) == Reading::Unavailable(Absence::TooShort)
+    };
+    own.iter().filter(is_too_short).map(|record| record.modules).max()
+}
+
+/// Whether these sizes, which rise, are enough to tell a growth.
+pub fn can_be_judged(sizes: &[usize]) -> bool {
+    let ratio = sizes.last().zip(sizes.first()).map_or(0, |(last, first)| last / first);
+    sizes.len() >= FEWEST_RUNGS && ratio >= SMALLEST_RATIO
 }
 
 /// The largest step by which a reading of a series may be off, where some are known to a step only.
@@ -477,6 +507,58 @@ mod tests {
         assert_eq!(one.coarse, BTreeMap::from([(name, 40_000_000.0)]));
         let rows: Vec<_> = scenario.ladder.iter().map(|&n| (n, vec![value as f64])).collect();
         assert_eq!(one.complete(name), Some(series(name, &rows).unwrap().resolution(4e7)));
+    }
+
+    /// Unacknowledged phases of microseconds end before their counter is read. The series goes on
+    /// without those sizes, if enough are left.
+    #[test]
+    fn sizes_whose_phase_is_too_short_are_left_out() {
+        let text = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                    judge = [\"load/task-clock\"]\nprocesses = 2\nladder = [1, 2, 4, 8, 16, 32, 64]";
+        let scenario = Scenario::parse("short", text).unwrap();
+        let name = scenario.judge[0];
+        let record = |modules: usize, round, reading| {
+            let SeriesName { phase, metric } = name;
+            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
+            RunRecord {
+                scenario: scenario.title(),
+                modules,
+                round,
+                side: Side::Now,
+                means: Means::Clock,
+                profile: None,
+                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
+                seconds: 1.0,
+            }
+        };
+        // One of two runs at the largest of them.
+        let gathered = |largest: usize| {
+            let runs = scenario.ladder.iter().flat_map(|&n| [(n, 0), (n, 1)]);
+            let records: Vec<RunRecord> = runs
+                .map(|(n, round)| match (n, round) {
+                    (n, 1) if n == largest => {
+                        record(n, round, Reading::Unavailable(Absence::TooShort))
+                    }
+                    _ => record(n, round, Reading::Exact(n as u64 * 1_000)),
+                })
+                .collect();
+            let runs = Runs {
+                side: Side::Now,
+                records: &records,
+                absent: &[],
+                profiles: Path::new(""),
+                planned: None,
+                is_given_up: false,
+            };
+            gather(scenario.clone(), &runs)
+        };
+        let one = gathered(2);
+        assert_eq!(one.failures, Vec::<String>::new());
+        assert_eq!(one.too_short, BTreeMap::from([(name, 2)]));
+        assert_eq!(one.complete(name).unwrap().sizes(), [4, 8, 16, 32, 64]);
+        let too_few = gathered(4);
+        assert_eq!(too_few.series[&name], Rounds::Missing(Absence::TooShort));
+        assert_eq!(too_few.too_short, BTreeMap::new());
     }
 
     /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the

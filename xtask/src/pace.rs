@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
 use loadline_scenario::{Environment, Means, Run, Scenario};
 
 use crate::bench::Bench;
+use crate::measured::can_be_judged;
 use crate::scaling::{on_threads, titles_for};
 use crate::session::{Outcome, Side};
 
@@ -87,7 +87,7 @@ fn affordable(
 
 /// Whether what is left of `ladder` without the rungs from `place` on can still be judged.
 fn may_end_before(ladder: &[usize], place: usize) -> bool {
-    place >= FEWEST_RUNGS && ladder[place - 1] / ladder[0] >= SMALLEST_RATIO
+    can_be_judged(&ladder[..place])
 }
 
 /// All rounds by the clock, and one in which operations are counted.

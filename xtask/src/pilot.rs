@@ -15,6 +15,7 @@ use crate::bench::Bench;
 use crate::exit::{Exit, ended};
 
 use crate::limits::{most_resident, why_not};
+use crate::measured::can_be_judged;
 use crate::report::amount;
 use crate::session::{Outcome, Side};
 use crate::teeth::{planted, planted_as};
@@ -219,11 +220,7 @@ fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option
 }
 
 fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> anyhow::Result<()> {
-    let ratio = match ladder {
-        [first, .., last] => last / first,
-        _ => 0,
-    };
-    if ladder.len() >= FEWEST_RUNGS && ratio >= SMALLEST_RATIO {
+    if can_be_judged(ladder) {
         return Ok(());
     }
     let (title, reasons) = (scenario.title(), reasons.join("; "));

@@ -167,6 +167,14 @@ fn a_metric_that_nothing_counts_is_not_judged() {
     check("unavailable", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
 }
 
+/// Sizes whose phase ends before its counter is read are left out; the rest is judged.
+#[test]
+fn a_phase_too_short_at_small_sizes_is_judged_at_the_others() {
+    let mut made = Made::new();
+    made.scenario(KEPT, &[CALLS, QUADRATIC]).too_short(KEPT, Metric::TaskClock, 128);
+    check("too-short", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+}
+
 #[test]
 fn accepted_growth_holds() {
     let mut made = Made::new();

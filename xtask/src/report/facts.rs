@@ -214,9 +214,11 @@ fn judged_series(
 ) -> SeriesFacts {
     let doubt = |reason: String, remedy: Option<String>| Some(Doubt { reason, remedy });
     let coarse = one.coarse.get(&row.name).map(|step| coarse_sentence(*step, row.name));
+    let left_out = one.too_short.get(&row.name).map(|n| too_short_sentence(*n));
+    let of_readings: Vec<String> = left_out.into_iter().chain(coarse).collect();
     let bare = |verdict, doubt| {
         let against = Against { kind: AgainstKind::Nothing, name: None };
-        let notes = row.notes.iter().cloned().chain(coarse.clone()).collect();
+        let notes = row.notes.iter().chain(&of_readings).cloned().collect();
         SeriesFacts { doubt, notes, ..without_findings(row.name, verdict, against, one, files) }
     };
     match &row.outcome {
@@ -262,7 +264,7 @@ fn judged_series(
                 Rule::Curve => curve.map(|curve| curve.p),
             };
             let mut notes: Vec<String> = case.constant_change().into_iter().collect();
-            notes.extend(row.notes.iter().cloned().chain(coarse));
+            notes.extend(row.notes.iter().chain(&of_readings).cloned());
             let shown = match ground {
                 Ground::NotGated => Word::NotGated,
                 Ground::Rule | Ground::KnownIssue | Ground::Gross => word(verdict),
@@ -287,6 +289,12 @@ fn judged_series(
             }
         }
     }
+}
+
+/// Why a series lacks its smallest sizes, up to N = `largest`.
+fn too_short_sentence(largest: usize) -> String {
+    let (absence, remedy) = (Absence::TooShort, Absence::TooShort.remedy());
+    format!("sizes up to N = {largest} are left out: {absence}; {remedy}")
 }
 
 /// What a reader is told of a series that is known to a step only.

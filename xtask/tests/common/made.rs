@@ -162,6 +162,20 @@ impl Made {
         self
     }
 
+    /// At N up to `largest` the phases of `title` are over before `metric` is read.
+    pub fn too_short(&mut self, title: &str, metric: Metric, largest: u64) -> &mut Made {
+        for run in self.runs.iter_mut().filter(|run| run["scenario"] == title) {
+            let is_short = run["modules"].as_u64() <= Some(largest);
+            let samples = &mut run["outcome"]["finished"]["samples"];
+            for sample in samples.as_array_mut().unwrap().iter_mut().filter(|_| is_short) {
+                if sample["metric"] == metric.to_string() {
+                    sample["reading"] = json!({"unavailable": "too-short"});
+                }
+            }
+        }
+        self
+    }
+
     /// The last run of the last scenario came to nothing.
     pub fn fail_last(&mut self, error: &str) -> &mut Made {
         self.runs.last_mut().unwrap()["outcome"] = json!({"failed": {"error": error}});
