@@ -249,14 +249,17 @@ impl Baselines {
                 return Ok(Baselines::default());
             }
             Err(error) => {
-                return Err(ended(Exit::Usage, format!("cannot read baseline {shown}: {error}")));
+                return Err(ended(
+                    Exit::WrongFile,
+                    format!("cannot read baseline {shown}: {error}"),
+                ));
             }
         };
         Baselines::parse(&text).map_err(|error| {
             let error = format!("{error:#}");
             let error = error.trim_end();
             ended(
-                Exit::Usage,
+                Exit::WrongFile,
                 format!(
                     "cannot use baseline {shown}: {} (git checkout brings it back)",
                     with_nearest(error)

@@ -77,14 +77,14 @@ impl Calibrations {
                 return Ok(Calibrations { format: FORMAT, all: Vec::new() });
             }
             Err(error) => {
-                return Err(ended(Exit::Usage, format!("cannot read {shown}: {error}")));
+                return Err(ended(Exit::WrongFile, format!("cannot read {shown}: {error}")));
             }
         };
         parse(&text).map_err(|error| {
             let error = format!("{error:#}");
             let error = error.trim_end();
             let text = format!("cannot use {shown}: {error} (git checkout brings it back)");
-            ended(Exit::Usage, text)
+            ended(Exit::WrongFile, text)
         })
     }
 

@@ -58,7 +58,7 @@ pub enum Verb {
     Report(Report),
     /// Judge the parts of a divided session as one
     Merge(Merge),
-    /// Show the scenarios, what they judge, and whether a baseline fits this machine
+    /// Show the scenarios in one line each, or in full those that are named
     List(List),
     /// Show what two sessions, baselines, revisions or variants cost differently
     Diff(Diff),
@@ -124,8 +124,8 @@ pub struct Selection {
 Exit codes: 0 nothing regressed; 1 could not measure; 2 usage; 3 regressed; 4 undecided, not
 measured, superlinear but not gated, or a known issue no longer seen (with --strict); 5 baseline
 missing (with --require-baseline); 6 self-check failed or missing; 7 nothing selected; 130
-interrupted. With --bisect: 0 good, 3 bad, 125 skip (no verdict, or a side that cannot be built or
-started), 128 usage.")]
+interrupted. With --bisect: 0 good, 3 bad, 125 skip (no verdict, a side that cannot be built or
+started, or a commit without the scenario), 128 a mistake in the command line.")]
 pub struct Regress {
     #[command(flatten)]
     pub selection: Selection,
@@ -499,6 +499,11 @@ pub struct History {
 
 #[derive(Debug, Args)]
 pub struct List {
+    /// Scenarios to describe in full, by their own name or their group's; without one, each scenario
+    /// gets one line
+    #[arg(value_name = "NAME|GROUP")]
+    pub names: Vec<String>,
+
     /// The repository with scenarios and baselines (default: this workspace; of an installed program
     /// the nearest one with a loadline.toml)
     #[arg(long, value_name = "DIR")]

@@ -9,8 +9,11 @@ pub enum Exit {
     Clean,
     /// A run, a file or the machine did not allow the measurement.
     CouldNotMeasure,
-    /// The command line, a scenario or a setting is wrong.
+    /// The command line is wrong.
     Usage,
+    /// A scenario, a setting or a baseline in the repository is wrong or missing; other commits may
+    /// have a right one.
+    WrongFile,
     /// Growth is worse than accepted.
     Regressed,
     /// Something stayed undecided, and `--strict` asks to hear of it.
@@ -37,7 +40,7 @@ impl Exit {
         match self {
             Exit::Clean => 0,
             Exit::CouldNotMeasure => 1,
-            Exit::Usage => 2,
+            Exit::Usage | Exit::WrongFile => 2,
             Exit::Regressed => 3,
             Exit::Inconclusive => 4,
             Exit::NoBaseline => 5,
@@ -55,7 +58,7 @@ impl Exit {
         match self {
             Exit::Clean => "clean",
             Exit::CouldNotMeasure => "could-not-measure",
-            Exit::Usage => "usage",
+            Exit::Usage | Exit::WrongFile => "usage",
             Exit::Regressed => "regressed",
             Exit::Inconclusive => "inconclusive",
             Exit::NoBaseline => "no-baseline",
@@ -75,6 +78,7 @@ impl Exit {
             Exit::Interrupted,
             Exit::EndBisection,
             Exit::Usage,
+            Exit::WrongFile,
             Exit::NothingSelected,
             Exit::SkipCommit,
             Exit::Blind,
@@ -95,8 +99,10 @@ impl Exit {
     pub fn for_bisect(self) -> Exit {
         match self {
             Exit::Clean | Exit::Regressed | Exit::Interrupted | Exit::EndBisection => self,
-            Exit::Usage | Exit::NothingSelected => Exit::EndBisection,
-            Exit::CouldNotMeasure
+            Exit::Usage => Exit::EndBisection,
+            Exit::WrongFile
+            | Exit::NothingSelected
+            | Exit::CouldNotMeasure
             | Exit::Inconclusive
             | Exit::NoBaseline
             | Exit::Blind
@@ -149,11 +155,12 @@ mod tests {
             (Exit::Clean, 0),
             (Exit::CouldNotMeasure, 125),
             (Exit::Usage, 128),
+            (Exit::WrongFile, 125),
             (Exit::Regressed, 3),
             (Exit::Inconclusive, 125),
             (Exit::NoBaseline, 125),
             (Exit::Blind, 125),
-            (Exit::NothingSelected, 128),
+            (Exit::NothingSelected, 125),
             (Exit::NotFetched, 125),
             (Exit::SkipCommit, 125),
             (Exit::Interrupted, 130),
@@ -170,6 +177,7 @@ mod tests {
             (Exit::Interrupted, 130),
             (Exit::EndBisection, 128),
             (Exit::Usage, 2),
+            (Exit::WrongFile, 2),
             (Exit::NothingSelected, 7),
             (Exit::SkipCommit, 125),
             (Exit::Blind, 6),

@@ -53,7 +53,7 @@ fn matching_one(root: &Path, pattern: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if literal.is_file() {
         return Ok(vec![literal]);
     }
-    let refuse = |problem: String| ended(Exit::Usage, format!("modules = {shown}: {problem}"));
+    let refuse = |problem: String| ended(Exit::WrongFile, format!("modules = {shown}: {problem}"));
     let text = pattern.to_str().ok_or_else(|| refuse("it is not UTF-8".to_owned()))?;
     let root_text = root.to_str().ok_or_else(|| {
         refuse(format!("the repository {} lies in a folder that is not UTF-8", root.display()))
@@ -170,7 +170,7 @@ mod tests {
         let (_folder, root) = folder(&["m/a.wasm"]);
         for pattern in ["m/*.cwasm", "n/a.wasm", "m", "m/[", ""] {
             let error = found(&root, &["m/*.wasm", pattern]).unwrap_err();
-            assert_eq!(crate::exit::Ended::exit_of(&error), Exit::Usage);
+            assert_eq!(crate::exit::Ended::exit_of(&error), Exit::WrongFile);
             let error = error.to_string();
             assert!(error.starts_with(&format!("modules = {pattern}: ")), "{error}");
         }

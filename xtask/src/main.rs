@@ -88,8 +88,9 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not mistakes.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            let is_bisecting = std::env::args_os().any(|word| word == "--bisect");
             cli::print(&error);
-            return exit.into();
+            return if is_bisecting { exit.for_bisect() } else { exit }.into();
         }
     };
     let result = match &cli.verb {

@@ -1,6 +1,7 @@
 //! Where everything lies: [`Project`], and reading the scenarios in it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use loadline_scenario::{Scenario, Variant};
 use crate::calibration_file;
 use crate::called::{self, PROGRAM};
 use crate::exit::{Exit, ended};
+use crate::git;
 use crate::interrupt::Interrupt;
 use crate::programs::Programs;
 use crate::project_file::{self, Layout};
@@ -43,7 +45,7 @@ impl Project {
             (None, None) => root_around_here()?,
             (Some(root), _) => fs::canonicalize(root).map_err(|error| {
                 let root = root.display();
-                ended(Exit::Usage, format!("cannot open --root {root}: {error}"))
+                ended(Exit::WrongFile, format!("cannot open --root {root}: {error}"))
             })?,
         };
         let layout = Layout::read(&root)?.unwrap_or_default();
@@ -143,7 +145,10 @@ impl Project {
             } else {
                 format!("there is no {file} in {root}; {PROGRAM} init writes one there")
             };
-            ended(Exit::Usage, format!("cannot read the scenarios in {folder}: {error} ({hint})"))
+            ended(
+                Exit::WrongFile,
+                format!("cannot read the scenarios in {folder}: {error} ({hint})"),
+            )
         })?;
         let mut names = Vec::new();
         for entry in entries {
@@ -195,6 +200,22 @@ impl Project {
         self.read_scenario(name, changes).map_err(|error| format!("{error:#}"))
     }
 
+    /// Whether some commit of the repository has a scenario or a group of this name.
+    pub fn has_once_had(&self, name: &str) -> bool {
+        let (file, folder) = (self.scenario_file(name), self.scenarios());
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let group = format!("^group *= *\"{name}\"");
+        let any = ["log", "--all", "--max-count=1", "--format=%H"].map(OsStr::new);
+        let of_file = [OsStr::new("--"), file.as_os_str()];
+        let of_group = ["-G", &group, "--"].map(OsStr::new);
+        let has = |what: &[&OsStr]| {
+            let found = git::text(&self.root, &[&any, what].concat());
+            found.is_ok_and(|commit| !commit.is_empty())
+        };
+        name.chars().all(is_word)
+            && (has(&of_file) || has(&[&of_group[..], &[folder.as_os_str()]].concat()))
+    }
+
     fn scenario_file(&self, name: &str) -> PathBuf {
         self.scenarios().join(format!("{name}.toml"))
     }
@@ -207,11 +228,13 @@ impl Project {
         let path = self.scenario_file(name);
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path).map_err(|error| {
-            ended(Exit::Usage, format!("cannot read scenario {shown}: {error}"))
+            ended(Exit::WrongFile, format!("cannot read scenario {shown}: {error}"))
         })?;
         Scenario::parse_with(name, &text, changes).map_err(|error| {
+            let is_changed = Scenario::parse(name, &text).is_ok();
+            let exit = if is_changed { Exit::Usage } else { Exit::WrongFile };
             let error = with_nearest(&error.to_string());
-            ended(Exit::Usage, format!("cannot use scenario {shown}: {error}"))
+            ended(exit, format!("cannot use scenario {shown}: {error}"))
         })
     }
 
@@ -236,7 +259,7 @@ fn root_around_here() -> anyhow::Result<PathBuf> {
             project_file::NAME,
             here.display()
         );
-        ended(Exit::Usage, text)
+        ended(Exit::WrongFile, text)
     })
 }
 

@@ -62,7 +62,7 @@ impl Layout {
     pub fn read(root: &Path) -> anyhow::Result<Option<Layout>> {
         let path = root.join(NAME);
         let usage = |problem: &dyn std::fmt::Display| {
-            ended(Exit::Usage, format!("cannot use {}: {problem}", path.display()))
+            ended(Exit::WrongFile, format!("cannot use {}: {problem}", path.display()))
         };
         match fs::read_to_string(&path) {
             Ok(text) => Layout::parse(&text).map(Some).map_err(|problem| usage(&problem)),

@@ -62,11 +62,12 @@ impl Recipe {
     /// When it cannot be read, is no recipe, or would write outside of its folder.
     pub fn read(path: &Path) -> anyhow::Result<Recipe> {
         let shown = path.display();
-        let text = fs::read_to_string(path)
-            .map_err(|error| ended(Exit::Usage, format!("cannot read recipe {shown}: {error}")))?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            ended(Exit::WrongFile, format!("cannot read recipe {shown}: {error}"))
+        })?;
         Recipe::parse(&text).map_err(|error| {
             let error = format!("{error:#}");
-            ended(Exit::Usage, format!("cannot use recipe {shown}: {}", error.trim_end()))
+            ended(Exit::WrongFile, format!("cannot use recipe {shown}: {}", error.trim_end()))
         })
     }
 

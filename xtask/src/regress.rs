@@ -62,7 +62,13 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     if let Some(session) = &arguments.resume {
         return resume::run(arguments, session.as_deref(), &project, &interrupt);
     }
-    let chosen = selection::chosen(&project, &arguments.selection)?;
+    let chosen = selection::chosen(&project, &arguments.selection);
+    let chosen = chosen.map_err(|error| {
+        match arguments.bisect && selection::is_in_another_commit(&project, &arguments.selection) {
+            true => ended(Exit::SkipCommit, format!("{error:#}")),
+            false => error,
+        }
+    })?;
     let asked = unwinders_asked(arguments, &project)?;
     let may_leave_out = arguments.selection.names.is_empty();
     let (passes, mut left_out) = unwinders::passes(&chosen, &asked, may_leave_out)?;
@@ -513,7 +519,7 @@ fn insisted(project: &Project, asked: &str) -> anyhow::Result<Insisted> {
         let path = Path::new(asked);
         if !path.is_file() {
             let text = format!("cannot read --baseline {asked}: there is no such file");
-            return Err(ended(Exit::Usage, text));
+            return Err(ended(Exit::WrongFile, text));
         }
         Baselines::read(path)?.all
     } else {

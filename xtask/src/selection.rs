@@ -112,6 +112,18 @@ pub fn all(project: &Project) -> anyhow::Result<Vec<Scenario>> {
     names.iter().map(|name| project.scenario(name, &BTreeMap::new())).collect()
 }
 
+/// The scenarios that `names` name by title or group, as written; all of the project where it is empty.
+///
+/// # Errors
+/// When a name is unknown, or a scenario is wrong.
+pub fn listed(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenario>> {
+    if names.is_empty() {
+        return all(project);
+    }
+    let named = by_names(project, names)?;
+    named.iter().map(|(name, changes)| project.scenario(name, changes)).collect()
+}
+
 /// The scenarios that `selection` names, each with the changes of its name alone.
 ///
 /// # Errors
@@ -125,9 +137,25 @@ fn named(
         let suite = all(project)?.into_iter().filter(is_asked);
         return Ok(suite.map(|scenario| (scenario.name, BTreeMap::new())).collect());
     }
+    by_names(project, &selection.names)
+}
+
+/// Whether another commit has a scenario or a group that `selection` names and that is missing here.
+pub fn is_in_another_commit(project: &Project, selection: &Selection) -> bool {
+    let Ok(here) = all(project) else { return false };
+    let is_missing =
+        |name: &str| here.iter().all(|one| one.name != name && one.group.as_deref() != Some(name));
+    let names = selection.names.iter().filter_map(|title| Project::split_title(title).ok());
+    names.map(|(name, _)| name).any(|name| is_missing(name) && project.has_once_had(name))
+}
+
+fn by_names(
+    project: &Project,
+    names: &[String],
+) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
     let known = project.scenario_names()?;
     let mut named = Vec::new();
-    for title in &selection.names {
+    for title in names {
         let (name, own) = Project::split_title(title)?;
         if known.iter().any(|known| known == name) {
             named.push((name.to_owned(), own));
@@ -224,8 +252,11 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
             &scenario.name
         }
     };
-    let control = project.scenario(name, &changes);
-    let control = control.with_context(|| format!("the control of {}", scenario.title()))?;
+    let control = project.scenario(name, &changes).map_err(|error| {
+        // The scenario's file names it, not the command line.
+        let text = format!("the control of {}: {error:#}", scenario.title());
+        ended(Exit::WrongFile, text)
+    })?;
     Ok(Some(as_often_as(scenario, control)))
 }
 

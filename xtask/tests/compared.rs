@@ -224,6 +224,40 @@ fn a_bisection_skips_whatever_gave_no_verdict() {
         ends(&said, 128);
     }
     ends(&installed.loadline(&["regress", "--against", "gone", "--bisect"]), 128);
+    ends(&installed.loadline(&["regress", "--bisect", "--agianst", "HEAD"]), 128);
+}
+
+/// At old commits the scenario, its group, the folder or the settings may be missing, or be of a format
+/// that this version does not read. Those commits are skipped; a name that no commit has is a mistake.
+#[test]
+fn a_bisection_skips_commits_without_the_scenario() {
+    let installed = repository(LINEAR);
+    let grouped = HOST_SCENARIO.replace("command", "group = \"mine\"\ncommand");
+    installed.write("perf/host.toml", &grouped);
+    installed.commit("with the scenario");
+    let bisected = |name: &str, code| {
+        let said = installed.loadline(&["regress", name, "--against", "HEAD", "--bisect"]);
+        ends(&said, code);
+        assert_eq!(said.stdout, "");
+    };
+    for (what, before) in [("another format", "format = 9\n"), ("a control", "")] {
+        let text = format!("{}\ncontrol = {{ scenario = \"gone\" }}\n", grouped);
+        let text = if before.is_empty() { text } else { text.replace("format = 1\n", before) };
+        println!("{what}");
+        installed.write("perf/host.toml", &text);
+        bisected("host", 125);
+    }
+    fs::remove_file(installed.path("perf/host.toml")).unwrap();
+    let other = HOST_SCENARIO.replace("linear?", "flat?");
+    installed.write("perf/other.toml", &other);
+    for (name, code) in [("host", 125), ("mine", 125), ("hots", 128), ("min", 128)] {
+        bisected(name, code);
+    }
+    ends(&installed.loadline(&["regress", "host", "--against", "HEAD"]), 2);
+    fs::remove_dir_all(installed.path("perf")).unwrap();
+    bisected("host", 125);
+    fs::remove_file(installed.path("loadline.toml")).unwrap();
+    bisected("host", 125);
 }
 
 /// A control is measured by both sides as well.
