@@ -1,6 +1,8 @@
-//! `cargo xtask list`: the scenarios, what they judge, and whether a baseline fits this machine.
+//! `cargo xtask list`: one line for each scenario, or of the named ones what they judge and whether a
+//! baseline fits this machine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use loadline_scenario::{
     Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
@@ -8,6 +10,7 @@ use loadline_scenario::{
 
 use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
+use crate::called::PROGRAM;
 use crate::cli::List;
 use crate::exit::{Exit, ended};
 use crate::files;
@@ -29,7 +32,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let mut scenarios = Vec::new();
     let mut skipped = BTreeMap::new();
-    for scenario in selection::all(&project)? {
+    for scenario in selection::listed(&project, &arguments.names)? {
         match selection::why_skipped(&project, &scenario)? {
             Some(why) => {
                 skipped.insert(scenario.name.clone(), why);
@@ -45,60 +48,130 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     let runner = Runner::build(&project, &Surroundings::under(&Unwinder::Host), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
-    out::line(environment_line(&environment))?;
-    absent.iter().try_for_each(|absent| out::line(missing(absent)))?;
-    list_unwinders(&project, &runner, &environment)?;
+    let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
+    if arguments.names.is_empty() {
+        out::line(environment_line(&environment))?;
+        missing(&absent).iter().try_for_each(out::line)?;
+        list_unwinders(&project, &runner, &environment)?;
+        return machine.summarize(&scenarios);
+    }
     let is_there = |scenario: &Scenario| !skipped.contains_key(&scenario.name);
     let scenarios = selection::with_controls(&project, scenarios, is_there)?;
-    for scenario in &scenarios {
-        let path = project.baselines().join(format!("{}.toml", scenario.name));
-        let baselines = Baselines::read(&path)?;
-        let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
-        out::line("")?;
-        out::line(format_args!("{}{}", scenario.title(), belongs(scenario)))?;
-        out::line(format_args!("    {}", scenario.question))?;
-        out::line(format_args!(
-            "    N {}…{}, {} rungs × {} processes",
-            first.unwrap_or(&0),
-            last.unwrap_or(&0),
-            scenario.ladder.len(),
-            scenario.processes
-        ))?;
-        out::line(format_args!("    judges {}", names(&scenario.judge)))?;
-        if !scenario.observe.is_empty() {
-            out::line(format_args!("    shows {}", names(&scenario.observe)))?;
-        }
-        if let Some(scaling) = scenario.scales().filter(|_| !is_control(scenario)) {
-            let (series, threads) = (scaling.series, scaling.threads);
-            out::line(format_args!(
-                "    scales {series} with {threads} threads as its control does"
-            ))?;
-        }
-        match skipped.get(&scenario.name) {
-            Some(why) => out::line(format_args!("    skipped: {why}"))?,
-            None => {
+    machine.describe(&scenarios)
+}
+
+/// What a scenario can be measured with and judged against here.
+struct Machine<'a> {
+    project: &'a Project,
+    environment: &'a Environment,
+    /// Why some scenarios cannot be measured yet, by their names.
+    skipped: &'a BTreeMap<String, String>,
+}
+
+impl Machine<'_> {
+    /// Prints one line for each scenario: first the default suite, then the others.
+    fn summarize(&self, scenarios: &[Scenario]) -> anyhow::Result<Exit> {
+        let widest = |of: fn(&Scenario) -> usize| scenarios.iter().map(of).max().unwrap_or(0);
+        let title_width = widest(|scenario| scenario.title().len());
+        let group_width = widest(|scenario| group(scenario).len());
+        for (suite, heading) in [
+            (Suite::Default, "scenarios of the default suite:"),
+            (
+                Suite::Complete,
+                "scenarios that regress measures by name, by group or with --complete:",
+            ),
+        ] {
+            let mut own = scenarios.iter().filter(|scenario| scenario.suite == suite).peekable();
+            if own.peek().is_some() {
+                out::line(format_args!("\n{heading}"))?;
+            }
+            for scenario in own {
+                let (title, group, state) =
+                    (scenario.title(), group(scenario), self.state(scenario)?);
+                let question = &scenario.question;
                 out::line(format_args!(
-                    "    baseline: {}",
-                    fits(scenario, &baselines, &environment)
+                    "  {title:title_width$}  {group:group_width$}  {state:16}  {question}"
                 ))?;
             }
         }
+        out::line(format_args!("\n{PROGRAM} list NAME shows a scenario or a group in full"))?;
+        Ok(Exit::Clean)
     }
-    Ok(Exit::Clean)
+
+    /// Whether a baseline fits, in two or three words.
+    fn state(&self, scenario: &Scenario) -> anyhow::Result<&'static str> {
+        Ok(match self.skipped.get(&scenario.name) {
+            Some(_) => "not fetched yet",
+            None => self.fit(scenario)?.words(),
+        })
+    }
+
+    fn fit(&self, scenario: &Scenario) -> anyhow::Result<Fit> {
+        let path = self.project.baselines().join(format!("{}.toml", scenario.name));
+        Ok(fit(scenario, &Baselines::read(&path)?, self.environment))
+    }
+
+    /// Prints all there is to know of each scenario.
+    fn describe(&self, scenarios: &[Scenario]) -> anyhow::Result<Exit> {
+        for (index, scenario) in scenarios.iter().enumerate() {
+            let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
+            if index > 0 {
+                out::line("")?;
+            }
+            out::line(format_args!("{}{}", scenario.title(), belongs(scenario)))?;
+            out::line(format_args!("    {}", scenario.question))?;
+            out::line(format_args!(
+                "    N {}…{}, {} rungs × {} processes",
+                first.unwrap_or(&0),
+                last.unwrap_or(&0),
+                scenario.ladder.len(),
+                scenario.processes
+            ))?;
+            out::line(format_args!("    judges {}", names(&scenario.judge)))?;
+            if !scenario.observe.is_empty() {
+                out::line(format_args!("    shows {}", names(&scenario.observe)))?;
+            }
+            if let Some(scaling) = scenario.scales().filter(|_| !is_control(scenario)) {
+                let (series, threads) = (scaling.series, scaling.threads);
+                out::line(format_args!(
+                    "    scales {series} with {threads} threads as its control does"
+                ))?;
+            }
+            match self.skipped.get(&scenario.name) {
+                Some(why) => out::line(format_args!("    skipped: {why}"))?,
+                None => out::line(format_args!("    baseline: {}", self.fit(scenario)?))?,
+            }
+        }
+        Ok(Exit::Clean)
+    }
 }
 
-/// A metric whose counter is missing here, and what that means.
-fn missing(Absent { metric, absence, uncounted }: &Absent) -> String {
-    let stand_in = stand_in_sentence(&metric.to_string(), *absence);
+/// The metrics whose counters are missing here, one sentence for each reason.
+fn missing(absent: &[Absent]) -> Vec<String> {
+    let mut reasons: Vec<(Absent, Vec<String>)> = Vec::new();
+    for one in absent {
+        let is_alike =
+            |known: &Absent| (known.absence, known.uncounted) == (one.absence, one.uncounted);
+        match reasons.iter_mut().find(|(known, _)| is_alike(known)) {
+            Some((_, metrics)) => metrics.push(one.metric.to_string()),
+            None => reasons.push((*one, vec![one.metric.to_string()])),
+        }
+    }
+    reasons.iter().map(|(one, metrics)| why_missing(&metrics.join(", "), one)).collect()
+}
+
+/// Why these metrics have no counter here, and what that means.
+fn why_missing(metrics: &str, Absent { absence, uncounted, .. }: &Absent) -> String {
+    let stand_in = stand_in_sentence(metrics, *absence);
     let needed = "phases of commands need acknowledge = true";
     let remedy = absence.remedy();
     match uncounted {
-        Uncounted::All => format!("{metric} is {absence}: {remedy}"),
+        Uncounted::All => format!("not counted: {metrics}: {absence}; {remedy}"),
         Uncounted::None => format!("{stand_in}; {needed}"),
         Uncounted::AllButCommands => {
             format!("{stand_in}, for commands only; {needed}. Other scenarios lack it: {remedy}")
         }
-        Uncounted::Commands => format!("{metric} of commands is {absence}: {remedy}"),
+        Uncounted::Commands => format!("not counted of commands: {metrics}: {absence}; {remedy}"),
     }
 }
 
@@ -129,6 +202,11 @@ fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> anyhow
         .try_for_each(|sentence| out::line(format_args!("unwinder {sentence}")))
 }
 
+/// The scenario's group, or nothing.
+fn group(scenario: &Scenario) -> &str {
+    scenario.group.as_deref().unwrap_or_default()
+}
+
 /// Its group, and whether it is measured unasked.
 fn belongs(scenario: &Scenario) -> String {
     let group = scenario.group.as_ref().map(|group| format!("group {group}"));
@@ -141,20 +219,53 @@ fn names(series: &[SeriesName]) -> String {
     series.iter().map(SeriesName::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn fits(scenario: &Scenario, baselines: &Baselines, environment: &Environment) -> String {
+/// How a scenario's baselines fit this machine.
+enum Fit {
+    /// There is none.
+    None,
+    /// Those that there are were measured elsewhere; how each differs.
+    Others(Vec<String>),
+    /// Counts compare; times are from another CPU.
+    Counts { date: String, cpu: String },
+    /// One fits, captured then for this reason.
+    Whole { date: String, reason: String },
+}
+
+impl Fit {
+    const fn words(&self) -> &'static str {
+        match self {
+            Fit::None => "no baseline",
+            Fit::Others(_) => "none that fits",
+            Fit::Counts { .. } => "fits for counts",
+            Fit::Whole { .. } => "baseline fits",
+        }
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fit::None => f.write_str("none; counts are judged as stated, times beside the control"),
+            Fit::Others(others) => write!(f, "none that fits ({})", others.join(" | ")),
+            Fit::Counts { date, cpu } => {
+                write!(f, "of {date}; fits for counts, times are from {cpu}")
+            }
+            Fit::Whole { date, reason } => write!(f, "of {date}, fits ({reason})"),
+        }
+    }
+}
+
+fn fit(scenario: &Scenario, baselines: &Baselines, environment: &Environment) -> Fit {
     let key = Key::of(scenario, environment);
     let Some(baseline) = baselines.find(&key) else {
         let others = baselines.all.iter().filter(|b| b.key.variant == key.variant);
         let others: Vec<String> = others.map(|b| b.key.differences(&key).join("; ")).collect();
-        return match others.as_slice() {
-            [] => "none; counts are judged as stated, times beside the control".to_owned(),
-            others => format!("none that fits ({})", others.join(" | ")),
-        };
+        return if others.is_empty() { Fit::None } else { Fit::Others(others) };
     };
+    let date = baseline.date.clone();
     let judges_time = scenario.judge.iter().any(|n| n.metric.kind() == MetricKind::Time);
     if judges_time && !baseline.times_compare(environment) {
-        let cpu = &baseline.environment.cpu;
-        return format!("of {}; fits for counts, times are from {cpu}", baseline.date);
+        return Fit::Counts { date, cpu: baseline.environment.cpu.clone() };
     }
-    format!("of {}, fits ({})", baseline.date, baseline.reason)
+    Fit::Whole { date, reason: baseline.reason.clone() }
 }

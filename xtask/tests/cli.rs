@@ -51,6 +51,42 @@ fn the_workspace_is_the_one_whose_cargo_starts_the_program() {
     assert!(!ours.stderr.contains("theirs"), "{}", ours.stderr);
 }
 
+/// One line for each scenario, one for each reason that counters are missing, and one scenario in full
+/// where it is named.
+#[test]
+fn a_list_has_one_line_for_each_scenario() {
+    let project = Project::new();
+    let control = "group = \"load\"\nsuite = \"complete\"\ncontrol = { scenario = \"tiny\" }\n";
+    project.write("xtask/scenarios/controlled.toml", TINY.to_owned() + control);
+    let listed = project.run(&["list"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.refusal());
+    let (machine, scenarios) = listed.stdout.split_once("\n\n").unwrap();
+    let question = "Does a tiny corpus load and unload in linear time?";
+    let expected = format!(
+        "scenarios of the default suite:\n\
+         \x20 tiny              no baseline       {question}\n\n\
+         scenarios that regress measures by name, by group or with --complete:\n\
+         \x20 controlled  load  no baseline       {question}\n\n\
+         cargo xtask list NAME shows a scenario or a group in full\n"
+    );
+    assert_eq!(scenarios, expected);
+    let reasons: Vec<&str> = machine.lines().filter_map(|line| line.split("; ").nth(1)).collect();
+    let distinct: std::collections::BTreeSet<&&str> = reasons.iter().collect();
+    assert_eq!(reasons.len(), distinct.len(), "{machine}");
+
+    let tiny = format!(
+        "tiny\n    {question}\n    N 1…16, 5 rungs × 3 processes\n    \
+         judges load/frames-registered, unload/frames-deregistered\n    shows unload/task-clock\n    \
+         baseline: none; counts are judged as stated, times beside the control\n"
+    );
+    assert_eq!(project.run(&["list", "tiny"]).stdout, tiny);
+    let controlled = tiny.replace("tiny\n", "controlled   (group load, with --complete)\n");
+    assert_eq!(project.run(&["list", "load"]).stdout, format!("{controlled}\n{tiny}"));
+    let unknown = project.run(&["list", "tinny"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.refusal());
+    assert!(unknown.stderr.contains("did you mean tiny?"), "{}", unknown.stderr);
+}
+
 /// What was asked and answered, one case after the other.
 struct Refusals(String);
 

@@ -65,7 +65,7 @@ fn on_threads_alone_nothing_is_compared() {
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let report = project.read("report.json");
     assert!(!report.contains("one-thread"), "{report}");
-    let listed = project.run(&["list"]);
+    let listed = project.run(&["list", "tiny"]);
     let line = "    scales panic/wall-time with 2 threads as its control does";
     assert_eq!(
         listed.stdout.lines().filter(|listed| *listed == line).count(),

@@ -146,7 +146,7 @@ fn a_baseline_is_written_once_and_then_judged_by() {
     let calls = row(&after, "load/frames-registered");
     assert!(calls.ends_with("holds") && !calls.contains('–'), "{calls}");
     assert_eq!(project.read("baselines/tiny.toml"), written, "regress has changed the baseline");
-    let listed = project.run(&["list"]);
+    let listed = project.run(&["list", "tiny"]);
     assert!(listed.stdout.contains("fits (first capture)"), "{}", listed.stdout);
 
     #[cfg(target_os = "linux")]
