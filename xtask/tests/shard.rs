@@ -93,6 +93,17 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
         refused(&[&one, &other], &differs);
     }
 
+    // Measured are answers to the question of then.
+    let path = project.path("xtask/scenarios/two.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("functions = 2", "functions = 3")).unwrap();
+    let edited = merge(&project, &[&one, &two]);
+    assert_eq!(edited.code, Some(2), "{}{}", edited.stdout, edited.stderr);
+    let expected = "the scenario two was edited since it was measured (check out the commit it was measured at, or measure again)";
+    assert!(edited.stderr.contains(expected), "{}", edited.stderr);
+    assert_eq!(edited.stdout, "");
+    fs::write(&path, &text).unwrap();
+
     let elsewhere = altered(&two, |header| header["environment"]["cpu"] = "Minix".into());
     let merged = merge(&project, &[&one, &elsewhere]);
     assert_eq!(merged.code, Some(0), "{}{}", merged.stdout, merged.stderr);
@@ -106,4 +117,15 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     assert_eq!(nothing.code, Some(7), "{}", nothing.stderr);
     let usage = project.run(&["regress", "--shard", "3/2"]);
     assert_eq!(usage.code, Some(2), "{}", usage.stderr);
+
+    // A part is measured in one session, and so under one unwinder.
+    fs::write(project.path("library.so"), "").unwrap();
+    let own = format!("unwinder = {:?}\n{text}", project.path("library.so"));
+    fs::write(&path, own).unwrap();
+    let several = project.run(&["regress", "--shard", "1/2"]);
+    assert_eq!(several.code, Some(2), "{}", several.stderr);
+    let expected =
+        "cannot measure shard 1/2: its scenarios are measured under several unwinders, host and ";
+    assert!(several.stderr.contains(expected), "{}", several.stderr);
+    assert!(several.stderr.contains("(name scenarios of one unwinder)"), "{}", several.stderr);
 }
