@@ -34,15 +34,15 @@ impl Repository {
     fn new() -> Repository {
         let clone = Clone::new();
         let original = clone.git(&["rev-parse", "HEAD"]);
-        let path = |file: &str| clone.sources().join("crates/loader/src").join(file);
+        let path = |file: &str| clone.sources().join("crates/workload/src").join(file);
         let work = clone.path("work").display().to_string();
         let added =
             include_str!("regressing/added_work.rs").replace("\"WORK\"", &format!("{work:?}"));
         fs::write(path("added_work.rs"), added).unwrap();
         for (file, before, added) in [
-            ("lib.rs", "mod worker;\n", "mod added_work;\n"),
+            ("lib.rs", "mod call;\n", "mod added_work;\n"),
             (
-                "worker.rs",
+                "drive/worker.rs",
                 "        // Within the stretch of `deserialize`",
                 "        crate::added_work::at_load(self.proof.loaded + 1);\n",
             ),
@@ -51,8 +51,12 @@ impl Repository {
             assert_eq!(text.matches(before).count(), 1, "{file} has another {before:?}");
             fs::write(path(file), text.replace(before, &format!("{added}{before}"))).unwrap();
         }
+        let manifest = clone.sources().join("crates/workload/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let added = "[target.'cfg(unix)'.dependencies]\nlibc.workspace = true\n";
+        fs::write(manifest, format!("{text}\n{added}")).unwrap();
         clone.git(&["add", "--all"]);
-        clone.git(&["commit", "--quiet", "--message", "loader: added work"]);
+        clone.git(&["commit", "--quiet", "--message", "workload: added work"]);
         let working = clone.git(&["rev-parse", "HEAD"]);
         Repository { clone, original, working }
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use loadline_loader::wasmtime::{Config, Engine, Instance, Store as WasmStore};
 use loadline_loader::{
-    Lease, LoadObserver, LoadRecord, Loaded, Loader, LoaderOptions, Store, StoreOptions, Warning,
+    Lease, LoadObserver, LoadRecord, Loader, LoaderOptions, Store, StoreOptions, Warning,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -118,7 +118,7 @@ impl Host {
 
 /// An instance for one call: plugins keep nothing from one call to the next.
 fn call(engine: &Engine, lease: &Lease, argument: i32) -> Result<i32, Box<dyn Error>> {
-    let Loaded::Module(module) = &**lease else { return Err("a component, not a module".into()) };
+    let module = lease.module().ok_or("a component, not a module")?;
     let mut store = WasmStore::new(engine, ());
     let instance = Instance::new(&mut store, module, &[])?;
     let answer = instance.get_typed_func::<i32, i32>(&mut store, "answer")?;

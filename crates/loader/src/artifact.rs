@@ -9,7 +9,6 @@
 //! changes its bytes but the two functions here. So loading one is safe.
 #![allow(unsafe_code)]
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -49,19 +48,22 @@ pub enum Loaded {
     Component(Component),
 }
 
-/// Artifacts that a lifecycle can be driven over.
-pub trait Source: Sync {
-    /// What the artifact holds.
-    fn contents(&self) -> &Contents;
+impl Loaded {
+    /// The core module; `None` for a component.
+    pub fn module(&self) -> Option<&Module> {
+        match self {
+            Loaded::Module(module) => Some(module),
+            Loaded::Component(_) => None,
+        }
+    }
 
-    /// The file it is in, where it is in one.
-    fn path(&self) -> Option<&Path>;
-
-    /// The artifact in memory, in `buffer` if it was not there already.
-    fn read(&self, buffer: Vec<u8>) -> Result<Cow<'_, Artifact>, Error>;
-
-    /// Maps the artifact's file and makes the module ready from there.
-    fn map(&self, engine: &Engine) -> Result<Loaded, Error>;
+    /// The component; `None` for a core module.
+    pub fn component(&self) -> Option<&Component> {
+        match self {
+            Loaded::Module(_) => None,
+            Loaded::Component(component) => Some(component),
+        }
+    }
 }
 
 impl Artifact {
@@ -159,8 +161,8 @@ impl Artifact {
     /// # Errors
     ///
     /// [`Error::TablesPresent`] where [`UnwindPolicy::RequireAbsent`] finds any.
-    pub fn apply(&mut self, policy: impl Into<UnwindPolicy>) -> Result<(), Error> {
-        match policy.into() {
+    pub fn apply(&mut self, policy: UnwindPolicy) -> Result<(), Error> {
+        match policy {
             UnwindPolicy::Keep => Ok(()),
             UnwindPolicy::Strip if !self.contents.has_tables => Ok(()),
             UnwindPolicy::Strip => {
@@ -344,41 +346,5 @@ impl Digest {
     /// release of Wasmtime, and nobody who should not choose the machine code this process runs may have been able to replace it.
     pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
-    }
-}
-
-impl Source for ArtifactFile {
-    fn contents(&self) -> &Contents {
-        self.contents()
-    }
-
-    fn path(&self) -> Option<&Path> {
-        Some(&self.path)
-    }
-
-    fn read(&self, buffer: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
-        self.read(buffer).map(Cow::Owned)
-    }
-
-    fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
-        self.map(engine)
-    }
-}
-
-impl Source for Artifact {
-    fn contents(&self) -> &Contents {
-        self.contents()
-    }
-
-    fn path(&self) -> Option<&Path> {
-        None
-    }
-
-    fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
-        Ok(Cow::Borrowed(self))
-    }
-
-    fn map(&self, _: &Engine) -> Result<Loaded, Error> {
-        Err(Error::NotInFile)
     }
 }

@@ -1,14 +1,11 @@
-//! What can go wrong between a file and a module that runs, and where it went wrong.
+//! What can go wrong between a file and a loaded module, and where it went wrong.
 
 use std::io;
 use std::path::PathBuf;
 
-use loadline_scenario::Phase;
-
 use crate::headroom::Resource;
-use crate::observer::Role;
 
-/// An artifact that could not be made, trusted, loaded, called or driven through a lifecycle.
+/// An artifact that could not be made, trusted or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -169,11 +166,6 @@ pub enum Error {
         "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
     )]
     Precompiled,
-    /// Hiding tables was asked for, and the artifact will be mapped from a file that has them.
-    #[error(
-        "unwind tables cannot be hidden in a file while it is mapped (apply the policy and save the artifact first, or load from bytes)"
-    )]
-    TablesInFile,
     /// Tables were to be absent, and are there.
     #[error(
         "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
@@ -181,15 +173,6 @@ pub enum Error {
     TablesPresent {
         /// Frame description entries in it.
         fdes: usize,
-    },
-    /// Loading from a file was asked for, and the artifact is in memory only.
-    #[error("there is no file to map: the artifact is in memory only")]
-    NotInFile,
-    /// Wasmtime refused the configuration.
-    #[error("cannot create an engine")]
-    Engine {
-        /// Wasmtime's own words.
-        source: wasmtime::Error,
     },
     /// The text format could not be parsed.
     #[cfg(feature = "compile")]
@@ -204,98 +187,11 @@ pub enum Error {
         /// Wasmtime's own words.
         source: wasmtime::Error,
     },
-    /// A corpus of the user's own files names none.
-    #[error("no files to make a corpus of")]
-    EmptyCorpus,
     /// Wasmtime refused the artifact: another version, another target, or damaged.
     #[error("refused by Wasmtime")]
     Deserialize {
         /// Wasmtime's own words.
         source: wasmtime::Error,
-    },
-    /// A loaded module could not be instantiated.
-    #[error("cannot instantiate")]
-    Instantiate {
-        /// Wasmtime's own words.
-        source: wasmtime::Error,
-    },
-    /// The exported function is missing, has another type, or trapped.
-    #[error("export {export:?} did not return")]
-    Call {
-        /// Of the function.
-        export: String,
-        /// Wasmtime's own words.
-        source: wasmtime::Error,
-    },
-    /// The call went well and its result is another module's.
-    #[error(
-        "{export}({argument}) returned {found} instead of {expected}: not the module it should be"
-    )]
-    WrongResult {
-        /// Of the function.
-        export: String,
-        /// What it was called with.
-        argument: i32,
-        /// What the right module returns.
-        expected: i32,
-        /// What was returned.
-        found: i32,
-    },
-    /// The native unwinder did not see a single frame.
-    #[error("the native unwinder saw no frame")]
-    NoFrames,
-    /// Fewer frames than there are, through a module whose tables are registered.
-    #[error("the native unwinder saw {found} frames where there are more than {least}")]
-    FewFrames {
-        /// How many it saw.
-        found: usize,
-        /// How many frames of wasm alone there were.
-        least: usize,
-    },
-    /// A call that was to trap did something else.
-    #[error("the call that was to trap did not")]
-    NoTrap,
-    /// A panic that did not happen.
-    #[error("the panic that was to be caught did not happen")]
-    NoPanic,
-    /// A module that was to call the host imports nothing, or is a component.
-    #[error("it imports no host function")]
-    NoHostFunction,
-    /// A step of a lifecycle failed.
-    #[error("cannot {phase} module {index}{}", name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
-    Module {
-        /// Which step.
-        phase: Phase,
-        /// Of which module.
-        index: usize,
-        /// Of its file, where it has one.
-        name: Option<String>,
-        /// What went wrong.
-        source: Box<Error>,
-    },
-    /// A schedule that loads a module twice, drops one that is not there, or names one too many.
-    #[error("the schedule is wrong about module {index}: {problem}")]
-    Schedule {
-        /// Of the module.
-        index: usize,
-        /// What is wrong about it.
-        problem: &'static str,
-    },
-    /// A thread of a lifecycle could not be started.
-    #[error("cannot start the {role} thread")]
-    Spawn {
-        /// What it would have done.
-        role: Role,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A thread of a lifecycle panicked; the panic's message went to stderr.
-    #[error("the {role} thread panicked: {message}")]
-    Panicked {
-        /// What it was doing.
-        role: Role,
-        /// What the panic said.
-        message: String,
     },
 }
 

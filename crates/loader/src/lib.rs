@@ -23,21 +23,25 @@
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
-//! # fn main() -> Result<(), loadline_loader::Error> {
-//! use loadline_loader::wasmtime::{Config, Engine};
-//! use loadline_loader::{Call, Loader, LoaderOptions, Store, StoreOptions};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use loadline_loader::wasmtime::{self, Config, Engine, Instance};
+//! use loadline_loader::{Loader, LoaderOptions, Store, StoreOptions};
 //!
 //! # let home = tempfile::tempdir().unwrap();
 //! # let folder = home.path().join("store");
 //! # let wasm = br#"(module (func (export "double") (param i32) (result i32)
 //! #                 (i32.shl (local.get 0) (i32.const 1))))"#;
-//! let engine = Engine::new(&Config::new()).unwrap();
+//! let engine = Engine::new(&Config::new())?;
 //! let store = Store::open(folder, StoreOptions::new().max_bytes(1 << 30))?;
 //! let loader = Loader::new(&engine, LoaderOptions::new());
 //!
 //! let plugin = loader.load_wasm(&store, wasm)?; // Compiled now, or long ago by another process.
-//! plugin.call(&engine, &Call { export: "double".to_owned(), argument: 21, expected: 42 })?;
-//! drop(plugin); // Unloaded by another thread.
+//! let module = plugin.module().expect("not a component");
+//! let mut calls = wasmtime::Store::new(&engine, ());
+//! let instance = Instance::new(&mut calls, module, &[])?;
+//! let double = instance.get_typed_func::<i32, i32>(&mut calls, "double")?;
+//! assert_eq!(double.call(&mut calls, 21)?, 42);
+//! drop((calls, plugin)); // Another thread unloads the module.
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "compile"))]
@@ -64,9 +68,10 @@
 //! ```
 //! # #[cfg(feature = "compile")]
 //! # fn main() -> Result<(), loadline_loader::Error> {
-//! use loadline_loader::{UnwindPolicy, compile, engine};
+//! use loadline_loader::wasmtime::Engine;
+//! use loadline_loader::{UnwindPolicy, compile};
 //!
-//! let mut artifact = compile::bytes(&engine::compiling()?, b"(module (func))")?;
+//! let mut artifact = compile::bytes(&Engine::default(), b"(module (func))")?;
 //! artifact.apply(UnwindPolicy::Strip)?;
 //! assert!(cfg!(windows) || !artifact.contents().has_tables);
 //! # Ok(())
@@ -81,45 +86,9 @@
 //! the [`headroom`] before each load, and what would not fit is an [`Error::Headroom`] that names the
 //! limit, its value, and what to do.
 //!
-//! # A lifecycle is driven, and watched
-//!
-//! [`drive`] takes N artifacts through a `Schedule`: who is loaded, called, unwound through and
-//! dropped when, on which threads. It tells an [`Observer`] after each step what the time since the
-//! last one was spent on, and hands back a [`Proof`] of what was done.
-//!
-//! ```
-//! # #[cfg(feature = "compile")]
-//! # fn main() -> Result<(), loadline_loader::Error> {
-//! use loadline_loader::compile::Workshop;
-//! use loadline_loader::{Event, Observer, Options, drive, engine};
-//! use loadline_scenario::{Corpus, Generated, Lifecycle, Phase, UnloadOrder};
-//!
-//! #[derive(Default)]
-//! struct Unloads(usize);
-//!
-//! impl Observer for Unloads {
-//!     fn step(&mut self, event: Event) {
-//!         self.0 += usize::from(event.phase == Phase::Unload);
-//!     }
-//! }
-//!
-//! let workshop = Workshop::open(&Corpus::Generated(Generated::default()))?;
-//! let artifacts = (0..3).map(|index| workshop.artifact(index)).collect::<Result<Vec<_>, _>>()?;
-//! let schedule = Lifecycle::hold_all(UnloadOrder::OldestFirst).schedule(3, 7);
-//! let options = Options::default();
-//! let driven = drive(&engine::loading()?, &artifacts, &schedule, &options, |_| Unloads(0))?;
-//! assert_eq!(driven.proof.loaded, 3);
-//! assert_eq!(driven.observers[0].1.0, 3);
-//! # Ok(())
-//! # }
-//! # #[cfg(not(feature = "compile"))]
-//! # fn main() {}
-//! ```
-//!
 //! # Features
 //!
-//! - `compile` (default) makes artifacts, from a seed or from `.wasm`, `.wat` and component files,
-//!   and links Cranelift for it. Without it this crate only loads, and builds with Wasmtime's
+//! - `compile` (default) makes artifacts from `.wasm`, `.wat` and component files, and links Cranelift for it. Without it this crate only loads, and builds with Wasmtime's
 //!   `runtime` alone; a store is then asked by keys that were noted when compiling.
 //! - `native-unwind`: native backtraces through packed modules at flat cost, where glibc and the
 //!   unwinder allow; see `native_unwind`. Defines the symbol `_dl_find_object` in your program.
@@ -141,31 +110,23 @@
 //! `Config::module_version` says. After an upgrade, also of a patch, a store compiles its entries
 //! again, and a pack is rejected with [`Error::OtherRelease`] until it is built again.
 
-mod action;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub mod adapters;
 mod artifact;
-mod call;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod contents;
 mod digest;
-mod drive;
-#[cfg(feature = "compile")]
-mod encode;
-pub mod engine;
 mod error;
 mod files;
 #[cfg(unix)]
 mod frame_index;
-pub mod generate;
 mod guard;
 pub mod headroom;
 mod integrity;
 mod loader;
 #[cfg(feature = "native-unwind")]
 pub mod native_unwind;
-mod observer;
 #[cfg(unix)]
 pub mod pack;
 mod parallel;
@@ -173,27 +134,21 @@ mod policy;
 mod release;
 pub mod store;
 mod tables;
-mod threads;
 mod unloading;
-pub mod unwind;
 pub mod unwinder;
 mod watch;
-mod worker;
 
 pub use wasmtime;
 
-pub use artifact::{Artifact, ArtifactFile, Loaded, Source};
-pub use call::Call;
+pub use artifact::{Artifact, ArtifactFile, Loaded};
 pub use contents::{ArtifactKind, Contents};
 pub use digest::Digest;
-pub use drive::{Calls, Driven, Options, Proof, drive};
 pub use error::Error;
 pub use headroom::Headroom;
 pub use integrity::Key;
 #[cfg(feature = "compile")]
 pub use loader::LoadedFiles;
 pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
-pub use observer::{Event, Observer, Role};
 pub use policy::UnwindPolicy;
 pub use store::{Store, StoreKey, StoreOptions};
 pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};

@@ -84,9 +84,10 @@ impl Default for LoaderOptions {
 /// ```
 /// # #[cfg(feature = "compile")]
 /// # fn main() -> Result<(), loadline_loader::Error> {
-/// use loadline_loader::{Call, Loader, LoaderOptions, compile, engine};
+/// use loadline_loader::wasmtime::Engine;
+/// use loadline_loader::{Loader, LoaderOptions, compile};
 ///
-/// let engine = engine::loading()?;
+/// let engine = Engine::default();
 /// let text = r#"(module (func (export "double") (param i32) (result i32)
 ///                 (i32.shl (local.get 0) (i32.const 1))))"#;
 /// let artifact = compile::bytes(&engine, text.as_bytes())?;
@@ -94,8 +95,6 @@ impl Default for LoaderOptions {
 /// let loader = Loader::new(&engine, LoaderOptions::new());
 /// let one = loader.load(&artifact)?;
 /// let other = loader.load(&artifact)?; // The same module.
-/// let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
-/// one.call(&engine, &call)?;
 /// drop((one, other)); // Another thread unloads it.
 /// loader.flush();
 /// assert_eq!(loader.population().modules, 0);
@@ -487,13 +486,13 @@ fn descriptors(has_data_segments: bool) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{compile, engine};
+    use crate::compile;
 
     #[test]
     fn nothing_is_remembered_of_what_is_gone_or_never_came() {
-        let compiling = engine::compiling().unwrap();
+        let compiling = Engine::default();
         let artifact = compile::bytes(&compiling, b"(module (func))").unwrap();
-        let loader = Loader::new(&engine::loading().unwrap(), LoaderOptions::new());
+        let loader = Loader::new(&Engine::default(), LoaderOptions::new());
         let leases = [(), ()].map(|()| loader.load(&artifact).unwrap());
         assert_eq!(lock(&loader.inner.modules).len(), 1);
         drop(leases);

@@ -11,14 +11,14 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use loadline_loader::pack::{self, Pack, PackOptions};
 //! use loadline_loader::wasmtime::{Config, Engine};
-//! use loadline_loader::{Call, compile, engine};
+//! use loadline_loader::compile;
 //!
 //! # let home = tempfile::tempdir()?;
 //! # let path = home.path().join("plugins.pack");
 //! // In the build: compile, and pack.
 //! let text = r#"(module (func (export "double") (param i32) (result i32)
 //!                 (i32.shl (local.get 0) (i32.const 1))))"#;
-//! let artifact = compile::bytes(&engine::compiling()?, text.as_bytes())?;
+//! let artifact = compile::bytes(&Engine::default(), text.as_bytes())?;
 //! Pack::build(&path, None, [("double", &artifact)])?;
 //!
 //! // In the program: configure, open, load.
@@ -27,7 +27,6 @@
 //! let engine = Engine::new(&config)?;
 //! let pack = Pack::open(&path, PackOptions::new())?;
 //! let loaded = pack.load(&engine, "double")?;
-//! loaded.call(&engine, &Call { export: "double".to_owned(), argument: 21, expected: 42 })?;
 //!
 //! // Modules come first, then the pack.
 //! let still = pack.close().unwrap_err();

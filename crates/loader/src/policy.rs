@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use loadline_scenario::Tables;
-
 /// What becomes of an artifact's unwind tables. Applied to the artifact, since the setting of the
 /// engine that loads it has no say in the matter.
 ///
@@ -31,15 +29,6 @@ impl UnwindPolicy {
             UnwindPolicy::Strip => 0,
             UnwindPolicy::Keep => 1,
             UnwindPolicy::RequireAbsent => 2,
-        }
-    }
-}
-
-impl From<Tables> for UnwindPolicy {
-    fn from(tables: Tables) -> UnwindPolicy {
-        match tables {
-            Tables::Keep => UnwindPolicy::Keep,
-            Tables::Strip => UnwindPolicy::Strip,
         }
     }
 }

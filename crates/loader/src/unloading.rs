@@ -246,20 +246,18 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{compile, engine, generate};
-    use loadline_scenario::Generated;
+    use crate::compile;
+    use wasmtime::Engine;
 
     fn batch(n: u64) -> Vec<Retired> {
-        let engine = engine::loading().unwrap();
-        let compiling = engine::generating().unwrap();
-        let retired = |number| {
-            let artifact =
-                compile::generated(&compiling, &Generated::default(), number as usize).unwrap();
+        let engine = Engine::default();
+        let mut artifact = compile::bytes(&engine, b"(module (func (export \"f\")))").unwrap();
+        let mut retired = |number| {
+            artifact.number(number);
             let loaded = artifact.load(&engine).unwrap();
-            loaded.call(&engine, &generate::call(&Generated::default(), number as usize)).unwrap();
             Retired { loaded, contents: *artifact.contents(), number, since: Instant::now() }
         };
-        (0..n).map(retired).collect()
+        (0..n).map(&mut retired).collect()
     }
 
     #[test]

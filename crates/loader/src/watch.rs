@@ -11,9 +11,6 @@ use crate::unwinder::Family;
 /// Nothing in this crate prints or logs; whoever wants to know gives an observer. It is called while
 /// this crate holds no lock, so it may load, unload and ask stores itself. `()` is one that does
 /// nothing.
-///
-/// An [`Observer`](crate::Observer) is the counterpart for [`drive`](crate::drive): one for each
-/// thread, told of every step.
 pub trait LoadObserver: Send + Sync {
     /// A module is ready.
     fn loaded(&self, record: &LoadRecord<'_>) {

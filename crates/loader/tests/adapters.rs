@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use common::{artifacts, loading_engine, small};
+use common::{artifacts, engine};
 use loadline_loader::adapters::{Metrics, Tracing};
 use loadline_loader::{LoadObserver, Loader, LoaderOptions, Warning};
 use metrics::{
@@ -22,8 +22,8 @@ use tracing::{Event, Subscriber};
 
 /// Loads twice, one shared, and unloads.
 fn exercise(observer: Arc<dyn LoadObserver>) {
-    let loader = Loader::new(&loading_engine(), LoaderOptions::new().observer(observer.clone()));
-    let artifact = artifacts(&small(), 1).remove(0);
+    let loader = Loader::new(&engine(), LoaderOptions::new().observer(observer.clone()));
+    let artifact = artifacts(1).remove(0);
     let leases = [loader.load(&artifact).unwrap(), loader.load(&artifact).unwrap()];
     drop(leases);
     loader.flush();

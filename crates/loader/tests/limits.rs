@@ -8,10 +8,9 @@ mod common;
 use std::fs::File;
 use std::process::Command;
 
-use common::{artifacts, loading_engine, small};
+use common::{artifact_with_data, artifacts, check, engine};
 use loadline_loader::headroom::{Headroom, Resource};
-use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions, generate};
-use loadline_scenario::Generated;
+use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions};
 
 const CHILD: &str = "LOADLINE_TEST_LIMIT";
 
@@ -52,14 +51,13 @@ fn expect(error: Option<Error>, expected: Resource) {
     }
 }
 
-/// The process can still do everything it could with artifacts that were `generated` so.
-fn goes_on(loader: &Loader, artifact: &Artifact, generated: &Generated, mut leases: Vec<Lease>) {
-    let call = generate::call(generated, 0);
-    leases.last().unwrap().call(loader.engine(), &call).unwrap();
+/// The process can still do everything it could with the artifact of module 0.
+fn goes_on(loader: &Loader, artifact: &Artifact, mut leases: Vec<Lease>) {
+    check(loader.engine(), leases.last().unwrap(), 0);
     std::thread::spawn(|| vec![1u8; 1 << 20].len()).join().unwrap();
     leases.truncate(leases.len() / 2);
     loader.flush();
-    loader.load(artifact).unwrap().call(loader.engine(), &call).unwrap();
+    check(loader.engine(), &loader.load(artifact).unwrap(), 0);
 }
 
 fn limit(which: libc::__rlimit_resource_t, soft: u64) {
@@ -81,13 +79,13 @@ fn at_the_limit_of_mappings() {
     if !alone("at_the_limit_of_mappings") {
         return;
     }
-    let mut artifact = artifacts(&small(), 1).remove(0);
+    let mut artifact = artifacts(1).remove(0);
     artifact.apply(loadline_loader::UnwindPolicy::Strip).unwrap();
-    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    let loader = Loader::new(&engine(), LoaderOptions::new().sharing(false));
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::Mappings);
     assert!(leases.len() > 1000, "{}", leases.len());
-    goes_on(&loader, &artifact, &small(), leases);
+    goes_on(&loader, &artifact, leases);
 }
 
 #[test]
@@ -97,9 +95,8 @@ fn at_the_limit_of_descriptors() {
     }
     limit(libc::RLIMIT_NOFILE, 128);
     // Only modules with data segments may need a descriptor.
-    let with_data = Generated { data_segments: 3, ..small() };
-    let artifact = artifacts(&with_data, 1).remove(0);
-    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    let artifact = artifact_with_data();
+    let loader = Loader::new(&engine(), LoaderOptions::new().sharing(false));
     let mut open = Vec::new();
     let mut leases = Vec::new();
     let error = loop {
@@ -113,7 +110,7 @@ fn at_the_limit_of_descriptors() {
     expect(Some(error), Resource::Descriptors);
     assert!(open.len() > 64, "{}", open.len());
     open.clear();
-    goes_on(&loader, &artifact, &with_data, leases);
+    goes_on(&loader, &artifact, leases);
 }
 
 #[test]
@@ -121,14 +118,14 @@ fn at_the_limit_of_address_space() {
     if !alone("at_the_limit_of_address_space") {
         return;
     }
-    let artifact = artifacts(&small(), 1).remove(0);
-    let loader = Loader::new(&loading_engine(), LoaderOptions::new().sharing(false));
+    let artifact = artifacts(1).remove(0);
+    let loader = Loader::new(&engine(), LoaderOptions::new().sharing(false));
     // Warm, so that what Wasmtime sets up once is there.
-    fill(&loader, &artifact, 1).0[0].call(loader.engine(), &generate::call(&small(), 0)).unwrap();
+    check(loader.engine(), &fill(&loader, &artifact, 1).0[0], 0);
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();
     limit(libc::RLIMIT_AS, pages * 4096 + (512 << 20));
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::AddressSpace);
-    goes_on(&loader, &artifact, &small(), leases);
+    goes_on(&loader, &artifact, leases);
 }

@@ -9,12 +9,12 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{artifacts, loading_engine, small};
+use common::{artifact_with_data, artifacts, check, engine, wasm};
 use loadline_loader::headroom::{Amounts, Headroom, Resource};
 use loadline_loader::unwinder::{self, Family};
 use loadline_loader::{
     Artifact, Error, Lease, LoadObserver, LoadRecord, Loaded, Loader, LoaderOptions, Origin,
-    Population, UnloadRecord, UnwindPolicy, Warning, generate,
+    Population, UnloadRecord, UnwindPolicy, Warning,
 };
 
 /// Name, origin, whether shared, registrations, mappings.
@@ -47,11 +47,11 @@ impl LoadObserver for Notes {
 
 fn watched(options: LoaderOptions) -> (Loader, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
-    (Loader::new(&loading_engine(), options.observer(notes.clone())), notes)
+    (Loader::new(&engine(), options.observer(notes.clone())), notes)
 }
 
 fn runs(loader: &Loader, lease: &Lease, index: usize) {
-    lease.call(loader.engine(), &generate::call(&small(), index)).unwrap();
+    check(loader.engine(), lease, index);
 }
 
 fn go_on<T>(_: T) -> ControlFlow<()> {
@@ -61,7 +61,7 @@ fn go_on<T>(_: T) -> ControlFlow<()> {
 #[test]
 fn identical_artifacts_are_one_module() {
     let (loader, notes) = watched(LoaderOptions::new());
-    let artifacts = artifacts(&small(), 2);
+    let artifacts = artifacts(2);
     let leases = [0, 1, 0, 0].map(|index| loader.load(&artifacts[index]).unwrap());
     assert_eq!(loader.population().modules, 2);
     let start = |lease: &Lease| match &**lease {
@@ -94,7 +94,7 @@ fn identical_artifacts_are_one_module() {
 #[test]
 fn modules_are_dropped_by_a_thread_of_their_own() {
     let (loader, notes) = watched(LoaderOptions::new());
-    let artifacts = artifacts(&small(), 20);
+    let artifacts = artifacts(20);
     let leases = loader.load_many(&artifacts, go_on);
     let leases: Vec<Lease> = leases.into_iter().map(Result::unwrap).collect();
     leases.iter().enumerate().for_each(|(index, lease)| runs(&loader, lease, index));
@@ -104,7 +104,7 @@ fn modules_are_dropped_by_a_thread_of_their_own() {
     let unloads = std::mem::take(&mut *notes.unloads.lock().unwrap());
     assert_eq!(unloads.len(), 20);
     assert!(unloads.iter().all(|(_, thread)| thread.as_deref() == Some("loadline-unload")));
-    clone.call(loader.engine(), &generate::call(&small(), 3)).unwrap();
+    check(loader.engine(), &clone, 3);
     // The last handle may outlive the loader.
     let lease = loader.load(&artifacts[0]).unwrap();
     drop(loader);
@@ -118,7 +118,7 @@ fn modules_are_dropped_by_a_thread_of_their_own() {
 
 #[test]
 fn a_policy_is_applied_and_told() {
-    let artifacts = artifacts(&small(), 1);
+    let artifacts = artifacts(1);
     let (stripping, notes) = watched(LoaderOptions::new());
     let lease = stripping.load(&artifacts[0]).unwrap();
     assert_eq!(lease.contents().fdes, 0);
@@ -137,7 +137,7 @@ fn a_policy_is_applied_and_told() {
 #[test]
 fn kept_tables_are_warned_of_once() {
     let (loader, notes) = watched(LoaderOptions::new().policy(UnwindPolicy::Keep));
-    let few = artifacts(&small(), 4);
+    let few = artifacts(4);
     let numbered: Vec<Artifact> = (0..1600)
         .map(|number| {
             let mut artifact = few[number % few.len()].clone();
@@ -180,7 +180,7 @@ fn kept_tables_are_warned_of_under_llvm() {
 #[test]
 fn a_call_that_loads_many_can_be_cancelled() {
     let (loader, _) = watched(LoaderOptions::new().threads(NonZeroUsize::MIN));
-    let artifacts = artifacts(&small(), 10);
+    let artifacts = artifacts(10);
     let seen = Mutex::new(Vec::new());
     let results = loader.load_many(&artifacts, |progress| {
         seen.lock().unwrap().push((progress.done, progress.total));
@@ -197,8 +197,7 @@ fn a_folder_is_loaded_by_way_of_a_store() {
     let plugins = home.path().join("plugins");
     std::fs::create_dir(&plugins).unwrap();
     for index in 0..3 {
-        let wasm = generate::wasm(&small(), index);
-        std::fs::write(plugins.join(format!("{index}.wasm")), wasm).unwrap();
+        std::fs::write(plugins.join(format!("{index}.wasm")), wasm(index)).unwrap();
     }
     std::fs::write(plugins.join("broken.wat"), "(module (func").unwrap();
     std::fs::write(plugins.join("notes.txt"), "nothing").unwrap();
@@ -230,7 +229,7 @@ fn packed_modules_are_shared_and_come_back() {
 
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("some.pack");
-    let artifacts = artifacts(&small(), 8);
+    let artifacts = artifacts(8);
     let named = artifacts.iter().enumerate().map(|(index, artifact)| (index.to_string(), artifact));
     Pack::build(&path, None, named).unwrap();
     let mut config = Config::new();
@@ -278,7 +277,7 @@ impl Tenants {
 
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("tenants.pack");
-        let artifacts = artifacts(&small(), 2);
+        let artifacts = artifacts(2);
         let named = artifacts.iter().enumerate();
         let named = named.map(|(index, artifact)| (index.to_string(), artifact));
         Pack::build(&path, None, named).unwrap();
@@ -364,12 +363,12 @@ impl LoadObserver for Blocks {
 #[test]
 fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
     let (release, released) = std::sync::mpsc::channel();
-    let artifacts = artifacts(&small(), 2);
+    let artifacts = artifacts(2);
     let (tell, told) = std::sync::mpsc::channel();
     // In a thread of its own, so that waiting for ever is a failure and not a test that hangs.
     std::thread::spawn(move || {
         let options = LoaderOptions::new().observer(Arc::new(Blocks(Mutex::new(released))));
-        let loader = Loader::new(&loading_engine(), options);
+        let loader = Loader::new(&engine(), options);
         let leases = loader.load_many(&artifacts, go_on);
         let leases: Vec<Lease> = leases.into_iter().map(Result::unwrap).collect();
         drop(loader);
@@ -389,9 +388,8 @@ fn descriptors_are_for_modules_with_data_segments() {
     };
     let reserve = Amounts { descriptors: descriptors.limit, ..Amounts::default() };
     let options = || LoaderOptions::new().reserve(Some(reserve));
-    let plain = artifacts(&small(), 1).remove(0);
-    let with_data = loadline_scenario::Generated { data_segments: 3, ..small() };
-    let with_data = artifacts(&with_data, 1).remove(0);
+    let plain = artifacts(1).remove(0);
+    let with_data = artifact_with_data();
     let is_refused = |loaded: Result<Lease, Error>| {
         let error = loaded.unwrap_err();
         let of = Resource::Descriptors;
@@ -416,7 +414,7 @@ fn descriptors_are_for_modules_with_data_segments() {
 
 #[test]
 fn what_would_not_fit_is_an_error() {
-    let artifacts = artifacts(&small(), 1);
+    let artifacts = artifacts(1);
     let headroom = Headroom::now();
     let Some(memory) = headroom.of(Resource::Memory) else {
         println!("skipped: this system does not tell what is left");

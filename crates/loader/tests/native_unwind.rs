@@ -2,6 +2,7 @@
 //! `cargo test -p loadline-loader --features native-unwind --test native_unwind`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+use std::ffi::{c_int, c_void};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
@@ -10,14 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loadline_loader::native_unwind::{self, Unavailable};
 use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{Caller, Config, Engine, Func, Instance, Module, Store};
-use loadline_loader::{Artifact, Loaded, UnwindPolicy, compile, engine};
+use loadline_loader::{Artifact, Loaded, UnwindPolicy, compile};
 
 /// Functions that call one another before the host is called.
 const DEPTH: usize = 12;
 
 /// A module whose function `go` reaches the imported one through a chain of others.
 fn artifact(number: usize) -> Artifact {
-    artifact_by(&engine::compiling().unwrap(), number)
+    artifact_by(&Engine::default(), number)
 }
 
 fn artifact_by(compiling: &Engine, number: usize) -> Artifact {
@@ -34,11 +35,25 @@ fn artifact_by(compiling: &Engine, number: usize) -> Artifact {
     compile::bytes(compiling, text.as_bytes()).unwrap()
 }
 
-/// The loader's own backtrace, which it does not offer to embedders.
-#[path = "../src/unwind.rs"]
-mod unwind;
+/// The frames that a native backtrace of this thread has.
+#[inline(never)]
+fn frames() -> usize {
+    type Trace = extern "C" fn(context: *mut c_void, frames: &mut usize) -> c_int;
 
-use unwind::frames;
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(trace: Trace, frames: &mut usize) -> c_int;
+    }
+
+    extern "C" fn count(_: *mut c_void, frames: &mut usize) -> c_int {
+        *frames += 1;
+        0 // Go on to the next frame.
+    }
+
+    let mut frames = 0;
+    // SAFETY: the callback has the type that the C++ ABI prescribes, and does not unwind itself.
+    unsafe { _Unwind_Backtrace(count, &mut frames) };
+    frames
+}
 
 /// Frames that the unwinder sees from a host function that the module calls.
 fn frames_through(engine: &Engine, module: &Module) -> usize {
@@ -101,7 +116,7 @@ fn a_native_backtrace_is_complete() {
     if !is_enabled() {
         return;
     }
-    let engine = engine::loading().unwrap();
+    let engine = Engine::default();
     let mut kept = artifact(1);
     let whole = frames_through(&engine, module(&kept.load(&engine).unwrap()));
     kept.apply(UnwindPolicy::Strip).unwrap();

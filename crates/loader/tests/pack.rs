@@ -10,11 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use common::{artifacts, at_least_one, small};
+use common::{artifacts, at_least_one, call, check, engine, wasm};
+use fastrand::Rng;
 use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{self, Config, CustomCodeMemory, Engine, Instance, Module, Store};
-use loadline_loader::{Artifact, Call, Error, Key, Loaded, compile, engine, generate};
-use loadline_scenario::Random;
+use loadline_loader::{Artifact, Error, Key, Loaded, compile};
 
 /// Tests that count mappings, or what is open, need the process to themselves.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -29,7 +29,7 @@ impl Packed {
     fn new(modules: usize, key: Option<Key>) -> Packed {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("some.pack");
-        let artifacts = artifacts(&small(), modules);
+        let artifacts = artifacts(modules);
         let named = artifacts.iter().enumerate().map(|(index, artifact)| (name(index), artifact));
         Pack::build(&path, key, named).unwrap();
         Packed { home, path, artifacts }
@@ -51,7 +51,7 @@ fn pack_engine() -> Engine {
 }
 
 fn runs(engine: &Engine, loaded: &Loaded, index: usize) {
-    loaded.call(engine, &generate::call(&small(), index)).unwrap();
+    check(engine, loaded, index);
 }
 
 /// The causes of an error, outermost first, as one text.
@@ -96,7 +96,7 @@ fn everything_in_a_pack_runs_and_is_counted() {
 fn components_and_modules_without_code_load_too() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("mixed.pack");
-    let compiling = engine::compiling().unwrap();
+    let compiling = engine();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/component.wat");
     let component = compile::file(&compiling, fixture).unwrap();
     let text = br#"(module (memory (export "m") 1) (data (i32.const 8) "data"))"#;
@@ -108,8 +108,7 @@ fn components_and_modules_without_code_load_too() {
     let engine = pack_engine();
 
     let loaded = pack.load(&engine, "component").unwrap();
-    let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
-    loaded.call(&engine, &call).unwrap();
+    assert_eq!(call(&engine, &loaded, "double", 21), 42);
     let Loaded::Module(data) = pack.load(&engine, "data").unwrap() else { panic!("a module") };
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &data, &[]).unwrap();
@@ -147,9 +146,8 @@ fn a_pack_in_use_stays() {
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     drop(module);
     let still = still.pack.close().unwrap_err();
-    let call = generate::call(&small(), 0);
-    let function = instance.get_typed_func::<i32, i32>(&mut store, &call.export).unwrap();
-    assert_eq!(function.call(&mut store, call.argument).unwrap(), call.expected);
+    let function = instance.get_typed_func::<i32, i32>(&mut store, "m000000").unwrap();
+    assert_eq!(function.call(&mut store, 21).unwrap(), 28);
     drop(store);
     still.pack.close().unwrap();
 
@@ -214,9 +212,9 @@ fn threads_take_turns_at_the_same_images() {
         for seed in 0..4 {
             let (pack, engine) = (&pack, &engine);
             scope.spawn(move || {
-                let mut random = Random::new(seed);
+                let mut random = Rng::with_seed(seed);
                 for _ in 0..300 {
-                    let index = random.below(4) as usize;
+                    let index = random.usize(..4);
                     match pack.load_at(engine, index) {
                         Ok(loaded) => runs(engine, &loaded, index),
                         Err(Error::Loaded { .. }) => {}
@@ -237,8 +235,7 @@ fn ordinary_modules_work_on_the_same_engine() {
     let engine = pack_engine();
     let pack = packed.open();
     let from_pack = pack.load(&engine, "module 0").unwrap();
-    let wasm = generate::wasm(&small(), 1);
-    let compiled = Loaded::Module(Module::new(&engine, wasm).unwrap());
+    let compiled = Loaded::Module(Module::new(&engine, wasm(1)).unwrap());
     let copied = packed.artifacts[0].load(&engine).unwrap();
     runs(&engine, &from_pack, 0);
     runs(&engine, &compiled, 1);
@@ -256,7 +253,7 @@ fn ordinary_modules_work_on_the_same_engine() {
 fn an_engine_that_knows_nothing_of_packs_is_told() {
     let packed = Packed::new(1, None);
     let pack = packed.open();
-    let error = pack.load(&engine::loading().unwrap(), "module 0").unwrap_err();
+    let error = pack.load(&engine(), "module 0").unwrap_err();
     assert!(told(&error).contains("pack::configure"), "{error:?}");
     let engine = pack_engine();
     runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
@@ -317,7 +314,7 @@ fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("many.pack");
     let mut writer = PackWriter::create(&path, None).unwrap();
-    let few = artifacts(&small(), 10);
+    let few = artifacts(10);
     for index in 0..1000 {
         let mut artifact = few[index % few.len()].clone();
         artifact.number(index as u64);
@@ -368,12 +365,12 @@ fn damage_is_found_by_digests() {
             let options = PackOptions::new().digests(digests);
             key.clone().into_iter().fold(options, PackOptions::key)
         };
-        let mut random = Random::new(16);
+        let mut random = Rng::with_seed(16);
         for round in 0..150 {
             let mut bytes = whole.clone();
-            let at = random.below(bytes.len() as u64 - 1) as usize;
+            let at = random.usize(..bytes.len() - 1);
             // One bit, or sixteen of them.
-            let flips = if round % 2 == 0 { 1 << random.below(16) } else { u16::MAX };
+            let flips = if round % 2 == 0 { 1 << random.u8(..16) } else { u16::MAX };
             bytes[at] ^= flips as u8;
             bytes[at + 1] ^= (flips >> 8) as u8;
             fs::write(&packed.path, &bytes).unwrap();
@@ -534,7 +531,7 @@ fn vouched(bytes: Vec<u8>) -> Artifact {
 fn what_is_for_debugging_guests_is_copied() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("debug.pack");
-    let artifact = artifacts(&small(), 1).remove(0);
+    let artifact = artifacts(1).remove(0);
     let named = [("debug", &with_bytecode(&artifact)), ("usual", &artifact)];
     Pack::build(&path, None, named).unwrap();
     let pack = Pack::open(&path, PackOptions::new()).unwrap();

@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, SystemTime};
 
-use common::small;
-use loadline_loader::wasmtime::Engine;
+use common::{call, check, engine, wasm};
+use fastrand::Rng;
+use loadline_loader::wasmtime::{Config, Engine, OptLevel};
 use loadline_loader::{
-    Artifact, Call, Error, Key, LoadObserver, Loader, LoaderOptions, Store, StoreKey, StoreOptions,
-    UnwindPolicy, Warning, engine, generate,
+    Artifact, Error, Key, LoadObserver, Loader, LoaderOptions, Store, StoreKey, StoreOptions,
+    UnwindPolicy, Warning,
 };
-use loadline_scenario::Random;
 
 struct Place {
     home: tempfile::TempDir,
@@ -52,16 +52,8 @@ fn list(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-fn wasm(index: usize) -> Vec<u8> {
-    generate::wasm(&small(), index)
-}
-
 fn runs(engine: &Engine, store: &Store, index: usize) {
-    store
-        .load(engine, &wasm(index))
-        .unwrap()
-        .call(engine, &generate::call(&small(), index))
-        .unwrap();
+    check(engine, &store.load(engine, &wasm(index)).unwrap(), index);
 }
 
 #[derive(Default)]
@@ -76,7 +68,7 @@ impl LoadObserver for Warnings {
 #[test]
 fn everything_is_compiled_once() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let barrier = Barrier::new(4);
     std::thread::scope(|scope| {
@@ -99,14 +91,15 @@ fn everything_is_compiled_once() {
 
 #[test]
 fn an_artifact_depends_on_engine_and_policy() {
-    let (compiling, generating) = (engine::compiling().unwrap(), engine::generating().unwrap());
-    let keys = [&compiling, &generating].map(|engine| {
+    let compiling = engine();
+    let quick = Engine::new(Config::new().cranelift_opt_level(OptLevel::None)).unwrap();
+    let keys = [&compiling, &quick].map(|engine| {
         [UnwindPolicy::Strip, UnwindPolicy::Keep]
             .map(|policy| StoreKey::of(engine, &wasm(0), policy))
     });
     let mut keys: Vec<StoreKey> = keys.into_iter().flatten().collect();
     keys.push(StoreKey::of(&compiling, &wasm(1), UnwindPolicy::Strip));
-    let again = StoreKey::of(&engine::compiling().unwrap(), &wasm(1), UnwindPolicy::Strip);
+    let again = StoreKey::of(&engine(), &wasm(1), UnwindPolicy::Strip);
     assert_eq!(keys[4], again);
     assert_eq!(again.to_string().parse::<StoreKey>().unwrap(), again);
     again.to_string().to_uppercase().parse::<StoreKey>().unwrap_err();
@@ -130,7 +123,7 @@ fn an_artifact_depends_on_engine_and_policy() {
 #[test]
 fn what_others_can_write_to_is_refused() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     runs(&engine, &store, 0);
     let refused = |options: StoreOptions| {
@@ -157,7 +150,7 @@ fn what_others_can_write_to_is_refused() {
 #[test]
 fn a_key_recognises_its_own_entries_only() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let warnings = Arc::new(Warnings::default());
     let keyed = |byte| StoreOptions::new().key(Key::new([byte; 32])).observer(warnings.clone());
     runs(&engine, &place.open(StoreOptions::new()), 0);
@@ -177,7 +170,7 @@ fn a_key_recognises_its_own_entries_only() {
 #[test]
 fn entries_without_a_source_are_errors() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
     assert!(store.get(&name).unwrap().is_none());
@@ -195,7 +188,7 @@ fn entries_without_a_source_are_errors() {
 #[test]
 fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
     let mut bytes = store.artifact(&engine, &wasm(0)).unwrap().into_bytes();
@@ -235,7 +228,7 @@ impl LoadObserver for Locks {
 #[test]
 fn nobody_is_warned_while_a_key_is_locked() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let locks = Arc::new(Locks { folder: place.folder().join("locks"), ..Locks::default() });
     let store = place.open(StoreOptions::new().observer(locks.clone()));
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
@@ -254,7 +247,7 @@ fn nobody_is_warned_while_a_key_is_locked() {
 #[test]
 fn an_entry_that_is_replaced_stays_held() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
     let artifact = store.artifact(&engine, &wasm(0)).unwrap();
@@ -271,7 +264,7 @@ fn an_entry_that_is_replaced_stays_held() {
 #[test]
 fn what_is_held_is_there() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new().unsynced());
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
     let artifact = store.artifact(&engine, &wasm(0)).unwrap();
@@ -307,7 +300,7 @@ fn is_hold(path: &Path) -> bool {
 #[test]
 fn few_entries_that_were_set_aside_are_kept() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new().unsynced());
     for _ in 0..40 {
         runs(&engine, &store, 0);
@@ -321,7 +314,7 @@ fn few_entries_that_were_set_aside_are_kept() {
 #[test]
 fn room_is_made_by_last_use_and_never_of_what_is_held() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let bytes = (0..8).map(|index| store.artifact(&engine, &wasm(index)).unwrap().bytes().len());
     let bytes = bytes.max().unwrap() as u64 + 100;
@@ -351,7 +344,7 @@ fn room_is_made_by_last_use_and_never_of_what_is_held() {
 #[test]
 fn what_killed_writers_left_is_collected() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     runs(&engine, &store, 0);
     let temporary = place.folder().join("temporary");
@@ -371,7 +364,7 @@ fn what_killed_writers_left_is_collected() {
 #[test]
 fn what_cannot_be_kept_is_used_all_the_same() {
     let place = Place::new();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let warnings = Arc::new(Warnings::default());
     let store = place.open(StoreOptions::new().observer(warnings.clone()));
     fs::remove_dir(place.folder().join("temporary")).unwrap();
@@ -380,12 +373,12 @@ fn what_cannot_be_kept_is_used_all_the_same() {
 }
 
 /// What is done to the files of a store.
-fn corrupt(random: &mut Random, entries: &[PathBuf]) {
-    let pick = |random: &mut Random| entries[random.below(entries.len() as u64) as usize].clone();
+fn corrupt(random: &mut Rng, entries: &[PathBuf]) {
+    let pick = |random: &mut Rng| entries[random.usize(..entries.len())].clone();
     let (one, other) = (pick(random), pick(random));
     // An earlier round may have left anything in its place.
     let Ok(mut bytes) = fs::read(&one) else { return };
-    let length = bytes.len() as u64;
+    let length = bytes.len();
     if length == 0 {
         return;
     }
@@ -394,29 +387,27 @@ fn corrupt(random: &mut Random, entries: &[PathBuf]) {
         fs::write(&one, bytes).unwrap();
         fs::set_permissions(&one, Permissions::from_mode(0o600)).unwrap();
     };
-    match random.below(9) {
-        0 => write(&bytes[..random.below(length) as usize]),
+    match random.u8(..9) {
+        0 => write(&bytes[..random.usize(..length)]),
         1 => {
-            bytes[random.below(length) as usize] ^= 1 << random.below(8);
+            bytes[random.usize(..length)] ^= 1 << random.u8(..8);
             write(&bytes);
         }
         2 => {
             // Anywhere in the header, which is what is believed first.
-            bytes[random.below(length.min(72)) as usize] = random.next_u64() as u8;
+            bytes[random.usize(..length.min(72))] = random.u8(..);
             write(&bytes);
         }
         3 => {
             // The middle of another.
             let Ok(donor) = fs::read(&other) else { return };
-            let at = random.below(length) as usize;
-            let n = (random.below(4000) as usize)
-                .min(bytes.len() - at)
-                .min(donor.len().saturating_sub(at));
+            let at = random.usize(..length);
+            let n = random.usize(..4000).min(bytes.len() - at).min(donor.len().saturating_sub(at));
             bytes[at..at + n].copy_from_slice(&donor[at..at + n]);
             write(&bytes);
         }
         4 => {
-            bytes.extend((0..random.below(64)).map(|_| 0u8));
+            bytes.extend((0..random.u8(..64)).map(|_| 0u8));
             write(&bytes);
         }
         5 => {
@@ -431,7 +422,7 @@ fn corrupt(random: &mut Random, entries: &[PathBuf]) {
         7 => fs::set_permissions(&one, Permissions::from_mode(0o666)).unwrap(),
         _ => {
             fs::remove_file(&one).unwrap();
-            if random.below(2) == 0 {
+            if random.bool() {
                 fs::create_dir(&one).unwrap();
             }
         }
@@ -440,13 +431,13 @@ fn corrupt(random: &mut Random, entries: &[PathBuf]) {
 
 fn survives_corruption(n: usize, key: Option<Key>) {
     let place = Place::new();
-    let engine = engine::generating().unwrap();
+    let engine = engine();
     let options = key.into_iter().fold(StoreOptions::new(), StoreOptions::key);
     let store = place.open(options);
     let right: Vec<Artifact> =
         (0..6).map(|index| store.artifact(&engine, &wasm(index)).unwrap()).collect();
     let entries = place.entries();
-    let mut random = Random::new(10_000);
+    let mut random = Rng::with_seed(10_000);
     for round in 0..n {
         corrupt(&mut random, &entries);
         for (index, right) in right.iter().enumerate() {
@@ -480,7 +471,7 @@ fn none_of_ten_thousand_corruptions_reaches_wasmtime() {
 #[test]
 fn an_entry_that_is_replaced_during_a_load_is_never_torn() {
     let place = Place::new();
-    let engine = engine::generating().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let right = store.artifact(&engine, &wasm(0)).unwrap();
     let path = place.entries()[0].clone();
@@ -488,15 +479,15 @@ fn an_entry_that_is_replaced_during_a_load_is_never_torn() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Random::new(3);
+            let mut random = Rng::with_seed(3);
             let mut file = None;
             while !is_done.load(Ordering::Relaxed) {
                 let mut bytes = whole.clone();
-                if random.below(2) == 0 {
-                    bytes[random.below(whole.len() as u64) as usize] ^= 4;
+                if random.bool() {
+                    bytes[random.usize(..whole.len())] ^= 4;
                 }
                 let new = place.home.path().join("new");
-                if random.below(2) == 0 {
+                if random.bool() {
                     fs::write(&new, &bytes).unwrap();
                     fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
                     fs::rename(&new, &path).unwrap();
@@ -504,7 +495,7 @@ fn an_entry_that_is_replaced_during_a_load_is_never_torn() {
                     // In place, under the reader's eyes.
                     file = File::options().write(true).open(&path).ok().or(file);
                     let Some(file) = &file else { continue };
-                    let at = random.below(whole.len() as u64 - 64);
+                    let at = random.u64(..whole.len() as u64 - 64);
                     let part = &bytes[at as usize..at as usize + 64];
                     std::os::unix::fs::FileExt::write_all_at(file, part, at).unwrap();
                 }
@@ -528,11 +519,11 @@ const FILLED: usize = 40;
 fn child_fills_the_store() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let seed: u64 = std::env::var("LOADLINE_TEST_SEED").unwrap().parse().unwrap();
-    let engine = engine::generating().unwrap();
+    let engine = engine();
     let store = Store::open(folder, StoreOptions::new()).unwrap();
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     for _ in 0..4 * FILLED {
-        let index = random.below(FILLED as u64) as usize;
+        let index = random.usize(..FILLED);
         store.artifact(&engine, &wasm(index)).unwrap();
     }
     println!("compiled {} of them", store.counts().compiled);
@@ -564,9 +555,9 @@ fn processes_compile_everything_once() {
 /// Four processes fill a store; again and again one of them is killed and replaced.
 fn survives_kills(n: usize) {
     let place = Place::new();
-    let engine = engine::generating().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
-    let mut random = Random::new(200);
+    let mut random = Rng::with_seed(200);
     let mut seed = 0;
     let mut start = || {
         seed += 1;
@@ -574,14 +565,14 @@ fn survives_kills(n: usize) {
     };
     let mut children: Vec<Child> = (0..4).map(|_| start()).collect();
     for _ in 0..n {
-        std::thread::sleep(Duration::from_millis(10 + random.below(60)));
-        let victim = random.below(4) as usize;
+        std::thread::sleep(Duration::from_millis(10 + random.u64(..60)));
+        let victim = random.usize(..4);
         children[victim].kill().unwrap();
         children[victim].wait().unwrap();
         children[victim] = start();
         // There is always something left to write.
         let entries = place.entries();
-        for path in entries.iter().filter(|_| random.below(4) == 0) {
+        for path in entries.iter().filter(|_| random.u8(..4) == 0) {
             let _ = fs::remove_file(path);
         }
         assert_eq!(store.verify().unwrap().set_aside.len(), 0);
@@ -619,13 +610,12 @@ fn two_hundred_killed_writers_leave_no_torn_entry() {
 #[test]
 fn text_components_and_calls_go_through() {
     let place = Place::new();
-    let engine = engine::loading().unwrap();
+    let engine = engine();
     let store = place.open(StoreOptions::new());
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/component.wat");
     let source = fs::read(fixture).unwrap();
-    let call = Call { export: "double".to_owned(), argument: 21, expected: 42 };
     for _ in 0..2 {
-        store.load(&engine, &source).unwrap().call(&engine, &call).unwrap();
+        assert_eq!(call(&engine, &store.load(&engine, &source).unwrap(), "double", 21), 42);
     }
     assert_eq!((store.counts().found, store.counts().compiled), (1, 1));
 }
@@ -641,7 +631,7 @@ fn a_shared_store_has_the_modes_of_the_umask() {
     fs::write(&usual, b"").unwrap();
     let usual_folder = place.home.path().join("folder");
     fs::create_dir(&usual_folder).unwrap();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     for (options, file, folder) in [
         (StoreOptions::new(), 0o600, 0o700),
         (StoreOptions::new().shared(), mode(&usual), mode(&usual_folder)),
@@ -666,7 +656,7 @@ fn a_shared_store_has_the_modes_of_the_umask() {
 #[ignore = "started by another test, in a process of another user"]
 fn child_reads_the_store() {
     let Ok(folder) = std::env::var(CHILD) else { return };
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let warnings = Arc::new(Warnings::default());
     let store = Store::open(folder, StoreOptions::new().observer(warnings.clone())).unwrap();
     runs(&engine, &store, 0);
@@ -694,7 +684,7 @@ fn a_store_of_root_is_used_by_others() {
     let program = place.home.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-    let engine = engine::compiling().unwrap();
+    let engine = engine();
     let open = |options| Store::open(place.folder(), options);
     let store = open(StoreOptions::new().shared()).unwrap();
     runs(&engine, &store, 0);

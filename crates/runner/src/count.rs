@@ -4,11 +4,11 @@
 //! outside the phases, at checkpoints, and at the end, when the last module has gone: then it is
 //! what is left over.
 
-use loadline_loader::{Event, Observer, Role};
 use loadline_scenario::{
     Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Schedule,
     Scope, Subject,
 };
+use loadline_workload::{Event, Observer, Role};
 
 use crate::alive::Alive;
 use crate::error::Error;

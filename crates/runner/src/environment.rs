@@ -5,9 +5,9 @@ use std::path::Path;
 
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use loadline_loader::headroom::{Resource, Usage};
-use loadline_loader::{Headroom, unwinder};
 use loadline_scenario::Environment;
+use loadline_workload::loader::headroom::{Resource, Usage};
+use loadline_workload::loader::{Headroom, unwinder};
 
 /// Wasmtime's features that the manifests ask for; a test compares them with what Cargo resolved.
 const WASMTIME_FEATURES: [&str; 6] =

@@ -8,12 +8,12 @@ use loadline_scenario::Limit;
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Loading, compiling or driving.
+    /// The workload could not be prepared or driven.
     #[error(transparent)]
-    Loader(#[from] loadline_loader::Error),
-    /// The corpus cannot be opened; said once for every artifact that needs it.
-    #[error("{0}")]
-    Corpus(String),
+    Workload(#[from] loadline_workload::Error),
+    /// The loader could not load an artifact.
+    #[error(transparent)]
+    Loader(#[from] loadline_workload::loader::Error),
     /// A file of the user's or of the cache.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -29,16 +29,6 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
-    },
-    /// The artifacts were not prepared, or were deleted since.
-    #[error("{found} of {wanted} artifacts are prepared in {} (was it deleted during the session?)", folder.display())]
-    NotPrepared {
-        /// The corpus's folder.
-        folder: PathBuf,
-        /// How many artifacts are there.
-        found: usize,
-        /// How many are wanted.
-        wanted: usize,
     },
     /// A command that cannot be started.
     #[error(
@@ -79,24 +69,6 @@ pub enum Error {
         "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
     )]
     CommandUnderCallgrind,
-    /// Packs, on a system that has none.
-    #[error("cannot load from a pack: there are none on this system (take load_from = \"bytes\")")]
-    #[cfg(not(unix))]
-    NoPacks,
-    /// Unwind tables that a pack should keep the use of.
-    #[error("cannot keep native unwinding through a pack: {reason} (take tables = \"strip\")")]
-    #[cfg(unix)]
-    TablesNotKept {
-        /// Why not.
-        reason: loadline_loader::native_unwind::Unavailable,
-    },
-    /// A pack that cannot be closed, since not everything in it was released.
-    #[error("{modules} modules still live in their pack after the last was dropped")]
-    #[cfg(unix)]
-    StillPacked {
-        /// How many.
-        modules: usize,
-    },
     /// How much of a limited thing is in use.
     #[error("cannot count the {limit} of this process here")]
     LimitUnknown {

@@ -2,11 +2,12 @@
 //!
 //! Nothing is measured here: what is looked at is where that is, and that it ends with an error value.
 
-use loadline_loader::{Artifact, ArtifactFile, Loaded, Source, engine};
 use loadline_scenario::{Exhaust, Exhausted, Limit, LoadFrom, Means, Tables};
+use loadline_workload::corpus::Cache;
+use loadline_workload::engine;
+use loadline_workload::loader::{self, Artifact, ArtifactFile, Loaded, UnwindPolicy};
 
 use crate::alive;
-use crate::cache::Cache;
 use crate::error::Error;
 use crate::process;
 
@@ -25,16 +26,15 @@ pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
     let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, Means::Clock)?;
     let artifacts = cache.artifacts(request.artifacts)?;
     let engine = engine::loading()?;
-    let load =
-        |index: usize, buffer: Vec<u8>| -> Result<(Loaded, Vec<u8>), loadline_loader::Error> {
-            let source = &artifacts[index % artifacts.len()];
-            if subject.load_from == LoadFrom::File {
-                return Ok((source.map(&engine)?, buffer));
-            }
-            let artifact = read(source, buffer, subject.tables)?;
-            let loaded = artifact.load(&engine)?;
-            Ok((loaded, artifact.into_bytes()))
-        };
+    let load = |index: usize, buffer: Vec<u8>| -> Result<(Loaded, Vec<u8>), loader::Error> {
+        let source = &artifacts[index % artifacts.len()];
+        if subject.load_from == LoadFrom::File {
+            return Ok((source.map(&engine)?, buffer));
+        }
+        let artifact = read(source, buffer, subject.tables)?;
+        let loaded = artifact.load(&engine)?;
+        Ok((loaded, artifact.into_bytes()))
+    };
     let mut loaded = Vec::with_capacity(request.most);
     let mut buffer = Vec::new();
     let mut kept = Kept::new();
@@ -84,14 +84,10 @@ impl Kept {
     }
 }
 
-fn read(
-    source: &ArtifactFile,
-    buffer: Vec<u8>,
-    tables: Tables,
-) -> Result<Artifact, loadline_loader::Error> {
-    let mut artifact = Source::read(source, buffer)?.into_owned();
+fn read(source: &ArtifactFile, buffer: Vec<u8>, tables: Tables) -> Result<Artifact, loader::Error> {
+    let mut artifact = source.read(buffer)?;
     if tables == Tables::Strip && artifact.contents().has_tables {
-        artifact.apply(Tables::Strip)?;
+        artifact.apply(UnwindPolicy::Strip)?;
     }
     Ok(artifact)
 }

@@ -8,8 +8,9 @@
 
 use std::ffi::{CStr, c_void};
 
-use loadline_loader::unwinder::{self, Family};
 use loadline_scenario::{Measure, Phase, Proof, Registration, RegistrationCalls};
+use loadline_workload::backtrace;
+use loadline_workload::loader::unwinder::{self, Family};
 
 use crate::error::Error;
 use crate::frames;
@@ -50,7 +51,7 @@ pub fn run(
     if registration.unwinds > 0 {
         measured(Phase::Unwind, &mut || {
             for _ in 0..registration.unwinds {
-                unwound += usize::from(loadline_loader::unwind::frames() > 0);
+                unwound += usize::from(backtrace::frames() > 0);
             }
         })?;
     }

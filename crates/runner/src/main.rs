@@ -6,10 +6,8 @@
 mod accounting;
 mod alive;
 mod allocator;
-mod cache;
 mod command;
 mod count;
-mod engines;
 mod environment;
 mod error;
 mod exhaust;
@@ -19,14 +17,11 @@ mod mappings;
 mod marker;
 mod measure;
 mod operations;
-#[cfg(unix)]
-mod packed;
 mod perf_map;
 mod planted;
 mod process;
 mod profiled;
 mod seeds;
-mod stored;
 mod tables;
 
 use std::io::{Read, Write};
@@ -34,6 +29,7 @@ use std::process::ExitCode;
 
 use loadline_probe::Probe;
 use loadline_scenario::{Absent, Message, Metric, Prepare, Request, Uncounted};
+use loadline_workload::corpus;
 
 fn main() -> ExitCode {
     process::end_with_parent();
@@ -110,7 +106,7 @@ fn prepare(request: &Prepare) -> Result<(), String> {
             say(&Message::Progress { done, total });
         }
     };
-    cache::prepare(request, &progress).map_err(|error| chain(&error))
+    corpus::cache::prepare(request, &progress).map_err(|error| chain(&error))
 }
 
 /// An error with everything that led to it.

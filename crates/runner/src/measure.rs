@@ -1,20 +1,20 @@
 //! One measured run: drives the lifecycle under counters and says what they read.
 
-use loadline_loader::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 use loadline_probe::{Probe, Totals};
 use loadline_scenario::{
     Absence, Action, Corpus, Lifecycle, LoadFrom, Means, Measure, Metric, Modules, Phase, Profiler,
     Proof, Reading, Residency, Sample, Schedule, Scope, Subject, UnloadThread,
 };
+#[cfg(unix)]
+use loadline_workload::corpus::PackedCorpus;
+use loadline_workload::corpus::{Cache, StoredCorpus};
+use loadline_workload::loader::unwinder;
+use loadline_workload::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 
 use crate::alive::Resident;
-use crate::cache::Cache;
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
-#[cfg(unix)]
-use crate::packed::PackedCorpus;
 use crate::perf_map::PerfMapped;
-use crate::stored::StoredCorpus;
 use crate::{command, count, lab, planted, process, profiled};
 
 /// The first population at which cumulative counts are kept; then at every doubling.
@@ -163,7 +163,7 @@ pub fn drive_modules<O: Observer + Send>(
             Ok(driven)
         }
         #[cfg(not(unix))]
-        (Profiler::None, LoadFrom::Pack) => Err(Error::NoPacks),
+        (Profiler::None, LoadFrom::Pack) => Err(loadline_workload::Error::NoPacks.into()),
     }
 }
 
@@ -180,7 +180,7 @@ pub fn proof<O>(driven: &Driven<O>) -> Proof {
         deregistered: frames.map(|frames| frames.deregistered),
         planted: 0,
         command: None,
-        unwinder_path: loadline_loader::unwinder::active_path(),
+        unwinder_path: unwinder::active_path(),
     }
 }
 

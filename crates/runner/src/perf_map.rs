@@ -8,14 +8,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use loadline_loader::wasmtime::{Config, Engine, ProfilingStrategy};
+use loadline_workload::loader::wasmtime::{Config, Engine, ProfilingStrategy};
 use tempfile::TempDir;
 
 use crate::error::Error;
 
 /// An engine with its map, which goes with it.
 pub struct PerfMapped {
-    /// The engine; loads as `loadline_loader::engine::loading`'s does.
+    /// The engine; loads as `loadline_workload::engine::loading`'s does.
     pub engine: Engine,
     _folder: TempDir,
 }
@@ -37,7 +37,7 @@ impl PerfMapped {
         config.profiler(ProfilingStrategy::PerfMap);
         let engine = Engine::new(&config);
         let removed = fs::remove_file(&link).map_err(|source| write(&link, source));
-        let failed = |source| Error::Loader(loadline_loader::Error::Engine { source });
+        let failed = |source| loadline_workload::Error::Engine { source };
         let engine = engine.map_err(failed)?;
         removed?;
         if !map.exists() {

@@ -14,9 +14,9 @@ use std::ffi::CStr;
 use std::num::NonZeroUsize;
 use std::vec::IntoIter;
 
-use loadline_loader::{Event, Observer, Role};
 use loadline_probe::valgrind;
 use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
+use loadline_workload::{Event, Observer, Role};
 
 use crate::error::Error;
 use crate::measure::{self, Measured};

@@ -16,9 +16,9 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use gimli::write::{Address, EhFrame, EndianVec, FrameTable};
+use loadline_workload::corpus::cache::make_folder;
 use serde::{Deserialize, Serialize};
 
-use crate::cache::make_folder;
 use crate::environment::host_isa;
 use crate::error::Error;
 

@@ -69,7 +69,7 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
 
 #[test]
 fn unwind_tables_kept_by_a_pack_are_not_registered() {
-    if let Err(reason) = loadline_loader::native_unwind::enable() {
+    if let Err(reason) = loadline_workload::loader::native_unwind::enable() {
         return eprintln!("skipped: {reason}");
     }
     let mut subject = modules(generated());

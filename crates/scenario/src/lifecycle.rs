@@ -1,6 +1,6 @@
 //! The order in which modules come and go: [`Lifecycle`], and the [`Schedule`] it gives N modules.
 //!
-//! Pure arithmetic over indices; `loadline-loader` does the loading.
+//! Pure arithmetic over indices; `loadline-workload` does the loading.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,5 +1,5 @@
 //! Work that a test adds to loads, so that `regress` has something to find. The test copies this file
-//! into the loader of a clone; nothing here is part of the product.
+//! into the workload of a clone; nothing here is part of the product.
 //!
 //! The file `WORK` says what is added, one kind of work a line: the kind, a factor, a power, and the
 //! numbers of the first and the last load that it is added to. The load number i gets factor · i^power

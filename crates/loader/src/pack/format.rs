@@ -240,8 +240,6 @@ impl Reader<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use loadline_scenario::Random;
-
     use super::*;
 
     const PAGE: u32 = 4096;
@@ -319,12 +317,11 @@ mod tests {
         let records = [record("one", 4096, 4000, None), record("two", 8192, 9, Some((8208, 16)))];
         let (header, index) = pack(&records, 12288);
         let whole = [&header.encode()[..], &index].concat();
-        let mut random = Random::new(7);
+        let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..2000 {
             let mut bytes = whole.clone();
-            let at = random.below(bytes.len() as u64) as usize;
-            bytes[at] ^= 1 << random.below(8);
-            bytes.truncate(bytes.len() - random.below(8).saturating_sub(6) as usize);
+            bytes[random.usize(..whole.len())] ^= 1 << random.u8(..8);
+            bytes.truncate(bytes.len() - random.usize(..8).saturating_sub(6));
             let file_bytes = 12288 + (bytes.len() - HEADER_BYTES) as u64;
             let Ok(header) = Header::decode(&bytes, file_bytes) else { continue };
             let index = &bytes[HEADER_BYTES..];

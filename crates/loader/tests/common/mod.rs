@@ -1,39 +1,75 @@
-//! What the tests share: small corpora, a folder to keep them in, an observer that takes notes.
+//! What the tests share: small modules, and a folder to keep their artifacts in.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
 
-use loadline_loader::compile::Workshop;
-use loadline_loader::wasmtime::Engine;
-use loadline_loader::{Artifact, ArtifactFile, Event, Observer, engine};
-use loadline_scenario::{Corpus, Generated, Phase, Tables};
+use loadline_loader::wasmtime::{Engine, Instance, Store};
+use loadline_loader::{Artifact, ArtifactFile, Loaded, compile};
 use tempfile::TempDir;
 
 pub fn at_least_one(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
-/// Axes that compile in a blink.
-pub fn small() -> Generated {
-    Generated {
-        functions: at_least_one(3),
-        exported: at_least_one(2),
-        types: 1,
-        body_size: 3,
-        ..Generated::default()
+/// Three functions, two of which are exported. The first answers `7 + argument ^ index`, and no two
+/// modules export the same name.
+fn text(index: usize, data: &str) -> String {
+    format!(
+        r#"(module
+             (func (export "m{index:06}") (param i32) (result i32)
+               (i32.xor (call $add (local.get 0)) (i32.const {index})))
+             (func (export "other") (param i32) (result i32) (call $add (i32.const {index})))
+             (func $add (param i32) (result i32) (i32.add (local.get 0) (i32.const 7)))
+             {data})"#
+    )
+}
+
+/// The wasm of module `index`.
+pub fn wasm(index: usize) -> Vec<u8> {
+    wat::parse_str(text(index, "")).unwrap()
+}
+
+/// The artifacts of the first modules.
+pub fn artifacts(modules: usize) -> Vec<Artifact> {
+    let engine = engine();
+    (0..modules).map(|index| compile::bytes(&engine, &wasm(index)).unwrap()).collect()
+}
+
+/// The artifact of module 0 with three data segments.
+pub fn artifact_with_data() -> Artifact {
+    let data = r#"(memory 1) (data (i32.const 0) "one") (data (i32.const 8) "two") (data "three")"#;
+    compile::bytes(&engine(), text(0, data).as_bytes()).unwrap()
+}
+
+/// The engine that compiles and loads.
+pub fn engine() -> Engine {
+    Engine::default()
+}
+
+/// Fails unless the module is the one with this index.
+pub fn check(engine: &Engine, loaded: &Loaded, index: usize) {
+    assert_eq!(call(engine, loaded, &format!("m{index:06}"), 21), 28 ^ index as i32);
+}
+
+/// Calls an exported function of a module or component.
+pub fn call(engine: &Engine, loaded: &Loaded, export: &str, argument: i32) -> i32 {
+    let mut store = Store::new(engine, ());
+    match loaded {
+        Loaded::Module(module) => {
+            let instance = Instance::new(&mut store, module, &[]).unwrap();
+            let function = instance.get_typed_func::<i32, i32>(&mut store, export).unwrap();
+            function.call(&mut store, argument).unwrap()
+        }
+        Loaded::Component(component) => {
+            let linker = loadline_loader::wasmtime::component::Linker::new(engine);
+            let instance = linker.instantiate(&mut store, component).unwrap();
+            let function = instance.get_typed_func::<(i32,), (i32,)>(&mut store, export).unwrap();
+            function.call(&mut store, (argument,)).unwrap().0
+        }
     }
 }
 
-pub fn artifacts(axes: &Generated, modules: usize) -> Vec<Artifact> {
-    let workshop = Workshop::open(&Corpus::Generated(*axes)).unwrap();
-    (0..modules).map(|index| workshop.artifact(index).unwrap()).collect()
-}
-
-pub fn loading_engine() -> Engine {
-    engine::loading().unwrap()
-}
-
-/// Artifacts in files, gone with the value.
+/// Artifacts in files, which are deleted with the value.
 pub struct Folder {
     pub folder: TempDir,
     pub files: Vec<ArtifactFile>,
@@ -50,12 +86,6 @@ impl Folder {
         let files = files.collect();
         Folder { folder, files }
     }
-
-    pub fn generated(modules: usize, policy: Tables) -> Folder {
-        let mut artifacts = artifacts(&small(), modules);
-        artifacts.iter_mut().for_each(|artifact| artifact.apply(policy).unwrap());
-        Folder::of(&artifacts)
-    }
 }
 
 #[allow(unsafe_code)]
@@ -63,48 +93,4 @@ fn trusted(path: std::path::PathBuf, artifact: &Artifact) -> ArtifactFile {
     // SAFETY: the file was written a moment ago, in a new folder that only this user can write to.
     // Tests that change it afterwards load it from bytes and make Wasmtime refuse its header.
     unsafe { ArtifactFile::trusted(path, *artifact.contents()) }
-}
-
-/// `r0` read, `+0` ready, `=0` called, `!` unwound, `-0` dropped, `.` nothing of the kind; other
-/// phases by their names.
-#[derive(Debug, Default)]
-pub struct Notes {
-    pub words: Vec<String>,
-}
-
-impl Notes {
-    /// What came and went, as the schedule is written.
-    pub fn order(&self) -> String {
-        let is_step = |word: &&String| !word.starts_with(['r', '=', '.']);
-        self.words.iter().filter(is_step).cloned().collect::<Vec<_>>().join(" ")
-    }
-
-    pub fn all(&self) -> String {
-        self.words.join(" ")
-    }
-}
-
-impl Observer for Notes {
-    fn step(&mut self, event: Event) {
-        let sign = match event.phase {
-            Phase::Read => "r",
-            Phase::Deserialize => "+",
-            Phase::Call => "=",
-            Phase::Unwind => "!",
-            Phase::Unload => "-",
-            Phase::Backtrace | Phase::Trap | Phase::Panic | Phase::Instantiate => {
-                event.phase.name()
-            }
-            other => panic!("a lifecycle has no phase {other}"),
-        };
-        let module = event.module.map(|module| module.to_string()).unwrap_or_default();
-        let word = format!("{sign}{module}");
-        let before = self.words.iter().filter(|word| word.starts_with(sign)).count();
-        assert_eq!(event.progress, before + 1, "{word}");
-        self.words.push(word);
-    }
-
-    fn idle(&mut self) {
-        self.words.push(".".to_owned());
-    }
 }

@@ -1,6 +1,5 @@
 //! Every lifecycle, with a handful of modules: who does what in which order, and what an error
 //! leaves behind.
-#![cfg(feature = "compile")]
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -10,12 +9,12 @@ use std::panic::AssertUnwindSafe;
 
 use common::{Folder, Notes, artifacts, at_least_one, loading_engine, small};
 use expect_test::{Expect, expect};
-use loadline_loader::{
-    Calls, Driven, Error, Event, Observer, Options, Proof, Role, drive, generate,
-};
 use loadline_scenario::{
     Action, Activity, Engines, Generated, HostFunction, Lifecycle, LoadFrom, Phase, Residency,
     Schedule, Step, Tables, UnloadOrder, UnloadThread,
+};
+use loadline_workload::{
+    Calls, Driven, Error, Event, Observer, Options, Proof, Role, drive, generate, loader,
 };
 
 const NEWEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::NewestFirst);
@@ -321,15 +320,18 @@ fn a_corrupt_artifact_is_named_and_the_rest_released() {
     let schedule = OLDEST.schedule(6, 7);
     let error = drive(&loading_engine(), &folder.files, &schedule, &Options::default(), |_| ())
         .unwrap_err();
-    assert!(matches!(cause(&error), Error::Length { found: 100, .. }), "{error:?}");
+    assert!(
+        matches!(cause(&error), Error::Loader(loader::Error::Length { found: 100, .. })),
+        "{error:?}"
+    );
     std::fs::remove_file(&corrupt).unwrap();
     let error = drive(&loading_engine(), &folder.files, &schedule, &Options::default(), |_| ())
         .unwrap_err();
-    assert!(matches!(cause(&error), Error::Read { .. }), "{error:?}");
+    assert!(matches!(cause(&error), Error::Loader(loader::Error::Read { .. })), "{error:?}");
 }
 
 /// Whether every module that was loaded with `engine` is gone: modules keep their engine.
-fn is_unused(engine: loadline_loader::wasmtime::Engine) -> bool {
+fn is_unused(engine: loader::wasmtime::Engine) -> bool {
     let weak = engine.weak();
     drop(engine);
     weak.upgrade().is_none()
@@ -339,7 +341,7 @@ fn is_unused(engine: loadline_loader::wasmtime::Engine) -> bool {
 fn the_wrong_module_is_found_out() {
     let folder = Folder::generated(3, Tables::Keep);
     let schedule = OLDEST.schedule(3, 7);
-    let call = |index| loadline_loader::Call {
+    let call = |index| loadline_workload::Call {
         expected: 1 + generate::call(&small(), index).expected,
         ..generate::call(&small(), index)
     };

@@ -10,38 +10,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use loadline_loader::wasmtime::Engine;
+use loadline_loader::{Loaded, UnwindPolicy};
 use loadline_scenario::{Engines, LoadFrom, Phase, Step, Tables};
-use wasmtime::Engine;
 
-use crate::action::{self, Guest, Tenancy};
-use crate::artifact::{Loaded, Source};
+use super::observer::{Event, Observer, Role};
+use super::operation::{self, Guest, Tenancy};
+use super::options::{Options, Proof};
+use super::threads::Meeting;
+use crate::backtrace;
 use crate::call::Call;
-use crate::drive::{Options, Proof};
+use crate::corpus::source::Source;
 use crate::engine;
 use crate::error::Error;
-use crate::generate::WASM_FRAMES;
-use crate::observer::{Event, Observer, Role};
-use crate::threads::Meeting;
-use crate::unwind;
+use crate::generate::module::WASM_FRAMES;
 
 /// What all threads share.
-pub(crate) struct Run<'a, S> {
+pub(super) struct Run<'a, S> {
     engine: &'a Engine,
-    pub(crate) sources: &'a [S],
+    pub(super) sources: &'a [S],
     load_from: LoadFrom,
     tables: Tables,
     engines: Engines,
     /// Where loading threads wait for one another.
-    pub(crate) meeting: Meeting,
+    pub(super) meeting: Meeting,
     /// The call for each module of the sample.
     calls: Vec<Option<Call>>,
     /// Where each module is while it is loaded. No two threads want the same slot at a time.
     slots: Vec<Mutex<Option<Loaded>>>,
-    pub(crate) is_stopped: AtomicBool,
+    pub(super) is_stopped: AtomicBool,
 }
 
 impl<'a, S: Source> Run<'a, S> {
-    pub(crate) fn prepare(
+    pub(super) fn prepare(
         engine: &'a Engine,
         sources: &'a [S],
         options: &Options<'_>,
@@ -108,7 +109,8 @@ impl<'a, S: Source> Run<'a, S> {
 
     fn failed(&self, phase: Phase, index: usize, source: Error) -> Error {
         let path = match &source {
-            Error::Read { .. } => None, // It names the file itself.
+            // It names the file itself.
+            Error::Loader(loadline_loader::Error::Read { .. }) => None,
             _ => self.sources[index].path(),
         };
         let name = path.map(|path| path.display().to_string());
@@ -117,18 +119,18 @@ impl<'a, S: Source> Run<'a, S> {
 }
 
 /// A module on its way to the thread that will drop it.
-pub(crate) type HandedOver = (usize, Loaded);
+pub(super) type HandedOver = (usize, Loaded);
 
 /// What one thread leaves behind.
-pub(crate) struct Ended<O> {
-    pub(crate) role: Role,
-    pub(crate) observer: O,
-    pub(crate) proof: Proof,
-    pub(crate) result: Result<(), Error>,
+pub(super) struct Ended<O> {
+    pub(super) role: Role,
+    pub(super) observer: O,
+    pub(super) proof: Proof,
+    pub(super) result: Result<(), Error>,
 }
 
 /// What one thread has while it walks its steps.
-pub(crate) struct Worker<'a, S, O> {
+pub(super) struct Worker<'a, S, O> {
     run: &'a Run<'a, S>,
     role: Role,
     observer: O,
@@ -147,7 +149,7 @@ pub(crate) struct Worker<'a, S, O> {
 }
 
 impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
-    pub(crate) fn new(
+    pub(super) fn new(
         run: &'a Run<'a, S>,
         role: Role,
         observer: O,
@@ -168,7 +170,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         }
     }
 
-    pub(crate) fn walk(&mut self, steps: &[Step]) -> Result<(), Error> {
+    pub(super) fn walk(&mut self, steps: &[Step]) -> Result<(), Error> {
         let result = steps.iter().try_for_each(|step| {
             if self.run.is_stopped() {
                 return Ok(());
@@ -192,7 +194,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
                 Step::Trap(index) => self.act(Phase::Trap, Some(index), |worker| {
                     worker.guest.as_mut().map_or(Err(Error::NoHostFunction), Guest::trap)
                 }),
-                Step::Panic => self.act(Phase::Panic, None, |_| action::panic()),
+                Step::Panic => self.act(Phase::Panic, None, |_| operation::panic()),
                 Step::Instantiate(index) => {
                     self.act(Phase::Instantiate, Some(index), |worker| worker.instantiate(index))
                 }
@@ -299,8 +301,8 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             progress: self.proof.loaded,
         });
         if let Some(call) = &self.run.calls[index] {
-            let called = loaded.call(engine, call);
-            called.map_err(|error| self.run.failed(Phase::Call, index, error))?;
+            call.check(engine, loaded)
+                .map_err(|error| self.run.failed(Phase::Call, index, error))?;
             self.proof.called += 1;
             self.observer.step(Event {
                 phase: Phase::Call,
@@ -316,7 +318,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         let read = |error| run.failed(Phase::Read, index, error);
         let mut artifact = source.read(mem::take(&mut self.buffer)).map_err(read)?;
         if run.must_be_stripped(source) {
-            artifact.to_mut().apply(Tables::Strip).map_err(read)?;
+            artifact.to_mut().apply(UnwindPolicy::Strip).map_err(|error| read(error.into()))?;
         }
         self.n_read += 1;
         self.observer.step(Event {
@@ -328,7 +330,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         if let Cow::Owned(artifact) = artifact {
             self.buffer = artifact.into_bytes();
         }
-        loaded.map_err(|error| run.failed(Phase::Deserialize, index, error))
+        loaded.map_err(|error| run.failed(Phase::Deserialize, index, error.into()))
     }
 
     fn unload(&mut self, index: usize) -> Result<(), Error> {
@@ -358,7 +360,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
     }
 
     fn unwind(&mut self) -> Result<(), Error> {
-        if unwind::frames() == 0 {
+        if backtrace::frames() == 0 {
             return Err(Error::NoFrames);
         }
         self.proof.unwound += 1;
@@ -371,7 +373,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
     }
 
     /// Drops what other threads hand over, until none is left that could.
-    pub(crate) fn unload_from(&mut self, modules: &Receiver<HandedOver>) -> Result<(), Error> {
+    pub(super) fn unload_from(&mut self, modules: &Receiver<HandedOver>) -> Result<(), Error> {
         loop {
             let handed_over = modules.try_recv().or_else(|empty| match empty {
                 TryRecvError::Empty => {
@@ -388,7 +390,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         }
     }
 
-    pub(crate) fn end(self, result: Result<(), Error>) -> Ended<O> {
+    pub(super) fn end(self, result: Result<(), Error>) -> Ended<O> {
         Ended { role: self.role, observer: self.observer, proof: self.proof, result }
     }
 }

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use loadline_loader::pack::{self, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{Config, Engine};
-use loadline_loader::{Artifact, ArtifactFile, Contents, Error, Loaded, Source, native_unwind};
+use loadline_loader::{Artifact, ArtifactFile, Contents, Loaded, native_unwind};
 use loadline_scenario::Tables;
 use tempfile::TempDir;
 
-use crate::error;
+use super::source::Source;
+use crate::error::Error;
 
 /// Artifacts in a pack, and the engine that loads from it.
 pub struct PackedCorpus {
@@ -39,31 +40,27 @@ impl PackedCorpus {
         artifacts: &[ArtifactFile],
         folder: &Path,
         tables: Tables,
-    ) -> Result<PackedCorpus, error::Error> {
+    ) -> Result<PackedCorpus, Error> {
         if tables == Tables::Keep {
-            native_unwind::enable().map_err(|reason| error::Error::TablesNotKept { reason })?;
+            native_unwind::enable().map_err(|reason| Error::TablesNotKept { reason })?;
         }
-        let made = || -> Result<PackedCorpus, Error> {
-            let folder = TempDir::with_prefix_in("pack-", folder).map_err(|source| {
-                let path = folder.to_owned();
-                Error::Read { path, source }
-            })?;
-            let path = folder.path().join("corpus.pack");
-            let mut writer = PackWriter::create(&path, None)?;
-            for (index, file) in artifacts.iter().enumerate() {
-                writer.add(index.to_string(), &*Source::read(file, Vec::new())?)?;
-            }
-            writer.finish()?;
-            // SAFETY: whoever may write to the target directory of the user's own build may choose
-            // what this program, which lies there, does (as for the cache, `cache.rs`).
-            let options = unsafe { PackOptions::new().vouched() };
-            let pack = Pack::open(&path, options)?;
-            let mut config = Config::new();
-            pack::configure(&mut config);
-            let engine = Engine::new(&config).map_err(|source| Error::Engine { source })?;
-            Ok(PackedCorpus { pack, engine, _folder: folder })
-        };
-        Ok(made()?)
+        let made = TempDir::with_prefix_in("pack-", folder);
+        let failed = |source| loadline_loader::Error::Read { path: folder.to_owned(), source };
+        let folder = made.map_err(failed)?;
+        let path = folder.path().join("corpus.pack");
+        let mut writer = PackWriter::create(&path, None)?;
+        for (index, file) in artifacts.iter().enumerate() {
+            writer.add(index.to_string(), &file.read(Vec::new())?)?;
+        }
+        writer.finish()?;
+        // SAFETY: whoever may write to the target directory of the user's own build may choose
+        // what this program, which lies there, does (as for the cache, `cache.rs`).
+        let options = unsafe { PackOptions::new().vouched() };
+        let pack = Pack::open(&path, options)?;
+        let mut config = Config::new();
+        pack::configure(&mut config);
+        let engine = Engine::new(&config).map_err(|source| Error::Engine { source })?;
+        Ok(PackedCorpus { pack, engine, _folder: folder })
     }
 
     /// The engine that loads from the pack.
@@ -86,8 +83,8 @@ impl PackedCorpus {
     ///
     /// # Errors
     /// When a module still lives in it: then not all have been released.
-    pub fn close(self) -> Result<(), error::Error> {
-        let still = |still: pack::StillLoaded| error::Error::StillPacked { modules: still.modules };
+    pub fn close(self) -> Result<(), Error> {
+        let still = |still: pack::StillLoaded| Error::StillPacked { modules: still.modules };
         self.pack.close().map_err(still)
     }
 }
@@ -107,6 +104,6 @@ impl Source for Packed<'_> {
     }
 
     fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
-        self.pack.load_at(engine, self.index)
+        Ok(self.pack.load_at(engine, self.index)?)
     }
 }

@@ -3,14 +3,10 @@
 //!
 //! Both sides use this: the encoder to write the wasm, and whoever calls a loaded module to know
 //! what the right one answers.
-#![cfg_attr(not(feature = "compile"), expect(dead_code, reason = "the encoder uses the rest"))]
 
 use loadline_scenario::{Generated, Random, TypeSharing};
 
 use crate::call::Call;
-
-#[cfg(feature = "compile")]
-pub use crate::encode::wasm;
 
 /// Bytes in one data segment.
 pub(crate) const SEGMENT_BYTES: usize = 64;
@@ -39,7 +35,7 @@ pub(crate) const COMPONENT_EXPORT: &str = "call";
 
 /// The call that tells artifact `index` from all others of its corpus: its first exported function,
 /// with an argument of that module's own. One that imports a host function cannot be instantiated
-/// for it by [`Loaded::call`](crate::Loaded::call).
+/// for it by [`Call::check`].
 pub fn call(axes: &Generated, index: usize) -> Call {
     let (index, export) = match axes.core_modules {
         None => (index, export_name(index, 0)),

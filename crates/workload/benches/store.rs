@@ -1,7 +1,7 @@
 //! What a store adds to Wasmtime's own call, in instructions, as callgrind counts them:
 //!
 //! ```text
-//! cargo bench --profile dev -p loadline-loader --bench store -- --bench
+//! cargo bench --profile dev -p loadline-workload --bench store -- --bench
 //! ```
 //!
 //! Each way loads the same artifacts from files, in a process of its own under valgrind, once so many
@@ -12,9 +12,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
 
-use loadline_loader::wasmtime::{Config, Engine, Module};
-use loadline_loader::{Store, StoreKey, StoreOptions, UnwindPolicy, compile};
 use loadline_scenario::Generated;
+use loadline_workload::generate;
+use loadline_workload::loader::wasmtime::{Config, Engine, Module};
+use loadline_workload::loader::{Store, StoreKey, StoreOptions, UnwindPolicy, compile};
 
 const ENTRIES: usize = 50;
 const WAYS: [&str; 4] = ["bare", "unsealed", "sealed", "hash"];
@@ -38,7 +39,8 @@ fn compare() {
     let store = Store::open(home.path().join("store"), StoreOptions::new()).unwrap();
     let compiling = plain_engine();
     for index in 0..ENTRIES {
-        let mut artifact = compile::generated(&compiling, &Generated::default(), index).unwrap();
+        let mut artifact =
+            compile::bytes(&compiling, &generate::wasm(&Generated::default(), index)).unwrap();
         artifact.apply(UnwindPolicy::Strip).unwrap();
         store.put(&key(index), &artifact).unwrap();
         artifact.save_unsynced(home.path().join(index.to_string())).unwrap();

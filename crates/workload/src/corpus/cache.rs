@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use loadline_loader::compile::Workshop;
 use loadline_loader::{Artifact, ArtifactFile, ArtifactKind, Contents, Digest, compile};
 use loadline_scenario::{Corpus, Means, Prepare, Tables};
 use serde::{Deserialize, Serialize};
 
-use crate::engines;
+use super::source::unwind_policy;
+use super::workshop::Workshop;
+use crate::engine;
 use crate::error::Error;
 
 /// The folder of one corpus.
@@ -69,7 +70,7 @@ impl Cache {
     /// the corpus, the content of the user's files, and the engine, which depends on the means.
     pub fn of(root: &Path, corpus: &Corpus, tables: Tables, means: Means) -> Result<Cache, Error> {
         let mut key = blake3::Hasher::new();
-        let engine = engines::generating(means)?;
+        let engine = engine::generating(means)?;
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         key.update(&compatibility.finish().to_le_bytes());
@@ -118,7 +119,7 @@ impl Cache {
         match fs::read(&path) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(Error::read(path, source)),
+            Err(source) => Err(read_error(path, source)),
         }
     }
 
@@ -167,7 +168,7 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
                     .artifact(index)?
             }
         };
-        artifact.apply(request.tables)?;
+        artifact.apply(unwind_policy(request.tables))?;
         artifact.save_unsynced(&path)?;
         Ok(Row::of(&artifact))
     };
@@ -186,7 +187,7 @@ fn is_artifact(path: &Path) -> bool {
 fn digest_of(path: &Path) -> Result<blake3::Hash, Error> {
     let mut digest = blake3::Hasher::new();
     let file = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
-    file.map_err(|source| Error::read(path, source))?;
+    file.map_err(|source| read_error(path, source))?;
     Ok(digest.finalize())
 }
 
@@ -195,9 +196,11 @@ fn verified(path: &Path, row: &Row) -> Option<Artifact> {
     Artifact::verified(fs::read(path).ok()?, &row.digest()).ok()
 }
 
-/// Held until it is dropped, or the process ends.
-/// Makes `folder`, and those that it lies in, where they are not there yet. Whatever the umask, others
-/// than the user and the user's group cannot write to them.
+/// Makes `folder` and its missing parents. Whatever the umask, only the user and the user's group can
+/// write to them.
+///
+/// # Errors
+/// Where a folder cannot be made.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -205,6 +208,7 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
+/// Held until it is dropped, or the process ends.
 fn lock(path: &Path) -> Result<File, Error> {
     let mut options = File::options();
     #[cfg(unix)]
@@ -217,16 +221,16 @@ fn lock(path: &Path) -> Result<File, Error> {
 fn open(corpus: &Corpus, means: Means) -> Result<Workshop, Error> {
     let paths = match corpus {
         Corpus::Generated(axes) => {
-            return Ok(Workshop::Generating { engine: engines::generating(means)?, axes: *axes });
+            return Workshop::generating(*axes, means);
         }
         Corpus::Files(paths) => paths,
     };
-    let engine = engines::compiling(means)?;
+    let engine = engine::compiling(means)?;
     let artifact = |path: &PathBuf| -> Result<Artifact, Error> {
         if !is_artifact(path) {
             return Ok(compile::file(&engine, path)?);
         }
-        let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
+        let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
         // SAFETY: the user put the path of an artifact into a scenario for it to be run; nobody
         // else can vouch for it. README.md says so where scenarios are described.
         let artifact = unsafe { Artifact::trusted(bytes) };
@@ -279,4 +283,8 @@ fn in_parallel<T: Send>(
                 .collect())
         }
     }
+}
+
+fn read_error(path: impl Into<PathBuf>, source: std::io::Error) -> Error {
+    Error::Read { path: path.into(), source }
 }

@@ -3,18 +3,20 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use wasmtime::{Caller, Engine, Func, FuncType, Instance, Module, Store, Trap, TypedFunc, Val};
+use loadline_loader::Loaded;
+use loadline_loader::wasmtime::{
+    Caller, Engine, Func, FuncType, Instance, Module, Store, Trap, TypedFunc, Val,
+};
 
-use crate::artifact::Loaded;
+use crate::backtrace;
 use crate::error::Error;
-use crate::generate::{CALL_HOST, TRAP, WASM_FRAMES};
-use crate::unwind;
+use crate::generate::module::{CALL_HOST, TRAP, WASM_FRAMES};
 
 /// How many frames of the host a panic goes through before it is caught.
 const PANIC_FRAMES: usize = 8;
 
 /// One instance of a module, made before its calls are measured.
-pub(crate) struct Guest {
+pub(super) struct Guest {
     store: Store<usize>,
     call_host: TypedFunc<i32, i32>,
     trap: TypedFunc<i32, i32>,
@@ -23,11 +25,11 @@ pub(crate) struct Guest {
 impl Guest {
     /// Instantiates a module that imports the host function of the shared type. The function takes
     /// a native backtrace and keeps the number of its frames.
-    pub(crate) fn of(loaded: &Loaded) -> Result<Guest, Error> {
+    pub(super) fn of(loaded: &Loaded) -> Result<Guest, Error> {
         let module = module(loaded)?;
         let mut store = Store::new(module.engine(), 0);
         let host = Func::wrap(&mut store, |mut caller: Caller<'_, usize>, argument: i32| {
-            *caller.data_mut() = unwind::frames();
+            *caller.data_mut() = backtrace::frames();
             argument
         });
         let instantiate = |source| Error::Instantiate { source };
@@ -41,7 +43,7 @@ impl Guest {
     }
 
     /// The frames that a native backtrace sees in the host, with [`WASM_FRAMES`] of wasm below it.
-    pub(crate) fn backtrace(&mut self) -> Result<usize, Error> {
+    pub(super) fn backtrace(&mut self) -> Result<usize, Error> {
         *self.store.data_mut() = 0;
         let called = self.call_host.call(&mut self.store, WASM_FRAMES);
         called.map_err(|source| Error::Call { export: CALL_HOST.to_owned(), source })?;
@@ -52,7 +54,7 @@ impl Guest {
     }
 
     /// Has it trap, [`WASM_FRAMES`] deep.
-    pub(crate) fn trap(&mut self) -> Result<(), Error> {
+    pub(super) fn trap(&mut self) -> Result<(), Error> {
         let trapped = self.trap.call(&mut self.store, WASM_FRAMES);
         let is_right = trapped.is_err_and(|error| {
             error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached)
@@ -62,16 +64,16 @@ impl Guest {
 }
 
 /// One store, and all that is instantiated in it.
-pub(crate) struct Tenancy(Store<()>);
+pub(super) struct Tenancy(Store<()>);
 
 impl Tenancy {
-    pub(crate) fn new(engine: &Engine) -> Tenancy {
+    pub(super) fn new(engine: &Engine) -> Tenancy {
         Tenancy(Store::new(engine, ()))
     }
 
     /// Makes the host function that the module imports, and an instance. Both stay as long as the
     /// store does.
-    pub(crate) fn instantiate(&mut self, loaded: &Loaded) -> Result<(), Error> {
+    pub(super) fn instantiate(&mut self, loaded: &Loaded) -> Result<(), Error> {
         let module = module(loaded)?;
         let imported = module.imports().next().and_then(|import| import.ty().func().cloned());
         let Some(imported): Option<FuncType> = imported else { return Err(Error::NoHostFunction) };
@@ -93,7 +95,7 @@ fn module(loaded: &Loaded) -> Result<&Module, Error> {
 }
 
 /// Panics and catches it, with some frames between.
-pub(crate) fn panic() -> Result<(), Error> {
+pub(super) fn panic() -> Result<(), Error> {
     // The hook, which prints, is not asked: what is looked at is the way up.
     let caught = panic::catch_unwind(AssertUnwindSafe(|| descend(PANIC_FRAMES)));
     match caught {

@@ -8,7 +8,8 @@ use wasm_encoder::{
     PrimitiveValType, TypeSection, ValType,
 };
 
-use crate::generate::{self, Operation, SEGMENT_BYTES};
+use super::module as generate;
+use super::module::{Operation, SEGMENT_BYTES};
 
 /// The type of exported functions; further types follow, and last the host function's own.
 const EXPORTED_TYPE: u32 = 0;

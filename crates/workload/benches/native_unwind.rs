@@ -1,7 +1,7 @@
 //! What native unwinds cost with packed modules resident:
 //!
 //! ```text
-//! cargo bench --profile dev -p loadline-loader --features native-unwind --bench native_unwind -- --bench
+//! cargo bench --profile dev -p loadline-workload --bench native_unwind -- --bench
 //! ```
 //!
 //! Frames seen from a host function called from wasm and the time for one such backtrace; the time
@@ -12,9 +12,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use loadline_loader::pack::{self, Pack, PackOptions, PackWriter};
-use loadline_loader::wasmtime::{Caller, Config, Engine, Func, Instance, Module, Store};
-use loadline_loader::{Loaded, compile, engine, native_unwind};
+use loadline_workload::backtrace::frames;
+use loadline_workload::loader::pack::{self, Pack, PackOptions, PackWriter};
+use loadline_workload::loader::wasmtime::{Caller, Config, Engine, Func, Instance, Module, Store};
+use loadline_workload::loader::{Loaded, compile, native_unwind};
 
 const DEPTH: usize = 8;
 const POPULATIONS: [usize; 4] = [1000, 4000, 16_000, 32_000];
@@ -59,7 +60,7 @@ fn build(path: &std::path::Path, modules: usize) {
         text += &format!("(func $f{depth} (call {callee}) (drop (i32.const 1)))");
     }
     text += r#"(export "go" (func $f0)))"#;
-    let artifact = compile::bytes(&engine::compiling().unwrap(), text.as_bytes()).unwrap();
+    let artifact = compile::bytes(&Engine::default(), text.as_bytes()).unwrap();
     let mut writer = PackWriter::create(path, None).unwrap();
     for number in 0..modules {
         let mut artifact = artifact.clone();
@@ -110,9 +111,3 @@ fn best(mut work: impl FnMut()) -> f64 {
     });
     batches.min().unwrap_or(Duration::ZERO).as_nanos() as f64 / f64::from(BATCH)
 }
-
-/// The loader's own backtrace, which it does not offer to embedders.
-#[path = "../src/unwind.rs"]
-mod unwind;
-
-use unwind::frames;

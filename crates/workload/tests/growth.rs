@@ -1,8 +1,8 @@
 //! The loader's lifecycles over a rising N: instructions, as callgrind counts them, judged by the rule
 //! that the gate judges by. Each size has a process of its own.
 //!
-//! `cargo test -p loadline-loader --test growth -- --ignored --nocapture`
-#![cfg(all(target_os = "linux", feature = "compile"))]
+//! `cargo test -p loadline-workload --test growth -- --ignored --nocapture`
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 mod common;
@@ -13,18 +13,15 @@ use std::process::Command;
 
 use common::loading_engine;
 use loadline_growth::{Expect, JudgeOptions, Judgement, Kind, Series, Verdict, judge};
-use loadline_loader::wasmtime::{Config, Engine};
-use loadline_loader::{Artifact, Lease, Loader, LoaderOptions, UnwindPolicy, compile};
 use loadline_probe::valgrind;
 use loadline_scenario::{Generated, Lifecycle, Residency, Step, UnloadOrder};
+use loadline_workload::loader::wasmtime::{Config, Engine};
+use loadline_workload::loader::{Artifact, Lease, Loader, LoaderOptions, UnwindPolicy, compile};
+use loadline_workload::{backtrace, generate};
 
 const SIZES: [usize; 5] = [16, 32, 64, 128, 256];
 /// What makes a process of this test one that is counted: policy, lifecycle, N, folder.
 const CHILD: &str = "LOADLINE_TEST_GROWTH";
-
-/// The loader's own backtrace, which it does not offer to embedders.
-#[path = "../src/unwind.rs"]
-mod unwind;
 
 fn lifecycles() -> [(&'static str, Lifecycle); 4] {
     let window = Residency::Window(NonZeroUsize::new(8).unwrap());
@@ -46,7 +43,7 @@ fn build(home: &Path) {
     let mut config = Config::new();
     config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
     let engine = Engine::new(&config).unwrap();
-    let artifact = compile::generated(&engine, &Generated::default(), 0).unwrap();
+    let artifact = compile::bytes(&engine, &generate::wasm(&Generated::default(), 0)).unwrap();
     assert!(artifact.contents().fdes > 0);
     artifact.save_unsynced(home.join("artifact")).unwrap();
 }
@@ -78,7 +75,7 @@ fn be_counted(asked: &str) {
         match step {
             Step::Load(index) => leases[index] = Some(loader.load(&artifacts[index]).unwrap()),
             Step::Unload(index) => leases[index] = None,
-            Step::Unwind => assert!(unwind::frames() > 0),
+            Step::Unwind => assert!(backtrace::frames() > 0),
             step => unreachable!("no lifecycle above has a step like {step}"),
         }
     }

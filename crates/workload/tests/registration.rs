@@ -1,12 +1,7 @@
 //! What Wasmtime tells the unwinder about kept and about stripped artifacts, counted.
 //!
 //! This program defines the two functions that Wasmtime calls for it and passes the calls on.
-#![cfg(all(
-    feature = "compile",
-    target_os = "linux",
-    target_env = "gnu",
-    not(target_arch = "arm")
-))]
+#![cfg(all(target_os = "linux", target_env = "gnu", not(target_arch = "arm")))]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 mod common;
@@ -15,8 +10,10 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Folder, artifacts, loading_engine, small};
-use loadline_loader::{Options, drive, generate};
 use loadline_scenario::{Lifecycle, LoadFrom, Tables, UnloadOrder};
+use loadline_workload::corpus::unwind_policy;
+use loadline_workload::loader::Artifact;
+use loadline_workload::{Options, drive, generate};
 
 static REGISTERED: AtomicUsize = AtomicUsize::new(0);
 static DEREGISTERED: AtomicUsize = AtomicUsize::new(0);
@@ -65,15 +62,15 @@ fn a_kept_artifact_registers_and_a_stripped_one_does_not() {
     let engine = loading_engine();
     let mut artifact = artifacts(&small(), 1).remove(0);
     let call = generate::call(&small(), 0);
-    let run = |artifact: &loadline_loader::Artifact| {
-        artifact.load(&engine).unwrap().call(&engine, &call).unwrap();
+    let run = |artifact: &Artifact| {
+        call.check(&engine, &artifact.load(&engine).unwrap()).unwrap();
     };
     let (registered, deregistered) = counted(|| run(&artifact));
     // libgcc is told once, LLVM's libunwind once for each FDE.
     let fdes = artifact.contents().fdes;
     assert!([1, fdes].contains(&registered), "{registered} registrations, {fdes} FDEs");
     assert_eq!(deregistered, registered);
-    artifact.apply(Tables::Strip).unwrap();
+    artifact.apply(unwind_policy(Tables::Strip)).unwrap();
     assert_eq!(counted(|| run(&artifact)), (0, 0));
 
     let schedule = Lifecycle::hold_all(UnloadOrder::NewestFirst).schedule(4, 7);

@@ -4,58 +4,18 @@
 //! the threads share (slots, calls, the channel between them) is made before the first step. What a
 //! step is stands in `worker.rs`.
 
-use std::num::NonZeroUsize;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, Scope};
 
-use loadline_scenario::{Engines, LoadFrom, Schedule, Tables, UnloadThread};
-use wasmtime::Engine;
+use loadline_loader::wasmtime::Engine;
+use loadline_scenario::{Schedule, UnloadThread};
 
-use crate::artifact::Source;
-use crate::call::Call;
+use super::observer::{Observer, Role};
+use super::options::{Options, Proof};
+use super::threads::{Gate, Handle};
+use super::worker::{Ended, HandedOver, Run, Worker};
+use crate::corpus::source::Source;
 use crate::error::Error;
-use crate::observer::{Observer, Role};
-use crate::threads::{Gate, Handle};
-use crate::worker::{Ended, HandedOver, Run, Worker};
-
-/// How artifacts are loaded, and which modules are called.
-#[derive(Clone, Copy, Default)]
-pub struct Options<'a> {
-    /// How the bytes reach Wasmtime.
-    pub load_from: LoadFrom,
-    /// The unwind policy. From bytes it is applied after reading, where the artifact still has
-    /// tables. From files it must have been applied when they were written.
-    pub tables: Tables,
-    /// Which modules are called after they were loaded; none by default.
-    pub calls: Option<Calls<'a>>,
-    /// Whether each module gets an engine of its own, of [`loading`](crate::engine::loading)'s
-    /// settings, which is made with it and gone with it.
-    pub engines: Engines,
-}
-
-/// A sample of the modules, and what each answers.
-#[derive(Clone, Copy)]
-pub struct Calls<'a> {
-    /// Module 0 and every so many after it.
-    pub every: NonZeroUsize,
-    /// The call for a module, by its index. Asked before the first step.
-    pub call: &'a (dyn Fn(usize) -> Call + 'a),
-}
-
-/// What was really done: to be compared with what was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Proof {
-    /// Modules that became ready.
-    pub loaded: usize,
-    /// Modules that were called and answered as they should.
-    pub called: usize,
-    /// Native unwinds that saw frames.
-    pub unwound: usize,
-    /// Backtraces, traps, panics and instantiations that went as they should.
-    pub acted: usize,
-    /// Modules whose last handle was dropped.
-    pub released: usize,
-}
 
 /// A lifecycle that went through to its end.
 #[derive(Debug)]
@@ -104,16 +64,6 @@ pub fn drive<S: Source, O: Observer + Send>(
         driven.observers.push((role, observer));
     }
     Ok(driven)
-}
-
-impl Proof {
-    fn add(&mut self, other: Proof) {
-        self.loaded += other.loaded;
-        self.called += other.called;
-        self.unwound += other.unwound;
-        self.acted += other.acted;
-        self.released += other.released;
-    }
 }
 
 /// Puts threads to work.

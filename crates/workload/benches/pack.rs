@@ -1,8 +1,8 @@
 //! Packs against `Module::deserialize`, on the same artifacts:
 //!
 //! ```text
-//! cargo bench --profile dev -p loadline-loader --bench pack -- --bench
-//! cargo bench --profile dev -p loadline-loader --bench pack -- --bench --modules 100000
+//! cargo bench --profile dev -p loadline-workload --bench pack -- --bench
+//! cargo bench --profile dev -p loadline-workload --bench pack -- --bench --modules 100000
 //! ```
 //!
 //! The `dev` profile optimises everything that is measured, and shares its Wasmtime with the tests.
@@ -34,11 +34,12 @@ mod unix {
     use std::process::Command;
     use std::time::{Duration, Instant};
 
-    use loadline_loader::compile::Workshop;
-    use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
-    use loadline_loader::wasmtime::{Config, Engine};
-    use loadline_loader::{Artifact, Loaded, UnwindPolicy, generate};
-    use loadline_scenario::{Corpus, Generated};
+    use loadline_scenario::{Generated, Means};
+    use loadline_workload::corpus::Workshop;
+    use loadline_workload::generate;
+    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
+    use loadline_workload::loader::wasmtime::{Config, Engine};
+    use loadline_workload::loader::{Artifact, Loaded, UnwindPolicy};
 
     const DISTINCT: usize = 1000;
     const ROUNDS: usize = 7;
@@ -99,7 +100,7 @@ mod unix {
 
     /// Makes the artifacts and the pack, and tells the average length.
     fn build(home: &Path, modules: usize) -> usize {
-        let workshop = Workshop::open(&Corpus::Generated(Generated::default())).unwrap();
+        let workshop = Workshop::generating(Generated::default(), Means::Clock).unwrap();
         let distinct = (0..DISTINCT.min(modules)).map(|index| {
             let mut artifact = workshop.artifact(index).unwrap();
             artifact.apply(UnwindPolicy::Strip).unwrap();
@@ -206,7 +207,7 @@ mod unix {
         let maps = std::fs::read_to_string("/proc/self/maps").ok();
         for (index, loaded) in loaded.iter().enumerate().step_by(SAMPLE) {
             let call = generate::call(&Generated::default(), index % DISTINCT.min(modules));
-            loaded.call(engine, &call).unwrap();
+            call.check(engine, loaded).unwrap();
         }
         let began = processor_time();
         loaded.drain(..).for_each(drop);

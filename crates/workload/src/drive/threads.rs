@@ -9,12 +9,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
+use super::observer::Role;
 use crate::error::Error;
-use crate::observer::Role;
 
 /// Where threads wait until all of them are ready.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub(super) struct Gate {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -28,7 +28,7 @@ struct State {
 
 /// Where a known number of threads wait for one another while they work.
 #[derive(Default)]
-pub(crate) struct Meeting {
+pub(super) struct Meeting {
     /// How many are expected; how many have come.
     state: Mutex<(usize, usize)>,
     changed: Condvar,
@@ -36,12 +36,12 @@ pub(crate) struct Meeting {
 
 impl Meeting {
     /// So many will come, each once.
-    pub(crate) fn expect(&self, n_threads: usize) {
+    pub(super) fn expect(&self, n_threads: usize) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = n_threads;
     }
 
     /// Waits until all have come, or until nobody goes on.
-    pub(crate) fn attend(&self, is_stopped: &AtomicBool) {
+    pub(super) fn attend(&self, is_stopped: &AtomicBool) {
         /// A thread that fails before it comes tells nobody here.
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,10 +56,10 @@ impl Meeting {
 
 /// The one who opens the gate. Threads that still wait when it is dropped are sent home, so that
 /// an error or a panic on the thread that started them leaves none behind.
-pub(crate) struct Keeper<'a>(&'a Gate);
+pub(super) struct Keeper<'a>(&'a Gate);
 
 impl Gate {
-    pub(crate) fn keeper(&self) -> Keeper<'_> {
+    pub(super) fn keeper(&self) -> Keeper<'_> {
         Keeper(self)
     }
 
@@ -92,7 +92,7 @@ impl Gate {
 
 impl Keeper<'_> {
     /// Opens the gate as soon as that many threads have arrived.
-    pub(crate) fn open(&self, n_threads: usize) {
+    pub(super) fn open(&self, n_threads: usize) {
         let mut state = self.0.lock();
         while state.n_arrived < n_threads {
             state = self.0.wait(state);
@@ -108,7 +108,7 @@ impl Drop for Keeper<'_> {
 }
 
 /// A thread that was started and not yet joined.
-pub(crate) struct Handle<'scope, T> {
+pub(super) struct Handle<'scope, T> {
     role: Role,
     thread: ScopedJoinHandle<'scope, T>,
 }
@@ -116,7 +116,7 @@ pub(crate) struct Handle<'scope, T> {
 impl<'scope, T: Send + 'scope> Handle<'scope, T> {
     /// Starts a thread that prepares itself, waits at the gate, and works. Where the gate is not
     /// opened, `work` is not done. A panic raises `is_stopped` for the other threads to see.
-    pub(crate) fn spawn<'env, W>(
+    pub(super) fn spawn<'env, W>(
         scope: &'scope Scope<'scope, 'env>,
         role: Role,
         gate: &'env Gate,
@@ -144,7 +144,7 @@ impl<'scope, T: Send + 'scope> Handle<'scope, T> {
     }
 
     /// Waits for the thread's end.
-    pub(crate) fn join(self) -> Result<T, Error> {
+    pub(super) fn join(self) -> Result<T, Error> {
         let role = self.role;
         self.thread.join().map_err(|panic| Error::Panicked { role, message: message(&*panic) })
     }

@@ -1,9 +1,9 @@
 //! Calling one function of a loaded module, to prove that it is the right one.
 
-use wasmtime::component::{self, Component};
-use wasmtime::{Engine, Instance, Module, Store};
+use loadline_loader::Loaded;
+use loadline_loader::wasmtime::component::{self, Component};
+use loadline_loader::wasmtime::{Engine, Instance, Module, Store};
 
-use crate::artifact::Loaded;
 use crate::error::Error;
 
 /// A call, and what the right module answers.
@@ -17,27 +17,24 @@ pub struct Call {
     pub expected: i32,
 }
 
-impl Loaded {
-    /// Instantiates the module, without any imports, in a store of its own, makes the call, and
-    /// drops the store: a store keeps the instances and so the modules in it.
+impl Call {
+    /// Instantiates the module without imports in a store of its own, makes the call, and drops the
+    /// store: a store keeps its instances, and they keep their modules.
     ///
     /// # Errors
     ///
     /// [`Error::Instantiate`], [`Error::Call`], or [`Error::WrongResult`].
-    pub fn call(&self, engine: &Engine, call: &Call) -> Result<(), Error> {
-        let found = match self {
-            Loaded::Module(module) => call_module(engine, module, call)?,
-            Loaded::Component(component) => call_component(engine, component, call)?,
+    pub fn check(&self, engine: &Engine, loaded: &Loaded) -> Result<(), Error> {
+        let found = match loaded {
+            Loaded::Module(module) => call_module(engine, module, self)?,
+            Loaded::Component(component) => call_component(engine, component, self)?,
         };
-        if found == call.expected {
+        let Call { export, argument, expected } = self;
+        if found == *expected {
             return Ok(());
         }
-        Err(Error::WrongResult {
-            export: call.export.clone(),
-            argument: call.argument,
-            expected: call.expected,
-            found,
-        })
+        let (export, argument, expected) = (export.clone(), *argument, *expected);
+        Err(Error::WrongResult { export, argument, expected, found })
     }
 }
 

@@ -1,0 +1,83 @@
+//! A corpus in a store of the loader's, filled before anything is measured.
+#![allow(unsafe_code)]
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use loadline_loader::wasmtime::Engine;
+use loadline_loader::{Artifact, ArtifactFile, Contents, Loaded, Store, StoreKey, StoreOptions};
+use tempfile::TempDir;
+
+use super::source::Source;
+use crate::error::Error;
+
+/// Artifacts in a store.
+pub struct StoredCorpus {
+    store: Store,
+    entries: Vec<(StoreKey, Contents)>,
+    _folder: TempDir,
+}
+
+/// One entry of a store, as a source of a lifecycle.
+pub struct Stored<'a> {
+    store: &'a Store,
+    key: StoreKey,
+    contents: Contents,
+}
+
+impl StoredCorpus {
+    /// Puts `artifacts` into a store, in a folder of its own under `folder`.
+    ///
+    /// # Errors
+    /// When an artifact cannot be read, or the store not be opened or written.
+    pub fn make(artifacts: &[ArtifactFile], folder: &Path) -> Result<StoredCorpus, Error> {
+        let made = TempDir::with_prefix_in("store-", folder);
+        let failed = |source| loadline_loader::Error::Write { path: folder.to_owned(), source };
+        let folder = made.map_err(failed)?;
+        // It is deleted with this process, so the disk need not be waited for.
+        let options = StoreOptions::new().unsynced();
+        // SAFETY: whoever may write to the target directory of the user's own build may choose
+        // what this program, which lies there, does (as for the cache, `cache.rs`).
+        let options = unsafe { options.vouched() };
+        let store = Store::open(folder.path().join("store"), options)?;
+        let mut entries = Vec::with_capacity(artifacts.len());
+        for (index, file) in artifacts.iter().enumerate() {
+            // Keys are digests. This one is the digest of the artifact's index in the corpus.
+            let digest = blake3::hash(&(index as u64).to_le_bytes());
+            let key: StoreKey = digest.to_hex().parse()?;
+            store.put(&key, &file.read(Vec::new())?)?;
+            entries.push((key, *file.contents()));
+        }
+        Ok(StoredCorpus { store, entries, _folder: folder })
+    }
+
+    /// Its entries, in the order of the artifacts.
+    pub fn sources(&self) -> Vec<Stored<'_>> {
+        let entries = self.entries.iter();
+        entries.map(|&(key, contents)| Stored { store: &self.store, key, contents }).collect()
+    }
+}
+
+impl Source for Stored<'_> {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.store.folder())
+    }
+
+    /// As an embedder gets it; a store brings its own memory.
+    fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
+        let missing = || {
+            let (name, path) = (self.key.to_string(), self.store.folder().to_owned());
+            loadline_loader::Error::NoSuchEntry { name, path }
+        };
+        Ok(Cow::Owned(self.store.get(&self.key)?.ok_or_else(missing)?))
+    }
+
+    /// Nothing in a store is mapped: a file can change under its mapping.
+    fn map(&self, _: &Engine) -> Result<Loaded, Error> {
+        Err(Error::NotInFile)
+    }
+}

@@ -1,0 +1,47 @@
+//! What Loadline measures: modules that are generated or compiled from the user's files, the order
+//! in which they are loaded and unloaded, and the operations on them while they are loaded.
+//!
+//! [`drive`] takes N artifacts through a `Schedule`, which says which thread loads, calls, unwinds
+//! through and drops which module when. After each step it tells an [`Observer`] what the time
+//! since the last step was spent on. At the end it returns a [`Proof`] of what was done.
+//!
+//! ```
+//! # fn main() -> Result<(), loadline_workload::Error> {
+//! use loadline_scenario::{Generated, Lifecycle, Means, Phase, UnloadOrder};
+//! use loadline_workload::corpus::Workshop;
+//! use loadline_workload::{Event, Observer, Options, drive, engine};
+//!
+//! #[derive(Default)]
+//! struct Unloads(usize);
+//!
+//! impl Observer for Unloads {
+//!     fn step(&mut self, event: Event) {
+//!         self.0 += usize::from(event.phase == Phase::Unload);
+//!     }
+//! }
+//!
+//! let workshop = Workshop::generating(Generated::default(), Means::Clock)?;
+//! let artifacts = (0..3).map(|index| workshop.artifact(index)).collect::<Result<Vec<_>, _>>()?;
+//! let schedule = Lifecycle::hold_all(UnloadOrder::OldestFirst).schedule(3, 7);
+//! let options = Options::default();
+//! let driven = drive(&engine::loading()?, &artifacts, &schedule, &options, |_| Unloads(0))?;
+//! assert_eq!(driven.proof.loaded, 3);
+//! assert_eq!(driven.observers[0].1.0, 3);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod backtrace;
+mod call;
+pub mod corpus;
+mod drive;
+pub mod engine;
+mod error;
+pub mod generate;
+
+/// The loader that is measured. A program that measures needs no second dependency for it.
+pub use loadline_loader as loader;
+
+pub use call::Call;
+pub use drive::{Calls, Driven, Event, Observer, Options, Proof, Role, drive};
+pub use error::Error;
