@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
+use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
 use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
@@ -241,13 +241,14 @@ impl Runner {
         let Some((valgrind, _)) = &self.valgrind else {
             return Err(RunFailure::Refused(Absence::NoValgrind.to_string()));
         };
-        let invocation = Invocation { runner: self.program.clone(), folder: folder.to_owned() };
+        let (runner, folder) = (self.program.clone(), folder.to_owned());
+        let invocation = Invocation { runner, folder, threads: Threads::Apart };
         let mut command = self.bare(valgrind);
         command.args(invocation.arguments());
         // valgrind keeps files of its own there. Where it can, it has no such variable, so that the
         // process's stack is the same everywhere.
         if !takes_files(Path::new("/tmp")) {
-            command.env("TMPDIR", folder);
+            command.env("TMPDIR", &invocation.folder);
         }
         self.ask_by(command, request, timeout, receive)
     }

@@ -23,6 +23,17 @@ pub struct Invocation {
     pub runner: PathBuf,
     /// An empty folder of this run's own, for what callgrind writes.
     pub folder: PathBuf,
+    /// How the threads of the runner are counted.
+    pub threads: Threads,
+}
+
+/// How callgrind counts the threads of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// A dump is of the thread that asks for it, so that threads can be in different phases.
+    Apart,
+    /// A dump is of all threads together.
+    Together,
 }
 
 impl Invocation {
@@ -38,7 +49,11 @@ impl Invocation {
                 .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
         );
         let mut arguments: Vec<OsString> = OPTIONS.iter().map(OsString::from).collect();
-        arguments.extend([file, self.runner.clone().into_os_string()]);
+        let threads = match self.threads {
+            Threads::Apart => "--separate-threads=yes",
+            Threads::Together => "--separate-threads=no",
+        };
+        arguments.extend([threads.into(), file, self.runner.clone().into_os_string()]);
         arguments
     }
 
@@ -60,8 +75,6 @@ const OPTIONS: &[&str] = &[
     "--vgdb=no",
     // The runner begins to count at its first step: nothing before it gets into the first dump.
     "--instr-atstart=no",
-    // A dump is of the thread that asks for it, so that threads can be in different phases.
-    "--separate-threads=yes",
     // Instructions alone; caches would be a guess, and take longer.
     "--cache-sim=no",
     "--branch-sim=no",
@@ -142,11 +155,12 @@ mod tests {
 
     #[test]
     fn the_runner_comes_last_and_a_percent_sign_is_one() {
-        let invocation =
-            Invocation { runner: PathBuf::from("/b/runner"), folder: PathBuf::from("/a 100%/x") };
+        let (runner, folder) = (PathBuf::from("/b/runner"), PathBuf::from("/a 100%/x"));
+        let invocation = Invocation { runner, folder, threads: Threads::Together };
         let arguments = invocation.arguments();
         assert_eq!(arguments.last(), Some(&OsString::from("/b/runner")));
         assert!(arguments.contains(&OsString::from("--callgrind-out-file=/a 100%%/x/out")));
+        assert!(arguments.contains(&OsString::from("--separate-threads=no")));
     }
 
     #[cfg(unix)]

@@ -30,10 +30,12 @@
 //!
 //! [`Parts`] reads the documented format (valgrind manual, "Callgrind Format Specification") line by
 //! line; [`Profile`] is what one part counted, and adds up with others; [`profiles`] reads all dumps
-//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that.
+//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that;
+//! [`client`] has the requests that the counted program makes.
 //!
 //! What it does not do: start a process, print, or judge.
 
+pub mod client;
 mod components;
 mod costs;
 mod folder;
@@ -46,7 +48,7 @@ mod text;
 
 pub use costs::{Call, Caller, Cost};
 pub use folder::{FolderError, profiles};
-pub use invocation::{Invocation, OLDEST_VALGRIND, Version, find_valgrind};
+pub use invocation::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
 pub use names::Symbol;
 pub use part::Part;
 pub use profile::{Mismatch, Profile};

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use loadline_callgrind::{Invocation, Profile, Symbol, find_valgrind, profiles};
+use loadline_callgrind::{Invocation, Profile, Symbol, Threads, find_valgrind, profiles};
 use loadline_scenario::{
     Axis, Corpus, Engines, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Modules,
     Planted, PlantedWork, Prepare, Profiler, Proof, Request, Residency, Scenario, Subject, Tables,
@@ -109,7 +109,8 @@ fn run_with(
     n: usize,
     environment: &[(&str, &Path)],
 ) -> Result<Counted, String> {
-    let invocation = Invocation { runner: PathBuf::from(RUNNER), folder: folder.to_owned() };
+    let (runner, folder) = (PathBuf::from(RUNNER), folder.to_owned());
+    let invocation = Invocation { runner, folder, threads: Threads::Apart };
     let mut command = Command::new(valgrind);
     command.env_clear().envs(Invocation::environment().iter().copied());
     command.envs(environment.iter().copied());

@@ -1,9 +1,9 @@
-//! Requests to valgrind's callgrind from within the program it runs: whether it runs it, and where
-//! counting begins, ends, and is written down.
+//! Requests to valgrind's callgrind from within the program that it runs: whether valgrind runs the
+//! program, and where callgrind starts to count, stops, and writes down what it has counted.
 //!
 //! A request is a sequence of instructions that changes nothing on a processor and that valgrind
-//! takes for a call; outside valgrind each function here costs a dozen instructions and does
-//! nothing. Written for x86-64 and aarch64 Linux; elsewhere valgrind is never found running.
+//! reads as a call. Outside valgrind each function here costs a dozen instructions and does nothing.
+//! The sequences exist for x86-64 and aarch64 Linux; elsewhere [`is_running`] is always false.
 //!
 //! The sequences and numbers are part of valgrind's ABI and do not change: `valgrind.h`
 //! (`VALGRIND_DO_CLIENT_REQUEST_EXPR`, `VG_USERREQ__RUNNING_ON_VALGRIND`) and `callgrind.h`
