@@ -23,6 +23,11 @@ fn the_public_api_of_the_probe_is_as_committed() {
     check("probe");
 }
 
+#[test]
+fn the_public_api_of_the_harness_is_as_committed() {
+    check("harness");
+}
+
 /// Compares a crate's API with the list beside its manifest, whose first line names the version that
 /// it is the API of.
 fn check(name: &str) {
