@@ -214,9 +214,9 @@ fn be_counted(asked: &str) {
     let load = |index| pack.load_at(&engine, index).unwrap();
     let loaded: Vec<Loaded> = (0..modules.parse().unwrap()).map(load).collect();
     frames();
-    assert!(loadline_probe::valgrind::start_instrumentation());
+    assert!(loadline_callgrind::client::start_instrumentation());
     (0..100).for_each(|_| assert!(frames() > 1));
-    loadline_probe::valgrind::stop_instrumentation();
+    loadline_callgrind::client::stop_instrumentation();
     drop(loaded);
     pack.close().unwrap();
 }

@@ -44,12 +44,5 @@ mod self_test;
 mod tally;
 mod totals;
 
-/// Requests to valgrind's callgrind, which belong to [`loadline_callgrind::client`].
-pub mod valgrind {
-    pub use loadline_callgrind::client::{
-        dump, is_callgrind, is_running, start_instrumentation, stop_instrumentation, zero,
-    };
-}
-
 pub use probe::Probe;
 pub use totals::Totals;

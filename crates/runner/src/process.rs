@@ -22,7 +22,7 @@ pub fn fix_addresses() {
     use std::os::unix::process::CommandExt;
 
     const QUERY: libc::c_ulong = 0xffff_ffff;
-    if loadline_probe::valgrind::is_running() {
+    if loadline_callgrind::client::is_running() {
         return;
     }
     // SAFETY: personality(2) takes a number and returns one; this value only asks.

@@ -14,7 +14,7 @@ use std::ffi::CStr;
 use std::num::NonZeroUsize;
 use std::vec::IntoIter;
 
-use loadline_probe::valgrind;
+use loadline_callgrind::client as valgrind;
 use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
 use loadline_workload::{Event, Observer, Role};
 

@@ -13,7 +13,7 @@ mod fixed {
     use std::ffi::{c_uint, c_void};
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use loadline_probe::valgrind;
+    use loadline_callgrind::client as valgrind;
 
     use crate::operations;
 

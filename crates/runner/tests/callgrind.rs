@@ -124,7 +124,7 @@ fn run_with(
         Message::Proof(proof) => Some(proof),
         _ => None,
     });
-    Ok(Counted { proof: proof.unwrap(), phases: profiles(folder).unwrap() })
+    Ok(Counted { proof: proof.unwrap(), phases: profiles(&invocation.folder).unwrap() })
 }
 
 fn run(valgrind: &Path, subject: &Subject, n: usize) -> Counted {
