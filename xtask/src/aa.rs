@@ -5,26 +5,28 @@
 
 use comfy_table::{Table, presets};
 use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
+use loadline_record::time;
+use loadline_record::{Error, Exit, Result};
+use loadline_scenario::self_check;
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::bench::Bench;
-use crate::calibration_file::{self, Calibration, Calibrations};
 use crate::cli::{self, Regress, Selection};
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, Judged};
 use crate::lock::MachineLock;
-use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, report, say};
-use crate::replace;
 use crate::report::{environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
-use crate::session::{self, Against};
 use crate::teeth;
 use crate::unwinders;
+use loadline_record::atomic;
+use loadline_record::calibration::{self, Calibration, Calibrations};
+use loadline_record::header::Against;
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
 /// Rounds of each measurement, at least.
 const ROUNDS: usize = 10;
@@ -36,11 +38,11 @@ const FIRST: &str = "the same code, measured before";
 ///
 /// # Errors
 /// When something could not be measured, the session is blind, or the file cannot be written.
-pub fn run(arguments: &cli::Calibrate) -> anyhow::Result<Exit> {
+pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     let project = Project::open(arguments.selection.root.as_deref())?;
     // A broken file is found before minutes are spent, and one that cannot be written.
     let mut calibrations = Calibrations::read(&project.baselines())?;
-    replace::check_made(&project.baselines(), &format!("{}.toml", calibration_file::NAME))?;
+    atomic::check_made(&project.baselines(), &format!("{}.toml", calibration::NAME))?;
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
     refuse_what_tells_nothing(&measured)?;
     let calibration = learn(&measured, &baselines);
@@ -61,7 +63,7 @@ pub fn run(arguments: &cli::Calibrate) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When something could not be measured.
-pub fn check(arguments: &Regress) -> anyhow::Result<Exit> {
+pub fn check(arguments: &Regress) -> Result<Exit> {
     arguments.outputs.check()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
@@ -70,7 +72,7 @@ pub fn check(arguments: &Regress) -> anyhow::Result<Exit> {
 }
 
 /// The second measurement, with the first in the place of another build.
-fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measured, Committed)> {
+fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Committed)> {
     let interrupt = Interrupt::listen()?;
     let scenarios = selection::chosen(project, asked)?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
@@ -85,11 +87,11 @@ fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measur
         true => scenarios,
         false => baselines.at_their_sizes(scenarios, &environment),
     };
-    let mut all = teeth::plant(&scenarios);
+    let mut all = self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
-    let seed = asked.seed.unwrap_or_else(session::now);
-    let measure = |all: Vec<Scenario>, seed: u64| -> anyhow::Result<Measured> {
+    let seed = asked.seed.unwrap_or_else(time::now);
+    let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
         Ok(bench.measure(all, &environment, &absent, seed)?.measured())
     };
     let first = measure(all.clone(), seed)?;
@@ -103,17 +105,17 @@ fn measure_twice(project: &Project, asked: &Selection) -> anyhow::Result<(Measur
 }
 
 /// Two measurements of which one failed, or saw nothing, say nothing about each other.
-fn refuse_what_tells_nothing(measured: &Measured) -> anyhow::Result<()> {
+fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
     let before = measured.before.iter().flat_map(|before| &before.scenarios);
     let failed = measured.scenarios.iter().chain(before).find(|m| !m.failures.is_empty());
     if let Some(failed) = failed {
         let (title, failure) = (failed.scenario.title(), &failed.failures[0]);
         let text = format!("nothing was calibrated: {title}: {failure}");
-        return Err(ended(Exit::CouldNotMeasure, text));
+        return Err(Error::new(Exit::CouldNotMeasure, text));
     }
     if teeth::is_blind(&teeth::seen(measured, None)) {
         let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
-        return Err(ended(Exit::Blind, text));
+        return Err(Error::new(Exit::Blind, text));
     }
     Ok(())
 }
@@ -132,7 +134,7 @@ fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
         n_series: pairs.len(),
         n_false_alarms: 0,
         rounds: measured.scenarios.iter().map(|m| m.scenario.processes).min().unwrap_or(0),
-        date: session::date(session::now()),
+        date: time::date(time::now()),
         loadline: environment.loadline.clone(),
     };
     let rows = judgement::judge(measured, &baselines.calibrated(calibration.clone()));

@@ -1,129 +1,109 @@
 //! `baseline --accept-superlinear`: writes a known issue into the file of its scenario. Baselines hold
 //! measurements only.
 
-use anyhow::Context;
+use loadline_record::{Acceptance, Context, Error, Exit, Result};
 use loadline_scenario::{
     Environment, Expiry, RegistrationCalls, Scenario, SeriesName, Subject, Tables, expiry,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::baseline_file::has_expired;
 use crate::cli;
-use crate::exit::{Exit, ended};
 use crate::known::Entry;
 use crate::project::Project;
-use crate::replace::replace;
+use loadline_record::atomic::replace;
+use loadline_record::baseline::has_expired;
 
-/// What an acceptance states beside its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acceptance {
-    /// Where the growth is reported.
-    pub link: String,
-    /// When it is no longer accepted.
-    pub expires: String,
+/// What `arguments` accept, if anything.
+///
+/// # Errors
+/// When the link or the end cannot be used.
+pub fn asked(arguments: &cli::Baseline) -> Result<Option<Acceptance>> {
+    // The command line asks for both or none.
+    let (true, Some(link), Some(expires)) =
+        (arguments.accept_superlinear, &arguments.link, &arguments.expires)
+    else {
+        return Ok(None);
+    };
+    if !link.starts_with("https://") {
+        let text = format!("cannot use --link {link}: a reader has to open it (https://…)");
+        return Err(Error::new(Exit::Usage, text));
+    }
+    if Expiry::parse(expires).is_none() {
+        let text = format!("cannot use --expires {expires:?}: it is not {}", expiry::FORMS);
+        return Err(Error::new(Exit::Usage, text));
+    }
+    Ok(Some(Acceptance { link: link.clone(), expires: expires.clone() }))
 }
 
-impl Acceptance {
-    /// What `arguments` accept, if anything.
-    ///
-    /// # Errors
-    /// When the link or the end cannot be used.
-    pub fn of(arguments: &cli::Baseline) -> anyhow::Result<Option<Acceptance>> {
-        // The command line asks for both or none.
-        let (true, Some(link), Some(expires)) =
-            (arguments.accept_superlinear, &arguments.link, &arguments.expires)
-        else {
-            return Ok(None);
-        };
-        if !link.starts_with("https://") {
-            let text = format!("cannot use --link {link}: a reader has to open it (https://…)");
-            return Err(ended(Exit::Usage, text));
-        }
-        if Expiry::parse(expires).is_none() {
-            let text = format!("cannot use --expires {expires:?}: it is not {}", expiry::FORMS);
-            return Err(ended(Exit::Usage, text));
-        }
-        Ok(Some(Acceptance { link: link.clone(), expires: expires.clone() }))
+/// Refuses an acceptance that has ended before it begins.
+///
+/// # Errors
+/// When it has.
+pub fn check(accept: &Acceptance, environment: &Environment) -> Result<()> {
+    if has_expired(&accept.expires, environment) {
+        let text = format!(
+            "cannot use --expires {:?}: that has passed, or this session has no such component",
+            accept.expires
+        );
+        return Err(Error::new(Exit::Usage, text));
     }
+    Ok(())
+}
 
-    /// Refuses an acceptance that has ended before it begins.
-    ///
-    /// # Errors
-    /// When it has.
-    pub fn check(&self, environment: &Environment) -> anyhow::Result<()> {
-        if has_expired(&self.expires, environment) {
-            let text = format!(
-                "cannot use --expires {:?}: that has passed, or this session has no such component",
-                self.expires
-            );
-            return Err(ended(Exit::Usage, text));
-        }
-        Ok(())
+/// Adds the entry that accepts the growth of `series` to the file of `scenario`, and leaves
+/// everything else in it as it is.
+///
+/// # Errors
+/// When an entry of the file stands in the way, or it cannot be written.
+pub fn write(
+    accept: &Acceptance,
+    project: &Project,
+    scenario: &Scenario,
+    series: &[SeriesName],
+    reason: &str,
+    environment: &Environment,
+) -> Result<()> {
+    let path = project.scenarios().join(format!("{}.toml", scenario.name));
+    let shown = path.display();
+    let entry = entry_of(accept, scenario, series, reason, environment);
+    let by_hand = |why: String| {
+        let text = format!("cannot accept the growth in {shown}: {why}; the entry is\n{entry}");
+        Error::new(Exit::Usage, text)
+    };
+    if !scenario.variant.is_as_written() {
+        return Err(by_hand("an entry is for the scenario as written, not for a variant".into()));
     }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+    let text = with_entry(&text, &entry);
+    let changed = Scenario::parse(&scenario.name, &text).map_err(|e| by_hand(e.to_string()))?;
+    for name in series {
+        let known = changed.known(*name, &environment.unwinder_family);
+        if known.is_none_or(|known| Entry::of(known, environment).has_expired) {
+            let why = format!("an entry for {name} that has expired is there (change its until)");
+            return Err(by_hand(why));
+        }
+    }
+    replace(&path, text.as_bytes())
+}
 
-    /// Adds the entry that accepts the growth of `series` to the file of `scenario`, and leaves
-    /// everything else in it as it is.
-    ///
-    /// # Errors
-    /// When an entry of the file stands in the way, or it cannot be written.
-    pub fn write(
-        &self,
-        project: &Project,
-        scenario: &Scenario,
-        series: &[SeriesName],
-        reason: &str,
-        environment: &Environment,
-    ) -> anyhow::Result<()> {
-        let path = project.scenarios().join(format!("{}.toml", scenario.name));
-        let shown = path.display();
-        let entry = self.entry(scenario, series, reason, environment);
-        let by_hand = |why: String| {
-            let text = format!("cannot accept the growth in {shown}: {why}; the entry is\n{entry}");
-            ended(Exit::Usage, text)
-        };
-        if !scenario.variant.is_as_written() {
-            return Err(by_hand(
-                "an entry is for the scenario as written, not for a variant".into(),
-            ));
-        }
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
-        let text = with_entry(&text, &entry);
-        let changed = Scenario::parse(&scenario.name, &text).map_err(|e| by_hand(e.to_string()))?;
-        for name in series {
-            let known = changed.known(*name, &environment.unwinder_family);
-            if known.is_none_or(|known| Entry::of(known, environment).has_expired) {
-                let why =
-                    format!("an entry for {name} that has expired is there (change its until)");
-                return Err(by_hand(why));
-            }
-        }
-        replace(&path, text.as_bytes())
-    }
-
-    fn entry(
-        &self,
-        scenario: &Scenario,
-        series: &[SeriesName],
-        reason: &str,
-        environment: &Environment,
-    ) -> String {
-        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let names: Vec<String> = series.iter().map(|name| quoted(&name.to_string())).collect();
-        let unwinder = if depends_on_unwinder(scenario) {
-            environment.unwinder_family.as_str()
-        } else {
-            "any"
-        };
-        format!(
-            "[[known_growth]]\nseries = [{}]\nunwinders = [{}]\nclass = \"quadratic\"\nreason = {}\nlink = {}\nuntil = {}\n",
-            names.join(", "),
-            quoted(unwinder),
-            quoted(reason),
-            quoted(&self.link),
-            quoted(&self.expires),
-        )
-    }
+fn entry_of(
+    accept: &Acceptance,
+    scenario: &Scenario,
+    series: &[SeriesName],
+    reason: &str,
+    environment: &Environment,
+) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let names: Vec<String> = series.iter().map(|name| quoted(&name.to_string())).collect();
+    let unwinder =
+        if depends_on_unwinder(scenario) { environment.unwinder_family.as_str() } else { "any" };
+    format!(
+        "[[known_growth]]\nseries = [{}]\nunwinders = [{}]\nclass = \"quadratic\"\nreason = {}\nlink = {}\nuntil = {}\n",
+        names.join(", "),
+        quoted(unwinder),
+        quoted(reason),
+        quoted(&accept.link),
+        quoted(&accept.expires),
+    )
 }
 
 /// A table of an array ends whatever table stands before it, so the end of a file always takes one.
@@ -147,7 +127,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::environment;
+    use loadline_record::fixtures::environment;
 
     const TEXT: &str = "format = 1 # ours\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"sh\", \"{n}\"]\njudge = [\"run/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
 
@@ -161,7 +141,7 @@ mod tests {
         let table = format!("{TEXT}\ncontrol = {{ set = {{ \"environment.X\" = \"1\" }} }}\n");
         for text in [TEXT, &format!("{TEXT}\n"), &table, &TEXT.replace('\n', "\r\n")] {
             let scenario = Scenario::parse("mine", TEXT).unwrap();
-            let entry = accept.entry(&scenario, &[name], "a \"list\"", &environment());
+            let entry = entry_of(&accept, &scenario, &[name], "a \"list\"", &environment());
             let changed = with_entry(text, &entry);
             assert!(changed.starts_with(text), "{changed}");
             let scenario = Scenario::parse("mine", &changed).unwrap();

@@ -9,13 +9,12 @@ use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
 use loadline_scenario::{Means, MetricKind, Scaling, Scenario, SeriesName};
 
 use crate::figures::amount;
-use crate::judgement::{Judged, Outcome, control_title, medians};
-use crate::measured::MeasuredScenario;
+use crate::judgement::{Judged, Outcome, medians};
 use crate::regress::Concluded;
 use crate::report::{environment_line, is_open, range, trimmed, word};
-use crate::scaling;
 use crate::told_apart;
 use crate::unwinders;
+use loadline_record::rounds::MeasuredScenario;
 
 /// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
 /// can be unpacked into `folder`.
@@ -25,7 +24,7 @@ pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
     );
     for scenario in scenarios(sessions) {
         let title = scenario.title();
-        let control = control_title(scenario);
+        let control = scenario.control_title();
         let own = |control: &String| match control.split_once(':') {
             Some((name, variant)) if name == scenario.name => format!("{variant} ¹"),
             _ => format!("{control} ¹"),
@@ -121,7 +120,8 @@ fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
         }
     }
     // A control is a column of the scenario it belongs to.
-    let controls: Vec<String> = all.iter().filter_map(|scenario| control_title(scenario)).collect();
+    let controls: Vec<String> =
+        all.iter().filter_map(|scenario| scenario.control_title()).collect();
     all.retain(|scenario| {
         scenario.variant.is_as_written() || !controls.contains(&scenario.title())
     });
@@ -275,7 +275,7 @@ fn expected_scaling(session: &Concluded, scenario: &Scenario) -> &'static str {
 /// What threads gain, beside what they gain in the control.
 fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     let not_measured = || "not measured".to_owned();
-    let Some([several, _]) = scaling::on_threads(scenario) else { return not_measured() };
+    let Some([several, _]) = scenario.titles_on_threads() else { return not_measured() };
     let is_it = |row: &&Judged| {
         row.scenario == several && matches!(row.outcome, Outcome::Scaled(_) | Outcome::Failed)
     };

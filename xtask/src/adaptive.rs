@@ -1,6 +1,7 @@
 //! Measures until sure: series that stay undecided get more rounds, or a larger N where rounds do not
 //! help, as far as the budget reaches. Judges nothing itself.
 
+use loadline_record::Result;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use loadline_scenario::{Means, MetricKind};
 
 use crate::judgement::{Against, Ground, Judged, Outcome};
 use crate::measure::Measurement;
-use crate::measured::Measured;
 use crate::out;
 use crate::report::Report;
+use loadline_record::rounds::Measured;
 
 /// Rounds after which more of them are not worth their time.
 const MOST_ROUNDS: usize = 20;
@@ -44,7 +45,7 @@ pub fn measure_until_sure(
     measurement: &mut Measurement<'_>,
     judge: impl Fn(&Measured) -> Report,
     budget: Duration,
-) -> anyhow::Result<(Measured, Report)> {
+) -> Result<(Measured, Report)> {
     measurement.run()?;
     loop {
         let report = judge(&measurement.measured());

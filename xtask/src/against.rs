@@ -1,18 +1,16 @@
 //! The builds that `regress` measures: this workspace's runner, and with `--against` or
 //! `--against-wasmtime` another one, built from a tree of its own.
 
+use loadline_record::{Context, Error, Exit, Result, Surroundings};
 use std::path::{Path, PathBuf};
-
-use anyhow::Context;
 
 use crate::another_wasmtime::{Wasmtime, wasmtime_version};
 use crate::before::{Before, failed};
 use crate::cli::Regress;
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
-use crate::runner::{Runner, Surroundings, build_in};
+use crate::runner::{Runner, build_in};
 use crate::trees::{Changes, Tree, changes, commit, commit_of};
 use crate::yard::{Yard, keep};
 
@@ -44,7 +42,7 @@ impl Builds {
         project: &Project,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Builds> {
+    ) -> Result<Builds> {
         let now = Runner::build(project, surroundings, interrupt)?;
         Ok(Builds { now, before: None, _places: Places::default() })
     }
@@ -58,7 +56,7 @@ impl Builds {
         arguments: &Regress,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Builds> {
+    ) -> Result<Builds> {
         if project.is_installed && arguments.sources.is_none() {
             return Builds::of_programs(project, arguments, surroundings, interrupt);
         }
@@ -81,7 +79,7 @@ impl Builds {
         interrupt.check()?;
         let kept = program.and_then(|program| keep(&program, &one));
         let now = kept.map_err(|error| {
-            ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
+            Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
         let now = Runner::at(now, surroundings, interrupt)?;
         let mut places = Places { _copies: Some(copies), ..Places::default() };
@@ -101,12 +99,12 @@ impl Builds {
         arguments: &Regress,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Builds> {
+    ) -> Result<Builds> {
         if let Some(asked) = &arguments.against_wasmtime {
             let text = format!(
                 "cannot use --against-wasmtime {asked}: an installed runner has the Wasmtime it was built with (--sources DIR names a clone of Loadline to build another in)"
             );
-            return Err(ended(Exit::Usage, text));
+            return Err(Error::new(Exit::Usage, text));
         }
         let builds = Builds::one(project, surroundings, interrupt)?;
         let Some(other) = Other::read(&project.root, arguments)? else { return Ok(builds) };
@@ -142,7 +140,7 @@ impl OtherRunner<'_> {
         other: &Other,
         folder: &Path,
         surroundings: &Surroundings,
-    ) -> anyhow::Result<(Runner, Before, Tree)> {
+    ) -> Result<(Runner, Before, Tree)> {
         let OtherRunner { sources, yard, now, interrupt, .. } = self;
         let mut tree = Tree::at(&yard.tree())?;
         let mut differences = Changes::default();
@@ -181,7 +179,7 @@ impl OtherRunner<'_> {
     }
 
     /// The project in `tree`, where it is part of the sources; built.
-    fn tree_of_project(&self, tree: &Tree) -> anyhow::Result<Option<Project>> {
+    fn tree_of_project(&self, tree: &Tree) -> Result<Option<Project>> {
         let Ok(place) = self.project.root.strip_prefix(self.sources) else { return Ok(None) };
         let root = tree.workspace.join(place);
         let theirs = self.project.checked_out(&root, &self.yard.programs())?;
@@ -190,10 +188,10 @@ impl OtherRunner<'_> {
     }
 }
 
-fn sources(project: &Project, arguments: &Regress) -> anyhow::Result<PathBuf> {
+fn sources(project: &Project, arguments: &Regress) -> Result<PathBuf> {
     let Some(sources) = &arguments.sources else { return Ok(project.workspace.clone()) };
     let usage = |problem: &str| {
-        ended(Exit::Usage, format!("cannot use --sources {}: {problem}", sources.display()))
+        Error::new(Exit::Usage, format!("cannot use --sources {}: {problem}", sources.display()))
     };
     let sources = sources.canonicalize().map_err(|error| usage(&error.to_string()))?;
     if !sources.join("crates/runner").is_dir() {
@@ -210,14 +208,14 @@ enum Other {
 }
 
 impl Other {
-    fn read(sources: &Path, arguments: &Regress) -> anyhow::Result<Option<Other>> {
+    fn read(sources: &Path, arguments: &Regress) -> Result<Option<Other>> {
         if let Some(asked) = &arguments.against {
             let commit = commit(sources, asked)?;
             return Ok(Some(Other::Revision { asked: asked.clone(), commit }));
         }
         let Some(asked) = &arguments.against_wasmtime else { return Ok(None) };
         let source = Wasmtime::parse(asked).map_err(|problem| {
-            ended(Exit::Usage, format!("cannot use --against-wasmtime {asked}: {problem}"))
+            Error::new(Exit::Usage, format!("cannot use --against-wasmtime {asked}: {problem}"))
         })?;
         Ok(Some(Other::Wasmtime { asked: asked.clone(), source }))
     }

@@ -1,9 +1,8 @@
 //! Another Wasmtime to build the workspace on: where it comes from, and the manifest that asks for it.
 
+use loadline_record::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use anyhow::Context;
 
 /// Where another Wasmtime comes from.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +109,7 @@ pub fn wasmtime_version(tree: &Path) -> Option<String> {
 ///
 /// # Errors
 /// When it is no such manifest.
-pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> anyhow::Result<String> {
+pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> Result<String> {
     let mut manifest: toml::Table = text.parse()?;
     let workspace = manifest.get_mut("workspace").and_then(toml::Value::as_table_mut);
     let dependencies = workspace.and_then(|table| table.get_mut("dependencies")?.as_table_mut());

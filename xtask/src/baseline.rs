@@ -1,65 +1,68 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
+use loadline_record::atomic::make_folder;
+use loadline_record::time;
+use loadline_record::{Acceptance, Context, Error, Exit, Floor, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::Context;
 use comfy_table::{Table, presets};
 use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, PairOptions, PairVerdict, Series, judge_curve,
     judge_pair,
 };
+use loadline_record::rounds::series;
+use loadline_scenario::self_check;
 use loadline_scenario::{Absent, Environment, Metric, MetricKind, Scenario, SeriesName};
 
-use crate::accept::Acceptance;
-use crate::again::Again;
-use crate::baseline_file::{Accepted, AcceptedSymbol, Baseline, Baselines, Key, series};
+use crate::accept;
 use crate::bench::Bench;
 use crate::cli::{self, Selection};
-use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
-use crate::judgement::{self, is_control};
+use crate::judgement::{self};
 use crate::known::{Entry, curve, is_steeper_than_quadratic};
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
-use crate::measured::{Measured, MeasuredScenario, Rounds, why_absent};
 use crate::out;
-use crate::pilot::{self, Floor, Sizes};
-use crate::profile_file::SavedSymbol;
+use crate::pilot::{self, Sizes};
 use crate::project::Project;
-use crate::replace::{self, make_folder, replace};
 use crate::report::{environment_line, trimmed};
 use crate::resume::{self, Reopened};
 use crate::runner::Runner;
 use crate::selection;
-use crate::session::{self, Capture, Header};
 use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing};
 use crate::teeth;
 use crate::unwinders::{self, Pass};
+use loadline_record::atomic::{self, replace};
+use loadline_record::baseline::{Accepted, AcceptedSymbol, Baseline, Baselines, Key};
+use loadline_record::header::{Capture, Header};
+use loadline_record::profile::SavedSymbol;
+use loadline_record::reproduce::Again;
+use loadline_record::rounds::{Measured, MeasuredScenario, Rounds, why_absent};
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When something could not be measured or the session is blind; then no baseline has changed. Or when
 /// a file cannot be written; then those of scenarios before it have.
-pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
+pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
     let reason = arguments.reason.as_deref().map(str::trim);
     if reason == Some("") {
-        return Err(ended(Exit::Usage, "--reason is empty; say why for those who review it"));
+        return Err(Error::new(Exit::Usage, "--reason is empty; say why for those who review it"));
     }
-    let accept = Acceptance::of(arguments)?;
+    let accept = accept::asked(arguments)?;
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     if let Some(named) = &arguments.resume {
         let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
         return resume(named.as_deref(), reason, accept, &project, &interrupt);
     }
-    let reason = reason.ok_or_else(|| ended(Exit::Usage, "--reason TEXT is missing"))?;
+    let reason = reason.ok_or_else(|| Error::new(Exit::Usage, "--reason TEXT is missing"))?;
     let scenarios = selection::chosen(&project, &arguments.selection)?;
     for scenario in &scenarios {
         // A broken file is found before minutes are spent, and one that cannot be written.
         read(&project, &scenario.name)?;
-        replace::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
+        atomic::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
     }
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     let scenarios = selection::built(&project, scenarios, &interrupt)?;
@@ -69,7 +72,7 @@ pub fn run(arguments: &cli::Baseline) -> anyhow::Result<Exit> {
     left_out.iter().for_each(out::note);
     let reason = Reason { text: reason, accept: accept.as_ref() };
     let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
-    let exits = passes.into_iter().map(capture).collect::<anyhow::Result<Vec<Exit>>>()?;
+    let exits = passes.into_iter().map(capture).collect::<Result<Vec<Exit>>>()?;
     Ok(Exit::of(&exits))
 }
 
@@ -87,7 +90,7 @@ fn capture(
     Pass { unwinder, scenarios }: Pass,
     reason: Reason<'_>,
     interrupt: &Interrupt,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     let mut scenarios = selection::with_controls(project, scenarios, |_| true)?;
     for scenario in &scenarios {
         read(project, &scenario.name)?;
@@ -97,15 +100,15 @@ fn capture(
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     // What has ended already is found before minutes are spent.
-    reason.accept.map_or(Ok(()), |accept| accept.check(&environment))?;
+    reason.accept.map_or(Ok(()), |accept| accept::check(accept, &environment))?;
     let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
-    let floor = Floor::measure(&bench, &environment)?;
-    out::note(floor.sentence());
+    let floor = pilot::noise_floor(&bench, &environment)?;
+    out::note(pilot::sentence(&floor));
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
-    let mut all = teeth::plant(&scenarios);
+    let mut all = self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
-    let seed = selection.seed.unwrap_or_else(session::now);
+    let seed = selection.seed.unwrap_or_else(time::now);
     let Reason { text, accept } = reason;
     let (reason, accept) = (text.to_owned(), accept.cloned());
     let capture = Capture { surroundings, reason, accept, floor, ladders };
@@ -121,10 +124,7 @@ fn capture(
 ///
 /// # Errors
 /// When no scenario is left.
-fn split_off_uncounted(
-    scenarios: &mut Vec<Scenario>,
-    absent: &[Absent],
-) -> anyhow::Result<Vec<Exit>> {
+fn split_off_uncounted(scenarios: &mut Vec<Scenario>, absent: &[Absent]) -> Result<Vec<Exit>> {
     let why = |scenario: &Scenario| -> Option<String> {
         let reasons = scenario.judge.iter().map(|name| {
             let absence = why_absent(scenario, name.metric, absent)?;
@@ -140,7 +140,7 @@ fn split_off_uncounted(
     scenarios.retain(|scenario| why(scenario).is_none());
     if scenarios.is_empty() {
         let text = format!("cannot measure a baseline: {}", refused.join("\n"));
-        return Err(ended(Exit::CouldNotMeasure, text));
+        return Err(Error::new(Exit::CouldNotMeasure, text));
     }
     refused.iter().for_each(|refused| out::note(format_args!("no baseline for {refused}")));
     Ok(vec![Exit::CouldNotMeasure; refused.len()])
@@ -154,7 +154,7 @@ fn resume(
     accept: Option<Acceptance>,
     project: &Project,
     interrupt: &Interrupt,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     let (reopened, runner) = Reopened::of(resume::Command::Baseline, named, project, interrupt)?;
     let capture = reopened.header.capture.clone();
     let mut capture = capture.expect("a session of baseline says how it was asked");
@@ -162,7 +162,8 @@ fn resume(
         reason.clone_into(&mut capture.reason);
     }
     capture.accept = accept.or(capture.accept);
-    capture.accept.as_ref().map_or(Ok(()), |accept| accept.check(&reopened.header.environment))?;
+    let environment = &reopened.header.environment;
+    capture.accept.as_ref().map_or(Ok(()), |accept| accept::check(accept, environment))?;
     for scenario in &reopened.scenarios {
         read(project, &scenario.name)?;
     }
@@ -177,13 +178,13 @@ fn carry_out(
     mut measurement: Measurement<'_>,
     capture: &Capture,
     interrupt: &Interrupt,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     measurement.run()?;
     let measured = measurement.measured();
     if teeth::is_blind(&teeth::seen(&measured, None)) {
         measurement.close()?;
         let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
-        return Err(ended(Exit::Blind, text));
+        return Err(Error::new(Exit::Blind, text));
     }
     let exit = write(project, &measured, capture, interrupt)?;
     measurement.close()?;
@@ -202,7 +203,7 @@ fn sizes(
     scenarios: &mut [Scenario],
     floor: &Floor,
     environment: &Environment,
-) -> anyhow::Result<BTreeMap<String, Vec<usize>>> {
+) -> Result<BTreeMap<String, Vec<usize>>> {
     let mut ladders = BTreeMap::new();
     for scenario in scenarios {
         let rounds = scenario.processes.max(ROUNDS);
@@ -227,7 +228,7 @@ fn write(
     measured: &Measured,
     capture: &Capture,
     interrupt: &Interrupt,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     let mut exits = Vec::new();
     let mut accepted = Vec::new();
     let mut table = Table::new();
@@ -243,7 +244,7 @@ fn write(
             }
             Err(refusal) => {
                 out::note(format_args!("no baseline for {}: {refusal:#}", one.scenario.title()));
-                exits.push(Ended::exit_of(&refusal));
+                exits.push(refusal.exit());
             }
         }
     }
@@ -258,7 +259,14 @@ fn write(
     for (scenario, baseline, grown) in accepted {
         let name = &scenario.name;
         if let Some(accept) = capture.accept.as_ref().filter(|_| !grown.is_empty()) {
-            accept.write(project, scenario, &grown, &capture.reason, &measured.environment)?;
+            accept::write(
+                accept,
+                project,
+                scenario,
+                &grown,
+                &capture.reason,
+                &measured.environment,
+            )?;
             let path = project.scenarios().join(format!("{name}.toml"));
             out::line(format_args!("wrote a known issue into {}", path.display()))?;
         }
@@ -276,7 +284,7 @@ fn write(
     Ok(Exit::of(&exits))
 }
 
-fn read(project: &Project, name: &str) -> anyhow::Result<Baselines> {
+fn read(project: &Project, name: &str) -> Result<Baselines> {
     Baselines::read(&project.baselines().join(format!("{name}.toml")))
 }
 
@@ -290,9 +298,9 @@ fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
     capture: &Capture,
-) -> anyhow::Result<(Baseline, Vec<SeriesName>)> {
+) -> Result<(Baseline, Vec<SeriesName>)> {
     if let Some(failure) = one.failures.first() {
-        return Err(ended(Exit::CouldNotMeasure, failure.clone()));
+        return Err(Error::new(Exit::CouldNotMeasure, failure.clone()));
     }
     let is_absent = |metric| why_absent(&one.scenario, metric, &measured.absent).is_some();
     let mut series = Vec::new();
@@ -302,7 +310,7 @@ fn baseline(
             // Counted here, but not in every run: left out, it would stay undecided in every session.
             Some(Rounds::Missing(absence)) if !is_absent(name.metric) => {
                 let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
-                return Err(ended(Exit::CouldNotMeasure, text));
+                return Err(Error::new(Exit::CouldNotMeasure, text));
             }
             Some(Rounds::Missing(absence)) => {
                 out::note(format_args!("{} {name} is left out: {absence}", one.scenario.title()));
@@ -312,7 +320,7 @@ fn baseline(
     }
     if series.is_empty() {
         let text = "none of its judged series can be counted here";
-        return Err(ended(Exit::CouldNotMeasure, text));
+        return Err(Error::new(Exit::CouldNotMeasure, text));
     }
     series.sort_by_key(|accepted| accepted.name);
     let (symbols, growing) = symbols(one, measured)?;
@@ -326,7 +334,7 @@ fn baseline(
     let baseline = Baseline {
         key: Key::of(&one.scenario, &measured.environment),
         reason: capture.reason.clone(),
-        date: session::date(session::now()),
+        date: time::date(time::now()),
         seed: measured.seed,
         ladder: capture.ladders.get(&one.scenario.title()).unwrap_or(&one.scenario.ladder).clone(),
         noise_floor: capture.floor.clone(),
@@ -338,7 +346,7 @@ fn baseline(
 }
 
 /// Why there is no baseline of growth that nobody stated, with both ways out.
-fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> anyhow::Error {
+fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> Error {
     let names: Vec<String> = grown.iter().map(SeriesName::to_string).collect();
     let text = format!(
         "superlinear: {}, and its file does not say why; fix it, or accept it as a known issue: {}",
@@ -348,7 +356,7 @@ fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> anyhow::Error {
             "--reason TEXT --accept-superlinear --link URL --expires DATE"
         )
     );
-    ended(Exit::Regressed, text)
+    Error::new(Exit::Regressed, text)
 }
 
 /// The symbols that grow beyond linear, and the series by which a scenario would state that of those
@@ -359,7 +367,7 @@ fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> anyhow::Error {
 fn symbols(
     one: &MeasuredScenario,
     measured: &Measured,
-) -> anyhow::Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
+) -> Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
     let Some(profiles) = Profiles::of(one) else { return Ok(Default::default()) };
     let reference = Reference::Accepted(None);
     let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, reference);
@@ -386,9 +394,9 @@ fn symbols(
 }
 
 /// Growth that no known issue accepts.
-fn steeper(what: &str) -> anyhow::Error {
+fn steeper(what: &str) -> Error {
     let text = format!("{what} grows faster than N², and a known issue accepts N² at most: fix it");
-    ended(Exit::Regressed, text)
+    Error::new(Exit::Regressed, text)
 }
 
 fn accept(
@@ -396,7 +404,7 @@ fn accept(
     name: SeriesName,
     rounds: &[(usize, Vec<f64>)],
     measured: &Measured,
-) -> anyhow::Result<Accepted> {
+) -> Result<Accepted> {
     agree(name, rounds)?;
     let series = series(name, rounds)?;
     let own = judge_curve(&series, &CurveOptions::default());
@@ -437,7 +445,7 @@ fn is_unstated(one: &MeasuredScenario, accepted: &Accepted, measured: &Measured)
 ///
 /// # Errors
 /// When one of them grows faster than the other, which no unchanged program does.
-fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<()> {
+fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<()> {
     if rounds.iter().all(|(_, costs)| costs.len() == 1) {
         // Exact, which a repeated run has proven.
         return Ok(());
@@ -461,7 +469,7 @@ fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<()> {
     let text = format!(
         "two measurements of {name} do not agree: {share:.0} % of the one at the largest N grows faster than the other (repeat on a quieter machine)"
     );
-    Err(ended(Exit::CouldNotMeasure, text))
+    Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
 /// Whether `series`, whose own curve is `own`, provably grows beyond linear: a time beside its control
@@ -479,7 +487,7 @@ fn is_superlinear(
             judge_pair(series, &control, &PairOptions::default()).verdict == PairVerdict::Worse
         }
         // A control has none itself: only what no cache explains is growth.
-        None if is_time && is_control(&one.scenario) => {
+        None if is_time && one.scenario.is_control() => {
             judge_curve(series, &CurveOptions::default()).is_gross()
         }
         None => own == CurveVerdict::Superlinear,
@@ -520,7 +528,6 @@ mod tests {
     use loadline_scenario::{Absence, Metric, Unwinder};
 
     use super::*;
-    use crate::runner::Surroundings;
 
     const SCENARIO: &str = r#"
 format = 1
@@ -548,7 +555,7 @@ until = "wasmtime 52"
         let environment = Environment {
             wasmtime: "48.0.8".to_owned(),
             unwinder_family: "libgcc-list".to_owned(),
-            ..session::tests::environment()
+            ..loadline_record::fixtures::environment()
         };
         Measured {
             environment,
@@ -577,7 +584,7 @@ until = "wasmtime 52"
 
     fn capture() -> Capture {
         Capture {
-            surroundings: Surroundings::under(&Unwinder::Host),
+            surroundings: loadline_record::Surroundings::under(&Unwinder::Host),
             reason: "a reason".to_owned(),
             accept: None,
             floor: Floor::default(),
@@ -585,7 +592,7 @@ until = "wasmtime 52"
         }
     }
 
-    fn accepted(measured: &Measured) -> anyhow::Result<Accepted> {
+    fn accepted(measured: &Measured) -> Result<Accepted> {
         let capture = capture();
         let (mut baseline, _) = baseline(&measured.scenarios[0], measured, &capture)?;
         Ok(baseline.series.remove(0))
@@ -631,7 +638,7 @@ until = "wasmtime 52"
             let mut measured = measured(quadratic);
             change(&mut measured);
             let refusal = accepted(&measured).unwrap_err();
-            assert_eq!(Ended::exit_of(&refusal), Exit::Regressed);
+            assert_eq!(refusal.exit(), Exit::Regressed);
             assert!(refusal.to_string().contains("--accept-superlinear"), "{refusal}");
         };
         refuse(|measured| measured.scenarios[0].scenario.known_growth.clear());
@@ -656,7 +663,7 @@ until = "wasmtime 52"
         };
         agree(name, &rows(0.0)).unwrap();
         let refusal = agree(name, &rows(0.5)).unwrap_err();
-        assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+        assert_eq!(refusal.exit(), Exit::CouldNotMeasure);
         assert!(refusal.to_string().contains("do not agree"), "{refusal}");
     }
 
@@ -670,7 +677,7 @@ until = "wasmtime 52"
         assert_eq!(split_off_uncounted(&mut both, &absent).unwrap(), [Exit::CouldNotMeasure]);
         assert_eq!(both.iter().map(Scenario::title).collect::<Vec<_>>(), ["one"]);
         let refusal = split_off_uncounted(&mut vec![other], &absent).unwrap_err();
-        assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+        assert_eq!(refusal.exit(), Exit::CouldNotMeasure);
         let text = refusal.to_string();
         assert!(text.contains("load/instructions: not offered by this machine"), "{text}");
     }
@@ -680,7 +687,7 @@ until = "wasmtime 52"
         let refuse = |change: fn(&mut MeasuredScenario)| {
             let mut measured = measured(linear);
             change(&mut measured.scenarios[0]);
-            assert_eq!(Ended::exit_of(&accepted(&measured).unwrap_err()), Exit::CouldNotMeasure);
+            assert_eq!(accepted(&measured).unwrap_err().exit(), Exit::CouldNotMeasure);
         };
         refuse(|one| one.failures.push("N = 64, round 1: the runner ended early".to_owned()));
         refuse(|one| {
@@ -705,7 +712,7 @@ until = "wasmtime 52"
         assert!(lacks(Absence::NeverRan, false).is_ok(), "a machine without it accepts the rest");
         for absence in [Absence::NeverRan, Absence::NotMeasured, Absence::NotAcknowledged] {
             let refusal = lacks(absence, true).unwrap_err();
-            assert_eq!(Ended::exit_of(&refusal), Exit::CouldNotMeasure);
+            assert_eq!(refusal.exit(), Exit::CouldNotMeasure);
             assert!(refusal.to_string().contains("a run has no load/page-faults"), "{refusal}");
         }
     }

@@ -1,10 +1,10 @@
 //! The other side of a comparison: its runner, and its tree where programs are compared as well.
 
+use loadline_record::{Error, Exit, Result};
 use std::path::PathBuf;
 
 use loadline_scenario::{Corpus, Modules, Scenario, Subject, Unwinder};
 
-use crate::exit::{Ended, Exit, ended};
 use crate::files;
 use crate::project::Project;
 use crate::runner::Runner;
@@ -30,7 +30,7 @@ impl Before {
     ///
     /// # Errors
     /// When that is not here.
-    pub fn under(&self, unwinder: &Unwinder) -> anyhow::Result<Before> {
+    pub fn under(&self, unwinder: &Unwinder) -> Result<Before> {
         Ok(Before { runner: self.runner.under(unwinder)?, ..self.clone() })
     }
 
@@ -77,7 +77,7 @@ impl Before {
     ///
     /// # Errors
     /// When there are none where the scenario says.
-    pub fn digest(&self, own: &Project, scenario: &Scenario) -> anyhow::Result<Option<String>> {
+    pub fn digest(&self, own: &Project, scenario: &Scenario) -> Result<Option<String>> {
         let theirs = self.scenario(scenario);
         let read = files::read(self.project(own, &theirs), theirs);
         read.map(|read| read.digest).map_err(|error| self.failed("cannot use", error))
@@ -85,7 +85,7 @@ impl Before {
 
     /// `error` of an attempt at this side. A commit that cannot be measured is no mistake of the
     /// user, whatever is wrong with it.
-    pub fn failed(&self, attempt: &str, error: anyhow::Error) -> anyhow::Error {
+    pub fn failed(&self, attempt: &str, error: Error) -> Error {
         failed(&self.name, attempt, error)
     }
 
@@ -96,9 +96,9 @@ impl Before {
 }
 
 /// `error` of an attempt at the side called `name`.
-pub fn failed(name: &str, attempt: &str, error: anyhow::Error) -> anyhow::Error {
-    match Ended::exit_of(&error) {
+pub fn failed(name: &str, attempt: &str, error: Error) -> Error {
+    match error.exit() {
         Exit::Interrupted => error,
-        _ => ended(Exit::CouldNotMeasure, format!("{attempt} {name}: {error:#}")),
+        _ => Error::new(Exit::CouldNotMeasure, format!("{attempt} {name}: {error:#}")),
     }
 }

@@ -1,29 +1,29 @@
 //! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
 //! one run in a fresh process.
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use loadline_scenario::{
     Absence, Absent, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random,
     Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
 };
 
 use crate::before::Before;
-use crate::exit::{Exit, ended};
 use crate::files;
 use crate::limits::leave_out_what_does_not_fit;
 use crate::measure::Measurement;
-use crate::measured::is_compared;
 use crate::out;
-use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::proof::{check_marks, check_proof};
 use crate::runner::{RunFailure, Runner};
-use crate::session::{Against, Header, Outcome, Planned, RunRecord, Session, Side};
+use loadline_record::header::{Against, Header, Outcome, Planned, RunRecord, Side};
+use loadline_record::profile::SavedProfile;
+use loadline_record::rounds::is_compared;
+use loadline_record::session::Session;
 
 /// How long describing the machine may take.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -47,12 +47,12 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When the runner cannot say it.
-    pub fn describe(&self) -> anyhow::Result<(Environment, Vec<Absent>)> {
+    pub fn describe(&self) -> Result<(Environment, Vec<Absent>)> {
         self.describe_by(self.runner)
     }
 
     /// The other build, described by itself.
-    fn describe_before(&self) -> anyhow::Result<Option<Against>> {
+    fn describe_before(&self) -> Result<Option<Against>> {
         let Some(before) = self.before else { return Ok(None) };
         let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
             let name = &before.name;
@@ -63,7 +63,7 @@ impl Bench<'_> {
         Ok(Some(Against { name, argument, environment, absent }))
     }
 
-    fn describe_by(&self, runner: &Runner) -> anyhow::Result<(Environment, Vec<Absent>)> {
+    fn describe_by(&self, runner: &Runner) -> Result<(Environment, Vec<Absent>)> {
         let mut environment = None;
         let mut absent = Vec::new();
         let mut unknown_metrics = Vec::new();
@@ -91,7 +91,7 @@ impl Bench<'_> {
         };
         answer.map_err(|failure| match failure {
             RunFailure::Refused(error) if error.starts_with("cannot stay on") => {
-                ended(Exit::Usage, format!("cannot use --processors: {error}"))
+                Error::new(Exit::Usage, format!("cannot use --processors: {error}"))
             }
             failure => stop(failure, "describe this machine"),
         })?;
@@ -120,7 +120,7 @@ impl Bench<'_> {
         absent: &[Absent],
         seed: u64,
         ask: impl FnOnce(&mut Header),
-    ) -> anyhow::Result<Measurement<'_>> {
+    ) -> Result<Measurement<'_>> {
         let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
         let planned = scenarios.iter().map(Planned::of).collect();
         let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
@@ -144,7 +144,7 @@ impl Bench<'_> {
         environment: &Environment,
         absent: &[Absent],
         seed: u64,
-    ) -> anyhow::Result<Measurement<'_>> {
+    ) -> Result<Measurement<'_>> {
         let mut measurement = self.begin(scenarios, environment, absent, seed, |_| {})?;
         out::note(measurement.plan_line());
         measurement.run()?;
@@ -161,7 +161,7 @@ impl Bench<'_> {
         header: Header,
         scenarios: Vec<Scenario>,
         records: Vec<RunRecord>,
-    ) -> anyhow::Result<Measurement<'_>> {
+    ) -> Result<Measurement<'_>> {
         self.prepare_all(&scenarios, None)?;
         let finished = records.into_iter().filter(|record| !record.has_failed()).collect();
         Ok(Measurement::new(self, header, scenarios, session, finished))
@@ -171,11 +171,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn prepare_all(
-        &self,
-        scenarios: &[Scenario],
-        against: Option<&Against>,
-    ) -> anyhow::Result<()> {
+    pub fn prepare_all(&self, scenarios: &[Scenario], against: Option<&Against>) -> Result<()> {
         self.prepare(Side::Now, scenarios, self.runner.has_valgrind())?;
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
         let is_unknown = |a: &Absent| a.metric == Metric::CallgrindInstructions;
@@ -191,7 +187,7 @@ impl Bench<'_> {
         scenarios: &[Scenario],
         against: Option<&Against>,
         seed: u64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
         let is_known = |metric: &Metric| !against.absent.iter().any(|a| a.metric == *metric);
         for scenario in scenarios.iter().filter(|scenario| is_compared(scenario)) {
@@ -207,7 +203,7 @@ impl Bench<'_> {
                 let text = format!(
                     "cannot compare {title} with {name}: at N = {modules} it fails there: {error}"
                 );
-                return Err(ended(Exit::CouldNotMeasure, text));
+                return Err(Error::new(Exit::CouldNotMeasure, text));
             }
         }
         Ok(())
@@ -215,7 +211,7 @@ impl Bench<'_> {
 
     /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
     /// processor is another, apart.
-    fn prepare(&self, side: Side, scenarios: &[Scenario], is_profiled: bool) -> anyhow::Result<()> {
+    fn prepare(&self, side: Side, scenarios: &[Scenario], is_profiled: bool) -> Result<()> {
         let runner = self.runner_of(side);
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
@@ -299,7 +295,7 @@ impl Bench<'_> {
         metrics: &[Metric],
         seed: u64,
         environment: &Environment,
-    ) -> anyhow::Result<(RunRecord, Option<SavedProfile>)> {
+    ) -> Result<(RunRecord, Option<SavedProfile>)> {
         let runner = self.runner_of(side);
         let (carried_out, project) = self.on(side, scenario);
         let (subject, modules) = located(project, &carried_out.subject, run.modules)?;
@@ -341,7 +337,7 @@ impl Bench<'_> {
         let outcome = match proven {
             Ok(proof) => Outcome::Finished { proof, samples },
             Err(RunFailure::Interrupted) => {
-                return Err(ended(Exit::Interrupted, "interrupted"));
+                return Err(Error::new(Exit::Interrupted, "interrupted"));
             }
             Err(failure) => Outcome::Failed { error: failure.to_string() },
         };
@@ -358,7 +354,7 @@ impl Bench<'_> {
 ///
 /// # Errors
 /// When a file that it names is gone.
-fn located(project: &Project, subject: &Subject, n: usize) -> anyhow::Result<(Subject, usize)> {
+fn located(project: &Project, subject: &Subject, n: usize) -> Result<(Subject, usize)> {
     match subject.clone() {
         Subject::Command(command) => {
             let located = project.programs.located(&command);
@@ -373,7 +369,7 @@ fn located(project: &Project, subject: &Subject, n: usize) -> anyhow::Result<(Su
     }
 }
 
-fn located_corpus(project: &Project, corpus: &Corpus) -> anyhow::Result<Corpus> {
+fn located_corpus(project: &Project, corpus: &Corpus) -> Result<Corpus> {
     match corpus {
         Corpus::Generated(_) => Ok(corpus.clone()),
         Corpus::Files(patterns) => Ok(Corpus::Files(files::matching(&project.root, patterns)?)),
@@ -424,10 +420,10 @@ fn instructions(profile: &SavedProfile, modules: usize) -> Vec<Sample> {
     phases.filter_map(sample).collect()
 }
 
-fn stop(failure: RunFailure, attempt: &str) -> anyhow::Error {
+fn stop(failure: RunFailure, attempt: &str) -> Error {
     match failure {
-        RunFailure::Interrupted => ended(Exit::Interrupted, "interrupted"),
-        failure => ended(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
+        RunFailure::Interrupted => Error::new(Exit::Interrupted, "interrupted"),
+        failure => Error::new(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
     }
 }
 /// What decides a random order of modules in `run`, in a session with this `seed`. In what is counted

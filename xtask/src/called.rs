@@ -3,31 +3,12 @@
 //! A sentence that tells the user what to type has [`PROGRAM`] in it. Whatever else is printed, a
 //! user's question or command among it, stays as it was written.
 
-use std::fmt;
+use loadline_record::PROGRAM;
 use std::path::{Path, PathBuf};
 
-/// This program in a text, as the user types it.
-pub const PROGRAM: Program = Program;
-
-/// See [`PROGRAM`].
-#[derive(Debug, Clone, Copy)]
-pub struct Program;
-
-impl Program {
-    /// The name.
-    pub fn name(self) -> &'static str {
-        name(is_in_workspace())
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-fn name(is_in_workspace: bool) -> &'static str {
-    if is_in_workspace { "cargo xtask" } else { "loadline" }
+/// Has every sentence call this program what its user types.
+pub fn say_name() {
+    PROGRAM.is_called(if is_in_workspace() { "cargo xtask" } else { "loadline" });
 }
 
 /// The workspace whose own program this is: the one whose Cargo has started it, or the one around the
@@ -61,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_program_is_called_what_the_user_types() {
-        assert_eq!(name(false), "loadline");
+        say_name();
         // Tests are started by the workspace's own Cargo.
         assert_eq!(PROGRAM.to_string(), "cargo xtask");
     }

@@ -2,21 +2,21 @@
 //!
 //! A test of the slow tier is an `#[ignore = "slow: …"]` with the reason behind the colon.
 
+use loadline_record::{Error, Exit, Result};
 use std::process::Command;
 
 use crate::cli::Check;
-use crate::exit::{Exit, ended};
 use crate::project::Project;
 
 /// Carries the command out; Cargo says what happens.
 ///
 /// # Errors
 /// When Cargo cannot be started, or a test fails.
-pub fn run(arguments: &Check) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Check) -> Result<Exit> {
     let project = Project::open(None)?;
     if project.is_installed {
         let text = "check runs the tests of the workspace it was built in (start it there)";
-        return Err(ended(Exit::Usage, text));
+        return Err(Error::new(Exit::Usage, text));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -27,9 +27,9 @@ pub fn run(arguments: &Check) -> anyhow::Result<Exit> {
     }
     match command.status() {
         Ok(status) if status.success() => Ok(Exit::Clean),
-        Ok(_) => Err(ended(Exit::CouldNotMeasure, "a test failed; its name stands above")),
+        Ok(_) => Err(Error::new(Exit::CouldNotMeasure, "a test failed; its name stands above")),
         Err(error) => {
-            Err(ended(Exit::CouldNotMeasure, format!("cannot start cargo test: {error}")))
+            Err(Error::new(Exit::CouldNotMeasure, format!("cannot start cargo test: {error}")))
         }
     }
 }

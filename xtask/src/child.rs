@@ -1,12 +1,11 @@
 //! Starts a program of the user's, as a build is, and waits for it.
 
+use loadline_record::{Context, Result, ensure};
 use std::io::{IsTerminal, Read};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::sleep;
 use std::time::Duration;
-
-use anyhow::{Context, ensure};
 
 use crate::interrupt::Interrupt;
 use crate::out;
@@ -23,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the program cannot be started, or Ctrl-C has ended it.
-pub fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<ExitStatus> {
+pub fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitStatus> {
     interrupt.check()?;
     command.stdin(Stdio::null()).stderr(standard_error());
     let is_seen = std::io::stderr().is_terminal();
@@ -51,7 +50,7 @@ pub fn run(command: &mut Command, interrupt: &Interrupt) -> anyhow::Result<ExitS
 ///
 /// # Errors
 /// When the program cannot be started, or fails.
-pub fn read(mut command: Command) -> anyhow::Result<String> {
+pub fn read(mut command: Command) -> Result<String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(standard_error());
     let program = command.get_program().display().to_string();
     let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;

@@ -1,15 +1,14 @@
 //! Arguments and their help, one struct a verb.
 
+use loadline_record::{PROGRAM, Result, Shard, Surroundings};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use loadline_record::reproduce::Again;
 use loadline_scenario::Unwinder;
 
-use crate::called::PROGRAM;
-use crate::report::{self, Form, Outputs};
-use crate::runner::Surroundings;
-use crate::session::Asked;
-use crate::shard::Shard;
+use crate::report::{Form, Outputs};
+use loadline_record::header::Asked;
 
 /// The recipe of this repository's own scenarios, from its root.
 pub const DEFAULT_RECIPE: &str = "xtask/real-modules.toml";
@@ -199,6 +198,29 @@ pub struct Regress {
     pub strictness: Strictness,
 }
 
+impl Regress {
+    /// The flags that ask for the same again, measured under `unwinder`.
+    pub fn again(&self, unwinder: &Unwinder) -> Again {
+        let selection = &self.selection;
+        let mut flags = Vec::new();
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                flags.extend([flag.to_owned(), value]);
+            }
+        };
+        add("--unwinder", (*unwinder != Unwinder::Host).then(|| unwinder.to_string()));
+        let processors: Vec<String> = selection.processors.iter().map(usize::to_string).collect();
+        add("--processors", (!processors.is_empty()).then(|| processors.join(",")));
+        add("--sources", self.sources.as_ref().map(|path| path.display().to_string()));
+        add("--budget", self.budget.map(|seconds| seconds.to_string()));
+        if self.bisect {
+            flags.push("--bisect".to_owned());
+        }
+        let root = selection.root.as_ref().map(|path| path.display().to_string());
+        Again::new(flags, self.baseline.clone(), root)
+    }
+}
+
 /// What the exit code tells beside a regression.
 #[derive(Debug, Args)]
 pub struct Strictness {
@@ -237,14 +259,17 @@ impl Strictness {
     }
 }
 
-impl From<&Strictness> for report::Strictness {
-    fn from(asked: &Strictness) -> report::Strictness {
-        report::Strictness { inconclusive: asked.strict, no_baseline: asked.require_baseline }
+impl From<&Strictness> for loadline_record::Strictness {
+    fn from(asked: &Strictness) -> loadline_record::Strictness {
+        loadline_record::Strictness {
+            inconclusive: asked.strict,
+            no_baseline: asked.require_baseline,
+        }
     }
 }
 
-impl From<Strictness> for report::Strictness {
-    fn from(asked: Strictness) -> report::Strictness {
+impl From<Strictness> for loadline_record::Strictness {
+    fn from(asked: Strictness) -> loadline_record::Strictness {
         (&asked).into()
     }
 }

@@ -12,8 +12,8 @@ use crate::judgement::{medians, on_common_sizes};
 use crate::law::Law;
 use crate::moved::{Moved, moved};
 use crate::report::environment_line;
-use crate::sameness::{growth_differences, level_differences};
 use crate::symbols::horizon;
+use loadline_record::compat::{growth_differences, level_differences};
 
 /// The format of `--json`; the verb's help describes it.
 const FORMAT: u32 = 1;

@@ -3,6 +3,8 @@
 //! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
 //! has to be measured is measured in one session, which is saved and can be shown again.
 
+use loadline_record::time;
+use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -10,31 +12,30 @@ use loadline_scenario::{Environment, Scenario};
 
 use crate::against::Builds;
 use crate::bench::Bench;
-use crate::called::PROGRAM;
 use crate::cli::{self, Diff, Regress, Selection};
 use crate::comparison::Comparison;
 use crate::diff_side::{Saved, Side, SideScenario, of_baselines};
 use crate::diff_text;
-use crate::exit::{Exit, ended};
 use crate::git;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::out;
-use crate::project::{Project, nearest};
+use crate::project::Project;
 use crate::regress::Committed;
 use crate::report::Outputs;
 use crate::same_program;
 use crate::selection;
-use crate::session;
 use crate::trees::Checkout;
 use crate::unwinders;
+use loadline_record::session;
+use loadline_record::suggest::nearest;
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When something could not be read or measured, or the command line is wrong; a difference is no
 /// error.
-pub fn run(arguments: &Diff) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Diff) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let asked = Asked { arguments, project: &project, interrupt: &interrupt };
@@ -78,13 +79,13 @@ struct Asked<'a> {
     interrupt: &'a Interrupt,
 }
 
-fn usage(text: impl Into<String>) -> anyhow::Error {
-    ended(Exit::Usage, text)
+fn usage(text: impl Into<String>) -> Error {
+    Error::new(Exit::Usage, text)
 }
 
 impl Asked<'_> {
     /// Both sides; none where they run the same program, which is said.
-    fn sides(&self) -> anyhow::Result<Option<Sides>> {
+    fn sides(&self) -> Result<Option<Sides>> {
         let Diff { a, b, measure, set, .. } = self.arguments;
         let is_measured = *measure || !set.is_empty();
         let old = self.input(a)?;
@@ -125,7 +126,7 @@ impl Asked<'_> {
     }
 
     /// What `asked` means: the first of what the help lists.
-    fn input(&self, asked: &str) -> anyhow::Result<Input> {
+    fn input(&self, asked: &str) -> Result<Input> {
         let in_sessions = self.project.sessions().join(asked);
         for path in [PathBuf::from(asked), in_sessions] {
             let is_session = session::folder(&path).join("session.json").is_file();
@@ -168,7 +169,7 @@ impl Asked<'_> {
     }
 
     /// A side that was saved: nothing of it is measured.
-    fn saved(&self, input: Input) -> anyhow::Result<Side> {
+    fn saved(&self, input: Input) -> Result<Side> {
         match input {
             Input::Session(path) => Ok(Saved::read(self.project, &path)?.now()),
             Input::BaselineFile(path) => of_baselines(self.project, &path, None),
@@ -177,13 +178,13 @@ impl Asked<'_> {
         }
     }
 
-    fn baseline(&self, scenario: &Scenario) -> anyhow::Result<Side> {
+    fn baseline(&self, scenario: &Scenario) -> Result<Side> {
         let path = self.project.baselines().join(format!("{}.toml", scenario.name));
         of_baselines(self.project, &path, Some(scenario))
     }
 
     /// Two sides of one session: its builds, the scenarios named, or each scenario and its control.
-    fn within(&self, path: &Path) -> anyhow::Result<Sides> {
+    fn within(&self, path: &Path) -> Result<Sides> {
         let saved = Saved::read(self.project, path)?;
         let (new, measured) = (saved.now(), None);
         if let Some(old) = saved.before() {
@@ -203,14 +204,14 @@ impl Asked<'_> {
     }
 
     /// The scenario `title` with `--set`; what stands in the title wins.
-    fn scenario(&self, title: &str) -> anyhow::Result<Scenario> {
+    fn scenario(&self, title: &str) -> Result<Scenario> {
         let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
         let found = selection::chosen(self.project, &selection)?.pop();
         found.ok_or_else(|| usage(format!("there is no scenario {title}")))
     }
 
     /// The scenario as it was named, and with what `--set` changes of its runs.
-    fn variants(&self, named: &Scenario) -> anyhow::Result<Sides> {
+    fn variants(&self, named: &Scenario) -> Result<Sides> {
         let new = self.scenario(&self.arguments.a)?;
         // Rungs and rounds hold for both: sizes are compared at equal N alone.
         let Scenario { ladder, callgrind_ladder, processes, .. } = new.clone();
@@ -218,7 +219,7 @@ impl Asked<'_> {
         self.beside_each_other(old, new)
     }
 
-    fn beside_each_other(&self, old: Scenario, new: Scenario) -> anyhow::Result<Sides> {
+    fn beside_each_other(&self, old: Scenario, new: Scenario) -> Result<Sides> {
         let titles = (old.title(), new.title());
         if titles.0 == titles.1 {
             return Err(usage(format!(
@@ -232,7 +233,7 @@ impl Asked<'_> {
     }
 
     /// A scenario's baseline, and what it costs now at the baseline's sizes.
-    fn against_baseline(&self, scenario: &Scenario) -> anyhow::Result<Sides> {
+    fn against_baseline(&self, scenario: &Scenario) -> Result<Sides> {
         let old = self.baseline(scenario)?;
         let scenario = self.scenario(&self.arguments.a)?;
         let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
@@ -248,7 +249,7 @@ impl Asked<'_> {
         &self,
         (name, old): (&str, &str),
         new: Option<(&str, &str)>,
-    ) -> anyhow::Result<Option<Sides>> {
+    ) -> Result<Option<Sides>> {
         let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
         let scenarios = selection::chosen(self.project, &selection)?;
         if let (true, Some((new, _))) = (self.project.is_installed, new) {
@@ -296,7 +297,7 @@ impl Asked<'_> {
         against: Option<&Regress>,
         scenarios: Vec<Scenario>,
         choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
-    ) -> anyhow::Result<(Saved, PathBuf)> {
+    ) -> Result<(Saved, PathBuf)> {
         let measured = self.measure(against, scenarios, choose)?;
         measured.ok_or_else(|| usage("nothing was measured"))
     }
@@ -309,7 +310,7 @@ impl Asked<'_> {
         against: Option<&Regress>,
         scenarios: Vec<Scenario>,
         choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
-    ) -> anyhow::Result<Option<(Saved, PathBuf)>> {
+    ) -> Result<Option<(Saved, PathBuf)>> {
         let Asked { arguments, project, interrupt } = self;
         let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
         let scenarios = selection::built(project, scenarios, interrupt)?;
@@ -333,7 +334,7 @@ impl Asked<'_> {
         let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
         let (environment, absent) = bench.describe()?;
         let scenarios = choose(scenarios, &environment);
-        let seed = arguments.seed.unwrap_or_else(session::now);
+        let seed = arguments.seed.unwrap_or_else(time::now);
         let mut measurement = bench.measure(scenarios, &environment, &absent, seed)?;
         measurement.close()?;
         let path = measurement.measured().saved;
@@ -363,7 +364,7 @@ fn is_toml(path: &Path) -> bool {
 impl Sides {
     /// Compares the scenarios that belong together, of those `wanted`, by name or title, where any
     /// are.
-    fn compare(&self, wanted: &[String]) -> anyhow::Result<Comparison> {
+    fn compare(&self, wanted: &[String]) -> Result<Comparison> {
         let Sides { old, new, pairs, .. } = self;
         let paired = match pairs {
             Some(pairs) => pairs

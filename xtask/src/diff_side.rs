@@ -1,20 +1,20 @@
 //! One side of a difference: what a session, one of its builds, or a baseline says of each scenario.
 
+use loadline_record::header;
+use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use loadline_growth::Series;
 use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
 
-use crate::baseline_file::{AcceptedSymbol, Baseline, Baselines};
-use crate::called::PROGRAM;
-use crate::exit::{Exit, ended};
-use crate::judgement::control_title;
-use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::selection;
-use crate::session::{self, Header, RunRecord};
 use crate::symbols::Profiles;
+use loadline_record::baseline::{AcceptedSymbol, Baseline, Baselines};
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_record::session::{self};
 
 /// What one side says.
 #[derive(Debug)]
@@ -83,9 +83,9 @@ impl Saved {
     ///
     /// # Errors
     /// When it cannot be read, or names scenarios that are gone or were edited since.
-    pub fn read(project: &Project, path: &Path) -> anyhow::Result<Saved> {
+    pub fn read(project: &Project, path: &Path) -> Result<Saved> {
         let (header, records) = session::read(path)
-            .map_err(|error| ended(Exit::Usage, format!("cannot compare: {error:#}")))?;
+            .map_err(|error| Error::new(Exit::Usage, format!("cannot compare: {error:#}")))?;
         Saved::of(project, path, &header, records)
     }
 
@@ -98,7 +98,7 @@ impl Saved {
         path: &Path,
         header: &Header,
         records: Vec<RunRecord>,
-    ) -> anyhow::Result<Saved> {
+    ) -> Result<Saved> {
         let scenarios = selection::as_measured(project, header, &records, path)?;
         let measured = Measured::of(header, scenarios, &records, path.to_owned());
         let folder = session::folder(path).file_name();
@@ -112,21 +112,21 @@ impl Saved {
     /// What its own build cost.
     pub fn now(&self) -> Side {
         let environment = &self.measured.environment;
-        self.side(self.name.clone(), environment, &self.measured.scenarios, session::Side::Now)
+        self.side(self.name.clone(), environment, &self.measured.scenarios, header::Side::Now)
     }
 
     /// What the other build cost, where one was measured in turn.
     pub fn before(&self) -> Option<Side> {
         let before = self.measured.before.as_ref()?;
         let (name, environment) = (before.build.name.clone(), &before.build.environment);
-        Some(self.side(name, environment, &before.scenarios, session::Side::Before))
+        Some(self.side(name, environment, &before.scenarios, header::Side::Before))
     }
 
     /// The titles of the scenarios whose control was measured as well, each with the control's.
     pub fn controls(&self) -> Vec<(String, String)> {
         let all = &self.measured.scenarios;
         let with_control = all.iter().filter_map(|m| {
-            let title = control_title(&m.scenario)?;
+            let title = m.scenario.control_title()?;
             let is_there = all.iter().any(|other| other.scenario.title() == title);
             is_there.then(|| (m.scenario.title(), title))
         });
@@ -138,7 +138,7 @@ impl Saved {
         name: String,
         environment: &Environment,
         scenarios: &[MeasuredScenario],
-        side: session::Side,
+        side: header::Side,
     ) -> Side {
         let asked = scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
         let scenarios = asked.map(|one| self.scenario(one, environment, side)).collect();
@@ -149,7 +149,7 @@ impl Saved {
         &self,
         one: &MeasuredScenario,
         environment: &Environment,
-        side: session::Side,
+        side: header::Side,
     ) -> SideScenario {
         let title = one.scenario.title();
         let readings = |(name, rounds): (&SeriesName, &Rounds)| {
@@ -179,7 +179,7 @@ impl Saved {
     }
 
     /// The smallest share in which the counter of a series ran, where the kernel took turns.
-    fn running(&self, title: &str, side: session::Side, name: SeriesName) -> Option<f64> {
+    fn running(&self, title: &str, side: header::Side, name: SeriesName) -> Option<f64> {
         let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
         let samples = self.records.iter().filter(is_own).flat_map(|record| {
             let samples = record.samples().into_iter().flatten();
@@ -202,11 +202,7 @@ impl Saved {
 ///
 /// # Errors
 /// When the file cannot be read, or has none.
-pub fn of_baselines(
-    project: &Project,
-    path: &Path,
-    only: Option<&Scenario>,
-) -> anyhow::Result<Side> {
+pub fn of_baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Result<Side> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let scenario_name = stem.unwrap_or_default();
     let all = Baselines::read(path)?.all;
@@ -222,7 +218,7 @@ pub fn of_baselines(
         let text = format!(
             "there is no baseline of {title} ({PROGRAM} baseline {title} --reason TEXT makes one; --measure measures it)"
         );
-        return Err(ended(Exit::NoBaseline, text));
+        return Err(Error::new(Exit::NoBaseline, text));
     }
     let name = match only {
         Some(only) => format!("baseline {}", only.title()),

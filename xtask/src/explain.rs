@@ -1,5 +1,7 @@
 //! `cargo xtask explain`: where the cost of one scenario goes, what of it grows, and what to do.
 
+use loadline_record::time;
+use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -10,20 +12,19 @@ use loadline_scenario::{
 };
 
 use crate::bench::Bench;
-use crate::called::PROGRAM;
 use crate::cli;
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
-use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
 use crate::project::Project;
 use crate::report::{absent_lines, amount, environment_line, trimmed};
 use crate::runner::Runner;
 use crate::selection;
-use crate::session::{self, RunRecord};
 use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing, shortened};
 use crate::unwinders;
+use loadline_record::header::RunRecord;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::session::{self};
 
 /// Symbols that are shown of a phase although they do not grow: the costliest.
 const COSTLIEST: usize = 5;
@@ -32,7 +33,7 @@ const COSTLIEST: usize = 5;
 ///
 /// # Errors
 /// When something could not be measured, or the session does not hold the scenario.
-pub fn run(arguments: &cli::Explain) -> anyhow::Result<Exit> {
+pub fn run(arguments: &cli::Explain) -> Result<Exit> {
     let project = Project::open(arguments.selection.root.as_deref())?;
     let (measured, records) = match &arguments.session {
         Some(path) => saved(&project, path)?,
@@ -47,7 +48,7 @@ pub fn run(arguments: &cli::Explain) -> anyhow::Result<Exit> {
     let asked: Vec<&MeasuredScenario> = measured.scenarios.iter().filter(is_asked).collect();
     if asked.is_empty() {
         let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
-        return Err(ended(Exit::NothingSelected, text));
+        return Err(Error::new(Exit::NothingSelected, text));
     }
     out::line(environment_line(&measured.environment))?;
     absent_lines(&measured).iter().try_for_each(out::line)?;
@@ -59,24 +60,21 @@ pub fn run(arguments: &cli::Explain) -> anyhow::Result<Exit> {
     Ok(if has_failed { Exit::CouldNotMeasure } else { Exit::Clean })
 }
 
-fn saved(project: &Project, named: &Path) -> anyhow::Result<(Measured, Vec<RunRecord>)> {
+fn saved(project: &Project, named: &Path) -> Result<(Measured, Vec<RunRecord>)> {
     let path = &project.session(named);
     let (header, records) = session::read(path)
-        .map_err(|error| ended(Exit::Usage, format!("cannot explain: {error:#}")))?;
+        .map_err(|error| Error::new(Exit::Usage, format!("cannot explain: {error:#}")))?;
     let scenarios = selection::as_measured(project, &header, &records, path)?;
     let measured = Measured::of(&header, scenarios, &records, path.to_owned());
     Ok((measured, records))
 }
 
-fn measure(
-    project: &Project,
-    asked: &cli::Selection,
-) -> anyhow::Result<(Measured, Vec<RunRecord>)> {
+fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<RunRecord>)> {
     if asked.names.is_empty() {
         let text = format!(
             "explain which scenario? ({PROGRAM} list shows them; --session SESSION explains all of a saved one)"
         );
-        return Err(ended(Exit::Usage, text));
+        return Err(Error::new(Exit::Usage, text));
     }
     let interrupt = Interrupt::listen()?;
     let scenarios = selection::chosen(project, asked)?;
@@ -86,7 +84,7 @@ fn measure(
     let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
-    let seed = asked.seed.unwrap_or_else(session::now);
+    let seed = asked.seed.unwrap_or_else(time::now);
     let measured = bench.measure(scenarios, &environment, &absent, seed)?.measured();
     let (_, records) = session::read(&measured.saved)?;
     Ok((measured, records))

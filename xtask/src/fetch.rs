@@ -3,21 +3,20 @@
 //! npm does the asking, with the user's configuration; nothing of a package is run. What it packed is
 //! compared with the recipe before anything of it is written.
 
+use loadline_record::{Context, Error, Exit, Result, bail};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
 use flate2::read::GzDecoder;
 
 use crate::cli::Fetch;
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
-use crate::recipe::{Package, Recipe, Taken};
-use crate::replace::{make_folder, replace};
+use loadline_record::atomic::{make_folder, replace};
+use loadline_record::recipe::{Package, Recipe, Taken};
 
 /// The most that is unpacked of one package, in bytes: what it says of itself is not yet trusted.
 const LARGEST_PACKAGE: u64 = 1 << 30;
@@ -27,7 +26,7 @@ const LARGEST_PACKAGE: u64 = 1 << 30;
 /// # Errors
 /// When npm is missing or gives no package ([`Exit::NotFetched`]), a package or file is not the one
 /// of the recipe, or a file cannot be written. Files that were whole before still are.
-pub fn run(arguments: &Fetch) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Fetch) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let recipe = Recipe::read(&project.root.join(&arguments.recipe))?;
@@ -59,7 +58,7 @@ pub fn run(arguments: &Fetch) -> anyhow::Result<Exit> {
 }
 
 /// The archive that npm packs, as it came.
-fn packed(package: &Package) -> anyhow::Result<Vec<u8>> {
+fn packed(package: &Package) -> Result<Vec<u8>> {
     let title = package.title();
     let folder =
         tempfile::TempDir::with_prefix("loadline-fetch-").context("cannot make a folder")?;
@@ -75,20 +74,20 @@ fn packed(package: &Package) -> anyhow::Result<Vec<u8>> {
         let text = format!(
             "cannot fetch {title}: npm cannot be started: {error} (install it, or put the files there yourself)"
         );
-        ended(Exit::NotFetched, text)
+        Error::new(Exit::NotFetched, text)
     })?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let said = errors.lines().map(str::trim).find(|line| !line.is_empty());
         let said = said.unwrap_or("it does not say why; npm pack without --silent does");
         let text = format!("cannot fetch {title}: npm gave no package: {said}");
-        return Err(ended(Exit::NotFetched, text));
+        return Err(Error::new(Exit::NotFetched, text));
     }
     let archive = the_only_file(folder.path())?;
     fs::read(&archive).with_context(|| format!("cannot read what npm packed of {title}"))
 }
 
-fn the_only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+fn the_only_file(folder: &Path) -> Result<PathBuf> {
     let entries = fs::read_dir(folder).context("cannot look for what npm packed")?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let paths = paths.collect::<Result<Vec<_>, _>>().context("cannot look for what npm packed")?;
@@ -101,7 +100,7 @@ fn the_only_file(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The file `path` of the package in `archive`. Nothing else is unpacked, and nothing to disk.
-fn file_of(archive: &[u8], path: &str) -> anyhow::Result<Vec<u8>> {
+fn file_of(archive: &[u8], path: &str) -> Result<Vec<u8>> {
     let unpacked = GzDecoder::new(archive).take(LARGEST_PACKAGE);
     let mut archive = tar::Archive::new(unpacked);
     for entry in archive.entries().context("it is no archive")? {
@@ -122,7 +121,7 @@ fn file_of(archive: &[u8], path: &str) -> anyhow::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When there are such modules, or the folder cannot be read.
-fn refuse_others(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
+fn refuse_others(folder: &Path, recipe: &Recipe) -> Result<()> {
     let shown = folder.display();
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {shown}"))?;
     let mut others = Vec::new();

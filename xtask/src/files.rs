@@ -1,12 +1,11 @@
 //! The files that a scenario names: which they are, and what they hold, by a digest. Compiles none.
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use loadline_scenario::{Command, Corpus, Modules, Scenario, Subject};
 
-use crate::exit::{Exit, ended};
 use crate::project::Project;
 
 /// How much of a digest is kept: files are told apart by it, nobody is kept out.
@@ -17,7 +16,7 @@ const DIGITS: usize = 16;
 ///
 /// # Errors
 /// When a pattern is none, or no file matches it.
-pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<Vec<PathBuf>> {
+pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
     match &scenario.subject {
         Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
             matching(&project.root, patterns).with_context(|| format!("scenario {}", scenario.name))
@@ -34,7 +33,7 @@ pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<Vec<PathBuf>
 ///
 /// # Errors
 /// When a pattern is none, or no file matches it.
-pub fn matching(root: &Path, patterns: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn matching(root: &Path, patterns: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for pattern in patterns {
         for file in matching_one(root, pattern)? {
@@ -46,14 +45,15 @@ pub fn matching(root: &Path, patterns: &[PathBuf]) -> anyhow::Result<Vec<PathBuf
     Ok(files)
 }
 
-fn matching_one(root: &Path, pattern: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn matching_one(root: &Path, pattern: &Path) -> Result<Vec<PathBuf>> {
     let shown = pattern.display();
     // A name may hold what means something in a pattern.
     let literal = root.join(pattern);
     if literal.is_file() {
         return Ok(vec![literal]);
     }
-    let refuse = |problem: String| ended(Exit::WrongFile, format!("modules = {shown}: {problem}"));
+    let refuse =
+        |problem: String| Error::new(Exit::WrongFile, format!("modules = {shown}: {problem}"));
     let text = pattern.to_str().ok_or_else(|| refuse("it is not UTF-8".to_owned()))?;
     let root_text = root.to_str().ok_or_else(|| {
         refuse(format!("the repository {} lies in a folder that is not UTF-8", root.display()))
@@ -96,7 +96,7 @@ pub fn program(command: &Command) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn digest(files: &[PathBuf]) -> anyhow::Result<Option<String>> {
+pub fn digest(files: &[PathBuf]) -> Result<Option<String>> {
     if files.is_empty() {
         return Ok(None);
     }
@@ -114,7 +114,7 @@ pub fn digest(files: &[PathBuf]) -> anyhow::Result<Option<String>> {
 ///
 /// # Errors
 /// As [`of`] and [`digest`].
-pub fn read(project: &Project, scenario: Scenario) -> anyhow::Result<Scenario> {
+pub fn read(project: &Project, scenario: Scenario) -> Result<Scenario> {
     Ok(Scenario { digest: digest(&of(project, &scenario)?)?, ..scenario })
 }
 
@@ -140,7 +140,7 @@ mod tests {
         (folder, root)
     }
 
-    fn found(root: &Path, patterns: &[&str]) -> anyhow::Result<Vec<String>> {
+    fn found(root: &Path, patterns: &[&str]) -> Result<Vec<String>> {
         let patterns: Vec<PathBuf> = patterns.iter().map(PathBuf::from).collect();
         let files = matching(root, &patterns)?;
         let name =
@@ -170,7 +170,7 @@ mod tests {
         let (_folder, root) = folder(&["m/a.wasm"]);
         for pattern in ["m/*.cwasm", "n/a.wasm", "m", "m/[", ""] {
             let error = found(&root, &["m/*.wasm", pattern]).unwrap_err();
-            assert_eq!(crate::exit::Ended::exit_of(&error), Exit::WrongFile);
+            assert_eq!(error.exit(), Exit::WrongFile);
             let error = error.to_string();
             assert!(error.starts_with(&format!("modules = {pattern}: ")), "{error}");
         }

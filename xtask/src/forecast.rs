@@ -2,17 +2,16 @@
 //! going there.
 
 use loadline_growth::Series;
+use loadline_record::{Forecast, Result};
 use loadline_scenario::{
     Environment, Exhaust, Exhausted, Limit, Message, Metric, Phase, Request, Scenario, SeriesName,
     Subject,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
-use crate::judgement::is_control;
-use crate::measured::{Measured, MeasuredScenario};
 use crate::report::amount;
 use crate::runner::RunFailure;
+use loadline_record::rounds::{Measured, MeasuredScenario};
 
 /// How far a forecast may be from where the limit was met.
 const TOLERANCE: f64 = 0.02;
@@ -28,17 +27,6 @@ const LOWERED_ADDRESS_SPACE: u64 = 1 << 30;
 /// The most modules that are loaded to meet a limit; further away it is foretold alone.
 const MOST_MODULES: usize = 200_000;
 
-/// What became of a forecast.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Forecast {
-    /// The scenario's title.
-    pub scenario: String,
-    /// What was foretold, and what was found there, as one sentence.
-    pub sentence: String,
-    /// Whether it is what was foretold, or could not be looked at.
-    pub holds: bool,
-}
-
 /// Forecasts for every scenario of `measured` that asks for one, each looked at in a process of its own.
 ///
 /// # Errors
@@ -47,7 +35,7 @@ pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>, Ru
     let mut all = Vec::new();
     for one in &measured.scenarios {
         // A control is the same without what ends.
-        let limit = one.scenario.limit.filter(|_| !is_control(&one.scenario));
+        let limit = one.scenario.limit.filter(|_| !one.scenario.is_control());
         if let Some(limit) = limit {
             let (sentence, holds) = of(bench, one, limit, &measured.environment)?;
             all.push(Forecast { scenario: one.scenario.title(), sentence, holds });

@@ -1,9 +1,8 @@
 //! What somebody's repository holds: [`Repository`], as far as a first scenario needs to know.
 
+use loadline_record::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use anyhow::Context;
 
 /// How many entries are looked at: a repository may be anything.
 const PATIENCE: usize = 20_000;
@@ -41,7 +40,7 @@ impl Repository {
     ///
     /// # Errors
     /// When the folder cannot be read; what is unreadable below it is passed over.
-    pub fn look_at(root: &Path) -> anyhow::Result<Repository> {
+    pub fn look_at(root: &Path) -> Result<Repository> {
         fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
         let files = files(root);
         let mut manifests = files.iter().filter(|file| file.ends_with("Cargo.toml"));

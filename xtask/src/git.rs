@@ -1,5 +1,7 @@
 //! Every call of git: in one environment, and with one clear message for each way that it refuses.
 
+use loadline_record::Error;
+use loadline_record::Result;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::ErrorKind;
@@ -59,6 +61,12 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::foreign(&failure)
+    }
+}
 
 /// What git prints when it is asked this in `folder`.
 ///

@@ -2,22 +2,21 @@
 //! session. Judges nothing.
 
 use comfy_table::{CellAlignment, Table, presets};
+use loadline_record::{Error, Exit, PROGRAM, Result};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 use maud::{Markup, html};
 use serde::Serialize;
 
-use crate::baseline_file::Key;
-use crate::called::PROGRAM;
 use crate::cli::History;
 use crate::comparison::{Change, Row, Span};
-use crate::exit::{Exit, ended};
 use crate::figures::{cut, short};
 use crate::judgement::medians;
 use crate::law::Law;
 use crate::out;
 use crate::past::{self, Origin, Past, Point};
 use crate::project::Project;
-use crate::session::date;
+use loadline_record::baseline::Key;
+use loadline_record::time::date;
 
 /// The format of `--json`; the verb's help describes it.
 const FORMAT: u32 = 1;
@@ -62,7 +61,7 @@ struct Step {
 ///
 /// # Errors
 /// When there is no such scenario or series, or git cannot be asked.
-pub fn run(arguments: &History) -> anyhow::Result<Exit> {
+pub fn run(arguments: &History) -> Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let (name, changes) = Project::split_title(&arguments.scenario)?;
     let scenario = project.scenario(name, &changes)?;
@@ -73,7 +72,7 @@ pub fn run(arguments: &History) -> anyhow::Result<Exit> {
         let text = format!(
             "nothing is known of the past of {title}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {title} --reason TEXT){unread}"
         );
-        return Err(ended(Exit::NothingSelected, text));
+        return Err(Error::new(Exit::NothingSelected, text));
     }
     if arguments.json {
         out::line(serde_json::to_string_pretty(&told)?)?;
@@ -86,7 +85,7 @@ pub fn run(arguments: &History) -> anyhow::Result<Exit> {
 /// The past of the scenario `title` for the page of a report: by the commits of its baseline, a table
 /// for each series with a step. `None` where no commit has one.
 pub fn section(project: &Project, title: &str) -> Option<Markup> {
-    let past = || -> anyhow::Result<Told> {
+    let past = || -> Result<Told> {
         let (name, changes) = Project::split_title(title)?;
         let scenario = project.scenario(name, &changes)?;
         let (past, unread) = past::of_commits(project, &scenario)?;
@@ -139,16 +138,16 @@ fn markup(line: &Line) -> Markup {
     }
 }
 
-fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> anyhow::Result<Told> {
+fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Told> {
     let (past, unread) = past::of(project, scenario)?;
     let mut names = Vec::new();
     for text in asked {
         let name: SeriesName = text.parse().map_err(|problem| {
-            ended(Exit::Usage, format!("cannot use --series {text}: {problem}"))
+            Error::new(Exit::Usage, format!("cannot use --series {text}: {problem}"))
         })?;
         if !past.keys().any(|(_, known)| *known == name) {
             let text = format!("cannot use --series {text}: {} has none", scenario.title());
-            return Err(ended(Exit::Usage, text));
+            return Err(Error::new(Exit::Usage, text));
         }
         names.push(name);
     }

@@ -1,16 +1,14 @@
 //! `cargo xtask init`: a starting point in somebody's repository, after a look at what is there.
 
+use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
-
-use crate::called::PROGRAM;
 use crate::cli::Init;
-use crate::exit::{Exit, ended};
 use crate::found::{Host, Repository};
-use crate::replace::{make_folder, replace};
-use crate::{out, project_file};
+use crate::out;
+use loadline_record::atomic::{make_folder, replace};
+use loadline_record::layout;
 
 /// What CI is to do: the same for every repository, since the rest stands in `loadline.toml`.
 const WORKFLOW: &str = include_str!("init/workflow.yml");
@@ -19,10 +17,10 @@ const WORKFLOW: &str = include_str!("init/workflow.yml");
 ///
 /// # Errors
 /// When the folder cannot be read or a file cannot be written.
-pub fn run(arguments: &Init) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Init) -> Result<Exit> {
     let root = arguments.root.as_deref().unwrap_or(Path::new("."));
     let root = fs::canonicalize(root).map_err(|error| {
-        ended(Exit::Usage, format!("cannot open --root {}: {error}", root.display()))
+        Error::new(Exit::Usage, format!("cannot open --root {}: {error}", root.display()))
     })?;
     let repository = Repository::look_at(&root)?;
     for line in repository.found() {
@@ -31,7 +29,7 @@ pub fn run(arguments: &Init) -> anyhow::Result<Exit> {
     let (name, scenario) = scenario(&repository.host);
     let path = format!("loadline/scenarios/{name}.toml");
     let files = [
-        (project_file::NAME, project(&repository)),
+        (layout::NAME, project(&repository)),
         (&path, scenario),
         (".github/workflows/loadline.yml", WORKFLOW.to_owned()),
     ];
@@ -44,7 +42,7 @@ pub fn run(arguments: &Init) -> anyhow::Result<Exit> {
 }
 
 /// Writes a file, unless there is one that is not to be lost.
-fn write(root: &Path, path: &str, text: &str, force: bool) -> anyhow::Result<()> {
+fn write(root: &Path, path: &str, text: &str, force: bool) -> Result<()> {
     let place = root.join(path);
     let is_there = place.exists();
     if is_there && !force {
@@ -57,7 +55,7 @@ fn write(root: &Path, path: &str, text: &str, force: bool) -> anyhow::Result<()>
 }
 
 /// Has git leave alone what can be made again.
-fn ignore(root: &Path, repository: &Repository) -> anyhow::Result<()> {
+fn ignore(root: &Path, repository: &Repository) -> Result<()> {
     let line = format!("/{}", output(repository));
     let path = root.join(".gitignore");
     let mut bytes = match fs::read(&path) {
@@ -212,8 +210,8 @@ mod tests {
             assert!(parsed.is_ok(), "{host:?}: {}", parsed.unwrap_err());
             let folder = tempfile::TempDir::new().unwrap();
             let repository = Repository { has_cargo: true, host };
-            fs::write(folder.path().join(project_file::NAME), project(&repository)).unwrap();
-            let layout = project_file::Layout::read(folder.path()).unwrap().unwrap();
+            fs::write(folder.path().join(layout::NAME), project(&repository)).unwrap();
+            let layout = layout::Layout::read(folder.path()).unwrap().unwrap();
             assert_eq!(layout.scenarios, Path::new("loadline/scenarios"));
             assert_eq!(layout.build.is_empty(), !matches!(repository.host, Host::Rust { .. }));
         }

@@ -1,11 +1,9 @@
 //! The runner of an installed program: found beside it or in the search path, and of its version.
 
+use loadline_record::{Error, Exit, Result, ensure};
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
 use loadline_scenario::Environment;
-
-use crate::exit::{Exit, ended};
 
 /// The runner's name as a program.
 const RUNNER: &str = "loadline-runner";
@@ -25,14 +23,14 @@ fn remedy() -> String {
 ///
 /// # Errors
 /// When it is nowhere, with the command that installs it.
-pub fn runner() -> anyhow::Result<PathBuf> {
+pub fn runner() -> Result<PathBuf> {
     let program = std::env::current_exe().and_then(|program| program.canonicalize());
     let beside = program.ok().and_then(|program| program.parent().map(Path::to_owned));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = beside.into_iter().chain(std::env::split_paths(&path));
     find(folders).ok_or_else(|| {
         let text = format!("cannot find {RUNNER} beside this program or in PATH ({})", remedy());
-        ended(Exit::CouldNotMeasure, text)
+        Error::new(Exit::CouldNotMeasure, text)
     })
 }
 
@@ -46,7 +44,7 @@ fn find(mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When it is not, with the command that installs one that is.
-pub fn check_version(program: &Path, environment: &Environment) -> anyhow::Result<()> {
+pub fn check_version(program: &Path, environment: &Environment) -> Result<()> {
     let theirs = &environment.loadline;
     ensure!(
         theirs == VERSION,
@@ -81,7 +79,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_with_what_to_do() {
-        let theirs = crate::session::tests::environment();
+        let theirs = loadline_record::fixtures::environment();
         let text = check_version(Path::new("there"), &theirs).unwrap_err().to_string();
         assert!(text.starts_with("there is of version ?, this program of "), "{text}");
         assert!(text.contains("cargo install"), "{text}");

@@ -1,14 +1,11 @@
 //! Ctrl-C and termination: one flag, and the children that have to end with us.
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::collections::BTreeMap;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use anyhow::Context;
-
-use crate::exit::{Exit, ended};
 
 /// Whether a signal has come, whatever listens for it.
 static HEARD: AtomicBool = AtomicBool::new(false);
@@ -49,7 +46,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// When the system refuses the handler.
-    pub fn listen() -> anyhow::Result<Interrupt> {
+    pub fn listen() -> Result<Interrupt> {
         let interrupt = Interrupt::default();
         let heard = interrupt.clone();
         ctrlc::set_handler(move || heard.signal()).context("cannot listen for Ctrl-C")?;
@@ -114,9 +111,9 @@ impl Interrupt {
     }
 
     /// An error that ends the command when the program has been asked to.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self) -> Result<()> {
         if self.was_asked() {
-            return Err(ended(Exit::Interrupted, "interrupted"));
+            return Err(Error::new(Exit::Interrupted, "interrupted"));
         }
         Ok(())
     }

@@ -14,29 +14,27 @@ mod rows;
 mod series;
 mod text;
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::collections::BTreeMap;
-
-use anyhow::Context;
 
 use self::answer::{Answer, answers};
 use self::series::told_apart;
 use self::text::escaped;
 use crate::cli::Judge;
-use crate::exit::{Exit, ended};
 use crate::out;
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When a file cannot be read, or its numbers are no series; the text names file and series.
-pub fn run(arguments: &Judge) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Judge) -> Result<Exit> {
     let mut files = Vec::new();
     let mut has_table = false;
     for path in &arguments.files {
         let shown = escaped(&path.display().to_string());
         let found = input::read(path, arguments);
         let found = found
-            .map_err(|error| ended(Exit::Usage, format!("cannot judge {shown}: {error:#}")))?;
+            .map_err(|error| Error::new(Exit::Usage, format!("cannot judge {shown}: {error:#}")))?;
         for note in found.notes {
             out::note(format_args!("note: {shown}: {}", escaped(&note)));
         }
@@ -50,8 +48,8 @@ pub fn run(arguments: &Judge) -> anyhow::Result<Exit> {
              themselves"
         ));
     }
-    let series =
-        told_apart(files).map_err(|error| ended(Exit::Usage, escaped(&format!("{error:#}"))))?;
+    let series = told_apart(files)
+        .map_err(|error| Error::new(Exit::Usage, escaped(&format!("{error:#}"))))?;
     let answers = answers(&series, arguments.suite);
     let ids: Vec<&str> = series.iter().map(|named| named.id.as_str()).collect();
     if arguments.json {

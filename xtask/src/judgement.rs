@@ -8,12 +8,13 @@ use loadline_growth::{
     Judgement, Kind, PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve,
     judge_pair, judge_suite,
 };
-use loadline_scenario::{Absence, Control, Environment, Means, MetricKind, Scenario, SeriesName};
+use loadline_record::Result;
+use loadline_scenario::{Absence, Environment, Means, MetricKind, Scenario, SeriesName};
 
-use crate::baseline_file::{Accepted, Baseline, Baselines, Key};
 use crate::known::{Entry, KnownIssue, KnownSight};
-use crate::measured::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 use crate::scaling::{self, Scaled};
+use loadline_record::baseline::{Accepted, Baseline, Baselines, Key};
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
 
 /// One judged series.
 #[derive(Debug)]
@@ -364,7 +365,10 @@ impl<'a> Question<'a> {
             (Ok(series), judgement) => {
                 let judgement = judgement.unwrap_or_else(|| self.alone(series));
                 let (found, ground) = self.found(&judgement, series, &mut notes);
-                if found == Verdict::NoBaseline && ground == Ground::Rule && self.is_control() {
+                if found == Verdict::NoBaseline
+                    && ground == Ground::Rule
+                    && self.scenario.is_control()
+                {
                     Outcome::ControlOnly
                 } else {
                     let (verdict, ground, sight) = self.meaning(found, ground, &judgement, series);
@@ -389,11 +393,6 @@ impl<'a> Question<'a> {
             has_no_baseline: self.has_no_baseline,
             known,
         }
-    }
-
-    /// Whether the scenario is the control of another, and so has none itself.
-    fn is_control(&self) -> bool {
-        is_control(self.scenario)
     }
 
     /// The findings on a series that there is nothing to compare with.
@@ -544,33 +543,15 @@ impl From<NoSeries> for Outcome {
     }
 }
 
-/// The title of the scenario that must hold whenever `scenario` is asked, if it names one.
-pub fn control_title(scenario: &Scenario) -> Option<String> {
-    match scenario.control.as_ref()? {
-        Control::Scenario(name) => Some(name.clone()),
-        Control::Set(changes) => {
-            let mut variant = scenario.variant.clone();
-            variant.0.extend(changes.clone());
-            // A variant that is its own control has none.
-            (variant != scenario.variant).then(|| Scenario { variant, ..scenario.clone() }.title())
-        }
-    }
-}
-
 /// What the control of `scenario` measured in the same session.
 fn control<'a>(scenario: &Scenario, session: &'a Measured) -> Option<&'a MeasuredScenario> {
-    let title = control_title(scenario)?;
+    let title = scenario.control_title()?;
     session.scenarios.iter().find(|m| m.scenario.title() == title)
 }
 
 /// The series `name` of the control of `scenario`, if it was measured in the same session.
 pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
     subject(control(scenario, session)?, name).ok()
-}
-
-/// Whether `scenario` is the variant that its file names as the control.
-pub fn is_control(scenario: &Scenario) -> bool {
-    scenario.control.is_some() && control_title(scenario).is_none()
 }
 
 /// The series `name` of one scenario, where its runs went well.

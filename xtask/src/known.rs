@@ -5,8 +5,8 @@ use loadline_growth::{
 };
 use loadline_scenario::{Environment, KnownGrowth};
 
-use crate::baseline_file::has_expired;
 use crate::judgement::Against;
+use loadline_record::baseline::has_expired;
 
 /// A known issue of one series, and whether the session sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

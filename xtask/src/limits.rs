@@ -1,11 +1,9 @@
 //! How many modules fit this machine: mappings, descriptors.
 
+use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{
     Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject, Tables,
 };
-
-use crate::exit::{Exit, ended};
-use crate::judgement::control_title;
 
 /// Takes away the rungs that would end at a limit of this machine instead of measuring. Fewer than
 /// five are no ground for a verdict; what is left is measured all the same, and inconclusive.
@@ -15,7 +13,7 @@ use crate::judgement::control_title;
 pub fn leave_out_what_does_not_fit(
     scenarios: &mut Vec<Scenario>,
     environment: &Environment,
-) -> anyhow::Result<Vec<String>> {
+) -> Result<Vec<String>> {
     let mut left_out = leave_out_what_cannot_keep_tables(scenarios, environment)?;
     for scenario in scenarios {
         let Subject::Modules(subject) = &scenario.subject else { continue };
@@ -30,7 +28,7 @@ pub fn leave_out_what_does_not_fit(
         if scenario.ladder.is_empty() {
             let title = scenario.title();
             let text = format!("cannot measure {title}: no rung fits this machine, {reason}");
-            return Err(ended(Exit::CouldNotMeasure, text));
+            return Err(Error::new(Exit::CouldNotMeasure, text));
         }
     }
     Ok(left_out)
@@ -41,7 +39,7 @@ pub fn leave_out_what_does_not_fit(
 fn leave_out_what_cannot_keep_tables(
     scenarios: &mut Vec<Scenario>,
     environment: &Environment,
-) -> anyhow::Result<Vec<String>> {
+) -> Result<Vec<String>> {
     let keeps_in_pack = |scenario: &Scenario| match &scenario.subject {
         Subject::Modules(subject) => {
             subject.load_from == LoadFrom::Pack && subject.tables == Tables::Keep
@@ -51,8 +49,8 @@ fn leave_out_what_cannot_keep_tables(
     let Some(reason) = why_no_pack_keeps_tables(environment) else { return Ok(Vec::new()) };
     let (gone, mut left): (Vec<Scenario>, Vec<Scenario>) =
         scenarios.drain(..).partition(keeps_in_pack);
-    let needed: Vec<String> = left.iter().filter_map(control_title).collect();
-    let controls: Vec<String> = gone.iter().filter_map(control_title).collect();
+    let needed: Vec<String> = left.iter().filter_map(Scenario::control_title).collect();
+    let controls: Vec<String> = gone.iter().filter_map(Scenario::control_title).collect();
     left.retain(|scenario| {
         let title = scenario.title();
         !controls.contains(&title) || needed.contains(&title)
@@ -64,7 +62,7 @@ fn leave_out_what_cannot_keep_tables(
     });
     let sentences: Vec<String> = sentences.collect();
     if scenarios.is_empty() && !sentences.is_empty() {
-        return Err(ended(Exit::NothingSelected, sentences.join("\n")));
+        return Err(Error::new(Exit::NothingSelected, sentences.join("\n")));
     }
     Ok(sentences)
 }
@@ -171,7 +169,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::scenario;
+    use loadline_record::fixtures::scenario;
 
     #[test]
     fn where_no_pack_keeps_tables_those_scenarios_are_left_out_with_their_controls() {
@@ -181,7 +179,7 @@ mod tests {
                 build: "linux-gnu dev".to_owned(),
                 unwinder_family: family.to_owned(),
                 unwinder_version: version.to_owned(),
-                ..crate::session::tests::environment()
+                ..loadline_record::fixtures::environment()
             };
             let mut scenarios = vec![in_pack("keep"), in_pack("strip"), scenario("keep")];
             let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment);
@@ -227,7 +225,7 @@ control = { set = { tables = "strip" } }
     fn rungs_beyond_the_machines_limits_are_left_out_and_named() {
         let environment = |mappings: &str| Environment {
             max_map_count: mappings.to_owned(),
-            ..crate::session::tests::environment()
+            ..loadline_record::fixtures::environment()
         };
         let fit = |mappings| {
             let mut scenarios = vec![scenario("keep")];

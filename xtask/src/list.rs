@@ -1,6 +1,7 @@
 //! `cargo xtask list`: one line for each scenario, or of the named ones what they judge and whether a
 //! baseline fits this machine.
 
+use loadline_record::{Error, Exit, PROGRAM, Result, Surroundings};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,26 +9,23 @@ use loadline_scenario::{
     Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
 };
 
-use crate::baseline_file::{Baselines, Key};
 use crate::bench::Bench;
-use crate::called::PROGRAM;
 use crate::cli::List;
-use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
-use crate::judgement::is_control;
 use crate::out;
 use crate::project::Project;
 use crate::report::{environment_line, stand_in_sentence};
-use crate::runner::{Runner, Surroundings};
+use crate::runner::Runner;
 use crate::selection;
 use crate::unwinders;
+use loadline_record::baseline::{Baselines, Key};
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When a scenario or baseline is wrong, or the machine cannot be described.
-pub fn run(arguments: &List) -> anyhow::Result<Exit> {
+pub fn run(arguments: &List) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let mut scenarios = Vec::new();
@@ -43,7 +41,7 @@ pub fn run(arguments: &List) -> anyhow::Result<Exit> {
     }
     if scenarios.is_empty() {
         let text = format!("no scenario in {}", project.scenarios().display());
-        return Err(ended(Exit::NothingSelected, text));
+        return Err(Error::new(Exit::NothingSelected, text));
     }
     let runner = Runner::build(&project, &Surroundings::under(&Unwinder::Host), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
@@ -70,7 +68,7 @@ struct Machine<'a> {
 
 impl Machine<'_> {
     /// Prints one line for each scenario: first the default suite, then the others.
-    fn summarize(&self, scenarios: &[Scenario]) -> anyhow::Result<Exit> {
+    fn summarize(&self, scenarios: &[Scenario]) -> Result<Exit> {
         let widest = |of: fn(&Scenario) -> usize| scenarios.iter().map(of).max().unwrap_or(0);
         let title_width = widest(|scenario| scenario.title().len());
         let group_width = widest(|scenario| group(scenario).len());
@@ -99,20 +97,20 @@ impl Machine<'_> {
     }
 
     /// Whether a baseline fits, in two or three words.
-    fn state(&self, scenario: &Scenario) -> anyhow::Result<&'static str> {
+    fn state(&self, scenario: &Scenario) -> Result<&'static str> {
         Ok(match self.skipped.get(&scenario.name) {
             Some(_) => "not fetched yet",
             None => self.fit(scenario)?.words(),
         })
     }
 
-    fn fit(&self, scenario: &Scenario) -> anyhow::Result<Fit> {
+    fn fit(&self, scenario: &Scenario) -> Result<Fit> {
         let path = self.project.baselines().join(format!("{}.toml", scenario.name));
         Ok(fit(scenario, &Baselines::read(&path)?, self.environment))
     }
 
     /// Prints all there is to know of each scenario.
-    fn describe(&self, scenarios: &[Scenario]) -> anyhow::Result<Exit> {
+    fn describe(&self, scenarios: &[Scenario]) -> Result<Exit> {
         for (index, scenario) in scenarios.iter().enumerate() {
             let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
             if index > 0 {
@@ -131,7 +129,7 @@ impl Machine<'_> {
             if !scenario.observe.is_empty() {
                 out::line(format_args!("    shows {}", names(&scenario.observe)))?;
             }
-            if let Some(scaling) = scenario.scales().filter(|_| !is_control(scenario)) {
+            if let Some(scaling) = scenario.scales().filter(|_| !scenario.is_control()) {
                 let (series, threads) = (scaling.series, scaling.threads);
                 out::line(format_args!(
                     "    scales {series} with {threads} threads as its control does"
@@ -176,7 +174,7 @@ fn why_missing(metrics: &str, Absent { absence, uncounted, .. }: &Absent) -> Str
 }
 
 /// The unwinders that are here, each as a process says that has it, and how to get the others.
-fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> anyhow::Result<()> {
+fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> Result<()> {
     let mut families = Vec::new();
     for unwinder in unwinders::here(&project.unwinders()) {
         let described = match &unwinder {

@@ -5,17 +5,17 @@
 //! so none is ever left over. The file stays and says who holds it. Containers with a folder for
 //! temporary files of their own do not see each other.
 
+use loadline_record::atomic;
+use loadline_record::time;
+use loadline_record::{Error, Exit, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
-use crate::replace;
-use crate::session;
 
 /// How often a waiting session looks.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -34,11 +34,7 @@ impl MachineLock {
     ///
     /// # Errors
     /// When another session measures and `no_wait` is asked for, or the program is interrupted.
-    pub fn take(
-        project: &Project,
-        no_wait: bool,
-        interrupt: &Interrupt,
-    ) -> anyhow::Result<MachineLock> {
+    pub fn take(project: &Project, no_wait: bool, interrupt: &Interrupt) -> Result<MachineLock> {
         let path = std::env::temp_dir().join("loadline.lock");
         let without = |problem: &dyn std::fmt::Display| {
             let path = path.display();
@@ -61,7 +57,7 @@ impl MachineLock {
                         "another session measures on this machine ({}); it would be measured along (wait for it, or leave out --no-wait)",
                         holder(&mut file)
                     );
-                    return Err(ended(Exit::CouldNotMeasure, text));
+                    return Err(Error::new(Exit::CouldNotMeasure, text));
                 }
                 Err(TryLockError::WouldBlock) => {
                     if !std::mem::replace(&mut has_said_it, true) {
@@ -121,7 +117,7 @@ fn options() -> OpenOptions {
 #[cfg(unix)]
 fn read_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut options = replace::options();
+    let mut options = atomic::options();
     // Neither through a link, nor waiting for whoever reads a pipe.
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options
@@ -146,7 +142,7 @@ fn n_names(_: &fs::Metadata) -> u64 {
 
 fn sign(file: &mut File, root: &Path) -> std::io::Result<()> {
     file.set_len(0)?;
-    let (pid, since) = (std::process::id(), session::rfc3339(session::now()));
+    let (pid, since) = (std::process::id(), time::rfc3339(time::now()));
     file.write_all(format!("process {pid}, since {since}, in {}\n", root.display()).as_bytes())
 }
 

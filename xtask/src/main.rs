@@ -4,14 +4,11 @@ mod aa;
 mod accept;
 mod across;
 mod adaptive;
-mod again;
 mod against;
 mod another_wasmtime;
 mod baseline;
-mod baseline_file;
 mod before;
 mod bench;
-mod calibration_file;
 mod called;
 mod catalogue;
 mod check;
@@ -21,7 +18,6 @@ mod comparison;
 mod diff;
 mod diff_side;
 mod diff_text;
-mod exit;
 mod explain;
 mod fetch;
 mod figures;
@@ -41,7 +37,6 @@ mod limits;
 mod list;
 mod lock;
 mod measure;
-mod measured;
 mod merge;
 mod moved;
 mod out;
@@ -50,23 +45,17 @@ mod past;
 mod pilot;
 mod places;
 mod preload;
-mod profile_file;
 mod programs;
 mod progress;
 mod project;
-mod project_file;
 mod proof;
-mod recipe;
 mod regress;
-mod replace;
 mod report;
 mod resume;
 mod runner;
 mod same_program;
-mod sameness;
 mod scaling;
 mod selection;
-mod session;
 mod shard;
 mod shell;
 mod side_by_side;
@@ -77,12 +66,13 @@ mod trees;
 mod unwinders;
 mod yard;
 
+use loadline_record::Exit;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Verb};
-use crate::exit::{Ended, Exit};
 
 fn main() -> ExitCode {
+    called::say_name();
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
@@ -114,7 +104,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             out::note(format_args!("error: {error:#}"));
-            Ended::exit_of(&error)
+            error.exit()
         }
     };
     // Also where the command had nothing left to stop, or took the end of a child for a failure.

@@ -1,5 +1,7 @@
 //! A session while it is measured: plans what is left, has it carried out, and saves it run by run.
 
+use loadline_record::time;
+use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -8,17 +10,16 @@ use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scena
 
 use crate::adaptive::Step;
 use crate::bench::Bench;
-use crate::called::PROGRAM;
-use crate::exit::{Exit, ended};
 use crate::forecast;
 use crate::limits::{most_resident, why_not};
-use crate::measured::{Measured, exact_means, is_compared, is_given_up};
 use crate::out;
-use crate::profile_file::SavedProfile;
 use crate::progress::Progress;
 use crate::report::not_measured;
-use crate::session::{self, Header, Planned, RunRecord, Session, Side};
 use crate::side_by_side::{n_processors, n_workers, side_by_side};
+use loadline_record::header::{Header, Planned, RunRecord, Side};
+use loadline_record::profile::SavedProfile;
+use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
+use loadline_record::session::Session;
 
 /// A session while it is measured.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// When it cannot be saved.
-    pub fn leave_out(&mut self, sentences: Vec<String>) -> anyhow::Result<()> {
+    pub fn leave_out(&mut self, sentences: Vec<String>) -> Result<()> {
         if sentences.is_empty() {
             return Ok(());
         }
@@ -64,10 +65,11 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// When it cannot be saved, or the program is interrupted.
-    pub fn forecast(&mut self, measured: &mut Measured) -> anyhow::Result<()> {
+    pub fn forecast(&mut self, measured: &mut Measured) -> Result<()> {
         if self.header.forecasts.is_empty() {
             let found = forecast::check(self.bench, measured);
-            self.header.forecasts = found.map_err(|_| ended(Exit::Interrupted, "interrupted"))?;
+            self.header.forecasts =
+                found.map_err(|_| Error::new(Exit::Interrupted, "interrupted"))?;
             self.session.save_header(&self.header)?;
         }
         measured.forecasts.clone_from(&self.header.forecasts);
@@ -81,7 +83,7 @@ impl<'a> Measurement<'a> {
     /// # Errors
     /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
     /// recorded failure of its scenario.
-    pub fn run(&mut self) -> anyhow::Result<()> {
+    pub fn run(&mut self) -> Result<()> {
         self.save_plan()?;
         let left = self.left();
         let progress = Progress::new("measuring", weight_of_all(&left));
@@ -114,7 +116,7 @@ impl<'a> Measurement<'a> {
         (mut record, profile): (RunRecord, Option<SavedProfile>),
         (run, side): &(Run, Side),
         progress: &Progress,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         if let Some(profile) = profile {
             let side = if *side == Side::Now { "" } else { "-before" };
             let Run { scenario, modules, round, .. } = run;
@@ -140,7 +142,7 @@ impl<'a> Measurement<'a> {
     }
 
     /// Carries out the runs that take no times: nobody disturbs them.
-    fn count_exactly(&mut self) -> anyhow::Result<()> {
+    fn count_exactly(&mut self) -> Result<()> {
         let mut left = self.exact_left();
         left.retain(|visit| !self.is_given_up(visit.0.scenario));
         let progress = Progress::new("counting", weight_of_all(&left));
@@ -222,7 +224,7 @@ impl<'a> Measurement<'a> {
 
     /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
     /// up has as many as it would have had.
-    fn save_plan(&mut self) -> anyhow::Result<()> {
+    fn save_plan(&mut self) -> Result<()> {
         let added = self.n_larger.iter().zip(&self.inexact);
         let planned = self.scenarios.iter().zip(added).map(|(scenario, (&n_larger, inexact))| {
             Planned { n_larger, inexact: inexact.clone(), ..Planned::of(scenario) }
@@ -239,9 +241,9 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// When the mark cannot be saved.
-    pub fn close(&mut self) -> anyhow::Result<()> {
+    pub fn close(&mut self) -> Result<()> {
         if self.header.finished.is_none() && !self.records.iter().any(RunRecord::has_failed) {
-            self.header.finished = Some(session::now());
+            self.header.finished = Some(time::now());
             self.session.save_header(&self.header)?;
         }
         Ok(())
@@ -387,7 +389,7 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn prepare_larger(&self) -> anyhow::Result<()> {
+    pub fn prepare_larger(&self) -> Result<()> {
         let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
         let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
         self.bench.prepare_all(&larger, self.header.against.as_ref())
@@ -467,12 +469,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::scenario;
+    use loadline_record::fixtures::scenario;
 
     /// Both builds visit a place one after the other, either of them first about as often.
     #[test]
     fn two_builds_are_measured_in_turn() {
-        let scenarios = [scenario("keep"), crate::teeth::planted_as("planted-cpu-linear").unwrap()];
+        let scenarios = [
+            scenario("keep"),
+            loadline_scenario::self_check::scenario("planted-cpu-linear").unwrap(),
+        ];
         let runs = Plan::of(&scenarios, 7).runs;
         let n_compared = runs.iter().filter(|run| run.scenario == 0).count();
         let both = |run: &Run| -> &'static [Side] {

@@ -1,30 +1,28 @@
 //! `cargo xtask merge`: judges the parts of a divided session as one suite.
 
+use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use loadline_growth::{Kind, Sight};
 use loadline_scenario::{Scenario, Subject};
 
-use crate::called::PROGRAM;
 use crate::cli;
-use crate::exit::{Exit, ended};
 use crate::judgement::{self, BaselineSource, Judged};
-use crate::measured::Measured;
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
 use crate::report::Report;
-use crate::sameness::{growth_differences, level_differences};
-use crate::scaling::titles_for;
 use crate::selection;
-use crate::session::{self, Asked, Header, Part, RunRecord};
 use crate::teeth::{self, Teeth};
+use loadline_record::compat::{growth_differences, level_differences};
+use loadline_record::header::{Asked, Header, Part, RunRecord};
+use loadline_record::rounds::Measured;
+use loadline_record::session::{self};
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When a session cannot be read, or the sessions are not the parts of one suite.
-pub fn run(arguments: &cli::Merge) -> anyhow::Result<Exit> {
+pub fn run(arguments: &cli::Merge) -> Result<Exit> {
     arguments.outputs.check()?;
     let project = Project::open(arguments.root.as_deref())?;
     let mut parts = Vec::new();
@@ -71,8 +69,8 @@ struct Saved {
     part: Part,
 }
 
-fn read(path: &Path) -> anyhow::Result<Saved> {
-    let refuse = |problem: String| ended(Exit::Usage, format!("cannot merge: {problem}"));
+fn read(path: &Path) -> Result<Saved> {
+    let refuse = |problem: String| Error::new(Exit::Usage, format!("cannot merge: {problem}"));
     let (header, records) = session::read(path).map_err(|error| refuse(format!("{error:#}")))?;
     let asked = header.asked.clone();
     let Some((asked, part)) = asked.and_then(|asked| asked.part.clone().map(|part| (asked, part)))
@@ -84,7 +82,7 @@ fn read(path: &Path) -> anyhow::Result<Saved> {
 }
 
 impl Saved {
-    fn measured(&self, project: &Project) -> anyhow::Result<Measured> {
+    fn measured(&self, project: &Project) -> Result<Measured> {
         let Saved { header, records, path, .. } = self;
         let scenarios = selection::as_measured(project, header, records, path);
         let scenarios = scenarios.context("cannot merge")?;
@@ -99,8 +97,8 @@ impl Saved {
 
 /// Several sessions are one suite when they were planned as such, none is missing or there twice, and
 /// they differ in nothing that decides growth.
-fn refuse_what_is_not_one_suite(parts: &[Saved]) -> anyhow::Result<()> {
-    let refuse = |problem: String| Err(ended(Exit::Usage, format!("cannot merge: {problem}")));
+fn refuse_what_is_not_one_suite(parts: &[Saved]) -> Result<()> {
+    let refuse = |problem: String| Err(Error::new(Exit::Usage, format!("cannot merge: {problem}")));
     let (first, others) = parts.split_first().expect("the command line asks for one at least");
     for (one, other) in parts.iter().zip(others) {
         let (a, b) = (one.part.shard, other.part.shard);
@@ -158,7 +156,7 @@ fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     for planned in &part.suite {
         let own = scenarios.iter().find(|scenario| scenario.title() == planned.scenario);
         add_new(&mut order, [planned.scenario.clone()]);
-        add_new(&mut order, own.into_iter().flat_map(titles_for));
+        add_new(&mut order, own.into_iter().flat_map(Scenario::titles_measured));
     }
     order
 }
@@ -215,7 +213,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         add_new(&mut whole.left_out, part.left_out);
         whole.forecasts.extend(part.forecasts);
         add_new(&mut whole.absent, part.absent);
-        let of_suite = |m: &crate::measured::MeasuredScenario| {
+        let of_suite = |m: &loadline_record::rounds::MeasuredScenario| {
             whole.scenarios.is_empty() || !matches!(m.scenario.subject, Subject::Planted(_))
         };
         let own: Vec<_> = part.scenarios.into_iter().filter(of_suite).collect();

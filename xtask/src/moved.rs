@@ -6,13 +6,13 @@ use loadline_growth::{CurveOptions, Formula, Series, judge_curve};
 use loadline_scenario::Phase;
 use serde::Serialize;
 
-use crate::baseline_file::AcceptedSymbol;
 use crate::catalogue;
 use crate::diff_side::{SideScenario, SymbolCosts};
 use crate::figures::short;
 use crate::judgement::on_common_sizes;
-use crate::profile_file::{SavedProfile, SavedSymbol};
 use crate::symbols::{Profiles, Reference, of_scenario, telling_caller, top};
+use loadline_record::baseline::AcceptedSymbol;
+use loadline_record::profile::{SavedProfile, SavedSymbol};
 
 /// A change of less than this share of a phase is not told.
 const SMALLEST_CHANGE: f64 = 0.005;

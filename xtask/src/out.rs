@@ -3,6 +3,7 @@
 //! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
 //! command ends: the exit code stays the one that the work deserves.
 
+use loadline_record::Result;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// # Errors
 /// None: see [`text()`].
-pub fn line(line: impl Display) -> anyhow::Result<()> {
+pub fn line(line: impl Display) -> Result<()> {
     text(format_args!("{line}\n"))
 }
 
@@ -20,7 +21,7 @@ pub fn line(line: impl Display) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// None; commands pass the result on all the same.
-pub fn text(text: impl Display) -> anyhow::Result<()> {
+pub fn text(text: impl Display) -> Result<()> {
     static HAS_FAILED: AtomicBool = AtomicBool::new(false);
     let text = text.to_string();
     let mut stdout = std::io::stdout().lock();

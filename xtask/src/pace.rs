@@ -5,14 +5,14 @@
 //!
 //! What a baseline was measured at is never cut: costs are compared at equal sizes.
 
+use loadline_record::Result;
 use std::collections::BTreeMap;
 
 use loadline_scenario::{Environment, Means, Run, Scenario};
 
 use crate::bench::Bench;
-use crate::measured::can_be_judged;
-use crate::scaling::{on_threads, titles_for};
-use crate::session::{Outcome, Side};
+use loadline_record::header::{Outcome, Side};
+use loadline_record::rounds::can_be_judged;
 
 /// Takes away the rungs that would take too long, of a scenario and of its control alike, and says
 /// so, one sentence each. Scenarios whose sizes are settled are left alone, and so are those that
@@ -25,11 +25,12 @@ pub fn leave_out_what_takes_too_long(
     scenarios: &mut [Scenario],
     environment: &Environment,
     is_settled: impl Fn(&Scenario) -> bool,
-) -> anyhow::Result<Vec<String>> {
+) -> Result<Vec<String>> {
     let mut kept: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
     let mut left_out = Vec::new();
     // What is measured on several threads has the sizes that one can afford.
-    let followers: Vec<String> = scenarios.iter().filter_map(on_threads).flatten().collect();
+    let followers: Vec<String> =
+        scenarios.iter().filter_map(Scenario::titles_on_threads).flatten().collect();
     for scenario in scenarios.iter() {
         let follows = followers.contains(&scenario.title());
         if follows || is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
@@ -39,7 +40,7 @@ pub fn leave_out_what_takes_too_long(
         let title = scenario.title();
         let rungs = &scenario.ladder[n_rungs..];
         left_out.push(format!("{title}: N = {rungs:?} left out, {why}"));
-        for title in titles_for(scenario) {
+        for title in scenario.titles_measured() {
             kept.insert(title, (scenario.ladder.clone(), n_rungs));
         }
     }
@@ -59,7 +60,7 @@ fn affordable(
     bench: &Bench<'_>,
     scenario: &Scenario,
     environment: &Environment,
-) -> anyhow::Result<Option<(usize, String)>> {
+) -> Result<Option<(usize, String)>> {
     let metrics = scenario.metrics_by(Means::Clock);
     let mut tried: Vec<(usize, f64)> = Vec::new();
     for (place, &modules) in scenario.ladder.iter().enumerate() {
@@ -135,7 +136,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::session::tests::scenario;
+    use loadline_record::fixtures::scenario;
 
     fn limited(budget: u64, timeout: u64) -> Scenario {
         let (budget, timeout) = (Duration::from_secs(budget), Duration::from_secs(timeout));

@@ -1,18 +1,19 @@
 //! What a scenario cost at each commit that changed its baseline, and in each session that is kept.
 
+use loadline_record::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
 use loadline_growth::Series;
+use loadline_record::rounds::series;
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 use serde::{Deserialize, Serialize};
 
-use crate::baseline_file::{Key, series};
 use crate::diff_side::{Readings, Saved};
 use crate::git::{self, Failure};
 use crate::project::Project;
-use crate::session;
+use loadline_record::baseline::Key;
+use loadline_record::session;
 
 /// Where a point comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,7 +80,7 @@ struct OldSeries {
 ///
 /// # Errors
 /// When git cannot be asked.
-pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<(Past, Vec<String>)> {
+pub fn of(project: &Project, scenario: &Scenario) -> Result<(Past, Vec<String>)> {
     let (mut past, mut unread) = (Past::new(), Vec::new());
     committed(project, scenario, &mut past, &mut unread)?;
     measured(project, scenario, &mut past, &mut unread);
@@ -91,7 +92,7 @@ pub fn of(project: &Project, scenario: &Scenario) -> anyhow::Result<(Past, Vec<S
 ///
 /// # Errors
 /// When git cannot be asked.
-pub fn of_commits(project: &Project, scenario: &Scenario) -> anyhow::Result<(Past, Vec<String>)> {
+pub fn of_commits(project: &Project, scenario: &Scenario) -> Result<(Past, Vec<String>)> {
     let (mut past, mut unread) = (Past::new(), Vec::new());
     committed(project, scenario, &mut past, &mut unread)?;
     past.values_mut().for_each(|points| points.sort_by_key(|point| point.when));
@@ -103,7 +104,7 @@ fn committed(
     scenario: &Scenario,
     past: &mut Past,
     unread: &mut Vec<String>,
-) -> anyhow::Result<()> {
+) -> Result<()> {
     let file = project.baselines().join(format!("{}.toml", scenario.name));
     let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
     let name = file_name(&file);

@@ -2,23 +2,21 @@
 //! smallest must stand clear of what an empty phase reads, the largest must fit the machine and the
 //! time. Regressions are measured at the same sizes later.
 
+use loadline_record::{Context, Error, Exit, Floor, Result};
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
+use loadline_scenario::self_check;
 use loadline_scenario::{
     Environment, Means, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
-use crate::exit::{Exit, ended};
 
 use crate::limits::{most_resident, why_not};
-use crate::measured::can_be_judged;
 use crate::report::amount;
-use crate::session::{Outcome, Side};
-use crate::teeth::{planted, planted_as};
+use loadline_record::header::{Outcome, Side};
+use loadline_record::rounds::can_be_judged;
 
 /// How many empty phases the noise floor is read from.
 const EMPTY_RUNS: usize = 15;
@@ -35,49 +33,40 @@ const SECONDS_FOR_LARGER: f64 = 15.0;
 /// Seconds that all rounds of one scenario's ladder may take.
 const SECONDS_FOR_LADDER: f64 = 300.0;
 
-/// What times read of a phase in which nothing is done: nine of ten readings are at most this.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Floor(pub BTreeMap<Metric, f64>);
-
-impl Floor {
-    /// Measures it.
-    ///
-    /// # Errors
-    /// When a run fails, or the program is interrupted.
-    pub fn measure(bench: &Bench<'_>, environment: &Environment) -> anyhow::Result<Floor> {
-        let empty = planted_as(planted::CPU_LINEAR).expect("the planted scenarios are constants");
-        let metrics = empty.metrics_by(Means::Clock);
-        let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
-        for round in 0..EMPTY_RUNS {
-            let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
-            let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
-            for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
-                // What is counted once a process is a constant to a fit, and no noise.
-                let is_noise =
-                    sample.phase == Phase::Work && sample.metric.kind() == MetricKind::Time;
-                if let Some(value) = sample.reading.value().filter(|_| is_noise) {
-                    readings.entry(sample.metric).or_default().push(value);
-                }
+/// Measures what an empty phase reads.
+///
+/// # Errors
+/// When a run fails, or the program is interrupted.
+pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor> {
+    let empty =
+        self_check::scenario(self_check::CPU_LINEAR).expect("the planted scenarios are constants");
+    let metrics = empty.metrics_by(Means::Clock);
+    let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
+    for round in 0..EMPTY_RUNS {
+        let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
+        let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
+        for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
+            // What is counted once a process is a constant to a fit, and no noise.
+            let is_noise = sample.phase == Phase::Work && sample.metric.kind() == MetricKind::Time;
+            if let Some(value) = sample.reading.value().filter(|_| is_noise) {
+                readings.entry(sample.metric).or_default().push(value);
             }
         }
-        let ninth_of_ten = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            values[values.len() * 9 / 10]
-        };
-        Ok(Floor(readings.into_iter().map(|(metric, v)| (metric, ninth_of_ten(v))).collect()))
     }
+    let ninth_of_ten = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() * 9 / 10]
+    };
+    Ok(Floor(readings.into_iter().map(|(metric, v)| (metric, ninth_of_ten(v))).collect()))
+}
 
-    /// One sentence on it.
-    pub fn sentence(&self) -> String {
-        let shown = self.0.iter().map(|(metric, value)| {
-            let value = amount(*value, metric.unit());
-            format!("{metric} {value}")
-        });
-        format!(
-            "noise floor: an empty phase reads at most {}",
-            shown.collect::<Vec<_>>().join(", ")
-        )
-    }
+/// What an empty phase reads, as one sentence.
+pub fn sentence(floor: &Floor) -> String {
+    let shown = floor.0.iter().map(|(metric, value)| {
+        let value = amount(*value, metric.unit());
+        format!("{metric} {value}")
+    });
+    format!("noise floor: an empty phase reads at most {}", shown.collect::<Vec<_>>().join(", "))
 }
 
 /// The sizes of one scenario.
@@ -108,7 +97,7 @@ pub fn sizes(
     rounds: usize,
     floor: &Floor,
     environment: &Environment,
-) -> anyhow::Result<Sizes> {
+) -> Result<Sizes> {
     let mut reasons = Vec::new();
     let mut tried: Vec<Tried> = Vec::new();
     let metrics = scenario.metrics_by(Means::Clock);
@@ -147,10 +136,10 @@ pub fn sizes(
     Ok(Sizes { ladder, larger, reasons })
 }
 
-fn finished(outcome: &Outcome) -> anyhow::Result<&[Sample]> {
+fn finished(outcome: &Outcome) -> Result<&[Sample]> {
     match outcome {
         Outcome::Finished { samples, .. } => Ok(samples),
-        Outcome::Failed { error } => Err(ended(Exit::CouldNotMeasure, error.clone())),
+        Outcome::Failed { error } => Err(Error::new(Exit::CouldNotMeasure, error.clone())),
     }
 }
 
@@ -219,7 +208,7 @@ fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option
     scenario.judge.iter().filter_map(of_series).max_by_key(|(modules, _)| *modules)
 }
 
-fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> anyhow::Result<()> {
+fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> Result<()> {
     if can_be_judged(ladder) {
         return Ok(());
     }
@@ -227,5 +216,5 @@ fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> anyhow::R
     let text = format!(
         "cannot measure {title}: N = {ladder:?} is left of its ladder, and {FEWEST_RUNGS} sizes over a ratio of {SMALLEST_RATIO} are needed ({reasons})"
     );
-    Err(ended(Exit::CouldNotMeasure, text))
+    Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -1,6 +1,7 @@
 //! Where the sessions of one `regress` are measured: one for each unwinder, without the scenarios that
 //! both sides of a comparison run alike.
 
+use loadline_record::Result;
 use loadline_scenario::{Absent, Environment};
 
 use crate::against::Builds;
@@ -39,7 +40,7 @@ pub fn with_files(
     project: &Project,
     passes: Vec<Pass>,
     left_out: &mut Vec<String>,
-) -> anyhow::Result<Vec<Pass>> {
+) -> Result<Vec<Pass>> {
     let mut ready = Vec::new();
     for pass in passes {
         let (scenarios, skipped) = selection::read(project, pass.scenarios)?;
@@ -61,7 +62,7 @@ pub fn of(
     project: &Project,
     passes: Vec<Pass>,
     builds: &Builds,
-) -> anyhow::Result<(Vec<Place>, Vec<String>)> {
+) -> Result<(Vec<Place>, Vec<String>)> {
     let (mut places, mut same) = (Vec::new(), Vec::new());
     for mut pass in passes {
         let now = builds.now.under(&pass.unwinder)?;

@@ -1,19 +1,18 @@
 //! Libraries by names that the dynamic linker can read in `LD_PRELOAD`.
 
+use loadline_record::{Context, Result};
 use std::fs;
-use std::io::{Error, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use crate::replace::{make_folder, replace};
+use loadline_record::atomic::{make_folder, replace};
 
 /// Where `library` lies, or a copy of it: `LD_PRELOAD` is a list divided by spaces and colons, and has
 /// no way to write a path that holds one.
 ///
 /// # Errors
 /// When it has to be copied and cannot be.
-pub fn preloadable(library: &Path) -> anyhow::Result<PathBuf> {
+pub fn preloadable(library: &Path) -> Result<PathBuf> {
     if can_be_listed(library) {
         return Ok(library.to_owned());
     }
@@ -31,7 +30,7 @@ fn can_be_listed(path: &Path) -> bool {
 }
 
 /// A copy in `folder`, always at the same place: it is part of what a session is measured under.
-fn copied(library: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+fn copied(library: &Path, folder: &Path) -> Result<PathBuf> {
     let bytes = fs::read(library).context("cannot read it")?;
     let folder = folder.canonicalize()?.join(format!("loadline-unwinders-{}", user()));
     let own = folder.join(&blake3::hash(&bytes).to_hex()[..16]);
@@ -39,7 +38,7 @@ fn copied(library: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let copy = own.join(name.unwrap_or("unwinder.so".as_ref()));
     if !can_be_listed(&copy) {
         let problem = format!("{} holds one, too", copy.display());
-        return Err(Error::new(ErrorKind::InvalidInput, problem).into());
+        return Err(io::Error::new(ErrorKind::InvalidInput, problem).into());
     }
     make_own(&folder)?;
     make_folder(&own)?;
@@ -62,7 +61,7 @@ fn user() -> u32 {
 
 /// Makes `folder` for this user alone: what lies in it is run, and others may write beside it.
 #[cfg(unix)]
-fn make_own(folder: &Path) -> anyhow::Result<()> {
+fn make_own(folder: &Path) -> Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let made = fs::DirBuilder::new().mode(0o700).create(folder);
     if let Err(error) = made
@@ -73,13 +72,13 @@ fn make_own(folder: &Path) -> anyhow::Result<()> {
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() || found.uid() != user() || found.mode() & 0o022 != 0 {
         let problem = format!("others may write to {}", folder.display());
-        return Err(Error::new(ErrorKind::PermissionDenied, problem).into());
+        return Err(io::Error::new(ErrorKind::PermissionDenied, problem).into());
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn make_own(folder: &Path) -> anyhow::Result<()> {
+fn make_own(folder: &Path) -> Result<()> {
     Ok(fs::create_dir_all(folder)?)
 }
 

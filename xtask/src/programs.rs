@@ -5,16 +5,15 @@
 //! folder of its own. Both are handled here: a path below the workspace's `target` means Cargo's real
 //! folder.
 
+use loadline_record::{Context, Error, Exit, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::process::{self, Stdio};
 use std::sync::OnceLock;
 
-use anyhow::{Context, ensure};
 use loadline_scenario::Command;
 
 use crate::child;
-use crate::exit::{Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::yard::cargo;
@@ -61,7 +60,7 @@ impl Programs {
     ///
     /// # Errors
     /// When it cannot be started or fails, or the program is interrupted meanwhile.
-    pub fn build(&self, build: &[String], interrupt: &Interrupt) -> anyhow::Result<()> {
+    pub fn build(&self, build: &[String], interrupt: &Interrupt) -> Result<()> {
         let Some((program, arguments)) = build.split_first() else { return Ok(()) };
         let shown = format!("{} in {}", build.join(" "), self.root.display());
         out::note(format_args!("building by {shown}"));
@@ -90,7 +89,7 @@ impl Programs {
     ///
     /// # Errors
     /// When one is not UTF-8.
-    pub fn inherited(&self, mut command: Command) -> anyhow::Result<Command> {
+    pub fn inherited(&self, mut command: Command) -> Result<Command> {
         let folders = self.folders();
         for name in &command.inherit {
             let own = folders.get(name.as_str()).map(|folder| folder.as_os_str().to_owned());
@@ -100,7 +99,7 @@ impl Programs {
                 let text = format!(
                     "cannot pass {name} on to the command: its value {value:?} is not UTF-8 (set it in the scenario's environment)"
                 );
-                ended(Exit::CouldNotMeasure, text)
+                Error::new(Exit::CouldNotMeasure, text)
             })?;
             command.environment.entry(name.clone()).or_insert(value);
         }

@@ -1,20 +1,20 @@
 //! Where everything lies: [`Project`], and reading the scenarios in it.
 
+use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use loadline_record::suggest::{nearest, with_nearest};
 use loadline_scenario::{Scenario, Variant};
 
-use crate::calibration_file;
-use crate::called::{self, PROGRAM};
-use crate::exit::{Exit, ended};
+use crate::called;
 use crate::git;
 use crate::interrupt::Interrupt;
 use crate::programs::Programs;
-use crate::project_file::{self, Layout};
+use loadline_record::calibration;
+use loadline_record::layout::{self, Layout};
 
 /// The folders of one repository: this program's own workspace, one named by `--root`, or the one
 /// with the nearest `loadline.toml`.
@@ -38,14 +38,14 @@ impl Project {
     ///
     /// # Errors
     /// When `root` is no folder, none is around here, or `loadline.toml` is wrong.
-    pub fn open(root: Option<&Path>) -> anyhow::Result<Project> {
+    pub fn open(root: Option<&Path>) -> Result<Project> {
         let own = called::workspace();
         let root = match (root, &own) {
             (None, Some(own)) => own.clone(),
             (None, None) => root_around_here()?,
             (Some(root), _) => fs::canonicalize(root).map_err(|error| {
                 let root = root.display();
-                ended(Exit::WrongFile, format!("cannot open --root {root}: {error}"))
+                Error::new(Exit::WrongFile, format!("cannot open --root {root}: {error}"))
             })?,
         };
         let layout = Layout::read(&root)?.unwrap_or_default();
@@ -59,7 +59,7 @@ impl Project {
     ///
     /// # Errors
     /// When its `loadline.toml` is wrong.
-    pub fn checked_out(&self, root: &Path, folder: &Path) -> anyhow::Result<Project> {
+    pub fn checked_out(&self, root: &Path, folder: &Path) -> Result<Project> {
         let layout = Layout::read(root)?.unwrap_or_else(|| self.layout.clone());
         let (root, programs) = (root.to_owned(), self.programs.apart(root, folder));
         Ok(Project { root, programs, layout, ..self.clone() })
@@ -89,7 +89,7 @@ impl Project {
     ///
     /// # Errors
     /// When the command for it fails, or the program is interrupted.
-    pub fn build(&self, interrupt: &Interrupt) -> anyhow::Result<()> {
+    pub fn build(&self, interrupt: &Interrupt) -> Result<()> {
         self.programs.build(&self.layout.build, interrupt)
     }
 
@@ -136,16 +136,16 @@ impl Project {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn scenario_names(&self) -> anyhow::Result<Vec<String>> {
+    pub fn scenario_names(&self) -> Result<Vec<String>> {
         let folder = self.scenarios();
         let entries = fs::read_dir(&folder).map_err(|error| {
-            let (folder, root, file) = (folder.display(), self.root.display(), project_file::NAME);
+            let (folder, root, file) = (folder.display(), self.root.display(), layout::NAME);
             let hint = if self.root.join(file).is_file() {
                 format!("`scenarios` in {root}/{file} names their folder")
             } else {
                 format!("there is no {file} in {root}; {PROGRAM} init writes one there")
             };
-            ended(
+            Error::new(
                 Exit::WrongFile,
                 format!("cannot read the scenarios in {folder}: {error} ({hint})"),
             )
@@ -166,18 +166,14 @@ impl Project {
     ///
     /// # Errors
     /// When there is no such scenario (with the nearest name), or its file is wrong (with the place).
-    pub fn scenario(
-        &self,
-        name: &str,
-        changes: &BTreeMap<String, String>,
-    ) -> anyhow::Result<Scenario> {
+    pub fn scenario(&self, name: &str, changes: &BTreeMap<String, String>) -> Result<Scenario> {
         let names = self.scenario_names()?;
-        if name == calibration_file::NAME {
+        if name == calibration::NAME {
             let text = format!(
                 "no scenario may be called {name}: {} is written by {PROGRAM} calibrate (rename its file)",
                 self.baselines().join(format!("{name}.toml")).display()
             );
-            return Err(ended(Exit::Usage, text));
+            return Err(Error::new(Exit::Usage, text));
         }
         if !names.iter().any(|known| known == name) {
             return Err(unknown_scenario(name, &names));
@@ -220,21 +216,17 @@ impl Project {
         self.scenarios().join(format!("{name}.toml"))
     }
 
-    fn read_scenario(
-        &self,
-        name: &str,
-        changes: &BTreeMap<String, String>,
-    ) -> anyhow::Result<Scenario> {
+    fn read_scenario(&self, name: &str, changes: &BTreeMap<String, String>) -> Result<Scenario> {
         let path = self.scenario_file(name);
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path).map_err(|error| {
-            ended(Exit::WrongFile, format!("cannot read scenario {shown}: {error}"))
+            Error::new(Exit::WrongFile, format!("cannot read scenario {shown}: {error}"))
         })?;
         Scenario::parse_with(name, &text, changes).map_err(|error| {
             let is_changed = Scenario::parse(name, &text).is_ok();
             let exit = if is_changed { Exit::Usage } else { Exit::WrongFile };
             let error = with_nearest(&error.to_string());
-            ended(exit, format!("cannot use scenario {shown}: {error}"))
+            Error::new(exit, format!("cannot use scenario {shown}: {error}"))
         })
     }
 
@@ -242,76 +234,78 @@ impl Project {
     ///
     /// # Errors
     /// When what follows the colon is not a list of changes.
-    pub fn split_title(title: &str) -> anyhow::Result<(&str, BTreeMap<String, String>)> {
+    pub fn split_title(title: &str) -> Result<(&str, BTreeMap<String, String>)> {
         let (name, changes) = title.split_once(':').unwrap_or((title, ""));
-        let changes = Variant::parse_changes(changes)
-            .map_err(|problem| ended(Exit::Usage, format!("cannot read {title:?}: {problem}")))?;
+        let changes = Variant::parse_changes(changes).map_err(|problem| {
+            Error::new(Exit::Usage, format!("cannot read {title:?}: {problem}"))
+        })?;
         Ok((name, changes))
     }
 }
 
 /// The folder around the current one that holds `loadline.toml`.
-fn root_around_here() -> anyhow::Result<PathBuf> {
+fn root_around_here() -> Result<PathBuf> {
     let here = std::env::current_dir().context("cannot tell the current folder")?;
-    project_file::nearest_root(&here).ok_or_else(|| {
+    layout::nearest_root(&here).ok_or_else(|| {
         let text = format!(
             "there is no {} in {} or above ({PROGRAM} init writes one; --root DIR names the repository)",
-            project_file::NAME,
+            layout::NAME,
             here.display()
         );
-        ended(Exit::WrongFile, text)
+        Error::new(Exit::WrongFile, text)
     })
 }
 
-fn unknown_scenario(name: &str, names: &[String]) -> anyhow::Error {
+fn unknown_scenario(name: &str, names: &[String]) -> Error {
     let nearest = nearest(name, names.iter().map(String::as_str));
     let hint = nearest.map_or_else(
         || format!("{PROGRAM} list shows them all"),
         |nearest| format!("did you mean {nearest}?"),
     );
-    ended(Exit::Usage, format!("there is no scenario {name:?} ({hint})"))
-}
-
-/// What toml says about an unknown key or value, with the nearest known one instead of all of them.
-pub fn with_nearest(error: &str) -> String {
-    let lines = error.lines().map(|line| suggestion(line).unwrap_or_else(|| line.to_owned()));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn suggestion(line: &str) -> Option<String> {
-    let (unknown, expected) = line.split_once(", expected ")?;
-    let rest = ["unknown field `", "unknown variant `"]
-        .iter()
-        .find_map(|start| Some(unknown.split_once(start)?.1))?;
-    let name = rest.strip_suffix('`')?;
-    // Names stand between backticks, and what follows the last of them is not the list's.
-    let parts: Vec<&str> = expected.split('`').collect();
-    let nearest = nearest(name, parts.iter().skip(1).step_by(2).copied())?;
-    let after = parts.last().copied().unwrap_or_default();
-    Some(format!("{unknown}, did you mean `{nearest}`?{after}"))
-}
-
-/// The known name most like `name`, where one is like it at all.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.7).then_some(best.1)
+    Error::new(Exit::Usage, format!("there is no scenario {name:?} ({hint})"))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_record::baseline::Baselines;
+    use loadline_record::recipe::Recipe;
+
     use super::*;
 
+    /// The tree tests itself; which scenarios have one is tested beside it.
     #[test]
-    fn a_misspelt_key_is_answered_with_the_nearest_one() {
-        let many = "line 2\nunknown field `jugde`, expected one of `format`, `judge`, `jobs`";
-        assert_eq!(with_nearest(many), "line 2\nunknown field `jugde`, did you mean `judge`?");
-        let two = "unknown field `tos`, expected `from` or `to` (x)";
-        assert_eq!(with_nearest(two), "unknown field `tos`, did you mean `to`? (x)");
-        let value = "unknown variant `hold-al`, expected one of `hold-all`, `churn`";
-        assert_eq!(with_nearest(value), "unknown variant `hold-al`, did you mean `hold-all`?");
-        for other in ["missing field `a`", "unknown field `zzz`, expected `format`", ""] {
-            assert_eq!(with_nearest(other), other);
+    fn every_baseline_can_be_read() {
+        called::say_name();
+        let project = Project::open(None).unwrap();
+        for name in project.scenario_names().unwrap() {
+            let path = project.baselines().join(format!("{name}.toml"));
+            if !path.exists() {
+                continue;
+            }
+            let baselines = Baselines::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
+            assert!(!baselines.all.is_empty(), "no baseline for {name}");
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(baselines.text(), text, "{name}: not as `baseline` writes it");
         }
+    }
+
+    /// The tree tests itself.
+    #[test]
+    fn the_recipes_of_this_repository_are_such() {
+        let project = Project::open(None).unwrap();
+        let mut n_recipes = 0;
+        for name in project.scenario_names().unwrap() {
+            let scenario = project.scenario(&name, &std::collections::BTreeMap::new()).unwrap();
+            let Some(path) = scenario.recipe else { continue };
+            let recipe = Recipe::read(&project.root.join(path)).unwrap();
+            n_recipes += 1;
+            // Otherwise its sizes would hold different mixtures.
+            let n = recipe.files().count();
+            let mut rungs = scenario.ladder.iter().chain(&scenario.callgrind_ladder);
+            assert!(rungs.all(|modules| modules % n == 0), "{name}: {n} modules");
+        }
+        assert!(n_recipes >= 3);
     }
 }

@@ -1,11 +1,12 @@
 //! Whether a run did what it was asked for: compares its counts with the request.
 
+use loadline_record::Result;
 use loadline_scenario::{
     Absence, Command, Environment, LoadFrom, Modules, Phase, Proof, Reading, Sample, Scenario,
     SeriesName, Subject, Tables,
 };
 
-use crate::measured::reading;
+use loadline_record::rounds::reading;
 
 /// Compares what a run counted with what it was asked for: a wrong count is an error, never a point.
 pub fn check_proof(
@@ -138,11 +139,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::scenario;
+    use loadline_record::fixtures::scenario;
 
     /// The proof of a run of `scenario` over 100 modules, and what is thought of it.
     fn check(scenario: &Scenario, lie: impl FnOnce(&mut Proof)) -> Result<(), String> {
-        let mut environment = crate::session::tests::environment();
+        let mut environment = loadline_record::fixtures::environment();
         environment.unwinder_path = "/lib/libgcc_s.so.1".to_owned();
         let is_stripped = scenario.variant.to_string() == "tables=strip";
         let registered = Some(if is_stripped { 0 } else { 100 });
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn planted_work_is_counted() {
-        let scenario = crate::teeth::planted_as("planted-cpu-quadratic").unwrap();
+        let scenario = loadline_scenario::self_check::scenario("planted-cpu-quadratic").unwrap();
         let Subject::Planted(planted) = scenario.subject else { panic!("nothing is planted") };
         let units = planted.units(100);
         assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));

@@ -1,48 +1,49 @@
 //! `cargo xtask regress`: measures, judges against the baselines, reports.
 
+use loadline_record::time;
+use loadline_record::{Context, Error, Exit, PROGRAM, Result, SHARD_SEED, Strictness};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
 use loadline_growth::{Kind, Tau};
+use loadline_scenario::self_check;
 use loadline_scenario::{Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
 use crate::across;
 use crate::adaptive::measure_until_sure;
-use crate::again::Again;
 use crate::against::Builds;
-use crate::baseline_file::{Baseline, Baselines, Key};
 use crate::bench::Bench;
-use crate::calibration_file::{Calibration, Calibrations};
-use crate::called::PROGRAM;
 use crate::cli::{self, Regress};
-use crate::exit::{Ended, Exit, ended};
 use crate::interrupt::Interrupt;
 use crate::judgement::{self, BaselineSource};
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
-use crate::measured::{Measured, MeasuredScenario};
 use crate::out;
 use crate::pace;
 use crate::places::{self, Place};
-use crate::project::{Project, nearest};
-use crate::report::{self, Form, Look, Outputs, Report, Strictness};
+use crate::project::Project;
+use crate::report::{self, Form, Look, Outputs, Report};
 use crate::resume;
 use crate::selection;
-use crate::session::{self, Asked, Header, Part, Planned};
 use crate::shard;
 use crate::symbols::{self, GrowingSymbol};
 use crate::teeth;
 use crate::told_apart;
 use crate::unwinders;
+use loadline_record::baseline::{Baseline, Baselines, Key};
+use loadline_record::calibration::{Calibration, Calibrations};
+use loadline_record::header::{Asked, Header, Part, Planned};
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::session::{self};
+use loadline_record::suggest::nearest;
 
 /// Carries the command out.
 ///
 /// # Errors
 /// When something could not be measured or the command line is wrong; a regression is no error.
-pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Regress) -> Result<Exit> {
     if arguments.aa {
         return aa::check(arguments);
     }
@@ -51,11 +52,11 @@ pub fn run(arguments: &Regress) -> anyhow::Result<Exit> {
     }
     match measure(arguments) {
         Ok(exit) => Ok(exit.for_bisect()),
-        Err(error) => Err(ended(Ended::exit_of(&error).for_bisect(), format!("{error:#}"))),
+        Err(error) => Err(Error::new(error.exit().for_bisect(), format!("{error:#}"))),
     }
 }
 
-fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
+fn measure(arguments: &Regress) -> Result<Exit> {
     arguments.outputs.check()?;
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
@@ -65,7 +66,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
     let chosen = selection::chosen(&project, &arguments.selection);
     let chosen = chosen.map_err(|error| {
         match arguments.bisect && selection::is_in_another_commit(&project, &arguments.selection) {
-            true => ended(Exit::SkipCommit, format!("{error:#}")),
+            true => Error::new(Exit::SkipCommit, format!("{error:#}")),
             false => error,
         }
     })?;
@@ -77,7 +78,7 @@ fn measure(arguments: &Regress) -> anyhow::Result<Exit> {
         let text = format!(
             "cannot measure shard {shard}: its scenarios are measured under several unwinders, {one} and {other} among them, and a shard is part of one session (name scenarios of one unwinder)"
         );
-        return Err(ended(Exit::Usage, text));
+        return Err(Error::new(Exit::Usage, text));
     }
     // A broken baseline is found before anything is built.
     Committed::read(&project, &chosen, arguments.baseline.as_deref())?;
@@ -145,12 +146,12 @@ fn not_measured(
     project: &Project,
     arguments: &Regress,
     builds: &Builds,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     same.iter().try_for_each(out::line)?;
     if !arguments.outputs.reports.is_empty() {
         let bench = Bench { project, runner: &builds.now, before: None };
         let (environment, absent) = bench.describe()?;
-        let seed = arguments.selection.seed.unwrap_or_else(session::now);
+        let seed = arguments.selection.seed.unwrap_or_else(time::now);
         let mut header = Header::new(seed, Vec::new(), environment, absent);
         header.left_out = same.to_vec();
         let measured = Measured::of(&header, Vec::new(), &[], project.sessions());
@@ -161,13 +162,14 @@ fn not_measured(
 }
 
 /// The unwinders that everything is measured under which does not name one itself.
-fn unwinders_asked(arguments: &Regress, project: &Project) -> anyhow::Result<Vec<Unwinder>> {
+fn unwinders_asked(arguments: &Regress, project: &Project) -> Result<Vec<Unwinder>> {
     let mut all = Vec::new();
     for named in &arguments.unwinders {
         match named.as_str() {
             "all" => all.extend(unwinders::here(&project.unwinders())),
             named => {
-                let usage = |error| ended(Exit::Usage, format!("--unwinders {named:?}: {error}"));
+                let usage =
+                    |error| Error::new(Exit::Usage, format!("--unwinders {named:?}: {error}"));
                 all.push(named.parse().map_err(usage)?);
             }
         }
@@ -184,7 +186,7 @@ fn measure_at(
     arguments: &Regress,
     place: &Place,
     left_out: Vec<String>,
-) -> anyhow::Result<Concluded> {
+) -> Result<Concluded> {
     let Place { pass, before, described: (environment, absent), .. } = place;
     let suite = &pass.scenarios;
     let scenarios = match arguments.shard {
@@ -221,15 +223,15 @@ fn measure_at(
             pace::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
         left_out.extend(slow);
     }
-    let mut all = teeth::plant(&scenarios);
+    let mut all = self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
-    let default_seed = || arguments.shard.map_or_else(session::now, |_| shard::SEED);
+    let default_seed = || arguments.shard.map_or_else(time::now, |_| SHARD_SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
     let to_take_up = before.is_none().then(|| asked.clone());
     let mut measurement = bench.begin(all, environment, absent, seed, |header| {
         header.asked = to_take_up;
-        header.again = Again::of(arguments, &pass.unwinder);
+        header.again = arguments.again(&pass.unwinder);
     })?;
     measurement.leave_out(left_out)?;
     out::note(measurement.plan_line());
@@ -243,7 +245,7 @@ fn asked(
     unwinder: &Unwinder,
     suite: &[Scenario],
     scenarios: &[Scenario],
-) -> anyhow::Result<Asked> {
+) -> Result<Asked> {
     // Whoever takes the session up may stand in another folder.
     let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
         Ok(path) if path.is_file() => path.display().to_string(),
@@ -280,7 +282,7 @@ pub fn carry_out(
     mut measurement: Measurement<'_>,
     baselines: &Committed,
     asked: &Asked,
-) -> anyhow::Result<Concluded> {
+) -> Result<Concluded> {
     let budget = Duration::from_secs(asked.budget);
     let judge = |measured: &Measured| judged(measured, baselines);
     let (mut measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
@@ -304,11 +306,11 @@ pub struct Concluded {
 ///
 /// # Errors
 /// When the session cannot be read, or names scenarios that are gone.
-pub fn again(arguments: &cli::Report) -> anyhow::Result<Exit> {
+pub fn again(arguments: &cli::Report) -> Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let path = &project.session(&arguments.session);
     let (header, records) = session::read(path)
-        .map_err(|error| ended(Exit::Usage, format!("cannot report: {error:#}")))?;
+        .map_err(|error| Error::new(Exit::Usage, format!("cannot report: {error:#}")))?;
     let scenarios = selection::as_measured(&project, &header, &records, path)?;
     let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
@@ -336,7 +338,7 @@ pub fn say(
     project: &Project,
     strictness: Strictness,
     outputs: &Outputs,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     let facts = report.facts(measured, project, strictness);
     out::text(Form::Text.render(&facts, Look::of_stdout(), project)?)?;
     outputs.write(&facts, project, None)?;
@@ -431,7 +433,7 @@ impl Committed {
         project: &Project,
         scenarios: &[Scenario],
         insisted_on: Option<&str>,
-    ) -> anyhow::Result<Committed> {
+    ) -> Result<Committed> {
         let insisted = insisted_on.map(|asked| insisted(project, asked)).transpose()?;
         let mut committed = Committed {
             by_name: BTreeMap::new(),
@@ -444,7 +446,7 @@ impl Committed {
     }
 
     /// Reads the baselines of scenarios that came later.
-    fn read_others(&mut self, project: &Project, scenarios: &[Scenario]) -> anyhow::Result<()> {
+    fn read_others(&mut self, project: &Project, scenarios: &[Scenario]) -> Result<()> {
         for Scenario { name, .. } in scenarios {
             if !self.by_name.contains_key(name) {
                 let path = project.baselines().join(format!("{name}.toml"));
@@ -513,13 +515,13 @@ impl BaselineSource for Committed {
 }
 
 /// `--baseline`: a file, or a scenario's title, of which only that variant's baselines count.
-fn insisted(project: &Project, asked: &str) -> anyhow::Result<Insisted> {
+fn insisted(project: &Project, asked: &str) -> Result<Insisted> {
     let is_file = asked.ends_with(".toml") || Path::new(asked).is_file();
     let candidates = if is_file {
         let path = Path::new(asked);
         if !path.is_file() {
             let text = format!("cannot read --baseline {asked}: there is no such file");
-            return Err(ended(Exit::WrongFile, text));
+            return Err(Error::new(Exit::WrongFile, text));
         }
         Baselines::read(path)?.all
     } else {
@@ -535,7 +537,7 @@ fn insisted(project: &Project, asked: &str) -> anyhow::Result<Insisted> {
         let text = format!(
             "there is no baseline for --baseline {asked} ({PROGRAM} baseline {near} --reason TEXT makes one)"
         );
-        return Err(ended(Exit::NoBaseline, text));
+        return Err(Error::new(Exit::NoBaseline, text));
     }
     Ok(Insisted { candidates, chosen: None })
 }

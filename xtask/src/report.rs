@@ -23,17 +23,15 @@ use self::advice::{Advice, Adviser};
 pub use self::facts::stand_in_sentence;
 pub use self::outputs::{Form, Outputs, write};
 pub use self::text::Look;
-use crate::again::shell_quoted;
-use crate::called::PROGRAM;
-use crate::exit::Exit;
 pub use crate::figures::amount;
 use crate::judgement::{Ground, Judged, Outcome};
-use crate::measured::Measured;
 use crate::project::Project;
-use crate::shard::Shard;
 use crate::symbols::{GrowingSymbol, Standing};
 use crate::teeth::{self, Teeth};
 use loadline_growth::{Estimate, Sight, Verdict};
+use loadline_record::reproduce::shell_quoted;
+use loadline_record::rounds::Measured;
+use loadline_record::{Exit, PROGRAM, Shard, Strictness};
 use loadline_scenario::{Environment, Means, MetricKind};
 
 /// What a session amounts to.
@@ -47,16 +45,6 @@ pub struct Report {
     pub symbols: Vec<GrowingSymbol>,
     /// Runs that failed, with their scenario.
     pub failures: Vec<String>,
-}
-
-/// What the user asked to be told by the exit code.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Strictness {
-    /// Whatever stays open counts: undecided, not measured, superlinear but not gated, or accepted
-    /// and no longer seen.
-    pub inconclusive: bool,
-    /// Missing baselines count.
-    pub no_baseline: bool,
 }
 
 /// The facts where there was nothing to measure, since both sides run the same program.

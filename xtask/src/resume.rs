@@ -1,14 +1,12 @@
 //! `--resume`: takes up a session that was ended, with its finished runs kept.
 
+use loadline_record::{Context, Error, Exit, PROGRAM, Result, Surroundings};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use loadline_scenario::{Absent, Environment, Scenario};
 
 use crate::bench::Bench;
-use crate::called::PROGRAM;
 use crate::cli::Regress;
-use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
@@ -16,10 +14,11 @@ use crate::measure::Measurement;
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, Concluded, carry_out, say};
-use crate::runner::{Runner, Surroundings};
-use crate::sameness::{changed_scenarios, growth_differences, level_differences};
+use crate::runner::Runner;
 use crate::selection;
-use crate::session::{self, Header, RunRecord, Session};
+use loadline_record::compat::{changed_scenarios, growth_differences, level_differences};
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::session::{self, Session};
 
 /// A command whose sessions can be taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +70,12 @@ impl Reopened {
         named: Option<&Path>,
         project: &Project,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<(Reopened, Runner)> {
+    ) -> Result<(Reopened, Runner)> {
         let folder = find(command, named, project)?;
         let cannot = || format!("cannot resume {}", folder.display());
         let (session, header, records) = Session::reopen(&folder).with_context(cannot)?;
         let surroundings = command.surroundings(&header).ok_or_else(|| {
-            ended(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
+            Error::new(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
         })?;
         project.build(interrupt)?;
         let scenarios = selection::of_session(project, &header, &records)?;
@@ -94,7 +93,7 @@ impl Reopened {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn take_up<'a>(self, bench: &'a Bench<'_>) -> anyhow::Result<Measurement<'a>> {
+    pub fn take_up<'a>(self, bench: &'a Bench<'_>) -> Result<Measurement<'a>> {
         let Reopened { session, header, scenarios, records } = self;
         let folder = session.folder().to_owned();
         let measurement = bench.take_up(session, header, scenarios, records)?;
@@ -117,7 +116,7 @@ pub fn run(
     named: Option<&Path>,
     project: &Project,
     interrupt: &Interrupt,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit> {
     // First: the newest session may be one that is being measured.
     let _lock = MachineLock::take(project, arguments.selection.no_wait, interrupt)?;
     let (reopened, runner) = Reopened::of(Command::Regress, named, project, interrupt)?;
@@ -136,14 +135,14 @@ pub fn run(
 
 /// The folder of the session of `command` that is `named`, or of the newest that has not come to its
 /// end.
-fn find(command: Command, named: Option<&Path>, project: &Project) -> anyhow::Result<PathBuf> {
+fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<PathBuf> {
     if let Some(named) = named {
         let path = project.session(named);
         if path.exists() {
             return Ok(session::folder(&path).to_owned());
         }
         let text = format!("cannot resume {}: there is no such session", path.display());
-        return Err(ended(Exit::Usage, text));
+        return Err(Error::new(Exit::Usage, text));
     }
     let is_own = |header: &Header| command.surroundings(header).is_some();
     let newest = session::newest_unfinished(&project.sessions(), is_own);
@@ -153,7 +152,7 @@ fn find(command: Command, named: Option<&Path>, project: &Project) -> anyhow::Re
             command.name(),
             project.sessions().display()
         );
-        ended(Exit::NothingSelected, text)
+        Error::new(Exit::NothingSelected, text)
     })
 }
 
@@ -208,12 +207,12 @@ fn differences(
 }
 
 /// Runs of different things are not one session.
-fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> anyhow::Result<()> {
+fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> Result<()> {
     let Some(first) = differences.next() else { return Ok(()) };
     let all = differences.fold(first, |all, one| format!("{all}; {one}"));
     let text = format!(
         "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable ({PROGRAM} report judges what it has, {PROGRAM} regress begins anew)",
         folder.display()
     );
-    Err(ended(Exit::CouldNotMeasure, text))
+    Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -1,5 +1,6 @@
 //! Builds the runner, starts it for one request at a time, and reads its answer.
 
+use loadline_record::{Context, Error, Exit, Result, Surroundings};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,14 +8,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
 use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
-use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use crate::child;
-use crate::exit::{Exit, ended};
 use crate::installed;
 use crate::interrupt::Interrupt;
 use crate::preload::preloadable;
@@ -38,23 +36,6 @@ pub struct Runner {
     interrupt: Interrupt,
     /// Whether it was there before, rather than built for this session.
     is_installed: bool,
-}
-
-/// What the processes that are measured run under.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Surroundings {
-    /// Which unwinder they have.
-    pub unwinder: Unwinder,
-    /// The processors to stay on; all if empty.
-    #[serde(default)]
-    pub processors: Vec<usize>,
-}
-
-impl Surroundings {
-    /// The machine as it is, but for the unwinder.
-    pub fn under(unwinder: &Unwinder) -> Surroundings {
-        Surroundings { unwinder: unwinder.clone(), processors: Vec::new() }
-    }
 }
 
 /// The name the runner is started by: of one length wherever it lies, since the arguments stand on
@@ -118,7 +99,7 @@ impl Runner {
         project: &Project,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Runner> {
+    ) -> Result<Runner> {
         let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
         if project.is_installed {
             return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
@@ -127,7 +108,7 @@ impl Runner {
         // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
         interrupt.check()?;
         let program = program.map_err(|error| {
-            ended(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
+            Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
         Ok(Runner { program, ..built })
     }
@@ -140,7 +121,7 @@ impl Runner {
         program: PathBuf,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Runner> {
+    ) -> Result<Runner> {
         Ok(Runner {
             program,
             preload: preloaded(&surroundings.unwinder)?,
@@ -155,7 +136,7 @@ impl Runner {
     ///
     /// # Errors
     /// When that is not here.
-    pub fn under(&self, unwinder: &Unwinder) -> anyhow::Result<Runner> {
+    pub fn under(&self, unwinder: &Unwinder) -> Result<Runner> {
         Ok(Runner { preload: preloaded(unwinder)?, ..self.clone() })
     }
 
@@ -179,7 +160,7 @@ impl Runner {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn digest(&self) -> anyhow::Result<String> {
+    pub fn digest(&self) -> Result<String> {
         let program = self.program.display();
         let bytes =
             std::fs::read(&self.program).with_context(|| format!("cannot read {program}"))?;
@@ -190,7 +171,7 @@ impl Runner {
     ///
     /// # Errors
     /// When it is not.
-    pub fn check_version(&self, environment: &Environment) -> anyhow::Result<()> {
+    pub fn check_version(&self, environment: &Environment) -> Result<()> {
         if !self.is_installed {
             return Ok(());
         }
@@ -202,7 +183,7 @@ impl Runner {
     ///
     /// # Errors
     /// When it is another.
-    pub fn check_preload(&self, environment: &Environment) -> anyhow::Result<()> {
+    pub fn check_preload(&self, environment: &Environment) -> Result<()> {
         let active = &environment.unwinder_path;
         match &self.preload {
             Some(asked) if Path::new(active).canonicalize().ok().as_ref() != Some(asked) => {
@@ -210,7 +191,7 @@ impl Runner {
                 let text = format!(
                     "cannot use unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
                 );
-                Err(ended(Exit::Usage, text))
+                Err(Error::new(Exit::Usage, text))
             }
             _ => Ok(()),
         }
@@ -332,7 +313,7 @@ fn takes_files(folder: &Path) -> bool {
 }
 
 /// What is preloaded for `unwinder`: its library, or a copy; `None` where the runner has it anyway.
-fn preloaded(unwinder: &Unwinder) -> anyhow::Result<Option<PathBuf>> {
+fn preloaded(unwinder: &Unwinder) -> Result<Option<PathBuf>> {
     unwinders::library(unwinder)?.map(|library| preloadable(&library)).transpose()
 }
 
@@ -350,11 +331,7 @@ fn usable_valgrind() -> Option<(PathBuf, Version)> {
 ///
 /// # Errors
 /// When Cargo fails.
-pub fn build_in(
-    workspace: &Path,
-    target: Option<&Path>,
-    any_rust: bool,
-) -> anyhow::Result<PathBuf> {
+pub fn build_in(workspace: &Path, target: Option<&Path>, any_rust: bool) -> Result<PathBuf> {
     let shell = Shell::new().context("cannot start a shell")?;
     shell.change_dir(workspace);
     let cargo = cargo();

@@ -4,6 +4,7 @@
 //! known, so any other file that was changed counts as well, except documentation and, where the
 //! program is compiled by `build`, what only a compiler reads.
 
+use loadline_record::{Error, Exit, Result};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,12 @@ use std::path::{Path, PathBuf};
 use loadline_scenario::{Scenario, Subject};
 
 use crate::before::Before;
-use crate::exit::{Exit, ended};
 use crate::files;
 use crate::out;
 use crate::project::Project;
-use crate::project_file;
 use crate::runner::Runner;
 use crate::trees::Changes;
+use loadline_record::layout;
 
 /// How many changed files a warning names.
 const NAMED: usize = 5;
@@ -64,7 +64,7 @@ pub fn compare(
     now: &Runner,
     before: &Before,
     scenarios: Vec<Scenario>,
-) -> anyhow::Result<Compared> {
+) -> Result<Compared> {
     let is_same_runner = now.digest()? == before.runner.digest()?;
     let mut compared = Compared::default();
     for scenario in scenarios {
@@ -94,7 +94,7 @@ fn is_the_same(
     before: &Before,
     is_same_runner: bool,
     scenario: &Scenario,
-) -> anyhow::Result<Option<Vec<PathBuf>>> {
+) -> Result<Option<Vec<PathBuf>>> {
     let theirs = before.scenario(scenario);
     let is_named_same =
         theirs.subject == scenario.subject && before.digest(project, scenario)? == scenario.digest;
@@ -120,11 +120,7 @@ fn is_the_same(
 }
 
 /// What was fetched by one recipe is not what another one names.
-fn refuse_another_recipe(
-    project: &Project,
-    before: &Before,
-    scenario: &Scenario,
-) -> anyhow::Result<()> {
+fn refuse_another_recipe(project: &Project, before: &Before, scenario: &Scenario) -> Result<()> {
     let (Some(ours), Some(theirs)) = (&scenario.recipe, before.recipe(scenario)) else {
         return Ok(());
     };
@@ -135,15 +131,11 @@ fn refuse_another_recipe(
     let text = format!(
         "cannot compare {title} with {name}: its modules are fetched by another recipe there (name other scenarios)"
     );
-    Err(ended(Exit::CouldNotMeasure, text))
+    Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
 /// Refuses a comparison in which the build of the other side has replaced what this side runs.
-fn refuse_replaced_files(
-    project: &Project,
-    before: &Before,
-    scenario: &Scenario,
-) -> anyhow::Result<()> {
+fn refuse_replaced_files(project: &Project, before: &Before, scenario: &Scenario) -> Result<()> {
     let again = files::read(project, scenario.clone())?;
     if again.digest == scenario.digest {
         return Ok(());
@@ -152,7 +144,7 @@ fn refuse_replaced_files(
     let text = format!(
         "cannot compare {title} with {name}: the build of {name} replaced files of this side (have `build` write inside the repository only)"
     );
-    Err(ended(Exit::CouldNotMeasure, text))
+    Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
 /// What a file may be good for.
@@ -174,7 +166,7 @@ fn role(file: &Path, changes: &Changes, project: &Project, tree: &Project) -> Ro
         // What they change about a run is compared by itself.
         return Role::Documentation;
     }
-    if place == project.root.join(project_file::NAME) {
+    if place == project.root.join(layout::NAME) {
         let is_same_build = project.build_command() == tree.build_command();
         return if is_same_build { Role::Documentation } else { Role::Source };
     }

@@ -1,20 +1,16 @@
 //! Whether threads gain what they should: each scenario that is to scale, on several threads and on one,
 //! beside its control on as many, all of one session. Gives one more row to a report.
 
-use std::collections::BTreeMap;
-
 use loadline_growth::{
     Estimate, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
     judge_scaling,
 };
-use loadline_scenario::{Environment, KnownContention, Scenario, Variant};
+use loadline_scenario::{Environment, KnownContention, Scenario};
 
-use crate::baseline_file::has_expired;
-use crate::judgement::{
-    Judged, LOOKS, NoSeries, Outcome, control_title, is_control, medians, on_common_sizes, subject,
-};
+use crate::judgement::{Judged, LOOKS, NoSeries, Outcome, medians, on_common_sizes, subject};
 use crate::known::{KnownIssue, KnownSight};
-use crate::measured::Measured;
+use loadline_record::baseline::has_expired;
+use loadline_record::rounds::Measured;
 
 /// What came of the question whether threads gain what they should.
 #[derive(Debug)]
@@ -37,30 +33,10 @@ pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
     asked.filter_map(|scenario| row(scenario, measured, tau)).collect()
 }
 
-/// The changes that make `scenario` the same on several threads. A control is measured on them behind
-/// what it controls, not by itself.
-pub fn changes_of_several(scenario: &Scenario) -> Option<BTreeMap<String, String>> {
-    scenario.changes_of_several().filter(|_| !is_control(scenario))
-}
-
-/// The titles of what is measured on several threads because of `scenario`: itself, and its control.
-pub fn on_threads(scenario: &Scenario) -> Option<[String; 2]> {
-    let variant = Variant(changes_of_several(scenario)?);
-    let several = Scenario { variant, ..scenario.clone() };
-    Some([several.title(), control_title(&several)?])
-}
-
-/// The titles of all that is measured because of `scenario`: its own first, then its control, then both on
-/// several threads.
-pub fn titles_for(scenario: &Scenario) -> impl Iterator<Item = String> {
-    let several = on_threads(scenario).into_iter().flatten();
-    [scenario.title()].into_iter().chain(control_title(scenario)).chain(several)
-}
-
 fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Judged> {
     let scaling = scenario.scales()?;
-    let [several, control] = on_threads(scenario)?;
-    let titles = [several.clone(), scenario.title(), control, control_title(scenario)?];
+    let [several, control] = scenario.titles_on_threads()?;
+    let titles = [several.clone(), scenario.title(), control, scenario.control_title()?];
     let find = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
     // Where one of them is not part of the session, nothing was asked.
     let [Some(shared), Some(alone), Some(control_shared), Some(control_alone)] =

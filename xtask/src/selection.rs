@@ -1,31 +1,27 @@
 //! Which scenarios a command measures, with their variants and controls.
 
+use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
+use loadline_scenario::self_check;
 use loadline_scenario::{Control, Scenario, Suite, Variant};
 
-use crate::called::PROGRAM;
 use crate::cli::{DEFAULT_RECIPE, Selection};
-use crate::exit::{Exit, ended};
 use crate::files;
 use crate::interrupt::Interrupt;
-use crate::judgement::control_title;
 use crate::out;
 use crate::project::Project;
-use crate::recipe::Recipe;
-use crate::sameness::changed_scenarios;
-use crate::scaling::changes_of_several;
-use crate::session::{Header, RunRecord};
-use crate::teeth::planted_as;
+use loadline_record::compat::changed_scenarios;
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::recipe::Recipe;
 
 /// The scenarios `selection` names, by themselves or by their group, or those of the suite; each in
 /// the variant asked for. None of their files is read: `build` may have to make them first.
 ///
 /// # Errors
 /// When a name, field or value is unknown, or there is none.
-pub fn chosen(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Scenario>> {
+pub fn chosen(project: &Project, selection: &Selection) -> Result<Vec<Scenario>> {
     let set = changes(&selection.set)?;
     let mut scenarios: Vec<Scenario> = Vec::new();
     for (name, own) in named(project, selection)? {
@@ -39,7 +35,7 @@ pub fn chosen(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Sc
     if scenarios.is_empty() {
         let folder = project.scenarios();
         let text = format!("no scenario to measure in {}", folder.display());
-        return Err(ended(Exit::NothingSelected, text));
+        return Err(Error::new(Exit::NothingSelected, text));
     }
     Ok(scenarios)
 }
@@ -49,10 +45,7 @@ pub fn chosen(project: &Project, selection: &Selection) -> anyhow::Result<Vec<Sc
 ///
 /// # Errors
 /// When files are not there.
-pub fn read(
-    project: &Project,
-    scenarios: Vec<Scenario>,
-) -> anyhow::Result<(Vec<Scenario>, Vec<String>)> {
+pub fn read(project: &Project, scenarios: Vec<Scenario>) -> Result<(Vec<Scenario>, Vec<String>)> {
     let (mut ready, mut skipped) = (Vec::new(), Vec::new());
     for scenario in scenarios {
         match why_skipped(project, &scenario)? {
@@ -71,7 +64,7 @@ pub fn built(
     project: &Project,
     scenarios: Vec<Scenario>,
     interrupt: &Interrupt,
-) -> anyhow::Result<Vec<Scenario>> {
+) -> Result<Vec<Scenario>> {
     project.build(interrupt)?;
     let (ready, skipped) = read(project, scenarios)?;
     if ready.is_empty() {
@@ -82,9 +75,9 @@ pub fn built(
 }
 
 /// All of them were skipped.
-pub fn nothing_left(skipped: &[String]) -> anyhow::Error {
+pub fn nothing_left(skipped: &[String]) -> Error {
     let text = format!("nothing is left to measure; {}", skipped.join("; "));
-    ended(Exit::NothingSelected, text)
+    Error::new(Exit::NothingSelected, text)
 }
 
 /// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or
@@ -92,7 +85,7 @@ pub fn nothing_left(skipped: &[String]) -> anyhow::Error {
 ///
 /// # Errors
 /// When its recipe is none.
-pub fn why_skipped(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<String>> {
+pub fn why_skipped(project: &Project, scenario: &Scenario) -> Result<Option<String>> {
     let Some(path) = &scenario.recipe else { return Ok(None) };
     let missing = Recipe::read(&project.root.join(path))?.missing(&project.root);
     let asks = if path == Path::new(DEFAULT_RECIPE) {
@@ -107,7 +100,7 @@ pub fn why_skipped(project: &Project, scenario: &Scenario) -> anyhow::Result<Opt
 ///
 /// # Errors
 /// When one is wrong.
-pub fn all(project: &Project) -> anyhow::Result<Vec<Scenario>> {
+pub fn all(project: &Project) -> Result<Vec<Scenario>> {
     let names = project.scenario_names()?;
     names.iter().map(|name| project.scenario(name, &BTreeMap::new())).collect()
 }
@@ -116,7 +109,7 @@ pub fn all(project: &Project) -> anyhow::Result<Vec<Scenario>> {
 ///
 /// # Errors
 /// When a name is unknown, or a scenario is wrong.
-pub fn listed(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenario>> {
+pub fn listed(project: &Project, names: &[String]) -> Result<Vec<Scenario>> {
     if names.is_empty() {
         return all(project);
     }
@@ -131,7 +124,7 @@ pub fn listed(project: &Project, names: &[String]) -> anyhow::Result<Vec<Scenari
 fn named(
     project: &Project,
     selection: &Selection,
-) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+) -> Result<Vec<(String, BTreeMap<String, String>)>> {
     if selection.names.is_empty() {
         let is_asked = |one: &Scenario| selection.complete || one.suite == Suite::Default;
         let suite = all(project)?.into_iter().filter(is_asked);
@@ -152,7 +145,7 @@ pub fn is_in_another_commit(project: &Project, selection: &Selection) -> bool {
 fn by_names(
     project: &Project,
     names: &[String],
-) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+) -> Result<Vec<(String, BTreeMap<String, String>)>> {
     let known = project.scenario_names()?;
     let mut named = Vec::new();
     for title in names {
@@ -173,11 +166,11 @@ fn by_names(
 }
 
 /// `--set KEY=VALUE`, several times.
-fn changes(set: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+fn changes(set: &[String]) -> Result<BTreeMap<String, String>> {
     let mut changes = BTreeMap::new();
     for pair in set {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
-            ended(Exit::Usage, format!("cannot read --set {pair}: it is not KEY=VALUE"))
+            Error::new(Exit::Usage, format!("cannot read --set {pair}: it is not KEY=VALUE"))
         })?;
         changes.insert(key.trim().to_owned(), value.trim().to_owned());
     }
@@ -193,7 +186,7 @@ pub fn with_controls(
     project: &Project,
     scenarios: Vec<Scenario>,
     wants: impl Fn(&Scenario) -> bool,
-) -> anyhow::Result<Vec<Scenario>> {
+) -> Result<Vec<Scenario>> {
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
         let control = if wants(&scenario) { control(project, &scenario)? } else { None };
@@ -209,7 +202,7 @@ pub fn with_controls(
 ///
 /// # Errors
 /// When it is no scenario on several threads.
-pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> anyhow::Result<Vec<Scenario>> {
+pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
         let several = several(project, &scenario)?;
@@ -226,8 +219,8 @@ fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
     }
 }
 
-fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
-    let Some(own) = changes_of_several(scenario) else { return Ok(None) };
+fn several(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
+    let Some(own) = scenario.changes_for_threads() else { return Ok(None) };
     let mut changes = scenario.settings.clone();
     changes.extend(own);
     let of = || format!("{} on several threads", scenario.title());
@@ -236,8 +229,8 @@ fn several(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
     Ok(Some(as_often_as(scenario, several)))
 }
 
-fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scenario>> {
-    if control_title(scenario).is_none() {
+fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
+    if scenario.control_title().is_none() {
         return Ok(None);
     }
     let Some(control) = &scenario.control else { return Ok(None) };
@@ -255,16 +248,16 @@ fn control(project: &Project, scenario: &Scenario) -> anyhow::Result<Option<Scen
     let control = project.scenario(name, &changes).map_err(|error| {
         // The scenario's file names it, not the command line.
         let text = format!("the control of {}: {error:#}", scenario.title());
-        ended(Exit::WrongFile, text)
+        Error::new(Exit::WrongFile, text)
     })?;
     Ok(Some(as_often_as(scenario, control)))
 }
 
 /// The control of `scenario` with what its files hold.
-fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> anyhow::Result<Scenario> {
+fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<Scenario> {
     let of = || format!("the control of {}", scenario.title());
     if let Some(why) = why_skipped(project, &control).with_context(of)? {
-        return Err(ended(Exit::CouldNotMeasure, format!("{}: {why}", of())));
+        return Err(Error::new(Exit::CouldNotMeasure, format!("{}: {why}", of())));
     }
     files::read(project, control).with_context(of)
 }
@@ -284,7 +277,7 @@ pub fn as_measured(
     header: &Header,
     records: &[RunRecord],
     path: &Path,
-) -> anyhow::Result<Vec<Scenario>> {
+) -> Result<Vec<Scenario>> {
     let scenarios = of_session(project, header, records)?;
     match changed_scenarios(&header.scenarios, &scenarios).first() {
         None => Ok(scenarios),
@@ -293,7 +286,7 @@ pub fn as_measured(
             let text = format!(
                 "cannot use session {path}: the scenario {title} was edited since it was measured (check out the commit it was measured at, or measure again)"
             );
-            Err(ended(Exit::Usage, text))
+            Err(Error::new(Exit::Usage, text))
         }
     }
 }
@@ -306,12 +299,12 @@ pub fn of_session(
     project: &Project,
     header: &Header,
     records: &[RunRecord],
-) -> anyhow::Result<Vec<Scenario>> {
+) -> Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for planned in &header.scenarios {
         let (name, mut changes) = Project::split_title(&planned.scenario)?;
         changes.extend(planned.settings.clone());
-        let scenario = match planted_as(name) {
+        let scenario = match self_check::scenario(name) {
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
         };

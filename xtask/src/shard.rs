@@ -4,55 +4,19 @@
 //! and so is the control it is judged beside. Rounds from several machines within one series would
 //! put the difference between processors where growth is looked for. Every part has teeth of its own.
 
+use loadline_record::{Error, Exit, Result, Shard};
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use loadline_scenario::Scenario;
-use serde::{Deserialize, Serialize};
 
-use crate::exit::{Exit, ended};
 use crate::measure::weight_of;
-use crate::scaling::titles_for;
-
-/// One part of so many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// Which, from 1.
-    pub index: usize,
-    /// Of how many.
-    pub count: usize,
-}
-
-/// The seed of every part that is not given another: parts of one suite have one seed.
-pub const SEED: u64 = 1;
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Shard, String> {
-        let numbers = text.split_once('/').map(|(index, count)| (index.parse(), count.parse()));
-        match numbers {
-            Some((Ok(index), Ok(count))) if 1 <= index && index <= count => {
-                Ok(Shard { index, count })
-            }
-            _ => Err("it is not I/K with I from 1 to K, as in 1/4".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.count)
-    }
-}
 
 /// Those of `scenarios` that `shard` measures, in their order; the same on every machine. The parts
 /// get about the same number of modules to load.
 ///
 /// # Errors
 /// When there are more parts than can be told apart.
-pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> anyhow::Result<Vec<Scenario>> {
+pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
     let mut groups = groups(scenarios);
     let n_groups = groups.len();
     let weight = |group: &[usize]| -> u64 {
@@ -76,7 +40,7 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> anyhow::Result<Vec<Scena
         let text = format!(
             "shard {shard} has nothing to measure: scenarios and controls fall into {n_groups} parts at most"
         );
-        return Err(ended(Exit::NothingSelected, text));
+        return Err(Error::new(Exit::NothingSelected, text));
     }
     Ok(own.into_iter().map(|index| scenarios[index].clone()).collect())
 }
@@ -86,7 +50,7 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> anyhow::Result<Vec<Scena
 fn groups(scenarios: &[Scenario]) -> Vec<Vec<usize>> {
     let mut groups: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let mut titles: BTreeSet<String> = titles_for(scenario).collect();
+        let mut titles: BTreeSet<String> = scenario.titles_measured().collect();
         let mut members = Vec::new();
         groups.retain(|(known, indices)| {
             let is_apart = known.is_disjoint(&titles);

@@ -1,17 +1,15 @@
 //! `cargo xtask completions` and `cargo xtask man`: what shells and manuals know of the commands.
 
-use anyhow::Context;
-
 use crate::cli::{Cli, Completions, Man};
-use crate::exit::Exit;
 use crate::out;
-use crate::replace::make_folder;
+use loadline_record::atomic::make_folder;
+use loadline_record::{Context, Exit, Result};
 
 /// Prints what `arguments.shell` needs to complete the command line.
 ///
 /// # Errors
 /// When it cannot be printed.
-pub fn completions(arguments: &Completions) -> anyhow::Result<Exit> {
+pub fn completions(arguments: &Completions) -> Result<Exit> {
     let mut text = Vec::new();
     // A shell completes a program's name, and `cargo xtask` is none.
     let mut command = Cli::by_name().name("loadline").bin_name("loadline");
@@ -24,7 +22,7 @@ pub fn completions(arguments: &Completions) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When there is no such command, or a page cannot be written.
-pub fn man(arguments: &Man) -> anyhow::Result<Exit> {
+pub fn man(arguments: &Man) -> Result<Exit> {
     let command = Cli::by_name().name("loadline").bin_name("loadline");
     let Some(folder) = &arguments.folder else {
         let mut page = Vec::new();

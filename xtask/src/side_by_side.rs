@@ -1,5 +1,6 @@
 //! Several runs at a time, for those that nothing beside them disturbs.
 
+use loadline_record::Result;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
@@ -27,9 +28,9 @@ pub fn n_workers(processors: usize, memory: Option<f64>, each: f64) -> usize {
 pub fn side_by_side<J: Send, R: Send>(
     jobs: Vec<J>,
     workers: usize,
-    run: impl Fn(&J) -> anyhow::Result<R> + Sync,
-    mut keep: impl FnMut(R) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    run: impl Fn(&J) -> Result<R> + Sync,
+    mut keep: impl FnMut(R) -> Result<()>,
+) -> Result<()> {
     let workers = workers.min(jobs.len());
     let jobs = Mutex::new(jobs.into_iter());
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -58,6 +59,8 @@ pub fn side_by_side<J: Send, R: Send>(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use loadline_record::bail;
 
     use super::*;
 
@@ -93,11 +96,10 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_it() {
-        let run = |job: &u32| if *job == 3 { anyhow::bail!("three") } else { Ok(*job) };
+        let run = |job: &u32| if *job == 3 { bail!("three") } else { Ok(*job) };
         let error = side_by_side((0..1_000_000).collect(), 2, run, |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "three");
-        let error =
-            side_by_side(vec![1], 2, |job| Ok(*job), |_| anyhow::bail!("full")).unwrap_err();
+        let error = side_by_side(vec![1], 2, |job| Ok(*job), |_| bail!("full")).unwrap_err();
         assert_eq!(error.to_string(), "full");
     }
 }

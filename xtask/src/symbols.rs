@@ -8,12 +8,12 @@ use loadline_growth::{
 };
 use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
 
-use crate::baseline_file::{AcceptedSymbol, Baseline};
 use crate::catalogue::{self, Known};
 use crate::known::{Entry, is_steeper_than_quadratic};
 use crate::limits::largest_usual;
-use crate::measured::{Measured, MeasuredBefore, MeasuredScenario};
-use crate::profile_file::{SavedProfile, SavedSymbol};
+use loadline_record::baseline::{AcceptedSymbol, Baseline};
+use loadline_record::profile::{SavedProfile, SavedSymbol};
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
 /// The largest N that a growth is foretold for, where nobody names one.
 const FARTHEST_HORIZON: usize = 65_536;
@@ -404,8 +404,8 @@ mod tests {
     }
 
     fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
-        let scenario = crate::session::tests::scenario(tables);
-        let environment = crate::session::tests::environment();
+        let scenario = loadline_record::fixtures::scenario(tables);
+        let environment = loadline_record::fixtures::environment();
         of_scenario(&scenario, &profiles(search), &environment, Reference::Accepted(None))
     }
 
@@ -434,9 +434,9 @@ mod tests {
         let on = |max_map_count: &str| {
             let environment = Environment {
                 max_map_count: max_map_count.to_owned(),
-                ..crate::session::tests::environment()
+                ..loadline_record::fixtures::environment()
             };
-            let scenario = crate::session::tests::scenario("keep");
+            let scenario = loadline_record::fixtures::scenario("keep");
             // A fifth of the total from N = 22,000 on.
             let growing = profiles(|n| 1.25 * n * n + 3.0 * n);
             let found = of_scenario(&scenario, &growing, &environment, Reference::Accepted(None));
@@ -474,8 +474,8 @@ mod tests {
     /// grows on the new side alone, or faster there, is.
     #[test]
     fn growth_that_the_other_build_has_as_well_is_not_red() {
-        let scenario = crate::session::tests::scenario("keep");
-        let environment = crate::session::tests::environment();
+        let scenario = loadline_record::fixtures::scenario("keep");
+        let environment = loadline_record::fixtures::environment();
         let quadratic: fn(f64) -> f64 = |n| 4.0 * n * n + 33.0 * n;
         let standing = |other: Profiles| {
             let reference = Reference::Build(&other);

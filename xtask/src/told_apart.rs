@@ -7,7 +7,7 @@ use loadline_scenario::{
     Metric, Phase, Registration, RegistrationCalls, SeriesName, Subject, UnloadOrder,
 };
 
-use crate::measured::{Measured, MeasuredScenario};
+use loadline_record::rounds::{Measured, MeasuredScenario};
 
 /// What an unwinder's growth says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

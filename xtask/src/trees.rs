@@ -1,22 +1,20 @@
 //! The trees that other builds are made in: worktrees of a revision, and copies of the workspace.
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use crate::another_wasmtime::{Wasmtime, on_wasmtime};
-use crate::exit::{Exit, ended};
 use crate::git;
 use crate::project::Project;
-use crate::replace::make_folder;
+use loadline_record::atomic::make_folder;
 
 /// The commit that `asked` means in the repository of `sources`.
 ///
 /// # Errors
 /// When there is no such revision.
-pub fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
+pub fn commit(sources: &Path, asked: &str) -> Result<String> {
     let shown = sources.display();
     let why = match git::commit(sources, asked) {
         Ok(Some(commit)) => return Ok(commit),
@@ -28,7 +26,7 @@ pub fn commit(sources: &Path, asked: &str) -> anyhow::Result<String> {
         }
         Err(failure) => failure.to_string(),
     };
-    Err(ended(Exit::Usage, format!("cannot use --against {asked}: {why}")))
+    Err(Error::new(Exit::Usage, format!("cannot use --against {asked}: {why}")))
 }
 
 /// The commit that the files of `sources` are, unless one of them has been changed since.
@@ -68,7 +66,7 @@ impl Changes {
 ///
 /// # Errors
 /// When git cannot tell.
-pub fn changes(sources: &Path, commit: &str) -> anyhow::Result<Changes> {
+pub fn changes(sources: &Path, commit: &str) -> Result<Changes> {
     let top = git::path(sources, &["rev-parse", "--show-toplevel"])?;
     let top = top.canonicalize().unwrap_or(top);
     let tracked = git::bytes(&top, &["diff", "--name-only", "--no-renames", "-z", commit, "--"])?;
@@ -91,7 +89,7 @@ impl Checkout {
     ///
     /// # Errors
     /// When that cannot be written, or git refuses.
-    pub fn of(project: &Project, commit: &str, folder: &Path) -> anyhow::Result<Checkout> {
+    pub fn of(project: &Project, commit: &str, folder: &Path) -> Result<Checkout> {
         let shown = folder.display();
         make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
         let place = tempfile::TempDir::with_prefix_in("revision-", folder);
@@ -122,7 +120,7 @@ impl Tree {
     ///
     /// # Errors
     /// When that cannot be removed.
-    pub fn at(place: &Path) -> anyhow::Result<Tree> {
+    pub fn at(place: &Path) -> Result<Tree> {
         if place.exists() {
             fs::remove_dir_all(place)
                 .with_context(|| format!("cannot remove {}", place.display()))?;
@@ -135,7 +133,7 @@ impl Tree {
     ///
     /// # Errors
     /// When git refuses.
-    pub fn check_out(&mut self, sources: &Path, commit: &str) -> anyhow::Result<()> {
+    pub fn check_out(&mut self, sources: &Path, commit: &str) -> Result<()> {
         self.repository = Some(sources.to_owned());
         // A hook of the repository may do anything; it has nothing to do with this tree. `--force`
         // takes the place over from a session that was killed.
@@ -157,7 +155,7 @@ impl Tree {
     ///
     /// # Errors
     /// When it cannot be read, or the place not be written.
-    pub fn copy_with(&mut self, sources: &Path, wasmtime: &Wasmtime) -> anyhow::Result<()> {
+    pub fn copy_with(&mut self, sources: &Path, wasmtime: &Wasmtime) -> Result<()> {
         let shown = self.place.display();
         for entry in ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "xtask"] {
             copy(&sources.join(entry), &self.place.join(entry))

@@ -4,12 +4,11 @@
 //! That a library is the active unwinder is not decided here: the measured process says it
 //! (`Runner::check_preload`, `proof.rs`).
 
+use loadline_record::{Error, Exit, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Scenario, Subject, Unwinder};
-
-use crate::exit::{Exit, ended};
 
 /// What every LLVM libunwind exports, and no other unwinder; Wasmtime tells by it, too (wasmtime 48,
 /// `runtime/vm/sys/unix/unwind.rs`).
@@ -22,9 +21,9 @@ const GET_LLVM: &str = "LLVM's libunwind is not installed (Debian and Ubuntu: th
 ///
 /// # Errors
 /// When it is not here, or is no file.
-pub fn library(asked: &Unwinder) -> anyhow::Result<Option<PathBuf>> {
+pub fn library(asked: &Unwinder) -> Result<Option<PathBuf>> {
     let refuse = |problem: String| {
-        Err(ended(Exit::Usage, format!("cannot use unwinder {asked}: {problem}")))
+        Err(Error::new(Exit::Usage, format!("cannot use unwinder {asked}: {problem}")))
     };
     let path = match asked {
         Unwinder::Host => return Ok(None),
@@ -157,7 +156,7 @@ pub fn passes(
     scenarios: &[Scenario],
     asked: &[Unwinder],
     may_leave_out: bool,
-) -> anyhow::Result<(Vec<Pass>, Vec<String>)> {
+) -> Result<(Vec<Pass>, Vec<String>)> {
     for unwinder in asked {
         library(unwinder)?;
     }
@@ -170,7 +169,7 @@ pub fn passes(
         let why = "it registers unwind tables itself, which is done on Linux with glibc only";
         let sentence = format!("{}: left out: {why}", scenario.title());
         if !may_leave_out {
-            return Err(ended(Exit::Usage, sentence));
+            return Err(Error::new(Exit::Usage, sentence));
         }
         left_out.push(sentence);
     }
@@ -200,7 +199,7 @@ pub fn passes(
     }
     match left_out.first() {
         Some(first) if passes.is_empty() => {
-            Err(ended(Exit::NothingSelected, format!("nothing is left to measure: {first}")))
+            Err(Error::new(Exit::NothingSelected, format!("nothing is left to measure: {first}")))
         }
         _ => Ok((passes, left_out)),
     }
@@ -217,7 +216,7 @@ fn can_be_here(scenario: &Scenario) -> bool {
 ///
 /// # Errors
 /// When they are to be measured under different ones, or it is not here.
-pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> anyhow::Result<Unwinder> {
+pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> Result<Unwinder> {
     let (mut passes, _) = passes(scenarios, std::slice::from_ref(asked), false)?;
     match (passes.pop(), passes.pop()) {
         (Some(pass), None) => Ok(pass.unwinder),
@@ -230,7 +229,7 @@ pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> anyhow::Result<Unwinder
                 a.title(),
                 one.unwinder
             );
-            Err(ended(Exit::Usage, text))
+            Err(Error::new(Exit::Usage, text))
         }
         (None, _) => Ok(asked.clone()),
     }
@@ -241,7 +240,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::scenario;
+    use loadline_record::fixtures::scenario;
 
     /// The scenarios of each pass, by unwinder.
     fn divided(scenarios: &[Scenario], asked: &[Unwinder]) -> Vec<(String, Vec<String>)> {

@@ -4,19 +4,19 @@
 //! other, since Cargo names the output of a workspace's crates by their path within the workspace and
 //! tells old from new by the time of the files.
 
+use loadline_record::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
 use crate::interrupt::Interrupt;
 use crate::out;
-use crate::replace::{make_folder, options};
 use crate::runner::build_in;
 use crate::trees::copy;
+use loadline_record::atomic::{make_folder, options};
 
 /// The folder in which other sides are built, one at a time.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Yard {
     ///
     /// # Errors
     /// When the folder cannot be written, or the program is interrupted.
-    pub fn open(folder: &Path, interrupt: &Interrupt) -> anyhow::Result<Yard> {
+    pub fn open(folder: &Path, interrupt: &Interrupt) -> Result<Yard> {
         let shown = folder.display();
         make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
         let lock = options().write(true).create(true).truncate(true).open(folder.join("lock"));
@@ -63,7 +63,7 @@ impl Yard {
     ///
     /// # Errors
     /// When it does not build, or what is built cannot be kept.
-    pub fn build_once(&self, commit: &str, workspace: &Path) -> anyhow::Result<PathBuf> {
+    pub fn build_once(&self, commit: &str, workspace: &Path) -> Result<PathBuf> {
         let built = self.folder.join("built").join(format!("{commit}-{}", way_of(workspace)?));
         let program = built.join(format!("loadline-runner{}", std::env::consts::EXE_SUFFIX));
         if program.is_file() {
@@ -81,7 +81,7 @@ impl Yard {
     ///
     /// # Errors
     /// When it does not build.
-    pub fn build(&self, workspace: &Path, any_rust: bool) -> anyhow::Result<PathBuf> {
+    pub fn build(&self, workspace: &Path, any_rust: bool) -> Result<PathBuf> {
         let build = self.programs();
         forget_workspace_crates(workspace, &build)?;
         build_in(workspace, Some(&build), any_rust)
@@ -90,14 +90,17 @@ impl Yard {
 
 /// Has Cargo forget in `folder` the crates of `workspace`: those there are of another tree, and may be
 /// younger than the files of this one.
-fn forget_workspace_crates(workspace: &Path, folder: &Path) -> anyhow::Result<()> {
+fn forget_workspace_crates(workspace: &Path, folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
     let shell = Shell::new().context("cannot start a shell")?;
     shell.change_dir(workspace);
     let cargo = cargo();
-    let said = cmd!(shell, "{cargo} metadata --no-deps --format-version 1").quiet().read()?;
+    let said = cmd!(shell, "{cargo} metadata --no-deps --format-version 1")
+        .quiet()
+        .read()
+        .context("cannot ask Cargo for the packages")?;
     let said: serde_json::Value = serde_json::from_str(&said).context("cargo metadata")?;
     let packages = said["packages"].as_array().into_iter().flatten();
     let names = packages.filter_map(|package| package["name"].as_str());
@@ -114,12 +117,13 @@ pub fn cargo() -> OsString {
 
 /// What decides beside its sources how the runner of `workspace` is built, by a digest: the compiler,
 /// and every setting for it. The profile is part of the sources.
-fn way_of(workspace: &Path) -> anyhow::Result<String> {
+fn way_of(workspace: &Path) -> Result<String> {
     let shell = Shell::new().context("cannot start a shell")?;
     // A toolchain file may name another compiler there.
     shell.change_dir(workspace);
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let compiler = cmd!(shell, "{rustc} -vV").quiet().read()?;
+    let compiler =
+        cmd!(shell, "{rustc} -vV").quiet().read().context("cannot ask rustc for its version")?;
     let mut way = blake3::Hasher::new();
     way.update(compiler.as_bytes());
     for (name, value) in settings(std::env::vars_os()) {
@@ -193,7 +197,7 @@ fn cargo_configs(workspace: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When it cannot.
-pub fn keep(program: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+pub fn keep(program: &Path, folder: &Path) -> Result<PathBuf> {
     let name = program.file_name().context("the program has no name")?;
     let kept = folder.join(name);
     copy(program, &kept)

@@ -1,10 +1,10 @@
 //! The list under `benchmarks`, which Google Benchmark and pytest-benchmark both write.
 
+use loadline_record::{Result, ensure};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::ensure;
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::input::Found;
@@ -72,7 +72,7 @@ impl Benchmarks {
     ///
     /// # Errors
     /// When no benchmark was measured over sizes, or its times are no series.
-    pub fn into_found(self) -> anyhow::Result<Found> {
+    pub fn into_found(self) -> Result<Found> {
         ensure!(
             !self.points.is_empty() || self.n_aggregates == 0,
             "it holds aggregates alone: run the benchmark with --benchmark_repetitions=10 and without \
@@ -87,7 +87,7 @@ impl Benchmarks {
             notes.first().map(|note| format!(" ({note})")).unwrap_or_default()
         );
         let series = groups.into_iter().map(|group| group.times(how));
-        let series = series.collect::<anyhow::Result<_>>()?;
+        let series = series.collect::<Result<_>>()?;
         Ok(Found { series, notes, states_itself: true })
     }
 }

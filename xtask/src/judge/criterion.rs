@@ -1,10 +1,10 @@
 //! criterion's folders: `new/sample.json` with what was measured, `new/benchmark.json` with what it is.
 
+use loadline_record::{Context, Result, ensure};
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -33,7 +33,7 @@ struct Sample {
 ///
 /// # Errors
 /// When it holds no samples, or they are no series.
-pub fn read(folder: &Path) -> anyhow::Result<Found> {
+pub fn read(folder: &Path) -> Result<Found> {
     let own = folder.join("sample.json");
     let mut samples = if own.is_file() { vec![own] } else { Vec::new() };
     find(folder, DEPTH, &mut samples)?;
@@ -45,20 +45,20 @@ pub fn read(folder: &Path) -> anyhow::Result<Found> {
     let points = samples.iter().map(|sample| {
         point(sample).with_context(|| sample.parent().unwrap_or(sample).display().to_string())
     });
-    let (groups, notes) = grouped(points.collect::<anyhow::Result<_>>()?);
+    let (groups, notes) = grouped(points.collect::<Result<_>>()?);
     ensure!(
         !groups.is_empty(),
         "none of criterion's benchmarks in it has a size: name them by BenchmarkId::new(name, n) or \
          BenchmarkId::from_parameter(n)"
     );
     let series = groups.into_iter().map(|group| group.times("a sample_size of 10 or more"));
-    let series = series.collect::<anyhow::Result<_>>()?;
+    let series = series.collect::<Result<_>>()?;
     Ok(Found { series, notes, states_itself: true })
 }
 
 /// Samples below `folder`, of the newest measurement of each benchmark; `base` and what was saved under
 /// other names are older.
-fn find(folder: &Path, depth: usize, samples: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn find(folder: &Path, depth: usize, samples: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for entry in entries {
         let entry = entry.with_context(|| folder.display().to_string())?;
@@ -76,7 +76,7 @@ fn find(folder: &Path, depth: usize, samples: &mut Vec<PathBuf>) -> anyhow::Resu
     Ok(())
 }
 
-fn point(sample: &Path) -> anyhow::Result<Point> {
+fn point(sample: &Path) -> Result<Point> {
     let benchmark: Benchmark = json(&sample.with_file_name("benchmark.json"))?;
     let Sample { iters, times } = json(sample)?;
     ensure!(
@@ -94,7 +94,7 @@ fn point(sample: &Path) -> anyhow::Result<Point> {
     Ok(Point { family, parameters: parameters.into_iter().collect(), readings })
 }
 
-fn json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
     serde_json::from_reader(BufReader::new(file)).context(name)

@@ -1,11 +1,11 @@
 //! JSON: one object or a list of them, read in one pass that keeps the readings alone. Which form it
 //! is shows in its keys.
 
+use loadline_record::{Result, bail, ensure};
 use std::fmt;
 use std::io::Read;
 
-use anyhow::{bail, ensure};
-use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::benchmarks::Benchmarks;
@@ -48,7 +48,7 @@ impl Object {
 ///
 /// # Errors
 /// When it is no JSON, none of the forms, or holds no series.
-pub fn read(input: impl Read, name: &str) -> anyhow::Result<Found> {
+pub fn read(input: impl Read, name: &str) -> Result<Found> {
     let (objects, is_list) = match serde_json::from_reader(input)? {
         Document::List(objects) => (objects, true),
         Document::One(object) => (vec![*object], false),

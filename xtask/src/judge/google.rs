@@ -2,6 +2,7 @@
 
 use super::benchmarks::Entry;
 use super::points::Point;
+use loadline_record::Result;
 
 /// What gives a size more repetitions.
 pub const MORE_ROUNDS: &str = "--benchmark_repetitions=10";

@@ -1,9 +1,9 @@
 //! `hyperfine --export-json` of a parameter scan.
 
+use loadline_record::{Result, ensure};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::ensure;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -50,7 +50,7 @@ impl Results {
     ///
     /// # Errors
     /// When no command was scanned over sizes, or its times are no series.
-    pub fn into_found(self, name: &str) -> anyhow::Result<Found> {
+    pub fn into_found(self, name: &str) -> Result<Found> {
         let mut notes = Vec::new();
         let mut points = Vec::new();
         let mut commands: Vec<String> = Vec::new();
@@ -89,7 +89,7 @@ impl Results {
             "hyperfine measured no command over several sizes: use --parameter-scan or --parameter-list"
         );
         let series = groups.into_iter().map(|group| group.times("hyperfine --runs 10"));
-        let series = series.collect::<anyhow::Result<_>>()?;
+        let series = series.collect::<Result<_>>()?;
         Ok(Found { series, notes, states_itself: true })
     }
 }

@@ -1,10 +1,9 @@
 //! One file, folder or stream, read as whatever its content shows it to be.
 
+use loadline_record::{Result, bail};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
-
-use anyhow::bail;
 
 use super::series::Named;
 use super::{criterion, document, rows};
@@ -23,7 +22,7 @@ pub struct Found {
 ///
 /// # Errors
 /// When it cannot be read, or holds no series; the text says where.
-pub fn read(path: &Path, arguments: &Judge) -> anyhow::Result<Found> {
+pub fn read(path: &Path, arguments: &Judge) -> Result<Found> {
     if path == Path::new("-") {
         return from_stream(io::stdin().lock(), "-", arguments);
     }
@@ -35,7 +34,7 @@ pub fn read(path: &Path, arguments: &Judge) -> anyhow::Result<Found> {
 }
 
 /// `name` is what a series is called that has no name of its own.
-fn from_stream(input: impl BufRead, name: &str, arguments: &Judge) -> anyhow::Result<Found> {
+fn from_stream(input: impl BufRead, name: &str, arguments: &Judge) -> Result<Found> {
     let mut input = without_byte_order_mark(input)?;
     let line = skip_blank(&mut input)?;
     match input.fill_buf()?.first() {

@@ -1,15 +1,15 @@
 //! Loadline's own form of a series: id, kind, n, and y or base and new.
 
+use loadline_record::{Context, Error, Result, bail, ensure};
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail, ensure};
 use loadline_growth::Kind;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::document::Object;
 use super::series::{Design, Named, Question};
-use crate::project::nearest;
+use loadline_record::suggest::nearest;
 
 const KEYS: [&str; 10] =
     ["id", "kind", "n", "y", "base", "new", "interleaved", "exact", "quantum", "design"];
@@ -52,13 +52,13 @@ impl DesignFile {
 ///
 /// # Errors
 /// When a key is missing or unknown, or the readings are no series.
-pub fn named(object: Object, place: usize) -> anyhow::Result<Named> {
+pub fn named(object: Object, place: usize) -> Result<Named> {
     let shown =
         object.id.as_ref().map_or_else(|| format!("number {place}"), |id| format!("{id:?}"));
     checked(object).with_context(|| format!("series {shown}"))
 }
 
-fn checked(object: Object) -> anyhow::Result<Named> {
+fn checked(object: Object) -> Result<Named> {
     if let Some(key) = object.unknown.first() {
         let hint = nearest(key, KEYS.into_iter()).map_or_else(
             || format!("known are {}", KEYS.join(", ")),
@@ -92,7 +92,7 @@ fn checked(object: Object) -> anyhow::Result<Named> {
     let mut series = |side: &str, rows| {
         let (series, note) = design.series(sizes.clone(), rows)?;
         notes.extend(note.map(|note| format!("{side}{note}")));
-        Ok::<_, anyhow::Error>(series)
+        Ok::<_, Error>(series)
     };
     let question = match (object.y, object.base, object.new) {
         (Some(y), None, None) => Question::Curve(series("", y)?),

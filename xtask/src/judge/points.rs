@@ -1,5 +1,6 @@
 //! Readings of benchmarks that have parameters: one of those is N, the rest tells series apart.
 
+use loadline_record::Result;
 use std::collections::BTreeSet;
 
 use super::series::{Design, Named, Readings, size_from_text};
@@ -27,7 +28,7 @@ impl Group {
     ///
     /// # Errors
     /// When the readings are no series.
-    pub fn times(self, how: &str) -> anyhow::Result<Named> {
+    pub fn times(self, how: &str) -> Result<Named> {
         let others = self.others.iter().map(|(label, value)| format!("{label}={value}"));
         let others = others.collect::<Vec<_>>().join(",");
         let id = match others.as_str() {

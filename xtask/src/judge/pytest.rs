@@ -1,5 +1,6 @@
 //! pytest-benchmark's JSON: one entry for each test and choice of parameters, its rounds within.
 
+use loadline_record::Result;
 use serde::Deserialize;
 use serde_json::Value;
 

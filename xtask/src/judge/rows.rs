@@ -1,9 +1,9 @@
 //! Rows of N and cost: CSV, and the same with semicolons, tabs or blanks.
 
+use loadline_record::{Context, Result, bail, ensure};
 use std::fmt;
 use std::io::BufRead;
 
-use anyhow::{Context, bail, ensure};
 use loadline_growth::Kind;
 
 use super::input::Found;
@@ -62,7 +62,7 @@ pub fn read(
     mut line: usize,
     name: &str,
     arguments: &Judge,
-) -> anyhow::Result<Found> {
+) -> Result<Found> {
     let mut readings = Readings::default();
     let mut separator = None;
     let mut is_first = true;
@@ -95,7 +95,7 @@ pub fn read(
     Ok(Found { series, notes: Vec::new(), states_itself: false })
 }
 
-fn reading(row: &str, separator: Separator) -> anyhow::Result<(u64, f64)> {
+fn reading(row: &str, separator: Separator) -> Result<(u64, f64)> {
     let ([n, cost], n_fields) = separator.fields(row);
     ensure!(n_fields == 2, "{n_fields} fields, not n and cost");
     let size = size_from_text(n).with_context(|| format!("{n:?} is not a whole number"))?;

@@ -1,11 +1,11 @@
 //! What every reader hands on: named series, with what is to be said about how they were read.
 
+use loadline_record::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, ensure};
 use loadline_growth::{Kind, Series};
-use serde::de::{Error, Unexpected, Visitor};
+use serde::de::{Error as DeError, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// One series with the name it is reported under.
@@ -56,7 +56,7 @@ impl Design {
         self,
         sizes: Vec<u64>,
         mut rows: Vec<Vec<f64>>,
-    ) -> anyhow::Result<(Series, Option<String>)> {
+    ) -> Result<(Series, Option<String>)> {
         // A round that visited some sizes only says nothing about the machine.
         let note = if self.interleaved { cut_to_common(&mut rows) } else { None };
         let series = Series::new(self.kind, sizes, rows)?;
@@ -68,7 +68,7 @@ impl Design {
     ///
     /// # Errors
     /// When the readings are no series.
-    pub fn curve(self, id: String, readings: Readings) -> anyhow::Result<Named> {
+    pub fn curve(self, id: String, readings: Readings) -> Result<Named> {
         let (sizes, rows) = readings.0.into_iter().unzip();
         let (series, note) = self.series(sizes, rows).with_context(|| format!("series {id:?}"))?;
         Ok(Named { id, question: Question::Curve(series), notes: note.into_iter().collect() })
@@ -136,10 +136,10 @@ impl<'de> Deserialize<'de> for Size {
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a whole number from 0 up")
             }
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Size, E> {
+            fn visit_u64<E: DeError>(self, value: u64) -> Result<Size, E> {
                 Ok(Size(value))
             }
-            fn visit_f64<E: Error>(self, value: f64) -> Result<Size, E> {
+            fn visit_f64<E: DeError>(self, value: f64) -> Result<Size, E> {
                 let wrong = || E::invalid_value(Unexpected::Float(value), &self);
                 size_from_float(value).map(Size).ok_or_else(wrong)
             }
@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Size {
 ///
 /// # Errors
 /// When one file names two series alike, or is given twice.
-pub fn told_apart(files: Vec<(String, Vec<Named>)>) -> anyhow::Result<Vec<Named>> {
+pub fn told_apart(files: Vec<(String, Vec<Named>)>) -> Result<Vec<Named>> {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for named in files.iter().flat_map(|(_, named)| named) {
         *times.entry(named.id.clone()).or_default() += 1;

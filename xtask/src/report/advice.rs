@@ -2,12 +2,12 @@
 //! of the report.
 
 use loadline_growth::{Remedy, Verdict};
+use loadline_record::Strictness;
 
-use crate::again::Again;
 use crate::judgement::{Against, Ground, Judged, Outcome};
-use crate::measured::{Measured, MeasuredScenario};
 use crate::project::Project;
-use crate::report::Strictness;
+use loadline_record::reproduce::Again;
+use loadline_record::rounds::{Measured, MeasuredScenario};
 
 /// What would decide a series.
 #[derive(Debug, Clone, PartialEq, Eq)]

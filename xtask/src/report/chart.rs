@@ -4,6 +4,7 @@
 //! Colours are roles: what is drawn here in a stand-in gets its colour from the page's style sheet, light
 //! or dark.
 
+use loadline_record::Result;
 use std::ops::Range;
 
 use maud::{Markup, PreEscaped, html};

@@ -1,5 +1,7 @@
 //! A judged session becomes the facts of its report. No verdict is made or changed here.
 
+use loadline_record::time;
+use loadline_record::{PROGRAM, Strictness};
 use std::collections::BTreeMap;
 
 use loadline_growth::{
@@ -7,6 +9,7 @@ use loadline_growth::{
 };
 use loadline_scenario::{Absence, Absent, SeriesName, Subject};
 
+use super::Report;
 use super::advice::{Advice, Adviser};
 use super::evidence::{Case, next_module};
 use super::model::{
@@ -15,17 +18,14 @@ use super::model::{
     Tooth, Word,
 };
 use super::places::Files;
-use super::{Report, Strictness};
-use crate::called::PROGRAM;
 use crate::figures::amount;
 use crate::judgement::{self, Ground, Judged, Outcome, medians};
-use crate::measured::{Measured, MeasuredScenario, Rounds};
 use crate::project::Project;
 use crate::scaling::Scaled;
-use crate::session;
 use crate::symbols::{GrowingSymbol, Standing};
 use crate::teeth::Teeth;
 use crate::told_apart;
+use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 
 /// The standard deviations that a 95 % interval reaches to each side.
 const REACH: f64 = 1.96;
@@ -48,7 +48,7 @@ impl Report {
             },
             session: SessionFacts {
                 samples: measured.saved.display().to_string(),
-                started: session::rfc3339(measured.started),
+                started: time::rfc3339(measured.started),
                 seed: measured.seed,
                 shard: measured.part.map(|shard| shard.to_string()),
             },

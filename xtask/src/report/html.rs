@@ -3,12 +3,12 @@
 
 mod scenario;
 
+use loadline_record::PROGRAM;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
 use super::text::{not_counted_line, word};
 use super::words::{culprit_lines, headline, new_symbols};
-use crate::called::PROGRAM;
 use crate::symbols::shortened;
 
 /// The whole file. `past` adds to a scenario, by its title, what is known of its past.

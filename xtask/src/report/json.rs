@@ -1,14 +1,13 @@
 //! The report as JSON: the facts as they stand. `docs/report.schema.json` describes them.
 
-use anyhow::Context;
-
 use super::model::Facts;
+use loadline_record::{Context, Result};
 
 /// The whole document.
 ///
 /// # Errors
 /// When a fact cannot be written, which none is made to cause.
-pub fn render(facts: &Facts) -> anyhow::Result<String> {
+pub fn render(facts: &Facts) -> Result<String> {
     let mut text = serde_json::to_string(facts).context("cannot write the report as JSON")?;
     text.push('\n');
     Ok(text)

@@ -1,10 +1,10 @@
 //! The report as JUnit XML: a suite a scenario, a case a judged series. What regressed is a failure,
 //! what could not be measured an error, what stayed undecided is skipped with its reason.
 
-use anyhow::Context;
 use junit_report::{
     Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder,
 };
+use loadline_record::{Context, Result};
 
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use super::words::{culprit_lines, headline, lines, new_symbols};
@@ -13,7 +13,7 @@ use super::words::{culprit_lines, headline, lines, new_symbols};
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn render(facts: &Facts) -> anyhow::Result<String> {
+pub fn render(facts: &Facts) -> Result<String> {
     let mut report = ReportBuilder::new();
     report.add_testsuites(facts.scenarios.iter().map(|scenario| suite(facts, scenario)));
     report.add_testsuite(of_session(facts));

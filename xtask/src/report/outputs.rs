@@ -1,20 +1,20 @@
 //! Where reports go, and in which form: what `--report` and `--format` ask for.
 
+use loadline_record::{Context, Error, Exit, Result};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::model::Facts;
 use super::text::{self, Look};
 use super::{github, html, json, junit, markdown, sarif};
-use crate::exit::{Exit, ended};
+use crate::history;
+use crate::out;
 use crate::project::Project;
-use crate::replace::{self, make_folder, replace};
-use crate::{history, out};
+use loadline_record::atomic::{self, make_folder, replace};
 
 /// The variable in which GitHub names the file of a job's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -48,7 +48,7 @@ impl Form {
     ///
     /// # Errors
     /// When a fact cannot be written in this form.
-    pub fn render(self, facts: &Facts, look: Look, project: &Project) -> anyhow::Result<String> {
+    pub fn render(self, facts: &Facts, look: Look, project: &Project) -> Result<String> {
         Ok(match self {
             Form::Text => text::render(facts, look),
             Form::Json => json::render(facts)?,
@@ -117,7 +117,7 @@ impl Outputs {
     ///
     /// # Errors
     /// When one cannot.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self) -> Result<()> {
         for Output { to, .. } in &self.reports {
             match to {
                 Destination::StandardOutput => {}
@@ -127,8 +127,9 @@ impl Outputs {
                     opened.with_context(|| cannot_add(&path))?;
                 }
                 Destination::File(path) => {
-                    let writable = make_folder_of(path).and_then(|()| replace::check(path));
-                    writable.map_err(|error| ended(Exit::Usage, format!("--report: {error:#}")))?;
+                    let writable = make_folder_of(path).and_then(|()| atomic::check(path));
+                    writable
+                        .map_err(|error| Error::new(Exit::Usage, format!("--report: {error:#}")))?;
                 }
             }
         }
@@ -140,12 +141,7 @@ impl Outputs {
     ///
     /// # Errors
     /// When one cannot be written; those before it are.
-    pub fn write(
-        &self,
-        facts: &Facts,
-        project: &Project,
-        part: Option<&str>,
-    ) -> anyhow::Result<()> {
+    pub fn write(&self, facts: &Facts, project: &Project, part: Option<&str>) -> Result<()> {
         for Output { form, to } in &self.reports {
             let text = form.render(facts, Look::PLAIN, project)?;
             match to {
@@ -174,7 +170,7 @@ fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn write(path: &Path, text: &str) -> Result<()> {
     if path == Path::new(STANDARD_OUTPUT) {
         return out::text(text);
     }
@@ -183,25 +179,25 @@ pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write the report to {}", path.display()))
 }
 
-fn make_folder_of(path: &Path) -> anyhow::Result<()> {
+fn make_folder_of(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let Some(folder) = folder else { return Ok(()) };
     make_folder(folder).with_context(|| format!("cannot make folder {}", folder.display()))
 }
 
 /// The file of the job's summary.
-fn step_summary() -> anyhow::Result<PathBuf> {
+fn step_summary() -> Result<PathBuf> {
     let path = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty());
     path.map(PathBuf::from).ok_or_else(|| {
         let text = format!(
             "cannot add to the job's summary: {STEP_SUMMARY} is not set (outside of GitHub: --report summary=FILE)"
         );
-        ended(Exit::Usage, text)
+        Error::new(Exit::Usage, text)
     })
 }
 
 /// Other steps have written there, too.
-fn append(path: &Path, text: &str) -> anyhow::Result<()> {
+fn append(path: &Path, text: &str) -> Result<()> {
     let file = File::options().create(true).append(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| cannot_add(path))
 }

@@ -7,8 +7,8 @@ use loadline_scenario::{Environment, Scenario, SeriesName};
 use serde::Deserialize;
 
 use super::model::{AgainstKind, Place};
-use crate::baseline_file::Key;
 use crate::project::Project;
+use loadline_record::baseline::Key;
 
 /// The files of a scenario, with their text.
 pub struct Files {
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn a_series_is_pointed_to_in_the_baseline_of_its_own_key() {
-        let scenario = crate::session::tests::scenario("keep");
-        let environment = crate::session::tests::environment();
+        let scenario = loadline_record::fixtures::scenario("keep");
+        let environment = loadline_record::fixtures::environment();
         let name: SeriesName = "unload/task-clock".parse().unwrap();
         let own = Key::of(&scenario, &environment);
         let other = Key { arch: "another".to_owned(), ..own.clone() };

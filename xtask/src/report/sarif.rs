@@ -4,7 +4,7 @@
 //! Wasmtime compiled a second time: they ask shared dependencies for other features than it does.
 //! A test holds the result against the published schema.
 
-use anyhow::Context;
+use loadline_record::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ struct Message {
 ///
 /// # Errors
 /// When a fact cannot be written, which none is made to cause.
-pub fn render(facts: &Facts) -> anyhow::Result<String> {
+pub fn render(facts: &Facts) -> Result<String> {
     let rules = RULES.map(|rule| {
         json!({
             "id": rule.id,
@@ -129,7 +129,7 @@ pub fn render(facts: &Facts) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn findings(facts: &Facts) -> anyhow::Result<Vec<Finding>> {
+fn findings(facts: &Facts) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     if facts.result.is_blind {
         let teeth = facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence));
@@ -165,7 +165,7 @@ fn of_series(
     rule: &'static Rule,
     scenario: &ScenarioFacts,
     series: &SeriesFacts,
-) -> anyhow::Result<Finding> {
+) -> Result<Finding> {
     let text = std::iter::once(headline(scenario, series)).chain(lines(scenario, series));
     let text = text.chain([format!("again: {}", scenario.command)]).collect::<Vec<_>>();
     let about = format!("{} {}", scenario.title, series.name);
@@ -176,7 +176,7 @@ fn of_series(
     Ok(finding(rule, text.join("\n"), Some(&series.place), &about, facts))
 }
 
-fn of_symbol(scenario: &ScenarioFacts, symbol: &SymbolFacts) -> anyhow::Result<Finding> {
+fn of_symbol(scenario: &ScenarioFacts, symbol: &SymbolFacts) -> Result<Finding> {
     let place = Place { file: scenario.file.clone(), line: 1 };
     let SymbolFacts { phase, object, function, .. } = symbol;
     let about = format!("{} {phase} {object} {function}", scenario.title);

@@ -1,6 +1,7 @@
 //! The report for a terminal: quiet where all is well, a plot, the culprit and what to type next where
 //! it is not.
 
+use loadline_record::PROGRAM;
 use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -12,7 +13,6 @@ use super::model::{
 };
 use super::plot::cost_plot;
 use super::trimmed;
-use crate::called::PROGRAM;
 
 /// How wide a plot may be where nobody says.
 const USUAL_WIDTH: usize = 100;

@@ -1,12 +1,12 @@
 //! `loadline.toml`, which makes any repository a project: where its files lie, and how it is built.
 
+use crate::{Error, Exit, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::exit::{Exit, ended};
-use crate::project::with_nearest;
+use crate::suggest::with_nearest;
 
 /// The file's name.
 pub const NAME: &str = "loadline.toml";
@@ -59,10 +59,10 @@ impl Layout {
     ///
     /// # Errors
     /// When it cannot be read, or says what cannot be.
-    pub fn read(root: &Path) -> anyhow::Result<Option<Layout>> {
+    pub fn read(root: &Path) -> Result<Option<Layout>> {
         let path = root.join(NAME);
         let usage = |problem: &dyn std::fmt::Display| {
-            ended(Exit::WrongFile, format!("cannot use {}: {problem}", path.display()))
+            Error::new(Exit::WrongFile, format!("cannot use {}: {problem}", path.display()))
         };
         match fs::read_to_string(&path) {
             Ok(text) => Layout::parse(&text).map(Some).map_err(|problem| usage(&problem)),

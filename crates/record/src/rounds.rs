@@ -1,21 +1,22 @@
 //! What a session's records amount to: the rounds of each series, or why there are none. Judges nothing.
 
+use crate::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use loadline_growth::Series;
+use loadline_growth::{Kind, Series};
 use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
 use loadline_scenario::{
-    Absence, Absent, Environment, Means, Metric, Reading, Sample, Scenario, Scope, SeriesName,
-    exact_runs,
+    Absence, Absent, Environment, Means, Metric, MetricKind, Reading, Sample, Scenario, Scope,
+    SeriesName, exact_runs,
 };
 
-use crate::again::Again;
-use crate::baseline_file::series;
-use crate::forecast::Forecast;
-use crate::profile_file;
-use crate::session::{self, Against, Header, Outcome, Planned, RunRecord, Side};
-use crate::shard::Shard;
+use crate::Forecast;
+use crate::Shard;
+use crate::header::{Against, Header, Outcome, Planned, RunRecord, Side};
+use crate::profile;
+use crate::reproduce::Again;
+use crate::session::{self};
 
 /// A session's results: the series of each scenario, in the scenarios' order.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Measured {
         records: &[RunRecord],
         saved: PathBuf,
     ) -> Measured {
-        let profiles = profile_file::folder(session::folder(&saved));
+        let profiles = profile::folder(session::folder(&saved));
         let planned = |scenario: &Scenario| {
             let title = scenario.title();
             header.scenarios.iter().find(|planned| planned.scenario == title)
@@ -424,6 +425,31 @@ fn largest_step(name: SeriesName, own: &[&RunRecord]) -> Option<f64> {
         _ => None,
     });
     steps.max_by(f64::total_cmp)
+}
+
+/// The growth crate's series for `rounds` of a metric.
+///
+/// # Errors
+/// When there is no size, a repetition is missing, or a reading is not a finite number from 0 up.
+pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> {
+    // The growth crate takes sizes with unequal numbers of readings, but rounds visit every size.
+    let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
+    if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
+        let found = costs.len();
+        bail!("series {name}: expected {expected} repetitions at N = {n}, found {found}");
+    }
+    let kind = match name.metric.kind() {
+        MetricKind::Count => Kind::Count,
+        MetricKind::Time => Kind::Time,
+    };
+    let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
+    let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
+    let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
+    // What is counted exactly is measured once after a repeated run has proven it. One repetition of
+    // anything else says nothing of how much it jitters.
+    let is_counted = name.metric.means() != Means::Clock;
+    let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
+    Ok(series.interleaved(true).exact(is_exact))
 }
 
 /// What a run at `modules` read of a series, all of it and on all threads.

@@ -1,10 +1,9 @@
 //! Writes a file that may be somebody's: a regular file whole or not at all, anything else as it is.
 
+use crate::{Context, Result, bail};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context, bail};
 
 /// What there is at a path that is to be written.
 enum Target {
@@ -19,7 +18,7 @@ enum Target {
 ///
 /// # Errors
 /// When it cannot be written; a regular file is untouched then.
-pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let shown = path.display();
     let file = match target(path)? {
         Target::File(file) => file,
@@ -46,7 +45,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it could not.
-pub fn check(path: &Path) -> anyhow::Result<()> {
+pub fn check(path: &Path) -> Result<()> {
     match target(path)? {
         Target::File(file) => beside(&file).map(drop),
         // Opening a pipe would wait for its reader.
@@ -62,12 +61,12 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_made(folder: &Path, name: &str) -> anyhow::Result<()> {
+pub fn check_made(folder: &Path, name: &str) -> Result<()> {
     let there = folder.ancestors().find(|folder| folder.is_dir());
     check(&there.unwrap_or(folder).join(name))
 }
 
-fn target(path: &Path) -> anyhow::Result<Target> {
+fn target(path: &Path) -> Result<Target> {
     let shown = path.display();
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => bail!("cannot write {shown}: it is a folder"),
@@ -123,7 +122,7 @@ pub fn options() -> fs::OpenOptions {
 }
 
 /// A new file in the folder of `file`, gone again unless it takes its place.
-fn beside(file: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
+fn beside(file: &Path) -> Result<tempfile::NamedTempFile> {
     let folder = folder_of(file);
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; what replaces a file of a repository must not be.

@@ -2,7 +2,7 @@
 
 use loadline_scenario::{Environment, Scenario};
 
-use crate::session::Planned;
+use crate::header::Planned;
 
 type Field = (&'static str, fn(&Environment) -> &str);
 

@@ -4,12 +4,11 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use loadline_scenario::{Scenario, Unwinder};
+use loadline_scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
-use crate::called::PROGRAM;
-use crate::cli::Regress;
-use crate::report::Strictness;
+use crate::PROGRAM;
+use crate::Strictness;
 
 /// How a session was asked for, as far as its scenarios do not say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,25 +24,9 @@ pub struct Again {
 }
 
 impl Again {
-    /// What `arguments` ask for, measured under `unwinder`.
-    pub fn of(arguments: &Regress, unwinder: &Unwinder) -> Again {
-        let selection = &arguments.selection;
-        let mut flags = Vec::new();
-        let mut add = |flag: &str, value: Option<String>| {
-            if let Some(value) = value {
-                flags.extend([flag.to_owned(), value]);
-            }
-        };
-        add("--unwinder", (*unwinder != Unwinder::Host).then(|| unwinder.to_string()));
-        let processors: Vec<String> = selection.processors.iter().map(usize::to_string).collect();
-        add("--processors", (!processors.is_empty()).then(|| processors.join(",")));
-        add("--sources", arguments.sources.as_ref().map(|path| path.display().to_string()));
-        add("--budget", arguments.budget.map(|seconds| seconds.to_string()));
-        if arguments.bisect {
-            flags.push("--bisect".to_owned());
-        }
-        let root = selection.root.as_ref().map(|path| path.display().to_string());
-        Again { flags, baseline: arguments.baseline.clone(), root }
+    /// A session that was asked for with these flags, each an argument of its own.
+    pub fn new(flags: Vec<String>, baseline: Option<String>, root: Option<String>) -> Again {
+        Again { flags, baseline, root }
     }
 
     /// What a session is judged by now, from this repository.
@@ -124,7 +107,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::session::tests::scenario;
+    use crate::fixtures::scenario;
 
     #[test]
     fn a_shell_reads_what_was_meant() {
@@ -152,13 +135,13 @@ mod tests {
         assert_eq!(
             again.regress(&scenario, Some("--against HEAD~1"), strict, Some(7), &changes),
             format!(
-                "cargo xtask regress {title} --set processes=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
+                "loadline regress {title} --set processes=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
             )
         );
         assert_eq!(
             again.baseline(&scenario, "--reason \"…\""),
             format!(
-                "cargo xtask baseline {title} --set processes=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
+                "loadline baseline {title} --set processes=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
             )
         );
     }

@@ -1,17 +1,16 @@
 //! `baselines/calibration.toml`: how much costs jitter from session to session, one entry for each
 //! processor it was measured on. Reads and writes the file; measures nothing.
 
+use crate::{Context, Error, Exit, Result, ensure};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
 use loadline_growth::{Kind, Tau};
 use loadline_scenario::Environment;
 use serde::{Deserialize, Serialize};
 
-use crate::called::PROGRAM;
-use crate::exit::{Exit, ended};
-use crate::replace::{make_folder, replace};
+use crate::PROGRAM;
+use crate::atomic::{make_folder, replace};
 
 /// The file's name without its ending, which no scenario may have.
 pub const NAME: &str = "calibration";
@@ -68,7 +67,7 @@ impl Calibrations {
     ///
     /// # Errors
     /// When the file cannot be read, or is none of this format.
-    pub fn read(baselines: &Path) -> anyhow::Result<Calibrations> {
+    pub fn read(baselines: &Path) -> Result<Calibrations> {
         let path = baselines.join(format!("{NAME}.toml"));
         let shown = path.display();
         let text = match fs::read_to_string(&path) {
@@ -77,14 +76,14 @@ impl Calibrations {
                 return Ok(Calibrations { format: FORMAT, all: Vec::new() });
             }
             Err(error) => {
-                return Err(ended(Exit::WrongFile, format!("cannot read {shown}: {error}")));
+                return Err(Error::new(Exit::WrongFile, format!("cannot read {shown}: {error}")));
             }
         };
         parse(&text).map_err(|error| {
             let error = format!("{error:#}");
             let error = error.trim_end();
             let text = format!("cannot use {shown}: {error} (git checkout brings it back)");
-            ended(Exit::WrongFile, text)
+            Error::new(Exit::WrongFile, text)
         })
     }
 
@@ -105,7 +104,7 @@ impl Calibrations {
     ///
     /// # Errors
     /// When it cannot be written; the old one is untouched.
-    pub fn write(&self, baselines: &Path) -> anyhow::Result<()> {
+    pub fn write(&self, baselines: &Path) -> Result<()> {
         make_folder(baselines)
             .with_context(|| format!("cannot make folder {}", baselines.display()))?;
         let entries = toml::to_string(self).context("cannot write the calibration")?;
@@ -116,7 +115,7 @@ impl Calibrations {
     }
 }
 
-fn parse(text: &str) -> anyhow::Result<Calibrations> {
+fn parse(text: &str) -> Result<Calibrations> {
     let file: Calibrations = toml::from_str(text)?;
     ensure!(
         file.format == FORMAT,
@@ -161,7 +160,7 @@ mod tests {
         file.write(folder.path()).unwrap();
         let again = Calibrations::read(folder.path()).unwrap();
         assert_eq!(again.all.len(), 2);
-        let found = again.find(&crate::session::tests::environment()).unwrap();
+        let found = again.find(&crate::fixtures::environment()).unwrap();
         assert_eq!(found.tau(Kind::Time), Tau::new(0.04));
     }
 

@@ -1,16 +1,16 @@
 //! What is kept of a run under callgrind: the cost of each symbol in each phase, one JSON file a run
 //! in the session's folder.
 
+use crate::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use loadline_callgrind::{Profile, Symbol};
 use loadline_scenario::Phase;
 use serde::{Deserialize, Serialize};
 
-use crate::replace::replace;
+use crate::atomic::replace;
 
 /// Of how many symbols of a phase, the costliest, the way to them is kept.
 const WITH_PATH: usize = 40;
@@ -76,7 +76,7 @@ impl SavedProfile {
     ///
     /// # Errors
     /// When it is not there or damaged.
-    pub fn read(path: &Path) -> anyhow::Result<SavedProfile> {
+    pub fn read(path: &Path) -> Result<SavedProfile> {
         let shown = path.display();
         let text = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
         serde_json::from_slice(&text).with_context(|| format!("{shown} is no profile"))
@@ -86,7 +86,7 @@ impl SavedProfile {
     ///
     /// # Errors
     /// When the folder does not take the file.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).context("cannot write a profile")?;
         replace(path, &text)
     }

@@ -118,33 +118,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error that decides the exit code: the message as usual, the code with it.
-#[derive(Debug)]
-pub struct Ended {
-    exit: Exit,
-    message: String,
-}
-
-/// An error that ends the command with `exit`.
-pub fn ended(exit: Exit, message: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Ended { exit, message: message.into() })
-}
-
-impl Ended {
-    /// The exit code for `error`: its own where one was decided, else "could not measure".
-    pub fn exit_of(error: &anyhow::Error) -> Exit {
-        error.downcast_ref::<Ended>().map_or(Exit::CouldNotMeasure, |ended| ended.exit)
-    }
-}
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Ended {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,23 +1,23 @@
 //! `baselines/<scenario>.toml`: what was last accepted. Reads and writes the file; judges nothing.
 
+use crate::{Context, Error, Exit, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Expiry, Means, Metric, MetricKind, Phase, RegistrationCalls, Scenario, SeriesName,
-    Subject, Tables, Variant,
+    Environment, Expiry, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Subject, Tables,
+    Variant,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::called::PROGRAM;
-use crate::exit::{Exit, ended};
-use crate::pilot::Floor;
-use crate::project::with_nearest;
-use crate::session;
+use crate::Floor;
+use crate::PROGRAM;
+use crate::rounds::series;
+use crate::suggest::with_nearest;
+use crate::time;
 
 /// The format of baseline files this version reads and writes.
 const FORMAT: u32 = 1;
@@ -231,7 +231,7 @@ impl Baseline {
 /// Whether what is accepted `until` then no longer is, in `environment` and today.
 pub fn has_expired(until: &str, environment: &Environment) -> bool {
     // An end that nobody can read is no ground to accept anything.
-    let today = session::date(session::now());
+    let today = time::date(time::now());
     Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(environment, &today))
 }
 
@@ -241,7 +241,7 @@ impl Baselines {
     /// # Errors
     /// When the file cannot be read, or is not a whole baseline file of this format; the text names
     /// the line.
-    pub fn read(path: &Path) -> anyhow::Result<Baselines> {
+    pub fn read(path: &Path) -> Result<Baselines> {
         let shown = path.display();
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -249,7 +249,7 @@ impl Baselines {
                 return Ok(Baselines::default());
             }
             Err(error) => {
-                return Err(ended(
+                return Err(Error::new(
                     Exit::WrongFile,
                     format!("cannot read baseline {shown}: {error}"),
                 ));
@@ -258,7 +258,7 @@ impl Baselines {
         Baselines::parse(&text).map_err(|error| {
             let error = format!("{error:#}");
             let error = error.trim_end();
-            ended(
+            Error::new(
                 Exit::WrongFile,
                 format!(
                     "cannot use baseline {shown}: {} (git checkout brings it back)",
@@ -268,7 +268,7 @@ impl Baselines {
         })
     }
 
-    fn parse(text: &str) -> anyhow::Result<Baselines> {
+    fn parse(text: &str) -> Result<Baselines> {
         #[derive(Deserialize)]
         struct FormatOnly {
             format: u32,
@@ -281,7 +281,7 @@ impl Baselines {
         );
         let file: BaselinesFile = toml::from_str(text)?;
         debug_assert_eq!(file.format, FORMAT);
-        let all = file.baseline.into_iter().map(baseline).collect::<anyhow::Result<Vec<_>>>()?;
+        let all = file.baseline.into_iter().map(baseline).collect::<Result<Vec<_>>>()?;
         ensure!(!all.is_empty(), "it holds no baseline");
         for (index, one) in all.iter().enumerate() {
             ensure!(
@@ -316,33 +316,8 @@ impl Baselines {
     }
 }
 
-/// The growth crate's series for `rounds` of a metric.
-///
-/// # Errors
-/// When there is no size, a repetition is missing, or a reading is not a finite number from 0 up.
-pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> anyhow::Result<Series> {
-    // The growth crate takes sizes with unequal numbers of readings, but rounds visit every size.
-    let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
-    if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
-        let found = costs.len();
-        bail!("series {name}: expected {expected} repetitions at N = {n}, found {found}");
-    }
-    let kind = match name.metric.kind() {
-        MetricKind::Count => Kind::Count,
-        MetricKind::Time => Kind::Time,
-    };
-    let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
-    let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
-    let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
-    // What is counted exactly is measured once after a repeated run has proven it. One repetition of
-    // anything else says nothing of how much it jitters.
-    let is_counted = name.metric.means() != Means::Clock;
-    let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
-    Ok(series.interleaved(true).exact(is_exact))
-}
-
-fn baseline(file: BaselineFile) -> anyhow::Result<Baseline> {
-    let mut series = file.series.into_iter().map(accepted).collect::<anyhow::Result<Vec<_>>>()?;
+fn baseline(file: BaselineFile) -> Result<Baseline> {
+    let mut series = file.series.into_iter().map(accepted).collect::<Result<Vec<_>>>()?;
     ensure!(!series.is_empty(), "a baseline holds no series");
     // Under callgrind there are other sizes.
     let is_measured = |n: &usize| series.iter().any(|s| s.series.sizes().contains(&(*n as u64)));
@@ -361,11 +336,11 @@ fn baseline(file: BaselineFile) -> anyhow::Result<Baseline> {
         noise_floor: Floor(file.noise_floor),
         environment: file.environment,
         series,
-        symbols: file.symbol.into_iter().map(accepted_symbol).collect::<anyhow::Result<_>>()?,
+        symbols: file.symbol.into_iter().map(accepted_symbol).collect::<Result<_>>()?,
     })
 }
 
-fn accepted_symbol(file: SymbolFile) -> anyhow::Result<AcceptedSymbol> {
+fn accepted_symbol(file: SymbolFile) -> Result<AcceptedSymbol> {
     let SymbolFile { phase, object, function, own } = file;
     let (sizes, costs) = own.into_iter().map(|(n, cost)| (n, vec![cost as f64])).unzip();
     let series = Series::new(Kind::Count, sizes, costs)
@@ -373,17 +348,17 @@ fn accepted_symbol(file: SymbolFile) -> anyhow::Result<AcceptedSymbol> {
     Ok(AcceptedSymbol { phase, object, function, series: series.exact(true) })
 }
 
-fn accepted(file: SeriesFile) -> anyhow::Result<Accepted> {
+fn accepted(file: SeriesFile) -> Result<Accepted> {
     let name = file.name;
     ensure!(file.unit == name.metric.unit(), "series {name}: its unit is {}", name.metric.unit());
-    let row = |row: Vec<f64>| -> anyhow::Result<(usize, Vec<f64>)> {
+    let row = |row: Vec<f64>| -> Result<(usize, Vec<f64>)> {
         let [n, costs @ ..] = row.as_slice() else { bail!("series {name}: an empty row") };
         let is_whole = n.fract() == 0.0
             && (1.0..=loadline_scenario::scenario::LARGEST_MODULES as f64).contains(n);
         ensure!(is_whole, "series {name}: N = {n} is not a number of modules");
         Ok((*n as usize, costs.to_vec()))
     };
-    let rounds = file.rounds.into_iter().map(row).collect::<anyhow::Result<Vec<_>>>()?;
+    let rounds = file.rounds.into_iter().map(row).collect::<Result<Vec<_>>>()?;
     let tail = match (file.tail_exponent, file.tail_interval) {
         (Some(value), Some([low, high])) => Some([value, low, high]),
         (None, None) => None,
@@ -490,7 +465,7 @@ mod tests {
             noise_floor: Floor([(Metric::TaskClock, 1250.0), (Metric::PageFaults, 0.0)].into()),
             date: "2026-01-01".to_owned(),
             seed: 7,
-            environment: crate::session::tests::environment(),
+            environment: crate::fixtures::environment(),
             symbols: vec![AcceptedSymbol {
                 phase: Phase::Unload,
                 object: "libgcc_s.so.1".to_owned(),
@@ -532,13 +507,13 @@ mod tests {
         let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
         for (version, is_over) in cases {
             let wasmtime = version.to_owned();
-            let environment = Environment { wasmtime, ..crate::session::tests::environment() };
+            let environment = Environment { wasmtime, ..crate::fixtures::environment() };
             assert_eq!(has_expired("wasmtime 52", &environment), is_over, "{version}");
         }
         let environment = Environment {
             unwinder_family: "libgcc-list".to_owned(),
             unwinder_version: "12.2.0".to_owned(),
-            ..crate::session::tests::environment()
+            ..crate::fixtures::environment()
         };
         let cases = [
             ("libgcc 13", false),
@@ -559,7 +534,7 @@ mod tests {
     fn a_baseline_is_none_of_other_modules() {
         let text = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\nmodules = [\"*.wasm\"]\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
         let scenario = Scenario::parse("mine", text).unwrap();
-        let environment = crate::session::tests::environment();
+        let environment = crate::fixtures::environment();
         let key = |digest: &str| {
             let digest = Some(digest.to_owned());
             Key::of(&Scenario { digest, ..scenario.clone() }, &environment)
@@ -568,21 +543,5 @@ mod tests {
         assert_eq!(differences, ["modules aaaa here, bbbb there"]);
         assert_eq!(key("aaaa"), key("aaaa"));
         assert!(key("aaaa").to_string().ends_with(", modules aaaa"));
-    }
-
-    /// The tree tests itself; which scenarios have one is tested beside it.
-    #[test]
-    fn every_baseline_can_be_read() {
-        let project = crate::project::Project::open(None).unwrap();
-        for name in project.scenario_names().unwrap() {
-            let path = project.baselines().join(format!("{name}.toml"));
-            if !path.exists() {
-                continue;
-            }
-            let baselines = Baselines::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
-            assert!(!baselines.all.is_empty(), "no baseline for {name}");
-            let text = fs::read_to_string(&path).unwrap();
-            assert_eq!(baselines.text(), text, "{name}: not as `baseline` writes it");
-        }
     }
 }

@@ -1,0 +1,45 @@
+//! The known name that a misspelt one is most like.
+
+/// What toml says about an unknown key or value, with the nearest known one instead of all of them.
+pub fn with_nearest(error: &str) -> String {
+    let lines = error.lines().map(|line| suggestion(line).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn suggestion(line: &str) -> Option<String> {
+    let (unknown, expected) = line.split_once(", expected ")?;
+    let rest = ["unknown field `", "unknown variant `"]
+        .iter()
+        .find_map(|start| Some(unknown.split_once(start)?.1))?;
+    let name = rest.strip_suffix('`')?;
+    // Names stand between backticks, and what follows the last of them is not the list's.
+    let parts: Vec<&str> = expected.split('`').collect();
+    let nearest = nearest(name, parts.iter().skip(1).step_by(2).copied())?;
+    let after = parts.last().copied().unwrap_or_default();
+    Some(format!("{unknown}, did you mean `{nearest}`?{after}"))
+}
+
+/// The known name most like `name`, where one is like it at all.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.7).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_nearest_one() {
+        let many = "line 2\nunknown field `jugde`, expected one of `format`, `judge`, `jobs`";
+        assert_eq!(with_nearest(many), "line 2\nunknown field `jugde`, did you mean `judge`?");
+        let two = "unknown field `tos`, expected `from` or `to` (x)";
+        assert_eq!(with_nearest(two), "unknown field `tos`, did you mean `to`? (x)");
+        let value = "unknown variant `hold-al`, expected one of `hold-all`, `churn`";
+        assert_eq!(with_nearest(value), "unknown variant `hold-al`, did you mean `hold-all`?");
+        for other in ["missing field `a`", "unknown field `zzz`, expected `format`", ""] {
+            assert_eq!(with_nearest(other), other);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Which other scenarios are measured because of one: its control, and both on several threads.
+
+use std::collections::BTreeMap;
+
+use crate::{Control, Scenario, Variant};
+
+impl Scenario {
+    /// The title of the scenario that must scale linearly wherever this one is asked, if it names one.
+    #[must_use]
+    pub fn control_title(&self) -> Option<String> {
+        match self.control.as_ref()? {
+            Control::Scenario(name) => Some(name.clone()),
+            Control::Set(changes) => {
+                let mut variant = self.variant.clone();
+                variant.0.extend(changes.clone());
+                // A variant that is its own control has none.
+                (variant != self.variant).then(|| Scenario { variant, ..self.clone() }.title())
+            }
+        }
+    }
+
+    /// Whether this is the variant that its file names as the control.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.control.is_some() && self.control_title().is_none()
+    }
+
+    /// The changes that make this scenario the same on several threads. A control is measured on them
+    /// after what it controls, not by itself.
+    #[must_use]
+    pub fn changes_for_threads(&self) -> Option<BTreeMap<String, String>> {
+        self.changes_of_several().filter(|_| !self.is_control())
+    }
+
+    /// The titles of what is measured on several threads because of this scenario: itself, and its
+    /// control.
+    #[must_use]
+    pub fn titles_on_threads(&self) -> Option<[String; 2]> {
+        let variant = Variant(self.changes_for_threads()?);
+        let several = Scenario { variant, ..self.clone() };
+        Some([several.title(), several.control_title()?])
+    }
+
+    /// The titles of all that is measured because of this scenario: its own first, then its control,
+    /// then both on several threads.
+    pub fn titles_measured(&self) -> impl Iterator<Item = String> + use<> {
+        let several = self.titles_on_threads().into_iter().flatten();
+        [self.title()].into_iter().chain(self.control_title()).chain(several)
+    }
+}

@@ -1,0 +1,180 @@
+//! The self-check of a session: work of known growth that is measured with every suite, so that each
+//! session proves it would see growth. Linear work is there to see that nothing is reported of it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::{
+    Means, Metric, MetricKind, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite,
+    Variant,
+};
+
+/// Linear work on the processor.
+pub const CPU_LINEAR: &str = "planted-cpu-linear";
+/// The same once more.
+pub const CPU_LINEAR_AGAIN: &str = "planted-cpu-linear-again";
+/// The same with a quadratic share.
+pub const CPU_QUADRATIC: &str = "planted-cpu-quadratic";
+/// Linear touching of pages.
+pub const PAGES_LINEAR: &str = "planted-pages-linear";
+/// The same with a quadratic share.
+pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
+/// Linear use of the allocator.
+pub const ALLOCATIONS_LINEAR: &str = "planted-allocations-linear";
+/// The same with a quadratic share.
+pub const ALLOCATIONS_QUADRATIC: &str = "planted-allocations-quadratic";
+/// Linear work on the processor that callgrind makes up.
+pub const CALLGRIND_LINEAR: &str = "planted-callgrind-linear";
+/// The same with a quadratic share.
+pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
+
+/// The self-check of a session over `scenarios`: work of known growth, measured by the same means and
+/// in as many rounds as what is judged. A session is not checked for what it does not judge: noise in
+/// times does not void a session that judges counts alone.
+pub fn scenarios_for(scenarios: &[Scenario]) -> Vec<Scenario> {
+    let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
+    let vouches = |check: &&Check| scenarios.iter().any(|scenario| check.vouches_for(scenario));
+    CHECKS.iter().filter(vouches).map(|check| Scenario { processes, ..check.scenario() }).collect()
+}
+
+/// The planted scenario called `name`.
+pub fn scenario(name: &str) -> Option<Scenario> {
+    CHECKS.iter().find(|check| check.name == name).map(Check::scenario)
+}
+
+/// Work by which a session proves that it can see.
+struct Check {
+    name: &'static str,
+    work: PlantedWork,
+    /// Which percentage of the work at the largest N grows with N².
+    quadratic_percent: u8,
+    means: Means,
+}
+
+const fn check_of(
+    name: &'static str,
+    work: PlantedWork,
+    quadratic_percent: u8,
+    means: Means,
+) -> Check {
+    Check { name, work, quadratic_percent, means }
+}
+
+const CHECKS: [Check; 9] = [
+    check_of(CPU_LINEAR, PlantedWork::Cpu, 0, Means::Clock),
+    check_of(CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Means::Clock),
+    check_of(CPU_QUADRATIC, PlantedWork::Cpu, 20, Means::Clock),
+    check_of(PAGES_LINEAR, PlantedWork::Pages, 0, Means::Clock),
+    check_of(PAGES_QUADRATIC, PlantedWork::Pages, 20, Means::Clock),
+    check_of(ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Means::Count),
+    check_of(ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Means::Count),
+    check_of(CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Means::Callgrind),
+    check_of(CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Means::Callgrind),
+];
+
+impl Check {
+    /// Whether a verdict on `scenario` rests on what this work shows. Times and counted instructions
+    /// rest on work of the CPU, and every other count that is read during runs by the clock on touched
+    /// pages.
+    fn vouches_for(&self, scenario: &Scenario) -> bool {
+        let is_of_cpu =
+            |metric: Metric| metric.kind() == MetricKind::Time || metric == Metric::Instructions;
+        match (self.means, self.work) {
+            (Means::Clock, work) => {
+                let judged = scenario.judge.iter().map(|name| name.metric);
+                let scaling = scenario.scaling.iter().map(|scaling| scaling.series.metric);
+                let by_clock = |metric: &Metric| scenario.means_of(*metric).is_clock();
+                let mut judged = judged.chain(scaling).filter(by_clock);
+                judged.any(|metric| is_of_cpu(metric) == (work == PlantedWork::Cpu))
+            }
+            (means, _) => scenario.means().contains(&means),
+        }
+    }
+
+    fn scenario(&self) -> Scenario {
+        let ladder = match self.means {
+            Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
+            // A unit is an allocation, or is executed instruction by instruction.
+            Means::Count | Means::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
+        };
+        let metrics: &[Metric] = match (self.means, self.work) {
+            (Means::Callgrind, _) => &[Metric::CallgrindInstructions],
+            (_, PlantedWork::Cpu) => &[Metric::TaskClock, Metric::Instructions],
+            (_, PlantedWork::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
+            (_, PlantedWork::Allocations) => &[Metric::Allocations],
+        };
+        let judge = metrics.iter().map(|metric| SeriesName::new(Phase::Work, *metric)).collect();
+        let largest = ladder.last().copied().and_then(NonZeroUsize::new);
+        let planted = Planted {
+            work: self.work,
+            quadratic_percent: self.quadratic_percent,
+            largest: largest.unwrap_or(NonZeroUsize::MIN),
+        };
+        Scenario {
+            name: self.name.to_owned(),
+            group: None,
+            suite: Suite::Default,
+            variant: Variant::default(),
+            settings: BTreeMap::new(),
+            question: "Does this session see planted growth?".to_owned(),
+            expectation: "What was planted.".to_owned(),
+            subject: Subject::Planted(planted),
+            unwinder: None,
+            recipe: None,
+            digest: None,
+            judge,
+            observe: Vec::new(),
+            processes: 1,
+            callgrind_ladder: ladder.clone(),
+            ladder,
+            timeout: Duration::from_secs(120),
+            budget: Duration::ZERO,
+            horizon: None,
+            limit: None,
+            control: None,
+            known_growth: Vec::new(),
+            scaling: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+
+    fn asked() -> Scenario {
+        Scenario::parse("mine", TEXT).expect("it is a scenario")
+    }
+
+    /// The names of what is planted beside a scenario that judges these series.
+    fn planted_for(judge: &[&str], observe: &[&str]) -> Vec<String> {
+        let series = |names: &[&str]| {
+            let names = names.iter().map(|name| name.parse::<SeriesName>());
+            names.collect::<Result<Vec<_>, _>>().expect("they are series")
+        };
+        let asked = Scenario { judge: series(judge), observe: series(observe), ..asked() };
+        scenarios_for(&[asked]).into_iter().map(|scenario| scenario.name).collect()
+    }
+
+    #[test]
+    fn a_session_is_checked_for_what_it_judges_and_for_nothing_else() {
+        let pages = [PAGES_LINEAR, PAGES_QUADRATIC];
+        let cpu = [CPU_LINEAR, CPU_LINEAR_AGAIN, CPU_QUADRATIC];
+        let clocks = ["load/task-clock", "load/wall-time"];
+        for count in ["load/frames-registered", "load/page-faults", "load/resident-bytes"] {
+            assert_eq!(planted_for(&[count], &clocks), pages, "{count}");
+        }
+        for judged in ["load/task-clock", "load/instructions"] {
+            assert_eq!(planted_for(&[judged], &["load/page-faults"]), cpu, "{judged}");
+        }
+        let both = planted_for(&["load/task-clock", "load/page-faults"], &[]);
+        assert_eq!(both, [&cpu[..], &pages].concat());
+        let counted = [ALLOCATIONS_LINEAR, ALLOCATIONS_QUADRATIC];
+        assert_eq!(planted_for(&["load/allocations"], &clocks), counted);
+        let profiled = [CALLGRIND_LINEAR, CALLGRIND_QUADRATIC];
+        assert_eq!(planted_for(&["unload/callgrind-instructions"], &[]), profiled);
+    }
+}
