@@ -12,7 +12,8 @@ mod common;
 mod forbidden;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::{Project, Said};
 use loadline_scenario::{Scenario, Subject};
@@ -178,6 +179,150 @@ fn a_program_that_is_not_there_fails_every_run() {
         "{}",
         said.stdout
     );
+}
+
+/// A Rust program that marks its phases with `loadline-harness`.
+#[test]
+fn a_host_with_the_harness_is_judged_by_phase() {
+    let host = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("examples/host");
+    assert!(host.exists(), "cargo build --package loadline-harness --example host");
+    let project = Project::empty();
+    let scenario = |kind: &str| {
+        SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, &format!("[{host:?}, \"{{n}}\", {kind:?}]"))
+            .replace(r#""{n} done""#, "\"{n}\"\nacknowledge = true")
+            .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
+    };
+    project.write("xtask/scenarios/mine.toml", scenario("list"));
+    let list = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(list.code, Some(3), "{}{}", list.stdout, list.stderr);
+    assert!(row(&list, "load/reported").ends_with("holds (as stated)"), "{}", list.stdout);
+    assert!(row(&list, "unload/reported").contains("REGRESSED"), "{}", list.stdout);
+    project.write("xtask/scenarios/mine.toml", scenario("queue"));
+    let queue = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(queue.code, Some(0), "{}{}", queue.stdout, queue.stderr);
+}
+
+/// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.
+struct Language {
+    name: &'static str,
+    /// Whether the machine has what the language needs: a command that succeeds.
+    needs: &'static [&'static str],
+    file: &'static str,
+    program: (&'static str, &'static str),
+    /// What is done once before the program can be started.
+    build: &'static [&'static str],
+    command: &'static str,
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language {
+        name: "python",
+        needs: &["python3", "--version"],
+        file: "loadline.py",
+        program: (
+            "host.py",
+            "import sys\nfrom loadline import phase\nn = int(sys.argv[1])\n\
+             with phase('load'):\n    print(f'loadline:metric=items:{n}:count', flush=True)\n\
+             with phase('unload'):\n    print(f'loadline:metric=items:{2 * n}:count', flush=True)\n\
+             print(f'loadline:check={n} done')\n",
+        ),
+        build: &[],
+        command: r#"["python3", "host.py", "{n}"]"#,
+    },
+    Language {
+        name: "javascript",
+        needs: &["node", "--version"],
+        file: "loadline.js",
+        program: (
+            "host.js",
+            "const { phase } = require('./loadline');\nconst n = Number(process.argv[2]);\n\
+             phase('load', () => console.log(`loadline:metric=items:${n}:count`));\n\
+             phase('unload', async () => console.log(`loadline:metric=items:${2 * n}:count`))\n\
+             .then(() => console.log(`loadline:check=${n} done`));\n",
+        ),
+        build: &[],
+        command: r#"["node", "host.js", "{n}"]"#,
+    },
+    Language {
+        name: "c",
+        needs: &["cc", "--version"],
+        file: "loadline.h",
+        program: (
+            "host.c",
+            "#include \"loadline.h\"\nint main(int argc, char **argv) {\n\
+             long n = argc > 1 ? atol(argv[1]) : 0;\n\
+             loadline_begin(\"load\"); printf(\"loadline:metric=items:%ld:count\\n\", n); loadline_end(\"load\");\n\
+             loadline_begin(\"unload\"); printf(\"loadline:metric=items:%ld:count\\n\", 2 * n); loadline_end(\"unload\");\n\
+             printf(\"loadline:check=%ld done\\n\", n);\n}\n",
+        ),
+        build: &["cc", "-Wall", "-Wextra", "-Werror", "-o", "host", "host.c"],
+        command: r#"["./host", "{n}"]"#,
+    },
+    Language {
+        name: "go",
+        needs: &["go", "version"],
+        file: "loadline.go",
+        program: (
+            "host.go",
+            "package main\nimport (\n\"fmt\"\n\"os\"\n\"strconv\"\n)\nfunc main() {\n\
+             n, _ := strconv.Atoi(os.Args[1])\n\
+             Phase(\"load\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", n) })\n\
+             Phase(\"unload\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", 2*n) })\n\
+             fmt.Printf(\"loadline:check=%d done\\n\", n)\n}\n",
+        ),
+        build: &["go", "build", "-o", "host", "host.go", "loadline.go"],
+        command: r#"["./host", "{n}"]"#,
+    },
+];
+
+impl Language {
+    fn is_here(&self) -> bool {
+        Command::new(self.needs[0])
+            .args(&self.needs[1..])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    }
+
+    fn path(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(self.file)
+    }
+}
+
+#[test]
+fn files_to_copy_are_short() {
+    for language in &LANGUAGES {
+        let lines = fs::read_to_string(language.path()).unwrap().lines().count();
+        assert!(lines <= 30, "{} has {lines} lines", language.file);
+    }
+}
+
+#[test]
+fn each_file_to_copy_marks_acknowledged_phases() {
+    let project = Project::empty();
+    for language in &LANGUAGES {
+        if !language.is_here() {
+            println!("skipped: {} is not installed", language.needs[0]);
+            continue;
+        }
+        let Language { name, file, program, .. } = language;
+        project.write(&format!("{name}/{file}"), fs::read(language.path()).unwrap());
+        project.write(&format!("{name}/{}", program.0), program.1);
+        if let [compiler, arguments @ ..] = language.build {
+            let mut build = Command::new(compiler);
+            let output = build.args(arguments).current_dir(project.path(name)).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let scenario = SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, language.command)
+            .replace("check =", &format!("directory = {name:?}\nacknowledge = true\ncheck ="))
+            .replace("inherit = [\"GIVEN\", \"ABSENT\"]", "inherit = [\"PATH\", \"HOME\"]");
+        project.write(&format!("xtask/scenarios/{name}.toml"), scenario);
+    }
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let n_series = 2 * LANGUAGES.iter().filter(|language| language.is_here()).count();
+    assert!(said.stdout.contains(&format!("{n_series} holds")), "{}", said.stdout);
 }
 
 /// They need programs that are not here; that they can be read is seen without.

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::loading_engine;
-use loadline_growth::{Expect, JudgeOptions, Judgement, Kind, Series, Verdict, judge};
 use loadline_callgrind::client as valgrind;
+use loadline_growth::{Expect, JudgeOptions, Judgement, Kind, Series, Verdict, judge};
 use loadline_scenario::{Generated, Lifecycle, Residency, Step, UnloadOrder};
 use loadline_workload::loader::wasmtime::{Config, Engine};
 use loadline_workload::loader::{Artifact, Lease, Loader, LoaderOptions, UnwindPolicy, compile};

@@ -70,13 +70,27 @@ fn prove(read: &mut impl FnMut() -> Result<Reading, String>) -> Result<(), Strin
 fn open() -> Result<impl FnMut() -> Result<Reading, String>, String> {
     let mut builder = perf_event::Builder::new().kind(perf_event::events::Hardware::INSTRUCTIONS);
     builder.inherit(true);
-    let mut counter = builder.build().map_err(|error| error.to_string())?;
-    counter.enable().map_err(|error| error.to_string())?;
+    let mut counter = builder.build().map_err(reason)?;
+    counter.enable().map_err(reason)?;
     Ok(move || {
-        let read = counter.read_count_and_time().map_err(|error| error.to_string())?;
+        let read = counter.read_count_and_time().map_err(reason)?;
         let is_complete = read.time_running == read.time_enabled;
         Ok(Reading { instructions: read.count, is_complete })
     })
+}
+
+/// Why the kernel refuses, in words that name the remedy's place.
+#[cfg(target_os = "linux")]
+fn reason(error: std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => {
+            "this machine has no counter of instructions".to_owned()
+        }
+        Some(libc::EACCES | libc::EPERM) => {
+            "not permitted to this user (kernel.perf_event_paranoid, or a container)".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
