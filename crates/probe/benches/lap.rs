@@ -20,17 +20,16 @@ mod linux {
     use std::hint::black_box;
 
     use criterion::Criterion;
-    use loadline_probe::Probe;
-    use loadline_scenario::metric::{Metric, Phase};
+    use loadline_probe::{Event, Probe};
     use perf_event::events::Software;
     use perf_event::{Builder, Counter, Group};
 
     /// What the machines of CI can count, and perf's names for it.
-    const EVENTS: [(Metric, Software); 4] = [
-        (Metric::TaskClock, Software::TASK_CLOCK),
-        (Metric::PageFaults, Software::PAGE_FAULTS),
-        (Metric::ContextSwitches, Software::CONTEXT_SWITCHES),
-        (Metric::CpuMigrations, Software::CPU_MIGRATIONS),
+    const EVENTS: [(Event, Software); 4] = [
+        (Event::TaskClock, Software::TASK_CLOCK),
+        (Event::PageFaults, Software::PAGE_FAULTS),
+        (Event::ContextSwitches, Software::CONTEXT_SWITCHES),
+        (Event::CpuMigrations, Software::CPU_MIGRATIONS),
     ];
 
     pub fn bench(criterion: &mut Criterion) {
@@ -41,9 +40,9 @@ mod linux {
     }
 
     fn wall_time(criterion: &mut Criterion) {
-        let mut probe = started(&[Metric::WallTime]);
+        let mut probe = started(&[Event::WallTime]);
         criterion.bench_function("wall-time/phase", |bencher| {
-            bencher.iter(|| probe.measure(Phase::Work, || black_box(())));
+            bencher.iter(|| probe.measure((), || black_box(())));
         });
     }
 
@@ -53,11 +52,11 @@ mod linux {
             eprintln!("skipped: this user may not count {n_events} events");
             return;
         };
-        let metrics: Vec<Metric> = events.iter().map(|(metric, _)| *metric).collect();
-        let mut probe = started(&metrics);
+        let events: Vec<Event> = events.iter().map(|(event, _)| *event).collect();
+        let mut probe = started(&events);
         let mut benches = criterion.benchmark_group(format!("{n_events}-events"));
         benches.bench_function("phase", |bencher| {
-            bencher.iter(|| probe.measure(Phase::Work, || black_box(())));
+            bencher.iter(|| probe.measure((), || black_box(())));
         });
         benches.bench_function("enable-read", |bencher| {
             bencher.iter(|| {
@@ -78,19 +77,19 @@ mod linux {
         benches.finish();
     }
 
-    fn started(metrics: &[Metric]) -> Probe {
-        let mut probe = Probe::open(metrics);
+    fn started(events: &[Event]) -> Probe<()> {
+        let mut probe = Probe::open(events);
         probe.start();
         probe
     }
 
     /// The events as perf-event's own group; `None` if one of them is refused.
-    fn bare(events: &[(Metric, Software)]) -> Option<(Group, Vec<Counter>)> {
+    fn bare(events: &[(Event, Software)]) -> Option<(Group, Vec<Counter>)> {
         let mut group = Group::new().ok()?;
         let mut counters = Vec::new();
-        for &(metric, event) in events {
-            let mut builder = Builder::new().group(&mut group).kind(event);
-            if matches!(metric, Metric::ContextSwitches | Metric::CpuMigrations) {
+        for &(event, perf) in events {
+            let mut builder = Builder::new().group(&mut group).kind(perf);
+            if matches!(event, Event::ContextSwitches | Event::CpuMigrations) {
                 builder.include_kernel();
             }
             counters.push(builder.build().ok()?);

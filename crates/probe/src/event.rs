@@ -1,159 +1,75 @@
-//! [`Metric`] → perf event. The only file that knows perf's names, and which privilege level each
-//! event is counted at.
+//! [`Event`]: what a probe can count.
 
-use std::path::Path;
-use std::sync::OnceLock;
+use std::fmt;
 
-use loadline_scenario::metric::{Absence, Metric};
-use perf_event::Builder;
-use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, Software, WhichCache};
-
-use crate::tally::Cores;
-
-/// Who counts an event, and so with which others it can share a kernel group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counting {
-    /// The kernel: never takes turns.
-    Software,
-    /// The processor's performance monitoring unit, with few registers.
-    Hardware,
+/// What a probe can count on a thread, or on the programs that the thread starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Event {
+    /// Page faults, minor and major.
+    PageFaults,
+    /// Instructions retired in user space.
+    Instructions,
+    /// CPU cycles in user space.
+    Cycles,
+    /// Accesses to the last-level cache.
+    CacheReferences,
+    /// Accesses that the last-level cache could not serve.
+    CacheMisses,
+    /// Branch instructions retired.
+    Branches,
+    /// Branches predicted wrongly.
+    BranchMisses,
+    /// Data loads that missed the translation lookaside buffer.
+    DtlbMisses,
+    /// CPU time in nanoseconds, user and kernel.
+    TaskClock,
+    /// How often the kernel took a counted thread off its CPU.
+    ContextSwitches,
+    /// How often a counted thread continued on another CPU.
+    CpuMigrations,
+    /// Elapsed time in nanoseconds.
+    WallTime,
 }
 
-/// Who counts `metric`; `None` if perf does not.
-pub(crate) fn counting(metric: Metric) -> Option<Counting> {
-    Some(match event(metric)? {
-        Event::Software(_) => Counting::Software,
-        _ => Counting::Hardware,
-    })
-}
+impl Event {
+    /// Every event. This is the order in which a probe lists events.
+    pub const ALL: [Event; 12] = [
+        Event::PageFaults,
+        Event::Instructions,
+        Event::Cycles,
+        Event::CacheReferences,
+        Event::CacheMisses,
+        Event::Branches,
+        Event::BranchMisses,
+        Event::DtlbMisses,
+        Event::TaskClock,
+        Event::ContextSwitches,
+        Event::CpuMigrations,
+        Event::WallTime,
+    ];
 
-/// A builder for `metric` on the calling thread, any processor, not inherited by children.
-///
-/// Hardware events count user space alone: kernel instructions depend on the kernel, its
-/// mitigations and the hypervisor. The software ones, by `perf_swevent_event` and
-/// `perf_exclude_event` in kernel/events/core.c:
-///
-/// - *Page faults* carry the registers of the faulting code, so `exclude_kernel` leaves the faults
-///   of user code: first touches of heap, of copied and of mapped artifacts. Faults that the kernel
-///   takes itself on a user's page (`read(2)` into fresh memory) would count for root only; they
-///   are excluded for all, so that everybody's number is the same.
-/// - *Context switches* and *migrations* are raised by the scheduler with the kernel's registers:
-///   under `exclude_kernel` they would always read 0. They need the kernel included, hence
-///   `perf_event_paranoid` ≤ 1 or `CAP_PERFMON`; without it they are absent, not 0.
-/// - The *task clock* does not look at the bits (`task_clock_event_read` takes the context's
-///   time): user and kernel together, for all.
-pub(crate) fn builder<'a>(metric: Metric) -> Option<Builder<'a>> {
-    let mut builder = Builder::new().kind(event(metric)?);
-    if matches!(metric, Metric::ContextSwitches | Metric::CpuMigrations) {
-        builder.include_kernel();
-    }
-    Some(builder)
-}
-
-fn event(metric: Metric) -> Option<Event> {
-    Some(match metric {
-        Metric::PageFaults => Software::PAGE_FAULTS.into(),
-        Metric::TaskClock => Software::TASK_CLOCK.into(),
-        Metric::ContextSwitches => Software::CONTEXT_SWITCHES.into(),
-        Metric::CpuMigrations => Software::CPU_MIGRATIONS.into(),
-        Metric::Instructions => Hardware::INSTRUCTIONS.into(),
-        Metric::Cycles => Hardware::CPU_CYCLES.into(),
-        Metric::CacheReferences => Hardware::CACHE_REFERENCES.into(),
-        Metric::CacheMisses => Hardware::CACHE_MISSES.into(),
-        Metric::Branches => Hardware::BRANCH_INSTRUCTIONS.into(),
-        Metric::BranchMisses => Hardware::BRANCH_MISSES.into(),
-        Metric::DtlbMisses => Event::Cache(Cache {
-            which: WhichCache::DTLB,
-            operation: CacheOp::READ,
-            result: CacheResult::MISS,
-        }),
-        _ => return None,
-    })
-}
-
-/// The cores that a counter of `metric` covers.
-///
-/// A hardware event is counted by one PMU. On a hybrid processor each core type has a PMU of its own,
-/// and the kernel puts a generic event on one of them (`perf_event_open(2)`, and
-/// Documentation/arch/x86/ of the kernel for Intel).
-pub(crate) fn cores(metric: Metric) -> Cores {
-    static IS_HYBRID: OnceLock<bool> = OnceLock::new();
-    let is_hybrid = || core_types(Path::new("/sys/bus/event_source/devices")) > 1;
-    if counting(metric) == Some(Counting::Hardware) && *IS_HYBRID.get_or_init(is_hybrid) {
-        Cores::OfOneType
-    } else {
-        Cores::All
-    }
-}
-
-/// How many PMUs of cores `devices` lists where several core types have their own: only those have a
-/// file `cpus` (`cpu_core` and `cpu_atom` on Intel, one for each core design on Arm).
-fn core_types(devices: &Path) -> usize {
-    let entries = std::fs::read_dir(devices).into_iter().flatten().flatten();
-    entries.filter(|device| device.path().join("cpus").exists()).count()
-}
-
-/// What an error of `perf_event_open`, its ioctls or `read` means.
-///
-/// By `perf_event_open(2)`, section ERRORS. `EPERM` is also what a container's seccomp filter says,
-/// `ENOSYS` a kernel without `CONFIG_PERF_EVENTS` or a sandbox such as gVisor.
-pub(crate) fn classify(errno: i32) -> Absence {
-    match errno {
-        libc::ENOENT => Absence::NotOffered,
-        libc::EOPNOTSUPP => Absence::NotSupported,
-        libc::EACCES | libc::EPERM => Absence::NotPermitted,
-        libc::EMFILE | libc::ENFILE => Absence::TooManyFiles,
-        libc::EINVAL => Absence::NotUnderstood,
-        libc::ENOSYS => Absence::NotOnThisPlatform,
-        other => Absence::Errno(other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_errno_has_its_meaning() {
-        let table = [
-            (libc::ENOENT, Absence::NotOffered),
-            (libc::EOPNOTSUPP, Absence::NotSupported),
-            (libc::EACCES, Absence::NotPermitted),
-            (libc::EPERM, Absence::NotPermitted),
-            (libc::EMFILE, Absence::TooManyFiles),
-            (libc::ENFILE, Absence::TooManyFiles),
-            (libc::EINVAL, Absence::NotUnderstood),
-            (libc::ENOSYS, Absence::NotOnThisPlatform),
-            (libc::EBUSY, Absence::Errno(libc::EBUSY)),
-        ];
-        for (errno, expected) in table {
-            assert_eq!(classify(errno), expected, "errno {errno}");
+    /// The name of the event, such as `page-faults`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Event::PageFaults => "page-faults",
+            Event::Instructions => "instructions",
+            Event::Cycles => "cycles",
+            Event::CacheReferences => "cache-references",
+            Event::CacheMisses => "cache-misses",
+            Event::Branches => "branches",
+            Event::BranchMisses => "branch-misses",
+            Event::DtlbMisses => "dtlb-misses",
+            Event::TaskClock => "task-clock",
+            Event::ContextSwitches => "context-switches",
+            Event::CpuMigrations => "cpu-migrations",
+            Event::WallTime => "wall-time",
         }
     }
+}
 
-    #[test]
-    fn core_types_are_counted_by_their_pmus() {
-        let folder = std::env::temp_dir().join(format!("loadline-pmus-{}", std::process::id()));
-        let device = |name: &str, file: &str| {
-            std::fs::create_dir_all(folder.join(name)).expect("a folder");
-            std::fs::write(folder.join(name).join(file), "0-3\n").expect("a file");
-        };
-        assert_eq!(core_types(&folder), 0, "no /sys here");
-        device("cpu", "type");
-        device("uncore_imc", "cpumask");
-        assert_eq!(core_types(&folder), 0);
-        device("cpu_core", "cpus");
-        device("cpu_atom", "cpus");
-        assert_eq!(core_types(&folder), 2);
-        std::fs::remove_dir_all(&folder).expect("it was made above");
-        assert_eq!(cores(Metric::TaskClock), Cores::All, "the kernel counts software events");
-    }
-
-    #[test]
-    fn perf_counts_what_the_probe_counts_except_wall_time() {
-        for metric in Metric::ALL {
-            let by_perf = counting(metric).is_some() || metric == Metric::WallTime;
-            assert_eq!(by_perf, crate::Probe::METRICS.contains(&metric), "{metric}");
-        }
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }

@@ -9,10 +9,11 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use loadline_scenario::metric::{Absence, Metric};
 use perf_event::{Counter, Group, ReadFormat};
 
-use crate::event::{builder, classify};
+use crate::event::Event;
+use crate::perf::{builder, classify};
+use crate::reading::Absence;
 use crate::tally::{Mark, Marks};
 
 /// Words before the values in what the kernel sends: number, time enabled, time running.
@@ -21,7 +22,7 @@ const HEAD: usize = 3;
 /// Words a counter takes: value, id.
 const PAIR: usize = 2;
 
-/// The most a group can send: its head, perf-event's leading dummy and eleven metrics.
+/// The most a group can send: its head, perf-event's leading dummy and eleven events.
 const WORDS: usize = HEAD + PAIR * 12;
 
 /// Counters that run over exactly the same time and are read by one `read(2)`.
@@ -42,54 +43,54 @@ enum Leader {
 
 #[derive(Debug)]
 struct Member {
-    metric: Metric,
+    event: Event,
     id: u64,
     /// Open as long as the group is; `None` where the leader is the counter.
     _counter: Option<Counter>,
 }
 
-/// How far a group came in taking up metrics.
+/// How far a group came in taking up events.
 pub(crate) struct Opened {
     /// The group, if it took any.
     pub(crate) group: Option<CounterGroup>,
     /// Who was refused, and why.
-    pub(crate) refused: Vec<(Metric, Absence)>,
+    pub(crate) refused: Vec<(Event, Absence)>,
 }
 
 impl CounterGroup {
     /// Opens one counter by itself, not yet enabled.
-    pub(crate) fn alone(metric: Metric) -> Result<CounterGroup, Absence> {
-        let mut builder = builder(metric).ok_or(Absence::NotOnThisPlatform)?;
+    pub(crate) fn alone(event: Event) -> Result<CounterGroup, Absence> {
+        let mut builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
         // The layout of a group, so that both are read by the same words.
         builder.read_format(
             ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING | ReadFormat::GROUP,
         );
         let counter = builder.build().map_err(absence)?;
         close_on_exec(&counter);
-        let members = vec![Member { metric, id: counter.id(), _counter: None }];
+        let members = vec![Member { event, id: counter.id(), _counter: None }];
         let leader = Leader::Alone(counter);
         Ok(CounterGroup { leader, members, first: 0, buffer: [0; WORDS] })
     }
 
-    /// Opens `metrics` as one group, not yet enabled, leaving out whom the kernel refuses: for a
+    /// Opens `events` as one group, not yet enabled, leaving out whom the kernel refuses: for a
     /// reason of its own, or since the processor cannot hold it together with those before it
     /// (`EINVAL`, from `validate_group` in arch/x86/events/core.c and drivers/perf/arm_pmu.c).
-    pub(crate) fn of(metrics: &[Metric]) -> Opened {
+    pub(crate) fn of(events: &[Event]) -> Opened {
         let mut opened = Opened { group: None, refused: Vec::new() };
         let mut group = match Group::new() {
             Ok(group) => group,
             Err(error) => {
                 let why = absence(error);
-                opened.refused.extend(metrics.iter().map(|&metric| (metric, why)));
+                opened.refused.extend(events.iter().map(|&event| (event, why)));
                 return opened;
             }
         };
         close_on_exec(&group);
-        let mut members = Vec::with_capacity(metrics.len());
-        for &metric in metrics {
-            match Member::join(metric, &mut group) {
+        let mut members = Vec::with_capacity(events.len());
+        for &event in events {
+            match Member::join(event, &mut group) {
                 Ok(member) => members.push(member),
-                Err(why) => opened.refused.push((metric, why)),
+                Err(why) => opened.refused.push((event, why)),
             }
         }
         if !members.is_empty() {
@@ -99,9 +100,9 @@ impl CounterGroup {
         opened
     }
 
-    /// The metrics it counts.
-    pub(crate) fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
-        self.members.iter().map(|member| member.metric)
+    /// The events it counts.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + '_ {
+        self.members.iter().map(|member| member.event)
     }
 
     /// Lets all counters run from the same moment on.
@@ -135,23 +136,23 @@ impl CounterGroup {
         let pairs = words[HEAD + PAIR * self.first..].chunks_exact(PAIR);
         for (member, pair) in self.members.iter().zip(pairs) {
             // Siblings come in the order they joined (`perf_group_attach` appends,
-            // `perf_read_group` walks); were it ever otherwise, one metric's count would pass for
+            // `perf_read_group` walks); were it ever otherwise, one event's count would pass for
             // another's.
             if pair[1] != member.id {
                 return Err(Absence::NotUnderstood);
             }
-            marks[member.metric as usize] = Mark { count: pair[0], enabled_ns, running_ns };
+            marks[member.event as usize] = Mark { count: pair[0], enabled_ns, running_ns };
         }
         Ok(())
     }
 }
 
 impl Member {
-    fn join(metric: Metric, group: &mut Group) -> Result<Member, Absence> {
-        let builder = builder(metric).ok_or(Absence::NotOnThisPlatform)?;
+    fn join(event: Event, group: &mut Group) -> Result<Member, Absence> {
+        let builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
         let counter = builder.group(group).build().map_err(absence)?;
         close_on_exec(&counter);
-        Ok(Member { metric, id: counter.id(), _counter: Some(counter) })
+        Ok(Member { event, id: counter.id(), _counter: Some(counter) })
     }
 }
 
@@ -192,8 +193,8 @@ mod tests {
 
     #[test]
     fn no_counter_lives_on_in_other_programs() {
-        let metrics = [Metric::TaskClock, Metric::PageFaults];
-        let Some(group) = CounterGroup::of(&metrics).group else {
+        let events = [Event::TaskClock, Event::PageFaults];
+        let Some(group) = CounterGroup::of(&events).group else {
             println!("skipped: this machine lets us open no group");
             return;
         };
@@ -208,13 +209,13 @@ mod tests {
     #[test]
     fn who_is_refused_does_not_keep_the_others_out() {
         // Wall time is no event of perf's.
-        let opened = CounterGroup::of(&[Metric::WallTime, Metric::TaskClock]);
+        let opened = CounterGroup::of(&[Event::WallTime, Event::TaskClock]);
         let refused_first = opened.refused.first().copied();
         let Some(group) = opened.group else {
             println!("skipped: this machine lets us open no group");
             return;
         };
-        assert_eq!(refused_first, Some((Metric::WallTime, Absence::NotOnThisPlatform)));
-        assert_eq!(group.metrics().collect::<Vec<_>>(), [Metric::TaskClock]);
+        assert_eq!(refused_first, Some((Event::WallTime, Absence::NotOnThisPlatform)));
+        assert_eq!(group.events().collect::<Vec<_>>(), [Event::TaskClock]);
     }
 }

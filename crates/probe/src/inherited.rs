@@ -9,11 +9,12 @@
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use loadline_scenario::metric::{Absence, Metric};
 use perf_event::{Counter, ReadFormat};
 
-use crate::event::builder;
+use crate::event::Event;
 use crate::group::{absence, close_on_exec, read_words};
+use crate::perf::builder;
+use crate::reading::Absence;
 use crate::tally::Mark;
 
 /// Value, time enabled, time running.
@@ -27,26 +28,26 @@ const LEAVING: Duration = Duration::from_millis(100);
 /// `perf_event_alloc` in kernel/events/core.c).
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    metric: Metric,
+    event: Event,
     counter: Counter,
 }
 
 impl Inherited {
     /// Opens the counter; it counts programs started by this thread from now on.
-    pub(crate) fn open(metric: Metric) -> Result<Inherited, Absence> {
-        let mut builder = builder(metric).ok_or(Absence::NotOnThisPlatform)?;
+    pub(crate) fn open(event: Event) -> Result<Inherited, Absence> {
+        let mut builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
         builder
             .inherit(true)
             .enable_on_exec(true)
             .read_format(ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING);
         let counter = builder.build().map_err(absence)?;
         close_on_exec(&counter);
-        Ok(Inherited { metric, counter })
+        Ok(Inherited { event, counter })
     }
 
-    /// The metric it counts.
-    pub(crate) fn metric(&self) -> Metric {
-        self.metric
+    /// The event it counts.
+    pub(crate) fn event(&self) -> Event {
+        self.event
     }
 
     /// The sum over all who inherited it, those that have ended included; `last` is what it said before.

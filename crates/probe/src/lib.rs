@@ -1,19 +1,18 @@
 //! Perf counters around the phases of a run: which events, on which thread, in which phase.
 //!
 //! ```
-//! use loadline_probe::Probe;
-//! use loadline_scenario::metric::{Metric, Phase};
+//! use loadline_probe::{Event, Probe};
 //!
-//! let mut probe = Probe::open(&[Metric::Instructions, Metric::PageFaults, Metric::TaskClock]);
+//! let mut probe = Probe::<()>::open(&[Event::Instructions, Event::PageFaults, Event::TaskClock]);
 //! probe.start();
-//! let sum = probe.measure(Phase::Work, || (0..1000u64).sum::<u64>());
-//! for (metric, reading) in probe.totals(Phase::Work).iter() {
-//!     println!("{metric}: {reading:?}"); // an `Absence` with its reason where there is no count
+//! let sum = probe.measure((), || (0..1000u64).sum::<u64>());
+//! for (event, reading) in probe.totals(()).iter() {
+//!     println!("{event}: {reading:?}"); // an `Absence` with its reason where there is no count
 //! }
 //! # assert_eq!(sum, 499_500);
 //! ```
 //!
-//! **The measured process is sacred.** Counters run from [`Probe::start`] on and are only *read* at
+//! **Counters must not disturb what they measure.** Counters run from [`Probe::start`] on and are only *read* at
 //! the border of a phase: one `read(2)` for each kernel group into a buffer of fixed size, no
 //! allocation, no formatting, no ioctl.
 //!
@@ -25,11 +24,7 @@
 //! sample, or count other threads than the one that opened it. Each thread opens its own [`Probe`];
 //! [`Totals::sum`] adds them up. Programs that a thread starts are counted by
 //! [`Probe::of_programs`], with all their threads and children.
-//!
-//! [`Reading::Unavailable`]: loadline_scenario::metric::Reading::Unavailable
-//! [`Absence::remedy`]: loadline_scenario::metric::Absence::remedy
 
-#[cfg(target_os = "linux")]
 mod event;
 #[cfg(target_os = "linux")]
 mod group;
@@ -37,12 +32,19 @@ mod group;
 mod inherited;
 #[cfg(target_os = "linux")]
 mod known_work;
+#[cfg(target_os = "linux")]
+mod perf;
+mod phase;
 mod platform;
 mod probe;
+mod reading;
 #[cfg(target_os = "linux")]
 mod self_test;
 mod tally;
 mod totals;
 
+pub use event::Event;
+pub use phase::Phase;
 pub use probe::Probe;
+pub use reading::{Absence, Reading};
 pub use totals::Totals;

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use loadline_scenario::metric::{Absence, Metric, Phase};
-
+use crate::event::Event;
+use crate::phase::Phase;
 use crate::platform::{Counters, cores_covered};
-use crate::tally::{Cores, Mark, Marks, PHASES, SLOTS, Tally};
+use crate::reading::Absence;
+use crate::tally::{Cores, Mark, Marks, SLOTS, Tally};
 use crate::totals::Totals;
 
 /// Counters on one thread, or on the programs it starts, read at the borders of phases.
@@ -19,50 +20,36 @@ use crate::totals::Totals;
 /// Of the cost of [`lap`](Probe::lap) itself a constant part falls into the stretch it ends and the
 /// rest into the next (`benches/lap.rs` has the sum): proportional to the number of laps, so it
 /// shifts a cost per module and never bends its growth.
-pub struct Probe {
-    /// Metrics asked for, without repetition, in the order of [`Metric::ALL`].
-    asked: Vec<Metric>,
+pub struct Probe<P> {
+    /// Events asked for, without repetition, in the order of [`Event::ALL`].
+    asked: Vec<Event>,
     /// Of those, the ones that can be counted.
-    open: Vec<Metric>,
+    open: Vec<Event>,
     /// Why the others cannot.
     absences: [Option<Absence>; SLOTS],
     counters: Counters,
     /// The cores that each counter covers.
     cores: [Cores; SLOTS],
-    /// Where [`Metric::WallTime`] begins, if it was asked for.
+    /// Where [`Event::WallTime`] begins, if it was asked for.
     epoch: Option<Instant>,
     started: bool,
     last: Marks,
     now: Marks,
-    tallies: [[Tally; SLOTS]; PHASES],
-    laps: [u64; PHASES],
+    /// What was counted in each phase, by its index.
+    tallies: Vec<[Tally; SLOTS]>,
+    /// How many stretches each phase had, by its index.
+    laps: Vec<u64>,
     /// A `pid` of 0 means the calling *thread* to `perf_event_open(2)`; so do thread clocks.
     of_this_thread: PhantomData<Cell<()>>,
+    phases: PhantomData<fn(P)>,
 }
 
-impl Probe {
-    /// What a probe knows how to count, in the order of [`Metric::ALL`]. The others come from those
-    /// who cause them: registrations from the loader, resident bytes from the runner.
-    pub const METRICS: [Metric; 12] = [
-        Metric::PageFaults,
-        Metric::Instructions,
-        Metric::Cycles,
-        Metric::CacheReferences,
-        Metric::CacheMisses,
-        Metric::Branches,
-        Metric::BranchMisses,
-        Metric::DtlbMisses,
-        Metric::TaskClock,
-        Metric::ContextSwitches,
-        Metric::CpuMigrations,
-        Metric::WallTime,
-    ];
-
-    /// Opens counters for `metrics` on the calling thread, and nothing else: asked for wall time
+impl<P: Phase> Probe<P> {
+    /// Opens counters for `events` on the calling thread, and nothing else: asked for wall time
     /// alone, it makes no system call.
     ///
     /// Never fails. What cannot be counted has its [`Absence`] in [`availability`] and in every
-    /// [`Totals`]; metrics outside [`METRICS`](Probe::METRICS) are left out of both.
+    /// [`Totals`].
     ///
     /// The first time in a process, each counter must prove itself on work whose count is known:
     /// 1 to 3 ms for all of them together, of which a migration there and back takes most. The
@@ -70,35 +57,35 @@ impl Probe {
     /// scheduler (`account_event` in kernel/events/core.c).
     ///
     /// [`availability`]: Probe::availability
-    pub fn open(metrics: &[Metric]) -> Probe {
-        Probe::opened_by(metrics, Counters::open)
+    pub fn open(events: &[Event]) -> Probe<P> {
+        Probe::opened_by(events, Counters::open)
     }
 
-    /// Opens counters for `metrics` on the programs that the calling thread starts from now on, on
+    /// Opens counters for `events` on the programs that the calling thread starts from now on, on
     /// all their threads and children, and on nothing else: what the thread does itself, and what
     /// a child does before it becomes another program, is not counted. A reading is the sum over
     /// all of them, those that have ended included.
     ///
     /// Wall time is that of the calling thread. As [`Probe::open`] otherwise; each lap costs one
-    /// `read(2)` a metric, since the kernel does not let groups be inherited, and more while a program
+    /// `read(2)` a event, since the kernel does not let groups be inherited, and more while a program
     /// is just leaving its processor.
-    pub fn of_programs(metrics: &[Metric]) -> Probe {
-        Probe::opened_by(metrics, Counters::open_programs)
+    pub fn of_programs(events: &[Event]) -> Probe<P> {
+        Probe::opened_by(events, Counters::open_programs)
     }
 
     fn opened_by(
-        metrics: &[Metric],
-        open: impl FnOnce(&[Metric], &mut [Option<Absence>; SLOTS]) -> Counters,
-    ) -> Probe {
-        let asked: Vec<Metric> =
-            Probe::METRICS.into_iter().filter(|metric| metrics.contains(metric)).collect();
+        events: &[Event],
+        open: impl FnOnce(&[Event], &mut [Option<Absence>; SLOTS]) -> Counters,
+    ) -> Probe<P> {
+        let asked: Vec<Event> =
+            Event::ALL.into_iter().filter(|event| events.contains(event)).collect();
         let mut absences = [None; SLOTS];
         let counters = open(&asked, &mut absences);
         let cores = cores_covered(&asked);
         let open =
-            asked.iter().copied().filter(|&metric| absences[metric as usize].is_none()).collect();
+            asked.iter().copied().filter(|&event| absences[event as usize].is_none()).collect();
         Probe {
-            epoch: asked.contains(&Metric::WallTime).then(Instant::now),
+            epoch: asked.contains(&Event::WallTime).then(Instant::now),
             asked,
             open,
             absences,
@@ -107,18 +94,19 @@ impl Probe {
             started: false,
             last: [Mark::default(); SLOTS],
             now: [Mark::default(); SLOTS],
-            tallies: [[Tally::default(); SLOTS]; PHASES],
-            laps: [0; PHASES],
+            tallies: vec![[Tally::default(); SLOTS]; P::COUNT],
+            laps: vec![0; P::COUNT],
             of_this_thread: PhantomData,
+            phases: PhantomData,
         }
     }
 
-    /// The metrics asked for, each open or with the reason why not, in the order of
-    /// [`Metric::ALL`].
-    pub fn availability(&self) -> impl Iterator<Item = (Metric, Result<(), Absence>)> + '_ {
-        self.asked.iter().map(|&metric| match self.absences[metric as usize] {
-            None => (metric, Ok(())),
-            Some(absence) => (metric, Err(absence)),
+    /// The events asked for, each open or with the reason why not, in the order of
+    /// [`Event::ALL`].
+    pub fn availability(&self) -> impl Iterator<Item = (Event, Result<(), Absence>)> + '_ {
+        self.asked.iter().map(|&event| match self.absences[event as usize] {
+            None => (event, Ok(())),
+            Some(absence) => (event, Err(absence)),
         })
     }
 
@@ -140,25 +128,25 @@ impl Probe {
     /// the processor holds them all), `clock_gettime` in the vDSO for wall time. No allocation. On
     /// a probe that was not started, it starts it.
     #[inline]
-    pub fn lap(&mut self, phase: Option<Phase>) {
+    pub fn lap(&mut self, phase: Option<P>) {
         if !self.started {
             return self.start();
         }
         self.read();
         if let Some(phase) = phase {
-            let tallies = &mut self.tallies[phase as usize];
-            for &metric in &self.open {
-                let slot = metric as usize;
+            let tallies = &mut self.tallies[phase.index()];
+            for &event in &self.open {
+                let slot = event as usize;
                 tallies[slot].add(self.last[slot], self.now[slot]);
             }
-            self.laps[phase as usize] += 1;
+            self.laps[phase.index()] += 1;
         }
         self.last = self.now;
     }
 
     /// Runs `f` as one stretch of `phase`: a [`lap`](Probe::lap) to nobody, `f`, a lap to `phase`.
     /// If `f` panics, the stretch ends there and belongs to no phase.
-    pub fn measure<R>(&mut self, phase: Phase, f: impl FnOnce() -> R) -> R {
+    pub fn measure<R>(&mut self, phase: P, f: impl FnOnce() -> R) -> R {
         self.lap(None);
         let mut stretch = Stretch { probe: self, phase: None };
         let result = f();
@@ -169,12 +157,12 @@ impl Probe {
 
     /// What was counted in all stretches of `phase` so far, on this thread. No system call, no
     /// allocation; scaling is by the enabled and running times of this phase alone.
-    pub fn totals(&self, phase: Phase) -> Totals {
-        let mut totals = Totals::of_laps(self.laps[phase as usize]);
-        for &metric in &self.asked {
-            let slot = metric as usize;
-            let tally = &self.tallies[phase as usize][slot];
-            totals.insert(metric, tally, self.absences[slot], self.cores[slot]);
+    pub fn totals(&self, phase: P) -> Totals {
+        let mut totals = Totals::of_laps(self.laps[phase.index()]);
+        for &event in &self.asked {
+            let slot = event as usize;
+            let tally = &self.tallies[phase.index()][slot];
+            totals.insert(event, tally, self.absences[slot], self.cores[slot]);
         }
         totals
     }
@@ -183,19 +171,19 @@ impl Probe {
     fn read(&mut self) {
         self.counters.read(&mut self.now, &mut self.absences);
         if let Some(epoch) = self.epoch {
-            self.now[Metric::WallTime as usize] = Mark::of_clock(epoch.elapsed().as_nanos() as u64);
+            self.now[Event::WallTime as usize] = Mark::of_clock(epoch.elapsed().as_nanos() as u64);
         }
     }
 }
 
 /// A stretch that ends when this is dropped, in a panic too.
-struct Stretch<'a> {
-    probe: &'a mut Probe,
+struct Stretch<'a, P: Phase> {
+    probe: &'a mut Probe<P>,
     /// The phase that the stretch is added to.
-    phase: Option<Phase>,
+    phase: Option<P>,
 }
 
-impl Drop for Stretch<'_> {
+impl<P: Phase> Drop for Stretch<'_, P> {
     fn drop(&mut self) {
         self.probe.lap(self.phase);
     }

@@ -2,16 +2,16 @@
 //!
 //! Some virtual machines offer counters that open, run and stay at 0, or count the neighbour; a
 //! growth fitted through them would look flat. The rules are lenient: they tell a counter from
-//! none, not a good one from a better, since a proof that fails by mere noise costs a metric.
+//! none, not a good one from a better, since a proof that fails by mere noise costs a event.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use loadline_scenario::metric::{Absence, Metric, Reading};
-
-use crate::event::cores;
+use crate::event::Event;
 use crate::group::CounterGroup;
 use crate::known_work::{self, FreshPages};
+use crate::perf::cores;
+use crate::reading::{Absence, Reading};
 use crate::tally::{Mark, SLOTS, Tally};
 
 /// The verdicts of this process.
@@ -47,19 +47,19 @@ impl Trust {
         Trust { verdicts: std::array::from_fn(|_| OnceLock::from(Ok(()))) }
     }
 
-    /// Opens `metric` by itself and, the first time, has it prove itself.
+    /// Opens `event` by itself and, the first time, has it prove itself.
     ///
     /// Why a counter could not be opened, or was not scheduled, is not remembered: descriptors and
     /// registers may be free the next time.
-    pub(crate) fn prove(&self, metric: Metric) -> Result<(), Absence> {
-        let verdict = &self.verdicts[metric as usize];
+    pub(crate) fn prove(&self, event: Event) -> Result<(), Absence> {
+        let verdict = &self.verdicts[event as usize];
         if let Some(verdict) = verdict.get() {
             return *verdict;
         }
-        let try_alone = || try_out(metric, &mut CounterGroup::alone(metric)?);
-        let outcome = match metric {
+        let try_alone = || try_out(event, &mut CounterGroup::alone(event)?);
+        let outcome = match event {
             // The caller's thread stays where it is.
-            Metric::CpuMigrations => std::thread::scope(|scope| scope.spawn(try_alone).join())
+            Event::CpuMigrations => std::thread::scope(|scope| scope.spawn(try_alone).join())
                 .unwrap_or(Err(Absence::FailedSelfTest)),
             _ => try_alone(),
         };
@@ -69,14 +69,14 @@ impl Trust {
     }
 }
 
-fn try_out(metric: Metric, counter: &mut CounterGroup) -> Result<(), Absence> {
+fn try_out(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
     counter.enable()?;
     let begin = Instant::now();
     let mut outcome = Err(Absence::FailedSelfTest);
     let mut n_attempts = 0;
     while n_attempts < ATTEMPTS || (outcome == Err(Absence::NeverRan) && begin.elapsed() < PATIENCE)
     {
-        outcome = attempt(metric, counter);
+        outcome = attempt(event, counter);
         if outcome.is_ok() {
             break;
         }
@@ -86,17 +86,17 @@ fn try_out(metric: Metric, counter: &mut CounterGroup) -> Result<(), Absence> {
 }
 
 /// Has the counter count known work once.
-fn attempt(metric: Metric, counter: &mut CounterGroup) -> Result<(), Absence> {
-    let is_right = match metric {
-        Metric::Instructions | Metric::Branches => counts_steps(counter)?,
-        Metric::Cycles => grows_with_steps(counter)?,
-        Metric::BranchMisses => counts_coin_tosses(counter)?,
-        Metric::CacheReferences | Metric::CacheMisses => counts_cold_lines(counter)?,
-        Metric::DtlbMisses => counts_new_translations(counter)?,
-        Metric::PageFaults => counts_fresh_pages(counter)?,
-        Metric::TaskClock => keeps_to_the_wall_clock(counter)?,
-        Metric::ContextSwitches => counts_a_nap(counter)?,
-        Metric::CpuMigrations => counts_a_move(counter)?,
+fn attempt(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
+    let is_right = match event {
+        Event::Instructions | Event::Branches => counts_steps(counter)?,
+        Event::Cycles => grows_with_steps(counter)?,
+        Event::BranchMisses => counts_coin_tosses(counter)?,
+        Event::CacheReferences | Event::CacheMisses => counts_cold_lines(counter)?,
+        Event::DtlbMisses => counts_new_translations(counter)?,
+        Event::PageFaults => counts_fresh_pages(counter)?,
+        Event::TaskClock => keeps_to_the_wall_clock(counter)?,
+        Event::ContextSwitches => counts_a_nap(counter)?,
+        Event::CpuMigrations => counts_a_move(counter)?,
         // Not counted by perf, so never here.
         _ => false,
     };
@@ -175,10 +175,10 @@ fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Ab
     let after = mark(counter)?;
     let mut tally = Tally::default();
     tally.add(before, after);
-    let metric = counter.metrics().next().ok_or(Absence::NotMeasured)?;
-    match tally.reading(metric, cores(metric)) {
+    let event = counter.events().next().ok_or(Absence::NotMeasured)?;
+    match tally.reading(event, cores(event)) {
         // The known work causes some of everything, except a move, which may be impossible.
-        Reading::Exact(0) if metric != Metric::CpuMigrations => Err(Absence::CountedNothing),
+        Reading::Exact(0) if event != Event::CpuMigrations => Err(Absence::CountedNothing),
         // The work took time on this thread, so the counter was wanted.
         Reading::Unavailable(Absence::TooShort) => Err(Absence::NeverRan),
         Reading::Unavailable(absence) => Err(absence),
@@ -192,8 +192,8 @@ fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Ab
 fn mark(counter: &mut CounterGroup) -> Result<Mark, Absence> {
     let mut marks = [Mark::default(); SLOTS];
     counter.read(&mut marks)?;
-    let metric = counter.metrics().next().ok_or(Absence::NotMeasured)?;
-    Ok(marks[metric as usize])
+    let event = counter.events().next().ok_or(Absence::NotMeasured)?;
+    Ok(marks[event as usize])
 }
 
 /// Counts of a loop in lengths 1, 2 and 3 rise by equal amounts, each of a believable number a

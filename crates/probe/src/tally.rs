@@ -1,13 +1,11 @@
 //! The arithmetic of counting: two marks make a difference, differences make a tally, a tally makes
 //! a [`Reading`]. No kernel, no clock.
 
-use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+use crate::event::Event;
+use crate::reading::{Absence, Reading};
 
-/// One place for each metric, found by `metric as usize`.
-pub(crate) const SLOTS: usize = Metric::ALL.len();
-
-/// One place for each phase, found by `phase as usize`.
-pub(crate) const PHASES: usize = Phase::ALL.len();
+/// One place for each event, found by `event as usize`.
+pub(crate) const SLOTS: usize = Event::ALL.len();
 
 /// What every counter said at one moment.
 pub(crate) type Marks = [Mark; SLOTS];
@@ -15,7 +13,7 @@ pub(crate) type Marks = [Mark; SLOTS];
 /// What one counter said at one moment: everything since it was enabled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// In the metric's unit.
+    /// In the event's unit.
     pub(crate) count: u64,
     /// Nanoseconds for which the counter was wanted (`time_enabled` of `perf_event_open(2)`).
     pub(crate) enabled_ns: u64,
@@ -59,7 +57,7 @@ impl Tally {
         self.running_ns = self.running_ns.saturating_add(running_ns);
     }
 
-    /// The tally as a reading of `metric`.
+    /// The tally as a reading of `event`.
     ///
     /// The rule of `perf_event_open(2)`: a counter that ran for a part of the time it was enabled
     /// is scaled by `enabled / running`. That holds for a counter that took turns. One that stood
@@ -71,7 +69,7 @@ impl Tally {
     /// and [`Absence::NeverRan`] if it was wanted and not scheduled. A counter that ran and counted 0
     /// of what always happens is [`Absence::CountedNothing`], and one that ran backwards is broken:
     /// [`Absence::FailedSelfTest`].
-    pub(crate) fn reading(&self, metric: Metric, cores: Cores) -> Reading {
+    pub(crate) fn reading(&self, event: Event, cores: Cores) -> Reading {
         if self.decreased {
             return Reading::Unavailable(Absence::FailedSelfTest);
         }
@@ -84,7 +82,7 @@ impl Tally {
         if self.running_ns == 0 {
             return Reading::Unavailable(Absence::NeverRan);
         }
-        if self.count == 0 && always_happens(metric) {
+        if self.count == 0 && always_happens(event) {
             return Reading::Unavailable(Absence::CountedNothing);
         }
         if self.running_ns >= self.enabled_ns {
@@ -106,8 +104,8 @@ pub(crate) enum Cores {
 }
 
 /// Whether a thread that runs cannot but cause it.
-const fn always_happens(metric: Metric) -> bool {
-    matches!(metric, Metric::Instructions | Metric::Cycles | Metric::Branches | Metric::TaskClock)
+const fn always_happens(event: Event) -> bool {
+    matches!(event, Event::Instructions | Event::Cycles | Event::Branches | Event::TaskClock)
 }
 
 /// The way from one state of a 64-bit counter to the next: through 2^64 if it wrapped, `None` if it
@@ -138,7 +136,7 @@ mod tests {
     }
 
     fn reading(marks: &[(u64, u64, u64)]) -> Reading {
-        tally(marks).reading(Metric::PageFaults, Cores::All)
+        tally(marks).reading(Event::PageFaults, Cores::All)
     }
 
     #[test]
@@ -166,24 +164,24 @@ mod tests {
     /// is over too early are distinct.
     #[test]
     fn a_count_of_nothing_is_none_of_what_always_happens() {
-        let of = |metric, mark| tally(&[mark]).reading(metric, Cores::All);
-        for metric in [Metric::Instructions, Metric::Cycles, Metric::Branches, Metric::TaskClock] {
-            let absent = |mark| match of(metric, mark) {
+        let of = |event, mark| tally(&[mark]).reading(event, Cores::All);
+        for event in [Event::Instructions, Event::Cycles, Event::Branches, Event::TaskClock] {
+            let absent = |mark| match of(event, mark) {
                 Reading::Unavailable(absence) => absence,
-                reading => panic!("{metric}: {reading:?}"),
+                reading => panic!("{event}: {reading:?}"),
             };
             assert_eq!(absent((0, 0, 0)), Absence::TooShort);
             assert_eq!(absent((0, 100, 0)), Absence::NeverRan);
             assert_eq!(absent((0, 100, 100)), Absence::CountedNothing);
             assert_eq!(absent((0, 100, 50)), Absence::CountedNothing);
         }
-        assert_eq!(of(Metric::BranchMisses, (0, 100, 100)), Reading::Exact(0));
+        assert_eq!(of(Event::BranchMisses, (0, 100, 100)), Reading::Exact(0));
     }
 
     /// rust-lang/rustc-perf#1892 has 18 % of the time on the cores that the counter covers.
     #[test]
     fn a_count_of_one_core_type_is_never_scaled_up() {
-        let of = |cores, running| tally(&[(180, 100, running)]).reading(Metric::Cycles, cores);
+        let of = |cores, running| tally(&[(180, 100, running)]).reading(Event::Cycles, cores);
         let partial = Reading::Unavailable(Absence::OneCoreType);
         assert_eq!(of(Cores::OfOneType, 18), partial);
         assert_eq!(of(Cores::OfOneType, 0), partial);
@@ -198,7 +196,7 @@ mod tests {
         let mut tally = Tally::default();
         let from = Mark { count: 1000, enabled_ns: 5000, running_ns: 3000 };
         tally.add(from, Mark { count: 1007, enabled_ns: 5100, running_ns: 3100 });
-        let reading = tally.reading(Metric::PageFaults, Cores::All);
+        let reading = tally.reading(Event::PageFaults, Cores::All);
         assert_eq!(reading, Reading::Exact(7), "turns taken before the phase are not its");
     }
 
@@ -213,7 +211,7 @@ mod tests {
         let mut tally = Tally::default();
         let from = Mark { count: u64::MAX - 2, enabled_ns: 0, running_ns: 0 };
         tally.add(from, Mark { count: 4, enabled_ns: 10, running_ns: 10 });
-        assert_eq!(tally.reading(Metric::PageFaults, Cores::All), Reading::Exact(7));
+        assert_eq!(tally.reading(Event::PageFaults, Cores::All), Reading::Exact(7));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! [`Totals`]: what one thread, or several together, counted in one phase.
 
-use loadline_scenario::metric::{Absence, Metric, Reading};
-
+use crate::event::Event;
+use crate::reading::{Absence, Reading};
 use crate::tally::{Cores, SLOTS, Tally};
 
-/// Every asked metric's reading over all stretches of one phase. Plain data: `Copy`, no heap, free
+/// Every asked event's reading over all stretches of one phase. Plain data: `Copy`, no heap, free
 /// to leave the thread it was counted on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Totals {
@@ -24,15 +24,15 @@ impl Totals {
     /// Nothing asked, nothing counted.
     const EMPTY: Totals = Totals { laps: 0, entries: [None; SLOTS] };
 
-    /// No metric yet, of a phase that occurred `laps` times.
+    /// No event yet, of a phase that occurred `laps` times.
     pub(crate) const fn of_laps(laps: u64) -> Totals {
         Totals { laps, ..Totals::EMPTY }
     }
 
-    /// Adds a metric with what it counted, or why it did not.
+    /// Adds a event with what it counted, or why it did not.
     pub(crate) fn insert(
         &mut self,
-        metric: Metric,
+        event: Event,
         tally: &Tally,
         absence: Option<Absence>,
         cores: Cores,
@@ -40,10 +40,10 @@ impl Totals {
         let reading = match absence {
             Some(absence) => Reading::Unavailable(absence),
             None if self.laps == 0 => Reading::Unavailable(Absence::NotMeasured),
-            None => tally.reading(metric, cores),
+            None => tally.reading(event, cores),
         };
         let (enabled_ns, running_ns) = (tally.enabled_ns, tally.running_ns);
-        self.entries[metric as usize] = Some(Entry { reading, enabled_ns, running_ns });
+        self.entries[event as usize] = Some(Entry { reading, enabled_ns, running_ns });
     }
 
     /// How many stretches make up the phase; over several threads their sum. 0: it did not occur.
@@ -51,17 +51,16 @@ impl Totals {
         self.laps
     }
 
-    /// What `metric` said, in its unit; `None` if the probe was not asked for it or does not count
-    /// it ([`Probe::METRICS`](crate::Probe::METRICS)).
+    /// The reading of `event`; `None` if the probe was not asked for it.
     ///
     /// Of a phase that did not occur: [`Absence::NotMeasured`], or the counter's own absence.
-    pub fn reading(&self, metric: Metric) -> Option<Reading> {
-        self.entries[metric as usize].map(|entry| entry.reading)
+    pub fn reading(&self, event: Event) -> Option<Reading> {
+        self.entries[event as usize].map(|entry| entry.reading)
     }
 
-    /// The metrics asked for with their readings, in the order of [`Metric::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (Metric, Reading)> + '_ {
-        Metric::ALL.into_iter().filter_map(|m| self.reading(m).map(|reading| (m, reading)))
+    /// The events asked for with their readings, in the order of [`Event::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Event, Reading)> + '_ {
+        Event::ALL.into_iter().filter_map(|m| self.reading(m).map(|reading| (m, reading)))
     }
 
     /// The sum over threads.
@@ -117,24 +116,24 @@ mod tests {
     use super::*;
     use crate::tally::Mark;
 
-    const METRIC: Metric = Metric::Instructions;
+    const EVENT: Event = Event::Instructions;
 
     fn counted(count: u64, enabled_ns: u64, running_ns: u64) -> Totals {
         let mut tally = Tally::default();
         tally.add(Mark::default(), Mark { count, enabled_ns, running_ns });
         let mut totals = Totals::of_laps(1);
-        totals.insert(METRIC, &tally, None, Cores::All);
+        totals.insert(EVENT, &tally, None, Cores::All);
         totals
     }
 
     fn absent(laps: u64, absence: Option<Absence>) -> Totals {
         let mut totals = Totals::of_laps(laps);
-        totals.insert(METRIC, &Tally::default(), absence, Cores::All);
+        totals.insert(EVENT, &Tally::default(), absence, Cores::All);
         totals
     }
 
     fn sum(threads: &[Totals]) -> Option<Reading> {
-        Totals::sum(threads).reading(METRIC)
+        Totals::sum(threads).reading(EVENT)
     }
 
     #[test]

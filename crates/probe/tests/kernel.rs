@@ -4,14 +4,16 @@
 // Fresh pages and the thread's clock.
 #![allow(unsafe_code)]
 
+mod common;
+
 use std::hint::black_box;
 use std::panic::AssertUnwindSafe;
 use std::thread;
 
-use loadline_probe::{Probe, Totals};
-use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+use common::Phase;
+use loadline_probe::{Absence, Event, Probe, Reading, Totals};
 use perf_event::Builder;
-use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, WhichCache};
+use perf_event::events::{Cache, CacheOp, CacheResult, Event as PerfEvent, Hardware, WhichCache};
 
 /// Pages nobody has touched, writing to each of which is one fault.
 struct FreshPages(*mut u8, usize);
@@ -58,31 +60,31 @@ fn thread_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn started(metrics: &[Metric]) -> Probe {
-    let mut probe = Probe::open(metrics);
+fn started(events: &[Event]) -> Probe<Phase> {
+    let mut probe = Probe::open(events);
     probe.start();
     probe
 }
 
 /// The count, or `None` if this machine has none and says why.
-fn exact_or_skip(totals: &Totals, metric: Metric) -> Option<u64> {
-    match totals.reading(metric) {
+fn exact_or_skip(totals: &Totals, event: Event) -> Option<u64> {
+    match totals.reading(event) {
         Some(Reading::Exact(count)) => Some(count),
         Some(Reading::Unavailable(absence)) => {
-            assert_ne!(absence, Absence::NotMeasured, "{metric}: the phase did occur");
-            println!("skipped: {metric} is {absence}; {}", absence.remedy());
+            assert_ne!(absence, Absence::NotMeasured, "{event}: the phase did occur");
+            println!("skipped: {event} is {absence}; {}", absence.remedy());
             None
         }
-        other => panic!("{metric}: neither exact nor unavailable: {other:?}"),
+        other => panic!("{event}: neither exact nor unavailable: {other:?}"),
     }
 }
 
 #[test]
 fn page_faults_are_one_a_page() {
     let pages = FreshPages::map(100);
-    let mut probe = started(&[Metric::PageFaults]);
-    probe.measure(Phase::Deserialize, || pages.touch());
-    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Deserialize), Metric::PageFaults) {
+    let mut probe = started(&[Event::PageFaults]);
+    probe.measure(Phase::Load, || pages.touch());
+    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Load), Event::PageFaults) {
         assert!((100..=105).contains(&faults), "{faults} faults on 100 fresh pages");
     }
 }
@@ -90,23 +92,23 @@ fn page_faults_are_one_a_page() {
 #[test]
 fn a_stretch_belongs_to_its_phase_alone() {
     let [before, read, deserialize, between, again] = [10, 20, 40, 80, 160].map(FreshPages::map);
-    let mut probe = started(&[Metric::PageFaults]);
+    let mut probe = started(&[Event::PageFaults]);
     before.touch();
     probe.lap(None);
     read.touch();
-    probe.lap(Some(Phase::Read));
+    probe.lap(Some(Phase::Unload));
     deserialize.touch();
-    probe.lap(Some(Phase::Deserialize));
+    probe.lap(Some(Phase::Load));
     between.touch();
     probe.lap(None);
     again.touch();
-    probe.lap(Some(Phase::Deserialize));
+    probe.lap(Some(Phase::Load));
 
-    for (phase, laps, pages) in [(Phase::Read, 1, 20), (Phase::Deserialize, 2, 200)] {
+    for (phase, laps, pages) in [(Phase::Unload, 1, 20), (Phase::Load, 2, 200)] {
         let totals = probe.totals(phase);
         assert_eq!(totals.laps(), laps);
-        if let Some(faults) = exact_or_skip(&totals, Metric::PageFaults) {
-            assert!((pages..=pages + 5).contains(&faults), "{phase}: {faults} of {pages}");
+        if let Some(faults) = exact_or_skip(&totals, Event::PageFaults) {
+            assert!((pages..=pages + 5).contains(&faults), "{phase:?}: {faults} of {pages}");
         }
     }
 }
@@ -114,7 +116,7 @@ fn a_stretch_belongs_to_its_phase_alone() {
 #[test]
 fn a_stretch_that_ends_in_a_panic_belongs_to_nobody() {
     let [lost, kept] = [50, 20].map(FreshPages::map);
-    let mut probe = started(&[Metric::PageFaults]);
+    let mut probe = started(&[Event::PageFaults]);
     let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
         probe.measure(Phase::Load, || {
             lost.touch();
@@ -125,7 +127,7 @@ fn a_stretch_that_ends_in_a_panic_belongs_to_nobody() {
     kept.touch();
     probe.lap(Some(Phase::Unload));
     assert_eq!(probe.totals(Phase::Load).laps(), 0);
-    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Unload), Metric::PageFaults) {
+    if let Some(faults) = exact_or_skip(&probe.totals(Phase::Unload), Event::PageFaults) {
         // The pages of the panic itself are not among them either.
         assert!((20..=25).contains(&faults), "{faults} faults on 20 fresh pages");
     }
@@ -133,20 +135,20 @@ fn a_stretch_that_ends_in_a_panic_belongs_to_nobody() {
 
 #[test]
 fn a_phase_that_did_not_occur_is_not_zero() {
-    let probe = started(&Probe::METRICS);
+    let probe = started(&Event::ALL);
     let totals = probe.totals(Phase::Unload);
-    for (metric, availability) in probe.availability() {
+    for (event, availability) in probe.availability() {
         let absence = availability.err().unwrap_or(Absence::NotMeasured);
         let expected = Reading::Unavailable(absence);
-        assert_eq!(totals.reading(metric), Some(expected), "{metric}");
+        assert_eq!(totals.reading(event), Some(expected), "{event}");
     }
 }
 
 #[test]
 fn the_task_clock_goes_with_the_thread() {
-    let mut probe = started(&[Metric::TaskClock]);
+    let mut probe = started(&[Event::TaskClock]);
     probe.measure(Phase::Work, || compute_for(5_000_000));
-    if let Some(ns) = exact_or_skip(&probe.totals(Phase::Work), Metric::TaskClock) {
+    if let Some(ns) = exact_or_skip(&probe.totals(Phase::Work), Event::TaskClock) {
         // No upper bound: a hypervisor's stolen time passes for ours.
         assert!(ns >= 4_900_000, "5 ms of computing took {ns} ns");
     }
@@ -154,16 +156,16 @@ fn the_task_clock_goes_with_the_thread() {
 
 #[test]
 fn sleeping_switches_context() {
-    let mut probe = started(&[Metric::ContextSwitches, Metric::CpuMigrations]);
+    let mut probe = started(&[Event::ContextSwitches, Event::CpuMigrations]);
     probe.measure(Phase::Work, || {
         (0..3).for_each(|_| thread::sleep(std::time::Duration::from_millis(1)));
     });
     let totals = probe.totals(Phase::Work);
-    if let Some(switches) = exact_or_skip(&totals, Metric::ContextSwitches) {
+    if let Some(switches) = exact_or_skip(&totals, Event::ContextSwitches) {
         assert!(switches >= 3, "{switches} switches in 3 naps");
     }
     // Any number is right; none may be missing without a reason.
-    exact_or_skip(&totals, Metric::CpuMigrations);
+    exact_or_skip(&totals, Event::CpuMigrations);
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn threads_count_their_own_and_add_up() {
         .map(|n_pages| {
             thread::spawn(move || {
                 let pages = FreshPages::map(n_pages);
-                let mut probe = started(&[Metric::PageFaults]);
+                let mut probe = started(&[Event::PageFaults]);
                 probe.measure(Phase::Load, || pages.touch());
                 probe.totals(Phase::Load)
             })
@@ -181,60 +183,60 @@ fn threads_count_their_own_and_add_up() {
         .to_vec();
     let sum = Totals::sum(&threads);
     assert_eq!(sum.laps(), 2);
-    let each = threads.iter().map(|totals| exact_or_skip(totals, Metric::PageFaults));
+    let each = threads.iter().map(|totals| exact_or_skip(totals, Event::PageFaults));
     if let Some(each) = each.collect::<Option<Vec<u64>>>() {
         assert!((60..=65).contains(&each[0]) && (40..=45).contains(&each[1]), "{each:?}");
-        assert_eq!(sum.reading(Metric::PageFaults), Some(Reading::Exact(each[0] + each[1])));
+        assert_eq!(sum.reading(Event::PageFaults), Some(Reading::Exact(each[0] + each[1])));
     }
 }
 
-/// Why the kernel does not open a counter of `metric`, asked without the probe.
-fn refusal(metric: Metric) -> Option<Absence> {
-    let event: Event = match metric {
-        Metric::Instructions => Hardware::INSTRUCTIONS.into(),
-        Metric::Cycles => Hardware::CPU_CYCLES.into(),
-        Metric::CacheReferences => Hardware::CACHE_REFERENCES.into(),
-        Metric::CacheMisses => Hardware::CACHE_MISSES.into(),
-        Metric::Branches => Hardware::BRANCH_INSTRUCTIONS.into(),
-        Metric::BranchMisses => Hardware::BRANCH_MISSES.into(),
-        _ => Event::Cache(Cache {
+/// Why the kernel does not open a counter of `event`, asked without the probe.
+fn refusal(event: Event) -> Option<Absence> {
+    let perf: PerfEvent = match event {
+        Event::Instructions => Hardware::INSTRUCTIONS.into(),
+        Event::Cycles => Hardware::CPU_CYCLES.into(),
+        Event::CacheReferences => Hardware::CACHE_REFERENCES.into(),
+        Event::CacheMisses => Hardware::CACHE_MISSES.into(),
+        Event::Branches => Hardware::BRANCH_INSTRUCTIONS.into(),
+        Event::BranchMisses => Hardware::BRANCH_MISSES.into(),
+        _ => PerfEvent::Cache(Cache {
             which: WhichCache::DTLB,
             operation: CacheOp::READ,
             result: CacheResult::MISS,
         }),
     };
-    let error = Builder::new().kind(event).build().err()?;
+    let error = Builder::new().kind(perf).build().err()?;
     Some(match error.raw_os_error() {
         Some(libc::ENOENT) => Absence::NotOffered,
         Some(libc::EOPNOTSUPP) => Absence::NotSupported,
         Some(libc::EACCES | libc::EPERM) => Absence::NotPermitted,
         Some(libc::ENOSYS) => Absence::NotOnThisPlatform,
         Some(libc::EINVAL) => Absence::NotUnderstood,
-        other => panic!("{metric}: {other:?}"),
+        other => panic!("{event}: {other:?}"),
     })
 }
 
 #[test]
 fn hardware_is_counted_or_said_to_be_missing() {
     let asked = [
-        Metric::Instructions,
-        Metric::Cycles,
-        Metric::CacheReferences,
-        Metric::CacheMisses,
-        Metric::Branches,
-        Metric::BranchMisses,
-        Metric::DtlbMisses,
+        Event::Instructions,
+        Event::Cycles,
+        Event::CacheReferences,
+        Event::CacheMisses,
+        Event::Branches,
+        Event::BranchMisses,
+        Event::DtlbMisses,
     ];
     let mut probe = started(&asked);
     probe.measure(Phase::Work, || compute_for(1_000_000));
     let totals = probe.totals(Phase::Work);
-    for (metric, availability) in probe.availability() {
-        let reading = totals.reading(metric).expect("asked for");
-        match (availability, refusal(metric)) {
+    for (event, availability) in probe.availability() {
+        let reading = totals.reading(event).expect("asked for");
+        match (availability, refusal(event)) {
             (Err(absence), Some(refused)) => {
-                println!("skipped: {metric} is {absence}; {}", absence.remedy());
-                assert_eq!(absence, refused, "{metric}");
-                assert_eq!(reading, Reading::Unavailable(absence), "{metric}");
+                println!("skipped: {event} is {absence}; {}", absence.remedy());
+                assert_eq!(absence, refused, "{event}");
+                assert_eq!(reading, Reading::Unavailable(absence), "{event}");
             }
             // It can be opened: then it is given up for what it does, not for being missing.
             (Err(absence), None) => {
@@ -244,13 +246,13 @@ fn hardware_is_counted_or_said_to_be_missing() {
                     Absence::FailedSelfTest,
                     Absence::OneCoreType,
                 ];
-                assert!(reasons.contains(&absence), "{metric}: {absence}");
+                assert!(reasons.contains(&absence), "{event}: {absence}");
             }
             (Ok(()), refused) => {
-                assert_eq!(refused, None, "{metric} is counted though the kernel refuses it");
+                assert_eq!(refused, None, "{event} is counted though the kernel refuses it");
                 // It may never get a register, but what always happens is never a silent zero.
-                if matches!(metric, Metric::Instructions | Metric::Cycles) {
-                    assert_ne!(reading, Reading::Exact(0), "{metric}");
+                if matches!(event, Event::Instructions | Event::Cycles) {
+                    assert_ne!(reading, Reading::Exact(0), "{event}");
                 }
             }
         }
@@ -259,9 +261,9 @@ fn hardware_is_counted_or_said_to_be_missing() {
 }
 
 #[test]
-fn what_others_count_is_left_to_them() {
-    let probe = started(&[Metric::FramesRegistered, Metric::WallTime, Metric::WallTime]);
-    let asked: Vec<Metric> = probe.availability().map(|(metric, _)| metric).collect();
-    assert_eq!(asked, [Metric::WallTime]);
-    assert_eq!(probe.totals(Phase::Work).reading(Metric::FramesRegistered), None);
+fn an_event_is_counted_once_however_often_it_is_asked_for() {
+    let probe = started(&[Event::WallTime, Event::TaskClock, Event::WallTime]);
+    let asked: Vec<Event> = probe.availability().map(|(event, _)| event).collect();
+    assert_eq!(asked, [Event::TaskClock, Event::WallTime]);
+    assert_eq!(probe.totals(Phase::Work).reading(Event::PageFaults), None);
 }

@@ -3,11 +3,13 @@
 // A global allocator is unsafe to write.
 #![allow(unsafe_code)]
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use loadline_probe::Probe;
-use loadline_scenario::metric::Phase;
+use common::Phase;
+use loadline_probe::{Event, Probe};
 
 struct Counting;
 
@@ -34,7 +36,7 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn laps_and_totals_allocate_nothing() {
-    let mut probe = Probe::open(&Probe::METRICS);
+    let mut probe = Probe::open(&Event::ALL);
     probe.start();
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {

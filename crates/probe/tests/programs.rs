@@ -4,10 +4,12 @@
 // Fresh pages.
 #![allow(unsafe_code)]
 
+mod common;
+
 use std::process::{Command, Stdio};
 
-use loadline_probe::Probe;
-use loadline_scenario::metric::{Absence, Metric, Phase, Reading};
+use common::Phase;
+use loadline_probe::{Absence, Event, Probe, Reading};
 
 /// How many pages the program touches, in a thread of its own.
 const PAGES: &str = "LOADLINE_TEST_PAGES";
@@ -64,10 +66,10 @@ fn child() {
 
 /// The faults of programs started by `work`.
 fn faults(work: impl FnOnce()) -> Option<u64> {
-    let mut probe = Probe::of_programs(&[Metric::PageFaults]);
+    let mut probe = Probe::of_programs(&[Event::PageFaults]);
     probe.start();
-    probe.measure(Phase::Run, work);
-    match probe.totals(Phase::Run).reading(Metric::PageFaults) {
+    probe.measure(Phase::Work, work);
+    match probe.totals(Phase::Work).reading(Event::PageFaults) {
         Some(Reading::Exact(count)) => Some(count),
         Some(Reading::Unavailable(absence)) => {
             println!("skipped: page faults are {absence}; {}", absence.remedy());
@@ -98,7 +100,7 @@ fn threads_and_children_are_counted_and_the_starter_is_not() {
 
 #[test]
 fn a_living_program_is_read_at_every_lap() {
-    let mut probe = Probe::of_programs(&[Metric::TaskClock, Metric::WallTime]);
+    let mut probe = Probe::of_programs(&[Event::TaskClock, Event::WallTime]);
     probe.start();
     let shell = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
     let Ok(mut shell) = shell else {
@@ -106,7 +108,7 @@ fn a_living_program_is_read_at_every_lap() {
         return;
     };
     // However busy the machine is, the shell has its turn some time.
-    let clock = |probe: &Probe, phase| probe.totals(phase).reading(Metric::TaskClock);
+    let clock = |probe: &Probe<Phase>, phase| probe.totals(phase).reading(Event::TaskClock);
     let began = std::time::Instant::now();
     loop {
         probe.lap(Some(Phase::Load));
@@ -134,13 +136,13 @@ fn a_living_program_is_read_at_every_lap() {
 
 #[test]
 fn nothing_is_counted_without_a_program() {
-    let mut probe = Probe::of_programs(&[Metric::PageFaults]);
+    let mut probe = Probe::of_programs(&[Event::PageFaults]);
     probe.start();
-    probe.measure(Phase::Run, || touch(100));
+    probe.measure(Phase::Work, || touch(100));
     let [(_, availability)] = probe.availability().collect::<Vec<_>>()[..] else {
-        panic!("one metric was asked for")
+        panic!("one event was asked for")
     };
     let expected = availability.err().unwrap_or(Absence::TooShort);
-    let reading = probe.totals(Phase::Run).reading(Metric::PageFaults);
+    let reading = probe.totals(Phase::Work).reading(Event::PageFaults);
     assert_eq!(reading, Some(Reading::Unavailable(expected)));
 }

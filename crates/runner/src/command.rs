@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use loadline_probe::{Probe, Totals};
+use loadline_probe::Totals;
 use loadline_scenario::{
     Absence, Command, CommandProof, Invocation, Measure, Metric, Phase, Proof, Reading, Scope,
 };
 
 use crate::accounting::{self, Accounts};
+use crate::counters::{self, Counters};
 use crate::error::Error;
 use crate::marker::Marker;
 use crate::measure::{Measured, Samples};
@@ -91,7 +92,7 @@ fn program(name: &str, directory: &Path) -> PathBuf {
 
 /// What has been heard and counted so far.
 struct Watch {
-    probe: Probe,
+    probe: Counters,
     accounts: Accounts,
     acknowledges: bool,
     /// Whom the stretch since the last phase line belongs to.
@@ -112,7 +113,7 @@ struct Count {
 
 impl Watch {
     fn new(metrics: &[Metric], acknowledges: bool) -> Watch {
-        let mut probe = Probe::of_programs(metrics);
+        let mut probe = Counters::of_programs(metrics);
         let missing = probe
             .availability()
             .filter(|(metric, counter)| counter.is_err() && accounting::stands_in_for(*metric));
@@ -259,7 +260,7 @@ impl Watch {
             };
             let totals: Vec<Totals> = parts.iter().map(|&part| self.probe.totals(part)).collect();
             let counted = Totals::sum(&totals);
-            let readings = counted.iter().map(|(metric, reading)| {
+            let readings = counters::readings(&counted).map(|(metric, reading)| {
                 let is_counted = !self.accounts.metrics.contains(&metric);
                 let read = || self.accounts.reading(parts, metric);
                 (metric, if is_counted { reading } else { read() })

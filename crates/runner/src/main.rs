@@ -8,6 +8,7 @@ mod alive;
 mod allocator;
 mod command;
 mod count;
+mod counters;
 mod environment;
 mod error;
 mod exhaust;
@@ -27,9 +28,10 @@ mod tables;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use loadline_probe::Probe;
 use loadline_scenario::{Absent, Message, Metric, Prepare, Request, Uncounted};
 use loadline_workload::corpus;
+
+use counters::Counters;
 
 fn main() -> ExitCode {
     process::end_with_parent();
@@ -78,8 +80,8 @@ fn answer() -> Result<(), String> {
 
 /// Which of `metrics` have no counter here, why, and who goes without a count of them.
 fn absences(metrics: &[Metric]) -> Vec<Absent> {
-    let own = Probe::open(metrics);
-    let programs = Probe::of_programs(metrics);
+    let own = Counters::open(metrics);
+    let programs = Counters::of_programs(metrics);
     let both = own.availability().zip(programs.availability());
     let by_probe = both.filter_map(|((metric, own), (_, programs))| {
         let command = programs.is_err() && !accounting::stands_in_for(metric);

@@ -1,6 +1,6 @@
 //! One measured run: drives the lifecycle under counters and says what they read.
 
-use loadline_probe::{Probe, Totals};
+use loadline_probe::Totals;
 use loadline_scenario::{
     Absence, Action, Corpus, Lifecycle, LoadFrom, Means, Measure, Metric, Modules, Phase, Profiler,
     Proof, Reading, Residency, Sample, Schedule, Scope, Subject, UnloadThread,
@@ -12,6 +12,7 @@ use loadline_workload::loader::unwinder;
 use loadline_workload::{Calls, Driven, Event, Observer, Options, Role, drive, engine, generate};
 
 use crate::alive::Resident;
+use crate::counters::{self, Counters};
 use crate::error::Error;
 use crate::frames::{self, FrameCounts};
 use crate::perf_map::PerfMapped;
@@ -61,7 +62,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
         Subject::Planted(planted) => {
             let mut samples = Samples::new(request.modules);
             let before = Resident::now();
-            let mut probe = Probe::open(&request.metrics);
+            let mut probe = Counters::open(&request.metrics);
             probe.start();
             let units = planted::work(planted, request.modules, |work| {
                 probe.measure(Phase::Work, work);
@@ -75,7 +76,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
         }
         Subject::Modules(subject) => measure_modules(request, subject),
         Subject::Registration(registration) => {
-            let mut probe = Probe::open(&request.metrics);
+            let mut probe = Counters::open(&request.metrics);
             probe.start();
             let proof = lab::run(request, registration, |phase, work| {
                 probe.measure(phase, work);
@@ -197,7 +198,7 @@ struct Watch<'a> {
 /// Counts the phases of one thread. Everything it keeps is allocated before the first step.
 struct Watcher {
     role: Role,
-    probe: Probe,
+    probe: Counters,
     checkpoints: Vec<Checkpoint>,
     keeps_checkpoints: bool,
     unloads_in_one_go: bool,
@@ -224,7 +225,7 @@ impl Watcher {
         let doublings = watch.modules.max(1).ilog2() as usize + 1;
         let mut watcher = Watcher {
             role,
-            probe: Probe::open(watch.metrics),
+            probe: Counters::open(watch.metrics),
             checkpoints: Vec::with_capacity(MEASURED.len() * doublings),
             keeps_checkpoints: watch.keeps_checkpoints,
             unloads_in_one_go: watch.unloads_in_one_go,
@@ -362,7 +363,7 @@ impl Samples {
 
     /// Adds what was counted in a phase.
     pub fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
-        self.readings(phase, scope, totals.iter());
+        self.readings(phase, scope, counters::readings(totals));
     }
 
     /// Adds several readings of a phase.

@@ -11,17 +11,17 @@
 
 use std::time::Instant;
 
-use loadline_scenario::metric::{Absence, Metric};
-
 use super::thread_clock::{thread_cpu_ns, thread_faults};
-use crate::event::{Counting, cores, counting};
+use crate::event::Event;
 use crate::group::CounterGroup;
 use crate::inherited::Inherited;
 use crate::known_work::{self, FreshPages};
+use crate::perf::{Counting, cores, counting};
+use crate::reading::Absence;
 use crate::self_test::{PATIENCE, PROCESS_TRUST, Trust};
 use crate::tally::{Cores, Mark, Marks, SLOTS};
 
-/// The groups of one thread, and its own accounts where perf has none; or one counter a metric over the
+/// The groups of one thread, and its own accounts where perf has none; or one counter a event over the
 /// programs it starts.
 pub(crate) struct Counters {
     groups: Vec<CounterGroup>,
@@ -32,56 +32,56 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn open(asked: &[Metric], absences: &mut [Option<Absence>; SLOTS]) -> Counters {
+    pub(crate) fn open(asked: &[Event], absences: &mut [Option<Absence>; SLOTS]) -> Counters {
         Counters::open_trusting(&PROCESS_TRUST, asked, absences)
     }
 
     fn open_trusting(
         trust: &Trust,
-        asked: &[Metric],
+        asked: &[Event],
         absences: &mut [Option<Absence>; SLOTS],
     ) -> Counters {
         let mut software = Vec::new();
         let mut hardware = Vec::new();
-        for &metric in asked {
-            let Some(counting) = counting(metric) else { continue };
-            match (trust.prove(metric), counting) {
-                (Ok(()), Counting::Software) => software.push(metric),
-                (Ok(()), Counting::Hardware) => hardware.push(metric),
-                (Err(absence), _) => absences[metric as usize] = Some(absence),
+        for &event in asked {
+            let Some(counting) = counting(event) else { continue };
+            match (trust.prove(event), counting) {
+                (Ok(()), Counting::Software) => software.push(event),
+                (Ok(()), Counting::Hardware) => hardware.push(event),
+                (Err(absence), _) => absences[event as usize] = Some(absence),
             }
         }
         let mut groups = Vec::new();
         open_software(&software, &mut groups, absences);
         open_hardware(hardware, &mut groups, absences);
-        let thread_clock = absences[Metric::TaskClock as usize].is_some() && thread_clock_ticks();
+        let thread_clock = absences[Event::TaskClock as usize].is_some() && thread_clock_ticks();
         if thread_clock {
-            absences[Metric::TaskClock as usize] = None;
+            absences[Event::TaskClock as usize] = None;
         }
-        let thread_faults = absences[Metric::PageFaults as usize].is_some()
+        let thread_faults = absences[Event::PageFaults as usize].is_some()
             && thread_clock_ticks()
             && thread_faults_rise();
         if thread_faults {
-            absences[Metric::PageFaults as usize] = None;
+            absences[Event::PageFaults as usize] = None;
         }
         Counters { groups, programs: Vec::new(), thread_clock, thread_faults }
     }
 
     /// Counters over the programs that this thread starts from now on.
     pub(crate) fn open_programs(
-        asked: &[Metric],
+        asked: &[Event],
         absences: &mut [Option<Absence>; SLOTS],
     ) -> Counters {
         let mut programs = Vec::new();
-        for &metric in asked.iter().filter(|&&metric| counting(metric).is_some()) {
-            match PROCESS_TRUST.prove(metric).and_then(|()| Inherited::open(metric)) {
+        for &event in asked.iter().filter(|&&event| counting(event).is_some()) {
+            match PROCESS_TRUST.prove(event).and_then(|()| Inherited::open(event)) {
                 Ok(counter) => programs.push(counter),
-                Err(absence) => absences[metric as usize] = Some(absence),
+                Err(absence) => absences[event as usize] = Some(absence),
             }
         }
         // The one that always moves is read first: it sees a program leave its processor, and waits
         // for all of them.
-        programs.sort_by_key(|counter| counter.metric() != Metric::TaskClock);
+        programs.sort_by_key(|counter| counter.event() != Event::TaskClock);
         Counters { groups: Vec::new(), programs, thread_clock: false, thread_faults: false }
     }
 
@@ -102,7 +102,7 @@ impl Counters {
             }
         }
         for counter in &self.programs {
-            let slot = counter.metric() as usize;
+            let slot = counter.event() as usize;
             match counter.read(marks[slot]) {
                 Ok(mark) => marks[slot] = mark,
                 Err(absence) => {
@@ -112,50 +112,50 @@ impl Counters {
         }
         if self.thread_clock {
             match thread_cpu_ns() {
-                Some(ns) => marks[Metric::TaskClock as usize] = Mark::of_clock(ns),
-                None => absences[Metric::TaskClock as usize] = Some(Absence::NotOnThisPlatform),
+                Some(ns) => marks[Event::TaskClock as usize] = Mark::of_clock(ns),
+                None => absences[Event::TaskClock as usize] = Some(Absence::NotOnThisPlatform),
             }
         }
         if self.thread_faults {
             match (thread_faults(), thread_cpu_ns()) {
                 // Counted all the time that the thread has run.
                 (Some(count), Some(ns)) => {
-                    marks[Metric::PageFaults as usize] = Mark { count, ..Mark::of_clock(ns) };
+                    marks[Event::PageFaults as usize] = Mark { count, ..Mark::of_clock(ns) };
                 }
-                _ => absences[Metric::PageFaults as usize] = Some(Absence::NotOnThisPlatform),
+                _ => absences[Event::PageFaults as usize] = Some(Absence::NotOnThisPlatform),
             }
         }
     }
 }
 
-/// The cores that the counter of each asked metric covers.
-pub(crate) fn cores_covered(asked: &[Metric]) -> [Cores; SLOTS] {
+/// The cores that the counter of each asked event covers.
+pub(crate) fn cores_covered(asked: &[Event]) -> [Cores; SLOTS] {
     let mut covered = [Cores::All; SLOTS];
-    asked.iter().for_each(|&metric| covered[metric as usize] = cores(metric));
+    asked.iter().for_each(|&event| covered[event as usize] = cores(event));
     covered
 }
 
-/// From here on the group's metrics have no count, in any phase.
+/// From here on the group's events have no count, in any phase.
 #[cold]
 fn lose(group: &CounterGroup, absence: Absence, absences: &mut [Option<Absence>; SLOTS]) {
-    for metric in group.metrics() {
-        absences[metric as usize].get_or_insert(absence);
+    for event in group.events() {
+        absences[event as usize].get_or_insert(absence);
     }
 }
 
 fn open_software(
-    metrics: &[Metric],
+    events: &[Event],
     groups: &mut Vec<CounterGroup>,
     absences: &mut [Option<Absence>; SLOTS],
 ) {
-    match metrics {
+    match events {
         [] => {}
-        [metric] => open_alone(*metric, groups, absences),
+        [event] => open_alone(*event, groups, absences),
         _ => {
-            let opened = CounterGroup::of(metrics);
+            let opened = CounterGroup::of(events);
             groups.extend(opened.group);
-            for (metric, absence) in opened.refused {
-                absences[metric as usize] = Some(absence);
+            for (event, absence) in opened.refused {
+                absences[event as usize] = Some(absence);
             }
         }
     }
@@ -176,50 +176,50 @@ fn thread_faults_rise() -> bool {
     before.is_some() && thread_faults() > before
 }
 
-/// Opens `metrics`, each of which could be opened by itself, in as few groups as can run.
+/// Opens `events`, each of which could be opened by itself, in as few groups as can run.
 fn open_hardware(
-    mut metrics: Vec<Metric>,
+    mut events: Vec<Event>,
     groups: &mut Vec<CounterGroup>,
     absences: &mut [Option<Absence>; SLOTS],
 ) {
-    while let [_, _, ..] = metrics[..] {
-        let opened = CounterGroup::of(&metrics);
+    while let [_, _, ..] = events[..] {
+        let opened = CounterGroup::of(&events);
         let Some(mut group) = opened.group else { break };
         if ever_runs(&mut group) {
             groups.push(group);
         } else {
             // The kernel accepts groups that fit the processor in theory; where somebody else
             // holds a register (the NMI watchdog holds one for good), they never run.
-            let apart: Vec<Metric> = group.metrics().collect();
+            let apart: Vec<Event> = group.events().collect();
             drop(group);
-            apart.into_iter().for_each(|metric| open_alone(metric, groups, absences));
+            apart.into_iter().for_each(|event| open_alone(event, groups, absences));
         }
-        metrics = opened.refused.into_iter().map(|(metric, _)| metric).collect();
+        events = opened.refused.into_iter().map(|(event, _)| event).collect();
     }
-    metrics.into_iter().for_each(|metric| open_alone(metric, groups, absences));
+    events.into_iter().for_each(|event| open_alone(event, groups, absences));
 }
 
 fn open_alone(
-    metric: Metric,
+    event: Event,
     groups: &mut Vec<CounterGroup>,
     absences: &mut [Option<Absence>; SLOTS],
 ) {
-    match CounterGroup::alone(metric) {
+    match CounterGroup::alone(event) {
         Ok(group) => groups.push(group),
-        Err(absence) => absences[metric as usize] = Some(absence),
+        Err(absence) => absences[event as usize] = Some(absence),
     }
 }
 
 /// Whether the group gets onto the processor, trying it for as long as [`PATIENCE`].
 fn ever_runs(group: &mut CounterGroup) -> bool {
-    let Some(metric) = group.metrics().next() else { return false };
+    let Some(event) = group.events().next() else { return false };
     let mut marks = [Mark::default(); SLOTS];
     let begin = Instant::now();
     let mut runs = false;
     if group.enable().is_ok() {
         while !runs && begin.elapsed() < PATIENCE {
             known_work::steps(1000);
-            runs = group.read(&mut marks).is_ok() && marks[metric as usize].running_ns > 0;
+            runs = group.read(&mut marks).is_ok() && marks[event as usize].running_ns > 0;
         }
     }
     runs && group.disable().is_ok()

@@ -1,11 +1,11 @@
 //! One module for each platform, all with the same face:
 //!
 //! ```text
-//! Counters::open(&[Metric], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
+//! Counters::open(&[Event], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
 //! Counters::open_programs(the same)                                      on those it starts
 //! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             from here on they run
 //! Counters::read(&mut self, &mut Marks, &mut [Option<Absence>; SLOTS])   no allocation
-//! cores_covered(&[Metric]) -> [Cores; SLOTS]                             by each counter
+//! cores_covered(&[Event]) -> [Cores; SLOTS]                             by each counter
 //! ```
 //!
 //! Wall time is the same everywhere and kept by the probe itself.

@@ -1,7 +1,7 @@
 //! Windows. Not yet run.
 //!
 //! `GetThreadTimes` moves with the scheduler's tick, 15.6 ms as a rule: a phase too short for it is
-//! [`Absence::TooShort`](loadline_scenario::metric::Absence::TooShort), not 0.
+//! [`Absence::TooShort`](crate::reading::Absence::TooShort), not 0.
 
 // Two functions of kernel32, which the standard library links already.
 #![allow(unsafe_code)]

@@ -5,22 +5,22 @@
 #![allow(unsafe_code)]
 
 use libc::{c_int, c_uint, c_ulong, pid_t};
-use loadline_scenario::metric::Reading;
 use perf_event::hooks::sys::bindings::{
     PERF_COUNT_SW_DUMMY, PERF_COUNT_SW_TASK_CLOCK, PERF_TYPE_SOFTWARE, perf_event_attr,
 };
 use perf_event::hooks::{Hooks, RealHooks, clear_thread_hooks, set_thread_hooks};
 
 use super::*;
+use crate::reading::Reading;
 
-const HARDWARE: [Metric; 7] = [
-    Metric::Instructions,
-    Metric::Cycles,
-    Metric::CacheReferences,
-    Metric::CacheMisses,
-    Metric::Branches,
-    Metric::BranchMisses,
-    Metric::DtlbMisses,
+const HARDWARE: [Event; 7] = [
+    Event::Instructions,
+    Event::Cycles,
+    Event::CacheReferences,
+    Event::CacheMisses,
+    Event::Branches,
+    Event::BranchMisses,
+    Event::DtlbMisses,
 ];
 
 /// A processor with `registers`, of which somebody else holds `taken`.
@@ -107,24 +107,24 @@ impl Hooks for Processor {
 fn open_on(
     processor: Processor,
     trust: &Trust,
-    metrics: &[Metric],
+    events: &[Event],
 ) -> (Counters, [Option<Absence>; SLOTS]) {
     let mut absences = [None; SLOTS];
     // SAFETY: no counter of this thread outlives the hooks' ioctls but for reading, which is real.
     unsafe { set_thread_hooks(Box::new(processor)) };
-    let counters = Counters::open_trusting(trust, metrics, &mut absences);
+    let counters = Counters::open_trusting(trust, events, &mut absences);
     // SAFETY: as above; the descriptors are real ones.
     unsafe { clear_thread_hooks() };
     (counters, absences)
 }
 
-fn n_metrics(counters: &Counters) -> Vec<usize> {
-    counters.groups.iter().map(|group| group.metrics().count()).collect()
+fn n_events(counters: &Counters) -> Vec<usize> {
+    counters.groups.iter().map(|group| group.events().count()).collect()
 }
 
 /// Whether this kernel lets us open what the simulation stands on.
 fn has_task_clock() -> bool {
-    let opened = CounterGroup::alone(Metric::TaskClock);
+    let opened = CounterGroup::alone(Event::TaskClock);
     if let Err(absence) = &opened {
         println!("skipped: task-clock is {absence}");
     }
@@ -138,7 +138,7 @@ fn a_large_processor_takes_all_hardware_events_in_one_group() {
     }
     let processor = Processor { registers: 8, ..Processor::default() };
     let (counters, absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
-    assert_eq!(n_metrics(&counters), [7]);
+    assert_eq!(n_events(&counters), [7]);
     assert_eq!(absences, [None; SLOTS]);
 }
 
@@ -149,17 +149,17 @@ fn a_small_processor_takes_them_in_several_groups() {
     }
     let processor = Processor { registers: 3, ..Processor::default() };
     let (mut counters, mut absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
-    assert_eq!(n_metrics(&counters), [3, 3, 1]);
+    assert_eq!(n_events(&counters), [3, 3, 1]);
     assert_eq!(absences, [None; SLOTS]);
 
-    // And each metric finds its own place in the marks.
+    // And each event finds its own place in the marks.
     let mut marks = [Mark::default(); SLOTS];
     counters.enable(&mut absences);
     known_work::spin_until_later();
     counters.read(&mut marks, &mut absences);
-    for metric in HARDWARE {
-        assert!(marks[metric as usize].running_ns > 0, "{metric}");
-        assert!(marks[metric as usize].count > 0, "{metric}");
+    for event in HARDWARE {
+        assert!(marks[event as usize].running_ns > 0, "{event}");
+        assert!(marks[event as usize].count > 0, "{event}");
     }
 }
 
@@ -170,7 +170,7 @@ fn a_group_that_never_runs_is_taken_apart() {
     }
     let processor = Processor { registers: 7, taken: 1, ..Processor::default() };
     let (counters, absences) = open_on(processor, &Trust::in_all(), &HARDWARE);
-    assert_eq!(n_metrics(&counters), [1; 7]);
+    assert_eq!(n_events(&counters), [1; 7]);
     assert_eq!(absences, [None; SLOTS]);
 }
 
@@ -187,11 +187,11 @@ fn every_refusal_is_told_by_its_reason() {
     for trust in [Trust::new(), Trust::in_all()] {
         for (errno, expected) in table {
             let processor = Processor { errno: Some(errno), ..Processor::default() };
-            let asked = [Metric::BranchMisses, Metric::Instructions, Metric::Cycles];
+            let asked = [Event::BranchMisses, Event::Instructions, Event::Cycles];
             let (counters, absences) = open_on(processor, &trust, &asked);
             assert!(counters.groups.is_empty());
-            for metric in asked {
-                assert_eq!(absences[metric as usize], Some(expected), "{metric}, errno {errno}");
+            for event in asked {
+                assert_eq!(absences[event as usize], Some(expected), "{event}, errno {errno}");
             }
         }
     }
@@ -205,8 +205,8 @@ fn counters_that_stay_at_zero_are_told() {
     let processor = Processor { is_blind: true, ..Processor::default() };
     let (counters, absences) = open_on(processor, &Trust::new(), &HARDWARE);
     assert!(counters.groups.is_empty());
-    for metric in HARDWARE {
-        assert_eq!(absences[metric as usize], Some(Absence::CountedNothing), "{metric}");
+    for event in HARDWARE {
+        assert_eq!(absences[event as usize], Some(Absence::CountedNothing), "{event}");
     }
 }
 
@@ -216,20 +216,20 @@ fn counters_that_never_run_are_told_from_those_that_count_nothing() {
         return;
     }
     let trust = Trust::new();
-    let of = |processor| open_on(processor, &trust, &[Metric::Instructions]).1;
+    let of = |processor| open_on(processor, &trust, &[Event::Instructions]).1;
     let taken = of(Processor { is_taken: true, ..Processor::default() });
-    assert_eq!(taken[Metric::Instructions as usize], Some(Absence::NeverRan));
+    assert_eq!(taken[Event::Instructions as usize], Some(Absence::NeverRan));
     // The registers are free again: what was true for a moment is not true for ever.
     let blind = of(Processor { is_blind: true, ..Processor::default() });
-    assert_eq!(blind[Metric::Instructions as usize], Some(Absence::CountedNothing));
+    assert_eq!(blind[Event::Instructions as usize], Some(Absence::CountedNothing));
 }
 
 #[test]
 fn without_perf_the_thread_keeps_its_own_accounts() {
     let processor = Processor { errno: Some(libc::EPERM), ..Processor::default() };
-    let asked = [Metric::PageFaults, Metric::TaskClock, Metric::ContextSwitches];
+    let asked = [Event::PageFaults, Event::TaskClock, Event::ContextSwitches];
     let (mut counters, mut absences) = open_on(processor, &Trust::new(), &asked);
-    let absent = asked.map(|metric| absences[metric as usize]);
+    let absent = asked.map(|event| absences[event as usize]);
     assert_eq!(absent, [None, None, Some(Absence::NotPermitted)]);
 
     let mut marks = [[Mark::default(); SLOTS]; 2];
@@ -239,13 +239,13 @@ fn without_perf_the_thread_keeps_its_own_accounts() {
     pages.write_each();
     known_work::spin_until_later();
     counters.read(&mut marks[1], &mut absences);
-    let reading = |metric: Metric| {
+    let reading = |event: Event| {
         let mut tally = crate::tally::Tally::default();
-        tally.add(marks[0][metric as usize], marks[1][metric as usize]);
-        tally.reading(metric, Cores::All)
+        tally.add(marks[0][event as usize], marks[1][event as usize]);
+        tally.reading(event, Cores::All)
     };
-    assert!(matches!(reading(Metric::TaskClock), Reading::Exact(1..)));
-    let faults = reading(Metric::PageFaults);
+    assert!(matches!(reading(Event::TaskClock), Reading::Exact(1..)));
+    let faults = reading(Event::PageFaults);
     assert!(matches!(faults, Reading::Exact(100..=110)), "{faults:?} on 100 fresh pages");
 }
 
@@ -267,7 +267,7 @@ fn asked_for_nothing_of_perf_it_opens_nothing() {
     }
     // SAFETY: there are no counters on this thread.
     unsafe { set_thread_hooks(Box::new(Untouchable)) };
-    let counters = Counters::open(&[Metric::WallTime], &mut [None; SLOTS]);
+    let counters = Counters::open(&[Event::WallTime], &mut [None; SLOTS]);
     assert!(counters.groups.is_empty() && !counters.thread_clock && !counters.thread_faults);
     // SAFETY: as above.
     unsafe { clear_thread_hooks() };
