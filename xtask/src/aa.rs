@@ -7,26 +7,25 @@ use comfy_table::{Table, presets};
 use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result};
-use loadline_scenario::self_check;
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
 use crate::bench::Bench;
 use crate::cli::{self, Regress, Selection};
 use crate::interrupt::Interrupt;
-use crate::judgement::{self, Judged};
 use crate::lock::MachineLock;
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, report, say};
-use crate::report::{environment_line, trimmed};
+use crate::report::trimmed;
 use crate::runner::Runner;
 use crate::selection;
-use crate::teeth;
 use crate::unwinders;
 use loadline_record::atomic;
 use loadline_record::calibration::{self, Calibration, Calibrations};
 use loadline_record::header::Against;
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_verdict::judged::Judged;
+use loadline_verdict::self_check;
 
 /// Rounds of each measurement, at least.
 const ROUNDS: usize = 10;
@@ -46,7 +45,7 @@ pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
     refuse_what_tells_nothing(&measured)?;
     let calibration = learn(&measured, &baselines);
-    out::line(environment_line(&measured.environment))?;
+    out::line(measured.environment.line())?;
     out::text(table(&calibration, calibrations.find(&measured.environment)))?;
     let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
     out::line(format_args!(
@@ -87,7 +86,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
         true => scenarios,
         false => baselines.at_their_sizes(scenarios, &environment),
     };
-    let mut all = self_check::scenarios_for(&scenarios);
+    let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = asked.seed.unwrap_or_else(time::now);
@@ -113,7 +112,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
         let text = format!("nothing was calibrated: {title}: {failure}");
         return Err(Error::new(Exit::CouldNotMeasure, text));
     }
-    if teeth::is_blind(&teeth::seen(measured, None)) {
+    if self_check::is_blind(&self_check::seen(measured, None)) {
         let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
         return Err(Error::new(Exit::Blind, text));
     }
@@ -137,7 +136,7 @@ fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
         date: time::date(time::now()),
         loadline: environment.loadline.clone(),
     };
-    let rows = judgement::judge(measured, &baselines.calibrated(calibration.clone()));
+    let rows = loadline_verdict::judge::judge(measured, &baselines.calibrated(calibration.clone()));
     let is_alarm = |row: &&Judged| row.outcome.verdict() == Some(Verdict::Regressed);
     calibration.n_false_alarms = rows.iter().filter(is_alarm).count();
     calibration

@@ -7,10 +7,10 @@ use loadline_scenario::{
 };
 
 use crate::cli;
-use crate::known::Entry;
 use crate::project::Project;
 use loadline_record::atomic::replace;
-use loadline_record::baseline::has_expired;
+use loadline_record::time;
+use loadline_verdict::known::{Entry, Present};
 
 /// What `arguments` accept, if anything.
 ///
@@ -39,7 +39,8 @@ pub fn asked(arguments: &cli::Baseline) -> Result<Option<Acceptance>> {
 /// # Errors
 /// When it has.
 pub fn check(accept: &Acceptance, environment: &Environment) -> Result<()> {
-    if has_expired(&accept.expires, environment) {
+    let today = time::date(time::now());
+    if (Present { environment, today: &today }).is_after(&accept.expires) {
         let text = format!(
             "cannot use --expires {:?}: that has passed, or this session has no such component",
             accept.expires
@@ -75,9 +76,11 @@ pub fn write(
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
     let text = with_entry(&text, &entry);
     let changed = Scenario::parse(&scenario.name, &text).map_err(|e| by_hand(e.to_string()))?;
+    let today = time::date(time::now());
+    let present = Present { environment, today: &today };
     for name in series {
         let known = changed.known(*name, &environment.unwinder_family);
-        if known.is_none_or(|known| Entry::of(known, environment).has_expired) {
+        if known.is_none_or(|known| Entry::of(known, &present).has_expired) {
             let why = format!("an entry for {name} that has expired is there (change its until)");
             return Err(by_hand(why));
         }

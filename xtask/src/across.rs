@@ -8,13 +8,15 @@ use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
 use loadline_scenario::{Means, MetricKind, Scaling, Scenario, SeriesName};
 
-use crate::figures::amount;
-use crate::judgement::{Judged, Outcome, medians};
 use crate::regress::Concluded;
-use crate::report::{environment_line, is_open, range, trimmed, word};
-use crate::told_apart;
+use crate::report::{range, trimmed, word};
 use crate::unwinders;
 use loadline_record::rounds::MeasuredScenario;
+use loadline_scenario::units::amount;
+use loadline_verdict::judged::{Judged, Outcome};
+use loadline_verdict::outcome::is_open;
+use loadline_verdict::readings::medians;
+use loadline_verdict::unwinder;
 
 /// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
 /// can be unpacked into `folder`.
@@ -64,9 +66,9 @@ pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
 pub fn expected_and_measured(sessions: &[Concluded], folder: &Path) -> String {
     let mut text = String::new();
     for Concluded { measured, report } in sessions {
-        text.push_str(&environment_line(&measured.environment));
+        text.push_str(&measured.environment.line());
         text.push('\n');
-        let told = told_apart::agreement(measured);
+        let told = unwinder::agreement(measured);
         for sentence in measured.left_out.iter().chain(&report.failures).chain(&told) {
             text.push_str(&format!("{sentence}\n"));
         }

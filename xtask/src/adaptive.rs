@@ -8,11 +8,11 @@ use std::time::Duration;
 use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
 use loadline_scenario::{Means, MetricKind};
 
-use crate::judgement::{Against, Ground, Judged, Outcome};
 use crate::measure::Measurement;
 use crate::out;
-use crate::report::Report;
 use loadline_record::rounds::Measured;
+use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
+use loadline_verdict::outcome::Report;
 
 /// Rounds after which more of them are not worth their time.
 const MOST_ROUNDS: usize = 20;

@@ -1,5 +1,6 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
+use crate::saved::profiles;
 use loadline_record::atomic::make_folder;
 use loadline_record::time;
 use loadline_record::{Acceptance, Context, Error, Exit, Floor, Result};
@@ -12,26 +13,21 @@ use loadline_growth::{
     judge_pair,
 };
 use loadline_record::rounds::series;
-use loadline_scenario::self_check;
 use loadline_scenario::{Absent, Environment, Metric, MetricKind, Scenario, SeriesName};
 
 use crate::accept;
 use crate::bench::Bench;
 use crate::cli::{self, Selection};
 use crate::interrupt::Interrupt;
-use crate::judgement::{self};
-use crate::known::{Entry, curve, is_steeper_than_quadratic};
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::out;
 use crate::pilot::{self, Sizes};
 use crate::project::Project;
-use crate::report::{environment_line, trimmed};
+use crate::report::trimmed;
 use crate::resume::{self, Reopened};
 use crate::runner::Runner;
 use crate::selection;
-use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing};
-use crate::teeth;
 use crate::unwinders::{self, Pass};
 use loadline_record::atomic::{self, replace};
 use loadline_record::baseline::{Accepted, AcceptedSymbol, Baseline, Baselines, Key};
@@ -39,6 +35,9 @@ use loadline_record::header::{Capture, Header};
 use loadline_record::profile::SavedSymbol;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds, why_absent};
+use loadline_verdict::functions::{self, GrowingSymbol, Reference, Standing};
+use loadline_verdict::known::{Entry, Present, curve, is_steeper_than_quadratic};
+use loadline_verdict::self_check;
 
 /// Carries the command out.
 ///
@@ -105,7 +104,7 @@ fn capture(
     let floor = pilot::noise_floor(&bench, &environment)?;
     out::note(pilot::sentence(&floor));
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
-    let mut all = self_check::scenarios_for(&scenarios);
+    let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = selection.seed.unwrap_or_else(time::now);
@@ -181,7 +180,7 @@ fn carry_out(
 ) -> Result<Exit> {
     measurement.run()?;
     let measured = measurement.measured();
-    if teeth::is_blind(&teeth::seen(&measured, None)) {
+    if self_check::is_blind(&self_check::seen(&measured, None)) {
         measurement.close()?;
         let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
         return Err(Error::new(Exit::Blind, text));
@@ -248,7 +247,7 @@ fn write(
             }
         }
     }
-    out::line(environment_line(&measured.environment))?;
+    out::line(measured.environment.line())?;
     interrupt.check()?;
     if accepted.is_empty() {
         out::line(format_args!("samples: {}", measured.saved.display()))?;
@@ -368,9 +367,9 @@ fn symbols(
     one: &MeasuredScenario,
     measured: &Measured,
 ) -> Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
-    let Some(profiles) = Profiles::of(one) else { return Ok(Default::default()) };
+    let Some(profiles) = profiles(one) else { return Ok(Default::default()) };
     let reference = Reference::Accepted(None);
-    let found = symbols::of_scenario(&one.scenario, &profiles, &measured.environment, reference);
+    let found = functions::of_scenario(&one.scenario, &profiles, &Present::of(measured), reference);
     let (mut symbols, mut unstated) = (Vec::new(), Vec::new());
     for GrowingSymbol { phase, symbol, series, standing, formula, .. } in found {
         let name = SeriesName::new(phase, Metric::CallgrindInstructions);
@@ -431,7 +430,7 @@ fn known<'a>(
     measured: &Measured,
 ) -> Option<Entry<'a>> {
     let known = one.scenario.known(name, &measured.environment.unwinder_family)?;
-    Some(Entry::of(known, &measured.environment)).filter(|entry| !entry.has_expired)
+    Some(Entry::of(known, &Present::of(measured))).filter(|entry| !entry.has_expired)
 }
 
 /// Whether a series grows beyond linear and its scenario does not state that.
@@ -482,7 +481,9 @@ fn is_superlinear(
     measured: &Measured,
 ) -> bool {
     let is_time = name.metric.kind() == MetricKind::Time;
-    match judgement::control_series(&one.scenario, name, measured).filter(|_| is_time) {
+    match loadline_verdict::readings::control_series(&one.scenario, name, measured)
+        .filter(|_| is_time)
+    {
         Some(control) => {
             judge_pair(series, &control, &PairOptions::default()).verdict == PairVerdict::Worse
         }
@@ -558,6 +559,7 @@ until = "wasmtime 52"
             ..loadline_record::fixtures::environment()
         };
         Measured {
+            today: "2026-11-23".to_owned(),
             environment,
             absent: Vec::new(),
             scenarios: vec![MeasuredScenario {

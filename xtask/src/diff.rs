@@ -3,6 +3,7 @@
 //! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
 //! has to be measured is measured in one session, which is saved and can be shown again.
 
+use crate::saved::{self, profiles};
 use loadline_record::time;
 use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,6 @@ use loadline_scenario::{Environment, Scenario};
 use crate::against::Builds;
 use crate::bench::Bench;
 use crate::cli::{self, Diff, Regress, Selection};
-use crate::comparison::Comparison;
-use crate::diff_side::{Saved, Side, SideScenario, of_baselines};
 use crate::diff_text;
 use crate::git;
 use crate::interrupt::Interrupt;
@@ -29,6 +28,8 @@ use crate::trees::Checkout;
 use crate::unwinders;
 use loadline_record::session;
 use loadline_record::suggest::nearest;
+use loadline_verdict::compare::Comparison;
+use loadline_verdict::compare::{Saved, Side, SideScenario};
 
 /// Carries the command out.
 ///
@@ -171,8 +172,8 @@ impl Asked<'_> {
     /// A side that was saved: nothing of it is measured.
     fn saved(&self, input: Input) -> Result<Side> {
         match input {
-            Input::Session(path) => Ok(Saved::read(self.project, &path)?.now()),
-            Input::BaselineFile(path) => of_baselines(self.project, &path, None),
+            Input::Session(path) => Ok(saved::read(self.project, &path)?.now(&profiles)),
+            Input::BaselineFile(path) => saved::baselines(self.project, &path, None),
             Input::Scenario(scenario) => self.baseline(&scenario),
             Input::Revision(name, _) => Err(usage(format!("{name} is a revision"))),
         }
@@ -180,14 +181,14 @@ impl Asked<'_> {
 
     fn baseline(&self, scenario: &Scenario) -> Result<Side> {
         let path = self.project.baselines().join(format!("{}.toml", scenario.name));
-        of_baselines(self.project, &path, Some(scenario))
+        saved::baselines(self.project, &path, Some(scenario))
     }
 
     /// Two sides of one session: its builds, the scenarios named, or each scenario and its control.
     fn within(&self, path: &Path) -> Result<Sides> {
-        let saved = Saved::read(self.project, path)?;
-        let (new, measured) = (saved.now(), None);
-        if let Some(old) = saved.before() {
+        let saved = saved::read(self.project, path)?;
+        let (new, measured) = (saved.now(&profiles), None);
+        if let Some(old) = saved.before(&profiles) {
             return Ok(Sides { old, new, pairs: None, measured });
         }
         let pairs = match self.arguments.scenarios.as_slice() {
@@ -200,7 +201,7 @@ impl Asked<'_> {
                 path.display()
             )));
         }
-        Ok(Sides { old: saved.now(), new, pairs: Some(pairs), measured })
+        Ok(Sides { old: saved.now(&profiles), new, pairs: Some(pairs), measured })
     }
 
     /// The scenario `title` with `--set`; what stands in the title wins.
@@ -228,7 +229,7 @@ impl Asked<'_> {
             )));
         }
         let (saved, path) = self.measured(None, vec![old, new], |both, _| both)?;
-        let (old, new) = (saved.now(), saved.now());
+        let (old, new) = (saved.now(&profiles), saved.now(&profiles));
         Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
     }
 
@@ -241,7 +242,7 @@ impl Asked<'_> {
         let (saved, path) = self.measured(None, vec![scenario], |one, environment| {
             if is_sized { one } else { committed.at_their_sizes(one, environment) }
         })?;
-        Ok(Sides { old, new: saved.now(), pairs: None, measured: Some(path) })
+        Ok(Sides { old, new: saved.now(&profiles), pairs: None, measured: Some(path) })
     }
 
     /// Two revisions, or one and the working tree, measured in turn.
@@ -280,12 +281,12 @@ impl Asked<'_> {
         let measured = self.measure(Some(&against), scenarios, |all, _| all)?;
         let Some((saved, path)) = measured else { return Ok(None) };
         let described = |name: &str, commit: &str| format!("{name} ({})", &commit[..10]);
-        let before = saved.before();
+        let before = saved.before(&profiles);
         let before = before.ok_or_else(|| usage(format!("{name} was not measured")))?;
         let now = new.map_or("the working tree".to_owned(), |(name, c)| described(name, c));
         Ok(Some(Sides {
             old: Side { name: described(name, old), ..before },
-            new: Side { name: now, ..saved.now() },
+            new: Side { name: now, ..saved.now(&profiles) },
             pairs: None,
             measured: Some(path),
         }))
@@ -339,7 +340,7 @@ impl Asked<'_> {
         measurement.close()?;
         let path = measurement.measured().saved;
         let path = session::folder(&path).to_owned();
-        Ok(Some((Saved::read(project, &path)?, path)))
+        Ok(Some((saved::read(project, &path)?, path)))
     }
 
     fn selection(&self) -> Selection {

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::comparison::{ByN, Change, Comparison, Curve, Found, Pair, Row, Span};
-use crate::figures::{arrow, cut, factor, percent, short};
-use crate::moved::Moved;
 use crate::report::trimmed;
+use loadline_scenario::units::{arrow, cut, factor, percent, short};
+use loadline_verdict::compare::Moved;
+use loadline_verdict::compare::{ByN, Change, Comparison, Curve, Found, Pair, Row, Span};
 
 /// Rows whose costs per module are shown by N, at most: what is left out is in `--json`.
 const MOST_BY_N: usize = 5;

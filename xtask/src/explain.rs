@@ -1,5 +1,6 @@
 //! `cargo xtask explain`: where the cost of one scenario goes, what of it grows, and what to do.
 
+use crate::saved::profiles;
 use loadline_record::time;
 use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::fmt::Write as _;
@@ -17,14 +18,16 @@ use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::out;
 use crate::project::Project;
-use crate::report::{absent_lines, amount, environment_line, trimmed};
+use crate::report::{absent_lines, trimmed};
 use crate::runner::Runner;
 use crate::selection;
-use crate::symbols::{self, GrowingSymbol, Profiles, Reference, Standing, shortened};
 use crate::unwinders;
 use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
+use loadline_scenario::units::amount;
+use loadline_verdict::functions::{self, GrowingSymbol, Profiles, Reference, Standing, shortened};
+use loadline_verdict::known::Present;
 
 /// Symbols that are shown of a phase although they do not grow: the costliest.
 const COSTLIEST: usize = 5;
@@ -50,7 +53,7 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
         let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    out::line(environment_line(&measured.environment))?;
+    out::line(measured.environment.line())?;
     absent_lines(&measured).iter().try_for_each(out::line)?;
     for one in &asked {
         out::text(explanation(one, &measured, &records))?;
@@ -100,11 +103,11 @@ fn explanation(one: &MeasuredScenario, measured: &Measured, records: &[RunRecord
     for failure in &one.failures {
         let _ = writeln!(text, "    failed: {failure}");
     }
-    match Profiles::of(one) {
+    match profiles(one) {
         Some(profiles) => {
             let reference = Reference::Accepted(None);
             let growing =
-                symbols::of_scenario(&one.scenario, &profiles, &measured.environment, reference);
+                functions::of_scenario(&one.scenario, &profiles, &Present::of(measured), reference);
             for phase in profiles.phases() {
                 text.push_str(&of_phase(phase, &profiles, &growing));
             }
@@ -123,7 +126,7 @@ fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> Str
     let formula = Formula::of(&total);
     let shown = formula.map_or_else(|| "unknown".to_owned(), |formula| formula.to_string());
     let top = total.top_size();
-    let whole = symbols::top(&total);
+    let whole = functions::top(&total);
     let mut text = format!("\n{phase}: {shown} instructions, {} at N = {top}\n", amount(whole, ""));
     let own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
     let mut table = symbol_table();
@@ -229,7 +232,7 @@ fn operations(one: &MeasuredScenario) -> String {
         let (formula, top) = match one.complete(*name) {
             Some(series) => {
                 let formula = Formula::of(&series);
-                let top = symbols::top(&series);
+                let top = functions::top(&series);
                 let formula = formula.map_or_else(|| "–".to_owned(), |f| f.to_string());
                 (formula, amount(top, name.metric.unit()))
             }
@@ -314,7 +317,7 @@ fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
 
 /// What the growth of each judged series comes to at the N that matters.
 fn consequences(one: &MeasuredScenario) -> String {
-    let horizon = symbols::horizon(&one.scenario) as u64;
+    let horizon = functions::horizon(&one.scenario) as u64;
     let mut lines = String::new();
     for name in &one.scenario.judge {
         let Some(series) = one.complete(*name) else { continue };

@@ -9,9 +9,9 @@ use loadline_scenario::{
 };
 
 use crate::bench::Bench;
-use crate::report::amount;
 use crate::runner::RunFailure;
 use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_scenario::units::amount;
 
 /// How far a forecast may be from where the limit was met.
 const TOLERANCE: f64 = 0.02;

@@ -3,59 +3,19 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_record::{Error, Exit, PROGRAM, Result};
-use loadline_scenario::{MetricKind, Scenario, SeriesName};
+use loadline_scenario::{Scenario, SeriesName};
 use maud::{Markup, html};
-use serde::Serialize;
 
 use crate::cli::History;
-use crate::comparison::{Change, Row, Span};
-use crate::figures::{cut, short};
-use crate::judgement::medians;
-use crate::law::Law;
 use crate::out;
-use crate::past::{self, Origin, Past, Point};
+use crate::past;
 use crate::project::Project;
-use loadline_record::baseline::Key;
-use loadline_record::time::date;
-
-/// The format of `--json`; the verb's help describes it.
-const FORMAT: u32 = 1;
+use loadline_scenario::units::{cut, short};
+use loadline_verdict::compare::Change;
+use loadline_verdict::trend::{Line, Origin, Step, Told, told};
 
 /// The bars of a plot, the lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-/// The past of one scenario.
-#[derive(Debug, Serialize)]
-struct Told {
-    format: u32,
-    scenario: String,
-    series: Vec<Line>,
-    /// What could not be read, one sentence each.
-    unread: Vec<String>,
-}
-
-/// The past of one series in one kind of environment.
-#[derive(Debug, Serialize)]
-struct Line {
-    series: SeriesName,
-    unit: &'static str,
-    environment: String,
-    points: Vec<Step>,
-}
-
-/// One point of it.
-#[derive(Debug, Serialize)]
-struct Step {
-    origin: Origin,
-    date: String,
-    /// The largest N.
-    n: u64,
-    /// What each module costs there.
-    per_module: f64,
-    exponent: Option<Span>,
-    /// What became of it since the point before; `None` for the first, and where they do not compare.
-    change: Option<Change>,
-}
 
 /// Carries the command out.
 ///
@@ -155,70 +115,14 @@ fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Told
     Ok(told(scenario, past, unread, wanted))
 }
 
-fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[SeriesName]) -> Told {
-    let lines = past.into_iter().filter(|((_, name), _)| wanted.contains(name));
-    let line = |((key, name), points): ((Key, SeriesName), Vec<Point>)| Line {
-        series: name,
-        unit: name.metric.unit(),
-        environment: key.to_string(),
-        points: tell_points(name, &points),
+/// What it costs now, and since when that is known.
+fn now(line: &Line) -> String {
+    let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
+        return "not known".to_owned();
     };
-    Told { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
-}
-
-fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
-    let told = |(index, point): (usize, &Point)| {
-        // The one before it that compares: between two processors' there may be another's.
-        let mut before = points[..index].iter().rev();
-        let before = before.find(|before| past::compare(name, before, point));
-        let change = before.map(|before| Row::between(name, &before.series, &point.series).change);
-        let (n, cost) = medians(&point.series).last().copied().unwrap_or((1, 0.0));
-        Step {
-            origin: point.origin.clone(),
-            date: date(point.when),
-            n,
-            per_module: cost / n as f64,
-            exponent: Law::of(&point.series).and_then(|law| law.exponent),
-            change: change.filter(|change| *change != Change::NotCompared),
-        }
-    };
-    points.iter().enumerate().map(told).collect()
-}
-
-impl Line {
-    /// Whether these are counts that have not changed; times jitter, and are looked at.
-    fn is_steady(&self) -> bool {
-        self.series.metric.kind() == MetricKind::Count && !self.has_step()
-    }
-
-    fn has_step(&self) -> bool {
-        self.points.iter().any(|point| point.change.is_some_and(|change| change.step().is_some()))
-    }
-
-    /// What it costs now, and since when that is known.
-    fn now(&self) -> String {
-        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
-            return "not known".to_owned();
-        };
-        let each = short(last.per_module, self.unit);
-        let Step { n, .. } = last;
-        format!("{each} a module at N = {n}, since {} ({})", first.date, self.environment)
-    }
-}
-
-impl Change {
-    /// What a reader is told of a step; nothing where there is none.
-    fn step(self) -> Option<&'static str> {
-        match self {
-            Change::Unchanged | Change::NotCompared => None,
-            Change::Worse => Some("GROWS FASTER"),
-            Change::Improved => Some("grows less"),
-            Change::Dearer => Some("dearer"),
-            Change::Cheaper => Some("cheaper"),
-            Change::Gone => Some("gone"),
-            Change::New => Some("new"),
-        }
-    }
+    let each = short(last.per_module, line.unit);
+    let Step { n, .. } = last;
+    format!("{each} a module at N = {n}, since {} ({})", first.date, line.environment)
 }
 
 /// Counts in which nothing has changed get a line, the rest a table; what is asked for gets one, too.
@@ -231,7 +135,7 @@ fn text(told: &Told, is_asked: bool) -> String {
         text.push_str(&format!(" per module  {}\n\n", plot(line)));
     }
     for line in told.series.iter().filter(is_steady) {
-        text.push_str(&format!("steady: {} {}\n", line.series, line.now()));
+        text.push_str(&format!("steady: {} {}\n", line.series, now(line)));
     }
     let steps = told.series.iter().flat_map(|line| &line.points);
     let steps = steps.filter(|point| point.change.is_some_and(|change| change.step().is_some()));
@@ -293,6 +197,8 @@ fn plot(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use loadline_growth::{Kind, Series};
+
+    use loadline_verdict::trend::{FORMAT, Point, tell_points};
 
     use super::*;
 

@@ -129,39 +129,7 @@ fn largest_n_that_fits(subject: &Modules, environment: &Environment) -> (usize, 
 pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
     let Environment { max_map_count, descriptor_limit, .. } = environment;
-    largest_within(subject, number(max_map_count), number(descriptor_limit))
-}
-
-/// The most modules that fit a machine as the kernel sets it up, whatever this one allows: a verdict
-/// that looks that far is the same everywhere.
-pub fn largest_usual(subject: &Modules) -> usize {
-    largest_within(subject, Some(USUAL_MAPPINGS), None).0
-}
-
-/// `vm.max_map_count` of a kernel with its default settings (`DEFAULT_MAX_MAP_COUNT`).
-const USUAL_MAPPINGS: usize = 65_530;
-
-/// The most modules within so many mappings and descriptors. A module loaded from bytes takes two
-/// mappings, from a file three and a descriptor; a tenth is left for everything else.
-fn largest_within(
-    subject: &Modules,
-    mappings: Option<usize>,
-    descriptors: Option<usize>,
-) -> (usize, String) {
-    let each = match subject.load_from {
-        LoadFrom::Bytes | LoadFrom::Store => 2,
-        LoadFrom::File => 3,
-        LoadFrom::Pack => 0,
-    };
-    let by_mappings = mappings.filter(|_| each > 0).map(|limit| {
-        (limit / 10 * 9 / each, format!("vm.max_map_count is {limit} (sysctl raises it)"))
-    });
-    let descriptors = descriptors.filter(|_| subject.load_from == LoadFrom::File);
-    let by_descriptors = descriptors.map(|limit| {
-        (limit / 10 * 9, format!("the descriptor limit is {limit} (ulimit -n raises it)"))
-    });
-    let both = by_mappings.into_iter().chain(by_descriptors);
-    both.min_by_key(|(n, _)| *n).unwrap_or((usize::MAX, String::new()))
+    subject.largest_within(number(max_map_count), number(descriptor_limit))
 }
 
 #[cfg(test)]

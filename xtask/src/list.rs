@@ -15,7 +15,7 @@ use crate::files;
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
-use crate::report::{environment_line, stand_in_sentence};
+use crate::report::stand_in_sentence;
 use crate::runner::Runner;
 use crate::selection;
 use crate::unwinders;
@@ -48,7 +48,7 @@ pub fn run(arguments: &List) -> Result<Exit> {
     let (environment, absent) = bench.describe()?;
     let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
     if arguments.names.is_empty() {
-        out::line(environment_line(&environment))?;
+        out::line(environment.line())?;
         missing(&absent).iter().try_for_each(out::line)?;
         list_unwinders(&project, &runner, &environment)?;
         return machine.summarize(&scenarios);

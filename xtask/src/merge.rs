@@ -7,16 +7,17 @@ use loadline_growth::{Kind, Sight};
 use loadline_scenario::{Scenario, Subject};
 
 use crate::cli;
-use crate::judgement::{self, BaselineSource, Judged};
 use crate::project::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
-use crate::report::Report;
 use crate::selection;
-use crate::teeth::{self, Teeth};
 use loadline_record::compat::{growth_differences, level_differences};
 use loadline_record::header::{Asked, Header, Part, RunRecord};
 use loadline_record::rounds::Measured;
 use loadline_record::session::{self};
+use loadline_verdict::judged::Judged;
+use loadline_verdict::outcome::Report;
+use loadline_verdict::reference::BaselineSource;
+use loadline_verdict::self_check::{self, Teeth};
 
 /// Carries the command out.
 ///
@@ -42,12 +43,14 @@ pub fn run(arguments: &cli::Merge) -> Result<Exit> {
     let mut baselines = Committed::read(&project, &scenarios, insisted_on.map(String::as_str))?;
     baselines.insist_for(&first.header.environment);
     let refs: Vec<&Measured> = measured.iter().collect();
-    let mut rows = judgement::judge_parts(&refs, &baselines);
+    let mut rows = loadline_verdict::judge::judge_parts(&refs, &baselines);
     let order = order(&first.part, &scenarios);
     rows.sort_by_key(|row: &Judged| order.iter().position(|title| *title == row.scenario));
     let report = Report {
         teeth: together(
-            measured.iter().flat_map(|m| teeth::seen(m, baselines.tau(Kind::Time, &m.environment))),
+            measured
+                .iter()
+                .flat_map(|m| self_check::seen(m, baselines.tau(Kind::Time, &m.environment))),
         ),
         rows,
         symbols: measured.iter().flat_map(|m| growing_symbols(m, &baselines)).collect(),
@@ -207,6 +210,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         part: None,
         before: None,
         again: parts[0].header.again.clone(),
+        today: loadline_record::time::date(loadline_record::time::now()),
     };
     for part in measured {
         // What is nowhere measured is said by every part.

@@ -1,50 +1,20 @@
 //! What a scenario cost at each commit that changed its baseline, and in each session that is kept.
 
+use crate::saved;
+use crate::saved::profiles;
 use loadline_record::{Context, Result};
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use loadline_growth::Series;
 use loadline_record::rounds::series;
-use loadline_scenario::{MetricKind, Scenario, SeriesName};
-use serde::{Deserialize, Serialize};
+use loadline_scenario::{Scenario, SeriesName};
+use loadline_verdict::trend::{Origin, Past, Point};
+use serde::Deserialize;
 
-use crate::diff_side::{Readings, Saved};
 use crate::git::{self, Failure};
 use crate::project::Project;
 use loadline_record::baseline::Key;
 use loadline_record::session;
-
-/// Where a point comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// A commit that changed the baseline.
-    Commit {
-        /// Its hash.
-        hash: String,
-        /// The first line of its message.
-        subject: String,
-    },
-    /// A session, by the name of its folder.
-    Session(String),
-}
-
-/// What one series cost, once.
-#[derive(Debug, Clone)]
-pub struct Point {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// Seconds since 1970: when it was committed, or measured.
-    pub when: u64,
-    /// The processor; times of two do not compare.
-    pub processor: String,
-    /// The rounds.
-    pub series: Series,
-}
-
-/// The points of each series, for each environment whose growth compares, the oldest first.
-pub type Past = BTreeMap<(Key, SeriesName), Vec<Point>>;
+use loadline_verdict::compare::Readings;
 
 /// A baseline file as every version has written it: of what came later, nothing is asked.
 #[derive(Deserialize)]
@@ -186,14 +156,14 @@ fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mu
         if header.scenarios.is_empty() {
             continue;
         }
-        let saved = match Saved::of(project, &folder, &header, records) {
+        let saved = match saved::of(project, &folder, &header, records) {
             Ok(saved) => saved,
             Err(error) => {
                 unread.push(format!("session {}: {error:#}", file_name(&folder)));
                 continue;
             }
         };
-        for one in saved.now().scenarios {
+        for one in saved.now(&profiles).scenarios {
             // With what its files held then, as a baseline has it.
             let then = one.scenario.as_ref().unwrap_or(scenario);
             let key = Key::of(then, &one.environment);
@@ -211,11 +181,6 @@ fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mu
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Whether two points of a series compare: times of two processors do not.
-pub fn compare(name: SeriesName, one: &Point, other: &Point) -> bool {
-    name.metric.kind() == MetricKind::Count || one.processor == other.processor
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use loadline_scenario::{
 use crate::bench::Bench;
 
 use crate::limits::{most_resident, why_not};
-use crate::report::amount;
 use loadline_record::header::{Outcome, Side};
 use loadline_record::rounds::can_be_judged;
+use loadline_scenario::units::amount;
 
 /// How many empty phases the noise floor is read from.
 const EMPTY_RUNS: usize = 15;

@@ -1,5 +1,7 @@
 //! `cargo xtask regress`: measures, judges against the baselines, reports.
 
+use crate::report::facts;
+use crate::saved::profiles;
 use loadline_record::time;
 use loadline_record::{Context, Error, Exit, PROGRAM, Result, SHARD_SEED, Strictness};
 use std::collections::BTreeMap;
@@ -7,7 +9,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use loadline_growth::{Kind, Tau};
-use loadline_scenario::self_check;
 use loadline_scenario::{Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
@@ -17,20 +18,16 @@ use crate::against::Builds;
 use crate::bench::Bench;
 use crate::cli::{self, Regress};
 use crate::interrupt::Interrupt;
-use crate::judgement::{self, BaselineSource};
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::out;
 use crate::pace;
 use crate::places::{self, Place};
 use crate::project::Project;
-use crate::report::{self, Form, Look, Outputs, Report};
+use crate::report::{self, Form, Look, Outputs};
 use crate::resume;
 use crate::selection;
 use crate::shard;
-use crate::symbols::{self, GrowingSymbol};
-use crate::teeth;
-use crate::told_apart;
 use crate::unwinders;
 use loadline_record::baseline::{Baseline, Baselines, Key};
 use loadline_record::calibration::{Calibration, Calibrations};
@@ -38,6 +35,11 @@ use loadline_record::header::{Asked, Header, Part, Planned};
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
 use loadline_record::suggest::nearest;
+use loadline_verdict::functions::{self, GrowingSymbol};
+use loadline_verdict::outcome::Report;
+use loadline_verdict::reference::BaselineSource;
+use loadline_verdict::self_check;
+use loadline_verdict::unwinder;
 
 /// Carries the command out.
 ///
@@ -105,7 +107,7 @@ fn measure(arguments: &Regress) -> Result<Exit> {
         let left_out = std::mem::take(&mut left_out);
         let one = measure_at(&project, arguments, place, left_out)?;
         interrupt.check()?;
-        let facts = one.report.facts(&one.measured, &project, strictness);
+        let facts = facts(&one.report, &one.measured, &project, strictness);
         if !arguments.table {
             out::text(Form::Text.render(&facts, Look::of_stdout(), &project)?)?;
         }
@@ -223,7 +225,7 @@ fn measure_at(
             pace::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
         left_out.extend(slow);
     }
-    let mut all = self_check::scenarios_for(&scenarios);
+    let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
     let default_seed = || arguments.shard.map_or_else(time::now, |_| SHARD_SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
@@ -318,7 +320,7 @@ pub fn again(arguments: &cli::Report) -> Result<Exit> {
     measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
-    let facts = report.facts(&measured, &project, strictness);
+    let facts = facts(&report, &measured, &project, strictness);
     match &arguments.output {
         None => out::text(arguments.format.render(&facts, Look::of_stdout(), &project)?)?,
         Some(path) => {
@@ -339,7 +341,7 @@ pub fn say(
     strictness: Strictness,
     outputs: &Outputs,
 ) -> Result<Exit> {
-    let facts = report.facts(measured, project, strictness);
+    let facts = facts(report, measured, project, strictness);
     out::text(Form::Text.render(&facts, Look::of_stdout(), project)?)?;
     outputs.write(&facts, project, None)?;
     Ok(report.exit(strictness))
@@ -353,8 +355,8 @@ pub fn report(measured: &Measured, baselines: &Committed) -> Report {
 /// The same without its symbols, which need every profile read, and which no added round changes.
 fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
-        teeth: teeth::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
-        rows: judgement::judge(measured, baselines),
+        teeth: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
+        rows: loadline_verdict::judge::judge(measured, baselines),
         symbols: Vec::new(),
         failures: failures(measured),
     }
@@ -364,9 +366,9 @@ fn judged(measured: &Measured, baselines: &Committed) -> Report {
 /// scenario's baseline records.
 pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
     if let Some(before) = &measured.before {
-        return symbols::growing_since(measured, before);
+        return functions::growing_since(measured, before, &profiles);
     }
-    symbols::growing(measured, |scenario| {
+    functions::growing(measured, &profiles, |scenario| {
         let fitting = baselines.of(&scenario.name).find(&Key::of(scenario, &measured.environment));
         baselines.insisted().or(fitting)
     })
@@ -396,7 +398,7 @@ pub fn failures(measured: &Measured) -> Vec<String> {
         let by = format!(" by {}", before.build.name);
         failures.extend(by_cause(&before.scenarios, &by));
     }
-    failures.extend(told_apart::disagreement(measured));
+    failures.extend(unwinder::disagreement(measured));
     failures
 }
 

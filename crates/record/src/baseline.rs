@@ -8,8 +8,7 @@ use std::path::Path;
 
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Expiry, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Subject, Tables,
-    Variant,
+    Environment, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Subject, Tables, Variant,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +16,6 @@ use crate::Floor;
 use crate::PROGRAM;
 use crate::rounds::series;
 use crate::suggest::with_nearest;
-use crate::time;
 
 /// The format of baseline files this version reads and writes.
 const FORMAT: u32 = 1;
@@ -226,13 +224,6 @@ impl Baseline {
     pub fn times_compare(&self, environment: &Environment) -> bool {
         self.environment.cpu == environment.cpu && self.environment.caches == environment.caches
     }
-}
-
-/// Whether what is accepted `until` then no longer is, in `environment` and today.
-pub fn has_expired(until: &str, environment: &Environment) -> bool {
-    // An end that nobody can read is no ground to accept anything.
-    let today = time::date(time::now());
-    Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(environment, &today))
 }
 
 impl Baselines {
@@ -500,34 +491,6 @@ mod tests {
         let reasons = baselines.all.iter().map(|baseline| baseline.reason.as_str());
         assert_eq!(reasons.collect::<Vec<_>>(), ["other key", "new"]);
         assert_eq!(baselines.find(&other.key).unwrap().reason, "other key");
-    }
-
-    #[test]
-    fn an_acceptance_ends_with_the_version_it_names() {
-        let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
-        for (version, is_over) in cases {
-            let wasmtime = version.to_owned();
-            let environment = Environment { wasmtime, ..crate::fixtures::environment() };
-            assert_eq!(has_expired("wasmtime 52", &environment), is_over, "{version}");
-        }
-        let environment = Environment {
-            unwinder_family: "libgcc-list".to_owned(),
-            unwinder_version: "12.2.0".to_owned(),
-            ..crate::fixtures::environment()
-        };
-        let cases = [
-            ("libgcc 13", false),
-            ("libgcc 12.3", false),
-            ("libgcc 12.2", true),
-            // It is not there, so its versions say nothing.
-            ("llvm 1", false),
-            ("2026-01-01", true),
-            ("9999-01-01", false),
-            ("some day", true),
-        ];
-        for (until, has_ended) in cases {
-            assert_eq!(has_expired(until, &environment), has_ended, "{until}");
-        }
     }
 
     #[test]

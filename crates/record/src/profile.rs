@@ -82,6 +82,11 @@ impl SavedProfile {
         serde_json::from_slice(&text).with_context(|| format!("{shown} is no profile"))
     }
 
+    /// Reads the files of a scenario, each with its N; `None` where one is missing or damaged.
+    pub fn read_all(files: &[(usize, PathBuf)]) -> Option<Vec<(usize, SavedProfile)>> {
+        files.iter().map(|(n, path)| Some((*n, SavedProfile::read(path).ok()?))).collect()
+    }
+
     /// Writes it to `path`, whole or not at all.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::header::{Against, Header, Outcome, Planned, RunRecord, Side};
 use crate::profile;
 use crate::reproduce::Again;
 use crate::session::{self};
+use crate::time;
 
 /// A session's results: the series of each scenario, in the scenarios' order.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Measured {
     pub before: Option<MeasuredBefore>,
     /// How it is asked for again.
     pub again: Again,
+    /// The day on which it is judged, in UTC: what is accepted until a day depends on it.
+    pub today: String,
 }
 
 /// The other build's results.
@@ -139,6 +142,7 @@ impl Measured {
             part: header.asked.as_ref().and_then(|asked| asked.part.as_ref()).map(|p| p.shard),
             before,
             again: header.again.clone(),
+            today: time::date(time::now()),
         }
     }
 }

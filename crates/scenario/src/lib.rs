@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod axis;
+mod capacity;
 pub mod command;
 pub mod expiry;
 pub mod known;
@@ -22,6 +23,7 @@ pub mod scenario;
 mod scenario_file;
 pub mod self_check;
 pub mod subject;
+pub mod units;
 pub mod unwinder;
 pub mod variant;
 

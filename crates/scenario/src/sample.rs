@@ -346,6 +346,13 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The machine and the build in one line: `wasmtime 48.0.8, libgcc-list 12.0.0, linux 6.1, AMD EPYC`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Environment { wasmtime, unwinder_family, unwinder_version, cpu, kernel, .. } = self;
+        format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
+    }
+
     /// Wasmtime's major version: growth is compared within one.
     pub fn wasmtime_major(&self) -> &str {
         self.wasmtime.split('.').next().unwrap_or(&self.wasmtime)

@@ -4,10 +4,10 @@
 use loadline_growth::{Remedy, Verdict};
 use loadline_record::Strictness;
 
-use crate::judgement::{Against, Ground, Judged, Outcome};
 use crate::project::Project;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
 /// What would decide a series.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use loadline_growth::{Estimate, Judgement, Rule, Verdict};
 use loadline_scenario::{MetricKind, SeriesName};
 
 use super::advice::Advice;
-use crate::figures::amount;
-use crate::judgement::{Against, Ground};
+use loadline_scenario::units::amount;
+use loadline_verdict::judged::{Against, Ground};
 
 /// A judged series, as its sentences are made from it.
 pub struct Case<'a> {

@@ -9,7 +9,6 @@ use loadline_growth::{
 };
 use loadline_scenario::{Absence, Absent, SeriesName, Subject};
 
-use super::Report;
 use super::advice::{Advice, Adviser};
 use super::evidence::{Case, next_module};
 use super::model::{
@@ -17,105 +16,109 @@ use super::model::{
     ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding,
     Tooth, Word,
 };
+use super::next;
 use super::places::Files;
-use crate::figures::amount;
-use crate::judgement::{self, Ground, Judged, Outcome, medians};
 use crate::project::Project;
-use crate::scaling::Scaled;
-use crate::symbols::{GrowingSymbol, Standing};
-use crate::teeth::Teeth;
-use crate::told_apart;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_scenario::units::amount;
+use loadline_verdict::functions::{GrowingSymbol, Standing};
+use loadline_verdict::judged::{Ground, Judged, Outcome};
+use loadline_verdict::outcome::Report;
+use loadline_verdict::readings::medians;
+use loadline_verdict::scaled::Scaled;
+use loadline_verdict::self_check::Teeth;
+use loadline_verdict::unwinder;
 
 /// The standard deviations that a 95 % interval reaches to each side.
 const REACH: f64 = 1.96;
 
-impl Report {
-    /// The facts of this report on `measured`, whose files lie in `project`.
-    pub fn facts(&self, measured: &Measured, project: &Project, strictness: Strictness) -> Facts {
-        let exit = self.exit(strictness);
-        let adviser = Adviser { measured, project, strictness };
-        let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
-        Facts {
-            format: FORMAT,
-            loadline: env!("CARGO_PKG_VERSION").to_owned(),
-            result: Ending {
-                exit_code: exit.code(),
-                status: exit.status(),
-                summary: self.summary(),
-                is_blind: self.is_blind(),
-                next: self.next(&adviser),
-            },
-            session: SessionFacts {
-                samples: measured.saved.display().to_string(),
-                started: time::rfc3339(measured.started),
-                seed: measured.seed,
-                shard: measured.part.map(|shard| shard.to_string()),
-            },
-            environment: measured.environment.clone(),
-            against: measured.before.as_ref().map(|before| BuildFacts {
-                name: before.build.name.clone(),
-                argument: before.build.argument.clone(),
-                environment: before.build.environment.clone(),
-            }),
-            not_counted: not_counted(measured),
-            remarks: remarks(measured),
-            teeth: self
-                .teeth
-                .iter()
-                .map(tooth)
-                .chain(self.unchecked().into_iter().map(unchecked))
-                .collect(),
-            scenarios: asked.map(|m| self.scenario(m, &adviser)).collect(),
-            failures: self.failures.clone(),
-        }
+/// The facts of this report on `measured`, whose files lie in `project`.
+pub fn facts(
+    report: &Report,
+    measured: &Measured,
+    project: &Project,
+    strictness: Strictness,
+) -> Facts {
+    let exit = report.exit(strictness);
+    let adviser = Adviser { measured, project, strictness };
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    Facts {
+        format: FORMAT,
+        loadline: env!("CARGO_PKG_VERSION").to_owned(),
+        result: Ending {
+            exit_code: exit.code(),
+            status: exit.status(),
+            summary: report.summary(),
+            is_blind: report.is_blind(),
+            next: next(report, &adviser),
+        },
+        session: SessionFacts {
+            samples: measured.saved.display().to_string(),
+            started: time::rfc3339(measured.started),
+            seed: measured.seed,
+            shard: measured.part.map(|shard| shard.to_string()),
+        },
+        environment: measured.environment.clone(),
+        against: measured.before.as_ref().map(|before| BuildFacts {
+            name: before.build.name.clone(),
+            argument: before.build.argument.clone(),
+            environment: before.build.environment.clone(),
+        }),
+        not_counted: not_counted(measured),
+        remarks: remarks(measured),
+        teeth: report
+            .teeth
+            .iter()
+            .map(tooth)
+            .chain(report.unchecked().into_iter().map(unchecked))
+            .collect(),
+        scenarios: asked.map(|m| scenario_facts(report, m, &adviser)).collect(),
+        failures: report.failures.clone(),
     }
+}
 
-    fn scenario(&self, one: &MeasuredScenario, adviser: &Adviser<'_>) -> ScenarioFacts {
-        let Adviser { measured, project, .. } = *adviser;
-        let (scenario, title) = (&one.scenario, one.scenario.title());
-        let files = Files::of(scenario, &measured.environment, project);
-        let judged = self.rows.iter().filter(|row| row.scenario == title);
-        let judged = judged.map(|row| match self.is_blind() {
-            true => unseen(row, one, &files),
-            false => {
-                let settle = adviser.settle(row);
-                let mut facts = judged_series(row, one, &files, settle.as_ref());
-                if let Some(known) = row.known.as_ref().filter(|_| self.is_gone(row)) {
-                    let sentence = known.sentence(&measured.environment);
-                    // Where the entry is for others, too, only this series goes.
-                    let sentence = match self.keeps_entry(row) {
-                        true => {
-                            sentence.replace("the entry", &format!("{} from the entry", row.name))
-                        }
-                        false => sentence,
-                    };
-                    facts.notes.push(format!("{sentence}; {}", files.entry_to_remove(row.name)));
-                }
-                facts
+fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>) -> ScenarioFacts {
+    let Adviser { measured, project, .. } = *adviser;
+    let (scenario, title) = (&one.scenario, one.scenario.title());
+    let files = Files::of(scenario, &measured.environment, project);
+    let judged = report.rows.iter().filter(|row| row.scenario == title);
+    let judged = judged.map(|row| match report.is_blind() {
+        true => unseen(row, one, &files),
+        false => {
+            let settle = adviser.settle(row);
+            let mut facts = judged_series(row, one, &files, settle.as_ref());
+            if let Some(known) = row.known.as_ref().filter(|_| report.is_gone(row)) {
+                let sentence = known.sentence(&measured.environment);
+                // Where the entry is for others, too, only this series goes.
+                let sentence = match report.keeps_entry(row) {
+                    true => sentence.replace("the entry", &format!("{} from the entry", row.name)),
+                    false => sentence,
+                };
+                facts.notes.push(format!("{sentence}; {}", files.entry_to_remove(row.name)));
             }
-        });
-        let mut series: Vec<SeriesFacts> = judged.collect();
-        let is_judged = |name: &SeriesName| series.iter().any(|judged| judged.name == *name);
-        let observed: Vec<_> = scenario.observe.iter().filter(|name| !is_judged(name)).collect();
-        series.extend(
-            observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
-        );
-        let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !self.is_blind();
-        let symbols = self.symbols.iter().filter(is_own);
-        ScenarioFacts {
-            command: adviser.regress(one, Some(measured.seed), &[]),
-            is_command: matches!(scenario.subject, Subject::Command(_)),
-            question: scenario.question.clone(),
-            expectation: scenario.expectation.trim().to_owned(),
-            file: files.scenario.clone(),
-            baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
-            ladder: scenario.ladder.clone(),
-            processes: scenario.processes,
-            series,
-            symbols: symbols.map(symbol_facts).collect(),
-            title,
+            facts
         }
+    });
+    let mut series: Vec<SeriesFacts> = judged.collect();
+    let is_judged = |name: &SeriesName| series.iter().any(|judged| judged.name == *name);
+    let observed: Vec<_> = scenario.observe.iter().filter(|name| !is_judged(name)).collect();
+    series.extend(
+        observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
+    );
+    let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !report.is_blind();
+    let symbols = report.symbols.iter().filter(is_own);
+    ScenarioFacts {
+        command: adviser.regress(one, Some(measured.seed), &[]),
+        is_command: matches!(scenario.subject, Subject::Command(_)),
+        question: scenario.question.clone(),
+        expectation: scenario.expectation.trim().to_owned(),
+        file: files.scenario.clone(),
+        baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
+        ladder: scenario.ladder.clone(),
+        processes: scenario.processes,
+        series,
+        symbols: symbols.map(symbol_facts).collect(),
+        title,
     }
 }
 
@@ -124,7 +127,7 @@ impl Report {
 fn remarks(measured: &Measured) -> Vec<String> {
     let met = measured.forecasts.iter().filter(|forecast| forecast.holds);
     let met = met.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence));
-    let met = met.chain(told_apart::agreement(measured)).chain(stand_in(measured));
+    let met = met.chain(unwinder::agreement(measured)).chain(stand_in(measured));
     measured.left_out.iter().cloned().chain(met).collect()
 }
 
@@ -347,13 +350,15 @@ pub fn word(verdict: Verdict) -> Word {
     }
 }
 
-fn kind(against: &judgement::Against) -> Against {
+fn kind(against: &loadline_verdict::judged::Against) -> Against {
     let (kind, name) = match against {
-        judgement::Against::Baseline => (AgainstKind::Baseline, None),
-        judgement::Against::Control(title) => (AgainstKind::Control, Some(title.clone())),
-        judgement::Against::Expectation => (AgainstKind::Expectation, None),
-        judgement::Against::Build(name) => (AgainstKind::Build, Some(name.clone())),
-        judgement::Against::Nothing => (AgainstKind::Nothing, None),
+        loadline_verdict::judged::Against::Baseline => (AgainstKind::Baseline, None),
+        loadline_verdict::judged::Against::Control(title) => {
+            (AgainstKind::Control, Some(title.clone()))
+        }
+        loadline_verdict::judged::Against::Expectation => (AgainstKind::Expectation, None),
+        loadline_verdict::judged::Against::Build(name) => (AgainstKind::Build, Some(name.clone())),
+        loadline_verdict::judged::Against::Nothing => (AgainstKind::Nothing, None),
     };
     Against { kind, name }
 }

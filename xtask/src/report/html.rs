@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
 use super::text::{not_counted_line, word};
 use super::words::{culprit_lines, headline, new_symbols};
-use crate::symbols::shortened;
+use loadline_verdict::functions::shortened;
 
 /// The whole file. `past` adds to a scenario, by its title, what is known of its past.
 pub fn render(facts: &Facts, past: &dyn Fn(&str) -> Option<Markup>) -> String {

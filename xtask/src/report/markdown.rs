@@ -3,7 +3,7 @@
 use super::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use super::text::{not_counted_line, verdict};
 use super::words::{culprit_lines, exponent_text, headline, new_symbols};
-use crate::figures::amount;
+use loadline_scenario::units::amount;
 
 /// By this line a later comment finds the one it takes the place of. It is not shown.
 pub const MARKER: &str = "<!-- loadline-report -->";

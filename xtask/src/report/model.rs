@@ -380,7 +380,7 @@ pub enum SymbolStanding {
 impl Facts {
     /// The machine and the build; a program of the repository brings a Wasmtime of its own.
     pub fn environment_line(&self) -> String {
-        let line = super::environment_line(&self.environment);
+        let line = self.environment.line();
         let is_own = !self.scenarios.is_empty() && self.scenarios.iter().all(|s| s.is_command);
         match line.split_once(", ") {
             Some((_, rest)) if is_own => format!("wasmtime: the command's own, {rest}"),

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::model::SeriesFacts;
-use crate::figures::amount;
+use loadline_scenario::units::amount;
 
 /// The narrowest and the widest that dots are spread over.
 const NARROWEST: usize = 12;

@@ -5,7 +5,7 @@ use super::model::{
     AgainstKind, Interval, ScenarioFacts, SeriesFacts, SymbolFacts, SymbolStanding, Word,
 };
 use super::text::verdict;
-use crate::figures::amount;
+use loadline_scenario::units::amount;
 
 /// `oldest-first unload/task-clock: REGRESSED, tail exponent 1.80 (95 %: 1.72 … 1.94), was 1.00 … 1.11`.
 pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {

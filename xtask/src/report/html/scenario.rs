@@ -9,7 +9,7 @@ use super::super::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word};
 use super::super::text::verdict;
 use super::super::words::growth_text;
 use super::{badge, class, sign, worst};
-use crate::figures::{amount, factor};
+use loadline_scenario::units::{amount, factor};
 
 /// A tail exponent above which a curve is looked at, verdict or not.
 const STEEP: f64 = 1.1;

@@ -1,8 +1,10 @@
 //! A fitted cost as a function of N, also beyond the N that were measured.
 
-use loadline_growth::{CurveFit, CurveOptions, CurveVerdict, Formula, Series, judge_curve};
+use loadline_growth::{
+    CurveFit, CurveOptions, CurveVerdict, Estimate, Formula, Series, judge_curve,
+};
 
-use crate::comparison::{Foretold, Span};
+use serde::Serialize;
 
 /// How far a formula may miss an exact count, as a share of it, to stand for it.
 const FORMULA_FITS: f64 = 0.01;
@@ -78,5 +80,37 @@ impl Law {
             next_module: self.next_module(n),
             exponent: is_rising.then(|| (last / before).log2()),
         }
+    }
+}
+
+/// An exact count, extrapolated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Foretold {
+    /// N.
+    pub n: u64,
+    /// All modules together.
+    pub cost: f64,
+    /// The last of them.
+    pub next_module: f64,
+    /// The growth of the last doubling.
+    pub exponent: Option<f64>,
+}
+
+/// An estimate with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// The best guess.
+    pub value: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+impl Span {
+    /// As the growth crate has it.
+    pub fn of(estimate: &Estimate) -> Span {
+        let Estimate { value, interval } = estimate;
+        Span { value: *value, low: interval.low, high: interval.high }
     }
 }

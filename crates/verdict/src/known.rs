@@ -3,10 +3,10 @@
 use loadline_growth::{
     CurveOptions, CurveVerdict, Expect, Judgement, Kind, Rule, Series, Tau, Verdict, judge_curve,
 };
-use loadline_scenario::{Environment, KnownGrowth};
+use loadline_scenario::{Environment, Expiry, KnownGrowth};
 
-use crate::judgement::Against;
-use loadline_record::baseline::has_expired;
+use crate::judged::Against;
+use loadline_record::rounds::Measured;
 
 /// A known issue of one series, and whether the session sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +59,41 @@ impl KnownIssue {
     }
 }
 
+/// When and where a session is judged: what ends an acceptance.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// The machine and the build.
+    pub environment: &'a Environment,
+    /// The day, in UTC: `2026-11-23`.
+    pub today: &'a str,
+}
+
+impl<'a> Present<'a> {
+    /// The environment of `measured`, on the day it is judged.
+    pub fn of(measured: &'a Measured) -> Present<'a> {
+        Present { environment: &measured.environment, today: &measured.today }
+    }
+
+    /// Whether what is accepted `until` then no longer is.
+    pub fn is_after(&self, until: &str) -> bool {
+        // An end that cannot be read is no reason to accept anything.
+        Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))
+    }
+}
+
 /// The entry of a scenario that says something about a series, and whether its end has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
+    /// The entry.
     pub known: &'a KnownGrowth,
+    /// Whether it accepts nothing any more.
     pub has_expired: bool,
 }
 
 impl<'a> Entry<'a> {
-    /// The entry `known`, as it is in `environment` and today.
-    pub fn of(known: &'a KnownGrowth, environment: &Environment) -> Entry<'a> {
-        Entry { known, has_expired: has_expired(&known.until, environment) }
+    /// The entry `known`, as it is in the `present`.
+    pub fn of(known: &'a KnownGrowth, present: &Present<'_>) -> Entry<'a> {
+        Entry { known, has_expired: present.is_after(&known.until) }
     }
 
     /// The verdict once this entry is taken into account, and what the session says about the
@@ -179,4 +203,41 @@ pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> St
     format!(
         "known issue, accepted until {until}, which has passed ({now}): look at {link}, then fix it or state a later end in the scenario"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_expired(environment: &Environment, until: &str) -> bool {
+        Present { environment, today: "2026-11-23" }.is_after(until)
+    }
+
+    #[test]
+    fn an_acceptance_ends_with_the_version_it_names() {
+        let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
+        for (version, is_over) in cases {
+            let wasmtime = version.to_owned();
+            let environment = Environment { wasmtime, ..loadline_record::fixtures::environment() };
+            assert_eq!(has_expired(&environment, "wasmtime 52"), is_over, "{version}");
+        }
+        let environment = Environment {
+            unwinder_family: "libgcc-list".to_owned(),
+            unwinder_version: "12.2.0".to_owned(),
+            ..loadline_record::fixtures::environment()
+        };
+        let cases = [
+            ("libgcc 13", false),
+            ("libgcc 12.3", false),
+            ("libgcc 12.2", true),
+            // It is not there, so its versions say nothing.
+            ("llvm 1", false),
+            ("2026-01-01", true),
+            ("9999-01-01", false),
+            ("some day", true),
+        ];
+        for (until, has_ended) in cases {
+            assert_eq!(has_expired(&environment, until), has_ended, "{until}");
+        }
+    }
 }

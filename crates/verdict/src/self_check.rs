@@ -6,7 +6,8 @@ use loadline_growth::{
 };
 use loadline_scenario::{Metric, Phase, SeriesName, self_check};
 
-use crate::judgement::{LOOKS, subject};
+use crate::readings::subject;
+use crate::reference::LOOKS;
 use loadline_record::rounds::Measured;
 
 /// Whether a session can see growth of one kind.

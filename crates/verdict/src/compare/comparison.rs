@@ -3,16 +3,15 @@
 //! Costs are compared at the sizes both sides have, and fitted at those alone: an exponent at one N
 //! says nothing about one at another.
 
-use loadline_growth::{Estimate, PairOptions, PairVerdict, Series, judge_pair};
+use loadline_growth::{PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{Environment, MetricKind, SeriesName};
 use serde::Serialize;
 
-use crate::diff_side::{Readings, Side, SideScenario};
-use crate::judgement::{medians, on_common_sizes};
-use crate::law::Law;
-use crate::moved::{Moved, moved};
-use crate::report::environment_line;
-use crate::symbols::horizon;
+use super::functions::{Moved, moved};
+use super::model::{Foretold, Law, Span};
+use super::side::{Readings, Side, SideScenario};
+use crate::functions::horizon;
+use crate::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
 /// The format of `--json`; the verb's help describes it.
@@ -119,17 +118,6 @@ pub enum Change {
     NotCompared,
 }
 
-/// An estimate with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Span {
-    /// The best guess.
-    pub value: f64,
-    /// The interval's lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
 /// The median costs at one N.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ByN {
@@ -172,19 +160,6 @@ pub struct Curve {
     pub running: Option<f64>,
     /// What it comes to at the N that matters, where either side is sure to grow.
     pub foretold: Option<Foretold>,
-}
-
-/// An exact count, extrapolated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Foretold {
-    /// N.
-    pub n: u64,
-    /// All modules together.
-    pub cost: f64,
-    /// The last of them.
-    pub next_module: f64,
-    /// The growth of the last doubling.
-    pub exponent: Option<f64>,
 }
 
 impl Comparison {
@@ -235,7 +210,7 @@ impl Pair {
         Pair {
             old: old.title.clone(),
             new: new.title.clone(),
-            environment: [environment_line(before), environment_line(now)],
+            environment: [before.line(), now.line()],
             differences,
             n_growth_differences,
             failures,
@@ -424,10 +399,17 @@ impl ByN {
     }
 }
 
-impl Span {
-    /// As the growth crate has it.
-    pub fn of(estimate: &Estimate) -> Span {
-        let Estimate { value, interval } = estimate;
-        Span { value: *value, low: interval.low, high: interval.high }
+impl Change {
+    /// What a reader is told of a step; nothing where there is none.
+    pub fn step(self) -> Option<&'static str> {
+        match self {
+            Change::Unchanged | Change::NotCompared => None,
+            Change::Worse => Some("GROWS FASTER"),
+            Change::Improved => Some("grows less"),
+            Change::Dearer => Some("dearer"),
+            Change::Cheaper => Some("cheaper"),
+            Change::Gone => Some("gone"),
+            Change::New => Some("new"),
+        }
     }
 }

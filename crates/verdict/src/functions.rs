@@ -1,16 +1,13 @@
 //! Which symbols grow: the instructions of each over N, by the rule for counts, also while the total
 //! still looks linear.
 
-use std::path::PathBuf;
-
 use loadline_growth::{
     CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth, judge_curve,
 };
-use loadline_scenario::{Environment, KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
+use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
 
-use crate::catalogue::{self, Known};
-use crate::known::{Entry, is_steeper_than_quadratic};
-use crate::limits::largest_usual;
+use crate::causes::{self, Known};
+use crate::known::{Entry, Present, is_steeper_than_quadratic};
 use loadline_record::baseline::{AcceptedSymbol, Baseline};
 use loadline_record::profile::{SavedProfile, SavedSymbol};
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
@@ -53,9 +50,9 @@ pub struct GrowingSymbol {
 impl GrowingSymbol {
     /// What is known of it.
     pub fn cause(&self) -> Option<Known> {
-        let by_caller = || catalogue::find("", self.grows_for.as_slice());
-        let by_name = catalogue::find(&self.symbol.function, &[]);
-        by_name.or_else(by_caller).or_else(|| catalogue::find("", self.path_of_growth()))
+        let by_caller = || causes::find("", self.grows_for.as_slice());
+        let by_name = causes::find(&self.symbol.function, &[]);
+        by_name.or_else(by_caller).or_else(|| causes::find("", self.path_of_growth()))
     }
 
     /// The way to it, where that is the way its growth comes by.
@@ -67,7 +64,7 @@ impl GrowingSymbol {
     /// Its name with what tells a reader whose it is: the caller that its growth comes by.
     pub fn shown(&self) -> String {
         let SavedSymbol { object, function, .. } = &self.symbol;
-        let is_named = catalogue::find(function, &[]).is_some();
+        let is_named = causes::find(function, &[]).is_some();
         let caller = self.grows_for.as_ref().filter(|_| !is_named);
         let caller = caller.map(|caller| format!(", called by {}", shortened(caller)));
         format!("{} ({object}{})", shortened(function), caller.unwrap_or_default())
@@ -90,10 +87,10 @@ pub fn shortened(name: &str) -> String {
 /// the nearest of Wasmtime's.
 pub fn telling_caller(symbol: &SavedSymbol) -> Option<&str> {
     let SavedSymbol { function, path, .. } = symbol;
-    let is_named = catalogue::find(function, &[]).is_some();
+    let is_named = causes::find(function, &[]).is_some();
     let caller = path.iter().rev().find(|caller| {
         let alone = [(*caller).clone()];
-        catalogue::find("", &alone).is_some()
+        causes::find("", &alone).is_some()
     });
     let nearest = || path.iter().rev().find(|caller| caller.contains("wasmtime::"));
     caller.or_else(nearest).filter(|_| !is_named).map(String::as_str)
@@ -128,15 +125,11 @@ pub enum Standing {
 pub struct Profiles(pub Vec<(usize, SavedProfile)>);
 
 impl Profiles {
-    /// Reads those of `measured`; `None` where there are too few, or one cannot be read.
-    pub fn of(measured: &MeasuredScenario) -> Option<Profiles> {
-        let read = |(n, path): &(usize, PathBuf)| Some((*n, SavedProfile::read(path).ok()?));
-        let all: Option<Vec<_>> = measured.profiles.iter().map(read).collect();
-        let is_whole = |all: &Vec<(usize, SavedProfile)>| {
-            let sizes: Vec<usize> = all.iter().map(|(n, _)| *n).collect();
-            !sizes.is_empty() && sizes == measured.scenario.callgrind_ladder
-        };
-        all.filter(is_whole).map(Profiles)
+    /// The profiles of `measured`, if there is one for each of its sizes under callgrind.
+    pub fn of(measured: &MeasuredScenario, read: Vec<(usize, SavedProfile)>) -> Option<Profiles> {
+        let sizes: Vec<usize> = read.iter().map(|(n, _)| *n).collect();
+        let is_whole = !sizes.is_empty() && sizes == measured.scenario.callgrind_ladder;
+        is_whole.then_some(Profiles(read))
     }
 
     /// The instructions of a phase at each N; `None` where some N has none.
@@ -209,6 +202,9 @@ impl Profiles {
     }
 }
 
+/// Reads the profiles of a scenario; `None` where one is missing or damaged.
+pub type ReadProfiles<'a> = &'a dyn Fn(&MeasuredScenario) -> Option<Profiles>;
+
 /// What a symbol's growth is compared with.
 #[derive(Debug, Clone, Copy)]
 pub enum Reference<'a> {
@@ -220,16 +216,20 @@ pub enum Reference<'a> {
 
 /// Every growing symbol of a session with two builds, beside what the other build costs. Where that
 /// was not profiled nothing is said.
-pub fn growing_since(measured: &Measured, before: &MeasuredBefore) -> Vec<GrowingSymbol> {
+pub fn growing_since(
+    measured: &Measured,
+    before: &MeasuredBefore,
+    read: ReadProfiles<'_>,
+) -> Vec<GrowingSymbol> {
     let mut all = Vec::new();
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let title = one.scenario.title();
         let other = before.scenarios.iter().find(|m| m.scenario.title() == title);
-        let other = other.filter(|m| m.failures.is_empty()).and_then(Profiles::of);
-        let (Some(profiles), Some(other)) = (Profiles::of(one), other) else { continue };
+        let other = other.filter(|m| m.failures.is_empty()).and_then(read);
+        let (Some(profiles), Some(other)) = (read(one), other) else { continue };
         let reference = Reference::Build(&other);
-        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, reference));
+        all.extend(of_scenario(&one.scenario, &profiles, &Present::of(measured), reference));
     }
     all
 }
@@ -237,14 +237,15 @@ pub fn growing_since(measured: &Measured, before: &MeasuredBefore) -> Vec<Growin
 /// Every growing symbol of a session, the largest growth of each scenario first.
 pub fn growing<'a>(
     measured: &Measured,
+    read: ReadProfiles<'_>,
     baseline_of: impl Fn(&Scenario) -> Option<&'a Baseline>,
 ) -> Vec<GrowingSymbol> {
     let mut all = Vec::new();
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
-        let Some(profiles) = Profiles::of(one) else { continue };
+        let Some(profiles) = read(one) else { continue };
         let reference = Reference::Accepted(baseline_of(&one.scenario));
-        all.extend(of_scenario(&one.scenario, &profiles, &measured.environment, reference));
+        all.extend(of_scenario(&one.scenario, &profiles, &Present::of(measured), reference));
     }
     all
 }
@@ -253,7 +254,7 @@ pub fn growing<'a>(
 pub fn of_scenario(
     scenario: &Scenario,
     profiles: &Profiles,
-    environment: &Environment,
+    present: &Present<'_>,
     reference: Reference<'_>,
 ) -> Vec<GrowingSymbol> {
     let horizon = horizon(scenario);
@@ -284,8 +285,8 @@ pub fn of_scenario(
             }
             let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, horizon as u64);
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
-            let known = scenario.known(name, &environment.unwinder_family);
-            let known = known.map(|known| Entry::of(known, environment));
+            let known = scenario.known(name, &present.environment.unwinder_family);
+            let known = known.map(|known| Entry::of(known, present));
             let standing = match reference {
                 Reference::Accepted(baseline) => {
                     let (object, function) = (&symbol.object, &symbol.function);
@@ -351,7 +352,7 @@ pub fn horizon(scenario: &Scenario) -> usize {
     let top = scenario.ladder.last().copied().unwrap_or(0);
     let fits = match &scenario.subject {
         Subject::Modules(modules) if !modules.axis.is_modules() => top,
-        Subject::Modules(modules) => largest_usual(modules),
+        Subject::Modules(modules) => modules.largest_usual(),
         Subject::Command(_) | Subject::Registration(_) | Subject::Planted(_) => usize::MAX,
     };
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
@@ -381,6 +382,8 @@ mod tests {
 
     use std::collections::BTreeMap;
 
+    use loadline_scenario::Environment;
+
     use super::*;
 
     /// The profiles of runs in which a search costs as said, and unloading 10,000 a module beside it.
@@ -406,7 +409,12 @@ mod tests {
     fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
         let scenario = loadline_record::fixtures::scenario(tables);
         let environment = loadline_record::fixtures::environment();
-        of_scenario(&scenario, &profiles(search), &environment, Reference::Accepted(None))
+        of_scenario(
+            &scenario,
+            &profiles(search),
+            &Present { environment: &environment, today: "2026-11-23" },
+            Reference::Accepted(None),
+        )
     }
 
     #[test]
@@ -439,7 +447,12 @@ mod tests {
             let scenario = loadline_record::fixtures::scenario("keep");
             // A fifth of the total from N = 22,000 on.
             let growing = profiles(|n| 1.25 * n * n + 3.0 * n);
-            let found = of_scenario(&scenario, &growing, &environment, Reference::Accepted(None));
+            let found = of_scenario(
+                &scenario,
+                &growing,
+                &Present { environment: &environment, today: "2026-11-23" },
+                Reference::Accepted(None),
+            );
             (found[0].standing.clone(), found[0].hidden.horizon)
         };
         assert_eq!(on("65530").0, Standing::Regressed);
@@ -479,7 +492,14 @@ mod tests {
         let quadratic: fn(f64) -> f64 = |n| 4.0 * n * n + 33.0 * n;
         let standing = |other: Profiles| {
             let reference = Reference::Build(&other);
-            of_scenario(&scenario, &profiles(quadratic), &environment, reference).remove(0).standing
+            of_scenario(
+                &scenario,
+                &profiles(quadratic),
+                &Present { environment: &environment, today: "2026-11-23" },
+                reference,
+            )
+            .remove(0)
+            .standing
         };
         assert_eq!(standing(profiles(quadratic)), Standing::AsBefore);
         assert_eq!(standing(profiles(|n| 33.0 * n)), Standing::Regressed);

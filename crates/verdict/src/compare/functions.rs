@@ -6,13 +6,14 @@ use loadline_growth::{CurveOptions, Formula, Series, judge_curve};
 use loadline_scenario::Phase;
 use serde::Serialize;
 
-use crate::catalogue;
-use crate::diff_side::{SideScenario, SymbolCosts};
-use crate::figures::short;
-use crate::judgement::on_common_sizes;
-use crate::symbols::{Profiles, Reference, of_scenario, telling_caller, top};
+use super::side::{SideScenario, SymbolCosts};
+use crate::causes;
+use crate::functions::{Profiles, Reference, of_scenario, telling_caller, top};
+use crate::known::Present;
+use crate::readings::on_common_sizes;
 use loadline_record::baseline::AcceptedSymbol;
 use loadline_record::profile::{SavedProfile, SavedSymbol};
+use loadline_scenario::units::short;
 
 /// A change of less than this share of a phase is not told.
 const SMALLEST_CHANGE: f64 = 0.005;
@@ -131,7 +132,8 @@ fn size(moved: &Moved) -> f64 {
 /// What a baseline would record of `side`.
 fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
     let Some(scenario) = &side.scenario else { return Vec::new() };
-    let grown = of_scenario(scenario, profiles, &side.environment, Reference::Accepted(None));
+    let present = Present { environment: &side.environment, today: &side.today };
+    let grown = of_scenario(scenario, profiles, &present, Reference::Accepted(None));
     let recorded = grown.into_iter().map(|one| AcceptedSymbol {
         phase: one.phase,
         object: one.symbol.object,
@@ -192,7 +194,7 @@ fn told(place: Told<'_>, old: Option<&Series>, new: Option<&Series>, share: Opti
     let formula = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.formula.clone());
     let grows = [exponent(&before), exponent(&now)].into_iter().flatten().any(|e| e >= GROWS);
     let path = symbol.map(|symbol| symbol.path.as_slice()).unwrap_or_default();
-    let cause = catalogue::find(function, path).filter(|_| grows).map(|k| k.cause.to_owned());
+    let cause = causes::find(function, path).filter(|_| grows).map(|k| k.cause.to_owned());
     Moved {
         phase,
         object: object.to_owned(),

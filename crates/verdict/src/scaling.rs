@@ -2,30 +2,16 @@
 //! beside its control on as many, all of one session. Gives one more row to a report.
 
 use loadline_growth::{
-    Estimate, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
-    judge_scaling,
+    ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work, judge_scaling,
 };
-use loadline_scenario::{Environment, KnownContention, Scenario};
+use loadline_scenario::{KnownContention, Scenario};
 
-use crate::judgement::{Judged, LOOKS, NoSeries, Outcome, medians, on_common_sizes, subject};
-use crate::known::{KnownIssue, KnownSight};
-use loadline_record::baseline::has_expired;
+use crate::judged::{Judged, Outcome};
+use crate::known::{KnownIssue, KnownSight, Present};
+use crate::readings::{NoSeries, medians, on_common_sizes, subject};
+use crate::reference::LOOKS;
+use crate::scaled::Scaled;
 use loadline_record::rounds::Measured;
-
-/// What came of the question whether threads gain what they should.
-#[derive(Debug)]
-pub struct Scaled {
-    /// One of five words.
-    pub verdict: Verdict,
-    /// The finding.
-    pub judgement: ScalingJudgement,
-    /// What all threads together take, and what one alone does, by N.
-    pub costs: Vec<(u64, f64)>,
-    /// The same on one thread.
-    pub alone: Vec<(u64, f64)>,
-    /// The scenarios it rests on: on several threads, on one, and the control on each.
-    pub titles: [String; 4],
-}
 
 /// Every scenario of `measured` that is to scale and was measured for it; `tau` is the floor of times.
 pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
@@ -56,7 +42,7 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     let (outcome, known) = match found {
         Err(why) => (NoSeries::into(why), None),
         Ok((judgement, work)) => {
-            let (verdict, sight) = meaning(&judgement, known, environment);
+            let (verdict, sight) = meaning(&judgement, known, &Present::of(measured));
             let scaled = Scaled {
                 verdict,
                 judgement,
@@ -103,9 +89,9 @@ impl Both {
 fn meaning(
     judgement: &ScalingJudgement,
     known: Option<&KnownContention>,
-    environment: &Environment,
+    present: &Present<'_>,
 ) -> (Verdict, Option<KnownSight>) {
-    let has_expired = known.is_some_and(|known| has_expired(&known.until, environment));
+    let has_expired = known.is_some_and(|known| present.is_after(&known.until));
     let (verdict, sight) = match judgement.verdict {
         _ if has_expired && judgement.verdict == ScalingVerdict::Lost => {
             (Verdict::Regressed, KnownSight::Expired)
@@ -118,22 +104,4 @@ fn meaning(
         ScalingVerdict::Lost => (Verdict::Regressed, KnownSight::Undecided),
     };
     (verdict, known.map(|_| sight))
-}
-
-impl Scaled {
-    /// What was found, as a sentence; `None` where there was nothing to find it from.
-    pub fn sentence(&self) -> Option<String> {
-        let evidence = self.judgement.evidence?;
-        let times = |e: Estimate| {
-            format!("{:.2} times (95 %: {:.2} … {:.2})", e.value, e.interval.low, e.interval.high)
-        };
-        Some(format!(
-            "at N = {} {} threads are {} as fast as one, and {} in the control {}",
-            evidence.size,
-            evidence.threads,
-            times(evidence.speed_up),
-            times(evidence.control_speed_up),
-            self.titles[2]
-        ))
-    }
 }

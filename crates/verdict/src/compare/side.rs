@@ -1,20 +1,15 @@
 //! One side of a difference: what a session, one of its builds, or a baseline says of each scenario.
 
 use loadline_record::header;
-use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use loadline_growth::Series;
 use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
 
-use crate::project::Project;
-use crate::selection;
-use crate::symbols::Profiles;
-use loadline_record::baseline::{AcceptedSymbol, Baseline, Baselines};
-use loadline_record::header::{Header, RunRecord};
+use crate::functions::{Profiles, ReadProfiles};
+use loadline_record::baseline::{AcceptedSymbol, Baseline};
+use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
-use loadline_record::session::{self};
 
 /// What one side says.
 #[derive(Debug)]
@@ -32,6 +27,8 @@ pub struct SideScenario {
     pub title: String,
     /// The machine and the build.
     pub environment: Environment,
+    /// The day on which it is judged, in UTC.
+    pub today: String,
     /// Each series, or why there is none.
     pub series: BTreeMap<SeriesName, Readings>,
     /// What each symbol cost.
@@ -79,47 +76,27 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Reads the session at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be read, or names scenarios that are gone or were edited since.
-    pub fn read(project: &Project, path: &Path) -> Result<Saved> {
-        let (header, records) = session::read(path)
-            .map_err(|error| Error::new(Exit::Usage, format!("cannot compare: {error:#}")))?;
-        Saved::of(project, path, &header, records)
-    }
-
-    /// The session that was read from `path`.
-    ///
-    /// # Errors
-    /// When it names scenarios that are gone or were edited since.
-    pub fn of(
-        project: &Project,
-        path: &Path,
-        header: &Header,
-        records: Vec<RunRecord>,
-    ) -> Result<Saved> {
-        let scenarios = selection::as_measured(project, header, &records, path)?;
-        let measured = Measured::of(header, scenarios, &records, path.to_owned());
-        let folder = session::folder(path).file_name();
-        let name = folder.map_or_else(
-            || path.display().to_string(),
-            |folder| folder.to_string_lossy().into_owned(),
-        );
-        Ok(Saved { name: format!("session {name}"), measured, records })
+    /// The session called `name`, as it was measured.
+    pub fn new(name: String, measured: Measured, records: Vec<RunRecord>) -> Saved {
+        Saved { name, measured, records }
     }
 
     /// What its own build cost.
-    pub fn now(&self) -> Side {
+    pub fn now(&self, read: ReadProfiles<'_>) -> Side {
         let environment = &self.measured.environment;
-        self.side(self.name.clone(), environment, &self.measured.scenarios, header::Side::Now)
+        self.side(
+            self.name.clone(),
+            environment,
+            &self.measured.scenarios,
+            (header::Side::Now, read),
+        )
     }
 
     /// What the other build cost, where one was measured in turn.
-    pub fn before(&self) -> Option<Side> {
+    pub fn before(&self, read: ReadProfiles<'_>) -> Option<Side> {
         let before = self.measured.before.as_ref()?;
         let (name, environment) = (before.build.name.clone(), &before.build.environment);
-        Some(self.side(name, environment, &before.scenarios, header::Side::Before))
+        Some(self.side(name, environment, &before.scenarios, (header::Side::Before, read)))
     }
 
     /// The titles of the scenarios whose control was measured as well, each with the control's.
@@ -138,10 +115,10 @@ impl Saved {
         name: String,
         environment: &Environment,
         scenarios: &[MeasuredScenario],
-        side: header::Side,
+        (side, read): (header::Side, ReadProfiles<'_>),
     ) -> Side {
         let asked = scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
-        let scenarios = asked.map(|one| self.scenario(one, environment, side)).collect();
+        let scenarios = asked.map(|one| self.scenario(one, environment, (side, read))).collect();
         Side { name, scenarios }
     }
 
@@ -149,7 +126,7 @@ impl Saved {
         &self,
         one: &MeasuredScenario,
         environment: &Environment,
-        side: header::Side,
+        (side, read): (header::Side, ReadProfiles<'_>),
     ) -> SideScenario {
         let title = one.scenario.title();
         let readings = |(name, rounds): (&SeriesName, &Rounds)| {
@@ -167,9 +144,10 @@ impl Saved {
             (*name, readings)
         };
         let is_whole = one.failures.is_empty();
-        let profiles = is_whole.then(|| Profiles::of(one)).flatten();
+        let profiles = is_whole.then(|| read(one)).flatten();
         SideScenario {
             environment: environment.clone(),
+            today: self.measured.today.clone(),
             series: one.series.iter().map(readings).collect(),
             symbols: profiles.map_or(SymbolCosts::None, SymbolCosts::All),
             failures: one.failures.clone(),
@@ -198,50 +176,25 @@ impl Saved {
     }
 }
 
-/// The baselines in the file at `path`; with a variant, those for it alone.
-///
-/// # Errors
-/// When the file cannot be read, or has none.
-pub fn of_baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Result<Side> {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let scenario_name = stem.unwrap_or_default();
-    let all = Baselines::read(path)?.all;
-    let is_wanted =
-        |baseline: &Baseline| only.is_none_or(|only| baseline.key.variant == only.variant);
-    let scenarios: Vec<SideScenario> = all
-        .into_iter()
-        .filter(is_wanted)
-        .map(|baseline| of_baseline(project, &scenario_name, baseline))
-        .collect();
-    if scenarios.is_empty() {
-        let title = only.map_or(scenario_name, Scenario::title);
-        let text = format!(
-            "there is no baseline of {title} ({PROGRAM} baseline {title} --reason TEXT makes one; --measure measures it)"
-        );
-        return Err(Error::new(Exit::NoBaseline, text));
-    }
-    let name = match only {
-        Some(only) => format!("baseline {}", only.title()),
-        None => format!("baseline {}", path.display()),
-    };
-    Ok(Side { name, scenarios })
-}
-
-fn of_baseline(project: &Project, name: &str, baseline: Baseline) -> SideScenario {
-    let variant = baseline.key.variant.to_string();
-    let title = if variant.is_empty() { name.to_owned() } else { format!("{name}:{variant}") };
-    // A file of somebody else's scenario can be compared as well; nothing is foretold of it.
-    let scenario = project.scenario(name, &baseline.key.variant.0).ok();
-    let readings = |series: Series| Readings::Series { series, running: None };
-    SideScenario {
-        title,
-        environment: baseline.environment,
-        series: baseline.series.into_iter().map(|a| (a.name, readings(a.series))).collect(),
-        symbols: match baseline.symbols.as_slice() {
-            [] => SymbolCosts::None,
-            _ => SymbolCosts::Growing(baseline.symbols),
-        },
-        failures: Vec::new(),
-        scenario,
+impl SideScenario {
+    /// What `baseline` of the scenario called `title` says; `scenario` is its file as it is today.
+    pub fn of_baseline(
+        title: String,
+        baseline: Baseline,
+        scenario: Option<Scenario>,
+    ) -> SideScenario {
+        let readings = |series: Series| Readings::Series { series, running: None };
+        SideScenario {
+            title,
+            environment: baseline.environment,
+            today: baseline.date,
+            series: baseline.series.into_iter().map(|a| (a.name, readings(a.series))).collect(),
+            symbols: match baseline.symbols.as_slice() {
+                [] => SymbolCosts::None,
+                _ => SymbolCosts::Growing(baseline.symbols),
+            },
+            failures: Vec::new(),
+            scenario,
+        }
     }
 }

@@ -1,170 +1,25 @@
-//! Decides which rule speaks about which series, and what its answer means: [`Judged`].
+//! Decides which rule speaks about a series, and what its answer means.
 //!
-//! The rules are `loadline-growth`'s. Here stands what they are given: a baseline where one fits,
-//! else the control measured beside it (times) or the growth the scenario states (counts).
+//! The rules are `loadline-growth`'s. A question gives them a baseline where one fits, else the control
+//! that was measured with the series (times) or the growth that the scenario states (counts).
 
 use loadline_growth::{
-    Case, CurveJudgement, CurveOptions, CurveVerdict, Doubt, Estimate, Expect, JudgeOptions,
-    Judgement, Kind, PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve,
-    judge_pair, judge_suite,
+    Case, CurveJudgement, CurveOptions, CurveVerdict, Doubt, Expect, JudgeOptions, Judgement, Kind,
+    PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve, judge_pair,
 };
-use loadline_record::Result;
-use loadline_scenario::{Absence, Environment, Means, MetricKind, Scenario, SeriesName};
+use loadline_record::baseline::{Accepted, Baseline, Key};
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName};
 
-use crate::known::{Entry, KnownIssue, KnownSight};
-use crate::scaling::{self, Scaled};
-use loadline_record::baseline::{Accepted, Baseline, Baselines, Key};
-use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario, Rounds};
-
-/// One judged series.
-#[derive(Debug)]
-pub struct Judged {
-    /// The scenario's title.
-    pub scenario: String,
-    /// The series.
-    pub name: SeriesName,
-    /// By which means it was counted.
-    pub means: Means,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// What a reader should know beside the verdict, one sentence each.
-    pub notes: Vec<String>,
-    /// Whether no baseline fits this environment.
-    pub has_no_baseline: bool,
-    /// The known issue that the scenario states for this series, where it states one.
-    pub known: Option<KnownIssue>,
-}
-
-impl Judged {
-    /// Whether the known issue of this series is not there any more.
-    pub fn is_gone(&self) -> bool {
-        self.known.as_ref().is_some_and(|known| known.sight == KnownSight::NoLongerSeen)
-    }
-}
-
-/// What came of judging one series.
-#[derive(Debug)]
-pub enum Outcome {
-    /// A verdict with its evidence.
-    Verdict {
-        /// One of five words.
-        verdict: Verdict,
-        /// What the verdict rests on.
-        ground: Ground,
-        /// The rules' findings.
-        judgement: Box<Judgement>,
-        /// The cost at each N: the median of its rounds, in the metric's unit.
-        costs: Vec<(u64, f64)>,
-        /// What it was judged against.
-        against: Against,
-        /// The tail exponent of what it was judged against.
-        other_tail: Option<Estimate>,
-        /// What the other side costs at each of these N; empty where there is none.
-        other_costs: Vec<(u64, f64)>,
-        /// How many rungs were added to decide.
-        n_larger: usize,
-        /// Whether one more could tell: the other side has it, or can be measured at it.
-        may_widen: bool,
-    },
-    /// Whether threads gain what they should.
-    Scaled(Box<Scaled>),
-    /// No verdict, because there is no reading.
-    NotJudged(Absence),
-    /// No verdict, because this is what another scenario is compared with, and a time alone tells
-    /// nothing.
-    ControlOnly,
-    /// No verdict, because runs failed.
-    Failed,
-}
-
-impl Outcome {
-    /// The verdict, where there is one.
-    pub fn verdict(&self) -> Option<Verdict> {
-        match self {
-            Outcome::Verdict { verdict, .. } => Some(*verdict),
-            Outcome::Scaled(scaled) => Some(scaled.verdict),
-            Outcome::NotJudged(_) | Outcome::ControlOnly | Outcome::Failed => None,
-        }
-    }
-}
-
-/// What a verdict rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
-    /// The rule that decided.
-    Rule,
-    /// A known issue: it has expired, or became steeper than what was accepted.
-    KnownIssue,
-    /// Each of the last two doublings costs at least three times as much, by the series' own curve;
-    /// there is nothing to compare it with, and nothing else explains that.
-    Gross,
-    /// Superlinear by its own curve, with nothing to compare it with: not gated.
-    NotGated,
-}
-
-/// What a series was judged against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Against {
-    /// A committed baseline.
-    Baseline,
-    /// The scenario of this title, measured in the same session.
-    Control(String),
-    /// The growth that the scenario states.
-    Expectation,
-    /// The build of this name, measured in turn with this one.
-    Build(String),
-    /// Nothing: neither is there.
-    Nothing,
-}
-
-/// Where baselines come from.
-pub trait BaselineSource {
-    /// The baselines of the scenario called `name`.
-    fn of(&self, name: &str) -> &Baselines;
-    /// The structural floor that was calibrated on the processor of `environment`.
-    fn tau(&self, kind: Kind, environment: &Environment) -> Option<Tau>;
-    /// A baseline that the caller insists on, whatever its key.
-    fn insisted(&self) -> Option<&Baseline>;
-}
-
-/// How often a series may be asked about: after 5, 10 and 20 rounds, and at two larger N.
-pub const LOOKS: u32 = 5;
-
-/// Judges every judged series of `measured`; all together, for the adjustment of p-values.
-pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
-    judge_parts(&[measured], baselines)
-}
-
-/// Judges every judged series of all `parts` as one suite, each in the environment of its part.
-pub fn judge_parts(parts: &[&Measured], baselines: &dyn BaselineSource) -> Vec<Judged> {
-    let questions_of = |measured| questions(measured, baselines);
-    let questions: Vec<Question<'_>> = parts.iter().copied().flat_map(questions_of).collect();
-    let cases: Vec<Case<'_>> = questions.iter().filter_map(Question::case).collect();
-    let mut judgements = judge_suite(&cases).into_iter();
-    let judged = questions.iter().map(|question| {
-        let judgement = question.case().and_then(|_| judgements.next());
-        question.answer(judgement, question.environment)
-    });
-    let mut judged: Vec<Judged> = judged.collect();
-    for part in parts {
-        judged.extend(scaling::judge(part, baselines.tau(Kind::Time, &part.environment)));
-    }
-    judged
-}
-
-fn questions<'a>(
-    measured: &'a Measured,
-    baselines: &'a dyn BaselineSource,
-) -> impl Iterator<Item = Question<'a>> {
-    let judged = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
-    let series = judged.flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)));
-    series.map(move |(m, name)| Question::of(m, name, measured, baselines))
-}
+use crate::judged::{Against, Ground, Judged, Outcome};
+use crate::known::{Entry, KnownIssue, KnownSight, Present};
+use crate::readings::{NoSeries, control, medians, on_common_sizes, subject};
+use crate::reference::{BaselineSource, LOOKS};
 
 /// One series and what it can be judged against.
-struct Question<'a> {
+pub(crate) struct Question<'a> {
     scenario: &'a Scenario,
-    environment: &'a Environment,
+    pub(crate) environment: &'a Environment,
     name: SeriesName,
     subject: Result<Series, NoSeries>,
     against: Against,
@@ -180,7 +35,7 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn of(
+    pub(crate) fn of(
         measured: &'a MeasuredScenario,
         name: SeriesName,
         session: &'a Measured,
@@ -216,7 +71,7 @@ impl<'a> Question<'a> {
             tau,
             known: scenario
                 .known(name, &environment.unwinder_family)
-                .map(|known| Entry::of(known, environment)),
+                .map(|known| Entry::of(known, &Present::of(session))),
             elsewhere: None,
             has_no_baseline: accepted.is_none(),
             notes: Vec::new(),
@@ -339,7 +194,7 @@ impl<'a> Question<'a> {
         self.subject.as_ref().map_or(0, |series| series.sizes().len())
     }
 
-    fn case(&self) -> Option<Case<'_>> {
+    pub(crate) fn case(&self) -> Option<Case<'_>> {
         let new = self.subject.as_ref().ok()?;
         if self.against == Against::Nothing {
             return None;
@@ -355,7 +210,7 @@ impl<'a> Question<'a> {
         Some(Case { new, old: self.other.as_ref(), options })
     }
 
-    fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
+    pub(crate) fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
         let mut notes = self.notes.clone();
         let mut known = None;
         // What may be there or not, and does not matter, is no news.
@@ -523,73 +378,6 @@ fn growth_seen(series: &Series) -> Option<String> {
         let (share, top) = (evidence.share * 100.0, series.top_size());
         format!("seen as superlinear by its curve: {share:.0} % of the count at N = {top}")
     })
-}
-
-/// Why a series cannot be judged at all.
-#[derive(Debug, Clone, Copy)]
-pub enum NoSeries {
-    /// Nobody counts it here.
-    Absent(Absence),
-    /// Runs of the scenario failed.
-    RunsFailed,
-}
-
-impl From<NoSeries> for Outcome {
-    fn from(why: NoSeries) -> Outcome {
-        match why {
-            NoSeries::Absent(absence) => Outcome::NotJudged(absence),
-            NoSeries::RunsFailed => Outcome::Failed,
-        }
-    }
-}
-
-/// What the control of `scenario` measured in the same session.
-fn control<'a>(scenario: &Scenario, session: &'a Measured) -> Option<&'a MeasuredScenario> {
-    let title = scenario.control_title()?;
-    session.scenarios.iter().find(|m| m.scenario.title() == title)
-}
-
-/// The series `name` of the control of `scenario`, if it was measured in the same session.
-pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
-    subject(control(scenario, session)?, name).ok()
-}
-
-/// The series `name` of one scenario, where its runs went well.
-///
-/// # Errors
-/// Why there is none.
-pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
-    if !measured.failures.is_empty() {
-        return Err(NoSeries::RunsFailed);
-    }
-    match measured.series.get(&name) {
-        Some(Rounds::Complete(_)) => measured.complete(name).ok_or(NoSeries::RunsFailed),
-        Some(Rounds::Missing(absence)) => Err(NoSeries::Absent(*absence)),
-        None => Err(NoSeries::Absent(Absence::NotMeasured)),
-    }
-}
-
-/// Both series at the sizes that both have.
-pub fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
-    let is_common = |size| new.sizes().contains(&size) && old.sizes().contains(&size);
-    // Without a common size there is nothing to build; the rule then says that sizes differ.
-    let on = |series: &Series| series.at_sizes(is_common).unwrap_or_else(|_| series.clone());
-    (on(new), on(old))
-}
-
-/// The cost at each N: the median of its rounds.
-pub fn medians(series: &Series) -> Vec<(u64, f64)> {
-    let median = |costs: &Vec<f64>| {
-        let mut sorted = costs.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        if sorted.len() % 2 == 1 {
-            sorted[middle]
-        } else {
-            (sorted[middle - 1] + sorted[middle]) / 2.0
-        }
-    };
-    series.sizes().iter().copied().zip(series.costs().iter().map(median)).collect()
 }
 
 #[cfg(test)]

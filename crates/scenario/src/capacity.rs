@@ -1,0 +1,39 @@
+//! How many modules fit into the limits that a kernel sets a process.
+
+use crate::{LoadFrom, Modules};
+
+/// `vm.max_map_count` of a kernel with its default settings (`DEFAULT_MAX_MAP_COUNT`).
+const USUAL_MAPPINGS: usize = 65_530;
+
+impl Modules {
+    /// The most modules that fit a machine as the kernel sets it up, whatever this one allows: a verdict
+    /// that looks that far is the same everywhere.
+    #[must_use]
+    pub fn largest_usual(&self) -> usize {
+        self.largest_within(Some(USUAL_MAPPINGS), None).0
+    }
+
+    /// The most modules within so many mappings and descriptors. A module loaded from bytes takes two
+    /// mappings, from a file three and a descriptor; a tenth is left for everything else.
+    #[must_use]
+    pub fn largest_within(
+        &self,
+        mappings: Option<usize>,
+        descriptors: Option<usize>,
+    ) -> (usize, String) {
+        let each = match self.load_from {
+            LoadFrom::Bytes | LoadFrom::Store => 2,
+            LoadFrom::File => 3,
+            LoadFrom::Pack => 0,
+        };
+        let by_mappings = mappings.filter(|_| each > 0).map(|limit| {
+            (limit / 10 * 9 / each, format!("vm.max_map_count is {limit} (sysctl raises it)"))
+        });
+        let descriptors = descriptors.filter(|_| self.load_from == LoadFrom::File);
+        let by_descriptors = descriptors.map(|limit| {
+            (limit / 10 * 9, format!("the descriptor limit is {limit} (ulimit -n raises it)"))
+        });
+        let both = by_mappings.into_iter().chain(by_descriptors);
+        both.min_by_key(|(n, _)| *n).unwrap_or((usize::MAX, String::new()))
+    }
+}

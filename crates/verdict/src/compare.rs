@@ -1,0 +1,11 @@
+//! What two sides cost differently: sessions, builds or baselines.
+
+mod comparison;
+mod functions;
+mod model;
+mod side;
+
+pub use comparison::{ByN, Change, Comparison, Curve, Found, Pair, Row};
+pub use functions::Moved;
+pub use model::{Foretold, Law, Span};
+pub use side::{Readings, Saved, Side, SideScenario, SymbolCosts};

@@ -1,0 +1,19 @@
+//! What records amount to: verdicts on series, growing functions, comparisons of two sides, trends.
+//!
+//! This crate is pure. It reads no file, clock or setting, starts no process and prints nothing.
+
+pub mod causes;
+pub mod compare;
+pub mod functions;
+pub mod judge;
+pub mod judged;
+pub mod known;
+pub mod outcome;
+mod question;
+pub mod readings;
+pub mod reference;
+pub mod scaled;
+pub mod scaling;
+pub mod self_check;
+pub mod trend;
+pub mod unwinder;

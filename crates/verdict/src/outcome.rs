@@ -1,0 +1,183 @@
+//! What a session amounts to: its rows, its self-check, its growing functions, and the exit code.
+
+use loadline_growth::{Sight, Verdict};
+use loadline_record::{Exit, Strictness};
+use loadline_scenario::{Means, MetricKind};
+
+use crate::functions::{GrowingSymbol, Standing};
+use crate::judged::{Ground, Judged, Outcome};
+use crate::self_check::{self, Teeth};
+
+/// What a session amounts to.
+#[derive(Debug)]
+pub struct Report {
+    /// The teeth, first: where they fail nothing else counts.
+    pub teeth: Vec<Teeth>,
+    /// One row a judged series, in the order of scenarios.
+    pub rows: Vec<Judged>,
+    /// The symbols that grow beyond linear.
+    pub symbols: Vec<GrowingSymbol>,
+    /// Runs that failed, with their scenario.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// The exit code.
+    pub fn exit(&self, strictness: Strictness) -> Exit {
+        let mut several = Vec::new();
+        if self.is_blind() {
+            several.push(Exit::Blind);
+        }
+        if self.could_not_measure() {
+            several.push(Exit::CouldNotMeasure);
+        }
+        if self.count(is_red) + self.new_symbols() > 0 {
+            several.push(Exit::Regressed);
+        }
+        let is_unsure = self.teeth.iter().any(|teeth| teeth.sight == Sight::Unsure);
+        if strictness.inconclusive && (is_unsure || self.count(|row| self.is_unsettled(row)) > 0) {
+            several.push(Exit::Inconclusive);
+        }
+        if strictness.no_baseline && self.count(|row| row.has_no_baseline) > 0 {
+            several.push(Exit::NoBaseline);
+        }
+        Exit::of(&several)
+    }
+
+    /// Whether a run failed, or nothing that is judged could be counted: a gate none of whose
+    /// sensors can be read must not stand open.
+    fn could_not_measure(&self) -> bool {
+        let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
+        let is_unread = !self.rows.is_empty() && self.rows.iter().all(is_not_judged);
+        is_unread || !self.failures.is_empty() || self.count(failed) > 0
+    }
+
+    /// Whether a row is neither red nor settled, so that `--strict` counts it.
+    fn is_unsettled(&self, row: &Judged) -> bool {
+        is_not_judged(row) || row.outcome.verdict().is_some_and(is_open) || self.is_gone(row)
+    }
+
+    /// Whether growth that the scenario accepts is not there any more.
+    pub fn is_gone(&self, row: &Judged) -> bool {
+        // The growth of a function shows before that of the total.
+        let grows = |symbol: &GrowingSymbol| {
+            row.means == Means::Callgrind
+                && symbol.scenario == row.scenario
+                && symbol.phase == row.name.phase
+        };
+        // An entry is one for all variants of a scenario.
+        let is_there = |other: &Judged| {
+            other.name == row.name && Report::shares_entry(row, other) && !other.is_gone()
+        };
+        row.is_gone() && !self.symbols.iter().any(grows) && !self.rows.iter().any(is_there)
+    }
+
+    /// Whether other series that the entry of `row` accepts may still need it.
+    pub fn keeps_entry(&self, row: &Judged) -> bool {
+        let needs = |other: &Judged| {
+            other.name != row.name && Report::shares_entry(row, other) && !other.is_gone()
+        };
+        self.rows.iter().any(needs)
+    }
+
+    /// Whether one entry of one scenario file accepts the growth of both.
+    fn shares_entry(one: &Judged, other: &Judged) -> bool {
+        let file = |row: &Judged| row.scenario.split(':').next().map(str::to_owned);
+        let entry = |row: &Judged| {
+            let known = row.known.as_ref()?;
+            Some((known.reason.clone(), known.link.clone(), known.until.clone()))
+        };
+        file(one) == file(other) && entry(one).is_some() && entry(one) == entry(other)
+    }
+
+    /// Whether the session gives no verdict: growth that was planted in it was missed, or seen where
+    /// there was none, or none was planted that was measured as the verdicts are.
+    pub fn is_blind(&self) -> bool {
+        self_check::is_blind(&self.teeth) || !self.unchecked().is_empty()
+    }
+
+    /// The collectors by which series were judged without a self-check.
+    pub fn unchecked(&self) -> Vec<&'static str> {
+        let judged = self.rows.iter().filter(|row| row.outcome.verdict().is_some());
+        let unchecked = judged.filter(|row| !self.teeth.iter().any(|teeth| checks(teeth, row)));
+        let name = |row: &Judged| match (row.means, row.name.metric.kind()) {
+            (Means::Clock, MetricKind::Time) => "times",
+            (Means::Clock, MetricKind::Count) => "counts of the measured process",
+            (Means::Count, _) => "operation counts",
+            (Means::Callgrind, _) => "instructions by callgrind",
+        };
+        let mut names: Vec<&'static str> = unchecked.map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// How many rows there are of which `is` holds.
+    pub fn count(&self, is: impl Fn(&Judged) -> bool) -> usize {
+        self.rows.iter().filter(|row| is(row)).count()
+    }
+
+    /// How many functions grow that neither the baseline nor the other build has.
+    pub fn new_symbols(&self) -> usize {
+        self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count()
+    }
+
+    /// How many series there are of each verdict.
+    pub fn summary(&self) -> String {
+        if self.is_blind() {
+            return "blind".to_owned();
+        }
+        let is = |row: &Judged, verdict| row.outcome.verdict() == Some(verdict);
+        let is_undecided =
+            |row: &Judged| row.outcome.verdict().is_some_and(is_open) && !is_not_gated(row);
+        let functions = match self.new_symbols() {
+            1 => "new superlinear function",
+            _ => "new superlinear functions",
+        };
+        let words = [
+            (functions, self.new_symbols()),
+            ("regressed", self.count(is_red)),
+            ("superlinear, not gated", self.count(is_not_gated)),
+            ("inconclusive", self.count(is_undecided)),
+            ("not measured", self.count(is_not_judged)),
+            ("known issue no longer seen", self.count(|row| self.is_gone(row))),
+            ("improved", self.count(|row| is(row, Verdict::Improved))),
+            ("holds", self.count(|row| is(row, Verdict::Holds) && !self.is_gone(row))),
+        ];
+        let said = words.iter().filter(|(_, count)| *count > 0);
+        let said: Vec<String> = said.map(|(word, count)| format!("{count} {word}")).collect();
+        if said.is_empty() { "nothing judged".to_owned() } else { said.join(", ") }
+    }
+}
+
+/// Whether `teeth` were measured and judged as `row` was.
+fn checks(teeth: &Teeth, row: &Judged) -> bool {
+    let (planted, judged) = (teeth.name.metric, row.name.metric);
+    match row.means {
+        Means::Clock => {
+            planted.means().is_clock()
+                && (judged.kind() == MetricKind::Count || planted.kind() == MetricKind::Time)
+        }
+        means => planted.means() == means,
+    }
+}
+
+/// Whether a row fails the gate.
+pub fn is_red(row: &Judged) -> bool {
+    row.outcome.verdict() == Some(Verdict::Regressed)
+}
+
+/// Whether a row has no verdict, because its series was not measured.
+pub fn is_not_judged(row: &Judged) -> bool {
+    matches!(row.outcome, Outcome::NotJudged(_))
+}
+
+/// Whether a row is superlinear with nothing to compare it with.
+pub fn is_not_gated(row: &Judged) -> bool {
+    matches!(row.outcome, Outcome::Verdict { ground: Ground::NotGated, .. })
+}
+
+/// Whether nothing has been decided.
+pub fn is_open(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Inconclusive(_) | Verdict::NoBaseline)
+}

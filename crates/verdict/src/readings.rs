@@ -1,0 +1,66 @@
+//! The series of a session that rules are asked about: which there are, and where two compare.
+
+use loadline_growth::Series;
+use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_scenario::{Absence, Scenario, SeriesName};
+
+/// Why a series cannot be judged at all.
+#[derive(Debug, Clone, Copy)]
+pub enum NoSeries {
+    /// Nobody counts it here.
+    Absent(Absence),
+    /// Runs of the scenario failed.
+    RunsFailed,
+}
+
+/// What the control of `scenario` measured in the same session.
+pub(crate) fn control<'a>(
+    scenario: &Scenario,
+    session: &'a Measured,
+) -> Option<&'a MeasuredScenario> {
+    let title = scenario.control_title()?;
+    session.scenarios.iter().find(|m| m.scenario.title() == title)
+}
+
+/// The series `name` of the control of `scenario`, if it was measured in the same session.
+pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
+    subject(control(scenario, session)?, name).ok()
+}
+
+/// The series `name` of one scenario, where its runs went well.
+///
+/// # Errors
+/// Why there is none.
+pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
+    if !measured.failures.is_empty() {
+        return Err(NoSeries::RunsFailed);
+    }
+    match measured.series.get(&name) {
+        Some(Rounds::Complete(_)) => measured.complete(name).ok_or(NoSeries::RunsFailed),
+        Some(Rounds::Missing(absence)) => Err(NoSeries::Absent(*absence)),
+        None => Err(NoSeries::Absent(Absence::NotMeasured)),
+    }
+}
+
+/// Both series at the sizes that both have.
+pub fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
+    let is_common = |size| new.sizes().contains(&size) && old.sizes().contains(&size);
+    // Without a common size there is nothing to build; the rule then says that sizes differ.
+    let on = |series: &Series| series.at_sizes(is_common).unwrap_or_else(|_| series.clone());
+    (on(new), on(old))
+}
+
+/// The cost at each N: the median of its rounds.
+pub fn medians(series: &Series) -> Vec<(u64, f64)> {
+    let median = |costs: &Vec<f64>| {
+        let mut sorted = costs.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            (sorted[middle - 1] + sorted[middle]) / 2.0
+        }
+    };
+    series.sizes().iter().copied().zip(series.costs().iter().map(median)).collect()
+}

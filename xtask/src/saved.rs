@@ -1,0 +1,79 @@
+//! Reads what was saved before: the profiles of a session, and one side of a comparison.
+
+use std::path::Path;
+
+use loadline_record::baseline::{Baseline, Baselines};
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::profile::SavedProfile;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::{Error, Exit, PROGRAM, Result, session};
+use loadline_scenario::Scenario;
+use loadline_verdict::compare::{Saved, Side, SideScenario};
+use loadline_verdict::functions::Profiles;
+
+use crate::project::Project;
+use crate::selection;
+
+/// The profiles of a scenario; `None` where one is missing or damaged.
+pub fn profiles(one: &MeasuredScenario) -> Option<Profiles> {
+    Profiles::of(one, SavedProfile::read_all(&one.profiles)?)
+}
+
+/// The session at `path`, to be compared.
+///
+/// # Errors
+/// When it cannot be read, or names scenarios that are gone or were edited since.
+pub fn read(project: &Project, path: &Path) -> Result<Saved> {
+    let (header, records) = session::read(path)
+        .map_err(|error| Error::new(Exit::Usage, format!("cannot compare: {error:#}")))?;
+    of(project, path, &header, records)
+}
+
+/// The session that was read from `path`, to be compared.
+///
+/// # Errors
+/// When it names scenarios that are gone or were edited since.
+pub fn of(
+    project: &Project,
+    path: &Path,
+    header: &Header,
+    records: Vec<RunRecord>,
+) -> Result<Saved> {
+    let scenarios = selection::as_measured(project, header, &records, path)?;
+    let measured = Measured::of(header, scenarios, &records, path.to_owned());
+    let folder = session::folder(path).file_name();
+    let name = folder
+        .map_or_else(|| path.display().to_string(), |folder| folder.to_string_lossy().into_owned());
+    Ok(Saved::new(format!("session {name}"), measured, records))
+}
+
+/// The baselines in the file at `path`; with a variant, those for it alone.
+///
+/// # Errors
+/// When the file cannot be read, or has none.
+pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Result<Side> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = stem.unwrap_or_default();
+    let mut all = Baselines::read(path)?.all;
+    all.retain(|baseline| only.is_none_or(|only| baseline.key.variant == only.variant));
+    if all.is_empty() {
+        let title = only.map_or(name, Scenario::title);
+        let text = format!(
+            "there is no baseline of {title} ({PROGRAM} baseline {title} --reason TEXT makes one; --measure measures it)"
+        );
+        return Err(Error::new(Exit::NoBaseline, text));
+    }
+    let side = |baseline: Baseline| {
+        let variant = baseline.key.variant.to_string();
+        let title = if variant.is_empty() { name.clone() } else { format!("{name}:{variant}") };
+        // A file of another project's scenario can be compared as well; nothing is extrapolated.
+        let scenario = project.scenario(&name, &baseline.key.variant.0).ok();
+        SideScenario::of_baseline(title, baseline, scenario)
+    };
+    let scenarios = all.into_iter().map(side).collect();
+    let name = match only {
+        Some(only) => format!("baseline {}", only.title()),
+        None => format!("baseline {}", path.display()),
+    };
+    Ok(Side { name, scenarios })
+}
