@@ -133,46 +133,34 @@
 //! [`hidden_growth`] extrapolates a small superlinear part to the N that matters; [`Sight`] says
 //! whether a session saw growth that was planted; [`Remedy`] says what to measure next.
 
-mod calibrate;
-mod curve;
-mod distance;
-mod doubt;
-mod fit;
-mod formula;
-mod holm;
-mod horizon;
-mod law;
-mod least_squares;
-mod minimise;
-mod pair;
-mod scaling;
-mod series;
-mod shape;
-mod student;
-mod summary;
-mod tail;
-mod teeth;
-mod verdict;
+mod input;
+mod model;
+mod numeric;
+mod rule;
 
-pub use calibrate::calibrate;
-pub use curve::{
+pub use input::calibrate::calibrate;
+pub use input::design::DesignFlaw;
+pub use input::series::{Kind, Series, SeriesError};
+pub use input::summary::Summary;
+pub use input::tau::Tau;
+pub use model::fit::{CostParts, CurveFit, Hinge, Term};
+pub use model::formula::Formula;
+pub use model::pair_model::GrowthName;
+pub use model::shape::{Expect, Shape};
+pub use numeric::estimate::{Estimate, Interval};
+pub use numeric::holm::holm;
+pub use rule::curve::{
     CurveEvidence, CurveJudgement, CurveOptions, CurveVerdict, MIN_SHARE, POOR_FIT,
     SHARE_OF_INTEREST, judge_curve,
 };
-pub use doubt::{DesignFlaw, Doubt, Remedy, Suspicion};
-pub use fit::{CostParts, CurveFit, Estimate, Hinge, Interval, Term};
-pub use formula::Formula;
-pub use holm::holm;
-pub use horizon::{HiddenGrowth, hidden_growth};
-pub use pair::{
-    Excess, GrowthName, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions,
-    PairVerdict, SUITE_LEVEL, TopTest, judge_pair,
+pub use rule::doubt::{Doubt, Remedy, Suspicion};
+pub use rule::horizon::{HiddenGrowth, hidden_growth};
+pub use rule::pair::{
+    Excess, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions, PairVerdict,
+    SUITE_LEVEL, TopTest, judge_pair,
 };
-pub use scaling::{
+pub use rule::scaling::{
     ScalingEvidence, ScalingJudgement, ScalingOptions, ScalingVerdict, Work, judge_scaling,
 };
-pub use series::{Kind, Series, SeriesError};
-pub use shape::{Expect, Shape};
-pub use summary::{Summary, Tau};
-pub use teeth::{Sight, sight_of_changes, sight_of_curves, sight_of_pairs};
-pub use verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};
+pub use rule::self_check::{Sight, sight_of_changes, sight_of_curves, sight_of_pairs};
+pub use rule::verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};

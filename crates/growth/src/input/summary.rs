@@ -1,61 +1,16 @@
 //! One measured curve in a few numbers per size: a robust mean of the logarithm and how far it can
 //! be trusted. Knows nothing of shapes.
 
-use std::{fmt, slice};
+use super::design::{DesignFlaw, check_design};
+use super::readings::{Readings, resolution_of};
+use super::series::Series;
+use super::tau::Tau;
 
-use crate::{Kind, Series, distance::distance_quantiles, doubt::DesignFlaw};
-
-/// The structural floor τ of a kind of metric: the relative deviation (1 standard deviation, as a
-/// share of the cost) that more rounds do not remove, because layout, alignment or rounding differ
-/// from size to size. See [`calibrate`](crate::calibrate::calibrate).
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Tau(f64);
-
-impl Tau {
-    /// 0.3 %, for counts.
-    pub const COUNT: Tau = Tau(0.003);
-    /// 1 %, for time.
-    pub const TIME: Tau = Tau(0.010);
-
-    /// A floor of `share`, at least one part in a million (less would claim that the shapes of the
-    /// fit are exact) and at most 1. Anything outside, or not a number, is `None`.
-    #[must_use]
-    pub fn new(share: f64) -> Option<Tau> {
-        (1e-6..=1.0).contains(&share).then_some(Tau(share))
-    }
-
-    /// The floor as a share of the cost.
-    #[must_use]
-    pub fn share(self) -> f64 {
-        self.0
-    }
-}
-
-impl fmt::Display for Tau {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", self.0 * 100.0)
-    }
-}
-
-/// Fewest sizes that can be judged.
-pub(crate) const MIN_SIZES: usize = 5;
-/// Most sizes that are judged: a hinge is tried at and between all of them.
-pub(crate) const MAX_SIZES: usize = 500;
-/// Smallest largest-to-smallest N that can be judged.
-pub(crate) const MIN_RATIO: f64 = 8.0;
-/// Fewest rounds that can be judged, unless the metric is exact.
-pub(crate) const MIN_ROUNDS: usize = 3;
 /// Logarithms of the costs of one curve may differ by this much; squares of relative costs would
 /// overflow beyond it.
 pub(crate) const MAX_LOG_SPAN: f64 = 600.0;
 /// The same for the costs of both sides of a pair.
 const MAX_PAIR_LOG_SPAN: f64 = 300.0;
-/// Degrees of freedom granted to an exact metric measured once.
-const EXACT_FREEDOM: f64 = 30.0;
-/// Two readings this close, as a share of the smaller, are one tick of a clock: ticks taken as
-/// differences of clock readings are equal only nearly.
-const SAME_TICK: f64 = 1e-6;
-
 /// One measured curve, condensed: what every fit starts from. All vectors have one entry per size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
@@ -235,98 +190,6 @@ impl Summary {
     }
 }
 
-/// What the rounds of one series say, before any floor.
-struct Readings {
-    log_cost: Vec<f64>,
-    spread: Vec<f64>,
-    noise: f64,
-    /// From the spread of one reading to the error of `log_cost`.
-    spread_to_error: Vec<f64>,
-    freedom: f64,
-}
-
-impl Readings {
-    fn of(series: &Series, low: f64) -> Readings {
-        let rounds = series.rounds();
-        let n_sizes = series.sizes().len();
-        let mut logs: Vec<Vec<f64>> =
-            series.costs().iter().map(|row| logarithms(row, low)).collect();
-        if rounds == 1 {
-            return Readings {
-                log_cost: logs.iter().map(|row| row[0]).collect(),
-                spread: vec![0.0; n_sizes],
-                noise: 0.0,
-                spread_to_error: vec![0.0; n_sizes],
-                freedom: EXACT_FREEDOM,
-            };
-        }
-        if series.is_interleaved() {
-            remove_round_effects(&mut logs);
-        }
-        for row in &mut logs {
-            row.retain(|log| !log.is_nan());
-            row.sort_by(f64::total_cmp);
-        }
-        let (spread, noise) = spreads(&logs);
-        let to_error = |row: &Vec<f64>| {
-            // A trimmed mean is a little less certain than a mean, the median of three more so.
-            let inflation = if row.len() == 3 { 1.16 } else { 1.10 };
-            inflation / (row.len() as f64).sqrt()
-        };
-        Readings {
-            log_cost: logs.iter().map(|row| trimmed_mean(row)).collect(),
-            spread,
-            noise,
-            spread_to_error: logs.iter().map(to_error).collect(),
-            freedom: (0.6 * n_sizes as f64 * (rounds - 1) as f64).max(2.0),
-        }
-    }
-}
-
-/// Logarithms of one size's readings. A size of which at least half of the readings are 0 lies below
-/// the resolution: each becomes half of `low`. Elsewhere a 0 is a failed reading, NaN here.
-fn logarithms(row: &[f64], low: f64) -> Vec<f64> {
-    let floor = if low > 0.0 { low.ln() - std::f64::consts::LN_2 } else { 0.0 };
-    if is_below_resolution(row) {
-        return vec![floor; row.len()];
-    }
-    row.iter().map(|cost| if *cost > 0.0 { cost.ln() } else { f64::NAN }).collect()
-}
-
-fn is_below_resolution(row: &[f64]) -> bool {
-    2 * row.iter().filter(|cost| **cost <= 0.0).count() >= row.len()
-}
-
-/// q: what the instrument cannot tell from nothing, in the unit of the cost; 0 without a sign of it.
-///
-/// The signs are a size of which most readings are 0, and a clock of which at least half of the
-/// neighbouring readings at the smallest N fall on the same tick. `low` is the smallest positive
-/// reading of the curve or of the pair.
-fn resolution_of(series: &Series, low: f64) -> f64 {
-    let mut resolution = series.stated_resolution();
-    if series.costs().iter().any(|row| is_below_resolution(row)) {
-        resolution = resolution.max(low);
-    }
-    if series.kind() == Kind::Time && series.rounds() >= 3 {
-        let steps = series.costs().iter().map(|row| {
-            let mut row = row.clone();
-            row.sort_by(f64::total_cmp);
-            let step = |pair: &[f64]| {
-                let distance = pair[1] - pair[0];
-                if distance < SAME_TICK * pair[0] { 0.0 } else { distance }
-            };
-            row.windows(2).map(step).collect::<Vec<f64>>()
-        });
-        let steps: Vec<Vec<f64>> = steps.collect();
-        let n_equal = steps[0].iter().filter(|step| **step == 0.0).count();
-        let unequal = steps.iter().flatten().copied().filter(|step| *step > 0.0);
-        if 2 * n_equal >= steps[0].len() {
-            resolution = resolution.max(unequal.reduce(f64::min).unwrap_or(0.0));
-        }
-    }
-    resolution
-}
-
 /// e^(m − last m), never so small that its square would be 0.
 fn relative_to_last(log_cost: &[f64]) -> Vec<f64> {
     let last = log_cost[log_cost.len() - 1];
@@ -345,104 +208,12 @@ pub(crate) fn weights(relative: &[f64], uncertainty: &[f64]) -> Vec<f64> {
     relative.iter().zip(uncertainty).map(|(z, u)| 1.0 / (z * u)).collect()
 }
 
-fn check_design(series: &Series) -> Result<(), DesignFlaw> {
-    let sizes = series.sizes();
-    if sizes.len() < MIN_SIZES {
-        return Err(DesignFlaw::TooFewSizes { found: sizes.len() });
-    }
-    if sizes.len() > MAX_SIZES {
-        return Err(DesignFlaw::TooManySizes { found: sizes.len() });
-    }
-    let ratio = series.top_size() as f64 / sizes[0] as f64;
-    if ratio < MIN_RATIO {
-        return Err(DesignFlaw::RangeTooNarrow { ratio });
-    }
-    let rounds = series.rounds();
-    if rounds < MIN_ROUNDS && !(series.is_exact() && rounds == 1) {
-        return Err(DesignFlaw::TooFewRounds { found: rounds });
-    }
-    Ok(())
-}
-
-/// Takes out of every size what a whole round was slower or faster than the others: interleaved
-/// rounds see the same weather. The median keeps one disturbed size from moving its round. Failed
-/// readings (NaN) are left out; a round of nothing else moves nothing.
-fn remove_round_effects(logs: &mut [Vec<f64>]) {
-    let rounds = logs[0].len();
-    if rounds < 3 || logs.len() < 4 {
-        return;
-    }
-    let median_of = |values: &mut dyn Iterator<Item = f64>| {
-        median(&mut values.filter(|value| !value.is_nan()).collect::<Vec<f64>>())
-    };
-    let centres: Vec<f64> = logs.iter().map(|row| median_of(&mut row.iter().copied())).collect();
-    let mut effects: Vec<f64> = (0..rounds)
-        .map(|j| median_of(&mut logs.iter().zip(&centres).map(|(row, m)| row[j] - m)))
-        .collect();
-    let centre = median(&mut effects.clone());
-    effects.iter_mut().for_each(|effect| *effect -= centre);
-    for row in logs {
-        for (log, effect) in row.iter_mut().zip(&effects) {
-            *log -= effect;
-        }
-    }
-}
-
-/// Mean of the middle half of a sorted row (the median, for three; the mean, for two).
-fn trimmed_mean(sorted: &[f64]) -> f64 {
-    let cut =
-        if sorted.len() > 2 { (0.25 * sorted.len() as f64 + 0.5).floor() as usize } else { 0 };
-    let kept = &sorted[cut..sorted.len() - cut];
-    kept.iter().sum::<f64>() / kept.len() as f64
-}
-
-/// The spread of each sorted row and of all together: the median distance of two readings, which is
-/// 0.9539 standard deviations of a normal distribution. Over all rows the upper quartile, 1.6268
-/// standard deviations, counts as well: two states of a clock leave the median at 0 where two thirds
-/// of the readings agree. Each row's own spread is shrunk towards the common one, which counts as
-/// six readings.
-fn spreads(logs: &[Vec<f64>]) -> (Vec<f64>, f64) {
-    const MEDIAN_DISTANCE: f64 = 0.9539;
-    const UPPER_QUARTILE: f64 = 1.6268;
-    const PRIOR: f64 = 6.0;
-    let own = logs.iter().map(|row| {
-        let [median] = distance_quantiles(slice::from_ref(row), [0.5]);
-        median / MEDIAN_DISTANCE
-    });
-    let [median, upper_quartile] = distance_quantiles(logs, [0.5, 0.75]);
-    let pooled = (median / MEDIAN_DISTANCE).max(upper_quartile / UPPER_QUARTILE);
-    let shrunk = own
-        .zip(logs)
-        .map(|(q, row)| {
-            let freedom = (row.len() - 1) as f64;
-            ((PRIOR * pooled * pooled + freedom * q * q) / (PRIOR + freedom)).sqrt()
-        })
-        .collect();
-    (shrunk, pooled)
-}
-
-/// The median; mean of the middle two for an even number. Reorders `values`. 0 for none.
-pub(crate) fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    let is_odd = values.len() % 2 == 1;
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let upper = *upper;
-    if is_odd {
-        return upper;
-    }
-    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (lower + upper) / 2.0
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::Kind;
+    use crate::input::series::Kind;
 
     const SIZES: [u64; 5] = [16, 32, 64, 128, 256];
 
@@ -516,12 +287,5 @@ mod tests {
 
     fn summary_of(row: &[f64]) -> Summary {
         Summary::of(&series(row), Tau::TIME).unwrap()
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_is_between() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0, 10.0]), 2.5);
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&mut []), 0.0);
     }
 }

@@ -1,6 +1,9 @@
 //! How much a cost jitters from size to size for reasons that more rounds do not average away.
 
-use crate::{Kind, Series, Summary, Tau, summary::median};
+use super::series::{Kind, Series};
+use super::summary::Summary;
+use super::tau::Tau;
+use crate::numeric::median::median;
 
 /// The structural floor τ learnt from two sessions of unchanged code, pooled over a suite.
 ///

@@ -1,12 +1,11 @@
 //! Fits of shapes to one summarised curve, with and without a hinge, and what a fit says about N
 //! that were not measured.
 
-use crate::{
-    Kind, Summary,
-    least_squares::{UnitColumn, nonnegative},
-    shape::{Shape, Shapes, hinge},
-    student::upper_tail,
-};
+use super::shape::{Shape, Shapes, hinge};
+use crate::input::series::Kind;
+use crate::input::summary::Summary;
+use crate::numeric::least_squares::{UnitColumn, nonnegative};
+use crate::numeric::student::upper_tail;
 
 /// A fitted curve: f(N) = cost at Nmax · Σ share·shape, from which costs at other N follow.
 ///
@@ -307,22 +306,4 @@ pub(crate) struct Contrast {
 /// Whether a kind of metric takes a step in cost per item for granted (caches make one).
 pub(crate) fn may_bend(kind: Kind) -> bool {
     kind == Kind::Time
-}
-
-/// A confidence interval at 95 %.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-/// An estimate with its interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The best guess.
-    pub value: f64,
-    /// Where it lies with 95 % confidence.
-    pub interval: Interval,
 }

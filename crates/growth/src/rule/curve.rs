@@ -1,13 +1,15 @@
 //! The curve rule: is there superlinear growth in one series, without looking at any other?
 
-use crate::{
-    CurveFit, DesignFlaw, Doubt, Estimate, Expect, Series, Summary, Suspicion, Tau,
-    fit::{Contrast, HingeColumn, Problem, Quality, may_bend},
-    shape::Shapes,
-    student::quantile_above,
-    summary::{MAX_LOG_SPAN, weights},
-    tail::tail_exponent,
-};
+use super::doubt::{Doubt, Suspicion};
+use crate::input::design::DesignFlaw;
+use crate::input::series::Series;
+use crate::input::summary::{MAX_LOG_SPAN, Summary, weights};
+use crate::input::tau::Tau;
+use crate::model::fit::{Contrast, CurveFit, HingeColumn, Problem, Quality, may_bend};
+use crate::model::shape::{Expect, Shapes};
+use crate::model::tail::tail_exponent;
+use crate::numeric::estimate::Estimate;
+use crate::numeric::student::quantile_above;
 
 /// A superlinear share below this is never called superlinear, however sure.
 pub const MIN_SHARE: f64 = 0.10;

@@ -1,10 +1,35 @@
 //! Two curves side by side, in units of the new cost at the largest N: new = β + α·old, with or
 //! without a term that grows. α is given, everything else is weighted least squares in closed form.
 
-use crate::{
-    Estimate, GrowthName, Interval, Summary,
-    minimise::{Minimum, least_over_factors},
-};
+use std::fmt;
+
+use crate::input::summary::Summary;
+use crate::numeric::estimate::{Estimate, Interval};
+use crate::numeric::minimise::{Minimum, least_over_factors};
+
+/// What the new cost over the old one grows like, by the best of three fits. For display only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrowthName {
+    /// Like log N.
+    Log,
+    /// Like √N.
+    Root,
+    /// Like N.
+    Linear,
+    /// Like N³.
+    Cubic,
+}
+
+impl fmt::Display for GrowthName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GrowthName::Log => "a factor log N",
+            GrowthName::Root => "√N",
+            GrowthName::Linear => "N",
+            GrowthName::Cubic => "N³",
+        })
+    }
+}
 
 /// A constant factor that is no growth is at most this, as far as the smallest size does not force it.
 const MAX_FACTOR: f64 = 3.0;

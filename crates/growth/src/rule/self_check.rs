@@ -1,6 +1,8 @@
 //! Whether a session can see growth at all: the self-check judges work whose growth is known, first.
 
-use crate::{CurveVerdict, PairOptions, PairVerdict, Series, SeriesError, judge_pair};
+use super::curve::CurveVerdict;
+use super::pair::{PairOptions, PairVerdict, judge_pair};
+use crate::input::series::{Series, SeriesError};
 
 /// What a session makes of work with known growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

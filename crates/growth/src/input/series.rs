@@ -1,6 +1,6 @@
 //! What was measured: one metric over a rising N, round by round, and nothing derived from it.
 
-use crate::Tau;
+use super::tau::Tau;
 
 /// What a cost is made of; it decides which noise is taken for granted and which shapes are natural.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

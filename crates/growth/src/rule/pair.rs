@@ -1,13 +1,15 @@
 //! The pair rule: does a series grow faster than its baseline, whatever the baseline's own shape?
 
-use std::fmt;
-
-use crate::{
-    DesignFlaw, Doubt, Estimate, Interval, SHARE_OF_INTEREST, Series, Summary, Suspicion, Tau,
-    law::{Comparison, Growth, Law},
-    minimise::least_over_factors,
-    student::{quantile_above, upper_tail},
-};
+use super::curve::SHARE_OF_INTEREST;
+use super::doubt::{Doubt, Suspicion};
+use crate::input::design::DesignFlaw;
+use crate::input::series::Series;
+use crate::input::summary::Summary;
+use crate::input::tau::Tau;
+use crate::model::pair_model::{Comparison, Growth, GrowthName, Law};
+use crate::numeric::estimate::{Estimate, Interval};
+use crate::numeric::minimise::least_over_factors;
+use crate::numeric::student::{quantile_above, upper_tail};
 
 /// Growth below this share of the new cost is never called worse, however sure.
 pub const MIN_GROWTH: f64 = 0.05;
@@ -217,30 +219,6 @@ impl PairEvidence {
     }
 }
 
-/// What the new cost over the old one grows like, by the best of three fits. For display only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum GrowthName {
-    /// Like log N.
-    Log,
-    /// Like √N.
-    Root,
-    /// Like N.
-    Linear,
-    /// Like N³.
-    Cubic,
-}
-
-impl fmt::Display for GrowthName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            GrowthName::Log => "a factor log N",
-            GrowthName::Root => "√N",
-            GrowthName::Linear => "N",
-            GrowthName::Cubic => "N³",
-        })
-    }
-}
-
 /// Judges one series against its baseline, as if it were the only one. Deterministic; takes below 0.1 ms (`cargo bench -p loadline-growth`).
 #[must_use]
 pub fn judge_pair(new: &Series, old: &Series, options: &PairOptions) -> PairJudgement {
@@ -262,7 +240,7 @@ pub fn judge_pair(new: &Series, old: &Series, options: &PairOptions) -> PairJudg
             compare(exactly(&new_summary, new), exactly(&old_summary, old), looks)
         })
         // A misfit beyond that: the two are not exactly of one family, and the usual errors apply.
-        .filter(|evidence| evidence.phi <= crate::POOR_FIT)
+        .filter(|evidence| evidence.phi <= super::curve::POOR_FIT)
         .unwrap_or_else(|| compare(new_summary, old_summary, looks));
     PairJudgement { verdict: evidence.verdict(evidence.p), evidence: Some(evidence) }
 }

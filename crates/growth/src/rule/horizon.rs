@@ -1,6 +1,7 @@
 //! Growth that does not show yet: a small part of the cost, extrapolated to the N that matters.
 
-use crate::{CurveFit, SHARE_OF_INTEREST};
+use super::curve::SHARE_OF_INTEREST;
+use crate::model::fit::CurveFit;
 
 /// What a superlinear part of a cost comes to at a larger N. Extrapolated, and to be shown as such.
 #[derive(Debug, Clone, Copy, PartialEq)]

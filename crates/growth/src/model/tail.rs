@@ -1,6 +1,9 @@
 //! The scaling exponent of the tail: how the largest sizes grew, free of setup cost.
 
-use crate::{Estimate, Interval, Summary, fit::OffsetPower, student::quantile_above};
+use super::fit::OffsetPower;
+use crate::input::summary::Summary;
+use crate::numeric::estimate::{Estimate, Interval};
+use crate::numeric::student::quantile_above;
 
 /// The exponents that are looked for.
 const RANGE: Interval = Interval { low: 0.05, high: 20.0 };

@@ -1,6 +1,6 @@
 //! The shapes a cost can have along N, and which of them count as superlinear.
 
-use crate::Kind;
+use crate::input::series::Kind;
 
 /// One term of a fitted curve. Each equals 1 at the largest N of the fit, so that its coefficient is
 /// a share of the cost there. With x = N/Nmax and ℓ = log₂ max(N, 2) / log₂ max(Nmax, 2):

@@ -4,10 +4,14 @@
 //! Two processors of a shared machine are seldom two. So a speed-up by itself is never judged: the
 //! control's, measured in the same rounds, says what threads can gain here at all.
 
-use crate::{
-    DesignFlaw, Doubt, Estimate, Interval, SHARE_OF_INTEREST, Series, Summary, Tau,
-    student::{quantile_above, upper_tail},
-};
+use super::curve::SHARE_OF_INTEREST;
+use super::doubt::Doubt;
+use crate::input::design::DesignFlaw;
+use crate::input::series::Series;
+use crate::input::summary::Summary;
+use crate::input::tau::Tau;
+use crate::numeric::estimate::{Estimate, Interval};
+use crate::numeric::student::{quantile_above, upper_tail};
 
 /// The same work done by one thread, and by several that share it.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +179,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::Kind;
+    use crate::input::series::Kind;
 
     const SIZES: [u64; 7] = [32, 64, 128, 256, 512, 1024, 2048];
 

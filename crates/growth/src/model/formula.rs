@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::Series;
-use crate::least_squares::unconstrained;
-use crate::summary::median;
+use crate::input::series::Series;
+use crate::numeric::least_squares::unconstrained;
+use crate::numeric::median::median;
 
 /// fixed + per_item·N + per_pair·N², in the metric's unit. For the reader; nothing is judged by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,7 +127,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::Kind;
+    use crate::input::series::Kind;
 
     fn formula(cost: fn(f64) -> f64) -> Formula {
         let sizes: Vec<u64> = (3..10).map(|k| 1 << k).collect();

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::summary::{MAX_SIZES, MIN_RATIO, MIN_ROUNDS, MIN_SIZES};
+use crate::input::design::{DesignFlaw, MAX_SIZES, MIN_RATIO, MIN_SIZES};
+use crate::input::series::Series;
 
 /// Why a verdict is inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,38 +18,6 @@ pub enum Doubt {
     ControlGainsNothing,
     /// Of threads: a loss of 20 % of what the control gains is neither shown nor excluded.
     ScalingImprecise,
-}
-
-/// What a measuring design lacks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DesignFlaw {
-    /// Fewer than five values of N.
-    TooFewSizes {
-        /// How many there are.
-        found: usize,
-    },
-    /// More values of N than are judged.
-    TooManySizes {
-        /// How many there are.
-        found: usize,
-    },
-    /// The largest N is less than eight times the smallest.
-    RangeTooNarrow {
-        /// Largest over smallest N.
-        ratio: f64,
-    },
-    /// Fewer than three rounds (or exactly one, of an exact metric).
-    TooFewRounds {
-        /// Rounds per size.
-        found: usize,
-    },
-    /// A pair needs the same N on both sides; costs are never interpolated.
-    SizesDiffer,
-    /// A pair needs the same kind of metric on both sides.
-    KindsDiffer,
-    /// Costs differ by more than a factor of 10^130 (of one curve, 10^260), which no arithmetic
-    /// holds.
-    CostsTooFarApart,
 }
 
 /// What else could explain the growth that a fit finds.
@@ -84,31 +53,6 @@ impl fmt::Display for Doubt {
             Doubt::ScalingImprecise => f.write_str(
                 "a loss of 20 % of what threads gain is neither shown nor excluded",
             ),
-        }
-    }
-}
-
-impl fmt::Display for DesignFlaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DesignFlaw::TooFewSizes { found } => {
-                write!(f, "{found} sizes are too few, at least {MIN_SIZES} are needed")
-            }
-            DesignFlaw::TooManySizes { found } => {
-                write!(f, "{found} sizes are too many, at most {MAX_SIZES} are judged")
-            }
-            DesignFlaw::RangeTooNarrow { ratio } => {
-                write!(f, "N spans a factor of {ratio:.1} only, at least {MIN_RATIO} is needed")
-            }
-            DesignFlaw::TooFewRounds { found } => write!(
-                f,
-                "{found} rounds are too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)"
-            ),
-            DesignFlaw::SizesDiffer => f.write_str("the baseline was measured at other sizes"),
-            DesignFlaw::KindsDiffer => f.write_str("the baseline is another kind of metric"),
-            DesignFlaw::CostsTooFarApart => {
-                f.write_str("costs differ by more than a factor of 10^130")
-            }
         }
     }
 }
@@ -174,7 +118,7 @@ impl Remedy {
     /// What resolves `doubt` about a series: rounds are doubled up to 20 while precision is what
     /// lacks; after that, and against every suspicion, only a larger N helps.
     #[must_use]
-    pub fn of(doubt: Doubt, series: &crate::Series) -> Remedy {
+    pub fn of(doubt: Doubt, series: &Series) -> Remedy {
         let rounds = series.rounds();
         let larger = Remedy::LargerSize { size: series.top_size().saturating_mul(2) };
         match doubt {
@@ -229,7 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::{Kind, Series};
+    use crate::input::series::Kind;
 
     #[test]
     fn rounds_double_up_to_twenty_then_the_range_does() {

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::{
-    CurveJudgement, CurveOptions, CurveVerdict, Doubt, Expect, Kind, MIN_SHARE, PairJudgement,
-    PairOptions, PairVerdict, Remedy, Series, Suspicion, Tau, holm, judge_curve, judge_pair,
-};
+use super::curve::{CurveJudgement, CurveOptions, CurveVerdict, MIN_SHARE, judge_curve};
+use super::doubt::{Doubt, Remedy, Suspicion};
+use super::pair::{PairJudgement, PairOptions, PairVerdict, judge_pair};
+use crate::input::series::{Kind, Series};
+use crate::input::tau::Tau;
+use crate::model::shape::Expect;
+use crate::numeric::holm::holm;
 
 /// The verdict on one series. Five words.
 #[derive(Debug, Clone, Copy, PartialEq)]
