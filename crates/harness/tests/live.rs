@@ -181,6 +181,38 @@ fn a_missing_counter_is_named() {
     assert!(said.contains("LOADLINE_REQUIRE_COUNTS=1 requires it: perf: "), "{said}");
 }
 
+/// A valgrind that is too old, and one that cannot start this program.
+#[cfg(unix)]
+#[test]
+fn a_valgrind_that_is_of_no_use_is_named() {
+    let scripts = [
+        ("echo valgrind-3.10.0", "valgrind 3.10.0 is older than 3.19.0"),
+        (
+            "case $1 in --version) echo valgrind-3.19.0 ;; *) echo 'fatal: no libc' >&2; exit 1 ;; esac",
+            "ended with exit status: 1",
+        ),
+    ];
+    let folder = env::temp_dir().join(format!("harness-valgrind-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("valgrind");
+    for (script, reason) in scripts {
+        // Another process writes it: what this one has open for writing cannot be started.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod +x \"$0\""]);
+        assert!(shell.arg(&program).arg(script).status().unwrap().success());
+        let (passed, said) = start("linear", |command| {
+            command.env("PATH", &folder);
+        });
+        assert!(passed, "{said}");
+        if said.contains("counted by perf") {
+            println!("skipped: perf counts here");
+            break;
+        }
+        assert!(said.contains(reason), "{reason:?} is not in {said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn a_test_that_valgrind_cannot_run_is_timed() {
     if !can_count() {

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, io, process, thread};
 
@@ -154,14 +154,20 @@ fn run(
     }
     command.stdin(Stdio::null()).stdout(said.try_clone().map_err(failed)?).stderr(said);
     let mut child = command.spawn().map_err(failed)?;
+    wait(&mut child, TIME_LIMIT)
+}
+
+/// Waits until `child` has ended, or ends it after `limit`.
+fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
+    let failed = |error: io::Error| format!("cannot wait for valgrind: {error}");
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             return Ok(status);
         }
-        if start.elapsed() > TIME_LIMIT {
-            let _ = child.kill().and_then(|()| child.wait());
-            return Err(format!("counting took longer than {} s", TIME_LIMIT.as_secs()));
+        if start.elapsed() > limit {
+            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+            return Err(format!("counting took longer than {} s", limit.as_secs()));
         }
         thread::sleep(Duration::from_millis(5));
     }
@@ -319,6 +325,17 @@ totals: 95
         assert_eq!(caller("app::find"), None);
         assert!(is_program("<app::List as core::iter::Iterator>::next"));
         assert!(!is_program("<core::ops::Range<T> as app::Iterate>::next"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_that_takes_too_long_is_ended() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let error = wait(&mut child, Duration::ZERO).unwrap_err();
+        assert_eq!(error, "counting took longer than 0 s");
+        assert!(!child.wait().unwrap().success());
+        let mut child = Command::new("true").spawn().unwrap();
+        assert!(wait(&mut child, Duration::from_secs(600)).unwrap().success());
     }
 
     #[test]
