@@ -16,9 +16,9 @@ static void loadline_mark(const char *name) {
 }
 static void loadline_begin(const char *phase) {
     loadline_mark(phase);
-#ifdef CALLGRIND_ZERO_STATS
+#ifdef CALLGRIND_DUMP_STATS_AT
     CALLGRIND_START_INSTRUMENTATION;
-    CALLGRIND_ZERO_STATS;
+    CALLGRIND_DUMP_STATS_AT("none");
 #endif
 }
 static void loadline_end(const char *phase) {

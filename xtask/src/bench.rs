@@ -3,12 +3,15 @@
 
 use loadline_record::{Context, Error, Exit, Result};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use loadline_callgrind::{FolderError, Profile};
 use loadline_scenario::{
-    Absence, Absent, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare, Random,
-    Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
+    Absence, Absent, Command, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare,
+    Random, Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
 };
 
 use crate::before::Before;
@@ -330,7 +333,7 @@ impl Bench<'_> {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
             check_proof(&proof, &carried_out.subject, run.modules, environment)
-                .and_then(|()| check_marks(scenario, run.modules, &samples))
+                .and_then(|()| check_marks(scenario, run.means, run.modules, &samples))
                 .map_err(RunFailure::Unproven)?;
             Ok(proof)
         });
@@ -379,7 +382,7 @@ fn located_corpus(project: &Project, corpus: &Corpus) -> Result<Corpus> {
 /// How long a run under callgrind may take: fifty times as long as without.
 const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A run under callgrind, and what it cost.
+/// A run under callgrind, and what it cost. Of a command, callgrind counts all that it does and starts.
 fn profiled(
     runner: &Runner,
     request: &Request,
@@ -391,14 +394,53 @@ fn profiled(
         Ok(folder) => folder,
         Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
     };
-    let answer = runner.ask_under_callgrind(folder.path(), request, CALLGRIND_TIMEOUT, receive);
+    let (answer, read): (_, ReadProfiles) = match request {
+        Request::Measure(measure @ Measure { subject: Subject::Command(command), .. }) => {
+            let request = match under_callgrind(runner, measure, command, folder.path()) {
+                Ok(request) => request,
+                Err(error) => return refused(error),
+            };
+            (runner.ask(&request, CALLGRIND_TIMEOUT, receive), loadline_callgrind::programs)
+        }
+        _ => {
+            let path = folder.path();
+            let answer = runner.ask_under_callgrind(path, request, CALLGRIND_TIMEOUT, receive);
+            (answer, loadline_callgrind::profiles)
+        }
+    };
     if answer.is_err() {
         return (answer, None);
     }
-    match loadline_callgrind::profiles(folder.path()) {
+    match read(folder.path()) {
         Ok(profiles) => (Ok(()), Some(SavedProfile::of(&profiles))),
         Err(error) => refused(error.to_string()),
     }
+}
+
+/// Reads what callgrind wrote into a folder.
+type ReadProfiles = fn(&Path) -> std::result::Result<BTreeMap<String, Profile>, FolderError>;
+
+/// The request to run a command under callgrind, which writes into `folder`. The runner needs to know
+/// nothing of it: valgrind is a command whose arguments are the other command.
+fn under_callgrind(
+    runner: &Runner,
+    measure: &Measure,
+    command: &Command,
+    folder: &Path,
+) -> std::result::Result<Request, String> {
+    let valgrind = runner.valgrind().ok_or_else(|| Absence::NoValgrind.to_string())?;
+    let options = loadline_callgrind::command_options(folder);
+    let program = std::iter::once(valgrind.as_os_str().to_owned()).chain(options);
+    let text = |argument: OsString| {
+        argument
+            .into_string()
+            .map_err(|path| format!("{path:?} is no text that can be an argument"))
+    };
+    let mut arguments: Vec<String> = program.map(text).collect::<std::result::Result<_, _>>()?;
+    arguments.extend(command.arguments.iter().cloned());
+    let subject = Subject::Command(Command { arguments, ..command.clone() });
+    let means = Means::Clock;
+    Ok(Request::Measure(Measure { subject, means, metrics: Vec::new(), ..measure.clone() }))
 }
 
 /// A folder for what callgrind writes, in the first of `places` that takes one: the system's folder for

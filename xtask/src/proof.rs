@@ -2,8 +2,8 @@
 
 use loadline_record::Result;
 use loadline_scenario::{
-    Absence, Command, Environment, LoadFrom, Modules, Phase, Proof, Reading, Sample, Scenario,
-    SeriesName, Subject, Tables,
+    Absence, Command, Environment, LoadFrom, Means, Modules, Phase, Proof, Reading, Sample,
+    Scenario, SeriesName, Subject, Tables,
 };
 
 use loadline_record::rounds::reading;
@@ -83,11 +83,17 @@ fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(),
 
 /// Looks whether a command has marked every phase, and said every count, that is judged. What this
 /// machine cannot count is no failure of the command's.
-pub fn check_marks(scenario: &Scenario, modules: usize, samples: &[Sample]) -> Result<(), String> {
+pub fn check_marks(
+    scenario: &Scenario,
+    means: Means,
+    modules: usize,
+    samples: &[Sample],
+) -> Result<(), String> {
     if !matches!(scenario.subject, Subject::Command(_)) {
         return Ok(());
     }
-    for &name in &scenario.judge {
+    let judged = scenario.judge.iter().filter(|name| scenario.means_of(name.metric) == means);
+    for &name in judged {
         let SeriesName { phase, metric } = name;
         let is_missing =
             reading(samples, name, modules) == Reading::Unavailable(Absence::NotMeasured);

@@ -145,6 +145,11 @@ impl Runner {
         self.valgrind.is_some()
     }
 
+    /// The valgrind that runs are carried out under.
+    pub fn valgrind(&self) -> Option<&Path> {
+        self.valgrind.as_ref().map(|(program, _)| program.as_path())
+    }
+
     /// The version of the valgrind that runs are carried out under, or `none`.
     pub fn valgrind_version(&self) -> String {
         let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());

@@ -181,11 +181,16 @@ fn a_program_that_is_not_there_fails_every_run() {
     );
 }
 
-/// A Rust program that marks its phases with `loadline-harness`.
-#[test]
-fn a_host_with_the_harness_is_judged_by_phase() {
+/// The Rust program that marks its phases with `loadline-harness`.
+fn harness_host() -> PathBuf {
     let host = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("examples/host");
     assert!(host.exists(), "cargo build --package loadline-harness --example host");
+    host
+}
+
+#[test]
+fn a_host_with_the_harness_is_judged_by_phase() {
+    let host = harness_host();
     let project = Project::empty();
     let scenario = |kind: &str| {
         SCENARIO
@@ -201,6 +206,56 @@ fn a_host_with_the_harness_is_judged_by_phase() {
     project.write("xtask/scenarios/mine.toml", scenario("queue"));
     let queue = project.run(&["regress", "--budget", "0"]);
     assert_eq!(queue.code, Some(0), "{}{}", queue.stdout, queue.stderr);
+}
+
+/// Looks every name up in a list, as somebody's last commit may do.
+const C_HOST: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+static int names[4096], count;
+__attribute__((noinline)) static int find(int name) {
+    for (int i = 0; i < count; i++) if (names[i] == name) return i;
+    return -1;
+}
+int main(int argc, char **argv) {
+    int n = argc > 1 ? atoi(argv[1]) : 0;
+    for (int i = 0; i < n; i++) if (find(i) < 0) names[count++] = i;
+    printf("loadline:check=%d done\n", count);
+}
+"#;
+
+/// A command's instructions are counted without its help, and by phase where it uses the harness. The
+/// function that grows is named.
+#[test]
+fn the_function_of_a_command_that_grows_is_named() {
+    let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !has("valgrind") || !has("cc") {
+        println!("skipped: valgrind or cc is not installed");
+        return;
+    }
+    let project = Project::empty();
+    project.write("host.c", C_HOST);
+    let mut build = Command::new("cc");
+    let built = build.args(["-O1", "-g", "-o", "host", "host.c"]).current_dir(project.root());
+    assert!(built.status().unwrap().success());
+    let scenario = |command: &str, judge: &str| {
+        SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, command)
+            .replace(r#""load/reported", "unload/reported""#, judge)
+            .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
+    };
+    let whole = scenario(r#"["./host", "{n}"]"#, r#""run/callgrind-instructions""#);
+    project.write("xtask/scenarios/mine.toml", whole);
+    let command = format!("[{:?}, \"{{n}}\", \"list\"]", harness_host());
+    let phases = r#""load/callgrind-instructions", "unload/callgrind-instructions""#;
+    let phases = scenario(&command, phases).replace(r#""{n} done""#, r#""{n}""#);
+    project.write("xtask/scenarios/mine-by-phase.toml", phases);
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
+    assert!(row(&said, "run/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
+    assert!(row(&said, "unload/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
+    assert!(row(&said, "1 other series").contains("hold"), "{}", said.stdout);
+    assert!(said.stdout.contains("culprit, by callgrind: find "), "{}", said.stdout);
 }
 
 /// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.

@@ -71,6 +71,21 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
     },
+    /// No dump at all.
+    #[error(
+        "{} has no dump: callgrind did not run, or was killed before it wrote one",
+        folder.display()
+    )]
+    Nothing {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A process that ended so abruptly that callgrind could not write what it had counted.
+    #[error("a process was killed before callgrind could write {}", path.display())]
+    Killed {
+        /// The file that is empty.
+        path: PathBuf,
+    },
     /// A phase in which nothing was counted.
     #[error(
         "callgrind counted nothing in phase {phase} (was it started with --collect-atstart=no?)"
@@ -136,6 +151,49 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
         Some((phase, _)) => Err(FolderError::Empty { phase: phase.clone() }),
         None => Ok(phases),
     }
+}
+
+/// The name of all that a program and the programs it starts have counted, from start to end.
+pub const WHOLE: &str = "run";
+
+/// Reads every file in `folder` that [`command_options`](crate::command_options) had callgrind write, of
+/// as many processes as there were: all of it together as [`WHOLE`], and what a process has dumped
+/// under a name as a profile of that name.
+///
+/// # Errors
+/// When there is no dump, one is damaged or torn, or a process was killed.
+pub fn programs(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
+    let mut profiles: BTreeMap<String, Profile> = BTreeMap::new();
+    for path in files(folder)? {
+        if path.metadata().is_ok_and(|file| file.len() == 0) {
+            return Err(FolderError::Killed { path });
+        }
+        let file = File::open(&path).map_err(|source| read_error(&path, source))?;
+        for part in Parts::of(BufReader::new(file)) {
+            let part = part.map_err(|source| FolderError::Format { path: path.clone(), source })?;
+            let is_last = part.trigger.as_deref() == Some("Program termination");
+            // Only at the program's end callgrind states sums that are wrong.
+            if part.stated.is_none() || !(is_last || part.is_whole()) {
+                let found = part.profile.totals().to_vec();
+                return Err(FolderError::Torn {
+                    path,
+                    found,
+                    stated: part.stated.unwrap_or_default(),
+                });
+            }
+            for name in [Some(WHOLE), part.phase()].into_iter().flatten() {
+                let sum = profiles
+                    .entry(name.to_owned())
+                    .or_insert_with(|| Profile::of_events(part.profile.events().to_vec()));
+                sum.add(&part.profile)
+                    .map_err(|source| FolderError::Sum { path: path.clone(), source })?;
+            }
+        }
+    }
+    if profiles.is_empty() {
+        return Err(FolderError::Nothing { folder: folder.to_owned() });
+    }
+    Ok(profiles)
 }
 
 /// The folder's files, in an order that does not change what is read from them.

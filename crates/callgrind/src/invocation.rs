@@ -39,15 +39,7 @@ pub enum Threads {
 impl Invocation {
     /// valgrind's arguments, the runner's path the last.
     pub fn arguments(&self) -> Vec<OsString> {
-        let mut file = OsString::from("--callgrind-out-file=");
-        // In this option a % begins a placeholder.
-        file.push(
-            self.folder
-                .join(BASE)
-                .into_os_string()
-                .into_string()
-                .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
-        );
+        let file = out_file(&self.folder, "");
         let mut arguments: Vec<OsString> = OPTIONS.iter().map(OsString::from).collect();
         let threads = match self.threads {
             Threads::Apart => "--separate-threads=yes",
@@ -66,6 +58,52 @@ impl Invocation {
         &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=0")]
     }
 }
+
+/// valgrind's arguments for a program of the user's, which stand before the program's own: everything that
+/// the program does from its start on is counted, and so is every program that it starts.
+/// [`programs`](crate::programs) reads the folder afterwards.
+pub fn command_options(folder: &Path) -> Vec<OsString> {
+    let mut options: Vec<OsString> = COMMAND_OPTIONS.iter().map(OsString::from).collect();
+    // One base name per process.
+    options.push(out_file(folder, "%p"));
+    options
+}
+
+/// The option that names callgrind's files: in `folder`, with `suffix`, in which a % begins a
+/// placeholder.
+fn out_file(folder: &Path, suffix: &str) -> OsString {
+    let mut file = OsString::from("--callgrind-out-file=");
+    file.push(
+        folder
+            .join(BASE)
+            .into_os_string()
+            .into_string()
+            .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
+    );
+    if !suffix.is_empty() {
+        file.push(".");
+        file.push(suffix);
+    }
+    file
+}
+
+const COMMAND_OPTIONS: &[&str] = &[
+    "--tool=callgrind",
+    "--quiet",
+    "--vgdb=no",
+    "--trace-children=yes",
+    "--separate-threads=no",
+    // A process that is forked goes on counting from what its parent had counted. With a dump just
+    // before, it begins at nothing, and no instruction is counted twice.
+    "--dump-before=fork",
+    "--cache-sim=no",
+    "--branch-sim=no",
+    "--dump-line=yes",
+    "--dump-instr=no",
+    "--demangle=no",
+    "--separate-recs=1",
+    "--main-stacksize=8388608",
+];
 
 const OPTIONS: &[&str] = &[
     "--tool=callgrind",
@@ -161,6 +199,8 @@ mod tests {
         assert_eq!(arguments.last(), Some(&OsString::from("/b/runner")));
         assert!(arguments.contains(&OsString::from("--callgrind-out-file=/a 100%%/x/out")));
         assert!(arguments.contains(&OsString::from("--separate-threads=no")));
+        let options = command_options(&invocation.folder);
+        assert_eq!(options.last(), Some(&OsString::from("--callgrind-out-file=/a 100%%/x/out.%p")));
     }
 
     #[cfg(unix)]

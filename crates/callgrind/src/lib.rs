@@ -30,7 +30,8 @@
 //!
 //! [`Parts`] reads the documented format (valgrind manual, "Callgrind Format Specification") line by
 //! line; [`Profile`] is what one part counted, and adds up with others; [`profiles`] reads all dumps
-//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that;
+//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that.
+//! [`programs`] and [`command_options`] do the same for a program of the user's and all that it starts.
 //! [`client`] has the requests that the counted program makes.
 //!
 //! What it does not do: start a process, print, or judge.
@@ -47,8 +48,10 @@ mod reader;
 mod text;
 
 pub use costs::{Call, Caller, Cost};
-pub use folder::{FolderError, profiles};
-pub use invocation::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
+pub use folder::{FolderError, WHOLE, profiles, programs};
+pub use invocation::{
+    Invocation, OLDEST_VALGRIND, Threads, Version, command_options, find_valgrind,
+};
 pub use names::Symbol;
 pub use part::Part;
 pub use profile::{Mismatch, Profile};

@@ -8,7 +8,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use loadline_callgrind::{Part, Parts, Version, find_valgrind};
+use loadline_callgrind::{Part, Parts, Version, WHOLE, command_options, find_valgrind, programs};
 
 /// valgrind, or nothing with the reason printed.
 fn valgrind() -> Option<PathBuf> {
@@ -60,6 +60,39 @@ fn every_cost_it_writes_is_found() {
         assert!(costs.iter().all(|cost| cost.own <= cost.inclusive), "{options:?}");
         assert!(costs.iter().all(|cost| cost.inclusive <= instructions), "{options:?}");
     }
+}
+
+/// What a script and all that it starts have counted.
+fn count_script(valgrind: &Path, script: &str) -> Result<u64, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(valgrind);
+    command.args(command_options(folder.path())).args(["/bin/sh", "-c", script]);
+    assert!(command.output().unwrap().status.success());
+    let profiles = programs(folder.path()).map_err(|error| error.to_string())?;
+    Ok(profiles[WHOLE].instructions().unwrap())
+}
+
+/// A subshell is forked and not executed: it does not count what its parent had counted once more.
+#[test]
+fn programs_that_a_program_starts_are_counted_once() {
+    let Some(valgrind) = valgrind() else { return };
+    let subshells = |n: usize| {
+        let script = format!("for i in {}; do (a=1; a=2); done", "1 ".repeat(n));
+        count_script(&valgrind, &script).unwrap() as f64
+    };
+    let (one, nine, seventeen) = (subshells(1), subshells(9), subshells(17));
+    let growth = (seventeen - nine) / (nine - one);
+    assert!((0.95..1.05).contains(&growth), "{one} {nine} {seventeen}");
+    let with_another = count_script(&valgrind, "/bin/true; exit 0").unwrap();
+    let alone = count_script(&valgrind, "true; exit 0").unwrap();
+    assert!(with_another > alone + 50_000, "{with_another} {alone}");
+}
+
+#[test]
+fn a_count_that_was_lost_is_an_error() {
+    let Some(valgrind) = valgrind() else { return };
+    let killed = count_script(&valgrind, "sleep 600 & sleep 1; kill -9 $!; exit 0");
+    assert!(killed.unwrap_err().starts_with("a process was killed before callgrind could write"));
 }
 
 /// A dump after every part of the program that runs, all in one file.

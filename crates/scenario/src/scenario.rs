@@ -175,11 +175,12 @@ impl Scenario {
         self.metrics().into_iter().filter(|metric| self.means_of(*metric) == means).collect()
     }
 
-    /// By which means `metric` is counted here: a command counts itself whatever nobody else can,
-    /// and all of it in runs by the clock.
+    /// By which means `metric` is counted here. A command's instructions are counted by callgrind.
+    /// All else that only the command itself can count is counted in runs by the clock.
     pub fn means_of(&self, metric: Metric) -> Means {
         match self.subject {
-            Subject::Command(_) => Means::Clock,
+            Subject::Command(_) if metric.means() != Means::Callgrind => Means::Clock,
+            Subject::Command(_) => Means::Callgrind,
             Subject::Modules(_) | Subject::Registration(_) | Subject::Planted(_) => metric.means(),
         }
     }
