@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sample::Environment;
+use crate::protocol::environment::Environment;
 
 /// What `until` may say, for messages.
 pub const FORMS: &str = "a version of a component, as in \"wasmtime 52\" (also libgcc, llvm, loadline), or a day, as in \"2027-06-30\"";

@@ -3,49 +3,44 @@
 //! Every other crate speaks in these types, so this one knows neither Wasmtime nor perf events and
 //! builds in seconds. It reads no files and starts no processes.
 
-pub mod artifact;
-pub mod axis;
-mod capacity;
-pub mod command;
 pub mod expiry;
-pub mod known;
-pub mod lifecycle;
-pub mod metric;
-pub mod modules;
-mod path;
-pub mod plan;
-pub mod random;
-pub mod registration;
-mod related;
-pub mod sample;
-pub mod scaling;
+mod metric;
+mod plan;
+mod protocol;
+mod random;
 pub mod scenario;
-mod scenario_file;
 pub mod self_check;
-pub mod subject;
+mod subject;
 pub mod units;
-pub mod unwinder;
-pub mod variant;
+mod unwinder;
 
-pub use artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
-pub use axis::Axis;
-pub use command::{Command, Invocation};
 pub use expiry::{Component, Expiry};
-pub use known::{GrowthClass, KnownGrowth};
-pub use lifecycle::{
+pub use metric::collector::Means;
+pub use metric::name::{Metric, MetricKind};
+pub use metric::phase::Phase;
+pub use metric::reading::{Absence, Reading};
+pub use metric::series_name::SeriesName;
+pub use metric::unknown_name::UnknownName;
+pub use plan::{Plan, Run, exact_runs};
+pub use protocol::environment::Environment;
+pub use protocol::message::{
+    Absent, CommandProof, Exhausted, Message, Proof, Sample, Scope, Uncounted,
+};
+pub use protocol::request::{Exhaust, Measure, Prepare, Request};
+pub use random::Random;
+pub use scenario::error::ScenarioError;
+pub use scenario::known_issue::{GrowthClass, KnownGrowth};
+pub use scenario::scaling::{KnownContention, Scaling};
+pub use scenario::variant::Variant;
+pub use scenario::{Control, Scenario, Suite};
+pub use subject::Subject;
+pub use subject::axis::Axis;
+pub use subject::command::{Command, Invocation};
+pub use subject::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
+pub use subject::load_order::{
     Action, Activity, Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread,
 };
-pub use metric::{Absence, Metric, MetricKind, Phase, Reading, SeriesName, UnknownName};
-pub use modules::{Engines, Limit, Modules, Profiler};
-pub use plan::{Plan, Run, exact_runs};
-pub use random::Random;
-pub use registration::{AddressOrder, Registration, RegistrationCalls};
-pub use sample::{
-    Absent, CommandProof, Environment, Exhaust, Exhausted, Means, Measure, Message, Prepare, Proof,
-    Request, Sample, Scope, Uncounted,
-};
-pub use scaling::{KnownContention, Scaling};
-pub use scenario::{Control, Scenario, ScenarioError, Suite};
-pub use subject::{Planted, PlantedWork, Subject};
+pub use subject::modules::{Engines, Limit, Modules, Profiler};
+pub use subject::planted::{Planted, PlantedWork};
+pub use subject::registration::{AddressOrder, Registration, RegistrationCalls};
 pub use unwinder::{NoUnwinder, Unwinder};
-pub use variant::Variant;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::metric::collector::Means;
 use crate::random::Random;
-use crate::sample::Means;
 use crate::scenario::Scenario;
 
 /// One fresh process: a scenario at one N.
@@ -74,47 +74,4 @@ pub fn exact_runs(
     let all = (0..rounds).flat_map(move |round| rungs.iter().map(move |&n| run(n, round)));
     let repeated = rungs.get(rungs.len() / 2).filter(|_| rounds == 1);
     all.chain(repeated.map(|&n| run(n, 1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::scenario::tests::EXAMPLE;
-
-    fn scenarios() -> Vec<Scenario> {
-        let scenario = Scenario::parse("example", EXAMPLE).expect("the example is a scenario");
-        let other = Scenario { processes: 3, ..scenario.clone() };
-        vec![scenario, other]
-    }
-
-    #[test]
-    fn every_rung_is_visited_once_a_round() {
-        let scenarios = scenarios();
-        let plan = Plan::of(&scenarios, 1);
-        let distinct: BTreeSet<_> =
-            plan.runs.iter().map(|r| (r.round, r.scenario, r.modules)).collect();
-        assert_eq!(distinct.len(), plan.runs.len());
-        let expected: usize = scenarios.iter().map(|s| s.processes * s.ladder.len()).sum();
-        assert_eq!(plan.runs.len(), expected);
-        assert!(plan.runs.is_sorted_by_key(|run| run.round));
-    }
-
-    #[test]
-    fn further_rounds_bring_only_those_who_have_them() {
-        let scenarios = scenarios();
-        let more = Plan::of_rounds(&scenarios, 3..5, 1);
-        assert!(more.runs.iter().all(|run| run.scenario == 0 && run.round >= 3));
-        assert_eq!(more.runs.len(), 2 * scenarios[0].ladder.len());
-        let whole = Plan::of(&scenarios, 1);
-        assert!(whole.runs.ends_with(&more.runs));
-    }
-
-    #[test]
-    fn the_seed_decides_the_order() {
-        let scenarios = scenarios();
-        assert_eq!(Plan::of(&scenarios, 1), Plan::of(&scenarios, 1));
-        assert_ne!(Plan::of(&scenarios, 1).runs, Plan::of(&scenarios, 2).runs);
-    }
 }

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{
-    Means, Metric, MetricKind, Phase, Planted, PlantedWork, Scenario, SeriesName, Subject, Suite,
-    Variant,
-};
+use crate::metric::collector::Means;
+use crate::metric::name::{Metric, MetricKind};
+use crate::metric::phase::Phase;
+use crate::metric::series_name::SeriesName;
+use crate::scenario::variant::Variant;
+use crate::scenario::{Scenario, Suite};
+use crate::subject::Subject;
+use crate::subject::planted::{Planted, PlantedWork};
 
 /// Linear work on the processor.
 pub const CPU_LINEAR: &str = "planted-cpu-linear";

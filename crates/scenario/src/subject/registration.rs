@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::UnloadOrder;
 use crate::random::Random;
+use crate::subject::load_order::UnloadOrder;
 
 /// N unwind tables, registered one after the other and then deregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

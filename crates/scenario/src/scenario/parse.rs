@@ -1,30 +1,44 @@
-//! The text of a scenario file: what serde fills, and how it becomes the trusted type.
+//! A scenario from the text of its file.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::artifact::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
-use crate::axis::Axis;
-use crate::command::Command;
-use crate::known::KnownGrowth;
-use crate::lifecycle::{Action, Activity, Lifecycle, Residency, UnloadOrder, UnloadThread};
-use crate::metric::{Metric, Phase, SeriesName};
-use crate::modules::{Engines, Limit, Modules, Profiler};
-use crate::registration::Registration;
-use crate::sample::Means;
-use crate::scaling::Scaling;
-use crate::scenario::{Control, FORMAT, Scenario, ScenarioError, Suite, wrong};
+use super::exact;
+use super::file;
+use crate::metric::series_name::SeriesName;
+use crate::scenario::Scenario;
+use crate::scenario::error::{ScenarioError, wrong};
+use crate::scenario::file::{
+    Doubling, GeneratedFile, LadderFile, LifecycleName, ScenarioFile, one, syntax,
+};
+use crate::scenario::variant::Variant;
 use crate::subject::Subject;
-use crate::unwinder::Unwinder;
-use crate::variant::Variant;
+use crate::subject::axis::Axis;
+use crate::subject::command::Command;
+use crate::subject::corpus::{Corpus, Generated};
+use crate::subject::load_order::{Activity, Lifecycle, Residency, UnloadOrder};
+use crate::subject::modules::Modules;
+use crate::subject::registration::Registration;
+
+impl Scenario {
+    /// The scenario `name` from its file's text, as written.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has unknown or missing keys, or values that cannot be measured.
+    pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
+        let scenario = unchecked(name, text)?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+}
+
+/// The rungs under callgrind where a file names none: a run of them takes about a second.
+const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
 
 /// The scenario `name` out of its file's text, not yet checked as a whole.
-pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
-    let file = read_file(text)?;
+fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    let file = file::read(text)?;
     let subject = match (&file.command, file.registration) {
         (Some(arguments), None) => Subject::Command(command(&file, arguments, text)?),
         (None, Some(registration)) => Subject::Registration(checked(registration, text)?),
@@ -33,7 +47,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
             return Err(wrong("registration", "stands beside command; only one can be measured"));
         }
     };
-    let exact = exact(&file.exact, &subject)?;
+    let exact = exact::exact(&file.exact, &subject)?;
     let is_named = |name: &SeriesName| file.judge.contains(name) || file.observe.contains(name);
     let with = |named: &[SeriesName], implied: Vec<SeriesName>| -> Vec<SeriesName> {
         let implied = implied.into_iter().filter(|name| !is_named(name));
@@ -71,161 +85,6 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     };
     scenario.only_clock_on_threads();
     Ok(scenario)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScenarioFile {
-    format: u32,
-    group: Option<String>,
-    #[serde(default)]
-    suite: Suite,
-    question: String,
-    expectation: String,
-    command: Option<Vec<String>>,
-    #[serde(default)]
-    directory: PathBuf,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-    #[serde(default)]
-    inherit: Vec<String>,
-    #[serde(default)]
-    exit_code: i32,
-    check: Option<String>,
-    #[serde(default)]
-    acknowledge: bool,
-    registration: Option<Registration>,
-    lifecycle: Option<LifecycleName>,
-    order: Option<UnloadOrder>,
-    residents: Option<NonZeroUsize>,
-    batch: Option<NonZeroUsize>,
-    batches: Option<NonZeroUsize>,
-    activity: Option<Action>,
-    activity_every: Option<NonZeroUsize>,
-    axis: Option<Axis>,
-    count: Option<NonZeroUsize>,
-    #[serde(default)]
-    engines: Engines,
-    #[serde(default)]
-    profiler: Profiler,
-    #[serde(default)]
-    unwinds_before_unload: usize,
-    unwind_every: Option<NonZeroUsize>,
-    #[serde(default = "one")]
-    threads: NonZeroUsize,
-    #[serde(default = "same")]
-    unload_thread: UnloadThread,
-    #[serde(default)]
-    load_from: LoadFrom,
-    #[serde(default)]
-    tables: Tables,
-    #[serde(default = "sixty_four")]
-    call_every: NonZeroUsize,
-    artifact: Option<GeneratedFile>,
-    modules: Option<Vec<PathBuf>>,
-    recipe: Option<PathBuf>,
-    judge: Vec<SeriesName>,
-    #[serde(default)]
-    observe: Vec<SeriesName>,
-    #[serde(default = "five")]
-    processes: usize,
-    ladder: LadderFile,
-    callgrind_ladder: Option<LadderFile>,
-    exact: Option<Vec<Means>>,
-    #[serde(default = "two_minutes")]
-    timeout_seconds: u64,
-    #[serde(default = "twenty_seconds")]
-    budget_seconds: u64,
-    horizon: Option<usize>,
-    limit: Option<Limit>,
-    unwinder: Option<Unwinder>,
-    control: Option<Control>,
-    #[serde(default)]
-    known_growth: Vec<KnownGrowth>,
-    scaling: Option<Scaling>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum LifecycleName {
-    HoldAll,
-    UnloadNewestFirst,
-    UnloadOldestFirst,
-    UnloadRandom,
-    Churn,
-    Batches,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GeneratedFile {
-    functions: Option<NonZeroUsize>,
-    exported: Option<NonZeroUsize>,
-    types: Option<usize>,
-    type_sharing: Option<TypeSharing>,
-    data_segments: Option<usize>,
-    body_size: Option<usize>,
-    host_function: Option<HostFunction>,
-    core_modules: Option<NonZeroUsize>,
-    seed: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a ladder is { from, to, factor } or a list of N")]
-enum LadderFile {
-    Doubling(Doubling),
-    Listed(Vec<usize>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Doubling {
-    from: usize,
-    to: usize,
-    factor: usize,
-}
-
-const fn one() -> NonZeroUsize {
-    NonZeroUsize::MIN
-}
-
-const fn same() -> UnloadThread {
-    UnloadThread::Same
-}
-
-const fn sixty_four() -> NonZeroUsize {
-    const { NonZeroUsize::new(64).expect("sixty-four is not zero") }
-}
-
-const fn five() -> usize {
-    5
-}
-
-const fn two_minutes() -> u64 {
-    120
-}
-
-const fn twenty_seconds() -> u64 {
-    20
-}
-
-fn read_file(text: &str) -> Result<ScenarioFile, ScenarioError> {
-    #[derive(Deserialize)]
-    struct FormatOnly {
-        format: u32,
-    }
-    // The format first: a newer file may have keys that this version would call mistakes.
-    let format: FormatOnly = toml::from_str(text).map_err(syntax)?;
-    if format.format != FORMAT {
-        return Err(ScenarioError::Format { found: format.format });
-    }
-    let file: ScenarioFile = toml::from_str(text).map_err(syntax)?;
-    debug_assert_eq!(file.format, FORMAT);
-    Ok(file)
-}
-
-pub(crate) fn syntax(error: toml::de::Error) -> ScenarioError {
-    ScenarioError::Syntax(error.to_string().trim_end().to_owned())
 }
 
 /// The keys that belong to a command.
@@ -462,98 +321,6 @@ fn activity(file: &ScenarioFile, residency: Residency) -> Result<Option<Activity
         }
         Some(action) => Ok(Some(Activity { action, every })),
     }
-}
-
-/// The rungs under callgrind where a file names none: a run of them takes about a second.
-const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
-
-/// What is judged of loading that is counted exactly, and of unloading.
-const COUNTED: [(Phase, &[Metric]); 2] = [
-    (
-        Phase::Load,
-        &[
-            Metric::FrameEntriesRegistered,
-            Metric::Allocations,
-            Metric::AllocatedBytes,
-            Metric::AliveBytes,
-            Metric::MappingsMade,
-            Metric::MappingsChanged,
-            Metric::MappingsAlive,
-            Metric::MappedBytes,
-            Metric::DescriptorsAlive,
-            Metric::CallgrindInstructions,
-        ],
-    ),
-    (
-        Phase::Unload,
-        &[Metric::FrameEntriesDeregistered, Metric::MappingsRemoved, Metric::CallgrindInstructions],
-    ),
-];
-
-/// What is judged of registering unwind tables that is counted exactly.
-const REGISTERED: [(Phase, &[Metric]); 2] = [
-    (Phase::Register, &[Metric::FrameEntriesRegistered, Metric::CallgrindInstructions]),
-    (Phase::Deregister, &[Metric::FrameEntriesDeregistered, Metric::CallgrindInstructions]),
-];
-
-/// What is left over once everything is unloaded: shown alone, since a handful of mappings is no
-/// growth however it depends on N.
-const LEFT_OVER: [Metric; 3] =
-    [Metric::AliveBytes, Metric::MappingsAlive, Metric::DescriptorsAlive];
-
-/// What a file need not name, because it is counted of every lifecycle.
-struct Exact {
-    judged: Vec<SeriesName>,
-    observed: Vec<SeriesName>,
-}
-
-/// The series that are counted exactly, by the means that `asked` names; by all where it does not
-/// say.
-fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
-    let (counted, left_over): (&[_], &[_]) = match subject {
-        Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
-        Subject::Registration(_) => (&REGISTERED, &[]),
-        Subject::Command(_) | Subject::Planted(_) => (&[], &[]),
-    };
-    let is_counted = !counted.is_empty();
-    let asked = match asked {
-        Some(asked) if !is_counted && !asked.is_empty() => {
-            return Err(wrong("exact", "belongs to lifecycles: what a command does is its own"));
-        }
-        Some(asked) if asked.contains(&Means::Clock) => {
-            return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
-        }
-        Some(asked) => asked.clone(),
-        None if is_counted => vec![Means::Count, Means::Callgrind],
-        None => Vec::new(),
-    };
-    // Modules that become larger are mapped as often as before.
-    let is_of_their_number = |metric: Metric| {
-        matches!(
-            metric,
-            Metric::MappingsMade
-                | Metric::MappingsChanged
-                | Metric::MappingsRemoved
-                | Metric::MappingsAlive
-                | Metric::MappedBytes
-                | Metric::DescriptorsAlive
-        )
-    };
-    let is_number = match subject {
-        Subject::Modules(modules) => modules.axis.is_modules(),
-        Subject::Registration(_) | Subject::Command(_) | Subject::Planted(_) => true,
-    };
-    let is_asked = |name: &SeriesName| {
-        asked.contains(&name.metric.means()) && (is_number || !is_of_their_number(name.metric))
-    };
-    let of = |(phase, metrics): &(Phase, &[Metric])| {
-        metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()
-    };
-    let left_over = left_over.iter().map(|metric| SeriesName::new(Phase::Unload, *metric));
-    Ok(Exact {
-        judged: counted.iter().flat_map(of).filter(is_asked).collect(),
-        observed: left_over.filter(is_asked).collect(),
-    })
 }
 
 fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {

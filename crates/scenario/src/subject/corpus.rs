@@ -132,6 +132,6 @@ pub enum Corpus {
     /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N. In a
     /// scenario they are named from the root of the repository, and may be patterns (`*`, `**`, `?`);
     /// to the runner each is the path of one file.
-    #[serde(with = "crate::path::list")]
+    #[serde(with = "crate::subject::path::list")]
     Files(Vec<PathBuf>),
 }

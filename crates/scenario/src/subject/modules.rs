@@ -6,10 +6,9 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Corpus, HostFunction, LoadFrom, Tables};
-use crate::axis::Axis;
-use crate::lifecycle::{Action, Lifecycle};
-use crate::scenario::{ScenarioError, wrong};
+use crate::subject::axis::Axis;
+use crate::subject::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables};
+use crate::subject::load_order::Lifecycle;
 
 /// Loading and dropping N modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,47 +111,87 @@ impl Modules {
             Corpus::Files(_) => false,
         }
     }
+}
 
-    /// Refuses what no run could do.
-    pub(crate) fn check(&self) -> Result<(), ScenarioError> {
-        let is_made_first = matches!(self.load_from, LoadFrom::Pack | LoadFrom::Store);
-        if self.profiler != Profiler::None && is_made_first {
-            let problem = "is for modules that are loaded from bytes or file";
-            return Err(wrong("profiler", problem));
+impl Modules {
+    /// What a run at N does, and with how many modules: the same subject where N is their number,
+    /// else one whose modules are so large.
+    pub fn at(&self, n: usize) -> (Modules, usize) {
+        let mut subject = Modules { axis: Axis::Modules, ..self.clone() };
+        if self.axis == Axis::Modules {
+            return (subject, n);
         }
-        if self.load_from == LoadFrom::Pack && self.engines == Engines::Each {
-            let problem = "each is not for packs, which are made for one engine";
-            return Err(wrong("engines", problem));
-        }
-        let generated = match &self.corpus {
-            Corpus::Generated(axes) => Some(axes),
-            Corpus::Files(_) => None,
-        };
-        if generated.is_none() && self.axis != Axis::Modules {
-            let problem = "needs generated modules: those of files are as they are";
-            return Err(wrong("axis", problem));
-        }
-        let is_component =
-            self.axis == Axis::CoreModules || generated.is_some_and(|a| a.core_modules.is_some());
-        let host_function = generated.map_or(HostFunction::None, |axes| axes.host_function);
-        if is_component && host_function != HostFunction::None {
-            let problem = "is not for components (leave core_modules or host_function out)";
-            return Err(wrong("artifact.host_function", problem));
-        }
-        let Some(activity) = self.lifecycle.activity else { return Ok(()) };
-        match activity.action {
-            Action::Unwind | Action::Panic => {}
-            Action::Backtrace | Action::Trap if host_function == HostFunction::SharedType => {}
-            Action::Backtrace | Action::Trap => {
-                let problem = "needs modules with artifact.host_function = \"shared-type\"";
-                return Err(wrong("activity", problem));
-            }
-            Action::Instantiate if host_function != HostFunction::None => {}
-            Action::Instantiate => {
-                let problem = "instantiate needs modules with an artifact.host_function";
-                return Err(wrong("activity", problem));
+        if let Corpus::Generated(axes) = &mut subject.corpus {
+            let n = NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+            match self.axis {
+                Axis::Modules => {}
+                Axis::Functions => *axes = axes.with_functions(n),
+                Axis::CoreModules => axes.core_modules = Some(n),
             }
         }
-        Ok(())
+        (subject, self.count.get())
+    }
+}
+
+impl Generated {
+    /// The same with so many functions: all of them exported if all were, else as many as before.
+    fn with_functions(&self, functions: NonZeroUsize) -> Generated {
+        let are_all = self.exported == self.functions;
+        let exported = if are_all { functions } else { self.exported.min(functions) };
+        Generated { functions, exported, ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::corpus::{LoadFrom, Tables};
+    use crate::subject::load_order::{Lifecycle, UnloadOrder};
+    use crate::subject::modules::{Engines, Profiler};
+
+    fn not_zero(n: usize) -> NonZeroUsize {
+        NonZeroUsize::new(n).expect("tests ask for at least one")
+    }
+
+    fn subject(axis: Axis) -> Modules {
+        Modules {
+            corpus: Corpus::Generated(Generated::default()),
+            tables: Tables::Keep,
+            load_from: LoadFrom::Bytes,
+            lifecycle: Lifecycle::hold_all(UnloadOrder::OldestFirst),
+            call_every: not_zero(64),
+            axis,
+            count: not_zero(3),
+            engines: Engines::One,
+            profiler: Profiler::None,
+        }
+    }
+
+    fn generated(subject: &Modules) -> Generated {
+        match &subject.corpus {
+            Corpus::Generated(axes) => *axes,
+            Corpus::Files(_) => panic!("nothing was generated"),
+        }
+    }
+
+    #[test]
+    fn modules_become_more_or_larger() {
+        let (same, modules) = subject(Axis::Modules).at(40);
+        assert_eq!((same, modules), (subject(Axis::Modules), 40));
+        let (larger, modules) = subject(Axis::Functions).at(40);
+        let axes = generated(&larger);
+        assert_eq!((axes.functions.get(), axes.exported.get(), modules), (40, 40, 3));
+        let (components, modules) = subject(Axis::CoreModules).at(40);
+        let axes = generated(&components);
+        assert_eq!((axes.core_modules, axes.functions.get(), modules), (Some(not_zero(40)), 12, 3));
+        // What the runner is asked names no axis.
+        assert!(larger.axis.is_modules() && components.axis.is_modules());
+    }
+
+    #[test]
+    fn what_is_not_exported_stays_so() {
+        let mut one = subject(Axis::Functions);
+        one.corpus = Corpus::Generated(Generated { exported: not_zero(1), ..Generated::default() });
+        assert_eq!(generated(&one.at(100).0).exported.get(), 1);
     }
 }

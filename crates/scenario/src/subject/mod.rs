@@ -1,13 +1,23 @@
 //! What one run does: [`Subject`], one of four kinds, and the work that the gate plants for itself.
 
-use std::num::NonZeroUsize;
+pub(crate) mod axis;
+mod capacity;
+pub(crate) mod command;
+pub(crate) mod corpus;
+pub(crate) mod load_order;
+pub(crate) mod modules;
+pub(crate) mod path;
+pub(crate) mod planted;
+pub(crate) mod registration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::Command;
-use crate::metric::{Metric, Phase};
-use crate::modules::Modules;
-use crate::registration::Registration;
+use crate::metric::name::Metric;
+use crate::metric::phase::Phase;
+use crate::subject::command::Command;
+use crate::subject::modules::Modules;
+use crate::subject::planted::Planted;
+use crate::subject::registration::Registration;
 
 /// What one run does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,41 +69,5 @@ impl Subject {
     /// Whether a run may have counted this metric.
     pub(crate) fn may_count(&self, metric: Metric) -> bool {
         metric != Metric::Reported || matches!(self, Subject::Command(_))
-    }
-}
-
-/// Work of known growth in phase `work`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planted {
-    /// Which resource is spent.
-    pub work: PlantedWork,
-    /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
-    pub quadratic_percent: u8,
-    /// The N at which that share is reached.
-    pub largest: NonZeroUsize,
-}
-
-/// What planted work spends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlantedWork {
-    /// Instructions and the time they take.
-    Cpu,
-    /// Fresh pages, each touched once.
-    Pages,
-    /// Allocations, each freed at once; one unit is one allocation.
-    Allocations,
-}
-
-impl Planted {
-    /// The units of work that N asks for: `(1 − q)·N + q·N²/largest` of 1,000 units a module, where
-    /// q is the quadratic share at `largest`, rounded down.
-    pub fn units(&self, modules: usize) -> u64 {
-        const UNITS_PER_MODULE: u128 = 1_000;
-        let (n, largest) = (modules as u128, self.largest.get() as u128);
-        let quadratic = u128::from(self.quadratic_percent.min(100));
-        let linear = (100 - quadratic) * n * UNITS_PER_MODULE / 100;
-        let quadratic = quadratic * n * n * UNITS_PER_MODULE / (100 * largest);
-        u64::try_from(linear + quadratic).unwrap_or(u64::MAX)
     }
 }

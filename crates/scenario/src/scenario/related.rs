@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Control, Scenario, Variant};
+use crate::metric::collector::Means;
+use crate::metric::series_name::SeriesName;
+use crate::scenario::scaling::Scaling;
+use crate::scenario::variant::Variant;
+use crate::scenario::{Control, Scenario};
+use crate::subject::Subject;
 
 impl Scenario {
     /// The title of the scenario that must scale linearly wherever this one is asked, if it names one.
@@ -46,5 +51,32 @@ impl Scenario {
     pub fn titles_measured(&self) -> impl Iterator<Item = String> + use<> {
         let several = self.titles_on_threads().into_iter().flatten();
         [self.title()].into_iter().chain(self.control_title()).chain(several)
+    }
+
+    /// What this scenario asks of several threads; `None` for one that already runs on several.
+    pub fn scales(&self) -> Option<&Scaling> {
+        self.scaling.as_ref().filter(|_| !self.has_threads())
+    }
+
+    /// Whether several threads load.
+    fn has_threads(&self) -> bool {
+        matches!(&self.subject, Subject::Modules(m) if m.lifecycle.threads.get() > 1)
+    }
+
+    /// The changes that make this scenario the same on several threads.
+    pub fn changes_of_several(&self) -> Option<BTreeMap<String, String>> {
+        let threads = self.scales()?.threads.to_string();
+        let mut changes = self.variant.0.clone();
+        changes.insert("threads".to_owned(), threads);
+        Some(changes)
+    }
+
+    /// Leaves to the clock what is measured on several threads: it is there for its times.
+    pub(super) fn only_clock_on_threads(&mut self) {
+        if self.scaling.is_some() && self.has_threads() {
+            let by_clock = |name: &SeriesName| name.metric.means() == Means::Clock;
+            self.judge.retain(by_clock);
+            self.observe.retain(by_clock);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! How many modules fit into the limits that a kernel sets a process.
 
-use crate::{LoadFrom, Modules};
+use crate::subject::corpus::LoadFrom;
+use crate::subject::modules::Modules;
 
 /// `vm.max_map_count` of a kernel with its default settings (`DEFAULT_MAX_MAP_COUNT`).
 const USUAL_MAPPINGS: usize = 65_530;

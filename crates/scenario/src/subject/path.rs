@@ -92,37 +92,3 @@ fn path_of(bytes: Vec<u8>) -> Result<PathBuf, String> {
 fn path_of(_: Vec<u8>) -> Result<PathBuf, String> {
     Err("a path is no Unicode".to_owned())
 }
-
-#[cfg(all(test, unix))]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::ffi::OsStr;
-    use std::num::NonZero;
-    use std::os::unix::ffi::OsStrExt;
-
-    use super::*;
-    use crate::Corpus;
-    use crate::sample::Request;
-
-    #[derive(Serialize, Deserialize)]
-    struct Told {
-        request: Request,
-        corpus: Corpus,
-    }
-
-    #[test]
-    fn a_request_holds_paths_that_are_no_utf_8() {
-        let odd = PathBuf::from(OsStr::from_bytes(b"/r\xffoot/a.wasm"));
-        let usual = PathBuf::from("/root/b c.wasm");
-        let corpus = Corpus::Files(vec![odd.clone(), usual]);
-        let request =
-            Request::PrepareTables { functions: NonZero::new(1).unwrap(), cache: odd.clone() };
-        let text = toml::to_string(&Told { request, corpus: corpus.clone() }).unwrap();
-        assert!(text.contains(r#""/root/b c.wasm""#), "{text}");
-        let told: Told = toml::from_str(&text).unwrap();
-        assert_eq!(told.corpus, corpus);
-        let Request::PrepareTables { cache, .. } = told.request else { panic!("another request") };
-        assert_eq!(cache, odd);
-    }
-}

@@ -1,0 +1,8 @@
+//! What is counted, where, and in which unit.
+
+pub(crate) mod collector;
+pub(crate) mod name;
+pub(crate) mod phase;
+pub(crate) mod reading;
+pub(crate) mod series_name;
+pub(crate) mod unknown_name;

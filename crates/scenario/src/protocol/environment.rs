@@ -1,0 +1,81 @@
+//! [`Environment`]: the machine and the build that a run is measured with.
+
+use serde::{Deserialize, Serialize};
+
+/// What decides how a run behaves, beside the scenario. What could not be found out is the text
+/// `unknown` with the reason behind it, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// This tool's version.
+    pub loadline: String,
+    /// Wasmtime's version.
+    pub wasmtime: String,
+    /// Wasmtime's features in this build.
+    pub wasmtime_features: String,
+    /// Cranelift's version.
+    pub cranelift: String,
+    /// The instruction set Cranelift compiles for.
+    pub isa: String,
+    /// Cranelift's flags that differ from their defaults, shared and of the instruction set.
+    pub isa_flags: String,
+    /// How the runner was built.
+    pub build: String,
+    /// The active unwinder's family: `libgcc-list` (libgcc up to 12), `libgcc-tree` (from 13),
+    /// `llvm` or `other`.
+    pub unwinder_family: String,
+    /// The active unwinder's version.
+    pub unwinder_version: String,
+    /// The file it was loaded from.
+    pub unwinder_path: String,
+    /// The C library and its version.
+    pub libc: String,
+    /// Operating system and kernel release.
+    pub kernel: String,
+    /// The processor architecture, as Rust names it.
+    pub arch: String,
+    /// The processor's model.
+    pub cpu: String,
+    /// The sizes of its caches, from the first level on.
+    pub caches: String,
+    /// How many processors this process may use.
+    pub processors: String,
+    /// Which ones, by number: `0-1`.
+    pub affinity: String,
+    /// What is fixed of the allocator: glibc's tunables, as the process was started with.
+    pub allocator: String,
+    /// The arguments and the names of the environment variables the process was started with.
+    pub started_with: String,
+    /// The valgrind that counts instructions, or `none`.
+    pub valgrind: String,
+    /// `kernel.perf_event_paranoid`.
+    pub perf_event_paranoid: String,
+    /// `on` or `off`.
+    pub address_randomisation: String,
+    /// `vm.max_map_count`.
+    pub max_map_count: String,
+    /// The soft limit of open descriptors.
+    pub descriptor_limit: String,
+    /// Memory available when the process began, in bytes.
+    pub memory_bytes: String,
+}
+
+impl Environment {
+    /// The machine and the build in one line: `wasmtime 48.0.8, libgcc-list 12.0.0, linux 6.1, AMD EPYC`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Environment { wasmtime, unwinder_family, unwinder_version, cpu, kernel, .. } = self;
+        format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
+    }
+
+    /// Wasmtime's major version: growth is compared within one.
+    pub fn wasmtime_major(&self) -> &str {
+        self.wasmtime.split('.').next().unwrap_or(&self.wasmtime)
+    }
+
+    /// The unwinder's family and major version, `libgcc-list 12`: growth is compared within one.
+    pub fn unwinder(&self) -> String {
+        let major = self.unwinder_version.split('.').next().unwrap_or(&self.unwinder_version);
+        format!("{} {major}", self.unwinder_family)
+    }
+}

@@ -1,0 +1,187 @@
+//! Refuses scenarios that cannot be measured or judged.
+
+use std::time::Duration;
+
+use crate::metric::collector::Means;
+use crate::metric::name::MetricKind;
+use crate::scenario::error::{ScenarioError, wrong};
+use crate::scenario::known_issue::KnownGrowth;
+use crate::scenario::scaling::{KnownContention, Scaling};
+use crate::scenario::{Control, FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO, Scenario};
+use crate::subject::Subject;
+use crate::subject::axis::Axis;
+use crate::subject::corpus::{Corpus, HostFunction, LoadFrom};
+use crate::subject::load_order::Action;
+use crate::subject::modules::{Engines, Modules, Profiler};
+
+impl Scenario {
+    /// Refuses a scenario that cannot be measured or judged.
+    pub(super) fn check(&self) -> Result<(), ScenarioError> {
+        check_ladder("ladder", &self.ladder)?;
+        check_ladder("callgrind_ladder", &self.callgrind_ladder)?;
+        self.check_numbers()?;
+        self.check_subject()?;
+        self.check_series()?;
+        self.known_growth.iter().try_for_each(
+            |KnownGrowth { unwinders, link, until, .. }| {
+                KnownGrowth::check("known_growth", unwinders, link, until)
+            },
+        )?;
+        self.check_scaling()
+    }
+
+    fn check_numbers(&self) -> Result<(), ScenarioError> {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        if !(1..=100).contains(&self.processes) {
+            return Err(wrong("processes", format!("{} is not within 1 to 100", self.processes)));
+        }
+        if self.timeout.is_zero() || self.timeout > DAY {
+            return Err(wrong("timeout_seconds", "is not within 1 to 86400"));
+        }
+        if self.budget > DAY {
+            return Err(wrong("budget_seconds", "is more than 86400"));
+        }
+        if self.horizon.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
+            return Err(wrong("horizon", format!("is not within 1 to {LARGEST_MODULES}")));
+        }
+        Ok(())
+    }
+
+    fn check_subject(&self) -> Result<(), ScenarioError> {
+        if let Some(group) = &self.group
+            && (group.is_empty() || !group.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        {
+            return Err(wrong("group", format!("{group:?} is not of small letters and hyphens")));
+        }
+        match &self.subject {
+            Subject::Modules(modules) => {
+                modules.check()?;
+                if self.limit.is_some() && !modules.axis.is_modules() {
+                    return Err(wrong("limit", "is met by more modules, not by larger ones"));
+                }
+            }
+            _ if self.limit.is_some() => return Err(wrong("limit", "is met by modules alone")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_series(&self) -> Result<(), ScenarioError> {
+        let fail = |problem: String| Err(wrong("judge", problem));
+        if self.judge.is_empty() {
+            return fail("names no series, so nothing could ever turn red".to_owned());
+        }
+        if let Some(series) = self.judge.iter().find(|series| !series.metric.may_be_judged()) {
+            return fail(format!(
+                "{series} follows the machine more than the program (move it to observe)"
+            ));
+        }
+        let mut seen = Vec::new();
+        for series in self.series() {
+            if seen.contains(&series) {
+                return fail(format!("{series} stands twice in judge and observe"));
+            }
+            if !self.subject.may_have(series.phase) {
+                return fail(format!("{series}: no run of this kind has this phase"));
+            }
+            if !self.subject.may_count(series.metric) {
+                return fail(format!("{series}: only a command reports counts"));
+            }
+            seen.push(series);
+        }
+        Ok(())
+    }
+
+    fn check_scaling(&self) -> Result<(), ScenarioError> {
+        let Some(Scaling { threads, series, known }) = &self.scaling else { return Ok(()) };
+        if !matches!(self.subject, Subject::Modules(_)) {
+            return Err(wrong("scaling", "is for scenarios that load modules"));
+        }
+        if !(2..=256).contains(&threads.get()) {
+            return Err(wrong("scaling", format!("{threads} threads are not within 2 to 256")));
+        }
+        if series.metric.kind() != MetricKind::Time || !self.series().any(|own| own == *series) {
+            let problem = format!("{series} is no time that is judged or observed here");
+            return Err(wrong("scaling", problem));
+        }
+        if !self.judge.iter().any(|name| name.metric.means() == Means::Clock) {
+            let problem = "needs a series that is measured by the clock in judge";
+            return Err(wrong("scaling", problem));
+        }
+        if !matches!(self.control, Some(Control::Set(_))) {
+            let problem = "needs a control = { set = … }, which says what threads gain here";
+            return Err(wrong("scaling", problem));
+        }
+        known.iter().try_for_each(|KnownContention { unwinders, link, until, .. }| {
+            KnownGrowth::check("scaling", unwinders, link, until)
+        })
+    }
+}
+
+fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioError> {
+    let (Some(first), Some(last)) = (rungs.first(), rungs.last()) else {
+        return Err(wrong(field, "has no rung"));
+    };
+    if *first == 0 {
+        return Err(wrong(field, "N = 0 loads nothing (begin at 1 or more)"));
+    }
+    if !rungs.is_sorted_by(|a, b| a < b) {
+        return Err(wrong(field, "N must rise from rung to rung"));
+    }
+    if *last > LARGEST_MODULES {
+        return Err(wrong(field, format!("N = {last} is more than {LARGEST_MODULES}")));
+    }
+    if rungs.len() < FEWEST_RUNGS || last / first < SMALLEST_RATIO {
+        let n = rungs.len();
+        let problem = format!(
+            "{n} rungs from {first} to {last} are too few to tell a growth: at least {FEWEST_RUNGS} rungs over a ratio of {SMALLEST_RATIO}"
+        );
+        return Err(wrong(field, problem));
+    }
+    Ok(())
+}
+
+impl Modules {
+    /// Refuses what no run could do.
+    pub(crate) fn check(&self) -> Result<(), ScenarioError> {
+        let is_made_first = matches!(self.load_from, LoadFrom::Pack | LoadFrom::Store);
+        if self.profiler != Profiler::None && is_made_first {
+            let problem = "is for modules that are loaded from bytes or file";
+            return Err(wrong("profiler", problem));
+        }
+        if self.load_from == LoadFrom::Pack && self.engines == Engines::Each {
+            let problem = "each is not for packs, which are made for one engine";
+            return Err(wrong("engines", problem));
+        }
+        let generated = match &self.corpus {
+            Corpus::Generated(axes) => Some(axes),
+            Corpus::Files(_) => None,
+        };
+        if generated.is_none() && self.axis != Axis::Modules {
+            let problem = "needs generated modules: those of files are as they are";
+            return Err(wrong("axis", problem));
+        }
+        let is_component =
+            self.axis == Axis::CoreModules || generated.is_some_and(|a| a.core_modules.is_some());
+        let host_function = generated.map_or(HostFunction::None, |axes| axes.host_function);
+        if is_component && host_function != HostFunction::None {
+            let problem = "is not for components (leave core_modules or host_function out)";
+            return Err(wrong("artifact.host_function", problem));
+        }
+        let Some(activity) = self.lifecycle.activity else { return Ok(()) };
+        match activity.action {
+            Action::Unwind | Action::Panic => {}
+            Action::Backtrace | Action::Trap if host_function == HostFunction::SharedType => {}
+            Action::Backtrace | Action::Trap => {
+                let problem = "needs modules with artifact.host_function = \"shared-type\"";
+                return Err(wrong("activity", problem));
+            }
+            Action::Instantiate if host_function != HostFunction::None => {}
+            Action::Instantiate => {
+                let problem = "instantiate needs modules with an artifact.host_function";
+                return Err(wrong("activity", problem));
+            }
+        }
+        Ok(())
+    }
+}

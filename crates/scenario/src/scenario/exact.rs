@@ -1,0 +1,97 @@
+//! The series that need not be named because they are counted exactly of every load order.
+
+use crate::metric::collector::Means;
+use crate::metric::name::Metric;
+use crate::metric::phase::Phase;
+use crate::metric::series_name::SeriesName;
+use crate::scenario::error::{ScenarioError, wrong};
+use crate::subject::Subject;
+
+/// What is judged of loading that is counted exactly, and of unloading.
+const COUNTED: [(Phase, &[Metric]); 2] = [
+    (
+        Phase::Load,
+        &[
+            Metric::FrameEntriesRegistered,
+            Metric::Allocations,
+            Metric::AllocatedBytes,
+            Metric::AliveBytes,
+            Metric::MappingsMade,
+            Metric::MappingsChanged,
+            Metric::MappingsAlive,
+            Metric::MappedBytes,
+            Metric::DescriptorsAlive,
+            Metric::CallgrindInstructions,
+        ],
+    ),
+    (
+        Phase::Unload,
+        &[Metric::FrameEntriesDeregistered, Metric::MappingsRemoved, Metric::CallgrindInstructions],
+    ),
+];
+
+/// What is judged of registering unwind tables that is counted exactly.
+const REGISTERED: [(Phase, &[Metric]); 2] = [
+    (Phase::Register, &[Metric::FrameEntriesRegistered, Metric::CallgrindInstructions]),
+    (Phase::Deregister, &[Metric::FrameEntriesDeregistered, Metric::CallgrindInstructions]),
+];
+
+/// What is left over once everything is unloaded: shown alone, since a handful of mappings is no
+/// growth however it depends on N.
+const LEFT_OVER: [Metric; 3] =
+    [Metric::AliveBytes, Metric::MappingsAlive, Metric::DescriptorsAlive];
+
+/// What a file need not name, because it is counted of every lifecycle.
+pub(super) struct Exact {
+    pub(super) judged: Vec<SeriesName>,
+    pub(super) observed: Vec<SeriesName>,
+}
+
+/// The series that are counted exactly, by the means that `asked` names; by all where it does not
+/// say.
+pub(super) fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
+    let (counted, left_over): (&[_], &[_]) = match subject {
+        Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
+        Subject::Registration(_) => (&REGISTERED, &[]),
+        Subject::Command(_) | Subject::Planted(_) => (&[], &[]),
+    };
+    let is_counted = !counted.is_empty();
+    let asked = match asked {
+        Some(asked) if !is_counted && !asked.is_empty() => {
+            return Err(wrong("exact", "belongs to lifecycles: what a command does is its own"));
+        }
+        Some(asked) if asked.contains(&Means::Clock) => {
+            return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
+        }
+        Some(asked) => asked.clone(),
+        None if is_counted => vec![Means::Count, Means::Callgrind],
+        None => Vec::new(),
+    };
+    // Modules that become larger are mapped as often as before.
+    let is_of_their_number = |metric: Metric| {
+        matches!(
+            metric,
+            Metric::MappingsMade
+                | Metric::MappingsChanged
+                | Metric::MappingsRemoved
+                | Metric::MappingsAlive
+                | Metric::MappedBytes
+                | Metric::DescriptorsAlive
+        )
+    };
+    let is_number = match subject {
+        Subject::Modules(modules) => modules.axis.is_modules(),
+        Subject::Registration(_) | Subject::Command(_) | Subject::Planted(_) => true,
+    };
+    let is_asked = |name: &SeriesName| {
+        asked.contains(&name.metric.means()) && (is_number || !is_of_their_number(name.metric))
+    };
+    let of = |(phase, metrics): &(Phase, &[Metric])| {
+        metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()
+    };
+    let left_over = left_over.iter().map(|metric| SeriesName::new(Phase::Unload, *metric));
+    Ok(Exact {
+        judged: counted.iter().flat_map(of).filter(is_asked).collect(),
+        observed: left_over.filter(is_asked).collect(),
+    })
+}

@@ -1,0 +1,41 @@
+//! [`Planted`]: work of known growth, for the self-check of a session.
+
+use std::num::NonZeroUsize;
+
+use serde::{Deserialize, Serialize};
+
+/// Work of known growth in phase `work`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planted {
+    /// Which resource is spent.
+    pub work: PlantedWork,
+    /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
+    pub quadratic_percent: u8,
+    /// The N at which that share is reached.
+    pub largest: NonZeroUsize,
+}
+
+/// What planted work spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlantedWork {
+    /// Instructions and the time they take.
+    Cpu,
+    /// Fresh pages, each touched once.
+    Pages,
+    /// Allocations, each freed at once; one unit is one allocation.
+    Allocations,
+}
+
+impl Planted {
+    /// The units of work that N asks for: `(1 − q)·N + q·N²/largest` of 1,000 units a module, where
+    /// q is the quadratic share at `largest`, rounded down.
+    pub fn units(&self, modules: usize) -> u64 {
+        const UNITS_PER_MODULE: u128 = 1_000;
+        let (n, largest) = (modules as u128, self.largest.get() as u128);
+        let quadratic = u128::from(self.quadratic_percent.min(100));
+        let linear = (100 - quadratic) * n * UNITS_PER_MODULE / 100;
+        let quadratic = quadratic * n * n * UNITS_PER_MODULE / (100 * largest);
+        u64::try_from(linear + quadratic).unwrap_or(u64::MAX)
+    }
+}
