@@ -85,6 +85,31 @@ fn a_commands_other_revision_is_measured() {
     assert!(compared.stdout.contains("load/reported"), "{}", compared.refusal());
 }
 
+/// The command that the report prints, as a user pastes it, compares with the same revision again.
+#[test]
+fn the_pasted_command_keeps_the_other_revision() {
+    let installed = repository(LINEAR);
+    installed.commit("linear");
+    installed.write("host.sh", &host(QUADRATIC));
+    installed.commit("quadratic");
+    let worse = installed.loadline(&["regress", "--against", "HEAD~1"]);
+    ends(&worse, 3);
+    let (first, _) = session(&installed);
+    let next = worse.stdout.lines().rev().find_map(|line| line.strip_prefix("next: ")).unwrap();
+    let mut shell = installed.command("sh");
+    shell.args(["-c", &format!("PATH=\"$BIN:$PATH\"; {next}")]);
+    let again = shell.env("BIN", installed.project.path("bin")).output().unwrap();
+    let again = installed.project.said(again);
+    ends(&again, 3);
+    let (second, runs) = session(&installed);
+    assert_eq!(n_sessions(&installed), 2);
+    assert_eq!(first["against"]["name"], second["against"]["name"]);
+    assert_eq!(first["seed"], second["seed"]);
+    assert!(runs.iter().any(|(title, side)| title == "host" && side == "before"), "{runs:?}");
+    let last = again.stdout.lines().last();
+    assert_eq!(last, worse.stdout.lines().last(), "{}", again.stdout);
+}
+
 /// A commit that only touches documentation needs no measuring; one that touches a file that nobody
 /// names, but a script may read, does.
 #[test]

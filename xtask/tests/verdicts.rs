@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command;
 
 use common::made::{Cost, Made, baseline};
@@ -317,6 +319,60 @@ fn the_next_command_pasted_into_a_shell_gives_the_same_verdict() {
         assert!(again.stdout.contains(part), "{part}\n{}", again.stdout);
     }
     assert!(said.stdout.contains("wasmtime: the command's own"), "{}", said.stdout);
+}
+
+/// A baseline and an unwinder that the command line named decide the verdict: the next command names
+/// them again, as they are called here.
+#[test]
+fn the_pasted_command_keeps_baseline_and_unwinder() {
+    let project = host("$1");
+    let root = project.path("a b").display().to_string();
+    let captured = project.run(&["baseline", "host", "--reason", "first", "--root", &root]);
+    assert_eq!(captured.code, Some(0), "{}", captured.refusal());
+    fs::rename(project.path("a b/baselines/host.toml"), project.path("my file.toml")).unwrap();
+    let baseline = project.path("my file.toml").display().to_string();
+    let mut flags = vec!["regress", "host", "--root", &root, "--budget", "0"];
+    flags.extend(["--baseline", &baseline]);
+    let library = project.path("my library/libgcc_s.so.1").display().to_string();
+    if copy_unwinder(&project, &library) {
+        flags.extend(["--unwinder", &library]);
+    }
+    let grows =
+        "echo loadline:phase=load\necho loadline:metric=steps:$((100 * $1 + $1 * $1 / 40)):count\n";
+    project.write("a b/host.sh", grows);
+    let said = project.run(&flags);
+    assert_eq!(said.code, Some(3), "{}", said.refusal());
+    let again = paste(&project, &said);
+    assert_eq!(again.code, Some(3), "{}", again.refusal());
+    let lasting = |said: &Said| {
+        let lines = said.stdout.lines().filter(|line| !line.contains("samples: "));
+        lines.filter(|line| !line.starts_with("teeth: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lasting(&again), lasting(&said));
+    let sessions = fs::read_dir(project.path("a b/out/regress")).unwrap();
+    let asked: BTreeSet<String> = sessions
+        .map(|session| {
+            let header = fs::read_to_string(session.unwrap().path().join("session.json")).unwrap();
+            let header: serde_json::Value = header.parse().unwrap();
+            header["asked"].to_string()
+        })
+        .filter(|asked| asked.contains("my file.toml"))
+        .collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+}
+
+/// Copies the machine's own unwinder to `library`, where it is a library.
+fn copy_unwinder(project: &Project, library: &str) -> bool {
+    let listed = project.run(&["list", "--root", &project.path("a b").display().to_string()]);
+    let own = listed.stdout.lines().find(|line| line.starts_with("unwinder host: ")).unwrap();
+    let (_, path) = own.rsplit_once(", ").unwrap();
+    if !path.ends_with("/libgcc_s.so.1") {
+        println!("skipped: the machine's unwinder is {path}, which is no libgcc");
+        return false;
+    }
+    fs::create_dir(project.path("my library")).unwrap();
+    fs::copy(path, library).unwrap();
+    true
 }
 
 #[test]
