@@ -208,7 +208,7 @@ fn measure_at(
     };
     let is_table = !arguments.unwinders.is_empty() || arguments.table;
     let wants_all = arguments.selection.names.is_empty() || is_table;
-    let scenarios = match insisted_on.is_none() && before.is_none() {
+    let scenarios = match insisted_on.is_none() {
         true => selection::with_threads(project, scenarios)?,
         false => scenarios,
     };

@@ -285,6 +285,42 @@ fn a_bisection_skips_commits_without_the_scenario() {
     bisected("host", 125);
 }
 
+/// What threads gain is measured by both sides, and judged.
+#[test]
+fn threads_are_measured_by_both_sides() {
+    let installed = repository(LINEAR);
+    fs::remove_file(installed.path("perf/host.toml")).unwrap();
+    let scenario = "format = 1\nquestion = \"Do threads gain?\"\nexpectation = \"They do.\"\n\
+        lifecycle = \"hold-all\"\nexact = []\nmodules = [\"module.wat\"]\n\
+        judge = [\"load/frames-registered\"]\nobserve = [\"load/wall-time\"]\nprocesses = 3\n\
+        ladder = [1, 2, 4, 8, 16]\ncontrol = { set = { tables = \"strip\" } }\n\
+        [scaling]\nthreads = 2\nseries = \"load/wall-time\"\n";
+    installed.write("perf/threads.toml", scenario);
+    let module = |functions: usize| format!("(module {})", "(func)".repeat(functions));
+    installed.write("module.wat", &module(1));
+    installed.commit("one function");
+    installed.write("module.wat", &module(2));
+    let report = "out/report.json";
+    let said = installed.loadline(&[
+        "regress",
+        "--against",
+        "HEAD",
+        "--report",
+        &format!("json={report}"),
+    ]);
+    // Times are those of a busy machine.
+    assert!(matches!(said.code, Some(0 | 3)), "{}", said.refusal());
+    let (_, runs) = session(&installed);
+    for side in ["now", "before"] {
+        for title in ["threads:threads=2", "threads:tables=strip,threads=2"] {
+            let n_runs = runs.iter().filter(|run| *run == &(title.into(), side.into())).count();
+            assert_eq!(n_runs, 15, "{title} {side}");
+        }
+    }
+    let report: serde_json::Value = installed.read(report).parse().unwrap();
+    assert!(report.to_string().contains("\"kind\":\"one-thread\""), "{report}");
+}
+
 /// A control is measured by both sides as well.
 #[test]
 fn a_control_keeps_working() {

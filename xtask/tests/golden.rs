@@ -240,6 +240,26 @@ fn threads_that_gain_less_than_in_the_control_are_a_regression_unless_it_is_know
     check_scenario("threads-nothing-to-gain", &scaling, &on_threads([1.0, 1.05]), "");
 }
 
+/// Beside another build, threads that gained nothing before either are no regression.
+#[test]
+fn threads_that_gain_less_than_by_the_other_build_are_a_regression() {
+    let observed = SCENARIO.replace("exact = []", "exact = []\nobserve = [\"unload/wall-time\"]");
+    let scaling = format!("{observed}{SCALING}{KNOWN_CONTENTION}");
+    let against = |speed_up: f64| {
+        let mut made = on_threads([1.0, 1.95]);
+        made.against = Some("HEAD~1");
+        let wall = |per_module: f64| ("unload/wall-time", Cost::linear(per_module, 0.02));
+        made.before(KEPT, &[CALLS, LINEAR, wall(9_000.0)]);
+        made.before(STRIPPED, &[NO_CALLS, LINEAR, wall(5_000.0)]);
+        let several = wall(9_000.0 * 2.0 / speed_up);
+        made.before("oldest-first:threads=2", &[CALLS, LINEAR, several]);
+        made.before("oldest-first:tables=strip,threads=2", &[NO_CALLS, LINEAR, wall(5_100.0)]);
+        made
+    };
+    check_scenario("threads-lost", &scaling, &against(1.9), "");
+    check_scenario("threads-wait-as-before", &scaling, &against(1.0), "");
+}
+
 #[test]
 fn a_blind_session_gives_no_verdict() {
     let mut made = Made::with_teeth(0.0);

@@ -21,9 +21,6 @@ impl Scaled {
     /// What was found, as a sentence; `None` where there was nothing to find it from.
     pub fn sentence(&self) -> Option<String> {
         let evidence = self.judgement.evidence?;
-        let times = |e: Estimate| {
-            format!("{:.2} times (95 %: {:.2} … {:.2})", e.value, e.interval.low, e.interval.high)
-        };
         Some(format!(
             "at N = {} {} threads are {} as fast as one, and {} in the control {}",
             evidence.size,
@@ -33,4 +30,9 @@ impl Scaled {
             self.titles[2]
         ))
     }
+}
+
+/// How many times as fast, with the interval.
+pub(crate) fn times(e: Estimate) -> String {
+    format!("{:.2} times (95 %: {:.2} … {:.2})", e.value, e.interval.low, e.interval.high)
 }

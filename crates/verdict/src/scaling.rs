@@ -2,16 +2,16 @@
 //! beside its control on as many, all of one session. Gives one more row to a report.
 
 use loadline_growth::{
-    ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work, judge_scaling,
+    Doubt, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work, judge_scaling,
 };
-use loadline_scenario::{KnownContention, Scenario};
+use loadline_scenario::{KnownContention, Scenario, SeriesName};
 
 use crate::judged::{Judged, Outcome};
 use crate::known::{KnownIssue, KnownSight, Present};
 use crate::readings::{NoSeries, medians, on_common_sizes, subject};
 use crate::reference::LOOKS;
-use crate::scaled::Scaled;
-use loadline_record::rounds::Measured;
+use crate::scaled::{Scaled, times};
+use loadline_record::rounds::{Measured, MeasuredBefore};
 
 /// Every scenario of `measured` that is to scale and was measured for it; `tau` is the floor of times.
 pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
@@ -30,19 +30,33 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     else {
         return None;
     };
-    let name = scaling.series;
+    let (name, threads) = (scaling.series, scaling.threads.get());
     let judged = |one, other| Ok(Both::of(subject(one, name)?, subject(other, name)?));
     let found = judged(alone, shared).and_then(|work| {
         let control = judged(control_alone, control_shared)?;
-        let options = ScalingOptions { threads: scaling.threads.get(), looks: LOOKS, tau };
+        let options = ScalingOptions { threads, looks: LOOKS, tau };
         Ok((judge_scaling(work.work(), control.work(), &options), work))
     });
     let environment = &measured.environment;
+    // Against another build, what is known says nothing.
     let known = scenario.known_contention(&environment.unwinder_family);
+    let known = known.filter(|_| measured.before.is_none());
+    let mut notes = Vec::new();
     let (outcome, known) = match found {
         Err(why) => (NoSeries::into(why), None),
         Ok((judgement, work)) => {
-            let (verdict, sight) = meaning(&judgement, known, &Present::of(measured));
+            let (verdict, sight) = match &measured.before {
+                None => meaning(&judgement, known, &Present::of(measured)),
+                Some(before) => {
+                    let theirs = theirs(before, &titles, name);
+                    let options = ScalingOptions { threads, looks: LOOKS, tau };
+                    let other =
+                        theirs.map(|other| judge_scaling(work.work(), other.work(), &options));
+                    notes
+                        .extend(other.and_then(|other| other_sentence(&other, &before.build.name)));
+                    (since(judgement.verdict, other.map(|other| other.verdict)), None)
+                }
+            };
             let scaled = Scaled {
                 verdict,
                 judgement,
@@ -56,9 +70,44 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     };
     // What is gone is told with its place.
     let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
-    let notes = known.iter().filter(is_told).map(|known| known.sentence(environment)).collect();
+    notes.extend(known.iter().filter(is_told).map(|known| known.sentence(environment)));
     let means = scenario.means_of(name.metric);
     Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false, known })
+}
+
+/// The times of the other build, on one thread and on several; `None` where its runs failed or nothing
+/// counts them.
+fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Option<Both> {
+    let of = |title: &String| {
+        let one = before.scenarios.iter().find(|m| m.scenario.title() == *title)?;
+        subject(one, name).ok()
+    };
+    Some(Both::of(of(&titles[1])?, of(&titles[0])?))
+}
+
+/// The verdict where another build was measured as well. A loss beside the control is red only if
+/// threads gained more by the other build.
+fn since(own: ScalingVerdict, beside_other: Option<ScalingVerdict>) -> Verdict {
+    match (own, beside_other) {
+        (ScalingVerdict::Scales, _) => Verdict::Holds,
+        (ScalingVerdict::Inconclusive(doubt), _) => Verdict::Inconclusive(doubt),
+        (ScalingVerdict::Lost, Some(ScalingVerdict::Lost)) => Verdict::Regressed,
+        (ScalingVerdict::Lost, Some(ScalingVerdict::Inconclusive(doubt)))
+            if doubt != Doubt::ControlGainsNothing =>
+        {
+            Verdict::Inconclusive(doubt)
+        }
+        // Threads gain as little by the other build, or nothing.
+        (ScalingVerdict::Lost, Some(_)) => Verdict::Holds,
+        (ScalingVerdict::Lost, None) => Verdict::Inconclusive(Doubt::ScalingImprecise),
+    }
+}
+
+/// What threads gain by the other build, which is called `name`.
+fn other_sentence(beside_other: &ScalingJudgement, name: &str) -> Option<String> {
+    let evidence = beside_other.evidence?;
+    let (threads, times) = (evidence.threads, times(evidence.control_speed_up));
+    Some(format!("by {name} {threads} threads are {times} as fast as one"))
 }
 
 fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
