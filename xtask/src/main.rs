@@ -60,6 +60,9 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Verb};
 
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");
+
 fn main() -> ExitCode {
     called::say_name();
     let cli = match Cli::read() {

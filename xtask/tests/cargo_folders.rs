@@ -6,9 +6,11 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use common::clone::{Clone, libraries};
 use common::installed::Installed;
 use common::{HOST_SCENARIO, Said};
 
@@ -47,6 +49,71 @@ fn loadline(installed: &Installed, variable: Option<(&str, &Path)>, arguments: &
 
 fn ends(said: &Said, code: i32) {
     assert_eq!(said.code, Some(code), "{}", said.refusal());
+}
+
+/// Two clones of this workspace whose Cargo builds in one folder: each measures by its own program and
+/// its own runner, and finds its own scenarios, whichever was built last.
+#[test]
+#[ignore = "slow: builds the workspace's own crates twice (minutes)"]
+fn two_clones_share_one_target_folder() {
+    let clones = [Clone::new(), Clone::new()];
+    let target = clones[0].path("target");
+    libraries(&target);
+    for (clone, name) in clones.iter().zip(["first", "second"]) {
+        for (file, before, after) in [
+            (
+                "xtask/src/project.rs",
+                "there is no scenario {name",
+                "there is no scenario of NAME {name",
+            ),
+            (
+                "xtask/src/list.rs",
+                "scenarios of the default suite:",
+                "in the default suite of NAME:",
+            ),
+            (
+                "crates/runner/src/environment.rs",
+                "kernel: kernel()",
+                "kernel: kernel() + \" of NAME\"",
+            ),
+        ] {
+            let path = clone.sources().join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.matches(before).count(), 1, "{file} has another {before:?}");
+            fs::write(&path, text.replace(before, &after.replace("NAME", name))).unwrap();
+        }
+        let scenario = clone.sources().join(format!("xtask/scenarios/of-{name}.toml"));
+        fs::write(scenario, HOST_SCENARIO).unwrap();
+    }
+    // Nobody's files are younger than what the other one builds.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let cargo = |clone: &Clone, arguments: &[&str]| {
+        let started = std::time::Instant::now();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.arg("xtask").args(arguments).current_dir(clone.sources());
+        cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_NET_OFFLINE", "true");
+        let output = cargo.env_remove("CARGO_MANIFEST_DIR").output().unwrap();
+        println!("cargo xtask {}: {} s", arguments.join(" "), started.elapsed().as_secs());
+        let said =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("Compiling wasmtime "), "Wasmtime is compiled again: {said}");
+        (output.status.code(), said.into_owned())
+    };
+    for (clone, name, other) in [(&clones[0], "first", "second"), (&clones[1], "second", "first")] {
+        let (code, said) = cargo(clone, &["list"]);
+        assert_eq!(code, Some(0), "{name}: {said}");
+        for own in ["in the default suite of NAME:", "of NAME, ", "of-NAME "] {
+            assert!(said.contains(&own.replace("NAME", name)), "{name}: no {own} in {said}");
+            assert!(!said.contains(&own.replace("NAME", other)), "{name}: {own} in {said}");
+        }
+    }
+    // Back in the first one, where nothing has changed.
+    let (code, said) = cargo(&clones[0], &["list", "of-second"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.ends_with("no scenario of first \"of-second\" (did you mean of-first?)\n"),
+        "{said}"
+    );
 }
 
 /// By its own curve a quadratic count is red, and yesterday's program would hold.

@@ -9,27 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::clone::libraries;
 use common::pages::{Reader, Step, missing, steps};
 use tempfile::TempDir;
 
 fn workspace() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
-}
-
-/// What a clone would compile for minutes, taken over from this workspace: a folder for Cargo with
-/// every library but the workspace's own, which are of another tree.
-fn libraries(folder: &Path) {
-    let from = Path::new(env!("CARGO_BIN_EXE_loadline")).parent().unwrap();
-    let script = r#"
-        mkdir -p "$2/debug" && cd "$2/debug"
-        cp -al "$1/deps" . 2>/dev/null || cp -a "$1/deps" .
-        cp -a "$1/build" "$1/.fingerprint" .
-        rm -rf deps/*loadline* deps/*xtask* build/loadline* build/xtask*
-        rm -rf .fingerprint/loadline* .fingerprint/xtask*
-    "#;
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script, "sh"]).arg(from).arg(folder);
-    assert!(shell.status().unwrap().success());
 }
 
 /// A newcomer's machine: an empty folder, the repository where the guide says it is, and nothing of

@@ -145,6 +145,30 @@ fn xtask_does_not_link_wasmtime() {
     assert_eq!(heavy.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
+/// Cargo takes what another clone has built in the same target folder for this one's, where it is
+/// younger than the sources. A variable that differs has it build a crate again, if the crate reads it.
+#[test]
+fn every_crate_is_built_again_for_another_clone() {
+    assert!(
+        read(".cargo/config.toml").contains("LOADLINE_CLONE = { value = \".\", relative = true")
+    );
+    let metadata = cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"]);
+    let metadata: serde_json::Value = metadata.parse().unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+    let is_program = |target: &&serde_json::Value| {
+        let kind = target["kind"][0].as_str().unwrap();
+        kind == "lib" || kind == "bin"
+    };
+    let roots: Vec<&str> =
+        targets.filter(is_program).map(|target| target["src_path"].as_str().unwrap()).collect();
+    assert!(roots.len() >= 7, "{roots:?}");
+    for root in roots {
+        let text = fs::read_to_string(root).unwrap();
+        assert!(text.contains("option_env!(\"LOADLINE_CLONE\")"), "{root} does not read it");
+    }
+}
+
 /// Wasmtime and all it is built from, with features, as Cargo builds them for `selection`.
 fn below_wasmtime(selection: &[&str]) -> BTreeSet<String> {
     // With a target named, what runs at build time is listed apart from what is linked.

@@ -56,3 +56,6 @@ pub use names::Symbol;
 pub use part::Part;
 pub use profile::{Mismatch, Profile};
 pub use reader::{FormatError, Parts, Problem};
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

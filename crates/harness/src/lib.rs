@@ -13,3 +13,6 @@ pub use assertion::assert_scaling;
 pub use judgement::Scaling;
 pub use phases::Phases;
 pub use sweep::run;
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

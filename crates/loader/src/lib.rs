@@ -152,3 +152,6 @@ pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
 pub use policy::UnwindPolicy;
 pub use store::{Store, StoreKey, StoreOptions};
 pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -27,3 +27,6 @@ pub use error::{Context, Error, Result};
 pub use exit::Exit;
 pub use program::{PROGRAM, Program};
 pub use request::{Acceptance, Floor, Forecast, SHARD_SEED, Shard, Strictness, Surroundings};
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -33,6 +33,9 @@ use loadline_workload::corpus;
 
 use counters::Counters;
 
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");
+
 fn main() -> ExitCode {
     process::end_with_parent();
     process::fix_addresses();

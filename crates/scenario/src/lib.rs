@@ -44,3 +44,6 @@ pub use subject::modules::{Engines, Limit, Modules, Profiler};
 pub use subject::planted::{Planted, PlantedWork};
 pub use subject::registration::{AddressOrder, Registration, RegistrationCalls};
 pub use unwinder::{NoUnwinder, Unwinder};
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

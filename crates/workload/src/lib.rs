@@ -45,3 +45,6 @@ pub use loadline_loader as loader;
 pub use call::Call;
 pub use drive::{Calls, Driven, Event, Observer, Options, Proof, Role, drive};
 pub use error::Error;
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");
