@@ -1,5 +1,6 @@
 //! Fresh repositories of programs in several languages, each with one commit that makes it quadratic:
-//! red against the commit before, green against itself, and found by a bisection.
+//! red against the commit before, with and without permission to use perf, green against itself, and
+//! found by a bisection.
 //!
 //! The difference is huge, and the session's check of itself is made up, so that no outcome depends on
 //! how busy the machine is.
@@ -8,9 +9,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the runner's own tests use the rest")]
+#[path = "../../crates/runner/tests/common/forbidden.rs"]
+mod forbidden;
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use common::Said;
+use common::clone::libraries;
 use common::installed::Installed;
 
 /// A program that does a fixed amount of work for each of N items, or searches all items before.
@@ -25,6 +36,17 @@ struct Host {
     build: &'static str,
     command: &'static str,
     ladder: &'static str,
+    setup: Setup,
+}
+
+/// What a host needs beside its file.
+#[derive(Clone, Copy, PartialEq)]
+enum Setup {
+    None,
+    /// A manifest by which Cargo takes Wasmtime over from this workspace's own build.
+    Rust,
+    /// A virtual environment, outside of the repository, with the `wasmtime` package.
+    WasmtimeForPython,
 }
 
 const HOSTS: [Host; 4] = [
@@ -37,6 +59,7 @@ const HOSTS: [Host; 4] = [
         build: "build = [\"cc\", \"-o\", \"host\", \"host.c\"]\n",
         command: "\"./host\", \"{n}\"",
         ladder: "128, 256, 512, 1024, 2048",
+        setup: Setup::None,
     },
     Host {
         language: "shell with sqlite3",
@@ -47,6 +70,7 @@ const HOSTS: [Host; 4] = [
         build: "",
         command: "\"sh\", \"host.sh\", \"{n}\"",
         ladder: "256, 512, 1024, 2048, 4096",
+        setup: Setup::None,
     },
     Host {
         language: "JavaScript",
@@ -57,6 +81,7 @@ const HOSTS: [Host; 4] = [
         build: "",
         command: "\"node\", \"host.js\", \"{n}\"",
         ladder: "128, 256, 512, 1024, 2048",
+        setup: Setup::None,
     },
     Host {
         language: "Python",
@@ -67,6 +92,32 @@ const HOSTS: [Host; 4] = [
         build: "",
         command: "\"python3\", \"host.py\", \"{n}\"",
         ladder: "128, 256, 512, 1024, 2048",
+        setup: Setup::None,
+    },
+];
+
+const HOSTS_OF_WASMTIME: [Host; 2] = [
+    Host {
+        language: "Python with Wasmtime",
+        needs: "python3",
+        file: "host.py",
+        linear: "import sys, wasmtime\nengine = wasmtime.Engine()\ncompiled = wasmtime.Module(engine, '(module)').serialize()\nloaded = []\nfor i in range(int(sys.argv[1])):\n    loaded.append(wasmtime.Module.deserialize(engine, compiled))\n",
+        quadratic: "import sys, wasmtime\nengine = wasmtime.Engine()\ncompiled = wasmtime.Module(engine, '(module)').serialize()\nloaded = []\nfor i in range(int(sys.argv[1])):\n    loaded.append(wasmtime.Module.deserialize(engine, compiled))\n    sum(range(30 * i))\n",
+        build: "",
+        command: "\"VENV/bin/python3\", \"host.py\", \"{n}\"",
+        ladder: "128, 256, 512, 1024, 2048",
+        setup: Setup::WasmtimeForPython,
+    },
+    Host {
+        language: "Rust with Wasmtime",
+        needs: "cc",
+        file: "src/main.rs",
+        linear: "use wasmtime::{Engine, Module};\nfn main() {\n    let n: usize = std::env::args().nth(1).unwrap().parse().unwrap();\n    let engine = Engine::default();\n    let compiled = Module::new(&engine, b\"\\0asm\\x01\\0\\0\\0\").unwrap().serialize().unwrap();\n    let mut loaded = Vec::new();\n    for _ in 0..n {\n        // SAFETY: Wasmtime made these bytes above.\n        loaded.push(unsafe { Module::deserialize(&engine, &compiled) }.unwrap());\n    }\n}\n",
+        quadratic: "use wasmtime::{Engine, Module};\nfn main() {\n    let n: usize = std::env::args().nth(1).unwrap().parse().unwrap();\n    let engine = Engine::default();\n    let compiled = Module::new(&engine, b\"\\0asm\\x01\\0\\0\\0\").unwrap().serialize().unwrap();\n    let mut loaded = Vec::new();\n    for i in 0..n {\n        let name = format!(\"plug-in {i:60}\");\n        assert!(!loaded.iter().any(|(known, _)| *known == name));\n        // SAFETY: Wasmtime made these bytes above.\n        loaded.push((name, unsafe { Module::deserialize(&engine, &compiled) }.unwrap()));\n    }\n}\n",
+        build: "build = [\"cargo\", \"build\", \"--offline\"]\n",
+        command: "\"target/debug/host\", \"{n}\"",
+        ladder: "256, 512, 1024, 2048, 4096",
+        setup: Setup::Rust,
     },
 ];
 
@@ -80,47 +131,188 @@ impl Host {
         is_here
     }
 
-    /// A repository with this host, linear and committed.
-    fn repository(&self) -> Installed {
+    /// A repository with this host, linear and committed; `None` where what it needs cannot be had.
+    fn repository(&self) -> Option<Installed> {
         let installed = Installed::sure();
+        let venv = installed.project.path("venv").display().to_string();
+        match self.setup {
+            Setup::None => {}
+            Setup::Rust => write_manifest(&installed),
+            Setup::WasmtimeForPython => {
+                if let Err(why) = install_wasmtime(&venv) {
+                    println!("skipped: {}: {why}", self.language);
+                    return None;
+                }
+            }
+        }
         let settings = "format = 1\nscenarios = \"perf\"\noutput = \"out\"\n";
         installed.write("loadline.toml", &format!("{settings}{}", self.build));
+        let command = self.command.replace("VENV", &venv);
         let scenario = format!(
-            "format = 1\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{}]\njudge = [\"run/task-clock\"]\nprocesses = 5\nladder = [{}]\n",
-            self.command, self.ladder
+            "format = 1\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{command}]\njudge = [\"run/task-clock\"]\nprocesses = 5\nladder = [{}]\n",
+            self.ladder
         );
         installed.write("perf/host.toml", &scenario);
-        installed.write(".gitignore", "/out\n/host\n");
+        installed.write(".gitignore", "/out\n/host\n/target\n");
         installed.write(self.file, self.linear);
         installed.commit("linear");
-        installed
+        Some(installed)
+    }
+
+    /// The installed program with `arguments`, in the host's repository.
+    fn loadline(&self, installed: &Installed, arguments: &[&str]) -> Command {
+        let program = installed.project.path("bin/loadline").display().to_string();
+        let mut command = installed.command(&program);
+        command.args(arguments);
+        if self.setup == Setup::Rust {
+            // Cargo and rustc as they are here.
+            for name in
+                ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS"]
+            {
+                command.envs(std::env::var_os(name).map(|value| (name, value)));
+            }
+        }
+        command
+    }
+
+    /// What `regress` says of the working tree against `revision`. A busy machine needs more
+    /// repetitions than a quiet one.
+    fn regress(&self, installed: &Installed, revision: &str, perf_fails_by: Option<i32>) -> Said {
+        let arguments = ["regress", "--against", revision, "--budget", "300"];
+        let mut command = self.loadline(installed, &arguments);
+        #[cfg(target_os = "linux")]
+        if let Some(errno) = perf_fails_by {
+            forbidden::forbid(&mut command, &[libc::SYS_perf_event_open], errno);
+        }
+        let started = Instant::now();
+        let said = installed.project.said(command.output().unwrap());
+        let (language, seconds) = (self.language, started.elapsed().as_secs());
+        let perf = perf_fails_by.map_or(String::new(), |errno| format!(" without perf ({errno})"));
+        println!("{language} against {revision}{perf}: exit {:?} after {seconds} s", said.code);
+        assert!(!said.stderr.contains("Compiling wasmtime v"), "{}", said.stderr);
+        said
+    }
+}
+
+/// Has Cargo find Wasmtime compiled, for both sides: as it is built for this workspace, with the same
+/// features and profiles.
+fn write_manifest(installed: &Installed) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let table = |file: &str| read(file).parse::<toml::Table>().unwrap();
+    let ours = table("Cargo.toml");
+    let mut profile = ours["profile"].clone();
+    let packages = profile["dev"]["package"].as_table_mut().unwrap();
+    packages.retain(|name, _| !name.starts_with("loadline-"));
+    let mut manifest: toml::Table =
+        "package = { name = \"host\", version = \"0.0.0\", edition = \"2024\" }".parse().unwrap();
+    manifest.insert("profile".to_owned(), profile);
+    // Whatever the runner asks for decides the features of what Wasmtime is built from.
+    let mut all = toml::Table::new();
+    let mut ours_to_read = vec!["runner".to_owned()];
+    while let Some(name) = ours_to_read.pop() {
+        let own = table(&format!("crates/{name}/Cargo.toml"));
+        let is_off =
+            |name: &str| own.get("features").is_some_and(|known| known.get(name).is_some());
+        let on_unix = own.get("target").and_then(|target| target["cfg(unix)"].get("dependencies"));
+        let tables = own.get("dependencies").into_iter().chain(on_unix);
+        for (name, asked) in tables.flat_map(|table| table.as_table().unwrap()) {
+            match name.strip_prefix("loadline-") {
+                Some(crate_of_ours) => ours_to_read.push(crate_of_ours.to_owned()),
+                None if is_off(name) => {}
+                None => require(&mut all, name, asked, &ours["workspace"]["dependencies"][name]),
+            }
+        }
+    }
+    let compile = "features = [\"cranelift\"]".parse::<toml::Table>().unwrap().into();
+    require(&mut all, "wasmtime", &compile, &ours["workspace"]["dependencies"]["wasmtime"]);
+    manifest.insert("dependencies".to_owned(), all.into());
+    installed.write("Cargo.toml", &manifest.to_string());
+    installed.write("Cargo.lock", &read("Cargo.lock"));
+    for folder in ["target", "out/against/build"] {
+        libraries(&installed.path(folder));
+    }
+}
+
+/// Adds the dependency `name` to `all`, as the workspace has it and with the features of `asked`, too.
+fn require(all: &mut toml::Table, name: &str, asked: &toml::Value, of_workspace: &toml::Value) {
+    let mut whole = match of_workspace {
+        toml::Value::String(version) => {
+            toml::Table::from_iter([("version".to_owned(), version.clone().into())])
+        }
+        table => table.as_table().unwrap().clone(),
+    };
+    let known = all.get(name);
+    let features = [Some(asked), Some(of_workspace), known].into_iter().flatten();
+    let features = features.filter_map(|one| one.get("features")?.as_array());
+    let features: Vec<toml::Value> = features.flatten().cloned().collect();
+    whole.insert("features".to_owned(), features.into());
+    all.insert(name.to_owned(), whole.into());
+}
+
+/// Makes a virtual environment with PyPI's Wasmtime.
+fn install_wasmtime(venv: &str) -> Result<(), String> {
+    let pip = format!("{venv}/bin/pip");
+    for words in [
+        ["python3", "-m", "venv", venv].as_slice(),
+        &[pip.as_str(), "install", "--quiet", "--disable-pip-version-check", "wasmtime"],
+    ] {
+        let output = Command::new(words[0]).args(&words[1..]).output();
+        let output = output.map_err(|error| format!("cannot start {}: {error}", words[0]))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("{} failed: {}", words.join(" "), said.trim()));
+        }
+    }
+    Ok(())
+}
+
+/// One host after the other: they would disturb each other's times.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Without permission to use perf each host meets another of the ways in which the kernel refuses it.
+fn a_quadratic_commit_is_red(hosts: &[Host]) {
+    let _turn = alone();
+    let refusals = [libc::EPERM, libc::ENOSYS, libc::EINVAL].into_iter().cycle();
+    for (host, refusal) in hosts.iter().zip(refusals).filter(|(host, _)| host.is_here()) {
+        let Some(installed) = host.repository() else { continue };
+        installed.write(host.file, host.quadratic);
+        installed.commit("quadratic");
+        let refused = cfg!(target_os = "linux").then_some(Some(refusal));
+        for perf_fails_by in [None].into_iter().chain(refused) {
+            let worse = host.regress(&installed, "HEAD~1", perf_fails_by);
+            assert_eq!(worse.code, Some(3), "{}: {}", host.language, worse.refusal());
+            assert!(worse.stdout.contains("REGRESSED"), "{}: {}", host.language, worse.stdout);
+            let stand_in = "task-clock: measured by CPU clocks and resource usage";
+            let is_said = worse.stdout.contains(stand_in);
+            assert!(is_said || perf_fails_by.is_none(), "{}: {}", host.language, worse.stdout);
+        }
+        let same = host.regress(&installed, "HEAD", None);
+        assert_eq!(same.code, Some(0), "{}: {}", host.language, same.refusal());
     }
 }
 
 #[test]
 #[ignore = "slow: measures four hosts (minutes)"]
 fn a_quadratic_commit_is_red_in_every_language() {
-    for host in HOSTS.iter().filter(|host| host.is_here()) {
-        let installed = host.repository();
-        installed.write(host.file, host.quadratic);
-        installed.commit("quadratic");
-        let started = Instant::now();
-        // A busy machine needs more repetitions than a quiet one.
-        let worse = installed.loadline(&["regress", "--against", "HEAD~1", "--budget", "300"]);
-        let seconds = started.elapsed().as_secs();
-        println!("{}: exit {:?} after {seconds} s", host.language, worse.code);
-        assert_eq!(worse.code, Some(3), "{}: {}", host.language, worse.refusal());
-        assert!(worse.stdout.contains("REGRESSED"), "{}: {}", host.language, worse.stdout);
-        let same = installed.loadline(&["regress", "--against", "HEAD"]);
-        assert_eq!(same.code, Some(0), "{}: {}", host.language, same.refusal());
-    }
+    a_quadratic_commit_is_red(&HOSTS);
+}
+
+#[test]
+#[ignore = "slow: installs a package and measures two hosts of Wasmtime (minutes)"]
+fn a_quadratic_commit_is_red_in_hosts_of_wasmtime() {
+    a_quadratic_commit_is_red(&HOSTS_OF_WASMTIME);
 }
 
 #[test]
 #[ignore = "slow: measures a host at several commits (a minute)"]
 fn a_bisection_finds_the_commit_among_eight() {
+    let _turn = alone();
     let Some(host) = HOSTS.iter().find(|host| host.is_here()) else { return };
-    let installed = host.repository();
+    let Some(installed) = host.repository() else { return };
     for number in 2..=8 {
         let text = if number < 6 { host.linear } else { host.quadratic };
         // No two of them are the same file.

@@ -7,7 +7,6 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use common::clone::libraries;
 use common::pages::{Reader, Step, missing, steps};

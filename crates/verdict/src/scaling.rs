@@ -2,7 +2,8 @@
 //! beside its control on as many, all of one session. Gives one more row to a report.
 
 use loadline_growth::{
-    Doubt, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work, judge_scaling,
+    Doubt, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
+    judge_scaling,
 };
 use loadline_scenario::{KnownContention, Scenario, SeriesName};
 
