@@ -110,10 +110,7 @@ fn two_clones_share_one_target_folder() {
     // Back in the first one, where nothing has changed.
     let (code, said) = cargo(&clones[0], &["list", "of-second"]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(
-        said.ends_with("no scenario of first \"of-second\" (did you mean of-first?)\n"),
-        "{said}"
-    );
+    assert!(said.contains("there is no scenario of first \"of-second\" ("), "{said}");
 }
 
 /// By its own curve a quadratic count is red, and yesterday's program would hold.
