@@ -243,7 +243,9 @@ impl Fit {
 impl fmt::Display for Fit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fit::None => f.write_str("none; counts are judged as stated, times beside the control"),
+            Fit::None => {
+                f.write_str("none; counts are judged as stated, times against the control")
+            }
             Fit::Others(others) => write!(f, "none that fits ({})", others.join(" | ")),
             Fit::Counts { date, cpu } => {
                 write!(f, "of {date}; fits for counts, times are from {cpu}")

@@ -85,7 +85,7 @@ fn two_clones_share_one_target_folder() {
         let scenario = clone.sources().join(format!("xtask/scenarios/of-{name}.toml"));
         fs::write(scenario, HOST_SCENARIO).unwrap();
     }
-    // Nobody's files are younger than what the other one builds.
+    // What one clone builds is younger than the files of the other.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let cargo = |clone: &Clone, arguments: &[&str]| {
         let started = std::time::Instant::now();

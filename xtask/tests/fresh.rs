@@ -39,7 +39,7 @@ struct Host {
     setup: Setup,
 }
 
-/// What a host needs beside its file.
+/// What a host needs in addition to its file.
 #[derive(Clone, Copy, PartialEq)]
 enum Setup {
     None,

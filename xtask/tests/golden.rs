@@ -240,7 +240,7 @@ fn threads_that_gain_less_than_in_the_control_are_a_regression_unless_it_is_know
     check_scenario("threads-nothing-to-gain", &scaling, &on_threads([1.0, 1.05]), "");
 }
 
-/// Beside another build, threads that gained nothing before either are no regression.
+/// Threads that gained nothing by the other build either are no regression.
 #[test]
 fn threads_that_gain_less_than_by_the_other_build_are_a_regression() {
     let observed = SCENARIO.replace("exact = []", "exact = []\nobserve = [\"unload/wall-time\"]");

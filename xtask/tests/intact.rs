@@ -325,7 +325,7 @@ fn with_no_umask_nobody_else_may_write_what_is_written() {
 /// Sessions, profiles, caches, baselines, reports, starting points and locks: others may not write to
 /// any of them, whatever the umask.
 #[test]
-fn with_no_umask_nobody_else_may_write_what_is_kept() {
+fn with_no_umask_other_users_may_not_write_what_is_kept() {
     let project = Project::new();
     fs::create_dir(project.path("tmp")).unwrap();
     let root = project.root().display().to_string();

@@ -93,7 +93,7 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
         refused(&[&one, &other], &differs);
     }
 
-    // Measured are answers to the question of then.
+    // The session answers the question that the scenario asked when it was measured.
     let path = project.path("xtask/scenarios/two.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("functions = 2", "functions = 3")).unwrap();

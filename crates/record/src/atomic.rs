@@ -113,7 +113,7 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// The options to open a file with. Whatever the umask, nobody else can write to a new one.
+/// The options to open a file with. No other user can write to a new file, whatever the umask.
 pub fn options() -> fs::OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]

@@ -383,7 +383,7 @@ fn all_rounds(
         return Rounds::Missing(absence);
     }
     let ladder = scenario.ladder_by(scenario.means_of(name.metric));
-    // Those of the smaller sizes that were not too short are the slow ones among them.
+    // Smaller sizes have readings of their slow runs only.
     let too_short = last_too_short(name, own);
     let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
     if too_short.is_some() && !can_be_judged(&ladder) {

@@ -86,10 +86,10 @@ fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Op
     Some(Both::of(of(&titles[1])?, of(&titles[0])?))
 }
 
-/// The verdict where another build was measured as well. A loss beside the control is red only if
+/// The verdict where another build was measured as well. A loss against the control is red only if
 /// threads gained more by the other build.
-fn since(own: ScalingVerdict, beside_other: Option<ScalingVerdict>) -> Verdict {
-    match (own, beside_other) {
+fn since(own: ScalingVerdict, against_other: Option<ScalingVerdict>) -> Verdict {
+    match (own, against_other) {
         (ScalingVerdict::Scales, _) => Verdict::Holds,
         (ScalingVerdict::Inconclusive(doubt), _) => Verdict::Inconclusive(doubt),
         (ScalingVerdict::Lost, Some(ScalingVerdict::Lost)) => Verdict::Regressed,
@@ -105,8 +105,8 @@ fn since(own: ScalingVerdict, beside_other: Option<ScalingVerdict>) -> Verdict {
 }
 
 /// What threads gain by the other build, which is called `name`.
-fn other_sentence(beside_other: &ScalingJudgement, name: &str) -> Option<String> {
-    let evidence = beside_other.evidence?;
+fn other_sentence(against_other: &ScalingJudgement, name: &str) -> Option<String> {
+    let evidence = against_other.evidence?;
     let (threads, times) = (evidence.threads, times(evidence.control_speed_up));
     Some(format!("by {name} {threads} threads are {times} as fast as one"))
 }
