@@ -71,15 +71,20 @@ fn request(default: usize, number: usize, argument: usize) -> usize {
     sequence(default, &block)
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64"
+))]
 #[inline]
 fn sequence(default: usize, block: &[usize; 6]) -> usize {
     let answer;
-    // SAFETY: on a processor the rotations of rdi add up to 128 bits, twice its width, and rbx is
-    // exchanged with itself: nothing but flags changes, which are not declared as kept. valgrind
-    // reads the six words behind rax, and for a dump the text behind the second, whose pointer
-    // came from a `CStr`; it writes rdx alone, which is an output.
+    // SAFETY: on a CPU the rotations of rdi or x12 add up to 128 bits, twice the register's width, and
+    // rbx is exchanged with itself or x10 or-ed with itself: nothing but flags changes, which are not
+    // declared as kept. valgrind reads the six words behind rax or x4, and for a dump the text behind
+    // the second, whose pointer came from a `CStr`; it writes rdx or x3 alone, which is an output.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         std::arch::asm!(
             "rol rdi, 3",
             "rol rdi, 13",
@@ -90,19 +95,7 @@ fn sequence(default: usize, block: &[usize; 6]) -> usize {
             in("rax") block.as_ptr(),
             options(nostack),
         );
-    }
-    answer
-}
-
-#[cfg(all(target_os = "linux", target_arch = "aarch64", target_pointer_width = "64"))]
-#[inline]
-fn sequence(default: usize, block: &[usize; 6]) -> usize {
-    let answer;
-    // SAFETY: on a processor the rotations of x12 add up to 128 bits, twice its width, and x10 is
-    // or-ed with itself: nothing changes. valgrind reads the six words behind x4, and for a dump
-    // the text behind the second, whose pointer came from a `CStr`; it writes x3 alone, which is
-    // an output.
-    unsafe {
+        #[cfg(target_arch = "aarch64")]
         std::arch::asm!(
             "ror x12, x12, #3",
             "ror x12, x12, #13",

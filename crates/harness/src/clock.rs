@@ -1,7 +1,5 @@
 //! CPU time of this thread and of this process.
 
-#![allow(unsafe_code)]
-
 use std::time::Duration;
 
 /// A clock that runs only while code of ours does.
@@ -17,14 +15,12 @@ impl Clock {
     /// What the clock shows now. Only the difference of two readings means something.
     #[cfg(unix)]
     pub(crate) fn now(self) -> Duration {
-        let id = match self {
-            Clock::Thread => libc::CLOCK_THREAD_CPUTIME_ID,
-            Clock::Process => libc::CLOCK_PROCESS_CPUTIME_ID,
-        };
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is a valid timespec that outlives the call, which writes nothing else. Both
-        // clocks exist on every Unix that std supports; a failure would leave 0.
-        unsafe { libc::clock_gettime(id, &mut time) };
+        use rustix::time::{ClockId, clock_gettime};
+
+        let time = clock_gettime(match self {
+            Clock::Thread => ClockId::ThreadCPUTime,
+            Clock::Process => ClockId::ProcessCPUTime,
+        });
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 

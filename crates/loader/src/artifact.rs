@@ -79,8 +79,8 @@ impl Artifact {
             ArtifactKind::Component => engine.precompile_component(wasm),
         };
         let bytes = bytes.map_err(|source| Error::Compile { source })?;
-        // SAFETY: Wasmtime has just produced these bytes.
-        unsafe { Artifact::trusted(bytes) }
+        // Wasmtime has just produced these bytes.
+        Artifact::with_contents(bytes)
     }
 
     /// Takes bytes that someone vouches for, such as the content of a `.cwasm` file.
@@ -98,6 +98,11 @@ impl Artifact {
     /// Wasmtime's own check does not suffice: it compares the major version, and
     /// `Config::module_version` can turn it off.
     pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
+        Artifact::with_contents(bytes)
+    }
+
+    /// Reads what is in bytes that may be an artifact's. See the field for which may be.
+    fn with_contents(bytes: Vec<u8>) -> Result<Artifact, Error> {
         let contents = Contents::of(&bytes)?;
         Ok(Artifact { bytes, contents })
     }
@@ -126,9 +131,9 @@ impl Artifact {
             let (expected, found) = (digest.to_string(), found.to_string());
             return Err(Error::Altered { expected, found });
         }
-        // SAFETY: a `Digest` is only ever taken of an artifact of this release, whose bytes meet this
-        // contract, and no two byte strings with one BLAKE3 digest are known.
-        unsafe { Artifact::trusted(bytes) }
+        // A `Digest` is only ever taken of an artifact of this release, whose bytes may be here, and
+        // no two byte strings with one BLAKE3 digest are known.
+        Artifact::with_contents(bytes)
     }
 
     /// The artifact's bytes, to be written down.

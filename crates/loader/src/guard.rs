@@ -197,10 +197,8 @@ mod unix {
         Error::Exposed { path: path.to_owned(), problem }
     }
 
-    #[allow(unsafe_code)]
     fn effective_user() -> u32 {
-        // SAFETY: it takes nothing and always succeeds (POSIX, geteuid).
-        unsafe { libc::geteuid() }
+        rustix::process::geteuid().as_raw()
     }
 }
 

@@ -195,6 +195,8 @@ mod platform {
     use std::fs;
     use std::path::Path;
 
+    use rustix::process::{self, getrlimit};
+
     use super::{Resource, Usage};
 
     pub(super) fn usage(resource: Resource) -> Option<Usage> {
@@ -206,16 +208,16 @@ mod platform {
                 Some(Usage { limit, used })
             }
             Resource::Descriptors => {
-                let limit = resource_limit(libc::RLIMIT_NOFILE)?;
+                let limit = getrlimit(process::Resource::Nofile).current?;
                 // The descriptor that reads the folder is among them, and is closed again.
                 let used = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64;
                 Some(Usage { limit, used })
             }
             Resource::AddressSpace => {
-                let limit = resource_limit(libc::RLIMIT_AS)?;
+                let limit = getrlimit(process::Resource::As).current?;
                 let statm = fs::read_to_string("/proc/self/statm").ok()?;
                 let pages: u64 = statm.split_whitespace().next()?.parse().ok()?;
-                Some(Usage { limit, used: pages * page_bytes() })
+                Some(Usage { limit, used: pages * rustix::param::page_size() as u64 })
             }
             Resource::Memory => match (control_group(), machine()) {
                 (Some(group), Some(machine)) if group.left() < machine.left() => Some(group),
@@ -261,19 +263,6 @@ mod platform {
 
     fn number(path: impl AsRef<Path>) -> Option<u64> {
         fs::read_to_string(path).ok()?.trim().parse().ok()
-    }
-
-    /// A soft limit; `None` where there is none.
-    #[allow(unsafe_code)]
-    fn resource_limit(which: libc::__rlimit_resource_t) -> Option<u64> {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: `limit` is live, of the right type, and all that is written to.
-        let result = unsafe { libc::getrlimit(which, &mut limit) };
-        (result == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
-    }
-
-    fn page_bytes() -> u64 {
-        crate::pack::page_bytes() as u64
     }
 }
 

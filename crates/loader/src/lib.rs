@@ -133,6 +133,8 @@ mod parallel;
 mod policy;
 mod release;
 pub mod store;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod symbol;
 mod tables;
 mod unloading;
 pub mod unwinder;

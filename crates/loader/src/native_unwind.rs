@@ -102,12 +102,14 @@ pub(crate) use platform::{Directory, Entered, enter};
 ))]
 mod platform {
     use std::ffi::{c_int, c_void};
+    use std::mem::MaybeUninit;
     use std::ops::Range;
     use std::ptr;
     use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Mutex, OnceLock, PoisonError};
 
     use super::Unavailable;
+    use crate::symbol::{active, behind_ours};
 
     /// glibc's `struct dl_find_object` on 64-bit machines (glibc 2.35, `dlfcn.h`).
     #[repr(C)]
@@ -121,7 +123,18 @@ mod platform {
         reserved: [u64; 7],
     }
 
-    type Find = unsafe extern "C" fn(*mut c_void, *mut Found) -> c_int;
+    impl Found {
+        const EMPTY: Found = Found {
+            flags: 0,
+            map_start: ptr::null_mut(),
+            map_end: ptr::null_mut(),
+            link_map: ptr::null_mut(),
+            eh_frame: ptr::null_mut(),
+            reserved: [0; 7],
+        };
+    }
+
+    type Find = extern "C" fn(*mut c_void, &mut MaybeUninit<Found>) -> c_int;
 
     /// Packs in one table. There are as many tables as the packs that are open at a time need; each
     /// pack costs a comparison for each frame.
@@ -162,30 +175,23 @@ mod platform {
     /// Never freed: readers go from one to the next without counting themselves.
     struct Table {
         entries: [Entry; PACKS_IN_TABLE],
-        next: AtomicPtr<Table>,
+        next: OnceLock<&'static Table>,
     }
 
     impl Table {
         const fn new() -> Table {
             let entries = [const { Entry::new() }; PACKS_IN_TABLE];
-            Table { entries, next: AtomicPtr::new(ptr::null_mut()) }
-        }
-
-        fn next(&self) -> Option<&'static Table> {
-            // SAFETY: it is null, or a table that `add` made and nobody frees.
-            unsafe { self.next.load(Ordering::Acquire).as_ref() }
+            Table { entries, next: OnceLock::new() }
         }
 
         /// Adds a table behind this one, which must be the last. `WRITER` must be locked.
         fn add(&self) -> &'static Table {
-            let table: &'static Table = Box::leak(Box::new(Table::new()));
-            self.next.store(ptr::from_ref(table).cast_mut(), Ordering::Release);
-            table
+            self.next.get_or_init(|| Box::leak(Box::new(Table::new())))
         }
 
         /// This table and all behind it.
         fn all(&'static self) -> impl Iterator<Item = &'static Table> {
-            std::iter::successors(Some(self), |table| table.next())
+            std::iter::successors(Some(self), |table| table.next.get().copied())
         }
     }
 
@@ -233,7 +239,7 @@ mod platform {
     // SAFETY: no other object of this program defines the name; glibc's definition comes later in
     // the search order and is the one forwarded to.
     #[unsafe(no_mangle)]
-    unsafe extern "C" fn _dl_find_object(address: *mut c_void, found: *mut Found) -> c_int {
+    extern "C" fn _dl_find_object(address: *mut c_void, found: &mut MaybeUninit<Found>) -> c_int {
         // Written once after each `enable`: threads that unwind must not fight for a cache line.
         if !WAS_ASKED.load(Ordering::Relaxed) {
             WAS_ASKED.store(true, Ordering::Relaxed);
@@ -241,25 +247,23 @@ mod platform {
         for entry in entries().take(N_ENTRIES.load(Ordering::Acquire)) {
             let Some((range, index)) = entry.find(address.addr()) else { continue };
             let answer = Found {
-                flags: 0,
                 map_start: address.with_addr(range.start),
                 map_end: address.with_addr(range.end),
                 link_map: LINK_MAP.load(Ordering::Relaxed),
                 eh_frame: address.with_addr(index),
-                reserved: [0; 7],
+                ..Found::EMPTY
             };
-            // SAFETY: the caller hands over room for one (`_dl_find_object`'s contract).
-            unsafe { found.write(answer) };
+            found.write(answer);
             return 0;
         }
         let next = next();
         if next.is_null() {
             return -1;
         }
-        // SAFETY: glibc declares the name with this signature.
+        // SAFETY: glibc declares the name with this signature, takes any address, and writes to the
+        // room that the caller hands over.
         let next = unsafe { std::mem::transmute::<*mut c_void, Find>(next) };
-        // SAFETY: what the caller hands over is passed on.
-        unsafe { next(address, found) }
+        next(address, found)
     }
 
     /// Found when the program starts, since asking the dynamic linker in the midst of unwinding may
@@ -279,8 +283,7 @@ mod platform {
         if !known.is_null() {
             return known;
         }
-        // SAFETY: the name is NUL-terminated, and RTLD_NEXT asks for the definition behind ours.
-        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"_dl_find_object".as_ptr()) };
+        let found = behind_ours(c"_dl_find_object").unwrap_or(ptr::null_mut());
         NEXT.store(found, Ordering::Relaxed);
         found
     }
@@ -295,9 +298,8 @@ mod platform {
             return Err(Unavailable::OldLibrary);
         }
         let ours: Find = _dl_find_object;
-        // SAFETY: the name is NUL-terminated.
-        let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_dl_find_object".as_ptr()) };
-        if first.addr() != ours as usize {
+        let first = active(c"_dl_find_object");
+        if first.is_none_or(|first| first.addr() != ours as usize) {
             return Err(Unavailable::NotOurs);
         }
         WAS_ASKED.store(false, Ordering::Relaxed);
@@ -306,17 +308,10 @@ mod platform {
         if !WAS_ASKED.load(Ordering::Relaxed) {
             return Err(Unavailable::NotAsked);
         }
-        let mut found = Found {
-            flags: 0,
-            map_start: ptr::null_mut(),
-            map_end: ptr::null_mut(),
-            link_map: ptr::null_mut(),
-            eh_frame: ptr::null_mut(),
-            reserved: [0; 7],
-        };
-        // SAFETY: the address is one of this program's code, and there is room for the answer.
-        if unsafe { ours(ours as usize as *mut c_void, &mut found) } == 0 {
-            LINK_MAP.store(found.link_map, Ordering::Relaxed);
+        let mut found = MaybeUninit::new(Found::EMPTY);
+        if ours(ours as usize as *mut c_void, &mut found) == 0 {
+            // SAFETY: it was initialised above, whatever was written to it since.
+            LINK_MAP.store(unsafe { found.assume_init() }.link_map, Ordering::Relaxed);
         }
         IS_ENABLED.store(true, Ordering::Relaxed);
         Ok(())

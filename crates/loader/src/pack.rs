@@ -89,7 +89,6 @@ use memory::Images;
 use region::Room;
 
 pub use memory::configure;
-pub(crate) use region::page_bytes;
 pub use writer::PackWriter;
 
 /// When the artifacts in a pack are compared with their digests.
@@ -318,7 +317,15 @@ impl Pack {
         // settled when the pack was opened. They are readable, executable and never written to, and
         // stay until `close` or `abandon` has seen that nothing published is left. This image is
         // published: if it is not, the module is dropped below, before the claim ends.
-        let in_place = unsafe { deserialize_in_place(engine, kind, image) };
+        let in_place = unsafe {
+            let image = NonNull::from(image);
+            match kind {
+                ArtifactKind::Module => Module::deserialize_raw(engine, image).map(Loaded::Module),
+                ArtifactKind::Component => {
+                    Component::deserialize_raw(engine, image).map(Loaded::Component)
+                }
+            }
+        };
         let in_place = in_place.map_err(|source| self.of(entry, not_configured(source)))?;
         if claim.is_published() {
             return Ok((in_place, false));
@@ -335,7 +342,14 @@ impl Pack {
         let entry = &self.entries[index];
         let image = self.checked(index)?;
         // SAFETY: the bytes are an artifact's, as in `load_at`, and Wasmtime copies them.
-        let copied = unsafe { deserialize_copy(engine, entry.contents.kind, image) };
+        let copied = unsafe {
+            match entry.contents.kind {
+                ArtifactKind::Module => Module::deserialize(engine, image).map(Loaded::Module),
+                ArtifactKind::Component => {
+                    Component::deserialize(engine, image).map(Loaded::Component)
+                }
+            }
+        };
         copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
     }
 
@@ -437,43 +451,6 @@ fn entry(record: Record) -> Entry {
     };
     let Record { name, seal, is_copied, has_data_segments, .. } = record;
     Entry { name, contents, seal, is_copied, has_data_segments, frames }
-}
-
-/// # Safety
-///
-/// As `Module::deserialize_raw`.
-unsafe fn deserialize_in_place(
-    engine: &Engine,
-    kind: ArtifactKind,
-    image: &[u8],
-) -> wasmtime::Result<Loaded> {
-    let image = NonNull::from(image);
-    // SAFETY: the caller's promise.
-    unsafe {
-        match kind {
-            ArtifactKind::Module => Module::deserialize_raw(engine, image).map(Loaded::Module),
-            ArtifactKind::Component => {
-                Component::deserialize_raw(engine, image).map(Loaded::Component)
-            }
-        }
-    }
-}
-
-/// # Safety
-///
-/// As `Module::deserialize`.
-unsafe fn deserialize_copy(
-    engine: &Engine,
-    kind: ArtifactKind,
-    image: &[u8],
-) -> wasmtime::Result<Loaded> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match kind {
-            ArtifactKind::Module => Module::deserialize(engine, image).map(Loaded::Module),
-            ArtifactKind::Component => Component::deserialize(engine, image).map(Loaded::Component),
-        }
-    }
 }
 
 /// Wasmtime will not change the protection of memory that it does not own (wasmtime 48

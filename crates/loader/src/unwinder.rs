@@ -150,43 +150,36 @@ fn libgcc_version(path: &Path) -> Option<String> {
 // The table that a probe registers is laid out for 64-bit addresses.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod platform {
-    use std::ffi::{CStr, OsStr, c_void};
-    use std::os::unix::ffi::OsStrExt;
+    use std::ffi::c_void;
     use std::path::PathBuf;
+
+    use crate::symbol::{active, behind_ours};
 
     /// The file of the unwinder that registrations reach. A program that defines
     /// `__register_frame` itself, to count calls, passes them on to the definition behind its own;
     /// one that an unwinder was linked into has none behind it.
     pub fn path() -> Option<PathBuf> {
         let name = c"__register_frame";
-        let address = find(libc::RTLD_NEXT, name).or_else(|| find(libc::RTLD_DEFAULT, name))?;
-        // SAFETY: Dl_info is plain data, for which all zeros is a value.
-        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
-        // SAFETY: dladdr takes any address and writes only to `info`.
-        let found = unsafe { libc::dladdr(address, &mut info) };
-        if found == 0 || info.dli_fname.is_null() {
-            return None;
-        }
-        // SAFETY: dladdr succeeded, so dli_fname is the loaded object's NUL-terminated path, which
-        // lives as long as the object; unwinders are not unloaded.
-        let name = unsafe { CStr::from_ptr(info.dli_fname) };
-        Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+        let address = behind_ours(name).or_else(|| active(name))?.addr();
+        let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+        maps.lines().find_map(|line| file_at(line, address))
+    }
+
+    /// The file that a line of `/proc/self/maps` names, if it maps `address`:
+    /// `begin-end permissions offset device inode path`.
+    fn file_at(line: &str, address: usize) -> Option<PathBuf> {
+        let (range, rest) = line.split_once(' ')?;
+        let (begin, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let is_here = (number(begin)?..number(end)?).contains(&address);
+        let path = rest.find('/').filter(|_| is_here).map(|at| &rest[at..])?;
+        Some(PathBuf::from(path))
     }
 
     /// Whether LLVM's libunwind is in the process: the symbol by which Wasmtime tells it, too
     /// (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
     pub fn is_llvm() -> bool {
         active(c"__unw_add_dynamic_fde").is_some()
-    }
-
-    fn active(name: &CStr) -> Option<*mut c_void> {
-        find(libc::RTLD_DEFAULT, name)
-    }
-
-    fn find(from: *mut c_void, name: &CStr) -> Option<*mut c_void> {
-        // SAFETY: the name is NUL-terminated, and `from` is one of dlsym's own constants.
-        let found = unsafe { libc::dlsym(from, name.as_ptr()) };
-        (!found.is_null()).then_some(found)
     }
 
     type RegisterInfo = unsafe extern "C" fn(*const c_void, *mut c_void);
@@ -218,19 +211,14 @@ mod platform {
 
     /// libgcc's functions that take the memory of the object they register.
     struct Probe {
-        register: RegisterInfo,
-        deregister: DeregisterInfo,
+        register: *mut c_void,
+        deregister: *mut c_void,
     }
 
     impl Probe {
         fn find() -> Option<Probe> {
             let register = active(c"__register_frame_info")?;
             let deregister = active(c"__deregister_frame_info")?;
-            // SAFETY: libgcc's unwind-dw2-fde.c declares the name with this signature.
-            let register = unsafe { std::mem::transmute::<*mut c_void, RegisterInfo>(register) };
-            // SAFETY: as above.
-            let deregister =
-                unsafe { std::mem::transmute::<*mut c_void, DeregisterInfo>(deregister) };
             Some(Probe { register, deregister })
         }
 
@@ -245,26 +233,23 @@ mod platform {
             let (mut first, mut second): (Object, Object) = ([0; 32], [0; 32]);
             let first_object = (&raw mut first).cast::<c_void>();
             let second_object = (&raw mut second).cast::<c_void>();
-            // SAFETY: each table is a well-formed `.eh_frame` that ends with a zero length, each
-            // object is larger than libgcc's, and all four outlive their registration.
-            unsafe {
-                (self.register)(first_table.as_ptr().cast(), first_object);
-                (self.register)(second_table.as_ptr().cast(), second_object);
-            }
-            // SAFETY: both objects are live; libgcc wrote to them through the pointers just given
-            // away. A thread that unwinds at this moment may do so now, hence volatile: whatever
-            // the words are, they are only compared.
+            // SAFETY: libgcc's unwind-dw2-fde.c declares the names with these signatures. Each table
+            // is a well-formed `.eh_frame` that ends with a zero length, each object is larger than
+            // libgcc's, and all four outlive their registration. libgcc writes to the objects through
+            // these pointers, also when another thread unwinds, hence the volatile reads: whatever
+            // the words are, they are only compared. Both tables are taken back once.
             let (before, after) = unsafe {
-                (
-                    first_object.cast::<Object>().read_volatile(),
-                    second_object.cast::<Object>().read_volatile(),
-                )
+                let register = std::mem::transmute::<*mut c_void, RegisterInfo>(self.register);
+                let deregister =
+                    std::mem::transmute::<*mut c_void, DeregisterInfo>(self.deregister);
+                register(first_table.as_ptr().cast(), first_object);
+                register(second_table.as_ptr().cast(), second_object);
+                let before = first_object.cast::<Object>().read_volatile();
+                let after = second_object.cast::<Object>().read_volatile();
+                deregister(second_table.as_ptr().cast());
+                deregister(first_table.as_ptr().cast());
+                (before, after)
             };
-            // SAFETY: both tables were registered above and are taken back once.
-            unsafe {
-                (self.deregister)(second_table.as_ptr().cast());
-                (self.deregister)(first_table.as_ptr().cast());
-            }
             let link = after.iter().position(|word| *word == first_object as usize)?;
             Some(before[link] != 0)
         }

@@ -3,11 +3,8 @@
 //! It opens with `perf-event` and reads by itself: `perf_event::Group::read` allocates, which
 //! inside a measured phase would be part of the measurement.
 
-// Two system calls that the standard library does not offer for descriptors it does not own.
-#![allow(unsafe_code)]
-
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use perf_event::{Counter, Group, ReadFormat};
 
@@ -32,7 +29,7 @@ pub(crate) struct CounterGroup {
     members: Vec<Member>,
     /// perf-event's group leads with a counter of nothing, a counter alone leads itself.
     first: usize,
-    buffer: [u64; WORDS],
+    buffer: [Word; WORDS],
 }
 
 #[derive(Debug)]
@@ -69,7 +66,7 @@ impl CounterGroup {
         close_on_exec(&counter);
         let members = vec![Member { event, id: counter.id(), _counter: None }];
         let leader = Leader::Alone(counter);
-        Ok(CounterGroup { leader, members, first: 0, buffer: [0; WORDS] })
+        Ok(CounterGroup { leader, members, first: 0, buffer: [[0; 8]; WORDS] })
     }
 
     /// Opens `events` as one group, not yet enabled, leaving out whom the kernel refuses: for a
@@ -95,7 +92,8 @@ impl CounterGroup {
         }
         if !members.is_empty() {
             let leader = Leader::Dummy(group);
-            opened.group = Some(CounterGroup { leader, members, first: 1, buffer: [0; WORDS] });
+            opened.group =
+                Some(CounterGroup { leader, members, first: 1, buffer: [[0; 8]; WORDS] });
         }
         opened
     }
@@ -128,20 +126,21 @@ impl CounterGroup {
     pub(crate) fn read(&mut self, marks: &mut Marks) -> Result<(), Absence> {
         let n_counters = self.first + self.members.len();
         let words = &mut self.buffer[..HEAD + PAIR * n_counters];
-        if read_words(self.leader.as_raw_fd(), words)? != words.len() {
+        if read_words(&self.leader, words)? != words.len() {
             // End of file is what a counter in error state says (`perf_read_group`, `__perf_read`).
             return Err(Absence::NeverRan);
         }
-        let (enabled_ns, running_ns) = (words[1], words[2]);
+        let number = u64::from_ne_bytes;
+        let (enabled_ns, running_ns) = (number(words[1]), number(words[2]));
         let pairs = words[HEAD + PAIR * self.first..].chunks_exact(PAIR);
         for (member, pair) in self.members.iter().zip(pairs) {
             // Siblings come in the order they joined (`perf_group_attach` appends,
             // `perf_read_group` walks); were it ever otherwise, one event's count would pass for
             // another's.
-            if pair[1] != member.id {
+            if number(pair[1]) != member.id {
                 return Err(Absence::NotUnderstood);
             }
-            marks[member.event as usize] = Mark { count: pair[0], enabled_ns, running_ns };
+            marks[member.event as usize] = Mark { count: number(pair[0]), enabled_ns, running_ns };
         }
         Ok(())
     }
@@ -171,20 +170,26 @@ pub(crate) fn absence(error: io::Error) -> Absence {
 
 /// One `read(2)`; returns the number of whole words read.
 #[inline]
-pub(crate) fn read_words(descriptor: RawFd, words: &mut [u64]) -> Result<usize, Absence> {
-    let n_bytes = size_of_val(words);
-    // SAFETY: `words` is exclusively borrowed and `n_bytes` long, and any bytes make valid `u64`s.
-    let n_read = unsafe { libc::read(descriptor, words.as_mut_ptr().cast(), n_bytes) };
-    usize::try_from(n_read)
-        .map(|n_read| n_read / size_of::<u64>())
-        .map_err(|_| absence(io::Error::last_os_error()))
+pub(crate) fn read_words(counter: &impl AsRawFd, words: &mut [Word]) -> Result<usize, Absence> {
+    let n_read = rustix::io::read(descriptor(counter), words.as_flattened_mut());
+    n_read.map(|n_read| n_read / size_of::<u64>()).map_err(|error| absence(error.into()))
 }
+
+/// What the kernel sends: a number of 64 bits in the byte order of this machine.
+pub(crate) type Word = [u8; size_of::<u64>()];
 
 /// perf-event opens without `PERF_FLAG_FD_CLOEXEC`: a program started later would hold, and feed,
 /// our counters. Failing to set it changes no count, so the result is not looked at.
-pub(crate) fn close_on_exec(descriptor: &impl AsRawFd) {
-    // SAFETY: `F_SETFD` takes an int and touches no memory; the descriptor is open, being borrowed.
-    unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
+pub(crate) fn close_on_exec(counter: &impl AsRawFd) {
+    let _ = rustix::io::fcntl_setfd(descriptor(counter), rustix::io::FdFlags::CLOEXEC);
+}
+
+/// The descriptor of a counter, which perf-event does not lend out by a type of the standard library.
+#[allow(unsafe_code)]
+fn descriptor(counter: &impl AsRawFd) -> BorrowedFd<'_> {
+    // SAFETY: counters and groups of perf-event hold their descriptor open until they are dropped,
+    // and the result borrows the counter.
+    unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) }
 }
 
 #[cfg(test)]
@@ -199,10 +204,10 @@ mod tests {
             return;
         };
         let members = group.members.iter().filter_map(|member| member._counter.as_ref());
-        for descriptor in members.map(AsRawFd::as_raw_fd).chain([group.leader.as_raw_fd()]) {
-            // SAFETY: the group holds the descriptor open; `F_GETFD` touches no memory.
-            let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
-            assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+        let leader = descriptor(&group.leader);
+        for descriptor in members.map(|counter| descriptor(counter)).chain([leader]) {
+            let flags = rustix::io::fcntl_getfd(descriptor).expect("it is open");
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         }
     }
 

@@ -6,7 +6,6 @@
 //! (`perf_event_enable_on_exec`). All that program starts inherits the enabled copy. Nothing between
 //! fork and exec is counted, and nobody has to be stopped for it.
 
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use perf_event::{Counter, ReadFormat};
@@ -60,11 +59,11 @@ impl Inherited {
     /// One `read(2)`.
     #[inline]
     fn read_once(&self) -> Result<Mark, Absence> {
-        let mut words = [0; WORDS];
-        if read_words(self.counter.as_raw_fd(), &mut words)? != WORDS {
+        let mut words = [[0; 8]; WORDS];
+        if read_words(&self.counter, &mut words)? != WORDS {
             return Err(Absence::NeverRan);
         }
-        let [count, enabled_ns, running_ns] = words;
+        let [count, enabled_ns, running_ns] = words.map(u64::from_ne_bytes);
         Ok(Mark { count, enabled_ns, running_ns })
     }
 }

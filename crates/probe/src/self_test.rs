@@ -120,7 +120,7 @@ fn counts_coin_tosses(counter: &mut CounterGroup) -> Result<bool, Absence> {
 }
 
 fn counts_cold_lines(counter: &mut CounterGroup) -> Result<bool, Absence> {
-    let pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
+    let mut pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
     // Read before they are written, all pages would be the kernel's one page of zeroes.
     pages.write_each();
     pages.flush_lines();
@@ -136,7 +136,7 @@ fn counts_new_translations(counter: &mut CounterGroup) -> Result<bool, Absence> 
 }
 
 fn counts_fresh_pages(counter: &mut CounterGroup) -> Result<bool, Absence> {
-    let pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
+    let mut pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
     let count = counting(counter, || pages.write_each())?;
     Ok(is_fault_per_page(count, PAGES as u64))
 }

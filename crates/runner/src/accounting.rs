@@ -1,15 +1,13 @@
 //! CPU time and page faults of a command by the system's own accounting, for machines where
 //! `perf_event_open` is refused or missing.
 //!
-//! The whole program: wait4(2) says what the command and all children that were waited for have used,
+//! The whole program: getrusage(2) says what the command and all children that were waited for have used,
 //! exact to the microsecond. A phase: while the command waits for the answer to a phase line, the CPU
 //! clocks of its living processes are added up, exact to the nanosecond. These clocks leave ended
 //! children out. What those have used stands in the `/proc/PID/stat` of whoever waited for them, in clock
 //! ticks of 10 ms as a rule. So a phase in which a child ended is known to that resolution only.
 //!
 //! Processes that no parent waits for are not counted once they have ended.
-
-#![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -132,37 +130,28 @@ impl Share {
 }
 
 /// Waits for the command's end; its status, and what it and all children that were waited for have
-/// used, where the system says so.
+/// used, where the system says so. It is the only child of this process.
 ///
 /// # Errors
 /// Where it cannot be waited for.
 #[cfg(unix)]
 pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Absence>)> {
-    use std::os::unix::process::ExitStatusExt;
+    use nix::sys::resource::{UsageWho, getrusage};
 
-    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
-    let mut status = 0;
-    // SAFETY: all zero is a valid `rusage`.
-    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: wait4(2) fills in the number and the struct, both exclusively borrowed.
-    while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut used) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    let ns = |time: libc::timeval| {
-        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
-            + u64::try_from(time.tv_usec).unwrap_or(0) * 1_000
+    let status = child.wait()?;
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let ns = |time: nix::sys::time::TimeVal| {
+        u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000
+            + u64::try_from(time.tv_usec()).unwrap_or(0) * 1_000
     };
-    let faults = |number: libc::c_long| u64::try_from(number).unwrap_or(0);
+    let faults = |number| u64::try_from(number).unwrap_or(0);
     let usage = Usage {
-        cpu_ns: ns(used.ru_utime) + ns(used.ru_stime),
-        faults: faults(used.ru_minflt) + faults(used.ru_majflt),
+        cpu_ns: ns(used.user_time()) + ns(used.system_time()),
+        faults: faults(used.minor_page_faults()) + faults(used.major_page_faults()),
         // All of it is exact, that of ended children too.
         ..Usage::default()
     };
-    Ok((ExitStatus::from_raw(status), Ok(usage)))
+    Ok((status, Ok(usage)))
 }
 
 /// Waits for the command's end. What it has used is not told on this platform.
@@ -197,11 +186,10 @@ pub fn of_living(_child: &Child) -> Result<Usage, Absence> {
 /// How long a clock tick of `/proc/PID/stat` is.
 fn tick_ns() -> u64 {
     #[cfg(unix)]
-    // SAFETY: sysconf(3) takes a number and returns one.
-    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    let per_second = rustix::param::clock_ticks_per_second();
     #[cfg(not(unix))]
     let per_second = 100;
-    1_000_000_000 / u64::try_from(per_second).unwrap_or(100).max(1)
+    1_000_000_000 / per_second.max(1)
 }
 
 #[cfg(target_os = "linux")]
@@ -246,18 +234,14 @@ mod living {
 
     /// The CPU time of one process with all its threads, those that have ended included.
     fn cpu_ns(pid: u32) -> Option<u64> {
-        let pid = libc::pid_t::try_from(pid).ok()?;
-        let mut clock = 0;
-        // SAFETY: fills in the clock's number, which is exclusively borrowed.
-        if unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) } != 0 {
-            return None;
-        }
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: fills in the time, which is exclusively borrowed.
-        if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-            return None;
-        }
-        Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
+        use nix::time::{clock_getcpuclockid, clock_gettime};
+
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
+        let time = clock_gettime(clock_getcpuclockid(pid).ok()?).ok()?;
+        Some(
+            u64::try_from(time.tv_sec()).ok()? * 1_000_000_000
+                + u64::try_from(time.tv_nsec()).ok()?,
+        )
     }
 }
 

@@ -59,6 +59,7 @@ mod counted {
 
     use super::{FrameCounts, entries};
     use crate::operations::{self, Operation};
+    use crate::symbol;
 
     static REGISTERED: AtomicU64 = AtomicU64::new(0);
     static DEREGISTERED: AtomicU64 = AtomicU64::new(0);
@@ -82,27 +83,31 @@ mod counted {
             if known != 0 {
                 return known;
             }
-            // SAFETY: the name is a NUL-terminated string of static lifetime, and RTLD_NEXT asks
-            // for the definition behind this program's own.
-            let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) } as usize;
+            // The definition behind this program's own.
+            let found = symbol::behind_ours(self.name) as usize;
             self.address.store(found, Ordering::Relaxed);
             found
         }
 
-        /// Passes the call on; false where no unwinder defines the function.
-        fn call(&self, begin: *const c_void) -> bool {
+        /// Passes the call on. Returns how many entries it is about, or 0 where that is not counted;
+        /// `None` where no unwinder defines the function.
+        fn call(&self, begin: *const c_void) -> Option<u64> {
             let address = self.address();
             if address == 0 {
-                return false;
+                return None;
             }
             // SAFETY: libgcc (unwind-dw2-fde.c) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) both
-            // define these names as `void (const void *)`, and the address is not null.
-            let function = unsafe {
-                std::mem::transmute::<usize, unsafe extern "C" fn(*const c_void)>(address)
-            };
-            // SAFETY: `begin` is what the caller handed to the function of this name.
-            unsafe { function(begin) };
-            true
+            // define these names as `void (const void *)`, and the address is not null. `begin` is
+            // what the caller handed to the function of this name: for libgcc a whole section that
+            // ends with a length of 0, which stays readable until the call has returned and longer.
+            unsafe {
+                std::mem::transmute::<usize, unsafe extern "C" fn(*const c_void)>(address)(begin);
+                Some(match (operations::are_counted(), TAKES_ENTRIES.load(Ordering::Relaxed)) {
+                    (false, _) => 0,
+                    (true, true) => 1,
+                    (true, false) => entries(begin.cast()),
+                })
+            }
         }
     }
 
@@ -110,8 +115,7 @@ mod counted {
     // in the search order and are the ones forwarded to.
     #[unsafe(no_mangle)]
     extern "C" fn __register_frame(begin: *const c_void) {
-        if NEXT_REGISTER.call(begin) {
-            let entries = if operations::are_counted() { entries_of_call(begin) } else { 0 };
+        if let Some(entries) = NEXT_REGISTER.call(begin) {
             count_registration(entries);
         }
     }
@@ -153,8 +157,7 @@ mod counted {
     // SAFETY: as for `__register_frame`.
     #[unsafe(no_mangle)]
     extern "C" fn __deregister_frame(begin: *const c_void) {
-        if NEXT_DEREGISTER.call(begin) {
-            let entries = if operations::are_counted() { entries_of_call(begin) } else { 0 };
+        if let Some(entries) = NEXT_DEREGISTER.call(begin) {
             count_deregistration(entries);
         }
     }
@@ -163,32 +166,19 @@ mod counted {
     /// as libgcc.
     static TAKES_ENTRIES: AtomicBool = AtomicBool::new(false);
 
-    /// How many entries one call is about.
-    #[cold]
-    fn entries_of_call(begin: *const c_void) -> u64 {
-        if TAKES_ENTRIES.load(Ordering::Relaxed) {
-            return 1;
-        }
-        // SAFETY: libgcc is given a whole section that ends with a length of 0, which stays readable
-        // until it has been taken back.
-        unsafe { entries(begin.cast()) }
-    }
-
     /// Finds the unwinder's functions, so that the first registration does not have to.
     pub fn resolve() {
         NEXT_REGISTER.address();
         NEXT_DEREGISTER.address();
         // The symbol by which Wasmtime tells, too (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
-        let symbol = c"__unw_add_dynamic_fde";
-        // SAFETY: the name is a NUL-terminated string.
-        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
-        TAKES_ENTRIES.store(!found.is_null(), Ordering::Relaxed);
+        let found = symbol::active(c"__unw_add_dynamic_fde");
+        TAKES_ENTRIES.store(found.is_some(), Ordering::Relaxed);
     }
 
     #[cfg(test)]
     #[test]
     fn a_call_that_reaches_no_unwinder_is_told() {
-        assert!(!Next::new(c"__no_unwinder_has_this").call(std::ptr::null()));
+        assert_eq!(Next::new(c"__no_unwinder_has_this").call(std::ptr::null()), None);
     }
 
     /// The counts so far; `None` where they are not counted.

@@ -6,14 +6,17 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 
 use loadline_scenario::{Measure, Phase, Proof, Registration, RegistrationCalls};
 use loadline_workload::backtrace;
 use loadline_workload::loader::unwinder::{self, Family};
+use memmap2::{MmapMut, MmapOptions};
 
 use crate::error::Error;
 use crate::frames;
+use crate::symbol::active;
 use crate::tables::{Cut, Template};
 
 /// The phases of a run, in their order.
@@ -80,7 +83,7 @@ enum Told {
     /// `__register_frame`, of whole sections or of one FDE each.
     Frames(Cut),
     /// LLVM's functions for whole sections.
-    Sections { register: Section, deregister: Section, entries: u64 },
+    Sections { register: *mut c_void, deregister: *mut c_void, entries: u64 },
     /// Nobody: what is given is read through.
     Nobody,
 }
@@ -111,11 +114,6 @@ impl Told {
         let (Some(register), Some(deregister)) = (register, deregister) else {
             return Err(Error::EntriesOnly);
         };
-        // SAFETY: LLVM's libunwind, the only one with these names, declares both as `void
-        // (unw_word_t)`, which is as wide as a pointer on 64-bit systems.
-        let register = unsafe { std::mem::transmute::<*mut c_void, Section>(register) };
-        // SAFETY: as above.
-        let deregister = unsafe { std::mem::transmute::<*mut c_void, Section>(deregister) };
         Ok(Told::Sections { register, deregister, entries })
     }
 
@@ -129,38 +127,40 @@ impl Told {
 
     #[inline]
     fn register(&self, unit: *const c_void) {
-        match self {
-            // SAFETY: `unit` begins what `Told::of` has chosen for the active unwinder, in memory
-            // that `run` has leaked; no other table describes the same addresses.
-            Told::Frames(_) => unsafe { frames::register(unit) },
-            Told::Sections { register, entries, .. } => {
-                frames::count_registration(*entries);
-                // SAFETY: as above; `Cut::Bounded` makes sections that this function ends at.
-                unsafe { register(unit as usize) };
+        // SAFETY: `unit` begins what `Told::of` has chosen for the active unwinder, in memory that
+        // `run` has leaked and that ends with a length of 0; no other table describes the same
+        // addresses. `Cut::Bounded` makes sections that LLVM's function ends at, and only LLVM's
+        // libunwind has a function of that name, which it declares as `Section`.
+        unsafe {
+            match self {
+                Told::Frames(_) => frames::register(unit),
+                Told::Sections { register, entries, .. } => {
+                    frames::count_registration(*entries);
+                    std::mem::transmute::<*mut c_void, Section>(*register)(unit as usize);
+                }
+                Told::Nobody => {
+                    std::hint::black_box(frames::entries(unit.cast()));
+                }
             }
-            Told::Nobody => read_through(unit),
         }
     }
 
     #[inline]
     fn deregister(&self, unit: *const c_void) {
-        match self {
-            // SAFETY: as for registering; each unit has been registered and is taken back once.
-            Told::Frames(_) => unsafe { frames::deregister(unit) },
-            Told::Sections { deregister, entries, .. } => {
-                frames::count_deregistration(*entries);
-                // SAFETY: as above.
-                unsafe { deregister(unit as usize) };
+        // SAFETY: as for registering; each unit has been registered and is taken back once.
+        unsafe {
+            match self {
+                Told::Frames(_) => frames::deregister(unit),
+                Told::Sections { deregister, entries, .. } => {
+                    frames::count_deregistration(*entries);
+                    std::mem::transmute::<*mut c_void, Section>(*deregister)(unit as usize);
+                }
+                Told::Nobody => {
+                    std::hint::black_box(frames::entries(unit.cast()));
+                }
             }
-            Told::Nobody => read_through(unit),
         }
     }
-}
-
-#[inline]
-fn read_through(section: *const c_void) {
-    // SAFETY: `run` gives sections that end with a length of 0 and are never freed.
-    std::hint::black_box(unsafe { frames::entries(section.cast()) });
 }
 
 /// Proves that these tables are what the unwinder wants: it finds the function at `code` while they
@@ -172,12 +172,7 @@ fn prove(told: &Told, units: &[*const c_void], code: usize) -> Result<(), Error>
     if matches!(told, Told::Nobody) {
         return Ok(());
     }
-    let find = active(c"_Unwind_Find_FDE").ok_or(Error::UnknownUnwinder)?;
-    // SAFETY: libgcc (unwind-dw2-fde.h) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) declare the
-    // name with this signature.
-    let find = unsafe { std::mem::transmute::<*mut c_void, FindFde>(find) };
-    // SAFETY: both write three pointers at most into the second argument, and only compare the first.
-    let is_found = || unsafe { !find((code + 1) as *const c_void, [0; 3].as_mut_ptr()).is_null() };
+    let is_found = || finds_function_at(code + 1);
     units.iter().for_each(|unit| told.register(*unit));
     let while_registered = is_found();
     units.iter().for_each(|unit| told.deregister(*unit));
@@ -188,36 +183,30 @@ fn prove(told: &Told, units: &[*const c_void], code: usize) -> Result<(), Error>
     }
 }
 
-/// `const void *(const void *pc, struct dwarf_eh_bases *bases)`.
-type FindFde = unsafe extern "C" fn(*const c_void, *mut usize) -> *const c_void;
-
-#[cfg(unix)]
-fn active(symbol: &CStr) -> Option<*mut c_void> {
-    // SAFETY: the name is a NUL-terminated string.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
-    (!found.is_null()).then_some(found)
-}
-
-#[cfg(not(unix))]
-fn active(_: &CStr) -> Option<*mut c_void> {
-    None
-}
-
-/// Addresses that nothing else in this process has, and nothing can be read from or executed.
-#[cfg(unix)]
-fn reserve(bytes: usize) -> Result<usize, Error> {
-    let bytes = bytes.max(1);
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that
-    // exists; it is kept to the end of the process.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0) };
-    if start == libc::MAP_FAILED {
-        return Err(Error::Map { bytes, source: std::io::Error::last_os_error() });
+/// Whether the active unwinder has a table for the function at `address`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn finds_function_at(address: usize) -> bool {
+    // Rust's standard library links the unwinder that has this.
+    unsafe extern "C" {
+        // SAFETY: libgcc (unwind-dw2-fde.h) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) declare the
+        // name so. Both write three pointers at most into the second argument, and only compare the
+        // first.
+        safe fn _Unwind_Find_FDE(at: *const c_void, bases: &mut [usize; 3]) -> *const c_void;
     }
-    Ok(start as usize)
+    !_Unwind_Find_FDE(address as *const c_void, &mut [0; 3]).is_null()
 }
 
-#[cfg(not(unix))]
-fn reserve(_: usize) -> Result<usize, Error> {
-    Err(Error::UnknownUnwinder)
+/// No unwinder is known here that could be asked.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn finds_function_at(_: usize) -> bool {
+    false
+}
+
+/// Addresses that nothing else in this process has, and that are neither read nor executed.
+fn reserve(bytes: usize) -> Result<usize, Error> {
+    let failed = |source| Error::Map { bytes, source };
+    let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
+    // Kept to the end of the process.
+    let memory = ManuallyDrop::new(memory.and_then(MmapMut::make_read_only).map_err(failed)?);
+    Ok(memory.as_ptr().addr())
 }

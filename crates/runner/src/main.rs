@@ -23,6 +23,7 @@ mod planted;
 mod process;
 mod profiled;
 mod seeds;
+mod symbol;
 mod tables;
 
 use std::io::{Read, Write};

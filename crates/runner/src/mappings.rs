@@ -82,8 +82,7 @@ mod followed {
         }
         let number = GIVEN.fetch_add(1, Ordering::Relaxed);
         let slot = SLOTS.get(number).ok_or(Absence::NotMeasured)?;
-        // SAFETY: gettid(2) takes nothing and cannot fail.
-        let thread = unsafe { libc::gettid() };
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
         // The kernel gives the numbers of threads that have ended to others.
         for ended in &SLOTS[..number] {
             let _ = ended.thread.compare_exchange(thread, 0, Ordering::AcqRel, Ordering::Relaxed);
@@ -150,25 +149,17 @@ mod followed {
     /// it says so, unless a filter refuses the question itself. With a filter in place and nobody to
     /// listen, the process could not go on.
     fn can_listen() -> io::Result<()> {
-        let mut call: Message = [0; 64];
-        // SAFETY: there is no such descriptor, so nothing is written.
-        unsafe { libc::ioctl(-1, libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
-        let error = io::Error::last_os_error();
-        if error.raw_os_error() == Some(libc::EBADF) { Ok(()) } else { Err(error) }
+        match ask(-1, libc::SECCOMP_IOCTL_NOTIF_RECV, &mut [0; MESSAGE_WORDS]) {
+            Err(error) if error.raw_os_error() != Some(libc::EBADF) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Makes and removes a mapping, which must be seen. By then the listening thread has begun, and
     /// has mapped what it needs itself.
     fn check() -> Result<(), Absence> {
         let before = of_this_thread();
-        let (protection, flags) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping of one page at an address of the kernel's choice touches nothing
-        // that exists.
-        let page = unsafe { libc::mmap(std::ptr::null_mut(), 1, protection, flags, -1, 0) };
-        if page != libc::MAP_FAILED {
-            // SAFETY: the mapping just made, which nobody else knows.
-            unsafe { libc::munmap(page, 1) };
-        }
+        drop(memmap2::MmapMut::map_anon(1));
         let now = of_this_thread();
         let is_seen = now.made == before.made + 1 && now.removed == before.removed + 1;
         if is_seen { Ok(()) } else { Err(Absence::FailedSelfTest) }
@@ -202,10 +193,8 @@ mod followed {
         let mut program = filter();
         let program =
             libc::sock_fprog { len: program.len() as libc::c_ushort, filter: program.as_mut_ptr() };
-        // SAFETY: prctl(PR_SET_NO_NEW_PRIVS) takes numbers. Without it only root may set a filter.
-        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        // Without it only root may set a filter.
+        rustix::thread::set_no_new_privs(true)?;
         // SAFETY: seccomp(2) reads the program, which outlives the call, and returns a descriptor.
         let listener = unsafe {
             libc::syscall(
@@ -239,50 +228,70 @@ mod followed {
         })
     }
 
-    /// Room for either struct, in any kernel's version of it.
-    type Message = [u64; 64];
+    /// Words in a message: room for either struct of linux/seccomp.h, in any kernel's version of it.
+    const MESSAGE_WORDS: usize = 64;
+
+    /// A call that waits for an answer, out of a `struct seccomp_notif`.
+    struct Call {
+        id: u64,
+        thread: u32,
+        number: i32,
+    }
+
+    impl Call {
+        /// Both architectures are little-endian, so the first of two fields is a word's lower half.
+        fn of(message: &[u64; MESSAGE_WORDS]) -> Call {
+            let [id, thread_and_flags, number_and_architecture, ..] = *message;
+            Call { id, thread: thread_and_flags as u32, number: number_and_architecture as i32 }
+        }
+
+        /// A `struct seccomp_notif_resp` by which the kernel carries the call out.
+        fn let_through(&self) -> [u64; MESSAGE_WORDS] {
+            let (value, error) = (0, 0);
+            let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE << 32;
+            let mut response = [0; MESSAGE_WORDS];
+            response[..3].copy_from_slice(&[self.id, value, error | flags]);
+            response
+        }
+    }
+
+    /// One ioctl of a listener, which writes to `message`, or reads it.
+    fn ask(
+        listener: i32,
+        request: libc::Ioctl,
+        message: &mut [u64; MESSAGE_WORDS],
+    ) -> io::Result<()> {
+        // SAFETY: both requests read or write one of the two structs, for which there is room, and
+        // all of whose bit patterns are values. A descriptor that is not open is an error.
+        match unsafe { libc::ioctl(listener, request, message.as_mut_ptr()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
 
     /// Counts calls and lets them through, as long as there is a thread that can make one.
     fn listen(listener: i32) {
         loop {
-            let mut call: Message = [0; 64];
-            // SAFETY: the kernel fills in a `struct seccomp_notif`, for which there is room, and
-            // which it wants to be zeroed.
-            let received =
-                unsafe { libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, call.as_mut_ptr()) };
-            if received != 0 {
-                match io::Error::last_os_error().raw_os_error() {
+            let mut message = [0; MESSAGE_WORDS];
+            if let Err(error) = ask(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &mut message) {
+                match error.raw_os_error() {
                     // A caller that has ended, or a signal.
                     Some(libc::ENOENT | libc::EINTR) => continue,
                     _ => {
                         // The calls then fail, where they would wait for an answer for ever.
-                        // SAFETY: the descriptor is open, and nobody but this thread uses it.
-                        unsafe { libc::close(listener) };
+                        let _ = nix::unistd::close(listener);
                         return;
                     }
                 }
             }
-            // SAFETY: the ioctl has filled it in; every bit pattern is a value.
-            let call = unsafe { call.as_ptr().cast::<libc::seccomp_notif>().read() };
-            let counter = counter(call.pid, call.data.nr);
+            let call = Call::of(&message);
+            let counter = counter(call.thread, call.number);
             if let Some(counter) = counter {
                 counter.fetch_add(1, Ordering::Release);
             }
-            let mut response: Message = [0; 64];
-            let let_through = libc::seccomp_notif_resp {
-                id: call.id,
-                val: 0,
-                error: 0,
-                flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
-            };
-            // SAFETY: there is room, and a `[u64]` is aligned for it.
-            unsafe { response.as_mut_ptr().cast::<libc::seccomp_notif_resp>().write(let_through) };
-            // SAFETY: the kernel reads a `struct seccomp_notif_resp`.
-            let sent = unsafe {
-                libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, response.as_mut_ptr())
-            };
-            if let Some(counter) = counter.filter(|_| sent != 0) {
-                // A signal took the caller out of it; the call will be made, and sent, anew.
+            let sent = ask(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &mut call.let_through());
+            if let Some(counter) = counter.filter(|_| sent.is_err()) {
+                // A signal took the caller out of it; the call will be made, and sent, again.
                 counter.fetch_sub(1, Ordering::Release);
             }
         }

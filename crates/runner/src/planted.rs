@@ -1,11 +1,10 @@
 //! Work of known growth, by which a session proves that it can see growth.
 
-#![allow(unsafe_code)]
-
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
 
 use loadline_scenario::{Planted, PlantedWork};
+use memmap2::MmapMut;
 
 use crate::error::Error;
 
@@ -50,61 +49,38 @@ fn allocate(units: u64) {
     }
 }
 
-#[cfg(unix)]
 struct Pages {
-    start: *mut u8,
-    count: usize,
+    memory: MmapMut,
     page: usize,
 }
 
-#[cfg(unix)]
 impl Pages {
     /// Maps `count` fresh pages of the smallest size: with huge ones a fault would bring many.
     fn map(count: usize) -> Result<Pages, Error> {
-        // SAFETY: sysconf takes a number and returns one.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        let page = usize::try_from(page).unwrap_or(4096);
+        let page = page_bytes();
         let bytes = count * page;
-        let (protection, flags) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that
-        // exists.
-        let start =
-            unsafe { libc::mmap(std::ptr::null_mut(), bytes.max(page), protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(Error::Map { bytes, source: std::io::Error::last_os_error() });
-        }
+        let memory = MmapMut::map_anon(bytes.max(page));
+        let memory = memory.map_err(|source| Error::Map { bytes, source })?;
+        // A kernel without huge pages refuses the advice, which then is not needed.
         #[cfg(target_os = "linux")]
-        // SAFETY: the range is the mapping just made. A kernel without huge pages refuses the
-        // advice, which then is not needed.
-        let _ = unsafe { libc::madvise(start, bytes.max(page), libc::MADV_NOHUGEPAGE) };
-        Ok(Pages { start: start.cast(), count, page })
+        let _ = memory.advise(memmap2::Advice::NoHugePage);
+        Ok(Pages { memory, page })
     }
 
     /// Writes one byte to each page.
     fn touch(&mut self) {
-        for index in 0..self.count {
-            // SAFETY: `index` is below `count`, so the byte lies within the mapping, which is
-            // writable and nobody else's.
-            unsafe { self.start.add(index * self.page).write_volatile(1) };
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Pages {
-    bytes: Vec<u8>,
-}
-
-#[cfg(not(unix))]
-impl Pages {
-    fn map(count: usize) -> Result<Pages, Error> {
-        Ok(Pages { bytes: vec![0; count * 4096] })
-    }
-
-    fn touch(&mut self) {
-        for byte in self.bytes.iter_mut().step_by(4096) {
+        for byte in self.memory.iter_mut().step_by(self.page) {
             *byte = black_box(1);
         }
     }
+}
+
+#[cfg(unix)]
+fn page_bytes() -> usize {
+    rustix::param::page_size()
+}
+
+#[cfg(not(unix))]
+fn page_bytes() -> usize {
+    4096
 }

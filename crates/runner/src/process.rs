@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 use loadline_scenario::Limit;
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
 
 use crate::error::Error;
 
@@ -21,21 +23,19 @@ const PROGRAM: &str = "loadline-runner";
 pub fn fix_addresses() {
     use std::os::unix::process::CommandExt;
 
-    const QUERY: libc::c_ulong = 0xffff_ffff;
+    use nix::sys::personality::{self, Persona};
+
     if loadline_callgrind::client::is_running() {
         return;
     }
-    // SAFETY: personality(2) takes a number and returns one; this value only asks.
-    let current = unsafe { libc::personality(QUERY) };
-    if current < 0 || current & libc::ADDR_NO_RANDOMIZE != 0 {
+    let Ok(current) = personality::get() else { return };
+    if current.contains(Persona::ADDR_NO_RANDOMIZE) {
         return;
     }
-    let wanted = (current | libc::ADDR_NO_RANDOMIZE) as libc::c_ulong;
-    // SAFETY: as above; the bit takes effect at the next execve.
-    let done = unsafe { libc::personality(wanted) };
-    // SAFETY: as above.
-    let now = unsafe { libc::personality(QUERY) };
-    if done >= 0 && now & libc::ADDR_NO_RANDOMIZE != 0 {
+    // The bit takes effect at the next execve.
+    let done = personality::set(current | Persona::ADDR_NO_RANDOMIZE);
+    let is_set = |now: Persona| now.contains(Persona::ADDR_NO_RANDOMIZE);
+    if done.is_ok() && personality::get().is_ok_and(is_set) {
         // Returns only where the program cannot be started again; then this process goes on.
         let mut again = std::process::Command::new("/proc/self/exe");
         let _ = again.arg0(PROGRAM).args(std::env::args_os().skip(1)).exec();
@@ -52,19 +52,16 @@ pub fn fix_addresses() {}
 /// Where the system does not take it.
 #[cfg(unix)]
 pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
     let refused = |source| Error::LimitNotLowered { limit, wanted, source };
     let resource = match limit {
         Limit::Mappings => return Err(refused(std::io::ErrorKind::Unsupported.into())),
-        Limit::Descriptors => libc::RLIMIT_NOFILE,
-        Limit::AddressSpace => libc::RLIMIT_AS,
+        Limit::Descriptors => Resource::Nofile,
+        Limit::AddressSpace => Resource::As,
     };
-    let wanted_as = libc::rlim_t::try_from(wanted).unwrap_or(libc::RLIM_INFINITY);
-    let bounds = libc::rlimit { rlim_cur: wanted_as, rlim_max: wanted_as };
-    // SAFETY: setrlimit reads the struct it is given.
-    if unsafe { libc::setrlimit(resource, &bounds) } == 0 {
-        return Ok(());
-    }
-    Err(refused(std::io::Error::last_os_error()))
+    let bounds = Rlimit { current: Some(wanted), maximum: Some(wanted) };
+    setrlimit(resource, bounds).map_err(|error| refused(error.into()))
 }
 
 /// Not offered on this platform.
@@ -81,11 +78,14 @@ pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
 /// no memory.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_heap_in_one_mapping() {
+    unsafe extern "C" {
+        // SAFETY: mallopt(3) takes two numbers, any two.
+        safe fn mallopt(parameter: libc::c_int, value: libc::c_int) -> libc::c_int;
+    }
     for (parameter, value) in
         [(libc::M_MMAP_MAX, 0), (libc::M_TRIM_THRESHOLD, i32::MAX), (libc::M_ARENA_MAX, 1)]
     {
-        // SAFETY: mallopt(3) takes two numbers.
-        let _ = unsafe { libc::mallopt(parameter, value) };
+        let _ = mallopt(parameter, value);
     }
 }
 
@@ -104,13 +104,15 @@ pub fn keep_backtraces() {
 /// Has the kernel end this process when the one that started it ends, however that happens.
 #[cfg(target_os = "linux")]
 pub fn end_with_parent() {
-    ask_for_signal_of_parents_end(libc::SIGKILL);
-    // Whoever ended before that sends no signal, but has closed the pipe that answers go into: the
-    // kernel closes descriptors first.
-    let mut answers = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
-    // SAFETY: poll(2) is given one struct, of which it writes `revents`, and does not wait.
-    let found = unsafe { libc::poll(&mut answers, 1, 0) };
-    if found > 0 && answers.revents & libc::POLLERR != 0 {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    ask_for_signal_of_parents_end(Signal::KILL);
+    // A parent that ended before that sends no signal, but has closed the pipe that answers go into:
+    // the kernel closes descriptors first.
+    let output = std::io::stdout();
+    let mut answers = [PollFd::new(&output, PollFlags::empty())];
+    let found = poll(&mut answers, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    if found.is_ok_and(|found| found > 0) && answers[0].revents().contains(PollFlags::ERR) {
         eprintln!("the program that started this has ended, and nobody reads the answer");
         std::process::exit(1);
     }
@@ -121,9 +123,8 @@ pub fn end_with_parent() {
 pub fn end_with_parent() {}
 
 #[cfg(target_os = "linux")]
-fn ask_for_signal_of_parents_end(signal: libc::c_int) {
-    // SAFETY: prctl(PR_SET_PDEATHSIG) takes a signal number and touches no memory.
-    let _ = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) };
+fn ask_for_signal_of_parents_end(signal: Signal) {
+    let _ = rustix::process::set_parent_process_death_signal(Some(signal));
 }
 
 /// Has the kernel end `command` when this process ends, however that happens. What the command
@@ -134,7 +135,7 @@ pub fn end_command_with_us(command: &mut std::process::Command) {
 
     end_group_with_parent();
     let end = || {
-        ask_for_signal_of_parents_end(libc::SIGKILL);
+        ask_for_signal_of_parents_end(Signal::KILL);
         Ok(())
     };
     // SAFETY: between fork and exec only prctl(2) is called, which allocates nothing and takes no
@@ -146,18 +147,18 @@ pub fn end_command_with_us(command: &mut std::process::Command) {
 /// would end what the command has started.
 #[cfg(target_os = "linux")]
 fn end_group_with_parent() {
+    use rustix::process::{getpgrp, getpid, kill_current_process_group};
+
     extern "C" fn end_group(_signal: libc::c_int) {
-        // SAFETY: kill(2) may be called in a handler; group 0 is ours, and this process in it.
-        let _ = unsafe { libc::kill(0, libc::SIGKILL) };
+        // kill(2) may be called in a handler, and rustix calls nothing else.
+        let _ = kill_current_process_group(Signal::KILL);
     }
-    // SAFETY: both take no argument and return a number.
-    let leads_its_group = unsafe { libc::getpgrp() == libc::getpid() };
     // Started by hand, the group may be a shell's with other programs in it.
-    if leads_its_group {
+    if getpgrp() == getpid() {
         let handler = end_group as extern "C" fn(libc::c_int) as libc::sighandler_t;
         // SAFETY: the handler calls nothing but kill(2); what is started after it has none.
         if unsafe { libc::signal(libc::SIGTERM, handler) } != libc::SIG_ERR {
-            ask_for_signal_of_parents_end(libc::SIGTERM);
+            ask_for_signal_of_parents_end(Signal::TERM);
         }
     }
 }
@@ -175,32 +176,24 @@ impl EndOf {
     /// the end is never seen.
     #[cfg(target_os = "linux")]
     pub fn process(child: &std::process::Child) -> EndOf {
-        use std::os::fd::{FromRawFd, OwnedFd};
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-        let flags: libc::c_uint = 0;
-        // SAFETY: pidfd_open(2) takes two numbers, and returns a descriptor of this process alone.
-        let opened =
-            unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, flags) };
-        let descriptor = i32::try_from(opened).ok().filter(|descriptor| *descriptor >= 0);
-        // SAFETY: the descriptor has just been opened, and nobody else owns it.
-        EndOf(descriptor.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }))
+        EndOf(pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok())
     }
 
     /// Waits until `output` has something to read, or has been closed: true; false once the process
     /// has ended and has written nothing more.
     #[cfg(target_os = "linux")]
-    pub fn or_output(&self, output: &impl std::os::fd::AsRawFd) -> bool {
-        use std::os::fd::AsRawFd;
+    pub fn or_output(&self, output: &impl std::os::fd::AsFd) -> bool {
+        use rustix::event::{PollFd, PollFlags, poll};
 
         let Some(ended) = &self.0 else { return true };
-        let wait = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         loop {
-            let mut both = [wait(output.as_raw_fd()), wait(ended.as_raw_fd())];
-            // SAFETY: poll(2) is given two structs, of which it writes `revents`.
-            match unsafe { libc::poll(both.as_mut_ptr(), 2, -1) } {
+            let mut both = [PollFd::new(output, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+            match poll(&mut both, None) {
                 // What the process wrote before its end was in the pipe by then.
-                1.. => return both[0].revents != 0,
-                _ if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
+                Ok(1..) => return !both[0].revents().is_empty(),
+                Err(rustix::io::Errno::INTR) => {}
                 _ => return true,
             }
         }
@@ -226,25 +219,22 @@ impl EndOf {
 /// When the system does not allow one of them.
 #[cfg(target_os = "linux")]
 pub fn stay_on(processors: &[usize]) -> Result<(), String> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
     if processors.is_empty() {
         return Ok(());
     }
-    // SAFETY: a set of processors is plain bits, of which none is set here.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    let mut set = CpuSet::new();
     for &processor in processors {
-        if processor >= libc::CPU_SETSIZE as usize {
+        if processor >= CpuSet::MAX_CPU {
             return Err(format!("cannot stay on processor {processor}: there is no such number"));
         }
-        // SAFETY: the number is within the set, as was just seen.
-        unsafe { libc::CPU_SET(processor, &mut set) };
+        set.set(processor);
     }
-    // SAFETY: sched_setaffinity(2) reads as many bytes of the set as it is told, its own size.
-    let done = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
-    if done == 0 {
-        return Ok(());
-    }
-    let error = std::io::Error::last_os_error();
-    Err(format!("cannot stay on processors {processors:?}: {error} (is each of them in nproc's?)"))
+    sched_setaffinity(None, &set).map_err(|error| {
+        let error = std::io::Error::from(error);
+        format!("cannot stay on processors {processors:?}: {error} (is each of them in nproc's?)")
+    })
 }
 
 /// Not offered on this platform.
@@ -260,13 +250,11 @@ pub fn stay_on(processors: &[usize]) -> Result<(), String> {
 /// descriptor each, and the usual soft limit is 1,024.
 #[cfg(unix)]
 pub fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: getrlimit writes to the struct it is given.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
-        limit.rlim_cur = limit.rlim_max;
-        // SAFETY: setrlimit reads the struct. Refused, the limit stays, and the environment has it.
-        let _ = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-    }
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused, the limit stays, and the environment has it.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Not offered on this platform.

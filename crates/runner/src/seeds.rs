@@ -24,14 +24,15 @@ mod fixed {
     // does: `ssize_t getrandom(void *, size_t, unsigned int)`, getrandom(2).
     #[unsafe(no_mangle)]
     extern "C" fn getrandom(buffer: *mut c_void, length: usize, flags: c_uint) -> isize {
-        if !valgrind::is_running() && !operations::are_counted() {
-            // SAFETY: the arguments are the caller's, who promises what getrandom(2) asks for.
-            return unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) as isize };
-        }
-        let buffer = buffer.cast::<u8>();
-        for index in 0..length {
-            // SAFETY: the caller promises `length` bytes that may be written to.
-            unsafe { buffer.add(index).write(next_byte()) };
+        // SAFETY: the arguments are the caller's, who promises what getrandom(2) asks for: `length`
+        // bytes at `buffer` that may be written to.
+        unsafe {
+            if !valgrind::is_running() && !operations::are_counted() {
+                return libc::syscall(libc::SYS_getrandom, buffer, length, flags) as isize;
+            }
+            for index in 0..length {
+                buffer.cast::<u8>().add(index).write(next_byte());
+            }
         }
         isize::try_from(length).unwrap_or(isize::MAX)
     }

@@ -18,27 +18,25 @@ mod unix {
     /// `_URC_NO_REASON`: go on to the next frame (Itanium C++ ABI, exception handling, 1.6).
     const CONTINUE: c_int = 0;
 
-    type Trace = extern "C" fn(context: *mut c_void, argument: *mut c_void) -> c_int;
+    type Trace = extern "C" fn(context: *mut c_void, frames: &mut usize) -> c_int;
 
     // Rust's standard library links the unwinder that has this.
     unsafe extern "C" {
-        fn _Unwind_Backtrace(trace: Trace, argument: *mut c_void) -> c_int;
+        // SAFETY: the callback has the type that the ABI prescribes but for the second argument, which
+        // is passed on as it is given; it does not unwind itself.
+        safe fn _Unwind_Backtrace(trace: Trace, frames: &mut usize) -> c_int;
     }
 
-    extern "C" fn count(_: *mut c_void, frames: *mut c_void) -> c_int {
-        // SAFETY: `frames` below passes a pointer to its own live local, which nothing else uses
-        // until the backtrace has ended.
-        unsafe { *frames.cast::<usize>() += 1 };
+    extern "C" fn count(_: *mut c_void, frames: &mut usize) -> c_int {
+        *frames += 1;
         CONTINUE
     }
 
     /// Unwinds from here to the thread's first frame and counts the frames.
     #[inline(never)]
     pub fn frames() -> usize {
-        let mut frames = 0usize;
-        // SAFETY: the callback has the type that the ABI prescribes, does not unwind itself, and
-        // reads its argument as the `usize` it is; both outlive the call.
-        unsafe { _Unwind_Backtrace(count, (&raw mut frames).cast()) };
+        let mut frames = 0;
+        _Unwind_Backtrace(count, &mut frames);
         frames
     }
 }

@@ -220,9 +220,7 @@ impl Images {
 
     /// Makes an image readable and executable, as it should be already.
     pub(crate) fn protect(&self, index: usize) -> io::Result<()> {
-        let image = self.image(index);
-        // SAFETY: the pages are this pack's, which nobody writes to.
-        unsafe { region::executable(image.as_ptr(), image.len()) }
+        self.region.protect(self.slots[index].range.clone())
     }
 
     /// Claims an image for loading; `None` where it is loaded already.

@@ -170,7 +170,7 @@ fn thread_clock_ticks() -> bool {
 
 /// The self-test of the thread's page faults; as short.
 fn thread_faults_rise() -> bool {
-    let Ok(pages) = FreshPages::map(1) else { return false };
+    let Ok(mut pages) = FreshPages::map(1) else { return false };
     let before = thread_faults();
     pages.write_each();
     before.is_some() && thread_faults() > before

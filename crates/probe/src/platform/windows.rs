@@ -19,12 +19,13 @@ struct FileTime {
 #[link(name = "kernel32")]
 unsafe extern "system" {
     safe fn GetCurrentThread() -> *mut c_void;
-    fn GetThreadTimes(
+    // SAFETY: a thread that does not exist is an error, and each time is room for one.
+    safe fn GetThreadTimes(
         thread: *mut c_void,
-        creation: *mut FileTime,
-        exit: *mut FileTime,
-        kernel: *mut FileTime,
-        user: *mut FileTime,
+        creation: &mut FileTime,
+        exit: &mut FileTime,
+        kernel: &mut FileTime,
+        user: &mut FileTime,
     ) -> i32;
 }
 
@@ -39,9 +40,6 @@ impl FileTime {
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     let [mut creation, mut exit, mut kernel, mut user] = <[FileTime; 4]>::default();
     let thread = GetCurrentThread();
-    // SAFETY: `thread` is the pseudo handle of the calling thread, always valid; the four times are
-    // distinct, writable and laid out as `FILETIME`.
-    let status =
-        unsafe { GetThreadTimes(thread, &mut creation, &mut exit, &mut kernel, &mut user) };
+    let status = GetThreadTimes(thread, &mut creation, &mut exit, &mut kernel, &mut user);
     (status != 0).then(|| kernel.ns() + user.ns())
 }

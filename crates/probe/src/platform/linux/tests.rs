@@ -234,7 +234,7 @@ fn without_perf_the_thread_keeps_its_own_accounts() {
 
     let mut marks = [[Mark::default(); SLOTS]; 2];
     counters.enable(&mut absences);
-    let pages = FreshPages::map(100).expect("a mapping");
+    let mut pages = FreshPages::map(100).expect("a mapping");
     counters.read(&mut marks[0], &mut absences);
     pages.write_each();
     known_work::spin_until_later();

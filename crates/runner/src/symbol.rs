@@ -1,0 +1,25 @@
+//! Symbols that the dynamic linker finds in this process.
+
+use std::ffi::{CStr, c_void};
+
+/// The definition that calls of `name` reach; `None` where no object of this process has one.
+pub fn active(name: &CStr) -> Option<*mut c_void> {
+    #[cfg(unix)]
+    let found = find(libc::RTLD_DEFAULT, name);
+    #[cfg(not(unix))]
+    let (found, _) = (std::ptr::null_mut(), name);
+    (!found.is_null()).then_some(found)
+}
+
+/// The first definition of `name` after this program's own; null where there is none.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn behind_ours(name: &CStr) -> *mut c_void {
+    find(libc::RTLD_NEXT, name)
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn find(from: *mut c_void, name: &CStr) -> *mut c_void {
+    // SAFETY: the name is NUL-terminated, and `from` is one of dlsym's own constants.
+    unsafe { libc::dlsym(from, name.as_ptr()) }
+}
