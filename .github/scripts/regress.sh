@@ -32,7 +32,7 @@ if [ -n "${SESSIONS:-}" ]; then
     fail "there is no session in $SESSIONS: see why the jobs that measure left none"
   fi
 fi
-for report in json=report.json junit=junit.xml sarif=report.sarif html=report.html \
+for report in json=report.json junit=junit.xml html=report.html \
   github=annotations.txt summary=summary.md comment=comment.md; do
   arguments+=(--report "${report%%=*}=$reports/${report#*=}")
 done

@@ -16,7 +16,6 @@ use crate::lock::MachineLock;
 use crate::out;
 use crate::project::Project;
 use crate::regress::{Committed, report, say};
-use crate::report::trimmed;
 use crate::runner::Runner;
 use crate::selection;
 use crate::unwinders;
@@ -24,6 +23,7 @@ use loadline_record::atomic;
 use loadline_record::calibration::{self, Calibration, Calibrations};
 use loadline_record::header::Against;
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_report::trimmed;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::self_check;
 

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadline_record::reproduce::Again;
 use loadline_scenario::Unwinder;
 
-use crate::report::{Form, Outputs};
+use crate::outputs::{Form, Outputs};
 use loadline_record::header::Asked;
 
 /// The recipe of this repository's own scenarios, from its root.
@@ -73,8 +73,6 @@ pub enum Verb {
     Init(Init),
     /// Print what a shell needs to complete the command line
     Completions(Completions),
-    /// Print the manual page
-    Man(Man),
 }
 
 /// What is measured, and how.
@@ -185,11 +183,6 @@ pub struct Regress {
         conflicts_with_all = ["unwinder", "aa", "against", "against_wasmtime", "bisect", "resume", "shard"]
     )]
     pub unwinders: Vec<String>,
-
-    /// Instead of each session's report print one table: scenario by unwinder, with the growth
-    /// expected and the one measured
-    #[arg(long, conflicts_with_all = ["aa", "bisect", "resume", "shard"])]
-    pub table: bool,
 
     #[command(flatten)]
     pub outputs: Outputs,
@@ -363,13 +356,6 @@ pub struct Completions {
     /// Which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-pub struct Man {
-    /// Write a page for each command into this folder instead
-    #[arg(long, value_name = "DIR")]
-    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -14,20 +14,20 @@ use loadline_scenario::{Environment, Scenario};
 use crate::against::Builds;
 use crate::bench::Bench;
 use crate::cli::{self, Diff, Regress, Selection};
-use crate::diff_text;
 use crate::git;
 use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::out;
+use crate::outputs::Outputs;
 use crate::project::Project;
 use crate::regress::Committed;
-use crate::report::Outputs;
 use crate::same_program;
 use crate::selection;
 use crate::trees::Checkout;
 use crate::unwinders;
 use loadline_record::session;
 use loadline_record::suggest::nearest;
+use loadline_report::diff_text;
 use loadline_verdict::compare::Comparison;
 use loadline_verdict::compare::{Saved, Side, SideScenario};
 
@@ -274,7 +274,6 @@ impl Asked<'_> {
             resume: None,
             shard: None,
             unwinders: Vec::new(),
-            table: false,
             outputs: Outputs::default(),
             strictness: cli::Strictness { strict: false, require_baseline: false },
         };

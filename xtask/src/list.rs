@@ -15,11 +15,11 @@ use crate::files;
 use crate::interrupt::Interrupt;
 use crate::out;
 use crate::project::Project;
-use crate::report::stand_in_sentence;
 use crate::runner::Runner;
 use crate::selection;
 use crate::unwinders;
 use loadline_record::baseline::{Baselines, Key};
+use loadline_report::stand_in_sentence;
 
 /// Carries the command out.
 ///

@@ -2,7 +2,6 @@
 
 mod aa;
 mod accept;
-mod across;
 mod adaptive;
 mod against;
 mod another_wasmtime;
@@ -14,7 +13,6 @@ mod check;
 mod child;
 mod cli;
 mod diff;
-mod diff_text;
 mod explain;
 mod fetch;
 mod files;
@@ -32,6 +30,7 @@ mod lock;
 mod measure;
 mod merge;
 mod out;
+mod outputs;
 mod pace;
 mod past;
 mod pilot;
@@ -42,7 +41,6 @@ mod progress;
 mod project;
 mod proof;
 mod regress;
-mod report;
 mod resume;
 mod runner;
 mod same_program;
@@ -90,7 +88,6 @@ fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Init(arguments) => init::run(arguments),
         Verb::Completions(arguments) => shell::completions(arguments),
-        Verb::Man(arguments) => shell::man(arguments),
     };
     let exit = match result {
         Ok(exit) => exit,

@@ -14,12 +14,12 @@ use crate::forecast;
 use crate::limits::{most_resident, why_not};
 use crate::out;
 use crate::progress::Progress;
-use crate::report::not_measured;
 use crate::side_by_side::{n_processors, n_workers, side_by_side};
 use loadline_record::header::{Header, Planned, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
 use loadline_record::session::Session;
+use loadline_report::not_measured;
 
 /// A session while it is measured.
 #[derive(Debug)]

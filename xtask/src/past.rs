@@ -58,17 +58,6 @@ pub fn of(project: &Project, scenario: &Scenario) -> Result<(Past, Vec<String>)>
     Ok((past, unread))
 }
 
-/// The same by commits alone: every kept session is not read for each scenario of a page.
-///
-/// # Errors
-/// When git cannot be asked.
-pub fn of_commits(project: &Project, scenario: &Scenario) -> Result<(Past, Vec<String>)> {
-    let (mut past, mut unread) = (Past::new(), Vec::new());
-    committed(project, scenario, &mut past, &mut unread)?;
-    past.values_mut().for_each(|points| points.sort_by_key(|point| point.when));
-    Ok((past, unread))
-}
-
 fn committed(
     project: &Project,
     scenario: &Scenario,

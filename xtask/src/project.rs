@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::programs::Programs;
 use loadline_record::calibration;
 use loadline_record::layout::{self, Layout};
+use loadline_report::Texts;
 
 /// The folders of one repository: this program's own workspace, one named by `--root`, or the one
 /// with the nearest `loadline.toml`.
@@ -210,6 +211,22 @@ impl Project {
         };
         name.chars().all(is_word)
             && (has(&of_file) || has(&[&of_group[..], &[folder.as_os_str()]].concat()))
+    }
+
+    /// The text of the scenario's file and of its baselines, with their paths from the root.
+    pub fn texts(&self, scenario: &Scenario) -> Texts {
+        let shown = |path: &Path| {
+            let inner = path.strip_prefix(&self.root).unwrap_or(path);
+            // As addresses are written, on every system.
+            inner.display().to_string().replace('\\', "/")
+        };
+        let path = self.scenario_file(&scenario.name);
+        let baseline = self.baselines().join(format!("{}.toml", scenario.name));
+        Texts {
+            // A file that is gone since leaves its first line.
+            scenario: (shown(&path), fs::read_to_string(&path).unwrap_or_default()),
+            baseline: fs::read_to_string(&baseline).ok().map(|text| (shown(&baseline), text)),
+        }
     }
 
     fn scenario_file(&self, name: &str) -> PathBuf {

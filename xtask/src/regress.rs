@@ -1,9 +1,9 @@
 //! `cargo xtask regress`: measures, judges against the baselines, reports.
 
-use crate::report::facts;
 use crate::saved::profiles;
 use loadline_record::time;
 use loadline_record::{Context, Error, Exit, PROGRAM, Result, SHARD_SEED, Strictness};
+use loadline_report::facts;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use loadline_growth::{Kind, Tau};
 use loadline_scenario::{Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
-use crate::across;
 use crate::adaptive::measure_until_sure;
 use crate::against::Builds;
 use crate::bench::Bench;
@@ -21,10 +20,10 @@ use crate::interrupt::Interrupt;
 use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::out;
+use crate::outputs::{self, Form, Outputs};
 use crate::pace;
 use crate::places::{self, Place};
 use crate::project::Project;
-use crate::report::{self, Form, Look, Outputs};
 use crate::resume;
 use crate::selection;
 use crate::shard;
@@ -35,11 +34,12 @@ use loadline_record::header::{Asked, Header, Part, Planned};
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
 use loadline_record::suggest::nearest;
+use loadline_report::Look;
+use loadline_report::by_unwinder;
 use loadline_verdict::functions::{self, GrowingSymbol};
-use loadline_verdict::outcome::Report;
+use loadline_verdict::outcome::{Concluded, Report};
 use loadline_verdict::reference::BaselineSource;
 use loadline_verdict::self_check;
-use loadline_verdict::unwinder;
 
 /// Carries the command out.
 ///
@@ -99,6 +99,7 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     let several = places.len() > 1;
     let unwinders = places.iter().map(|place| place.described.0.unwinder());
     let parts = told_apart_by_number(unwinders.collect());
+    let texts = |scenario: &Scenario| project.texts(scenario);
     let mut concluded = Vec::new();
     for (place, part) in places.iter().zip(&parts) {
         if several {
@@ -107,18 +108,15 @@ fn measure(arguments: &Regress) -> Result<Exit> {
         let left_out = std::mem::take(&mut left_out);
         let one = measure_at(&project, arguments, place, left_out)?;
         interrupt.check()?;
-        let facts = facts(&one.report, &one.measured, &project, strictness);
-        if !arguments.table {
-            out::text(Form::Text.render(&facts, Look::of_stdout(), &project)?)?;
-        }
+        let facts = facts(&one.report, &one.measured, &texts, strictness);
+        out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
         let part = several.then_some(part.as_str());
-        arguments.outputs.write(&facts, &project, part)?;
+        arguments.outputs.write(&facts, part)?;
         concluded.push(one);
     }
-    if arguments.table {
-        out::text(across::expected_and_measured(&concluded, &project.unwinders()))?;
-    } else if several {
-        out::text(across::side_by_side(&concluded, &project.unwinders()))?;
+    if several {
+        let others = |families: &[&str]| unwinders::missing(families, &project.unwinders());
+        out::text(by_unwinder::side_by_side(&concluded, &others))?;
     }
     let exits: Vec<Exit> = concluded.iter().map(|one| one.report.exit(strictness)).collect();
     Ok(Exit::of(&exits))
@@ -157,8 +155,8 @@ fn not_measured(
         let mut header = Header::new(seed, Vec::new(), environment, absent);
         header.left_out = same.to_vec();
         let measured = Measured::of(&header, Vec::new(), &[], project.sessions());
-        let facts = report::same_program(&measured, project);
-        arguments.outputs.write(&facts, project, None)?;
+        let facts = loadline_report::same_program(&measured, &|scenario| project.texts(scenario));
+        arguments.outputs.write(&facts, None)?;
     }
     Ok(Exit::Clean)
 }
@@ -206,7 +204,7 @@ fn measure_at(
         // Nothing of baselines is asked, or the sizes are asked for in so many words.
         false => scenarios,
     };
-    let is_table = !arguments.unwinders.is_empty() || arguments.table;
+    let is_table = !arguments.unwinders.is_empty();
     let wants_all = arguments.selection.names.is_empty() || is_table;
     let scenarios = match insisted_on.is_none() {
         true => selection::with_threads(project, scenarios)?,
@@ -295,15 +293,6 @@ pub fn carry_out(
     Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
 }
 
-/// What was measured in a session, and what it amounts to.
-#[derive(Debug)]
-pub struct Concluded {
-    /// The session.
-    pub measured: Measured,
-    /// What it amounts to.
-    pub report: Report,
-}
-
 /// `cargo xtask report`: judges a saved session again, against the baselines of today.
 ///
 /// # Errors
@@ -320,12 +309,10 @@ pub fn again(arguments: &cli::Report) -> Result<Exit> {
     measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
-    let facts = facts(&report, &measured, &project, strictness);
+    let facts = facts(&report, &measured, &|scenario| project.texts(scenario), strictness);
     match &arguments.output {
-        None => out::text(arguments.format.render(&facts, Look::of_stdout(), &project)?)?,
-        Some(path) => {
-            report::write(path, &arguments.format.render(&facts, Look::PLAIN, &project)?)?
-        }
+        None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
+        Some(path) => outputs::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
     }
     Ok(report.exit(strictness))
 }
@@ -341,9 +328,9 @@ pub fn say(
     strictness: Strictness,
     outputs: &Outputs,
 ) -> Result<Exit> {
-    let facts = facts(report, measured, project, strictness);
-    out::text(Form::Text.render(&facts, Look::of_stdout(), project)?)?;
-    outputs.write(&facts, project, None)?;
+    let facts = facts(report, measured, &|scenario| project.texts(scenario), strictness);
+    out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+    outputs.write(&facts, None)?;
     Ok(report.exit(strictness))
 }
 
@@ -398,7 +385,6 @@ pub fn failures(measured: &Measured) -> Vec<String> {
         let by = format!(" by {}", before.build.name);
         failures.extend(by_cause(&before.scenarios, &by));
     }
-    failures.extend(unwinder::disagreement(measured));
     failures
 }
 

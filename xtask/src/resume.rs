@@ -13,12 +13,13 @@ use crate::lock::MachineLock;
 use crate::measure::Measurement;
 use crate::out;
 use crate::project::Project;
-use crate::regress::{Committed, Concluded, carry_out, say};
+use crate::regress::{Committed, carry_out, say};
 use crate::runner::Runner;
 use crate::selection;
 use loadline_record::compat::{changed_scenarios, growth_differences, level_differences};
 use loadline_record::header::{Header, RunRecord};
 use loadline_record::session::{self, Session};
+use loadline_verdict::outcome::Concluded;
 
 /// A command whose sessions can be taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

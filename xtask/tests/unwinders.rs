@@ -56,7 +56,7 @@ fn unwinders_stand_side_by_side_and_a_scenario_has_the_one_it_names() {
     assert!(said.stdout.matches("samples: ").count() == 2, "{}", said.stdout);
 
     // In a session of the machine's own unwinder as well.
-    let said = project.run(&["regress", "own", "--budget", "0", "--table"]);
+    let said = project.run(&["regress", "own", "--budget", "0"]);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     assert!(said.stdout.lines().next().unwrap().contains(", llvm "), "{}", said.stdout);
     assert!(!line(&said, &["own", registered]).contains("not measured"));
@@ -77,50 +77,5 @@ fn an_unwinder_that_is_not_here_is_refused_before_anything_is_measured() {
         assert_eq!(said.code, Some(2), "{asked:?}: {}", said.refusal());
         assert!(said.stderr.contains("cannot use unwinder /nowhere"), "{}", said.refusal());
         assert!(!project.path("target/regress").exists(), "{asked:?} has measured");
-    }
-}
-
-/// Unwind tables alone, under callgrind alone: few and exact runs.
-fn lab(order: &str) -> String {
-    format!(
-        r#"format = 1
-question = "Does an unwinder forget tables in linear time?"
-expectation = "As its family does."
-registration = {{ functions = 2, order = "{order}" }}
-exact = ["callgrind"]
-judge = ["deregister/callgrind-instructions"]
-ladder = [8, 16, 32, 64, 128]
-callgrind_ladder = [8, 16, 32, 64, 128, 256]
-
-[[known_growth]]
-series = ["deregister/callgrind-instructions"]
-unwinders = ["libgcc-list", "llvm"]
-class = "quadratic"
-reason = "a list is searched, an array scanned"
-link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
-until = "loadline 99"
-"#
-    )
-}
-
-#[test]
-#[ignore = "slow: dozens of runs under valgrind"]
-fn unwinders_are_told_apart_by_their_growth() {
-    let project = Project::empty();
-    project.write("xtask/scenarios/oldest.toml", lab("oldest-first"));
-    project.write("xtask/scenarios/newest.toml", lab("newest-first"));
-    let asked = if has_llvm() { &["host", "llvm"][..] } else { &["host"] };
-    for unwinder in asked {
-        let said = project.run(&["regress", "--budget", "0", "--unwinder", unwinder]);
-        if said.stdout.contains("there is no valgrind") {
-            return println!("skipped: valgrind is not installed");
-        }
-        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
-        let first = said.stdout.lines().next().unwrap();
-        let families = ["libgcc-list", "libgcc-tree", "llvm"];
-        let family =
-            families.iter().find(|family| first.contains(&format!(", {family} "))).unwrap();
-        let told = format!("told apart by its growth alone, the unwinder is {family}, ");
-        assert!(said.stdout.contains(&told), "{}{}", said.stdout, said.stderr);
     }
 }

@@ -305,7 +305,6 @@ fn every_step_passes_in_a_clean_clone() {
     let reports = [
         "report.json",
         "junit.xml",
-        "report.sarif",
         "report.html",
         "annotations.txt",
         "summary.md",

@@ -16,7 +16,6 @@ pub mod scaled;
 pub mod scaling;
 pub mod self_check;
 pub mod trend;
-pub mod unwinder;
 
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -4,6 +4,8 @@ use loadline_growth::{Sight, Verdict};
 use loadline_record::{Exit, Strictness};
 use loadline_scenario::{Means, MetricKind};
 
+use loadline_record::rounds::Measured;
+
 use crate::functions::{GrowingSymbol, Standing};
 use crate::judged::{Ground, Judged, Outcome};
 use crate::self_check::{self, Teeth};
@@ -148,6 +150,15 @@ impl Report {
         let said: Vec<String> = said.map(|(word, count)| format!("{count} {word}")).collect();
         if said.is_empty() { "nothing judged".to_owned() } else { said.join(", ") }
     }
+}
+
+/// What was measured in a session, and what it amounts to.
+#[derive(Debug)]
+pub struct Concluded {
+    /// The session.
+    pub measured: Measured,
+    /// What it amounts to.
+    pub report: Report,
 }
 
 /// Whether `teeth` were measured and judged as `row` was.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Table, presets};
 
 use super::answer::{Answer, IntervalOf};
-use crate::report::trimmed;
+use loadline_report::trimmed;
 
 /// Names that a note lists before it counts the rest.
 const NAMES_SHOWN: usize = 3;

@@ -8,13 +8,10 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::model::Facts;
-use super::text::{self, Look};
-use super::{github, html, json, junit, markdown, sarif};
-use crate::history;
 use crate::out;
-use crate::project::Project;
 use loadline_record::atomic::{self, make_folder, replace};
+use loadline_report::model::Facts;
+use loadline_report::{Look, github, html, json, junit, markdown, text};
 
 /// The variable in which GitHub names the file of a job's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -31,8 +28,6 @@ pub enum Form {
     Json,
     /// JUnit XML: one case a series
     Junit,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
     /// GitHub's annotations, one line each
     Github,
     /// Markdown for the summary of a job
@@ -48,16 +43,15 @@ impl Form {
     ///
     /// # Errors
     /// When a fact cannot be written in this form.
-    pub fn render(self, facts: &Facts, look: Look, project: &Project) -> Result<String> {
+    pub fn render(self, facts: &Facts, look: Look) -> Result<String> {
         Ok(match self {
             Form::Text => text::render(facts, look),
             Form::Json => json::render(facts)?,
             Form::Junit => junit::render(facts)?,
-            Form::Sarif => sarif::render(facts)?,
             Form::Github => github::render(facts),
             Form::Summary => markdown::summary(facts),
             Form::Comment => markdown::comment(facts),
-            Form::Html => html::render(facts, &|title| history::section(project, title)),
+            Form::Html => html::render(facts),
         })
     }
 }
@@ -105,7 +99,7 @@ impl FromStr for Output {
 /// The reports that are asked for beside the one on the terminal.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Outputs {
-    /// Write the report in another form, too: text, json, junit, sarif, github, summary, comment, html; may
+    /// Write the report in another form, too: text, json, junit, github, summary, comment, html; may
     /// be given several times. Also written when something regressed. github alone is printed, summary
     /// alone is added to the summary of the job
     #[arg(long = "report", value_name = "FORMAT=FILE")]
@@ -141,9 +135,9 @@ impl Outputs {
     ///
     /// # Errors
     /// When one cannot be written; those before it are.
-    pub fn write(&self, facts: &Facts, project: &Project, part: Option<&str>) -> Result<()> {
+    pub fn write(&self, facts: &Facts, part: Option<&str>) -> Result<()> {
         for Output { form, to } in &self.reports {
-            let text = form.render(facts, Look::PLAIN, project)?;
+            let text = form.render(facts, Look::PLAIN)?;
             match to {
                 Destination::StandardOutput => out::text(text)?,
                 Destination::StepSummary => append(&step_summary()?, &text)?,

@@ -1,7 +1,7 @@
 //! The report as GitHub's workflow commands: one annotation for each thing that is not green.
 
-use super::model::{Facts, Place, Word};
-use super::words::{culprit_lines, headline, lines, new_symbols};
+use crate::model::{Facts, Place, Word};
+use crate::words::{culprit_lines, headline, lines, new_symbols};
 
 /// One line an annotation.
 pub fn render(facts: &Facts) -> String {

@@ -4,7 +4,7 @@
 use loadline_growth::{Remedy, Verdict};
 use loadline_record::Strictness;
 
-use crate::project::Project;
+use crate::places::ReadTexts;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
@@ -21,7 +21,7 @@ pub struct Advice {
 /// What advice depends on beside the series.
 pub struct Adviser<'a> {
     pub measured: &'a Measured,
-    pub project: &'a Project,
+    pub texts: ReadTexts<'a>,
     pub strictness: Strictness,
 }
 
@@ -74,8 +74,7 @@ impl Adviser<'_> {
 
     /// Both ways out of having nothing to compare a time with.
     fn something_to_compare_with(&self, one: &MeasuredScenario, ground: Ground) -> Advice {
-        let file = self.project.scenarios().join(format!("{}.toml", one.scenario.name));
-        let file = file.strip_prefix(&self.project.root).unwrap_or(&file).display().to_string();
+        let (file, _) = (self.texts)(&one.scenario).scenario;
         let (other, more) = match ground {
             Ground::NotGated => ("accept it as a known issue", ACCEPT),
             _ => ("write a baseline on this machine", "--reason TEXT"),

@@ -2,25 +2,24 @@
 //!
 //! Tail exponents are read off each curve by itself, so that a control's can stand beside them.
 
-use std::path::Path;
-
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
 use loadline_scenario::{Means, MetricKind, Scaling, Scenario, SeriesName};
 
-use crate::regress::Concluded;
-use crate::report::{range, trimmed, word};
-use crate::unwinders;
+use crate::{range, trimmed, word};
 use loadline_record::rounds::MeasuredScenario;
 use loadline_scenario::units::amount;
 use loadline_verdict::judged::{Judged, Outcome};
+use loadline_verdict::outcome::Concluded;
 use loadline_verdict::outcome::is_open;
 use loadline_verdict::readings::medians;
-use loadline_verdict::unwinder;
 
-/// One table a scenario: its judged series by unwinder, and beside them its control. What is missing
-/// can be unpacked into `folder`.
-pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
+/// How to get the unwinders that are in none of these families, one sentence each.
+pub type Others<'a> = &'a dyn Fn(&[&str]) -> Vec<String>;
+
+/// One table a scenario: its judged series by unwinder, and beside them its control. `others` says how to get
+/// the unwinders that were not measured.
+pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
     let mut text = String::from(
         "\ngrowth by unwinder: tail exponent, its 95 % interval, verdict; of a time what it comes to at the largest N\n",
     );
@@ -57,57 +56,7 @@ pub fn side_by_side(sessions: &[Concluded], folder: &Path) -> String {
         }
     }
     text.push_str("\n¹ under the first of the unwinders that has it; times are judged beside it\n");
-    text.push_str(&missing(sessions, folder));
-    text
-}
-
-/// One table: of each scenario the series it is about, by unwinder, with the growth that is expected
-/// there and the one that was measured. What is missing can be unpacked into `folder`.
-pub fn expected_and_measured(sessions: &[Concluded], folder: &Path) -> String {
-    let mut text = String::new();
-    for Concluded { measured, report } in sessions {
-        text.push_str(&measured.environment.line());
-        text.push('\n');
-        let told = unwinder::agreement(measured);
-        for sentence in measured.left_out.iter().chain(&report.failures).chain(&told) {
-            text.push_str(&format!("{sentence}\n"));
-        }
-        if report.is_blind() {
-            text.push_str("This session is blind: growth planted in it was not judged right.\n");
-        }
-    }
-    let header = columns(sessions).flat_map(|column| [column, "measured".to_owned()]);
-    let fixed = ["scenario", "series"].map(str::to_owned).into_iter();
-    let mut table = table(fixed.chain(header), 2);
-    for scenario in scenarios(sessions) {
-        for name in in_question(scenario) {
-            let mut row = vec![scenario.title(), name.to_string()];
-            for session in sessions {
-                row.extend(expectation_cells(session, scenario, name));
-            }
-            table.add_row(row);
-        }
-        if let Some(scaling) = scenario.scales() {
-            let mut row = vec![scenario.title(), on_threads(scaling)];
-            for session in sessions {
-                let expected = expected_scaling(session, scenario);
-                row.extend([expected.to_owned(), speed_up_cell(session, scenario)]);
-            }
-            table.add_row(row);
-        }
-    }
-    text.push_str("\ntail exponents: expected at most under each unwinder, and measured with the 95 % interval; of threads, whether they\nare expected to gain, and how many times as fast as one they are\n\n");
-    text.push_str(&trimmed(&table.to_string()));
-    text.push('\n');
-    text.push_str(&missing(sessions, folder));
-    for Concluded { measured, report } in sessions {
-        let unwinder = measured.environment.unwinder();
-        text.push_str(&format!(
-            "{unwinder}: {}      samples: {}\n",
-            report.summary(),
-            measured.saved.display()
-        ));
-    }
+    text.push_str(&missing(sessions, others));
     text
 }
 
@@ -227,51 +176,8 @@ fn top_cost(session: &Concluded, title: &str, name: SeriesName) -> String {
     })
 }
 
-/// The series a scenario is about: those that are expected to grow under some unwinder, else what
-/// its file judges first of instructions and of time.
-fn in_question(scenario: &Scenario) -> Vec<SeriesName> {
-    let known = scenario.known_growth.iter().flat_map(|known| &known.series);
-    let mut names: Vec<SeriesName> =
-        known.copied().filter(|name| scenario.judge.contains(name)).collect();
-    names.sort();
-    names.dedup();
-    if !names.is_empty() {
-        return names;
-    }
-    let by = |means: Means| {
-        let is_fitting = |name: &&SeriesName| {
-            name.metric.means() == means
-                && (means != Means::Clock || name.metric.kind() == MetricKind::Time)
-        };
-        scenario.judge.iter().rfind(is_fitting).copied()
-    };
-    let best: Vec<SeriesName> =
-        [Means::Callgrind, Means::Clock].into_iter().filter_map(by).collect();
-    if best.is_empty() { scenario.judge.first().copied().into_iter().collect() } else { best }
-}
-
-fn expectation_cells(session: &Concluded, scenario: &Scenario, name: SeriesName) -> [String; 2] {
-    let title = scenario.title();
-    let family = &session.measured.environment.unwinder_family;
-    let expected = match measured(session, &title) {
-        None => "–".to_owned(),
-        Some(one) if one.scenario.expected(name, family).is_some() => "2".to_owned(),
-        Some(_) => "1".to_owned(),
-    };
-    [expected, cell(session, &title, name)]
-}
-
 fn on_threads(scaling: &Scaling) -> String {
     format!("{} on {} threads", scaling.series, scaling.threads)
-}
-
-fn expected_scaling(session: &Concluded, scenario: &Scenario) -> &'static str {
-    let family = &session.measured.environment.unwinder_family;
-    match measured(session, &scenario.title()) {
-        None => "–",
-        Some(one) if one.scenario.known_contention(family).is_some() => "none",
-        Some(_) => "gain",
-    }
 }
 
 /// What threads gain, beside what they gain in the control.
@@ -297,9 +203,9 @@ fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
 }
 
 /// The unwinders that were not measured, with what to install.
-fn missing(sessions: &[Concluded], folder: &Path) -> String {
+fn missing(sessions: &[Concluded], others: Others<'_>) -> String {
     let family = |session: &Concluded| session.measured.environment.unwinder_family.clone();
     let families: Vec<String> = sessions.iter().map(family).collect();
     let families: Vec<&str> = families.iter().map(String::as_str).collect();
-    unwinders::missing(&families, folder).iter().map(|sentence| format!("{sentence}\n")).collect()
+    others(&families).iter().map(|sentence| format!("{sentence}\n")).collect()
 }

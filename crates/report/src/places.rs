@@ -1,14 +1,22 @@
 //! Which line of which file a reader is pointed to for a series.
 
-use std::fs;
-use std::path::Path;
-
 use loadline_scenario::{Environment, Scenario, SeriesName};
 use serde::Deserialize;
 
-use super::model::{AgainstKind, Place};
-use crate::project::Project;
+use crate::model::{AgainstKind, Place};
 use loadline_record::baseline::Key;
+
+/// The text of a scenario's file and of its baselines, each with the path from the project's root.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// The scenario's. A file that is gone has no text.
+    pub scenario: (String, String),
+    /// The one with its baselines, where there is one.
+    pub baseline: Option<(String, String)>,
+}
+
+/// Finds the texts of a scenario.
+pub type ReadTexts<'a> = &'a dyn Fn(&Scenario) -> Texts;
 
 /// The files of a scenario, with their text.
 pub struct Files {
@@ -41,21 +49,14 @@ struct OfKey {
 
 impl Files {
     /// Those of `scenario`, measured in `environment`.
-    pub fn of(scenario: &Scenario, environment: &Environment, project: &Project) -> Files {
-        let shown = |path: &Path| {
-            let inner = path.strip_prefix(&project.root).unwrap_or(path);
-            // As addresses are written, on every system.
-            inner.display().to_string().replace('\\', "/")
-        };
-        let file = format!("{}.toml", scenario.name);
-        let (path, baseline) = (project.scenarios().join(&file), project.baselines().join(&file));
+    pub fn of(scenario: &Scenario, environment: &Environment, texts: Texts) -> Files {
         let key = Key::of(scenario, environment);
+        let (file, scenario_text) = texts.scenario;
         Files {
-            scenario: shown(&path),
-            // A file that is gone since leaves its first line.
-            scenario_text: fs::read_to_string(&path).unwrap_or_default(),
-            baseline: fs::read_to_string(&baseline).ok().map(|text| BaselineText {
-                file: shown(&baseline),
+            scenario: file,
+            scenario_text,
+            baseline: texts.baseline.map(|(file, text)| BaselineText {
+                file,
                 n_lines_above: line_of(&text, &key),
                 text,
             }),

@@ -6,13 +6,13 @@ mod scenario;
 use loadline_record::PROGRAM;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
-use super::text::{not_counted_line, word};
-use super::words::{culprit_lines, headline, new_symbols};
+use crate::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
+use crate::text::{not_counted_line, word};
+use crate::words::{culprit_lines, headline, new_symbols};
 use loadline_verdict::functions::shortened;
 
-/// The whole file. `past` adds to a scenario, by its title, what is known of its past.
-pub fn render(facts: &Facts, past: &dyn Fn(&str) -> Option<Markup>) -> String {
+/// The whole file.
+pub fn render(facts: &Facts) -> String {
     let title = format!("Loadline: {}", facts.result.summary);
     let page = html! {
         (DOCTYPE)
@@ -36,7 +36,7 @@ pub fn render(facts: &Facts, past: &dyn Fn(&str) -> Option<Markup>) -> String {
                     section aria-labelledby="scenarios" {
                         h2 id="scenarios" { "Scenarios" }
                         @for (place, one) in facts.scenarios.iter().enumerate() {
-                            (scenario::section(one, place, past(&one.title).as_ref()))
+                            (scenario::section(one, place))
                         }
                     }
                     (session(facts))

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use loadline_growth::{Estimate, Judgement, Rule, Verdict};
 use loadline_scenario::{MetricKind, SeriesName};
 
-use super::advice::Advice;
+use crate::advice::Advice;
 use loadline_scenario::units::amount;
 use loadline_verdict::judged::{Against, Ground};
 

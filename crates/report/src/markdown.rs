@@ -1,8 +1,8 @@
 //! The report as GitHub's Markdown: the summary of a job, and the comment on a pull request.
 
-use super::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use super::text::{not_counted_line, verdict};
-use super::words::{culprit_lines, exponent_text, headline, new_symbols};
+use crate::model::{Facts, ScenarioFacts, SeriesFacts, Word};
+use crate::text::{not_counted_line, verdict};
+use crate::words::{culprit_lines, exponent_text, headline, new_symbols};
 use loadline_scenario::units::amount;
 
 /// By this line a later comment finds the one it takes the place of. It is not shown.

@@ -1,10 +1,10 @@
 //! What every form of a report says of a series, word for word the same: one headline, then a line a
 //! fact.
 
-use super::model::{
+use crate::model::{
     AgainstKind, Interval, ScenarioFacts, SeriesFacts, SymbolFacts, SymbolStanding, Word,
 };
-use super::text::verdict;
+use crate::text::verdict;
 use loadline_scenario::units::amount;
 
 /// `oldest-first unload/task-clock: REGRESSED, tail exponent 1.80 (95 %: 1.72 … 1.94), was 1.00 … 1.11`.

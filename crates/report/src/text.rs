@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use loadline_scenario::Means;
 
-use super::model::{
+use crate::model::{
     AgainstKind, Facts, Interval, NotCounted, ScenarioFacts, SeriesFacts, Sight, SymbolFacts,
     SymbolStanding, Word,
 };
-use super::plot::cost_plot;
-use super::trimmed;
+use crate::plot::cost_plot;
+use crate::trimmed;
 
 /// How wide a plot may be where nobody says.
 const USUAL_WIDTH: usize = 100;

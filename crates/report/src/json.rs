@@ -1,6 +1,6 @@
 //! The report as JSON: the facts as they stand. `docs/report.schema.json` describes them.
 
-use super::model::Facts;
+use crate::model::Facts;
 use loadline_record::{Context, Result};
 
 /// The whole document.

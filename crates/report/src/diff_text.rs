@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::report::trimmed;
+use crate::trimmed;
 use loadline_scenario::units::{arrow, cut, factor, percent, short};
 use loadline_verdict::compare::Moved;
 use loadline_verdict::compare::{ByN, Change, Comparison, Curve, Found, Pair, Row, Span};

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::model::SeriesFacts;
+use crate::model::SeriesFacts;
 use loadline_scenario::units::amount;
 
 /// The narrowest and the widest that dots are spread over.

@@ -1,29 +1,5 @@
-//! What a session's verdicts amount to: the exit code, and the facts that every form of a report shows.
-//! No arithmetic but units.
+//! What to type next: about what decides the exit code, the gravest first.
 
-mod advice;
-mod chart;
-mod evidence;
-mod facts;
-mod github;
-mod html;
-mod json;
-mod junit;
-mod markdown;
-mod model;
-mod outputs;
-mod places;
-mod plot;
-mod sarif;
-mod text;
-mod words;
-
-pub use self::advice::not_measured;
-use self::advice::{Advice, Adviser};
-pub use self::facts::{facts, stand_in_sentence};
-pub use self::outputs::{Form, Outputs, write};
-pub use self::text::Look;
-use crate::project::Project;
 use loadline_growth::{Estimate, Verdict};
 use loadline_record::reproduce::shell_quoted;
 use loadline_record::rounds::Measured;
@@ -32,11 +8,16 @@ use loadline_verdict::functions::Standing;
 use loadline_verdict::judged::{Judged, Outcome};
 use loadline_verdict::outcome::{Report, is_open, is_red};
 
+use crate::advice::{Advice, Adviser};
+use crate::facts::{facts, not_counted, word as word_of};
+use crate::places::ReadTexts;
+use crate::{model, text};
+
 /// The facts where there was nothing to measure, since both sides run the same program.
-pub fn same_program(measured: &Measured, project: &Project) -> model::Facts {
+pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
     let report =
         Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
-    let mut facts = facts(&report, measured, project, Strictness::default());
+    let mut facts = facts(&report, measured, texts, Strictness::default());
     facts.result = model::Ending {
         exit_code: Exit::Clean.code(),
         status: Exit::Clean.status(),
@@ -151,12 +132,12 @@ fn next_after_part(shard: Shard) -> String {
 
 /// The metrics that nothing here can count: said once, each reason with what to do.
 pub fn absent_lines(measured: &Measured) -> Vec<String> {
-    facts::not_counted(measured).iter().map(text::not_counted_line).collect()
+    not_counted(measured).iter().map(text::not_counted_line).collect()
 }
 
 /// The word for a verdict on screen.
 pub fn word(verdict: Verdict) -> &'static str {
-    text::word(facts::word(verdict))
+    text::word(word_of(verdict))
 }
 
 /// An interval on screen.

@@ -9,16 +9,15 @@ use loadline_growth::{
 };
 use loadline_scenario::{Absence, Absent, SeriesName, Subject};
 
-use super::advice::{Advice, Adviser};
-use super::evidence::{Case, next_module};
-use super::model::{
+use crate::advice::{Advice, Adviser};
+use crate::evidence::{Case, next_module};
+use crate::model::{
     Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, Interval, NotCounted, Rung,
     ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding,
     Tooth, Word,
 };
-use super::next;
-use super::places::Files;
-use crate::project::Project;
+use crate::next::next;
+use crate::places::{Files, ReadTexts};
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 use loadline_scenario::units::amount;
 use loadline_verdict::functions::{GrowingSymbol, Standing};
@@ -27,20 +26,19 @@ use loadline_verdict::outcome::Report;
 use loadline_verdict::readings::medians;
 use loadline_verdict::scaled::Scaled;
 use loadline_verdict::self_check::Teeth;
-use loadline_verdict::unwinder;
 
 /// The standard deviations that a 95 % interval reaches to each side.
 const REACH: f64 = 1.96;
 
-/// The facts of this report on `measured`, whose files lie in `project`.
+/// The facts of this report on `measured`, whose files `texts` finds.
 pub fn facts(
     report: &Report,
     measured: &Measured,
-    project: &Project,
+    texts: ReadTexts<'_>,
     strictness: Strictness,
 ) -> Facts {
     let exit = report.exit(strictness);
-    let adviser = Adviser { measured, project, strictness };
+    let adviser = Adviser { measured, texts, strictness };
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
     Facts {
         format: FORMAT,
@@ -78,9 +76,9 @@ pub fn facts(
 }
 
 fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>) -> ScenarioFacts {
-    let Adviser { measured, project, .. } = *adviser;
+    let Adviser { measured, texts, .. } = *adviser;
     let (scenario, title) = (&one.scenario, one.scenario.title());
-    let files = Files::of(scenario, &measured.environment, project);
+    let files = Files::of(scenario, &measured.environment, texts(scenario));
     let judged = report.rows.iter().filter(|row| row.scenario == title);
     let judged = judged.map(|row| match report.is_blind() {
         true => unseen(row, one, &files),
@@ -127,7 +125,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
 fn remarks(measured: &Measured) -> Vec<String> {
     let met = measured.forecasts.iter().filter(|forecast| forecast.holds);
     let met = met.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence));
-    let met = met.chain(unwinder::agreement(measured)).chain(stand_in(measured));
+    let met = met.chain(stand_in(measured));
     measured.left_out.iter().cloned().chain(met).collect()
 }
 

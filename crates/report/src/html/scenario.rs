@@ -4,18 +4,18 @@
 use loadline_scenario::MetricKind;
 use maud::{Markup, html};
 
-use super::super::chart::{Chart, Curve, Point, Role, Scale};
-use super::super::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word};
-use super::super::text::verdict;
-use super::super::words::growth_text;
-use super::{badge, class, sign, worst};
+use crate::chart::{Chart, Curve, Point, Role, Scale};
+use crate::html::{badge, class, sign, worst};
+use crate::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word};
+use crate::text::verdict;
+use crate::words::growth_text;
 use loadline_scenario::units::{amount, factor};
 
 /// A tail exponent above which a curve is looked at, verdict or not.
 const STEEP: f64 = 1.1;
 
 /// The whole scenario, folded.
-pub fn section(scenario: &ScenarioFacts, place: usize, past: Option<&Markup>) -> Markup {
+pub fn section(scenario: &ScenarioFacts, place: usize) -> Markup {
     let is_open = scenario.judged().any(|series| series.verdict.is_red());
     html! {
         details open[is_open] {
@@ -35,7 +35,6 @@ pub fn section(scenario: &ScenarioFacts, place: usize, past: Option<&Markup>) ->
                 }
                 (symbols(&scenario.symbols))
                 (counters(scenario))
-                @if let Some(past) = past { (past) }
             }
         }
     }

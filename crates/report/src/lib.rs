@@ -1,0 +1,29 @@
+//! Facts to output: what a judged session amounts to, as text, HTML, JSON, JUnit, Markdown, annotations.
+//!
+//! This crate computes nothing but units, reads no file and writes none: it returns texts.
+
+mod advice;
+pub mod by_unwinder;
+mod chart;
+pub mod diff_text;
+mod evidence;
+pub mod explain_text;
+mod facts;
+pub mod github;
+pub mod history_text;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod model;
+mod next;
+mod places;
+mod plot;
+pub mod text;
+mod words;
+
+pub use advice::not_measured;
+pub use facts::{facts, stand_in_sentence};
+pub use next::{absent_lines, range, same_program, trimmed, word};
+pub use places::Texts;
+pub use text::Look;
