@@ -3,22 +3,23 @@
 //! The suite is measured twice, one measurement after the other as two sessions would be, and the
 //! second is judged against the first. Whatever is called worse is a false alarm.
 
+use loadline_record::{Error, Exit, Result};
+use loadline_measure::session::measurement::Measurement;
 use comfy_table::{Table, presets};
 use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
 use loadline_record::time;
-use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 
-use crate::bench::Bench;
+use loadline_measure::session::bench::Bench;
 use crate::cli::{self, Regress, Selection};
-use crate::interrupt::Interrupt;
-use crate::lock::MachineLock;
-use crate::out;
-use crate::project::Project;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::session::lock::MachineLock;
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
 use crate::regress::{Committed, report, say};
-use crate::runner::Runner;
-use crate::selection;
-use crate::unwinders;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::project::selection;
+use loadline_measure::process::unwinders;
 use loadline_record::atomic;
 use loadline_record::calibration::{self, Calibration, Calibrations};
 use loadline_record::header::Against;
@@ -73,7 +74,7 @@ pub fn check(arguments: &Regress) -> Result<Exit> {
 /// The second measurement, with the first in the place of another build.
 fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Committed)> {
     let interrupt = Interrupt::listen()?;
-    let scenarios = selection::chosen(project, asked)?;
+    let scenarios = selection::chosen(project, &asked.choice())?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
     let scenarios = selection::built(project, scenarios, &interrupt)?;
     let scenarios = selection::with_controls(project, scenarios, |_| true)?;
@@ -91,7 +92,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
     let seed = asked.seed.unwrap_or_else(time::now);
     let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
-        Ok(bench.measure(all, &environment, &absent, seed)?.measured())
+        Ok(Measurement::whole(&bench, all, &environment, &absent, seed)?.measured())
     };
     let first = measure(all.clone(), seed)?;
     let second = measure(all, seed.wrapping_add(1))?;

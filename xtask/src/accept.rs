@@ -7,7 +7,7 @@ use loadline_scenario::{
 };
 
 use crate::cli;
-use crate::project::Project;
+use loadline_measure::project::folders::Project;
 use loadline_record::atomic::replace;
 use loadline_record::time;
 use loadline_verdict::known::{Entry, Present};

@@ -1,9 +1,9 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
+use loadline_record::{Acceptance, Context, Error, Exit, Floor, Result};
 use crate::saved::profiles;
 use loadline_record::atomic::make_folder;
 use loadline_record::time;
-use loadline_record::{Acceptance, Context, Error, Exit, Floor, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -16,18 +16,18 @@ use loadline_record::rounds::series;
 use loadline_scenario::{Absent, Environment, Metric, MetricKind, Scenario, SeriesName};
 
 use crate::accept;
-use crate::bench::Bench;
+use loadline_measure::session::bench::Bench;
 use crate::cli::{self, Selection};
-use crate::interrupt::Interrupt;
-use crate::lock::MachineLock;
-use crate::measure::Measurement;
-use crate::out;
-use crate::pilot::{self, Sizes};
-use crate::project::Project;
-use crate::resume::{self, Reopened};
-use crate::runner::Runner;
-use crate::selection;
-use crate::unwinders::{self, Pass};
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::session::lock::MachineLock;
+use loadline_measure::session::measurement::Measurement;
+use loadline_measure::out;
+use loadline_measure::session::baseline_sizes::{self, Sizes};
+use loadline_measure::project::folders::Project;
+use loadline_measure::session::resume::{self, Reopened};
+use loadline_measure::process::runner::Runner;
+use loadline_measure::project::selection;
+use loadline_measure::process::unwinders::{self, Pass};
 use loadline_record::atomic::{self, replace};
 use loadline_record::baseline::{Accepted, AcceptedSymbol, Baseline, Baselines, Key};
 use loadline_record::header::{Capture, Header};
@@ -57,7 +57,7 @@ pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
         return resume(named.as_deref(), reason, accept, &project, &interrupt);
     }
     let reason = reason.ok_or_else(|| Error::new(Exit::Usage, "--reason TEXT is missing"))?;
-    let scenarios = selection::chosen(&project, &arguments.selection)?;
+    let scenarios = selection::chosen(&project, &arguments.selection.choice())?;
     for scenario in &scenarios {
         // A broken file is found before minutes are spent, and one that cannot be written.
         read(&project, &scenario.name)?;
@@ -101,8 +101,8 @@ fn capture(
     // What has ended already is found before minutes are spent.
     reason.accept.map_or(Ok(()), |accept| accept::check(accept, &environment))?;
     let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
-    let floor = pilot::noise_floor(&bench, &environment)?;
-    out::note(pilot::sentence(&floor));
+    let floor = baseline_sizes::noise_floor(&bench, &environment)?;
+    out::note(baseline_sizes::sentence(&floor));
     let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
@@ -112,7 +112,7 @@ fn capture(
     let (reason, accept) = (text.to_owned(), accept.cloned());
     let capture = Capture { surroundings, reason, accept, floor, ladders };
     let ask = |header: &mut Header| header.capture = Some(capture.clone());
-    let measurement = bench.begin(all, &environment, &absent, seed, ask)?;
+    let measurement = Measurement::begin(&bench, all, &environment, &absent, seed, ask)?;
     out::note(measurement.plan_line());
     let exit = carry_out(project, measurement, &capture, interrupt)?;
     Ok(Exit::of(&[vec![exit], uncounted].concat()))
@@ -207,7 +207,7 @@ fn sizes(
     for scenario in scenarios {
         let rounds = scenario.processes.max(ROUNDS);
         let Sizes { ladder, larger, reasons } =
-            pilot::sizes(bench, scenario, rounds, floor, environment)?;
+            baseline_sizes::sizes(bench, scenario, rounds, floor, environment)?;
         let title = scenario.title();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
         out::note(format_args!(

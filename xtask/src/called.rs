@@ -4,40 +4,23 @@
 //! user's question or command among it, stays as it was written.
 
 use loadline_record::PROGRAM;
-use std::path::{Path, PathBuf};
 
+use loadline_measure::project::workspace;
 /// Has every sentence call this program what its user types.
 pub fn say_name() {
-    PROGRAM.is_called(if is_in_workspace() { "cargo xtask" } else { "loadline" });
-}
-
-/// The workspace whose own program this is: the one whose Cargo has started it, or the one around the
-/// program, where a copy for a bisection lies. None of an installed program.
-///
-/// Never where it was compiled: two clones that share a target folder share the program.
-pub fn workspace() -> Option<PathBuf> {
-    let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let by_cargo = by_cargo.as_deref().and_then(Path::parent).filter(|root| is_workspace(root));
-    if let Some(root) = by_cargo {
-        return root.canonicalize().ok();
-    }
-    let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok()?;
-    program.ancestors().find(|root| is_workspace(root)).map(Path::to_owned)
-}
-
-/// Whether this is the workspace's own program.
-pub fn is_in_workspace() -> bool {
-    workspace().is_some()
-}
-
-/// Whether `root` is a checkout of this repository: it has the sources of the runner and of this
-/// program.
-pub fn is_workspace(root: &Path) -> bool {
-    ["crates/runner", "xtask"].iter().all(|package| root.join(package).join("Cargo.toml").is_file())
+    PROGRAM.is_called(if workspace::is_in_one() { "cargo xtask" } else { "loadline" });
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use loadline_measure::project::folders::Project;
+    use loadline_record::baseline::Baselines;
+    use loadline_record::recipe::Recipe;
+
     use super::*;
 
     #[test]
@@ -45,5 +28,40 @@ mod tests {
         say_name();
         // Tests are started by the workspace's own Cargo.
         assert_eq!(PROGRAM.to_string(), "cargo xtask");
+    }
+
+    /// The tree tests itself; which scenarios have one is tested beside it.
+    #[test]
+    fn every_baseline_can_be_read() {
+        say_name();
+        let project = Project::open(None).unwrap();
+        for name in project.scenario_names().unwrap() {
+            let path = project.baselines().join(format!("{name}.toml"));
+            if !path.exists() {
+                continue;
+            }
+            let baselines = Baselines::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
+            assert!(!baselines.all.is_empty(), "no baseline for {name}");
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(baselines.text(), text, "{name}: not as `baseline` writes it");
+        }
+    }
+
+    /// The tree tests itself.
+    #[test]
+    fn the_recipes_of_this_repository_are_such() {
+        let project = Project::open(None).unwrap();
+        let mut n_recipes = 0;
+        for name in project.scenario_names().unwrap() {
+            let scenario = project.scenario(&name, &std::collections::BTreeMap::new()).unwrap();
+            let Some(path) = scenario.recipe else { continue };
+            let recipe = Recipe::read(&project.root.join(path)).unwrap();
+            n_recipes += 1;
+            // Otherwise its sizes would hold different mixtures.
+            let n = recipe.files().count();
+            let mut rungs = scenario.ladder.iter().chain(&scenario.callgrind_ladder);
+            assert!(rungs.all(|modules| modules % n == 0), "{name}: {n} modules");
+        }
+        assert!(n_recipes >= 3);
     }
 }

@@ -6,7 +6,7 @@ use loadline_record::{Error, Exit, Result};
 use std::process::Command;
 
 use crate::cli::Check;
-use crate::project::Project;
+use loadline_measure::project::folders::Project;
 
 /// Carries the command out; Cargo says what happens.
 ///

@@ -7,11 +7,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadline_record::reproduce::Again;
 use loadline_scenario::Unwinder;
 
+use loadline_record::recipe;
+use loadline_measure::project::selection::Choice;
+use loadline_measure::builds::against::OtherAsked;
 use crate::outputs::{Form, Outputs};
 use loadline_record::header::Asked;
-
-/// The recipe of this repository's own scenarios, from its root.
-pub const DEFAULT_RECIPE: &str = "xtask/real-modules.toml";
 
 /// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
 /// fails when it has become superlinear.
@@ -192,6 +192,16 @@ pub struct Regress {
 }
 
 impl Regress {
+    /// Which build is judged, and what it is compared with.
+    pub fn other(&self) -> OtherAsked {
+        let Regress { against, against_wasmtime, sources, .. } = self;
+        OtherAsked {
+            against: against.clone(),
+            against_wasmtime: against_wasmtime.clone(),
+            sources: sources.clone(),
+        }
+    }
+
     /// The flags that ask for the same again, measured under `unwinder`.
     pub fn again(&self, unwinder: &Unwinder) -> Again {
         let selection = &self.selection;
@@ -228,6 +238,12 @@ pub struct Strictness {
 }
 
 impl Selection {
+    /// Which scenarios are asked for.
+    pub fn choice(&self) -> Choice {
+        let Selection { names, complete, set, .. } = self.clone();
+        Choice { names, complete, set }
+    }
+
     /// Whether sizes are asked for, by `--set` or in a scenario's name.
     pub fn sets_ladder(&self) -> bool {
         let in_name = |name: &String| name.split_once(':').map(|(_, changes)| changes.to_owned());
@@ -323,7 +339,7 @@ Exit codes: 0 they are there; 1 a package or file is not the one of the recipe, 
 2 usage; 8 npm is missing or gave no package; 130 interrupted.")]
 pub struct Fetch {
     /// The recipe: packages and files with their checksums, from the root of the repository
-    #[arg(value_name = "FILE", default_value = DEFAULT_RECIPE)]
+    #[arg(value_name = "FILE", default_value = recipe::DEFAULT)]
     pub recipe: PathBuf,
 
     /// The repository (default: the one this was built from)

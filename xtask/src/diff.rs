@@ -3,28 +3,29 @@
 //! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
 //! has to be measured is measured in one session, which is saved and can be shown again.
 
+use loadline_record::{Error, Exit, PROGRAM, Result};
+use loadline_measure::session::measurement::Measurement;
 use crate::saved::{self, profiles};
 use loadline_record::time;
-use loadline_record::{Error, Exit, PROGRAM, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Environment, Scenario};
 
-use crate::against::Builds;
-use crate::bench::Bench;
-use crate::cli::{self, Diff, Regress, Selection};
-use crate::git;
-use crate::interrupt::Interrupt;
-use crate::lock::MachineLock;
-use crate::out;
+use loadline_measure::builds::against::{Builds, OtherAsked};
+use loadline_measure::session::bench::Bench;
+use crate::cli::{Diff, Selection};
+use loadline_measure::project::git;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::session::lock::MachineLock;
+use loadline_measure::out;
 use crate::outputs::Outputs;
-use crate::project::Project;
+use loadline_measure::project::folders::Project;
 use crate::regress::Committed;
-use crate::same_program;
-use crate::selection;
-use crate::trees::Checkout;
-use crate::unwinders;
+use loadline_measure::builds::same_program;
+use loadline_measure::project::selection;
+use loadline_measure::builds::trees::Checkout;
+use loadline_measure::process::unwinders;
 use loadline_record::session;
 use loadline_record::suggest::nearest;
 use loadline_report::diff_text;
@@ -207,7 +208,7 @@ impl Asked<'_> {
     /// The scenario `title` with `--set`; what stands in the title wins.
     fn scenario(&self, title: &str) -> Result<Scenario> {
         let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
-        let found = selection::chosen(self.project, &selection)?.pop();
+        let found = selection::chosen(self.project, &selection.choice())?.pop();
         found.ok_or_else(|| usage(format!("there is no scenario {title}")))
     }
 
@@ -252,30 +253,20 @@ impl Asked<'_> {
         new: Option<(&str, &str)>,
     ) -> Result<Option<Sides>> {
         let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
-        let scenarios = selection::chosen(self.project, &selection)?;
+        let scenarios = selection::chosen(self.project, &selection.choice())?;
         if let (true, Some((new, _))) = (self.project.is_installed, new) {
             return Err(usage(format!(
                 "cannot compare {name} with {new}: of two revisions one has to be the working tree (git checkout {new}, and leave it out)"
             )));
         }
         let folder = self.project.against();
-        let checkout = new.map(|(_, commit)| Checkout::of(self.project, commit, &folder));
+        let checkout = new.map(|(_, commit)| Checkout::of(&self.project.workspace, commit, &folder));
         let checkout = checkout.transpose()?;
-        let against = Regress {
-            selection: selection.clone(),
-            baseline: None,
+        let against = OtherAsked {
             // In a checkout of the other, HEAD would be the other.
             against: Some(if checkout.is_some() { old } else { name }.to_owned()),
-            aa: false,
             against_wasmtime: None,
             sources: checkout.as_ref().map(|checkout| checkout.workspace().to_owned()),
-            bisect: false,
-            budget: None,
-            resume: None,
-            shard: None,
-            unwinders: Vec::new(),
-            outputs: Outputs::default(),
-            strictness: cli::Strictness { strict: false, require_baseline: false },
         };
         let measured = self.measure(Some(&against), scenarios, |all, _| all)?;
         let Some((saved, path)) = measured else { return Ok(None) };
@@ -294,7 +285,7 @@ impl Asked<'_> {
     /// The same where there is no other build.
     fn measured(
         &self,
-        against: Option<&Regress>,
+        against: Option<&OtherAsked>,
         scenarios: Vec<Scenario>,
         choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
     ) -> Result<(Saved, PathBuf)> {
@@ -307,7 +298,7 @@ impl Asked<'_> {
     /// not judged, so none is planted.
     fn measure(
         &self,
-        against: Option<&Regress>,
+        against: Option<&OtherAsked>,
         scenarios: Vec<Scenario>,
         choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
     ) -> Result<Option<(Saved, PathBuf)>> {
@@ -335,7 +326,7 @@ impl Asked<'_> {
         let (environment, absent) = bench.describe()?;
         let scenarios = choose(scenarios, &environment);
         let seed = arguments.seed.unwrap_or_else(time::now);
-        let mut measurement = bench.measure(scenarios, &environment, &absent, seed)?;
+        let mut measurement = Measurement::whole(&bench, scenarios, &environment, &absent, seed)?;
         measurement.close()?;
         let path = measurement.measured().saved;
         let path = session::folder(&path).to_owned();

@@ -1,20 +1,21 @@
 //! `cargo xtask explain`: where the cost of one scenario goes, what of it grows, and what to do.
 
+use loadline_record::{Error, Exit, PROGRAM, Result};
+use loadline_measure::session::measurement::Measurement;
 use crate::saved::profiles;
 use loadline_record::time;
-use loadline_record::{Error, Exit, PROGRAM, Result};
 use loadline_report::explain_text::explanation;
 use std::path::Path;
 
-use crate::bench::Bench;
+use loadline_measure::session::bench::Bench;
 use crate::cli;
-use crate::interrupt::Interrupt;
-use crate::lock::MachineLock;
-use crate::out;
-use crate::project::Project;
-use crate::runner::Runner;
-use crate::selection;
-use crate::unwinders;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::session::lock::MachineLock;
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::project::selection;
+use loadline_measure::process::unwinders;
 use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
@@ -68,7 +69,7 @@ fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<R
         return Err(Error::new(Exit::Usage, text));
     }
     let interrupt = Interrupt::listen()?;
-    let scenarios = selection::chosen(project, asked)?;
+    let scenarios = selection::chosen(project, &asked.choice())?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
     let scenarios = selection::built(project, scenarios, &interrupt)?;
     let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
@@ -76,7 +77,7 @@ fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<R
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let seed = asked.seed.unwrap_or_else(time::now);
-    let measured = bench.measure(scenarios, &environment, &absent, seed)?.measured();
+    let measured = Measurement::whole(&bench, scenarios, &environment, &absent, seed)?.measured();
     let (_, records) = session::read(&measured.saved)?;
     Ok((measured, records))
 }

@@ -12,9 +12,9 @@ use std::process::Command;
 use flate2::read::GzDecoder;
 
 use crate::cli::Fetch;
-use crate::interrupt::Interrupt;
-use crate::out;
-use crate::project::Project;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
 use loadline_record::atomic::{make_folder, replace};
 use loadline_record::recipe::{Package, Recipe, Taken};
 

@@ -5,9 +5,9 @@ use loadline_record::{Error, Exit, PROGRAM, Result};
 use loadline_scenario::{Scenario, SeriesName};
 
 use crate::cli::History;
-use crate::out;
+use loadline_measure::out;
 use crate::past;
-use crate::project::Project;
+use loadline_measure::project::folders::Project;
 use loadline_report::history_text;
 use loadline_verdict::trend::{Told, told};
 

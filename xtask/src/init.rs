@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cli::Init;
 use crate::found::{Host, Repository};
-use crate::out;
+use loadline_measure::out;
 use loadline_record::atomic::{make_folder, replace};
 use loadline_record::layout;
 

@@ -21,7 +21,7 @@ use self::answer::{Answer, answers};
 use self::series::told_apart;
 use self::text::escaped;
 use crate::cli::Judge;
-use crate::out;
+use loadline_measure::out;
 
 /// Carries the command out.
 ///

@@ -9,15 +9,15 @@ use loadline_scenario::{
     Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
 };
 
-use crate::bench::Bench;
+use loadline_measure::session::bench::Bench;
 use crate::cli::List;
-use crate::files;
-use crate::interrupt::Interrupt;
-use crate::out;
-use crate::project::Project;
-use crate::runner::Runner;
-use crate::selection;
-use crate::unwinders;
+use loadline_measure::project::files;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::project::selection;
+use loadline_measure::process::unwinders;
 use loadline_record::baseline::{Baselines, Key};
 use loadline_report::stand_in_sentence;
 

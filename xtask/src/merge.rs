@@ -7,9 +7,9 @@ use loadline_growth::{Kind, Sight};
 use loadline_scenario::{Scenario, Subject};
 
 use crate::cli;
-use crate::project::Project;
+use loadline_measure::project::folders::Project;
 use crate::regress::{Committed, failures, growing_symbols, say};
-use crate::selection;
+use loadline_measure::project::selection;
 use loadline_record::compat::{growth_differences, level_differences};
 use loadline_record::header::{Asked, Header, Part, RunRecord};
 use loadline_record::rounds::Measured;

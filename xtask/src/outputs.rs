@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::out;
+use loadline_measure::out;
 use loadline_record::atomic::{self, make_folder, replace};
 use loadline_report::model::Facts;
 use loadline_report::{Look, github, html, json, junit, markdown, text};
@@ -47,7 +47,7 @@ impl Form {
         Ok(match self {
             Form::Text => text::render(facts, look),
             Form::Json => json::render(facts)?,
-            Form::Junit => junit::render(facts)?,
+            Form::Junit => junit::render(facts),
             Form::Github => github::render(facts),
             Form::Summary => markdown::summary(facts),
             Form::Comment => markdown::comment(facts),

@@ -1,8 +1,8 @@
 //! What a scenario cost at each commit that changed its baseline, and in each session that is kept.
 
+use loadline_record::{Context, Result};
 use crate::saved;
 use crate::saved::profiles;
-use loadline_record::{Context, Result};
 use std::path::Path;
 
 use loadline_record::rounds::series;
@@ -10,8 +10,8 @@ use loadline_scenario::{Scenario, SeriesName};
 use loadline_verdict::trend::{Origin, Past, Point};
 use serde::Deserialize;
 
-use crate::git::{self, Failure};
-use crate::project::Project;
+use loadline_measure::project::git::{self, Failure};
+use loadline_measure::project::folders::Project;
 use loadline_record::baseline::Key;
 use loadline_record::session;
 use loadline_verdict::compare::Readings;

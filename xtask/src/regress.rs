@@ -1,8 +1,8 @@
 //! `cargo xtask regress`: measures, judges against the baselines, reports.
 
-use crate::saved::profiles;
-use loadline_record::time;
 use loadline_record::{Context, Error, Exit, PROGRAM, Result, SHARD_SEED, Strictness};
+use crate::saved::{self, profiles};
+use loadline_record::time;
 use loadline_report::facts;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,22 +12,24 @@ use loadline_growth::{Kind, Tau};
 use loadline_scenario::{Environment, MetricKind, Scenario, Unwinder};
 
 use crate::aa;
-use crate::adaptive::measure_until_sure;
-use crate::against::Builds;
-use crate::bench::Bench;
+use loadline_measure::session::escalation::measure_until_sure;
+use loadline_measure::session::limit_check;
+use loadline_verdict::escalation::wishes;
+use loadline_measure::builds::against::Builds;
+use loadline_measure::session::bench::Bench;
 use crate::cli::{self, Regress};
-use crate::interrupt::Interrupt;
-use crate::lock::MachineLock;
-use crate::measure::Measurement;
-use crate::out;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::session::lock::MachineLock;
+use loadline_measure::session::measurement::Measurement;
+use loadline_measure::out;
 use crate::outputs::{self, Form, Outputs};
-use crate::pace;
-use crate::places::{self, Place};
-use crate::project::Project;
-use crate::resume;
-use crate::selection;
-use crate::shard;
-use crate::unwinders;
+use loadline_measure::session::affordable_sizes;
+use loadline_measure::session::places::{self, Place};
+use loadline_measure::project::folders::Project;
+use loadline_measure::session::resume::{self, Reopened};
+use loadline_measure::project::selection;
+use loadline_measure::session::shard;
+use loadline_measure::process::unwinders;
 use loadline_record::baseline::{Baseline, Baselines, Key};
 use loadline_record::calibration::{Calibration, Calibrations};
 use loadline_record::header::{Asked, Header, Part, Planned};
@@ -63,11 +65,11 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     if let Some(session) = &arguments.resume {
-        return resume::run(arguments, session.as_deref(), &project, &interrupt);
+        return resume(arguments, session.as_deref(), &project, &interrupt);
     }
-    let chosen = selection::chosen(&project, &arguments.selection);
+    let chosen = selection::chosen(&project, &arguments.selection.choice());
     let chosen = chosen.map_err(|error| {
-        match arguments.bisect && selection::is_in_another_commit(&project, &arguments.selection) {
+        match arguments.bisect && selection::is_in_another_commit(&project, &arguments.selection.choice()) {
             true => Error::new(Exit::SkipCommit, format!("{error:#}")),
             false => error,
         }
@@ -89,7 +91,7 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     let passes = places::with_files(&project, passes, &mut left_out)?;
     let first = passes.first().map(|pass| arguments.selection.surroundings(&pass.unwinder));
     let first = first.unwrap_or_else(|| arguments.selection.surroundings(&Unwinder::Host));
-    let builds = Builds::make(&project, arguments, &first, &interrupt)?;
+    let builds = Builds::make(&project, &arguments.other(), &first, &interrupt)?;
     let (places, same) = places::of(&project, passes, &builds)?;
     let strictness = strictness(arguments);
     if places.is_empty() {
@@ -99,7 +101,7 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     let several = places.len() > 1;
     let unwinders = places.iter().map(|place| place.described.0.unwinder());
     let parts = told_apart_by_number(unwinders.collect());
-    let texts = |scenario: &Scenario| project.texts(scenario);
+    let texts = |scenario: &Scenario| saved::texts(&project, scenario);
     let mut concluded = Vec::new();
     for (place, part) in places.iter().zip(&parts) {
         if several {
@@ -155,7 +157,7 @@ fn not_measured(
         let mut header = Header::new(seed, Vec::new(), environment, absent);
         header.left_out = same.to_vec();
         let measured = Measured::of(&header, Vec::new(), &[], project.sessions());
-        let facts = loadline_report::same_program(&measured, &|scenario| project.texts(scenario));
+        let facts = loadline_report::same_program(&measured, &|scenario| saved::texts(project, scenario));
         arguments.outputs.write(&facts, None)?;
     }
     Ok(Exit::Clean)
@@ -220,7 +222,7 @@ fn measure_at(
     if has_free_sizes {
         let is_sized = |scenario: &Scenario| baselines.fitting(scenario, environment).is_some();
         let slow =
-            pace::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
+            affordable_sizes::leave_out_what_takes_too_long(&bench, &mut scenarios, environment, is_sized)?;
         left_out.extend(slow);
     }
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
@@ -229,13 +231,40 @@ fn measure_at(
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
     // The other build is gone with this program: such a session cannot be taken up.
     let to_take_up = before.is_none().then(|| asked.clone());
-    let mut measurement = bench.begin(all, environment, absent, seed, |header| {
+    let mut measurement = Measurement::begin(&bench, all, environment, absent, seed, |header| {
         header.asked = to_take_up;
         header.again = arguments.again(&pass.unwinder);
     })?;
     measurement.leave_out(left_out)?;
     out::note(measurement.plan_line());
     carry_out(measurement, &baselines, &asked)
+}
+
+/// Carries out what is left of a session of `regress`. Scenarios, rungs, rounds, seed, unwinder,
+/// baseline and budget are the session's own.
+///
+/// # Errors
+/// As [`Reopened::of`], and when something could not be measured.
+fn resume(
+    arguments: &Regress,
+    named: Option<&Path>,
+    project: &Project,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    // First: the newest session may be one that is being measured.
+    let _lock = MachineLock::take(project, arguments.selection.no_wait, interrupt)?;
+    let (reopened, runner) = Reopened::of(resume::Command::Regress, named, project, interrupt)?;
+    let header = &reopened.header;
+    let asked = header.asked.clone().expect("a session of regress says how it was asked");
+    let mut baselines = Committed::read(project, &reopened.scenarios, asked.baseline.as_deref())?;
+    baselines.insist_for(&header.environment);
+    let bench = Bench { project, runner: &runner, before: None };
+    let measurement = reopened.take_up(&bench)?;
+    let Concluded { mut measured, report } = carry_out(measurement, &baselines, &asked)?;
+    measured.again.judged(asked.baseline.clone(), arguments.selection.root.as_deref());
+    interrupt.check()?;
+    let strictness = arguments.strictness.or_asked(&asked).into();
+    say(&report, &measured, project, strictness, &arguments.outputs)
 }
 
 /// What the session has to remember of how it was asked.
@@ -284,9 +313,14 @@ pub fn carry_out(
     asked: &Asked,
 ) -> Result<Concluded> {
     let budget = Duration::from_secs(asked.budget);
-    let judge = |measured: &Measured| judged(measured, baselines);
-    let (mut measured, judged) = measure_until_sure(&mut measurement, judge, budget)?;
-    measurement.forecast(&mut measured)?;
+    let decide = |measured: &Measured| {
+        let report = judged(measured, baselines);
+        let wishes = wishes(&report);
+        (report, wishes)
+    };
+    let (mut measured, judged) = measure_until_sure(&mut measurement, decide, budget)?;
+    let forecasts = measurement.forecasts(|bench| limit_check::check(bench, &measured))?;
+    measured.forecasts = forecasts.to_vec();
     measurement.close()?;
     let symbols = growing_symbols(&measured, baselines);
     let failures = failures(&measured);
@@ -309,7 +343,7 @@ pub fn again(arguments: &cli::Report) -> Result<Exit> {
     measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
-    let facts = facts(&report, &measured, &|scenario| project.texts(scenario), strictness);
+    let facts = facts(&report, &measured, &|scenario| saved::texts(&project, scenario), strictness);
     match &arguments.output {
         None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
         Some(path) => outputs::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
@@ -328,7 +362,7 @@ pub fn say(
     strictness: Strictness,
     outputs: &Outputs,
 ) -> Result<Exit> {
-    let facts = facts(report, measured, &|scenario| project.texts(scenario), strictness);
+    let facts = facts(report, measured, &|scenario| saved::texts(project, scenario), strictness);
     out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
     outputs.write(&facts, None)?;
     Ok(report.exit(strictness))

@@ -1,5 +1,6 @@
 //! Reads what was saved before: the profiles of a session, and one side of a comparison.
 
+use std::fs;
 use std::path::Path;
 
 use loadline_record::baseline::{Baseline, Baselines};
@@ -7,12 +8,13 @@ use loadline_record::header::{Header, RunRecord};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::{Error, Exit, PROGRAM, Result, session};
+use loadline_report::Texts;
 use loadline_scenario::Scenario;
 use loadline_verdict::compare::{Saved, Side, SideScenario};
 use loadline_verdict::functions::Profiles;
 
-use crate::project::Project;
-use crate::selection;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::selection;
 
 /// The profiles of a scenario; `None` where one is missing or damaged.
 pub fn profiles(one: &MeasuredScenario) -> Option<Profiles> {
@@ -76,4 +78,20 @@ pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Res
         None => format!("baseline {}", path.display()),
     };
     Ok(Side { name, scenarios })
+}
+
+/// The text of the scenario's file and of its baselines, with their paths from the project's root.
+pub fn texts(project: &Project, scenario: &Scenario) -> Texts {
+    let shown = |path: &Path| {
+        let inner = path.strip_prefix(&project.root).unwrap_or(path);
+        // As addresses are written, on every system.
+        inner.display().to_string().replace('\\', "/")
+    };
+    let path = project.scenario_file(&scenario.name);
+    let baseline = project.baselines().join(format!("{}.toml", scenario.name));
+    Texts {
+        // A file that is gone since leaves its first line.
+        scenario: (shown(&path), fs::read_to_string(&path).unwrap_or_default()),
+        baseline: fs::read_to_string(&baseline).ok().map(|text| (shown(&baseline), text)),
+    }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask completions`: what a shell needs to complete the command line.
 
 use crate::cli::{Cli, Completions};
-use crate::out;
+use loadline_measure::out;
 use loadline_record::{Exit, Result};
 
 /// Prints what `arguments.shell` needs to complete the command line.

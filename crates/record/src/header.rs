@@ -66,6 +66,12 @@ pub struct Against {
     pub absent: Vec<Absent>,
 }
 
+/// The start of the sentence by which a session says that the machine refuses a size; the reason
+/// follows.
+pub fn not_measured(title: &str, size: u64) -> String {
+    format!("{title}: N = {size} was not measured: ")
+}
+
 /// Which of a session's builds a run belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "kebab-case")]

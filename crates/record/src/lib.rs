@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod calibration;
 pub mod compat;
 mod error;
+pub mod escalation;
 mod exit;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;

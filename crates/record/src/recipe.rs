@@ -9,6 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha512};
 
+/// The recipe of Loadline's own scenarios, from the root of its repository.
+pub const DEFAULT: &str = "xtask/real-modules.toml";
+
 /// The format of recipes this version reads.
 const FORMAT: u32 = 1;
 

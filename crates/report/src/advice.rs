@@ -6,6 +6,7 @@ use loadline_record::Strictness;
 
 use crate::places::ReadTexts;
 use loadline_record::reproduce::Again;
+use loadline_record::header::not_measured;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
@@ -153,10 +154,4 @@ impl Advice {
             None => self.sentence.clone(),
         }
     }
-}
-
-/// The start of the sentence by which a session says that the machine refuses a size; the reason
-/// follows.
-pub fn not_measured(title: &str, size: u64) -> String {
-    format!("{title}: N = {size} was not measured: ")
 }

@@ -1,78 +1,146 @@
 //! The report as JUnit XML: a suite a scenario, a case a judged series. What regressed is a failure,
 //! what could not be measured an error, what stayed undecided is skipped with its reason.
 
-use chrono::DateTime;
-use loadline_record::{Context, Result};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::fmt::Write as _;
 
 use crate::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use crate::words::{culprit_lines, headline, lines, new_symbols};
 
 /// The whole document.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn render(facts: &Facts) -> Result<String> {
-    let mut report = Report::new("loadline");
-    report.add_test_suites(facts.scenarios.iter().map(|scenario| suite(facts, scenario)));
-    report.add_test_suite(of_session(facts));
-    report.to_string().context("cannot write the report as JUnit")
+pub fn render(facts: &Facts) -> String {
+    let mut suites: Vec<Suite> =
+        facts.scenarios.iter().map(|scenario| suite_of(facts, scenario)).collect();
+    suites.push(suite_of_session(facts));
+    let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
+    suites.iter().for_each(|suite| suite.write(&mut text));
+    text.push_str("</testsuites>\n");
+    text
 }
 
-fn suite(facts: &Facts, scenario: &ScenarioFacts) -> TestSuite {
-    let mut suite = begin(facts, &scenario.title);
-    suite.add_test_cases(scenario.judged().map(|series| series_case(scenario, series)));
-    suite.add_test_cases(new_symbols(scenario).map(|symbol| {
-        let name = format!("{} {}", symbol.phase, symbol.shown);
-        let message = format!("{} {}: {}", scenario.title, symbol.phase, symbol.shown);
-        let text = culprit_lines(symbol).join("\n");
-        let status = not_passed(NonSuccessKind::Failure, "growing-symbol", &message, &text);
-        case(&name, &scenario.title, status)
-    }));
-    suite.set_system_out(format!("{}\n{}", scenario.question, scenario.command));
-    suite
+/// One suite.
+struct Suite {
+    name: String,
+    started: String,
+    cases: Vec<Case>,
+    output: String,
+}
+
+/// One case.
+struct Case {
+    name: String,
+    status: Status,
+    output: String,
+}
+
+/// What became of a case.
+enum Status {
+    Passed,
+    /// Not passed, by the element that says so: its type, message and text.
+    Not { element: &'static str, kind: &'static str, message: String, text: String },
+}
+
+impl Suite {
+    fn write(&self, text: &mut String) {
+        let count = |element: &str| {
+            let is = |case: &&Case| matches!(&case.status, Status::Not { element: own, .. } if *own == element);
+            self.cases.iter().filter(is).count()
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">",
+            escaped(&self.name),
+            self.cases.len(),
+            count("failure"),
+            count("error"),
+            count("skipped"),
+            escaped(&self.started)
+        );
+        self.cases.iter().for_each(|case| case.write(text, &self.name));
+        let _ = writeln!(text, "    <system-out>{}</system-out>", escaped(&self.output));
+        text.push_str("  </testsuite>\n");
+    }
+}
+
+impl Case {
+    fn write(&self, text: &mut String, suite: &str) {
+        let (name, suite) = (escaped(&self.name), escaped(suite));
+        let _ = writeln!(text, "    <testcase name=\"{name}\" classname=\"loadline.{suite}\">");
+        if let Status::Not { element, kind, message, text: own } = &self.status {
+            let (message, own) = (escaped(message), escaped(own));
+            let _ = writeln!(
+                text,
+                "      <{element} type=\"{kind}\" message=\"{message}\">{own}</{element}>"
+            );
+        }
+        if !self.output.is_empty() {
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escaped(&self.output));
+        }
+        text.push_str("    </testcase>\n");
+    }
+}
+
+fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
+    let cases = scenario.judged().map(|series| series_case(scenario, series));
+    let grown = new_symbols(scenario).map(|symbol| Case {
+        name: format!("{} {}", symbol.phase, symbol.shown),
+        status: Status::Not {
+            element: "failure",
+            kind: "growing-symbol",
+            message: format!("{} {}: {}", scenario.title, symbol.phase, symbol.shown),
+            text: culprit_lines(symbol).join("\n"),
+        },
+        output: String::new(),
+    });
+    Suite {
+        name: scenario.title.clone(),
+        started: facts.session.started.clone(),
+        cases: cases.chain(grown).collect(),
+        output: format!("{}\n{}", scenario.question, scenario.command),
+    }
 }
 
 /// What is said of the session as a whole: whether its self-check passed, and which runs failed.
-fn of_session(facts: &Facts) -> TestSuite {
-    let mut suite = begin(facts, "session");
+fn suite_of_session(facts: &Facts) -> Suite {
     let teeth: Vec<String> =
         facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence)).collect();
     let teeth = teeth.join("\n");
-    let status = match facts.result.is_blind {
-        true => not_passed(NonSuccessKind::Error, "blind", &teeth, ""),
-        false => TestCaseStatus::success(),
+    let error = |kind, message: &str| Status::Not {
+        element: "error",
+        kind,
+        message: message.to_owned(),
+        text: String::new(),
     };
-    let mut checked = case("teeth", "session", status);
-    checked.set_system_out(teeth);
-    suite.add_test_case(checked);
-    for (place, failure) in facts.failures.iter().enumerate() {
-        let status = not_passed(NonSuccessKind::Error, "failed-run", failure, "");
-        suite.add_test_case(case(&format!("failed run {}", place + 1), "session", status));
-    }
+    let status = if facts.result.is_blind { error("blind", &teeth) } else { Status::Passed };
+    let checked = Case { name: "teeth".to_owned(), status, output: teeth };
+    let failed = facts.failures.iter().enumerate().map(|(place, failure)| Case {
+        name: format!("failed run {}", place + 1),
+        status: error("failed-run", failure),
+        output: String::new(),
+    });
     let mut lines = vec![facts.result.summary.as_str(), facts.result.next.as_str()];
     lines.extend(facts.remarks.iter().map(String::as_str));
-    suite.set_system_out(lines.join("\n"));
-    suite
-}
-
-fn begin(facts: &Facts, name: &str) -> TestSuite {
-    let mut suite = TestSuite::new(name);
-    if let Ok(started) = DateTime::parse_from_rfc3339(&facts.session.started) {
-        suite.set_timestamp(started);
+    Suite {
+        name: "session".to_owned(),
+        started: facts.session.started.clone(),
+        cases: [checked].into_iter().chain(failed).collect(),
+        output: lines.join("\n"),
     }
-    suite
 }
 
-fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> TestCase {
+fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
     let message = headline(scenario, series);
     // A case has no attribute for the place that every reader of JUnit knows.
     let place = format!("{}:{}", series.place.file, series.place.line);
     let text = lines(scenario, series).into_iter().chain([place]).collect::<Vec<_>>().join("\n");
+    let output = match series.verdict.is_red() {
+        true => String::new(),
+        false => format!("{message}\n{text}"),
+    };
     let status = match series.verdict {
-        Word::Holds | Word::Improved | Word::Observed => TestCaseStatus::success(),
-        Word::Regressed => not_passed(NonSuccessKind::Failure, "regressed", &message, &text),
-        Word::Failed => not_passed(NonSuccessKind::Error, "failed-run", &message, &text),
+        Word::Holds | Word::Improved | Word::Observed => Status::Passed,
+        Word::Regressed => Status::Not { element: "failure", kind: "regressed", message, text },
+        Word::Failed => Status::Not { element: "error", kind: "failed-run", message, text },
         Word::Inconclusive
         | Word::NoBaseline
         | Word::NotGated
@@ -81,30 +149,27 @@ fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> TestCase {
             let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
             // The headline of what is not judged says why.
             let reason = reason.filter(|reason| !message.contains(reason));
-            let reason = reason.map(|reason| format!("{message}: {reason}"));
-            let mut status = TestCaseStatus::skipped();
-            status.set_type(series.verdict.name()).set_message(reason.as_ref().unwrap_or(&message));
-            status
+            let message = reason.map_or(message.clone(), |reason| format!("{message}: {reason}"));
+            let kind = series.verdict.name();
+            Status::Not { element: "skipped", kind, message, text: String::new() }
         }
     };
-    let mut case = case(&series.name.to_string(), &scenario.title, status);
-    if !series.verdict.is_red() {
-        case.set_system_out(format!("{message}\n{text}"));
-    }
-    case
+    Case { name: series.name.to_string(), status, output }
 }
 
-fn not_passed(kind: NonSuccessKind, of: &str, message: &str, text: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(of).set_message(message);
-    if !text.is_empty() {
-        status.set_description(text);
+/// `text` as XML holds it: a program's last words may have control characters in them.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => escaped.push(c),
+        }
     }
-    status
-}
-
-fn case(name: &str, of: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
-    case.set_classname(format!("loadline.{of}"));
-    case
+    escaped
 }

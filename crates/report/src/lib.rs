@@ -22,7 +22,6 @@ mod plot;
 pub mod text;
 mod words;
 
-pub use advice::not_measured;
 pub use facts::{facts, stand_in_sentence};
 pub use next::{absent_lines, range, same_program, trimmed, word};
 pub use places::Texts;

@@ -4,6 +4,7 @@
 
 pub mod causes;
 pub mod compare;
+pub mod escalation;
 pub mod functions;
 pub mod judge;
 pub mod judged;

@@ -1,0 +1,287 @@
+//! The builds that `regress` measures: this workspace's runner, and with `--against` or
+//! `--against-wasmtime` another one, built from a tree of its own.
+
+use loadline_record::{Context, Error, Exit, Result, Surroundings};
+use std::path::{Path, PathBuf};
+
+use crate::builds::wasmtime::{Wasmtime, wasmtime_version};
+use crate::builds::other_side::{Before, failed};
+use crate::process::interrupt::Interrupt;
+use crate::out;
+use crate::project::folders::Project;
+use crate::process::cargo::build_runner;
+use crate::process::runner::Runner;
+use crate::builds::trees::{Changes, Tree, changes, commit, commit_of};
+use crate::builds::build_dir::{Yard, keep};
+
+/// Which build is judged, and what it is compared with.
+#[derive(Debug, Clone, Default)]
+pub struct OtherAsked {
+    /// A git revision to compare with.
+    pub against: Option<String>,
+    /// Another Wasmtime to build the same sources on.
+    pub against_wasmtime: Option<String>,
+    /// The workspace whose runner is measured; this program's own if none.
+    pub sources: Option<PathBuf>,
+}
+
+/// The runners of one session.
+#[derive(Debug)]
+pub struct Builds {
+    /// The one that is judged.
+    pub now: Runner,
+    /// The one it is judged against, where there is one.
+    pub before: Option<Before>,
+    /// What they lie in, until the session ends.
+    _places: Places,
+}
+
+/// Where runners and trees lie; all of it is gone with its owner.
+#[derive(Debug, Default)]
+struct Places {
+    _copies: Option<tempfile::TempDir>,
+    _tree: Option<Tree>,
+    _yard: Option<Yard>,
+}
+
+impl Builds {
+    /// This workspace's runner alone.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn one(
+        project: &Project,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> Result<Builds> {
+        let now = Runner::build(project, surroundings, interrupt)?;
+        Ok(Builds { now, before: None, _places: Places::default() })
+    }
+
+    /// Builds what `arguments` ask for, to run in these surroundings.
+    ///
+    /// # Errors
+    /// When a revision or Wasmtime is not there (usage), or a build fails.
+    pub fn make(
+        project: &Project,
+        asked: &OtherAsked,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> Result<Builds> {
+        if project.is_installed && asked.sources.is_none() {
+            return Builds::of_programs(project, asked, surroundings, interrupt);
+        }
+        let sources = sources(project, asked)?;
+        let other = Other::read(&sources, asked)?;
+        if other.is_none() && asked.sources.is_none() {
+            return Builds::one(project, surroundings, interrupt);
+        }
+        let yard = Yard::open(&project.against(), interrupt)?;
+        let copies = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
+        let copies =
+            copies.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
+        // Of one length: what a path takes on a new process's stack is the same for both.
+        let (one, two) = (copies.path().join("one"), copies.path().join("two"));
+        let program = match (&asked.sources, commit_of(&sources)) {
+            (None, _) => build_runner(&sources, None, false),
+            (Some(_), None) => yard.build(&sources, false),
+            (Some(_), Some(commit)) => yard.build_once(&commit, &sources),
+        };
+        interrupt.check()?;
+        let kept = program.and_then(|program| keep(&program, &one));
+        let now = kept.map_err(|error| {
+            Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
+        })?;
+        let now = Runner::at(now, surroundings, interrupt)?;
+        let mut places = Places { _copies: Some(copies), ..Places::default() };
+        let Some(other) = other else { return Ok(Builds { now, before: None, _places: places }) };
+        let parts = OtherRunner { project, sources: &sources, yard: &yard, now, interrupt };
+        let built = parts.build(&other, &two, surroundings);
+        let (now, before, tree) =
+            built.map_err(|error| failed(&other.name(), "cannot build the runner of", error))?;
+        (places._tree, places._yard) = (Some(tree), Some(yard));
+        Ok(Builds { now, before: Some(before), _places: places })
+    }
+
+    /// The installed runner for both sides, and with `--against` another revision of the project's
+    /// own programs.
+    fn of_programs(
+        project: &Project,
+        asked: &OtherAsked,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> Result<Builds> {
+        if let Some(asked) = &asked.against_wasmtime {
+            let text = format!(
+                "cannot use --against-wasmtime {asked}: an installed runner has the Wasmtime it was built with (--sources DIR names a clone of Loadline to build another in)"
+            );
+            return Err(Error::new(Exit::Usage, text));
+        }
+        let builds = Builds::one(project, surroundings, interrupt)?;
+        let Some(other) = Other::read(&project.root, asked)? else { return Ok(builds) };
+        let Other::Revision { commit, .. } = &other else { return Ok(builds) };
+        let yard = Yard::open(&project.against(), interrupt)?;
+        let mut tree = Tree::at(&yard.tree())?;
+        let made = tree.check_out(&project.root, commit).and_then(|()| {
+            let theirs = project.checked_out(&tree.workspace, &yard.programs())?;
+            theirs.build(interrupt).map(|()| theirs)
+        });
+        let theirs = made.map_err(|error| failed(&other.name(), "cannot build", error))?;
+        let changes = changes(&project.root, commit)?;
+        let before = other.side(builds.now.clone(), Some(theirs), changes);
+        let _places = Places { _copies: None, _tree: Some(tree), _yard: Some(yard) };
+        Ok(Builds { before: Some(before), _places, ..builds })
+    }
+}
+
+/// What the runner of the other side is made from.
+struct OtherRunner<'a> {
+    project: &'a Project,
+    sources: &'a Path,
+    yard: &'a Yard,
+    now: Runner,
+    interrupt: &'a Interrupt,
+}
+
+impl OtherRunner<'_> {
+    /// Builds it, and keeps it in `folder`. The side that is judged, the other one, and the tree that
+    /// the session needs.
+    fn build(
+        &self,
+        other: &Other,
+        folder: &Path,
+        surroundings: &Surroundings,
+    ) -> Result<(Runner, Before, Tree)> {
+        let OtherRunner { sources, yard, now, interrupt, .. } = self;
+        let mut tree = Tree::at(&yard.tree())?;
+        let mut differences = Changes::default();
+        let name = other.name();
+        let program = match other {
+            Other::Revision { commit, .. } => {
+                tree.check_out(sources, commit)?;
+                differences = changes(sources, commit)?;
+                if !differences.touch_runner(sources) {
+                    let theirs = self.tree_of_project(&tree)?;
+                    let before = other.side(self.now.clone(), theirs, differences);
+                    return Ok((self.now.clone(), before, tree));
+                }
+                out::note(format_args!("building the runner of {name}"));
+                yard.build_once(commit, &tree.workspace)
+            }
+            Other::Wasmtime { source, .. } => {
+                out::note(format_args!("building the runner of {name}"));
+                tree.copy_with(sources, source).and_then(|()| yard.build(&tree.workspace, true))
+            }
+        };
+        interrupt.check()?;
+        let program = program.and_then(|program| keep(&program, folder))?;
+        let runner = Runner::at(program, surroundings, interrupt)?;
+        let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
+        if other.is_judged(&version(sources), &version(&tree.workspace)) {
+            let name = format!("wasmtime {}", version(sources));
+            let before = Before { name, ..other.side(now.clone(), None, differences) };
+            return Ok((runner, before, tree));
+        }
+        let theirs = match other {
+            Other::Revision { .. } => self.tree_of_project(&tree)?,
+            Other::Wasmtime { .. } => None,
+        };
+        Ok((self.now.clone(), other.side(runner, theirs, differences), tree))
+    }
+
+    /// The project in `tree`, where it is part of the sources; built.
+    fn tree_of_project(&self, tree: &Tree) -> Result<Option<Project>> {
+        let Ok(place) = self.project.root.strip_prefix(self.sources) else { return Ok(None) };
+        let root = tree.workspace.join(place);
+        let theirs = self.project.checked_out(&root, &self.yard.programs())?;
+        theirs.build(self.interrupt)?;
+        Ok(Some(theirs))
+    }
+}
+
+fn sources(project: &Project, asked: &OtherAsked) -> Result<PathBuf> {
+    let Some(sources) = &asked.sources else { return Ok(project.workspace.clone()) };
+    let usage = |problem: &str| {
+        Error::new(Exit::Usage, format!("cannot use --sources {}: {problem}", sources.display()))
+    };
+    let sources = sources.canonicalize().map_err(|error| usage(&error.to_string()))?;
+    if !sources.join("crates/runner").is_dir() {
+        return Err(usage("it has no crates/runner (the workspace's own folder is wanted)"));
+    }
+    Ok(sources)
+}
+
+/// What this workspace's runner is compared with.
+#[derive(Debug)]
+enum Other {
+    Revision { asked: String, commit: String },
+    Wasmtime { asked: String, source: Wasmtime },
+}
+
+impl Other {
+    fn read(sources: &Path, asked: &OtherAsked) -> Result<Option<Other>> {
+        if let Some(asked) = &asked.against {
+            let commit = commit(sources, asked)?;
+            return Ok(Some(Other::Revision { asked: asked.clone(), commit }));
+        }
+        let Some(asked) = &asked.against_wasmtime else { return Ok(None) };
+        let source = Wasmtime::parse(asked).map_err(|problem| {
+            Error::new(Exit::Usage, format!("cannot use --against-wasmtime {asked}: {problem}"))
+        })?;
+        Ok(Some(Other::Wasmtime { asked: asked.clone(), source }))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Other::Revision { asked, commit } => format!("{asked} ({})", &commit[..10]),
+            Other::Wasmtime { asked, .. } => format!("wasmtime {asked}"),
+        }
+    }
+
+    fn argument(&self) -> String {
+        match self {
+            Other::Revision { asked, .. } => format!("--against {asked}"),
+            Other::Wasmtime { asked, .. } => format!("--against-wasmtime {asked}"),
+        }
+    }
+
+    /// The side that is compared with, measured by `runner`.
+    fn side(&self, runner: Runner, tree: Option<Project>, changes: Changes) -> Before {
+        Before { name: self.name(), argument: self.argument(), runner, tree, changes }
+    }
+
+    /// Whether the other build is the newer one, and so the one that is judged. A checkout or a
+    /// commit is somebody's work on what will be released.
+    fn is_judged(&self, ours: &str, theirs: &str) -> bool {
+        let numbers = |version: &str| -> Vec<u64> {
+            version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+        };
+        match self {
+            Other::Revision { .. } => false,
+            Other::Wasmtime { source: Wasmtime::Version(_), .. } => {
+                numbers(theirs) >= numbers(ours)
+            }
+            Other::Wasmtime { .. } => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_newer_wasmtime_is_judged() {
+        let other = |source| Other::Wasmtime { asked: String::new(), source };
+        let release = other(Wasmtime::Version(String::new()));
+        assert!(release.is_judged("48.0.8", "48.0.10"));
+        assert!(release.is_judged("48.0.8", "48.0.8"));
+        assert!(!release.is_judged("48.0.8", "47.1.9"));
+        let commit = other(Wasmtime::Commit(String::new()));
+        assert!(commit.is_judged("48.0.8", "47.0.0"));
+        let revision = Other::Revision { asked: String::new(), commit: String::new() };
+        assert!(!revision.is_judged("48.0.8", "49.0.0"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Results on standard output, and everything else on standard error.
+//!
+//! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
+//! command ends: the exit code stays the one that the work deserves.
+
+use loadline_record::{Result};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Writes `line` to standard output and ends it.
+///
+/// # Errors
+/// None: see [`text()`].
+pub fn line(line: impl Display) -> Result<()> {
+    text(format_args!("{line}\n"))
+}
+
+/// Writes `text` to standard output as it is. A reader that has gone away (`| head`) wants no more.
+/// Where it cannot be written for another reason, as on a full disk, standard error says so once.
+///
+/// # Errors
+/// None; commands pass the result on all the same.
+pub fn text(text: impl Display) -> Result<()> {
+    static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+    let text = text.to_string();
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error)
+            if error.kind() != ErrorKind::BrokenPipe
+                && !HAS_FAILED.swap(true, Ordering::Relaxed) =>
+        {
+            note(format_args!(
+                "cannot write to standard output: {error} (the exit code holds all the same)"
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Writes `line` to standard error and ends it: progress, notices and errors.
+pub fn note(line: impl Display) {
+    raw(format!("{line}\n").as_bytes());
+}
+
+/// Writes `bytes` to standard error as they are.
+pub fn raw(bytes: &[u8]) {
+    // Standard error is gone.
+    let _ = std::io::stderr().write_all(bytes);
+}

@@ -1,0 +1,10 @@
+//! Processes: how they are started, watched and ended.
+
+pub mod cargo;
+pub mod child;
+pub mod installed;
+pub mod interrupt;
+pub mod parallel;
+pub mod preload;
+pub mod runner;
+pub mod unwinders;

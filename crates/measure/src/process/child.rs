@@ -1,0 +1,112 @@
+//! Starts a program of the user's, as a build is, and waits for it.
+
+use loadline_record::{Context, Result, ensure};
+use std::io::{IsTerminal, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::process::interrupt::Interrupt;
+use crate::out;
+
+/// How often the program is asked whether it has ended.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// How long the last words of a program are waited for once it has ended: something that it has left
+/// running may hold its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs `command` to its end. All of its output goes to standard error, since standard output is for
+/// results. Ctrl-C ends the program with everything it has started.
+///
+/// # Errors
+/// When the program cannot be started, or Ctrl-C has ended it.
+pub fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitStatus> {
+    interrupt.check()?;
+    command.stdin(Stdio::null()).stderr(standard_error());
+    let is_seen = std::io::stderr().is_terminal();
+    command.stdout(if is_seen { std::io::stderr().into() } else { Stdio::piped() });
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let program = command.get_program().display().to_string();
+    let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+    let streams = [child.stdout.take().map(copied), child.stderr.take().map(copied)];
+    let ward = interrupt.guard(child);
+    while !interrupt.has_ended_by(ward, std::time::Instant::now()) {
+        sleep(PATIENCE);
+    }
+    let child = interrupt.release(ward);
+    for ended in streams.iter().flatten() {
+        // What is still open then is not the program's own.
+        let _ = ended.recv_timeout(LAST_WORDS);
+    }
+    interrupt.check()?;
+    let mut child = child.context("the program was waited for elsewhere")?;
+    child.wait().with_context(|| format!("cannot wait for {program}"))
+}
+
+/// Runs `command` to its end; what it printed. Its standard error goes to ours.
+///
+/// # Errors
+/// When the program cannot be started, or fails.
+pub fn read(mut command: Command) -> Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(standard_error());
+    let program = command.get_program().display().to_string();
+    let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+    let ended = child.stderr.take().map(copied);
+    let output = child.wait_with_output();
+    let output = output.with_context(|| format!("cannot wait for {program}"))?;
+    // What is still open then is not the program's own.
+    let _ = ended.map(|ended| ended.recv_timeout(LAST_WORDS));
+    let status = output.status;
+    ensure!(status.success(), "{program} failed ({status}); its messages stand above");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Where a program's messages go: to a terminal by itself, and elsewhere by a pipe of ours. A log that
+/// is closed or full is no reason for a build to fail.
+fn standard_error() -> Stdio {
+    if std::io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::piped() }
+}
+
+/// Copies what `stream` brings to standard error; the channel closes at its end.
+fn copied(mut stream: impl Read + Send + 'static) -> Receiver<()> {
+    let (sender, ended) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            out::raw(&buffer[..read]);
+        }
+        drop(sender);
+    });
+    ended
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        shell
+    }
+
+    #[test]
+    fn what_a_program_prints_is_read_and_its_failure_is_one() {
+        // More than a pipe holds goes past it.
+        let noise = "i=0; while [ $i -lt 20000 ]; do echo; i=$((i + 1)); done >&2; echo done";
+        assert_eq!(read(shell(noise)).unwrap(), "done\n");
+        let error = read(shell("exit 3")).unwrap_err().to_string();
+        assert_eq!(error, "sh failed (exit status: 3); its messages stand above");
+        assert!(read(Command::new("/nowhere/sh")).is_err());
+        let interrupt = Interrupt::default();
+        assert!(run(&mut shell("exit 0"), &interrupt).unwrap().success());
+        assert!(!run(&mut shell("exit 3"), &interrupt).unwrap().success());
+        interrupt.interrupt();
+        assert!(run(&mut shell("exit 0"), &interrupt).is_err());
+    }
+}

@@ -1,0 +1,570 @@
+//! Builds the runner, starts it for one request at a time, and reads its answer.
+
+use loadline_record::{Context, Error, Exit, Result, Surroundings};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
+use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
+
+use crate::process::child;
+use crate::process::installed;
+use crate::process::interrupt::Interrupt;
+use crate::process::preload::preloadable;
+use crate::project::folders::Project;
+use crate::process::unwinders;
+use crate::process::cargo::build_runner;
+
+/// How much of a runner's standard error is kept: its end, where the reason stands.
+const STDERR_KEPT: usize = 8 * 1024;
+
+/// How long a line of a runner's answer may be, in bytes; what is longer is no message.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// The runner program, ready to be started.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    program: PathBuf,
+    preload: Option<PathBuf>,
+    processors: Vec<usize>,
+    valgrind: Option<(PathBuf, Version)>,
+    interrupt: Interrupt,
+    /// Whether it was there before, rather than built for this session.
+    is_installed: bool,
+}
+
+/// The name the runner is started by: of one length wherever it lies, since the arguments stand on
+/// top of its stack.
+#[cfg(unix)]
+const NAME: &str = "loadline-runner";
+
+/// Why a request brought no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunFailure {
+    /// The runner said itself what went wrong.
+    Refused(String),
+    /// It ended without a last word.
+    Crashed {
+        /// The exit code or signal.
+        status: String,
+        /// The end of its standard error.
+        stderr: String,
+    },
+    /// It was ended after this time.
+    TimedOut(Duration),
+    /// It wrote something that is no message.
+    Garbled(String),
+    /// Its counts are not what was asked for.
+    Unproven(String),
+    /// The program was asked to end.
+    Interrupted,
+}
+
+impl std::fmt::Display for RunFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RunFailure::Refused(error) => f.write_str(error),
+            RunFailure::Crashed { status, stderr } if stderr.is_empty() => {
+                write!(f, "the runner ended early ({status}) and said nothing")
+            }
+            RunFailure::Crashed { status, stderr } => {
+                write!(f, "the runner ended early ({status}): {}", stderr.trim_end())
+            }
+            RunFailure::TimedOut(after) => {
+                let seconds = after.as_secs();
+                write!(
+                    f,
+                    "ended after {seconds} s (timeout_seconds in the scenario sets the limit)"
+                )
+            }
+            RunFailure::Garbled(line) => write!(f, "the runner's answer is no message: {line:?}"),
+            RunFailure::Unproven(what) => write!(f, "the run does not prove its work: {what}"),
+            RunFailure::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl Runner {
+    /// Builds the runner of this workspace; Cargo's progress goes to standard error. An installed
+    /// program has one beside it.
+    ///
+    /// # Errors
+    /// When the build fails, or the unwinder is not here.
+    pub fn build(
+        project: &Project,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> Result<Runner> {
+        let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
+        if project.is_installed {
+            return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
+        }
+        let program = build_runner(&project.workspace, None, false);
+        // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
+        interrupt.check()?;
+        let program = program.map_err(|error| {
+            Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
+        })?;
+        Ok(Runner { program, ..built })
+    }
+
+    /// The runner that has been built as `program`.
+    ///
+    /// # Errors
+    /// When the unwinder is not here.
+    pub fn at(
+        program: PathBuf,
+        surroundings: &Surroundings,
+        interrupt: &Interrupt,
+    ) -> Result<Runner> {
+        Ok(Runner {
+            program,
+            preload: preloaded(&surroundings.unwinder)?,
+            processors: surroundings.processors.clone(),
+            valgrind: usable_valgrind(),
+            interrupt: interrupt.clone(),
+            is_installed: false,
+        })
+    }
+
+    /// The same program under another unwinder.
+    ///
+    /// # Errors
+    /// When that is not here.
+    pub fn under(&self, unwinder: &Unwinder) -> Result<Runner> {
+        Ok(Runner { preload: preloaded(unwinder)?, ..self.clone() })
+    }
+
+    /// Whether runs can be carried out under callgrind.
+    pub fn has_valgrind(&self) -> bool {
+        self.valgrind.is_some()
+    }
+
+    /// The valgrind that runs are carried out under.
+    pub fn valgrind(&self) -> Option<&Path> {
+        self.valgrind.as_ref().map(|(program, _)| program.as_path())
+    }
+
+    /// The version of the valgrind that runs are carried out under, or `none`.
+    pub fn valgrind_version(&self) -> String {
+        let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());
+        version.unwrap_or_else(|| "none".to_owned())
+    }
+
+    /// The processors that its processes are to stay on; all if empty.
+    pub fn processors(&self) -> &[usize] {
+        &self.processors
+    }
+
+    /// The program's digest: runs of one session are runs of one program.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let program = self.program.display();
+        let bytes =
+            std::fs::read(&self.program).with_context(|| format!("cannot read {program}"))?;
+        Ok(blake3::hash(&bytes).to_hex().to_string())
+    }
+
+    /// Whether a runner that was found, rather than built, is of this program's version.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_version(&self, environment: &Environment) -> Result<()> {
+        if !self.is_installed {
+            return Ok(());
+        }
+        installed::check_version(&self.program, environment)
+    }
+
+    /// Whether the unwinder that was asked for is the active one. The dynamic linker only warns of a
+    /// library that it cannot preload.
+    ///
+    /// # Errors
+    /// When it is another.
+    pub fn check_preload(&self, environment: &Environment) -> Result<()> {
+        let active = &environment.unwinder_path;
+        match &self.preload {
+            Some(asked) if Path::new(active).canonicalize().ok().as_ref() != Some(asked) => {
+                let asked = asked.display();
+                let text = format!(
+                    "cannot use unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
+                );
+                Err(Error::new(Exit::Usage, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends `request` to a fresh process and gives `receive` every message but the last.
+    ///
+    /// The process gets an environment of the allocator's settings alone, so that nothing of the
+    /// caller's shell changes what is measured, and its own process group, so that Ctrl-C reaches this program alone.
+    pub fn ask(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        receive: impl FnMut(Message),
+    ) -> Result<(), RunFailure> {
+        let command = self.bare(&self.program);
+        self.ask_by(command, request, timeout, receive)
+    }
+
+    /// The same under callgrind, which writes what it counts into `folder`.
+    pub fn ask_under_callgrind(
+        &self,
+        folder: &Path,
+        request: &Request,
+        timeout: Duration,
+        receive: impl FnMut(Message),
+    ) -> Result<(), RunFailure> {
+        let Some((valgrind, _)) = &self.valgrind else {
+            return Err(RunFailure::Refused(Absence::NoValgrind.to_string()));
+        };
+        let (runner, folder) = (self.program.clone(), folder.to_owned());
+        let invocation = Invocation { runner, folder, threads: Threads::Apart };
+        let mut command = self.bare(valgrind);
+        command.args(invocation.arguments());
+        // valgrind keeps files of its own there. Where it can, it has no such variable, so that the
+        // process's stack is the same everywhere.
+        if !takes_files(Path::new("/tmp")) {
+            command.env("TMPDIR", &invocation.folder);
+        }
+        self.ask_by(command, request, timeout, receive)
+    }
+
+    fn ask_by(
+        &self,
+        command: Command,
+        request: &Request,
+        timeout: Duration,
+        mut receive: impl FnMut(Message),
+    ) -> Result<(), RunFailure> {
+        if self.interrupt.was_asked() {
+            return Err(RunFailure::Interrupted);
+        }
+        let mut child = self.start(command, request).map_err(RunFailure::Refused)?;
+        let lines = lines_of(&mut child);
+        let stderr = end_of_stderr(&mut child);
+        let ward = self.interrupt.guard(child);
+        let deadline = Instant::now() + timeout;
+        let mut last = read_answer(&lines, deadline, &mut receive);
+        if last.lets_it_end() && !self.interrupt.has_ended_by(ward, deadline) {
+            last = Last::TimedOut;
+        }
+        if !last.lets_it_end() {
+            self.interrupt.kill(ward);
+        }
+        let status = self.interrupt.release(ward).map(|mut child| child.wait());
+        let stderr = stderr.join().unwrap_or_default();
+        if self.interrupt.was_asked() {
+            return Err(RunFailure::Interrupted);
+        }
+        match (last, status) {
+            (Last::Done, Some(Ok(status))) if status.success() => Ok(()),
+            (Last::Failed(error), _) => Err(RunFailure::Refused(error)),
+            (Last::TimedOut, _) => Err(RunFailure::TimedOut(timeout)),
+            (Last::Garbled(line), _) => Err(RunFailure::Garbled(line)),
+            (_, Some(Ok(status))) => Err(RunFailure::Crashed { status: describe(status), stderr }),
+            (_, status) => {
+                Err(RunFailure::Crashed { status: format!("not known: {status:?}"), stderr })
+            }
+        }
+    }
+
+    /// `program` with nothing of the caller's environment. The same for every means: what a drop costs
+    /// by callgrind is then what it costs by the clock.
+    fn bare(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(Invocation::environment().iter().copied());
+        if let Some(preload) = &self.preload {
+            command.env("LD_PRELOAD", preload);
+        }
+        command
+    }
+
+    fn start(&self, mut command: Command, request: &Request) -> Result<Child, String> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            command.process_group(0);
+            if command.get_program() == self.program {
+                command.arg0(NAME);
+            }
+        }
+        let mut child = command.spawn().map_err(|error| {
+            let program = Path::new(command.get_program()).display();
+            format!("cannot start {program}: {error}")
+        })?;
+        let request = serde_json::to_vec(request).expect("a request is plain data");
+        let mut stdin = child.stdin.take().expect("the pipe was asked for above");
+        // By a thread: a runner that never reads would hold us up here, where no timeout counts. One
+        // that ends before it has read says why elsewhere; a broken pipe adds nothing.
+        std::thread::spawn(move || stdin.write_all(&request));
+        Ok(child)
+    }
+}
+
+/// Whether a file can be made in `folder`.
+fn takes_files(folder: &Path) -> bool {
+    tempfile::tempfile_in(folder).is_ok()
+}
+
+/// What is preloaded for `unwinder`: its library, or a copy; `None` where the runner has it anyway.
+fn preloaded(unwinder: &Unwinder) -> Result<Option<PathBuf>> {
+    unwinders::library(unwinder)?.map(|library| preloadable(&library)).transpose()
+}
+
+/// The valgrind in the search path, where it is not too old.
+fn usable_valgrind() -> Option<(PathBuf, Version)> {
+    let program = find_valgrind(&std::env::var_os("PATH")?)?;
+    let said = Command::new(&program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let version = Version::parse(&String::from_utf8_lossy(&said.stdout))?;
+    (version >= OLDEST_VALGRIND).then_some((program, version))
+}
+
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let stdout = child.stdout.take().expect("the pipe was asked for at the start");
+    // Bounded, as lines are, so that output without an end does not fill the memory.
+    let (sender, lines) = mpsc::sync_channel(64);
+    std::thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let line = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+            if !matches!(read, Ok(1..)) || sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+fn end_of_stderr(child: &mut Child) -> JoinHandle<String> {
+    let mut stderr = child.stderr.take().expect("the pipe was asked for at the start");
+    std::thread::spawn(move || {
+        let mut kept: Vec<u8> = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+            kept.extend_from_slice(&buffer[..read]);
+            kept.drain(..kept.len().saturating_sub(STDERR_KEPT));
+        }
+        String::from_utf8_lossy(&kept).into_owned()
+    })
+}
+
+/// How an answer ended.
+enum Last {
+    Done,
+    Failed(String),
+    EndOfFile,
+    TimedOut,
+    Garbled(String),
+}
+
+impl Last {
+    /// Whether the process is expected to end by itself.
+    fn lets_it_end(&self) -> bool {
+        matches!(self, Last::Done | Last::EndOfFile)
+    }
+}
+
+fn read_answer(
+    lines: &Receiver<String>,
+    deadline: Instant,
+    receive: &mut impl FnMut(Message),
+) -> Last {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // Lines that wait in the queue would be given out without end.
+            return Last::TimedOut;
+        }
+        let line = match lines.recv_timeout(left) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Last::TimedOut,
+            Err(RecvTimeoutError::Disconnected) => return Last::EndOfFile,
+        };
+        match serde_json::from_str(&line) {
+            Ok(Message::Done) => return Last::Done,
+            Ok(Message::Failed { error }) => return Last::Failed(error),
+            Ok(message) => receive(message),
+            Err(_) => return Last::Garbled(line.chars().take(200).collect()),
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("signal {signal}");
+    }
+    status.to_string()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_scenario::Metric;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Another program in the runner's place.
+    struct Fake {
+        folder: TempDir,
+        runner: Runner,
+    }
+
+    impl Fake {
+        /// A program that notes its process id and then does what the shell script says.
+        fn new(script: &str) -> Fake {
+            let folder = TempDir::new().unwrap();
+            let program = folder.path().join("runner");
+            let pid = folder.path().join("pid");
+            let script = format!("#!/bin/sh\necho $$ > {}\n{script}\n", pid.display());
+            // Written by another process: a file that this one has open for writing cannot be started.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(&program);
+            let mut shell = shell.stdin(Stdio::piped()).spawn().unwrap();
+            shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+            assert!(shell.wait().unwrap().success());
+            let interrupt = Interrupt::default();
+            Fake {
+                folder,
+                runner: Runner {
+                    program,
+                    preload: None,
+                    processors: Vec::new(),
+                    valgrind: None,
+                    interrupt,
+                    is_installed: false,
+                },
+            }
+        }
+
+        fn ask(&self, timeout: Duration) -> Result<usize, RunFailure> {
+            // Longer than a pipe holds.
+            let request = Request::Describe {
+                metrics: vec![Metric::PageFaults; 20_000],
+                processors: Vec::new(),
+            };
+            let mut messages = 0;
+            let answer = self.runner.ask(&request, timeout, |_| messages += 1);
+            assert!(!self.is_alive(), "the process has outlived its answer");
+            answer.map(|()| messages)
+        }
+
+        fn is_alive(&self) -> bool {
+            let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap_or_default();
+            let mut kill = Command::new("kill");
+            let kill = kill.args(["-0", pid.trim()]).stderr(Stdio::null());
+            !pid.is_empty() && kill.status().unwrap().success()
+        }
+    }
+
+    /// Enough for what ends by itself, and what does not is killed after it.
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(400);
+
+    const PROGRESS: &str = r#"{"progress":{"done":1,"total":2}}"#;
+
+    #[test]
+    fn every_message_before_the_last_word_is_received() {
+        let answer = format!("'{PROGRESS}' '{PROGRESS}' '\"done\"'");
+        let fake = Fake::new(&format!("cat > /dev/null; printf '%s\\n' {answer}"));
+        assert_eq!(fake.ask(LONG), Ok(2));
+    }
+
+    #[test]
+    fn a_runner_that_ends_early_is_reported_with_its_last_words() {
+        let cases = [
+            ("echo it broke >&2; exit 3", "the runner ended early (exit status: 3): it broke"),
+            ("kill -9 $$", "the runner ended early (signal 9) and said nothing"),
+            ("exit 0", "the runner ended early (exit status: 0) and said nothing"),
+            ("echo '\"done\"'; exit 1", "the runner ended early (exit status: 1) and said nothing"),
+            ("echo '{\"failed\":{\"error\":\"no room\"}}'; exit 1", "no room"),
+        ];
+        for (script, expected) in cases {
+            let failure = Fake::new(script).ask(LONG).unwrap_err();
+            assert_eq!(failure.to_string(), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_runner_that_does_not_end_is_ended() {
+        let scripts = [
+            "exec sleep 600".to_owned(),
+            "exec sleep 600 >&-".to_owned(),
+            "echo '\"done\"'; exec sleep 600".to_owned(),
+            format!("while :; do echo '{PROGRESS}'; done"),
+        ];
+        for script in scripts {
+            let answer = Fake::new(&script).ask(SHORT);
+            assert_eq!(answer, Err(RunFailure::TimedOut(SHORT)), "{script}");
+        }
+    }
+
+    /// What waits in the queue already is no reason to go on.
+    #[test]
+    fn a_flood_of_messages_does_not_outlive_the_deadline() {
+        let (sender, lines) = mpsc::sync_channel(64);
+        (0..64).for_each(|_| sender.send(PROGRESS.to_owned()).unwrap());
+        let mut messages = 0;
+        let last = read_answer(&lines, Instant::now(), &mut |_| messages += 1);
+        assert!(matches!(last, Last::TimedOut));
+        assert_eq!(messages, 0);
+    }
+
+    #[test]
+    fn what_is_no_message_ends_the_run() {
+        let endless = format!("while :; do printf {}; done", "x".repeat(4096));
+        for script in ["echo Segmentation fault; exec sleep 600", "echo '{}'", &endless] {
+            let answer = Fake::new(script).ask(LONG);
+            assert!(matches!(answer, Err(RunFailure::Garbled(_))), "{script}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn standard_error_is_kept_to_its_end() {
+        let noise = "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i + 1)); done >&2; exit 1";
+        let Err(RunFailure::Crashed { stderr, .. }) = Fake::new(noise).ask(LONG) else {
+            panic!("it has not crashed");
+        };
+        assert!(stderr.ends_with("line 4998\nline 4999\n"), "{stderr}");
+        assert!(stderr.len() <= STDERR_KEPT);
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_run_and_begins_no_other() {
+        let fake = Fake::new("exec sleep 600");
+        let (runner, interrupt) = (fake.runner.clone(), fake.runner.interrupt.clone());
+        let asked = std::thread::spawn(move || {
+            let request = Request::Describe { metrics: Vec::new(), processors: Vec::new() };
+            runner.ask(&request, LONG, |_| {})
+        });
+        while !fake.is_alive() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        interrupt.interrupt();
+        assert_eq!(asked.join().unwrap(), Err(RunFailure::Interrupted));
+        assert_eq!(fake.ask(LONG), Err(RunFailure::Interrupted));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let fake = Fake::new("");
+        let runner = Runner { program: fake.folder.path().join("gone"), ..fake.runner.clone() };
+        let request = Request::Describe { metrics: Vec::new(), processors: Vec::new() };
+        let answer = runner.ask(&request, LONG, |_| {}).unwrap_err();
+        assert!(answer.to_string().starts_with("cannot start "), "{answer}");
+    }
+}

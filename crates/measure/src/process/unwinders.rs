@@ -1,0 +1,311 @@
+//! Which unwinders this machine has, where they lie, how to get the others, and what is measured
+//! under which.
+//!
+//! That a library is the active unwinder is not decided here: the measured process says it
+//! (`Runner::check_preload`, `proof.rs`).
+
+use loadline_record::{Context, Error, Exit, Result};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::{Scenario, Subject, Unwinder};
+
+/// What every LLVM libunwind exports, and no other unwinder; Wasmtime tells by it, too (wasmtime 48,
+/// `runtime/vm/sys/unix/unwind.rs`).
+const LLVM_SYMBOL: &[u8] = b"__unw_add_dynamic_fde";
+
+/// How LLVM's libunwind is called as a package.
+const GET_LLVM: &str = "LLVM's libunwind is not installed (Debian and Ubuntu: the package libunwind-N of an LLVM from 14 to 19, not libunwind8; Fedora: llvm-libunwind)";
+
+/// The library to preload for `asked`; `None` where the runner has it anyway.
+///
+/// # Errors
+/// When it is not here, or is no file.
+pub fn library(asked: &Unwinder) -> Result<Option<PathBuf>> {
+    let refuse = |problem: String| {
+        Err(Error::new(Exit::Usage, format!("cannot use unwinder {asked}: {problem}")))
+    };
+    let path = match asked {
+        Unwinder::Host => return Ok(None),
+        // The system's own is LLVM's there.
+        Unwinder::Llvm if cfg!(target_vendor = "apple") => return Ok(None),
+        _ if !cfg!(target_os = "linux") => {
+            return refuse("preloading works on Linux only".to_owned());
+        }
+        Unwinder::Llvm => match newest_llvm() {
+            Some(path) => path,
+            None => return refuse(GET_LLVM.to_owned()),
+        },
+        Unwinder::Library(path) => path.clone(),
+    };
+    match path.canonicalize() {
+        Ok(path) if path.is_file() => Ok(Some(path)),
+        Ok(_) => refuse("is not a file".to_owned()),
+        Err(error) => refuse(format!("{error} (host, llvm, or the file of a library)")),
+    }
+}
+
+/// The unwinders that are here: the machine's own, the newest of LLVM's, and what lies in `folder`,
+/// the project's for them; each library once.
+pub fn here(folder: &Path) -> Vec<Unwinder> {
+    let mut found = vec![Unwinder::Host, Unwinder::Llvm];
+    let mut private = Vec::new();
+    libraries_in(folder, DEEPEST, &mut private);
+    private.sort();
+    found.extend(private.into_iter().map(Unwinder::Library));
+    found.retain(|unwinder| library(unwinder).is_ok());
+    distinct(found)
+}
+
+/// Each unwinder once, however it is named.
+pub fn distinct(unwinders: Vec<Unwinder>) -> Vec<Unwinder> {
+    let mut seen = BTreeSet::new();
+    let is_new = |unwinder: &Unwinder| match library(unwinder) {
+        Ok(library) => seen.insert(library),
+        // Whoever measures under it says what is wrong.
+        Err(_) => true,
+    };
+    unwinders.into_iter().filter(is_new).collect()
+}
+
+/// The families that none of `families` is, each with what to install, or to unpack into `folder`,
+/// one sentence each.
+pub fn missing(families: &[&str], folder: &Path) -> Vec<String> {
+    if !cfg!(target_os = "linux") {
+        return Vec::new();
+    }
+    // So another libgcc is got without replacing the system's.
+    let unpack = format!(
+        "apt-get download libgcc-s1 where the release has it, dpkg-deb -x FILE.deb {}/libgcc-N",
+        folder.display()
+    );
+    let is_missing = |family: &str| !families.contains(&family);
+    let mut sentences = Vec::new();
+    if is_missing("llvm") {
+        sentences.push(format!("llvm is not here: {GET_LLVM}"));
+    }
+    if is_missing("libgcc-tree") {
+        sentences.push(format!(
+            "libgcc-tree is not here: a libgcc from 13 on, as Debian 13 has it ({unpack})"
+        ));
+    }
+    if is_missing("libgcc-list") {
+        sentences.push(format!(
+            "libgcc-list is not here: a libgcc up to 12, as Debian 12 has it ({unpack})"
+        ));
+    }
+    sentences
+}
+
+/// How deep below the project's folder a package unpacks its library.
+const DEEPEST: usize = 6;
+
+/// Libraries by the names that unwinders have.
+fn libraries_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_unwinder = ["libgcc_s.so.1", "libunwind.so.1"]
+            .iter()
+            .any(|name| entry.file_name().to_str() == Some(name));
+        if is_unwinder {
+            found.push(path);
+        } else if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            libraries_in(&path, depth - 1, found);
+        }
+    }
+}
+
+/// The newest LLVM libunwind of the places where distributions put it.
+fn newest_llvm() -> Option<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir("/usr/lib").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let version = name.to_str().and_then(|name| name.strip_prefix("llvm-")?.parse().ok());
+        versions.extend(version.map(|version| (version, entry.path().join("lib"))));
+    }
+    versions.sort_by(|a, b| b.cmp(a));
+    let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let others =
+        [multiarch.as_str(), "/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from);
+    let folders = versions.into_iter().map(|(_, folder)| folder).chain(others);
+    folders.map(|folder| folder.join("libunwind.so.1")).find(|path| is_llvm(path))
+}
+
+fn is_llvm(path: &Path) -> bool {
+    std::fs::read(path)
+        .is_ok_and(|bytes| bytes.windows(LLVM_SYMBOL.len()).any(|window| window == LLVM_SYMBOL))
+}
+
+/// What is measured under one unwinder, in a session of its own.
+#[derive(Debug)]
+pub struct Pass {
+    /// The unwinder.
+    pub unwinder: Unwinder,
+    /// The scenarios.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// Divides `scenarios` by unwinder: each is measured under every one of `asked`, or under the one
+/// its file names alone. Also what had to be left out, one sentence each: `may_leave_out` says
+/// whether anything may.
+///
+/// # Errors
+/// When an unwinder that is needed is not here.
+pub fn passes(
+    scenarios: &[Scenario],
+    asked: &[Unwinder],
+    may_leave_out: bool,
+) -> Result<(Vec<Pass>, Vec<String>)> {
+    for unwinder in asked {
+        library(unwinder)?;
+    }
+    let mut passes: Vec<Pass> = Vec::new();
+    let mut left_out = Vec::new();
+    let scenarios: Vec<&Scenario> = scenarios.iter().collect();
+    let (scenarios, elsewhere): (Vec<&Scenario>, Vec<&Scenario>) =
+        scenarios.into_iter().partition(|scenario| can_be_here(scenario));
+    for scenario in elsewhere {
+        let why = "it registers unwind tables itself, which is done on Linux with glibc only";
+        let sentence = format!("{}: left out: {why}", scenario.title());
+        if !may_leave_out {
+            return Err(Error::new(Exit::Usage, sentence));
+        }
+        left_out.push(sentence);
+    }
+    let mut put = |unwinder: &Unwinder, scenario: &Scenario| {
+        let is_same = |pass: &&mut Pass| library(&pass.unwinder).ok() == library(unwinder).ok();
+        match passes.iter_mut().find(is_same) {
+            Some(pass) => pass.scenarios.push(scenario.clone()),
+            None => {
+                let (unwinder, scenarios) = (unwinder.clone(), vec![scenario.clone()]);
+                passes.push(Pass { unwinder, scenarios });
+            }
+        }
+    };
+    for unwinder in asked {
+        let without = scenarios.iter().filter(|scenario| scenario.unwinder.is_none());
+        without.for_each(|scenario| put(unwinder, scenario));
+    }
+    for scenario in scenarios {
+        let Some(own) = &scenario.unwinder else { continue };
+        match library(own) {
+            Ok(_) => put(own, scenario),
+            Err(error) if may_leave_out => {
+                left_out.push(format!("{}: left out: {error:#}", scenario.title()));
+            }
+            Err(error) => return Err(error.context(scenario.title())),
+        }
+    }
+    match left_out.first() {
+        Some(first) if passes.is_empty() => {
+            Err(Error::new(Exit::NothingSelected, format!("nothing is left to measure: {first}")))
+        }
+        _ => Ok((passes, left_out)),
+    }
+}
+
+/// Whether this system can carry the scenario out at all.
+fn can_be_here(scenario: &Scenario) -> bool {
+    cfg!(all(target_os = "linux", target_env = "gnu"))
+        || !matches!(scenario.subject, Subject::Registration(_))
+}
+
+/// The one unwinder that a command which compares within one session measures under: `asked`, or
+/// what all of `scenarios` name.
+///
+/// # Errors
+/// When they are to be measured under different ones, or it is not here.
+pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> Result<Unwinder> {
+    let (mut passes, _) = passes(scenarios, std::slice::from_ref(asked), false)?;
+    match (passes.pop(), passes.pop()) {
+        (Some(pass), None) => Ok(pass.unwinder),
+        (Some(one), Some(other)) => {
+            let (a, b) = (&one.scenarios[0], &other.scenarios[0]);
+            let text = format!(
+                "{} is measured under {}, {} under {}: name scenarios of one unwinder",
+                b.title(),
+                other.unwinder,
+                a.title(),
+                one.unwinder
+            );
+            Err(Error::new(Exit::Usage, text))
+        }
+        (None, _) => Ok(asked.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use loadline_record::fixtures::scenario;
+
+    /// The scenarios of each pass, by unwinder.
+    fn divided(scenarios: &[Scenario], asked: &[Unwinder]) -> Vec<(String, Vec<String>)> {
+        let (passes, _) = passes(scenarios, asked, true).unwrap();
+        let titles = |pass: &Pass| pass.scenarios.iter().map(Scenario::title).collect();
+        passes.iter().map(|pass| (pass.unwinder.to_string(), titles(pass))).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_scenario_is_measured_under_what_its_file_names() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("libunwind.so.1");
+        std::fs::write(&path, LLVM_SYMBOL).unwrap();
+        let other = Unwinder::Library(path.clone());
+        let own = Scenario { unwinder: Some(other.clone()), ..scenario("strip") };
+        let both = [scenario("keep"), own.clone()];
+        let (shown, kept) = (path.display().to_string(), vec![both[0].title()]);
+        let of_own = vec![own.title()];
+        let expected = [("host".to_owned(), kept.clone()), (shown.clone(), of_own)];
+        assert_eq!(divided(&both, &[Unwinder::Host]), expected);
+        // Asked for as well: one session under it.
+        let all = vec![both[0].title(), own.title()];
+        let expected = [("host".to_owned(), kept), (shown, all)];
+        assert_eq!(divided(&both, &[Unwinder::Host, other.clone()]), expected);
+        assert_eq!(only(&[own], &Unwinder::Host).unwrap(), other);
+        let error = only(&both, &Unwinder::Host).unwrap_err().to_string();
+        assert!(error.contains("name scenarios of one unwinder"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_not_here_is_left_out_and_named_or_refused() {
+        let gone = Unwinder::Library("/nowhere/libunwind.so.1".into());
+        let own = Scenario { unwinder: Some(gone), ..scenario("strip") };
+        let both = [scenario("keep"), own.clone()];
+        let (passes_made, left_out) = passes(&both, &[Unwinder::Host], true).unwrap();
+        assert_eq!(passes_made.len(), 1);
+        let title = own.title();
+        assert!(left_out[0].starts_with(&format!("{title}: left out: ")), "{left_out:?}");
+        assert!(passes(&both, &[Unwinder::Host], false).is_err());
+        assert!(passes(&[own], &[Unwinder::Host], true).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn private_libraries_are_found_where_packages_unpack_them() {
+        let root = tempfile::TempDir::new().unwrap();
+        let folder = root.path().join("libgcc-14/usr/lib/x86_64-linux-gnu");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("libgcc_s.so.1"), "").unwrap();
+        std::fs::write(folder.join("libatomic.so.1"), "").unwrap();
+        let found = here(root.path());
+        assert_eq!(found.first(), Some(&Unwinder::Host));
+        assert_eq!(found.last(), Some(&Unwinder::Library(folder.join("libgcc_s.so.1"))));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package() {
+        let all = ["libgcc-list", "libgcc-tree", "llvm"];
+        let missing = |families: &[&str]| missing(families, Path::new("target/unwinders"));
+        assert_eq!(missing(&all), Vec::<String>::new());
+        if cfg!(target_os = "linux") {
+            assert!(missing(&["libgcc-list"])[0].contains("libunwind-N"));
+            assert!(missing(&["llvm"])[0].contains("target/unwinders/libgcc-N"));
+        }
+    }
+}

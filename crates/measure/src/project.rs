@@ -1,0 +1,8 @@
+//! One repository: its folders and settings, its scenarios, and the files and programs they name.
+
+pub mod files;
+pub mod folders;
+pub mod git;
+pub mod programs;
+pub mod selection;
+pub mod workspace;

@@ -1,0 +1,215 @@
+//! The files that a scenario names: which they are, and what they hold, by a digest. Compiles none.
+
+use loadline_record::{Context, Error, Exit, Result};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::{Command, Corpus, Modules, Scenario, Subject};
+
+use crate::project::folders::Project;
+
+/// How much of a digest is kept: files are told apart by it, nobody is kept out.
+const DIGITS: usize = 16;
+
+/// The files that `scenario` names, from the root of `project`: its modules, or the program and
+/// scripts of its command. None for what is generated.
+///
+/// # Errors
+/// When a pattern is none, or no file matches it.
+pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
+    match &scenario.subject {
+        Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
+            matching(&project.root, patterns).with_context(|| format!("scenario {}", scenario.name))
+        }
+        Subject::Modules(Modules { corpus: Corpus::Generated(_), .. })
+        | Subject::Registration(_)
+        | Subject::Planted(_) => Ok(Vec::new()),
+        Subject::Command(command) => Ok(of_command(&project.programs.located(command))),
+    }
+}
+
+/// The files that match `patterns` from `root`: in the order of the patterns, sorted within each,
+/// and each file once.
+///
+/// # Errors
+/// When a pattern is none, or no file matches it.
+pub fn matching(root: &Path, patterns: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for pattern in patterns {
+        for file in matching_one(root, pattern)? {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn matching_one(root: &Path, pattern: &Path) -> Result<Vec<PathBuf>> {
+    let shown = pattern.display();
+    // A name may hold what means something in a pattern.
+    let literal = root.join(pattern);
+    if literal.is_file() {
+        return Ok(vec![literal]);
+    }
+    let refuse =
+        |problem: String| Error::new(Exit::WrongFile, format!("modules = {shown}: {problem}"));
+    let text = pattern.to_str().ok_or_else(|| refuse("it is not UTF-8".to_owned()))?;
+    let root_text = root.to_str().ok_or_else(|| {
+        refuse(format!("the repository {} lies in a folder that is not UTF-8", root.display()))
+    })?;
+    let whole = match pattern.is_absolute() {
+        true => text.to_owned(),
+        false => format!("{}/{text}", glob::Pattern::escape(root_text)),
+    };
+    let found = glob::glob(&whole).map_err(|error| refuse(format!("it is no pattern: {error}")))?;
+    let mut files = Vec::new();
+    for path in found {
+        let path = path.map_err(|error| refuse(format!("cannot be looked through: {error}")))?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        let root = root.display();
+        return Err(refuse(format!("no file in {root} matches it (paths are from there)")));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The files among the words of a command that is ready to be started: its program where it is named
+/// by a path, and every argument that is a file. What they load themselves is not known.
+fn of_command(command: &Command) -> Vec<PathBuf> {
+    let program = program(command);
+    let arguments = command.arguments.iter().skip(1).map(|word| command.directory.join(word));
+    program.into_iter().chain(arguments).filter(|path| path.is_file()).collect()
+}
+
+/// The program of a command that is ready to be started, where it is named by a path.
+pub fn program(command: &Command) -> Option<PathBuf> {
+    let program = command.arguments.first().filter(|program| program.contains('/'))?;
+    Some(command.directory.join(program))
+}
+
+/// What `files` hold, in their order; `None` where there is none. Their names do not count.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn digest(files: &[PathBuf]) -> Result<Option<String>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut all = blake3::Hasher::new();
+    for path in files {
+        let mut one = blake3::Hasher::new();
+        let read = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut one));
+        read.with_context(|| format!("cannot read {}", path.display()))?;
+        all.update(one.finalize().as_bytes());
+    }
+    Ok(Some(all.finalize().to_hex()[..DIGITS].to_owned()))
+}
+
+/// `scenario`, with what the files it names hold now.
+///
+/// # Errors
+/// As [`of`] and [`digest`].
+pub fn read(project: &Project, scenario: Scenario) -> Result<Scenario> {
+    Ok(Scenario { digest: digest(&of(project, &scenario)?)?, ..scenario })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder whose name means something in a pattern, with files that hold their names.
+    fn folder(names: &[&str]) -> (TempDir, PathBuf) {
+        let folder = TempDir::new().unwrap();
+        let root = folder.path().join("a [b] *");
+        for name in names {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+        }
+        (folder, root)
+    }
+
+    fn found(root: &Path, patterns: &[&str]) -> Result<Vec<String>> {
+        let patterns: Vec<PathBuf> = patterns.iter().map(PathBuf::from).collect();
+        let files = matching(root, &patterns)?;
+        let name =
+            |path: &PathBuf| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        Ok(files.iter().map(name).collect())
+    }
+
+    #[test]
+    fn patterns_are_sorted_and_a_file_stands_once() {
+        let (_folder, root) = folder(&["m/b.wasm", "m/a.wasm", "m/deep/c.wasm", "m/d.txt"]);
+        assert_eq!(found(&root, &["m/*.wasm"]).unwrap(), ["m/a.wasm", "m/b.wasm"]);
+        let all = ["m/b.wasm", "m/a.wasm", "m/deep/c.wasm"];
+        assert_eq!(found(&root, &["m/b.wasm", "m/**/*.wasm"]).unwrap(), all);
+        let whole = root.join("m/d.txt");
+        assert_eq!(found(&root, &[whole.to_str().unwrap()]).unwrap(), ["m/d.txt"]);
+    }
+
+    #[test]
+    fn a_name_is_no_pattern_where_there_is_such_a_file() {
+        let (_folder, root) = folder(&["[x].wasm", "x.wasm"]);
+        assert_eq!(found(&root, &["[x].wasm"]).unwrap(), ["[x].wasm"]);
+        assert_eq!(found(&root, &["[x-z].wasm"]).unwrap(), ["x.wasm"]);
+    }
+
+    #[test]
+    fn a_pattern_that_nothing_matches_is_named() {
+        let (_folder, root) = folder(&["m/a.wasm"]);
+        for pattern in ["m/*.cwasm", "n/a.wasm", "m", "m/[", ""] {
+            let error = found(&root, &["m/*.wasm", pattern]).unwrap_err();
+            assert_eq!(error.exit(), Exit::WrongFile);
+            let error = error.to_string();
+            assert!(error.starts_with(&format!("modules = {pattern}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_contents_in_their_order() {
+        let (_folder, root) = folder(&["a.wasm", "b.wasm"]);
+        let [a, b] = ["a.wasm", "b.wasm"].map(|name| root.join(name));
+        let of = |files: &[&PathBuf]| {
+            digest(&files.iter().map(|file| (*file).clone()).collect::<Vec<_>>()).unwrap()
+        };
+        let both = of(&[&a, &b]).unwrap();
+        assert_eq!(both.len(), DIGITS);
+        assert_ne!(of(&[&b, &a]).unwrap(), both);
+        assert_ne!(of(&[&a]).unwrap(), both);
+        assert_eq!(of(&[]), None);
+        let moved = root.join("c.wasm");
+        fs::rename(&a, &moved).unwrap();
+        assert_eq!(of(&[&moved, &b]).unwrap(), both);
+        fs::write(&moved, "another").unwrap();
+        assert_ne!(of(&[&moved, &b]).unwrap(), both);
+        assert!(digest(&[a]).is_err());
+    }
+
+    #[test]
+    fn the_files_of_a_command_are_its_program_and_scripts() {
+        let (_folder, root) = folder(&["tools/load.py", "tools/bin/host", "python3"]);
+        let scenario = |command: &str| {
+            let text = format!(
+                "format = 1\nquestion = \"?\"\nexpectation = \"\"\ncommand = {command}\ndirectory = \"tools\"\njudge = [\"run/task-clock\"]\nladder = {{ from = 8, to = 128, factor = 2 }}"
+            );
+            Scenario::parse("command", &text).unwrap()
+        };
+        let project = Project::open(Some(&root)).unwrap();
+        let root = project.root.clone();
+        let files = of(&project, &scenario(r#"["python3", "load.py", "{n}"]"#)).unwrap();
+        assert_eq!(files, [root.join("tools/load.py")]);
+        let files = of(&project, &scenario(r#"["bin/host", "{n}", "gone"]"#)).unwrap();
+        assert_eq!(files, [root.join("tools/bin/host")]);
+    }
+}

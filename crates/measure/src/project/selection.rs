@@ -1,0 +1,332 @@
+//! Which scenarios a command measures, with their variants and controls.
+
+use loadline_record::{Context, Error, Exit, PROGRAM, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use loadline_scenario::self_check;
+use loadline_scenario::{Control, Scenario, Suite, Variant};
+
+use crate::project::files;
+use crate::process::interrupt::Interrupt;
+use crate::out;
+use crate::project::folders::Project;
+use loadline_record::compat::changed_scenarios;
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::recipe::{self, Recipe};
+
+/// Which scenarios are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Scenarios by their own name or their group's; the default suite where it is empty.
+    pub names: Vec<String>,
+    /// Whether the suite is all scenarios.
+    pub complete: bool,
+    /// Changes to their fields, `KEY=VALUE` each.
+    pub set: Vec<String>,
+}
+
+/// The scenarios `asked` names, by themselves or by their group, or those of the suite; each in
+/// the variant asked for. None of their files is read: `build` may have to make them first.
+///
+/// # Errors
+/// When a name, field or value is unknown, or there is none.
+pub fn chosen(project: &Project, asked: &Choice) -> Result<Vec<Scenario>> {
+    let set = changes(&asked.set)?;
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for (name, own) in named(project, asked)? {
+        let mut changes = set.clone();
+        changes.extend(own);
+        let scenario = project.scenario(&name, &changes)?;
+        // A control that is not there is found before minutes are spent, needed or not.
+        control(project, &scenario)?;
+        add(&mut scenarios, scenario);
+    }
+    if scenarios.is_empty() {
+        let folder = project.scenarios();
+        let text = format!("no scenario to measure in {}", folder.display());
+        return Err(Error::new(Exit::NothingSelected, text));
+    }
+    Ok(scenarios)
+}
+
+/// `scenarios` with what the files hold that they name, and one sentence for each that has to be
+/// skipped. Comes after [`Project::build`].
+///
+/// # Errors
+/// When files are not there.
+pub fn read(project: &Project, scenarios: Vec<Scenario>) -> Result<(Vec<Scenario>, Vec<String>)> {
+    let (mut ready, mut skipped) = (Vec::new(), Vec::new());
+    for scenario in scenarios {
+        match why_skipped(project, &scenario)? {
+            Some(why) => skipped.push(format!("skipped: {}: {why}", scenario.title())),
+            None => ready.push(files::read(project, scenario)?),
+        }
+    }
+    Ok((ready, skipped))
+}
+
+/// The same, after building what they measure; what is skipped is said.
+///
+/// # Errors
+/// As [`read`], and when the build fails or nothing is left.
+pub fn built(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+    interrupt: &Interrupt,
+) -> Result<Vec<Scenario>> {
+    project.build(interrupt)?;
+    let (ready, skipped) = read(project, scenarios)?;
+    if ready.is_empty() {
+        return Err(nothing_left(&skipped));
+    }
+    skipped.iter().for_each(out::note);
+    Ok(ready)
+}
+
+/// All of them were skipped.
+pub fn nothing_left(skipped: &[String]) -> Error {
+    let text = format!("nothing is left to measure; {}", skipped.join("; "));
+    Error::new(Exit::NothingSelected, text)
+}
+
+/// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or
+/// none are.
+///
+/// # Errors
+/// When its recipe is none.
+pub fn why_skipped(project: &Project, scenario: &Scenario) -> Result<Option<String>> {
+    let Some(path) = &scenario.recipe else { return Ok(None) };
+    let missing = Recipe::read(&project.root.join(path))?.missing(&project.root);
+    let asks = if path == Path::new(recipe::DEFAULT) {
+        format!("{PROGRAM} fetch")
+    } else {
+        format!("{PROGRAM} fetch {}", path.display())
+    };
+    Ok(missing.map(|why| format!("{why} ({asks} gets it)")))
+}
+
+/// Every scenario of the project, as written.
+///
+/// # Errors
+/// When one is wrong.
+pub fn all(project: &Project) -> Result<Vec<Scenario>> {
+    let names = project.scenario_names()?;
+    names.iter().map(|name| project.scenario(name, &BTreeMap::new())).collect()
+}
+
+/// The scenarios that `names` name by title or group, as written; all of the project where it is empty.
+///
+/// # Errors
+/// When a name is unknown, or a scenario is wrong.
+pub fn listed(project: &Project, names: &[String]) -> Result<Vec<Scenario>> {
+    if names.is_empty() {
+        return all(project);
+    }
+    let named = by_names(project, names)?;
+    named.iter().map(|(name, changes)| project.scenario(name, changes)).collect()
+}
+
+/// The scenarios that `asked` names, each with the changes of its name alone.
+///
+/// # Errors
+/// When a scenario is wrong, or a name cannot be read.
+fn named(
+    project: &Project,
+    asked: &Choice,
+) -> Result<Vec<(String, BTreeMap<String, String>)>> {
+    if asked.names.is_empty() {
+        let is_asked = |one: &Scenario| asked.complete || one.suite == Suite::Default;
+        let suite = all(project)?.into_iter().filter(is_asked);
+        return Ok(suite.map(|scenario| (scenario.name, BTreeMap::new())).collect());
+    }
+    by_names(project, &asked.names)
+}
+
+/// Whether another commit has a scenario or a group that `asked` names and that is missing here.
+pub fn is_in_another_commit(project: &Project, asked: &Choice) -> bool {
+    let Ok(here) = all(project) else { return false };
+    let is_missing =
+        |name: &str| here.iter().all(|one| one.name != name && one.group.as_deref() != Some(name));
+    let names = asked.names.iter().filter_map(|title| Project::split_title(title).ok());
+    names.map(|(name, _)| name).any(|name| is_missing(name) && project.has_once_had(name))
+}
+
+fn by_names(
+    project: &Project,
+    names: &[String],
+) -> Result<Vec<(String, BTreeMap<String, String>)>> {
+    let known = project.scenario_names()?;
+    let mut named = Vec::new();
+    for title in names {
+        let (name, own) = Project::split_title(title)?;
+        if known.iter().any(|known| known == name) {
+            named.push((name.to_owned(), own));
+            continue;
+        }
+        let group = all(project)?.into_iter().filter(|one| one.group.as_deref() == Some(name));
+        let group: Vec<_> = group.map(|scenario| (scenario.name, own.clone())).collect();
+        if group.is_empty() {
+            // Whoever reads it says what is nearest.
+            named.push((name.to_owned(), own));
+        }
+        named.extend(group);
+    }
+    Ok(named)
+}
+
+/// `--set KEY=VALUE`, several times.
+fn changes(set: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut changes = BTreeMap::new();
+    for pair in set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| {
+            Error::new(Exit::Usage, format!("cannot read --set {pair}: it is not KEY=VALUE"))
+        })?;
+        changes.insert(key.trim().to_owned(), value.trim().to_owned());
+    }
+    Ok(changes)
+}
+
+/// Puts behind each scenario the control it names, where `wants` it and it is not there yet. The
+/// control is measured at the same sizes in the same rounds.
+///
+/// # Errors
+/// When a control is no scenario.
+pub fn with_controls(
+    project: &Project,
+    scenarios: Vec<Scenario>,
+    wants: impl Fn(&Scenario) -> bool,
+) -> Result<Vec<Scenario>> {
+    let mut all: Vec<Scenario> = Vec::new();
+    for scenario in scenarios {
+        let control = if wants(&scenario) { control(project, &scenario)? } else { None };
+        let control = control.map(|control| fetched(project, &scenario, control)).transpose()?;
+        add(&mut all, scenario);
+        control.into_iter().for_each(|control| add(&mut all, control));
+    }
+    Ok(all)
+}
+
+/// Puts behind each scenario that is to scale with threads the same on several of them, at the same
+/// sizes in the same rounds.
+///
+/// # Errors
+/// When it is no scenario on several threads.
+pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
+    let mut all: Vec<Scenario> = Vec::new();
+    for scenario in scenarios {
+        let several = several(project, &scenario)?;
+        add(&mut all, scenario);
+        several.into_iter().for_each(|several| add(&mut all, several));
+    }
+    Ok(all)
+}
+
+/// Each title is measured once.
+fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
+    if !all.iter().any(|known| known.title() == scenario.title()) {
+        all.push(scenario);
+    }
+}
+
+fn several(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
+    let Some(own) = scenario.changes_for_threads() else { return Ok(None) };
+    let mut changes = scenario.settings.clone();
+    changes.extend(own);
+    let of = || format!("{} on several threads", scenario.title());
+    let several = project.scenario(&scenario.name, &changes).with_context(of)?;
+    let several = files::read(project, several).with_context(of)?;
+    Ok(Some(as_often_as(scenario, several)))
+}
+
+fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
+    if scenario.control_title().is_none() {
+        return Ok(None);
+    }
+    let Some(control) = &scenario.control else { return Ok(None) };
+    // It is measured and judged as what it controls: by the series that were asked for, too.
+    let mut changes = scenario.settings.clone();
+    let name = match control {
+        Control::Scenario(name) => name,
+        Control::Set(own) => {
+            let Variant(variant) = scenario.variant.clone();
+            changes.extend(variant);
+            changes.extend(own.clone());
+            &scenario.name
+        }
+    };
+    let control = project.scenario(name, &changes).map_err(|error| {
+        // The scenario's file names it, not the command line.
+        let text = format!("the control of {}: {error:#}", scenario.title());
+        Error::new(Exit::WrongFile, text)
+    })?;
+    Ok(Some(as_often_as(scenario, control)))
+}
+
+/// The control of `scenario` with what its files hold.
+fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<Scenario> {
+    let of = || format!("the control of {}", scenario.title());
+    if let Some(why) = why_skipped(project, &control).with_context(of)? {
+        return Err(Error::new(Exit::CouldNotMeasure, format!("{}: {why}", of())));
+    }
+    files::read(project, control).with_context(of)
+}
+
+/// `other` at the sizes and in the rounds of `scenario`.
+fn as_often_as(scenario: &Scenario, other: Scenario) -> Scenario {
+    let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
+    Scenario { ladder, processes, ..other }
+}
+
+/// The scenarios of the saved session at `path`, each of which asks what it asked then.
+///
+/// # Errors
+/// When one is gone, or its file was edited since: what was measured is no answer to another question.
+pub fn as_measured(
+    project: &Project,
+    header: &Header,
+    records: &[RunRecord],
+    path: &Path,
+) -> Result<Vec<Scenario>> {
+    let scenarios = of_session(project, header, records)?;
+    match changed_scenarios(&header.scenarios, &scenarios).first() {
+        None => Ok(scenarios),
+        Some(title) => {
+            let path = path.display();
+            let text = format!(
+                "cannot use session {path}: the scenario {title} was edited since it was measured (check out the commit it was measured at, or measure again)"
+            );
+            Err(Error::new(Exit::Usage, text))
+        }
+    }
+}
+
+/// The scenarios of a saved session, planted ones included, with the rungs and rounds they had.
+///
+/// # Errors
+/// When one is gone.
+pub fn of_session(
+    project: &Project,
+    header: &Header,
+    records: &[RunRecord],
+) -> Result<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    for planned in &header.scenarios {
+        let (name, mut changes) = Project::split_title(&planned.scenario)?;
+        changes.extend(planned.settings.clone());
+        let scenario = match self_check::scenario(name) {
+            Some(planted) => planted,
+            None => project.scenario(name, &changes)?,
+        };
+        let own = records.iter().filter(|r| r.means.is_clock() && r.scenario == planned.scenario);
+        let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
+        let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
+        let callgrind_ladder = match planned.callgrind_ladder.as_slice() {
+            [] => scenario.callgrind_ladder.clone(),
+            rungs => rungs.to_vec(),
+        };
+        let digest = planned.digest.clone();
+        scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
+    }
+    Ok(scenarios)
+}

@@ -1,0 +1,15 @@
+//! One session: its sizes, its runs, and what is measured further while series are undecided.
+
+pub mod affordable_sizes;
+pub mod baseline_sizes;
+pub mod bench;
+pub mod escalation;
+pub mod limit_check;
+pub mod limits;
+pub mod lock;
+pub mod measurement;
+pub mod places;
+pub mod progress;
+pub mod proof;
+pub mod resume;
+pub mod shard;

@@ -1,0 +1,176 @@
+//! Which sizes a session can afford where growth is expected: under an unwinder for which a scenario
+//! is quadratic, the upper rungs of its ladder may take minutes. Each size is tried once, from the
+//! smallest on, until the rest of the ladder is known to fit the scenario's budget or the next size
+//! is foretold not to.
+//!
+//! What a baseline was measured at is never cut: costs are compared at equal sizes.
+
+use loadline_record::{Result};
+use std::collections::BTreeMap;
+
+use loadline_scenario::{Environment, Means, Run, Scenario};
+
+use crate::session::bench::Bench;
+use loadline_record::header::{Outcome, Side};
+use loadline_record::rounds::can_be_judged;
+
+/// Takes away the rungs that would take too long, of a scenario and of its control alike, and says
+/// so, one sentence each. Scenarios whose sizes are settled are left alone, and so are those that
+/// are expected to be linear in `environment`.
+///
+/// # Errors
+/// When artifacts cannot be made, or the program is interrupted.
+pub fn leave_out_what_takes_too_long(
+    bench: &Bench<'_>,
+    scenarios: &mut [Scenario],
+    environment: &Environment,
+    is_settled: impl Fn(&Scenario) -> bool,
+) -> Result<Vec<String>> {
+    let mut kept: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
+    let mut left_out = Vec::new();
+    // What is measured on several threads has the sizes that one can afford.
+    let followers: Vec<String> =
+        scenarios.iter().filter_map(Scenario::titles_on_threads).flatten().collect();
+    for scenario in scenarios.iter() {
+        let follows = followers.contains(&scenario.title());
+        if follows || is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
+            continue;
+        }
+        let Some((n_rungs, why)) = affordable(bench, scenario, environment)? else { continue };
+        let title = scenario.title();
+        let rungs = &scenario.ladder[n_rungs..];
+        left_out.push(format!("{title}: N = {rungs:?} left out, {why}"));
+        for title in scenario.titles_measured() {
+            kept.insert(title, (scenario.ladder.clone(), n_rungs));
+        }
+    }
+    for scenario in scenarios {
+        // A control with sizes of its own keeps them: it is judged at those that both have.
+        if let Some((ladder, n_rungs)) = kept.get(&scenario.title())
+            && scenario.ladder == *ladder
+        {
+            scenario.ladder.truncate(*n_rungs);
+        }
+    }
+    Ok(left_out)
+}
+
+/// How many rungs of `scenario` can be afforded, and why not more; `None` where all can.
+fn affordable(
+    bench: &Bench<'_>,
+    scenario: &Scenario,
+    environment: &Environment,
+) -> Result<Option<(usize, String)>> {
+    let metrics = scenario.metrics_by(Means::Clock);
+    let mut tried: Vec<(usize, f64)> = Vec::new();
+    for (place, &modules) in scenario.ladder.iter().enumerate() {
+        let rest = &scenario.ladder[place..];
+        if is_affordable(scenario, &tried, rest) {
+            return Ok(None);
+        }
+        if may_end_before(&scenario.ladder, place)
+            && let Some(why) = why_too_long(scenario, &tried, modules)
+        {
+            return Ok(Some((place, why)));
+        }
+        let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
+        bench.prepare_all(&[whole], None)?;
+        let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
+        let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
+        match record.outcome {
+            Outcome::Finished { .. } => tried.push((modules, record.seconds)),
+            // The session meets it as well, and records it.
+            Outcome::Failed { .. } => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether what is left of `ladder` without the rungs from `place` on can still be judged.
+fn may_end_before(ladder: &[usize], place: usize) -> bool {
+    can_be_judged(&ladder[..place])
+}
+
+/// All rounds by the clock, and one in which operations are counted.
+fn rounds(scenario: &Scenario) -> f64 {
+    scenario.processes as f64 + 1.0
+}
+
+/// Whether `rest` of the ladder fits the budget even if every further cost were quadratic.
+fn is_affordable(scenario: &Scenario, tried: &[(usize, f64)], rest: &[usize]) -> bool {
+    let Some((last, seconds)) = tried.last() else { return false };
+    let at = |n: &usize| seconds * (*n as f64 / *last as f64).powi(2);
+    let longest = rest.iter().map(at).fold(0.0, f64::max);
+    let all = earlier(tried) + rest.iter().map(at).sum::<f64>();
+    all * rounds(scenario) <= scenario.budget.as_secs_f64()
+        && longest <= scenario.timeout.as_secs_f64() / 2.0
+}
+
+/// Why `modules` is not even tried, if so; foretold from the two sizes before it.
+fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> Option<String> {
+    let [.., (_, before), (last, seconds)] = tried else { return None };
+    let step = modules as f64 / *last as f64;
+    // At least as if it were linear, at most as if it were quadratic.
+    let foretold = seconds * (seconds / before).clamp(step, step * step);
+    let timeout = scenario.timeout.as_secs_f64();
+    if foretold > timeout / 2.0 {
+        return Some(format!(
+            "a run may take {foretold:.0} s of the {timeout:.0} s of timeout_seconds"
+        ));
+    }
+    let (rounds, budget) = (rounds(scenario), scenario.budget.as_secs_f64());
+    let all = (earlier(tried) + foretold) * rounds;
+    (all > budget).then(|| {
+        format!(
+            "{rounds} rounds up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
+        )
+    })
+}
+
+fn earlier(tried: &[(usize, f64)]) -> f64 {
+    tried.iter().map(|(_, seconds)| seconds).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use loadline_record::fixtures::scenario;
+
+    fn limited(budget: u64, timeout: u64) -> Scenario {
+        let (budget, timeout) = (Duration::from_secs(budget), Duration::from_secs(timeout));
+        Scenario { budget, timeout, processes: 5, ..scenario("keep") }
+    }
+
+    #[test]
+    fn a_size_is_too_long_by_what_was_seen_below_it() {
+        // 6 rounds of 0.1 + 0.4 + 1.6 s are 12.6 s.
+        let tried = [(64, 0.1), (128, 0.4)];
+        assert_eq!(why_too_long(&limited(13, 120), &tried, 256), None);
+        let why = why_too_long(&limited(12, 120), &tried, 256).unwrap_or_default();
+        assert_eq!(why, "6 rounds up to it would take 13 s of the 12 s of budget_seconds");
+        let why = why_too_long(&limited(99, 3), &tried, 256).unwrap_or_default();
+        assert_eq!(why, "a run may take 2 s of the 3 s of timeout_seconds");
+        // Of one size alone nothing is foretold.
+        assert_eq!(why_too_long(&limited(0, 1), &tried[..1], 128), None);
+    }
+
+    #[test]
+    fn trying_ends_where_even_quadratic_growth_fits() {
+        let tried = [(64, 0.1)];
+        // 6 rounds of 0.1 + 0.4 + 1.6 s.
+        assert!(is_affordable(&limited(13, 120), &tried, &[128, 256]));
+        assert!(!is_affordable(&limited(12, 120), &tried, &[128, 256]));
+        assert!(!is_affordable(&limited(13, 3), &tried, &[128, 256]));
+        assert!(!is_affordable(&limited(13, 120), &[], &[128]));
+    }
+
+    #[test]
+    fn what_is_left_can_be_judged() {
+        let ladder = [1, 2, 4, 8, 16, 32];
+        let may_end: Vec<bool> = (0..6).map(|place| may_end_before(&ladder, place)).collect();
+        assert_eq!(may_end, [false, false, false, false, false, true]);
+        assert!(!may_end_before(&[4, 5, 6, 7, 8, 9], 5), "a ratio of two tells no growth");
+    }
+}

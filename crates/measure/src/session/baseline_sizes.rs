@@ -1,0 +1,220 @@
+//! Which sizes a baseline is measured at: each is tried once before rounds are spent on it. The
+//! smallest must stand clear of what an empty phase reads, the largest must fit the machine and the
+//! time. Regressions are measured at the same sizes later.
+
+use loadline_record::{Context, Error, Exit, Floor, Result};
+use std::collections::BTreeMap;
+
+use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
+use loadline_scenario::self_check;
+use loadline_scenario::{
+    Environment, Means, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
+};
+
+use crate::session::bench::Bench;
+
+use crate::session::limits::{most_resident, why_not};
+use loadline_record::header::{Outcome, Side};
+use loadline_record::rounds::can_be_judged;
+use loadline_scenario::units::amount;
+
+/// How many empty phases the noise floor is read from.
+const EMPTY_RUNS: usize = 15;
+
+/// By what factor the cost at the smallest N exceeds the noise floor: it then adds 5 % at most.
+const CLEARANCE: f64 = 20.0;
+
+/// Rungs above the ladder, each twice the one below, that later verdicts can be confirmed at.
+const LARGER: usize = 2;
+
+/// Seconds that all rounds of a rung above the ladder may take: it is a convenience.
+const SECONDS_FOR_LARGER: f64 = 15.0;
+
+/// Seconds that all rounds of one scenario's ladder may take.
+const SECONDS_FOR_LADDER: f64 = 300.0;
+
+/// Measures what an empty phase reads.
+///
+/// # Errors
+/// When a run fails, or the program is interrupted.
+pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor> {
+    let empty =
+        self_check::scenario(self_check::CPU_LINEAR).expect("the planted scenarios are constants");
+    let metrics = empty.metrics_by(Means::Clock);
+    let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
+    for round in 0..EMPTY_RUNS {
+        let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
+        let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
+        for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
+            // What is counted once a process is a constant to a fit, and no noise.
+            let is_noise = sample.phase == Phase::Work && sample.metric.kind() == MetricKind::Time;
+            if let Some(value) = sample.reading.value().filter(|_| is_noise) {
+                readings.entry(sample.metric).or_default().push(value);
+            }
+        }
+    }
+    let ninth_of_ten = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() * 9 / 10]
+    };
+    Ok(Floor(readings.into_iter().map(|(metric, v)| (metric, ninth_of_ten(v))).collect()))
+}
+
+/// What an empty phase reads, as one sentence.
+pub fn sentence(floor: &Floor) -> String {
+    let shown = floor.0.iter().map(|(metric, value)| {
+        let value = amount(*value, metric.unit());
+        format!("{metric} {value}")
+    });
+    format!("noise floor: an empty phase reads at most {}", shown.collect::<Vec<_>>().join(", "))
+}
+
+/// The sizes of one scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sizes {
+    /// What is measured in every session.
+    pub ladder: Vec<usize>,
+    /// What verdicts may be confirmed at, above the ladder.
+    pub larger: Vec<usize>,
+    /// Why some were left out, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// What one size took.
+struct Tried {
+    modules: usize,
+    seconds: f64,
+    samples: Vec<Sample>,
+}
+
+/// Tries the sizes of `scenario`, from the smallest on, and twice and four times its largest.
+///
+/// # Errors
+/// When what is left is no ladder, artifacts cannot be made, or the program is interrupted.
+pub fn sizes(
+    bench: &Bench<'_>,
+    scenario: &Scenario,
+    rounds: usize,
+    floor: &Floor,
+    environment: &Environment,
+) -> Result<Sizes> {
+    let mut reasons = Vec::new();
+    let mut tried: Vec<Tried> = Vec::new();
+    let metrics = scenario.metrics_by(Means::Clock);
+    let top = scenario.ladder.last().copied().unwrap_or(0);
+    let larger = (1..=LARGER as u32).filter_map(|doublings| top.checked_shl(doublings));
+    for modules in scenario.ladder.iter().copied().chain(larger) {
+        if let Some(why) = why_left_out(scenario, modules, &tried, rounds, environment) {
+            reasons.push(format!("N = {modules} and more left out: {why}"));
+            break;
+        }
+        let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
+        bench.prepare_all(&[whole], None)?;
+        let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
+        let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
+        match finished(&record.outcome) {
+            Ok(samples) => {
+                let (seconds, samples) = (record.seconds, samples.to_vec());
+                tried.push(Tried { modules, seconds, samples });
+            }
+            Err(error) => {
+                reasons.push(format!("N = {modules} and more left out: the run failed: {error:#}"));
+                break;
+            }
+        }
+    }
+    let smallest = smallest_clear(scenario, &tried, floor);
+    if let Some((modules, why)) = &smallest
+        && tried.first().is_some_and(|first| first.modules < *modules)
+    {
+        reasons.push(format!("N below {modules} left out: {why}"));
+    }
+    let from = smallest.map_or(0, |(modules, _)| modules);
+    let kept = tried.iter().map(|tried| tried.modules).filter(|modules| *modules >= from);
+    let (ladder, larger): (Vec<usize>, Vec<usize>) = kept.partition(|modules| *modules <= top);
+    check(scenario, &ladder, &reasons)?;
+    Ok(Sizes { ladder, larger, reasons })
+}
+
+fn finished(outcome: &Outcome) -> Result<&[Sample]> {
+    match outcome {
+        Outcome::Finished { samples, .. } => Ok(samples),
+        Outcome::Failed { error } => Err(Error::new(Exit::CouldNotMeasure, error.clone())),
+    }
+}
+
+/// Why `modules` is not even tried, if so; foretold from the two sizes before it.
+fn why_left_out(
+    scenario: &Scenario,
+    modules: usize,
+    tried: &[Tried],
+    rounds: usize,
+    environment: &Environment,
+) -> Option<String> {
+    if modules > LARGEST_MODULES {
+        return Some(format!("N is at most {LARGEST_MODULES}"));
+    }
+    let resident = tried.last().and_then(|last| most_resident(&last.samples));
+    if let Some(why) = why_not(scenario, modules, resident, environment) {
+        return Some(why);
+    }
+    let [.., before, last] = tried else { return None };
+    // At least as if it were linear, at most as if it were quadratic.
+    let step = modules as f64 / last.modules as f64;
+    let factor = (last.seconds / before.seconds).clamp(step, step * step);
+    let seconds = last.seconds * factor;
+    let timeout = scenario.timeout.as_secs_f64();
+    if seconds > timeout / 2.0 {
+        return Some(format!(
+            "a run may take {seconds:.0} s of the {timeout:.0} s of timeout_seconds"
+        ));
+    }
+    let is_larger = scenario.ladder.last().is_some_and(|top| modules > *top);
+    let earlier: f64 = tried.iter().map(|tried| tried.seconds).sum();
+    let (all, limit) = if is_larger {
+        (seconds * rounds as f64, SECONDS_FOR_LARGER)
+    } else {
+        ((earlier + seconds) * rounds as f64, SECONDS_FOR_LADDER)
+    };
+    let what = if is_larger { "confirming at it" } else { "the ladder up to it" };
+    (all > limit).then(|| {
+        format!("{rounds} rounds of {what} would take {all:.0} s, and may take {limit:.0} s")
+    })
+}
+
+/// The smallest size tried at which every judged cost stands clear of the noise floor, and why it is
+/// not smaller; `None` where none is judged that has a floor.
+fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option<(usize, String)> {
+    let of_series = |name: &SeriesName| {
+        let floor = floor.0.get(&name.metric).copied()?;
+        let cost = |tried: &Tried| {
+            let is_own = |s: &&Sample| {
+                (s.phase, s.metric, s.modules) == (name.phase, name.metric, tried.modules)
+            };
+            tried.samples.iter().find(is_own).and_then(|sample| sample.reading.value())
+        };
+        // What costs nothing at all does not drown in anything.
+        let is_clear = |tried: &&Tried| {
+            cost(tried).is_none_or(|cost| cost == 0.0 || cost >= CLEARANCE * floor)
+        };
+        let modules = tried.iter().find(is_clear).or(tried.last())?.modules;
+        let unit = name.metric.unit();
+        let why = format!(
+            "{name} is less than {CLEARANCE} times the noise floor of {}",
+            amount(floor, unit)
+        );
+        Some((modules, why))
+    };
+    scenario.judge.iter().filter_map(of_series).max_by_key(|(modules, _)| *modules)
+}
+
+fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> Result<()> {
+    if can_be_judged(ladder) {
+        return Ok(());
+    }
+    let (title, reasons) = (scenario.title(), reasons.join("; "));
+    let text = format!(
+        "cannot measure {title}: N = {ladder:?} is left of its ladder, and {FEWEST_RUNGS} sizes over a ratio of {SMALLEST_RATIO} are needed ({reasons})"
+    );
+    Err(Error::new(Exit::CouldNotMeasure, text))
+}

@@ -1,0 +1,446 @@
+//! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
+//! one run in a fresh process.
+
+use loadline_record::{Context, Error, Exit, Result};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use loadline_callgrind::{FolderError, Profile};
+use loadline_scenario::{
+    Absence, Absent, Command, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare,
+    Random, Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
+};
+
+use crate::builds::other_side::Before;
+use crate::project::files;
+use crate::session::limits::leave_out_what_does_not_fit;
+use crate::out;
+use crate::session::progress::Progress;
+use crate::project::folders::Project;
+use crate::session::proof::{check_marks, check_proof};
+use crate::process::runner::{RunFailure, Runner};
+use loadline_record::header::{Against, Header, Outcome, Planned, RunRecord, Side};
+use loadline_record::profile::SavedProfile;
+use loadline_record::rounds::is_compared;
+use loadline_record::session::Session;
+
+/// How long describing the machine may take.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long the compiling of one corpus may take.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What sessions are measured with.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// Where everything lies.
+    pub project: &'a Project,
+    /// The program that is started.
+    pub runner: &'a Runner,
+    /// The other build, which is measured in turn with it.
+    pub before: Option<&'a Before>,
+}
+
+impl Bench<'_> {
+    /// Describes the machine, counters included.
+    ///
+    /// # Errors
+    /// When the runner cannot say it.
+    pub fn describe(&self) -> Result<(Environment, Vec<Absent>)> {
+        self.describe_by(self.runner)
+    }
+
+    /// The other build, described by itself.
+    pub(crate) fn describe_before(&self) -> Result<Option<Against>> {
+        let Some(before) = self.before else { return Ok(None) };
+        let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
+            let name = &before.name;
+            format!("the runner of {name} (too far back to understand this version's requests?)")
+        })?;
+        let Before { name, argument, .. } = before;
+        let (name, argument) = (name.clone(), argument.clone());
+        Ok(Some(Against { name, argument, environment, absent }))
+    }
+
+    fn describe_by(&self, runner: &Runner) -> Result<(Environment, Vec<Absent>)> {
+        let mut environment = None;
+        let mut absent = Vec::new();
+        let mut unknown_metrics = Vec::new();
+        let mut metrics = Metric::ALL.to_vec();
+        let answer = loop {
+            let processors = runner.processors().to_vec();
+            let request = Request::Describe { metrics: metrics.clone(), processors };
+            let answer = runner.ask(&request, DESCRIBE_TIMEOUT, |message| match message {
+                Message::Environment(said) => environment = Some(*said),
+                Message::Absent(said) => absent.push(said),
+                _ => {}
+            });
+            // A runner of older sources refuses a request that names a metric it does not know.
+            let unknown = |metric: &Metric| match &answer {
+                Err(RunFailure::Refused(error)) => error.contains(&format!("variant `{metric}`")),
+                _ => false,
+            };
+            match metrics.iter().position(unknown) {
+                Some(place) => {
+                    let metric = metrics.remove(place);
+                    unknown_metrics.push(Absent::everywhere(metric, Absence::UnknownToBuild));
+                }
+                None => break answer,
+            }
+        };
+        answer.map_err(|failure| match failure {
+            RunFailure::Refused(error) if error.starts_with("cannot stay on") => {
+                Error::new(Exit::Usage, format!("cannot use --processors: {error}"))
+            }
+            failure => stop(failure, "describe this machine"),
+        })?;
+        let mut environment = environment.context("the runner did not describe this machine")?;
+        environment.valgrind = runner.valgrind_version();
+        runner.check_version(&environment)?;
+        runner.check_preload(&environment)?;
+        absent.extend(unknown_metrics);
+        if !runner.has_valgrind() {
+            let metric = Metric::CallgrindInstructions;
+            absent.push(Absent::everywhere(metric, Absence::NoValgrind));
+        }
+        Ok((environment, absent))
+    }
+
+    /// Compiles what the scenarios load, for every build that is measured.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_all(&self, scenarios: &[Scenario], against: Option<&Against>) -> Result<()> {
+        self.prepare(Side::Now, scenarios, self.runner.has_valgrind())?;
+        let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
+        let is_unknown = |a: &Absent| a.metric == Metric::CallgrindInstructions;
+        let is_profiled = !against.absent.iter().any(is_unknown);
+        let prepared = self.prepare(Side::Before, scenarios, is_profiled);
+        prepared.map_err(|error| before.failed("cannot prepare", error))
+    }
+
+    /// One run of each scenario by the other side, which counts for nothing: what cannot be carried
+    /// out there is said once, before anything is measured.
+    pub(crate) fn start_before(
+        &self,
+        scenarios: &[Scenario],
+        against: Option<&Against>,
+        seed: u64,
+    ) -> Result<()> {
+        let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
+        let is_known = |metric: &Metric| !against.absent.iter().any(|a| a.metric == *metric);
+        for scenario in scenarios.iter().filter(|scenario| is_compared(scenario)) {
+            let has_any = |means: &Means| scenario.metrics_by(*means).iter().any(is_known);
+            let Some(means) = scenario.means().into_iter().find(has_any) else { continue };
+            let Some(&modules) = scenario.ladder_by(means).first() else { continue };
+            let visit = (Run { scenario: 0, modules, round: 0, means }, Side::Before);
+            let metrics = scenario.metrics_by(means);
+            let metrics: Vec<Metric> = metrics.into_iter().filter(is_known).collect();
+            let (record, _) = self.run(scenario, &visit, &metrics, seed, &against.environment)?;
+            if let Outcome::Failed { error } = record.outcome {
+                let (title, name) = (scenario.title(), &before.name);
+                let text = format!(
+                    "cannot compare {title} with {name}: at N = {modules} it fails there: {error}"
+                );
+                return Err(Error::new(Exit::CouldNotMeasure, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
+    /// processor is another, apart.
+    fn prepare(&self, side: Side, scenarios: &[Scenario], is_profiled: bool) -> Result<()> {
+        let runner = self.runner_of(side);
+        let mut wanted: Vec<Prepare> = Vec::new();
+        for scenario in scenarios {
+            let (scenario, project) = &self.on(side, scenario);
+            if let Subject::Registration(Registration { functions, .. }) = scenario.subject {
+                let cache = self.project.corpora();
+                let request = Request::PrepareTables { functions, cache };
+                let answer = runner.ask(&request, PREPARE_TIMEOUT, |_| {});
+                answer.map_err(|failure| stop(failure, "compile functions for unwind tables"))?;
+            }
+            let Subject::Modules(subject) = &scenario.subject else { continue };
+            let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
+            let apart = is_wanted.then_some(Means::Callgrind);
+            for means in [Some(Means::Clock), apart].into_iter().flatten() {
+                let rungs = scenario.ladder_by(means);
+                // Where N is the number of modules, the largest rung has all of them.
+                let largest = rungs.len().saturating_sub(1);
+                let rungs = if subject.axis.is_modules() { &rungs[largest..] } else { rungs };
+                for (resolved, modules) in rungs.iter().map(|&n| subject.at(n)) {
+                    let (corpus, tables) =
+                        (located_corpus(project, &resolved.corpus)?, resolved.tables);
+                    let same = |p: &&mut Prepare| {
+                        p.corpus == corpus && p.tables == tables && p.means == means
+                    };
+                    match wanted.iter_mut().find(same) {
+                        Some(prepare) => prepare.modules = prepare.modules.max(modules),
+                        None => {
+                            let cache = self.project.corpora();
+                            wanted.push(Prepare { corpus, tables, modules, cache, means });
+                        }
+                    }
+                }
+            }
+        }
+        let total = wanted.iter().map(|prepare| prepare.modules as u64).sum();
+        let progress = Progress::new("compiling artifacts", total);
+        for prepare in wanted {
+            let mut ready = 0;
+            let request = Request::Prepare(prepare);
+            let answer = runner.ask(&request, PREPARE_TIMEOUT, |message| {
+                if let Message::Progress { done, .. } = message {
+                    progress.add(done.saturating_sub(ready) as u64, "modules");
+                    // Several threads report, not always in order.
+                    ready = ready.max(done);
+                }
+            });
+            answer.map_err(|failure| stop(failure, "prepare the artifacts"))?;
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// The runner that carries out the runs of one side.
+    fn runner_of(&self, side: Side) -> &Runner {
+        match (side, self.before) {
+            (Side::Before, Some(before)) => &before.runner,
+            _ => self.runner,
+        }
+    }
+
+    /// A scenario as one side carries it out, and the project that its files belong to.
+    fn on<'s>(&'s self, side: Side, scenario: &'s Scenario) -> (Cow<'s, Scenario>, &'s Project) {
+        match (side, self.before) {
+            (Side::Before, Some(before)) => {
+                let theirs = before.scenario(scenario);
+                let project = before.project(self.project, &theirs);
+                (Cow::Owned(theirs), project)
+            }
+            _ => (Cow::Borrowed(scenario), self.project),
+        }
+    }
+
+    /// One run, as it ended.
+    ///
+    /// # Errors
+    /// Only when the program is interrupted, or a file that is to be loaded is gone.
+    pub fn run(
+        &self,
+        scenario: &Scenario,
+        &(ref run, side): &(Run, Side),
+        metrics: &[Metric],
+        seed: u64,
+        environment: &Environment,
+    ) -> Result<(RunRecord, Option<SavedProfile>)> {
+        let runner = self.runner_of(side);
+        let (carried_out, project) = self.on(side, scenario);
+        let (subject, modules) = located(project, &carried_out.subject, run.modules)?;
+        let request = Request::Measure(Measure {
+            subject,
+            modules,
+            seed: order_of(run, seed),
+            metrics: metrics.to_vec(),
+            cache: self.project.corpora(),
+            means: run.means,
+            processors: self.runner.processors().to_vec(),
+        });
+        let started = Instant::now();
+        let mut proof = None;
+        let mut samples = Vec::new();
+        let receive = |message| match message {
+            Message::Proof(said) => proof = Some(said),
+            Message::Sample(said) => samples.push(said),
+            _ => {}
+        };
+        let (answer, profile) = match run.means {
+            Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
+            Means::Callgrind => profiled(runner, &request, &self.project.target(), receive),
+        };
+        if modules != run.modules {
+            // How the cost came to be while there were fewer modules is no part of this curve.
+            samples.retain(|sample: &Sample| sample.modules == modules);
+            samples.iter_mut().for_each(|sample| sample.modules = run.modules);
+        }
+        samples.extend(profile.iter().flat_map(|profile| instructions(profile, run.modules)));
+        let proven = answer.and_then(|()| {
+            let proof =
+                proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
+            check_proof(&proof, &carried_out.subject, run.modules, environment)
+                .and_then(|()| check_marks(scenario, run.means, run.modules, &samples))
+                .map_err(RunFailure::Unproven)?;
+            Ok(proof)
+        });
+        let outcome = match proven {
+            Ok(proof) => Outcome::Finished { proof, samples },
+            Err(RunFailure::Interrupted) => {
+                return Err(Error::new(Exit::Interrupted, "interrupted"));
+            }
+            Err(failure) => Outcome::Failed { error: failure.to_string() },
+        };
+        let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
+        let Run { modules, round, means, .. } = *run;
+        let record =
+            RunRecord { scenario, modules, round, side, means, profile: None, outcome, seconds };
+        Ok((record, profile))
+    }
+}
+
+/// The subject as the runner needs it, which knows neither the project nor the caller's environment
+/// nor any N but a number of modules; and that number.
+///
+/// # Errors
+/// When a file that it names is gone.
+fn located(project: &Project, subject: &Subject, n: usize) -> Result<(Subject, usize)> {
+    match subject.clone() {
+        Subject::Command(command) => {
+            let located = project.programs.located(&command);
+            Ok((Subject::Command(project.programs.inherited(located)?), n))
+        }
+        Subject::Modules(modules) => {
+            let (mut modules, count) = modules.at(n);
+            modules.corpus = located_corpus(project, &modules.corpus)?;
+            Ok((Subject::Modules(modules), count))
+        }
+        made @ (Subject::Registration(_) | Subject::Planted(_)) => Ok((made, n)),
+    }
+}
+
+fn located_corpus(project: &Project, corpus: &Corpus) -> Result<Corpus> {
+    match corpus {
+        Corpus::Generated(_) => Ok(corpus.clone()),
+        Corpus::Files(patterns) => Ok(Corpus::Files(files::matching(&project.root, patterns)?)),
+    }
+}
+
+/// How long a run under callgrind may take: fifty times as long as without.
+const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A run under callgrind, and what it cost. Of a command, callgrind counts all that it does and starts.
+fn profiled(
+    runner: &Runner,
+    request: &Request,
+    target: &Path,
+    receive: impl FnMut(Message),
+) -> (Result<(), RunFailure>, Option<SavedProfile>) {
+    let refused = |error: String| (Err(RunFailure::Refused(error)), None);
+    let folder = match scratch(&[&std::env::temp_dir(), target]) {
+        Ok(folder) => folder,
+        Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
+    };
+    let (answer, read): (_, ReadProfiles) = match request {
+        Request::Measure(measure @ Measure { subject: Subject::Command(command), .. }) => {
+            let request = match under_callgrind(runner, measure, command, folder.path()) {
+                Ok(request) => request,
+                Err(error) => return refused(error),
+            };
+            (runner.ask(&request, CALLGRIND_TIMEOUT, receive), loadline_callgrind::programs)
+        }
+        _ => {
+            let path = folder.path();
+            let answer = runner.ask_under_callgrind(path, request, CALLGRIND_TIMEOUT, receive);
+            (answer, loadline_callgrind::profiles)
+        }
+    };
+    if answer.is_err() {
+        return (answer, None);
+    }
+    match read(folder.path()) {
+        Ok(profiles) => (Ok(()), Some(SavedProfile::of(&profiles))),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// Reads what callgrind wrote into a folder.
+type ReadProfiles = fn(&Path) -> std::result::Result<BTreeMap<String, Profile>, FolderError>;
+
+/// The request to run a command under callgrind, which writes into `folder`. The runner needs to know
+/// nothing of it: valgrind is a command whose arguments are the other command.
+fn under_callgrind(
+    runner: &Runner,
+    measure: &Measure,
+    command: &Command,
+    folder: &Path,
+) -> std::result::Result<Request, String> {
+    let valgrind = runner.valgrind().ok_or_else(|| Absence::NoValgrind.to_string())?;
+    let options = loadline_callgrind::command_options(folder);
+    let program = std::iter::once(valgrind.as_os_str().to_owned()).chain(options);
+    let text = |argument: OsString| {
+        argument
+            .into_string()
+            .map_err(|path| format!("{path:?} is no text that can be an argument"))
+    };
+    let mut arguments: Vec<String> = program.map(text).collect::<std::result::Result<_, _>>()?;
+    arguments.extend(command.arguments.iter().cloned());
+    let subject = Subject::Command(Command { arguments, ..command.clone() });
+    let means = Means::Clock;
+    Ok(Request::Measure(Measure { subject, means, metrics: Vec::new(), ..measure.clone() }))
+}
+
+/// A folder for what callgrind writes, in the first of `places` that takes one: the system's folder for
+/// temporary files may be read-only.
+fn scratch(places: &[&Path]) -> std::io::Result<tempfile::TempDir> {
+    let make = |place: &&Path| tempfile::TempDir::with_prefix_in("loadline-callgrind-", place);
+    let (last, others) = places.split_last().expect("there is a place at least");
+    others.iter().find_map(|place| make(place).ok()).map_or_else(|| make(last), Ok)
+}
+
+/// The instructions of each phase that was profiled, and of loading and unloading together.
+fn instructions(profile: &SavedProfile, modules: usize) -> Vec<Sample> {
+    let phases = profile.phases.keys().copied().chain([Phase::Total]);
+    let sample = |phase| {
+        let reading = Reading::Exact(profile.total(phase)?);
+        let metric = Metric::CallgrindInstructions;
+        Some(Sample { phase, metric, scope: Scope::Process, modules, reading })
+    };
+    phases.filter_map(sample).collect()
+}
+
+fn stop(failure: RunFailure, attempt: &str) -> Error {
+    match failure {
+        RunFailure::Interrupted => Error::new(Exit::Interrupted, "interrupted"),
+        failure => Error::new(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
+    }
+}
+/// What decides a random order of modules in `run`, in a session with this `seed`. In what is counted
+/// exactly it is always the same: another order is another count, and would be taken for a change.
+fn order_of(run: &Run, seed: u64) -> u64 {
+    let seed = match run.means {
+        Means::Clock => seed ^ run.round as u64,
+        Means::Count | Means::Callgrind => 0,
+    };
+    Random::new(seed).next_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callgrind_writes_where_files_can_be_made() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let gone = folder.path().join("gone");
+        let there = |places: &[&Path]| {
+            scratch(places).map(|made| made.path().parent() == Some(folder.path()))
+        };
+        assert!(there(&[folder.path(), &gone]).expect("the first"));
+        assert!(there(&[&gone, folder.path()]).expect("the second"));
+        assert!(there(&[&gone, &gone]).is_err());
+    }
+
+    #[test]
+    fn what_is_counted_exactly_comes_and_goes_in_one_order_always() {
+        let order =
+            |means, round, seed| order_of(&Run { scenario: 0, modules: 8, round, means }, seed);
+        for means in [Means::Count, Means::Callgrind] {
+            assert_eq!(order(means, 0, 7), order(means, 2, 8), "{means:?}");
+        }
+        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 1, 7));
+        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 0, 8));
+    }
+}

@@ -1,0 +1,106 @@
+//! Measures until sure: series that stay undecided get more rounds, or a larger N where rounds do not
+//! help, as far as the budget reaches. Judges nothing itself.
+
+use loadline_record::{Result};
+use loadline_record::escalation::{Step, Wish};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
+use loadline_scenario::{Means, MetricKind};
+
+use crate::session::measurement::Measurement;
+use crate::out;
+use loadline_record::rounds::Measured;
+
+/// Rounds after which more of them are not worth their time.
+const MOST_ROUNDS: usize = 20;
+
+/// Rungs that may be added above a ladder, each twice the one below.
+const MOST_LARGER: usize = 2;
+
+/// Measures what is planned, then what is wished for while `decide` wishes for more and
+/// `budget` is not spent; returns the last state with its judgement.
+///
+/// # Errors
+/// When a run cannot be saved, artifacts cannot be made, or the program is interrupted.
+pub fn measure_until_sure<T>(
+    measurement: &mut Measurement<'_>,
+    decide: impl Fn(&Measured) -> (T, Vec<Wish>),
+    budget: Duration,
+) -> Result<(Measured, T)> {
+    measurement.run()?;
+    loop {
+        let (judged, wishes) = decide(&measurement.measured());
+        let granted = grant(measurement, &wishes, budget);
+        if granted.titles.is_empty() {
+            if let Some(sentence) = granted.refused {
+                out::note(sentence);
+            }
+            // Once more: now it says which larger N the machine does not hold.
+            return Ok((measurement.measured(), judged));
+        }
+        let (_, runs) = measurement.n_runs();
+        out::note(format_args!(
+            "not decided yet: {runs} more runs for {}",
+            granted.titles.join(", ")
+        ));
+        measurement.prepare_larger()?;
+        measurement.run()?;
+    }
+}
+
+/// What came of wishes.
+#[derive(Default)]
+struct Granted {
+    /// The scenarios that are measured further.
+    titles: Vec<String>,
+    /// What was not granted for want of time, one sentence.
+    refused: Option<String>,
+}
+
+/// Grants wishes in their order, as far as the time they take is expected to fit into `budget`.
+fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -> Granted {
+    let mut planned = measurement.measuring();
+    let mut taken: HashSet<(String, Step)> = HashSet::new();
+    let mut granted = Granted::default();
+    let mut missing = Duration::ZERO;
+    let mut without = Vec::new();
+    for wish in wishes {
+        let is_open = |title: &&String| !taken.contains(&((*title).clone(), wish.step));
+        let open: Vec<&String> = wish.titles.iter().filter(is_open).collect();
+        let can_all = match wish.step {
+            // A control that has its rounds already needs none.
+            Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),
+            Step::LargerN => open.iter().all(|t| measurement.may_grow(t, MOST_LARGER)),
+        };
+        if open.is_empty() || !can_all {
+            continue;
+        }
+        let time: Duration =
+            open.iter().map(|t| measurement.time_for(t, wish.step, MOST_ROUNDS)).sum();
+        if planned + time > budget {
+            missing += time;
+            without.push(wish.titles[0].clone());
+            continue;
+        }
+        planned += time;
+        for title in open {
+            measurement.take_step(title, wish.step, MOST_ROUNDS);
+            taken.insert((title.clone(), wish.step));
+            granted.titles.push(title.clone());
+        }
+    }
+    granted.titles.sort();
+    granted.titles.dedup();
+    without.sort();
+    without.dedup();
+    if !without.is_empty() && granted.titles.is_empty() {
+        let (names, enough) = (without.join(", "), (planned + missing).as_secs() + 1);
+        granted.refused = Some(format!(
+            "the budget of {} s is spent: {names} would be measured further with --budget {enough}",
+            budget.as_secs()
+        ));
+    }
+    granted
+}

@@ -1,0 +1,295 @@
+//! Where a limit of the system will end a scenario: foretold from what a module takes, and looked at by
+//! going there.
+
+use loadline_record::{Error, Exit, Forecast, Result};
+use loadline_growth::Series;
+use loadline_scenario::{
+    Environment, Exhaust, Exhausted, Limit, Message, Metric, Phase, Request, Scenario, SeriesName,
+    Subject,
+};
+
+use crate::session::bench::Bench;
+use crate::process::runner::RunFailure;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_scenario::units::amount;
+
+/// How far a forecast may be from where the limit was met.
+const TOLERANCE: f64 = 0.02;
+
+/// The most descriptors of a process that goes to their limit: the usual one of a login would end a
+/// million modules later than that of mappings.
+const LOWERED_DESCRIPTORS: u64 = 4096;
+
+/// The most bytes of address space of a process that goes to their limit, which is none by default. They
+/// may all be resident then.
+const LOWERED_ADDRESS_SPACE: u64 = 1 << 30;
+
+/// The most modules that are loaded to meet a limit; further away it is foretold alone.
+const MOST_MODULES: usize = 200_000;
+
+/// Forecasts for every scenario of `measured` that asks for one, each looked at in a process of its own.
+///
+/// # Errors
+/// Only when the program is interrupted.
+pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>> {
+    let mut all = Vec::new();
+    for one in &measured.scenarios {
+        // A control is the same without what ends.
+        let limit = one.scenario.limit.filter(|_| !one.scenario.is_control());
+        if let Some(limit) = limit {
+            let found = of(bench, one, limit, &measured.environment);
+            let (sentence, holds) =
+                found.map_err(|_| Error::new(Exit::Interrupted, "interrupted"))?;
+            all.push(Forecast { scenario: one.scenario.title(), sentence, holds });
+        }
+    }
+    Ok(all)
+}
+
+/// What became of one, and whether it holds.
+fn of(
+    bench: &Bench<'_>,
+    one: &MeasuredScenario,
+    limit: Limit,
+    environment: &Environment,
+) -> Result<(String, bool), RunFailure> {
+    let not_looked_at =
+        |why: String| (format!("the N at which {limit} end is not known: {why}"), true);
+    let (value, lowered) = match value(limit, environment) {
+        Ok(found) => found,
+        Err(why) => return Ok(not_looked_at(why)),
+    };
+    let Some(each) = Each::within(one, limit) else {
+        let name = SeriesName::new(Phase::Load, metric(limit));
+        return Ok(not_looked_at(format!("{name} was not counted")));
+    };
+    let foretold = each.modules_within(value as f64);
+    if let Some(first) = mappings_end_before(one, limit, foretold, environment) {
+        let sentence = format!(
+            "{limit} would end at N ≈ {foretold:.0} (foretold), after mappings at N ≈ {first:.0}: nothing is met there"
+        );
+        return Ok((sentence, true));
+    }
+    let memory = memory(one, environment);
+    let most = (foretold * 1.25) as usize + 64;
+    if most > MOST_MODULES {
+        let sentence = format!(
+            "{limit} end at N ≈ {foretold:.0} (foretold; {} allowed, {} a module): too far to go there{memory}",
+            shown(limit, value as f64),
+            shown(limit, each.slope)
+        );
+        return Ok((sentence, true));
+    }
+    let reached = match go(bench, &one.scenario, limit, lowered, most) {
+        Ok(reached) => reached,
+        Err(RunFailure::Interrupted) => return Err(RunFailure::Interrupted),
+        Err(failure) => {
+            let sentence = format!("cannot go to where {limit} end (N ≈ {foretold:.0}): {failure}");
+            return Ok((sentence, false));
+        }
+    };
+    let foretold = each.modules_within(value as f64 - reached.in_use as f64);
+    Ok(judge(limit, value, foretold, &each, &reached, &memory))
+}
+
+/// Whether what was met is what was foretold.
+fn judge(
+    limit: Limit,
+    value: u64,
+    foretold: f64,
+    each: &Each,
+    reached: &Exhausted,
+    memory: &str,
+) -> (String, bool) {
+    let found = reached.modules as f64;
+    let off = (found - foretold).abs() / foretold.max(1.0);
+    let holds = off <= TOLERANCE;
+    let verdict = if holds { "as foretold" } else { "NOT as foretold" };
+    let sentence = format!(
+        "{limit} end at N = {foretold:.0} (foretold from N ≤ {}: {} a module, {} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
+        each.largest,
+        shown(limit, each.slope),
+        shown(limit, value as f64),
+        shown(limit, reached.in_use as f64),
+        off * 100.0,
+        reached.ended
+    );
+    (sentence, holds)
+}
+
+/// So much of what is limited.
+fn shown(limit: Limit, value: f64) -> String {
+    match limit {
+        Limit::AddressSpace => amount(value, "bytes"),
+        Limit::Mappings | Limit::Descriptors if value.fract() == 0.0 => format!("{value:.0}"),
+        Limit::Mappings | Limit::Descriptors => format!("{value:.3}"),
+    }
+}
+
+/// The limit that holds for a process that goes there, and to what it is lowered for it.
+fn value(limit: Limit, environment: &Environment) -> Result<(u64, Option<u64>), String> {
+    let read = |text: &str| text.parse::<u64>().map_err(|_| format!("the limit is {text}"));
+    match limit {
+        Limit::Mappings => Ok((read(&environment.max_map_count)?, None)),
+        Limit::Descriptors => {
+            let value = read(&environment.descriptor_limit)?.min(LOWERED_DESCRIPTORS);
+            Ok((value, Some(value)))
+        }
+        Limit::AddressSpace => {
+            let limits = std::fs::read_to_string("/proc/self/limits");
+            let allowed =
+                limits.map_err(|error| format!("cannot read /proc/self/limits: {error}"))?;
+            let value = address_space(&allowed).min(LOWERED_ADDRESS_SPACE);
+            if read(&environment.memory_bytes)? / 2 < value {
+                return Err(format!(
+                    "half of the memory is less than {}",
+                    amount(value as f64, "bytes")
+                ));
+            }
+            Ok((value, Some(value)))
+        }
+    }
+}
+
+/// The address space that this process and what it starts may have, out of `/proc/self/limits`.
+fn address_space(limits: &str) -> u64 {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(u64::MAX)
+}
+
+/// Where mappings end before what `limit` is about does, at `foretold`: an error would be theirs.
+fn mappings_end_before(
+    one: &MeasuredScenario,
+    limit: Limit,
+    foretold: f64,
+    environment: &Environment,
+) -> Option<f64> {
+    let (allowed, _) = value(Limit::Mappings, environment).ok()?;
+    let first = Each::within(one, Limit::Mappings)?.modules_within(allowed as f64);
+    (limit != Limit::Mappings && first < foretold).then_some(first)
+}
+
+const fn metric(limit: Limit) -> Metric {
+    match limit {
+        Limit::Mappings => Metric::MappingsAlive,
+        Limit::Descriptors => Metric::DescriptorsAlive,
+        Limit::AddressSpace => Metric::MappedBytes,
+    }
+}
+
+/// When memory would end, which nobody goes to: the system would end some other process.
+fn memory(one: &MeasuredScenario, environment: &Environment) -> String {
+    let resident = one.complete(SeriesName::new(Phase::Load, Metric::ResidentBytes));
+    let available = environment.memory_bytes.parse::<f64>().ok();
+    match (resident.and_then(|series| Each::of(&series)), available) {
+        (Some(each), Some(available)) if each.slope > 0.0 => format!(
+            "; memory would end at N ≈ {:.0} (foretold: {} a module)",
+            each.modules_within(available),
+            amount(each.slope, "bytes")
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What one module takes of something, by the largest and the smallest N.
+struct Each {
+    slope: f64,
+    fixed: f64,
+    largest: u64,
+}
+
+impl Each {
+    /// What a module of `one` takes of what is limited, where that was counted.
+    fn within(one: &MeasuredScenario, limit: Limit) -> Option<Each> {
+        let series = one.complete(SeriesName::new(Phase::Load, metric(limit)))?;
+        Each::of(&series)
+    }
+
+    /// `None` where nothing rises.
+    fn of(series: &Series) -> Option<Each> {
+        let mean = |costs: &Vec<f64>| costs.iter().sum::<f64>() / costs.len() as f64;
+        let (sizes, costs) = (series.sizes(), series.costs());
+        let (first, last) = (*sizes.first()? as f64, *sizes.last()? as f64);
+        let (low, high) = (mean(costs.first()?), mean(costs.last()?));
+        let slope = (high - low) / (last - first);
+        let each = Each { slope, fixed: high - slope * last, largest: *sizes.last()? };
+        (slope.is_finite() && slope > 0.0).then_some(each)
+    }
+
+    /// How many modules take so much.
+    fn modules_within(&self, value: f64) -> f64 {
+        ((value - self.fixed) / self.slope).max(0.0)
+    }
+}
+
+/// Goes there, in a process of its own.
+fn go(
+    bench: &Bench<'_>,
+    scenario: &Scenario,
+    limit: Limit,
+    lowered: Option<u64>,
+    most: usize,
+) -> Result<Exhausted, RunFailure> {
+    let Subject::Modules(subject) = &scenario.subject else {
+        return Err(RunFailure::Refused("only modules are loaded up to a limit".to_owned()));
+    };
+    let artifacts = scenario.ladder.last().copied().unwrap_or(1);
+    let subject = subject.clone();
+    let cache = bench.project.corpora();
+    let request = Request::Exhaust(Exhaust { subject, limit, lowered, artifacts, most, cache });
+    let mut reached = None;
+    bench.runner.ask(&request, scenario.timeout, |message| {
+        if let Message::Exhausted(said) = message {
+            reached = Some(said);
+        }
+    })?;
+    reached.ok_or_else(|| RunFailure::Unproven("it did not say what it met".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_growth::Kind;
+
+    use super::*;
+
+    fn each() -> Each {
+        let costs = vec![vec![36.0], vec![68.0], vec![132.0], vec![260.0], vec![516.0]];
+        let series = Series::new(Kind::Count, vec![16, 32, 64, 128, 256], costs).unwrap();
+        Each::of(&series).unwrap()
+    }
+
+    #[test]
+    fn a_limit_is_foretold_from_what_each_module_takes() {
+        let each = each();
+        assert_eq!((each.slope, each.fixed), (2.0, 4.0));
+        assert_eq!(each.modules_within(65_530.0 - 100.0), 32_713.0);
+        assert_eq!(each.modules_within(0.0), 0.0);
+    }
+
+    #[test]
+    fn address_space_is_limited_where_the_system_says_so() {
+        let limits = |value: &str| {
+            format!(
+                "Max cpu time  unlimited  unlimited  seconds\nMax address space  {value}  unlimited  bytes\n"
+            )
+        };
+        assert_eq!(address_space(&limits("unlimited")), u64::MAX);
+        assert_eq!(address_space(&limits("4294967296")), 1 << 32);
+        assert_eq!(address_space(""), u64::MAX);
+    }
+
+    #[test]
+    fn only_what_is_met_where_it_was_foretold_holds() {
+        let found = |modules| {
+            let reached = Exhausted { in_use: 100, modules, ended: "no more".to_owned() };
+            judge(Limit::Mappings, 65_530, 32_713.0, &each(), &reached, "")
+        };
+        assert!(found(32_713).1 && found(32_300).1);
+        let (sentence, holds) = found(30_000);
+        assert!(!holds);
+        assert!(sentence.contains("8.3 % off, NOT as foretold): no more"), "{sentence}");
+    }
+}

@@ -1,0 +1,201 @@
+//! One session at a time on a machine: [`MachineLock`].
+//!
+//! Two sessions at once would each measure the other. The lock is the kernel's, on a file that all
+//! projects and users of a machine share: it ends with the process that holds it, however that ends,
+//! so none is ever left over. The file stays and says who holds it. Containers with a folder for
+//! temporary files of their own do not see each other.
+
+use loadline_record::{Error, Exit, Result};
+use loadline_record::atomic;
+use loadline_record::time;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::process::interrupt::Interrupt;
+use crate::out;
+use crate::project::folders::Project;
+
+/// How often a waiting session looks.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The right to measure on this machine, until it is dropped.
+#[derive(Debug)]
+pub struct MachineLock {
+    /// Nothing where the machine has no place for the lock.
+    file: Option<File>,
+}
+
+impl MachineLock {
+    /// Waits until no other session measures on this machine; with `no_wait` it refuses instead.
+    ///
+    /// Where the lock's file cannot be used, a notice says so and the session goes on without.
+    ///
+    /// # Errors
+    /// When another session measures and `no_wait` is asked for, or the program is interrupted.
+    pub fn take(project: &Project, no_wait: bool, interrupt: &Interrupt) -> Result<MachineLock> {
+        let path = std::env::temp_dir().join("loadline.lock");
+        let without = |problem: &dyn std::fmt::Display| {
+            let path = path.display();
+            out::note(format_args!(
+                "notice: cannot lock {path}: {problem}; nothing keeps another session away"
+            ));
+            Ok(MachineLock { file: None })
+        };
+        let mut file = match open(&path) {
+            Ok(file) => file,
+            Err(error) => return without(&error),
+        };
+        let mut has_said_it = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return without(&error),
+                Err(TryLockError::WouldBlock) if no_wait => {
+                    let text = format!(
+                        "another session measures on this machine ({}); it would be measured along (wait for it, or leave out --no-wait)",
+                        holder(&mut file)
+                    );
+                    return Err(Error::new(Exit::CouldNotMeasure, text));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    if !std::mem::replace(&mut has_said_it, true) {
+                        let holder = holder(&mut file);
+                        out::note(format_args!(
+                            "waiting for another session on this machine to end ({holder})"
+                        ));
+                    }
+                    interrupt.check()?;
+                    std::thread::sleep(PATIENCE);
+                }
+            }
+        }
+        // For the reader alone; the lock holds without.
+        let _ = sign(&mut file, &project.root);
+        Ok(MachineLock { file: Some(file) })
+    }
+}
+
+impl Drop for MachineLock {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // Who comes next must not read who was here last; the kernel unlocks as it closes.
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+/// The lock's file, made by whoever comes first. Others may only read it, which is enough to lock.
+fn open(path: &Path) -> std::io::Result<File> {
+    let existing = options().open(path);
+    let file = match existing.map_err(|error| (error.kind(), error)) {
+        Ok(file) => Ok(file),
+        Err((ErrorKind::NotFound, _)) => match options().create_new(true).open(path) {
+            // Another session was quicker.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => read_only().open(path),
+            made => made,
+        },
+        Err((ErrorKind::PermissionDenied, _)) => read_only().open(path),
+        Err((_, error)) => Err(error),
+    }?;
+    // It is written to below, and lies in a folder that everybody may write to: what is opened must be
+    // no link, and no other name of a file of the user's.
+    let found = file.metadata()?;
+    if !found.is_file() || n_names(&found) > 1 {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file of its own"));
+    }
+    Ok(file)
+}
+
+fn options() -> OpenOptions {
+    let mut options = read_only();
+    options.write(true);
+    options
+}
+
+#[cfg(unix)]
+fn read_only() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = atomic::options();
+    // Neither through a link, nor waiting for whoever reads a pipe.
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+#[cfg(not(unix))]
+fn read_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options
+}
+
+#[cfg(unix)]
+fn n_names(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(found)
+}
+
+#[cfg(not(unix))]
+fn n_names(_: &fs::Metadata) -> u64 {
+    1
+}
+
+fn sign(file: &mut File, root: &Path) -> std::io::Result<()> {
+    file.set_len(0)?;
+    let (pid, since) = (std::process::id(), time::rfc3339(time::now()));
+    file.write_all(format!("process {pid}, since {since}, in {}\n", root.display()).as_bytes())
+}
+
+/// What the file says about who holds it.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // On Windows nobody else may read what is locked.
+    let _ = file.take(1000).read_to_string(&mut text);
+    match text.trim() {
+        said if !said.is_empty() && is_alive(said) => said.to_owned(),
+        // A holder that may not write here leaves the name of one that was killed before it.
+        _ => "it has not said which".to_owned(),
+    }
+}
+
+/// Whether the process that signed as `said` may still run; where the system does not tell, it may.
+fn is_alive(said: &str) -> bool {
+    let pid = said.strip_prefix("process ").and_then(|rest| rest.split_once(','));
+    let Some((pid, _)) = pid.filter(|_| Path::new("/proc/self").exists()) else { return true };
+    Path::new("/proc").join(pid).exists()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_neither_followed_nor_written_to() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [mine, lock] = ["mine", "lock"].map(|name| folder.path().join(name));
+        fs::write(&mine, "precious").unwrap();
+        std::os::unix::fs::symlink(&mine, &lock).unwrap();
+        assert!(open(&lock).is_err());
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&mine, &lock).unwrap();
+        assert_eq!(open(&lock).unwrap_err().to_string(), "it is no file of its own");
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "precious");
+        fs::remove_file(&lock).unwrap();
+        let mut file = open(&lock).unwrap();
+        sign(&mut file, folder.path()).unwrap();
+        assert!(holder(&mut open(&lock).unwrap()).starts_with("process "));
+    }
+
+    #[test]
+    fn a_holder_that_is_gone_is_not_named() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let lock = folder.path().join("lock");
+        // No process has such a number.
+        fs::write(&lock, "process 999999999, since 2026-01-01, in /x").unwrap();
+        let said = holder(&mut open(&lock).unwrap());
+        let is_told = Path::new("/proc/self").exists();
+        assert_eq!(said == "it has not said which", is_told, "{said}");
+    }
+}

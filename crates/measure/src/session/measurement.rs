@@ -1,0 +1,559 @@
+//! A session while it is measured: plans what is left, has it carried out, and saves it run by run.
+
+use loadline_record::{Error, Exit, Forecast, PROGRAM, Result};
+use loadline_record::escalation::Step;
+use loadline_scenario::Environment;
+use loadline_record::time;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use loadline_scenario::scenario::LARGEST_MODULES;
+use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scenario, exact_runs};
+
+use crate::session::bench::Bench;
+use crate::session::limits::{leave_out_what_does_not_fit, most_resident, why_not};
+use crate::out;
+use crate::session::progress::Progress;
+use crate::process::parallel::{n_processors, n_workers, side_by_side};
+use loadline_record::header::{Header, Planned, RunRecord, Side, not_measured};
+use loadline_record::profile::SavedProfile;
+use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
+use loadline_record::session::Session;
+
+/// A session while it is measured.
+#[derive(Debug)]
+pub struct Measurement<'a> {
+    bench: &'a Bench<'a>,
+    header: Header,
+    scenarios: Vec<Scenario>,
+    session: Session,
+    records: Vec<RunRecord>,
+    /// How many rungs were added above the ladder of each scenario.
+    n_larger: Vec<usize>,
+    /// The rounds of what was to be exact and is not, for each scenario.
+    inexact: Vec<BTreeMap<Means, usize>>,
+}
+
+impl<'a> Measurement<'a> {
+    /// A session of these scenarios, with what has been measured of it.
+    pub fn new(
+        bench: &'a Bench<'a>,
+        header: Header,
+        scenarios: Vec<Scenario>,
+        session: Session,
+        records: Vec<RunRecord>,
+    ) -> Measurement<'a> {
+        let n_larger = header.scenarios.iter().map(|planned| planned.n_larger).collect();
+        let inexact = header.scenarios.iter().map(|planned| planned.inexact.clone()).collect();
+        Measurement { bench, header, scenarios, session, records, n_larger, inexact }
+    }
+
+    /// Begins a session over `scenarios`: leaves out what does not fit this machine, makes the
+    /// session's folder, and compiles what is to be loaded. It can be taken up where `ask` writes into
+    /// its header how it was asked for.
+    ///
+    /// # Errors
+    /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
+    pub fn begin(
+        bench: &'a Bench<'a>,
+        mut scenarios: Vec<Scenario>,
+        environment: &Environment,
+        absent: &[Absent],
+        seed: u64,
+        ask: impl FnOnce(&mut Header),
+    ) -> Result<Measurement<'a>> {
+        let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
+        let planned = scenarios.iter().map(Planned::of).collect();
+        let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
+        header.left_out = left_out;
+        ask(&mut header);
+        header.runner = Some(bench.runner.digest()?);
+        header.against = bench.describe_before()?;
+        bench.prepare_all(&scenarios, header.against.as_ref())?;
+        bench.start_before(&scenarios, header.against.as_ref(), seed)?;
+        let session = Session::create(&bench.project.sessions(), &header)?;
+        Ok(Measurement::new(bench, header, scenarios, session, Vec::new()))
+    }
+
+    /// A session over `scenarios`, measured to the end of its plan; it cannot be taken up.
+    ///
+    /// # Errors
+    /// As [`Measurement::begin`], and when a run cannot be saved or the program is interrupted.
+    pub fn whole(
+        bench: &'a Bench<'a>,
+        scenarios: Vec<Scenario>,
+        environment: &Environment,
+        absent: &[Absent],
+        seed: u64,
+    ) -> Result<Measurement<'a>> {
+        let mut measurement = Measurement::begin(bench, scenarios, environment, absent, seed, |_| {})?;
+        out::note(measurement.plan_line());
+        measurement.run()?;
+        Ok(measurement)
+    }
+
+    /// Goes on with a session that was ended. Failed runs are carried out anew.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn take_up(
+        bench: &'a Bench<'a>,
+        session: Session,
+        header: Header,
+        scenarios: Vec<Scenario>,
+        records: Vec<RunRecord>,
+    ) -> Result<Measurement<'a>> {
+        bench.prepare_all(&scenarios, None)?;
+        let finished = records.into_iter().filter(|record| !record.has_failed()).collect();
+        Ok(Measurement::new(bench, header, scenarios, session, finished))
+    }
+
+    /// Notes what was left out before the session began, one sentence each.
+    ///
+    /// # Errors
+    /// When it cannot be saved.
+    pub fn leave_out(&mut self, sentences: Vec<String>) -> Result<()> {
+        if sentences.is_empty() {
+            return Ok(());
+        }
+        self.header.left_out.extend(sentences);
+        self.session.save_header(&self.header)
+    }
+
+    /// The forecasts of the session: those it has, else what `check` finds.
+    ///
+    /// # Errors
+    /// When they cannot be saved, or the program is interrupted.
+    pub fn forecasts(
+        &mut self,
+        check: impl FnOnce(&Bench<'_>) -> Result<Vec<Forecast>>,
+    ) -> Result<&[Forecast]> {
+        if self.header.forecasts.is_empty() {
+            self.header.forecasts = check(self.bench)?;
+            self.session.save_header(&self.header)?;
+        }
+        Ok(&self.header.forecasts)
+    }
+
+    /// Carries out every run of the scenarios that has not been: rounds by the clock one after the
+    /// other, then what is counted exactly, as many at a time as there are processors, and once more
+    /// what did not repeat.
+    ///
+    /// # Errors
+    /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
+    /// recorded failure of its scenario.
+    pub fn run(&mut self) -> Result<()> {
+        self.save_plan()?;
+        let left = self.left();
+        let progress = Progress::new("measuring", weight_of_all(&left));
+        for visit in &left {
+            if self.is_given_up(visit.0.scenario) {
+                progress.add(run_weight(&visit.0), "skipping what cannot succeed");
+                continue;
+            }
+            let record = self.bench.run(
+                &self.scenarios[visit.0.scenario],
+                visit,
+                &self.metrics_of(visit),
+                self.header.seed,
+                &self.header.environment,
+            );
+            let record = record.inspect_err(|_| self.say_what_is_saved())?;
+            self.keep(record, visit, &progress)?;
+        }
+        progress.finish();
+        self.count_exactly()?;
+        if self.repeat_what_differs() {
+            self.save_plan()?;
+            self.count_exactly()?;
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        (mut record, profile): (RunRecord, Option<SavedProfile>),
+        (run, side): &(Run, Side),
+        progress: &Progress,
+    ) -> Result<()> {
+        if let Some(profile) = profile {
+            let side = if *side == Side::Now { "" } else { "-before" };
+            let Run { scenario, modules, round, .. } = run;
+            let name = format!("{scenario}-{modules}-{round}{side}");
+            record.profile = Some(self.session.save_profile(&name, &profile)?);
+        }
+        self.session.save(&record)?;
+        let now = format!("{} N = {}", record.scenario, run.modules);
+        progress.add(run_weight(run), &now);
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Whether all runs of the first repetition failed alike, by one of the builds: then no other is
+    /// started. Planted work is measured as long as anything else is.
+    fn is_given_up(&self, scenario: usize) -> bool {
+        if self.scenarios[scenario].subject.is_planted() {
+            let asked = self.scenarios.iter().enumerate();
+            let mut asked = asked.filter(|(_, s)| !s.subject.is_planted()).peekable();
+            return asked.peek().is_some() && asked.all(|(place, _)| self.is_given_up(place));
+        }
+        is_given_up(&self.scenarios[scenario], &self.records)
+    }
+
+    /// Carries out the runs that take no times: nobody disturbs them.
+    fn count_exactly(&mut self) -> Result<()> {
+        let mut left = self.exact_left();
+        left.retain(|visit| !self.is_given_up(visit.0.scenario));
+        let progress = Progress::new("counting", weight_of_all(&left));
+        let visits = left.iter().map(|visit| (visit, self.metrics_of(visit))).collect();
+        let (bench, scenarios) = (self.bench, self.scenarios.clone());
+        let (seed, environment) = (self.header.seed, self.header.environment.clone());
+        let run = |(visit, metrics): &(&(Run, Side), Vec<Metric>)| {
+            let scenario = &scenarios[visit.0.scenario];
+            let record = bench.run(scenario, visit, metrics, seed, &environment);
+            let visit = **visit;
+            record.map(|record| (record, visit))
+        };
+        let workers = self.n_at_a_time();
+        let keep = |(record, visit)| self.keep(record, &visit, &progress);
+        let kept = side_by_side(visits, workers, run, keep);
+        progress.finish();
+        kept.inspect_err(|_| self.say_what_is_saved())
+    }
+
+    /// How many counting runs go on at a time. Under callgrind one takes several times the memory that
+    /// its modules do by the clock.
+    fn n_at_a_time(&self) -> usize {
+        let samples = self.records.iter().filter_map(RunRecord::samples).flatten();
+        let each = 4.0 * most_resident(samples).unwrap_or(0.0) + LEAST_MEMORY;
+        let memory = self.header.environment.memory_bytes.parse().ok();
+        n_workers(n_processors(self.bench.runner.processors()), memory, each)
+    }
+
+    /// Plans three rounds of whatever was to be exact and did not repeat. Whether there is any.
+    fn repeat_what_differs(&mut self) -> bool {
+        let measured = self.measured();
+        let before = measured.before.iter().flat_map(|before| &before.scenarios);
+        let differing: Vec<(String, Means)> = measured
+            .scenarios
+            .iter()
+            .chain(before)
+            .flat_map(|m| m.unrepeated.iter().map(|means| (m.scenario.title(), *means)))
+            .collect();
+        for (title, means) in &differing {
+            if let Some(place) = self.place(title) {
+                self.inexact[place].insert(*means, INEXACT_ROUNDS);
+            }
+        }
+        !differing.is_empty()
+    }
+
+    /// What cannot be counted by one of the builds.
+    fn absent_of(&self, side: Side) -> &[Absent] {
+        match (side, &self.header.against) {
+            (Side::Before, Some(build)) => &build.absent,
+            _ => &self.header.absent,
+        }
+    }
+
+    /// What one run is asked to count: what its scenario wants by these means, and its build has.
+    fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
+        let absent = self.absent_of(*side);
+        let mut metrics = self.scenarios[run.scenario].metrics_by(run.means);
+        metrics.retain(|metric| {
+            let is_unknown =
+                |a: &Absent| a.metric == *metric && a.absence == Absence::UnknownToBuild;
+            !absent.iter().any(is_unknown)
+        });
+        metrics
+    }
+
+    /// What whoever ends the program should know: nothing that was measured is lost.
+    fn say_what_is_saved(&self) {
+        let command = match &self.header {
+            Header { asked: Some(_), .. } => "regress",
+            Header { capture: Some(_), .. } => "baseline",
+            _ => return,
+        };
+        let saved = self.records.len();
+        out::note(format_args!(
+            "{saved} runs are saved; {PROGRAM} {command} --resume goes on from there"
+        ));
+    }
+
+    /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
+    /// up has as many as it would have had.
+    fn save_plan(&mut self) -> Result<()> {
+        let added = self.n_larger.iter().zip(&self.inexact);
+        let planned = self.scenarios.iter().zip(added).map(|(scenario, (&n_larger, inexact))| {
+            Planned { n_larger, inexact: inexact.clone(), ..Planned::of(scenario) }
+        });
+        let planned: Vec<Planned> = planned.collect();
+        if planned != self.header.scenarios {
+            self.header.scenarios = planned;
+            self.session.save_header(&self.header)?;
+        }
+        Ok(())
+    }
+
+    /// Marks the session as finished, unless runs have failed: those `--resume` carries out anew.
+    ///
+    /// # Errors
+    /// When the mark cannot be saved.
+    pub fn close(&mut self) -> Result<()> {
+        if self.header.finished.is_none() && !self.records.iter().any(RunRecord::has_failed) {
+            self.header.finished = Some(time::now());
+            self.session.save_header(&self.header)?;
+        }
+        Ok(())
+    }
+
+    /// How many runs have been carried out, and how many are left.
+    pub fn n_runs(&self) -> (usize, usize) {
+        (self.records.len(), self.left().len() + self.exact_left().len())
+    }
+
+    /// The runs of the scenarios' rounds by the clock that have not been carried out.
+    fn left(&self) -> Vec<(Run, Side)> {
+        let seed = self.header.seed;
+        let runs = Plan::of(&self.scenarios, seed).runs;
+        let mut visits = in_turn(runs, |run| self.sides(&self.scenarios[run.scenario]), seed);
+        self.without_done(&mut visits);
+        visits
+    }
+
+    /// The runs by means that count exactly, as far as they have not been carried out.
+    fn exact_left(&self) -> Vec<(Run, Side)> {
+        let mut visits = Vec::new();
+        for (place, scenario) in self.scenarios.iter().enumerate() {
+            for side in self.sides(scenario) {
+                for means in exact_means(scenario, self.absent_of(*side)) {
+                    let rounds = self.inexact[place].get(&means).copied().unwrap_or(1);
+                    let runs = exact_runs(place, scenario, means, rounds);
+                    visits.extend(runs.map(|run| (run, *side)));
+                }
+            }
+        }
+        self.without_done(&mut visits);
+        visits
+    }
+
+    /// Takes away the visits that have been made.
+    fn without_done(&self, visits: &mut Vec<(Run, Side)>) {
+        let done = self.records.iter();
+        let done = done.map(|r| (r.scenario.as_str(), r.modules, r.round, r.means, r.side));
+        let done: HashSet<_> = done.collect();
+        let titles: Vec<String> = self.scenarios.iter().map(Scenario::title).collect();
+        visits.retain(|(run, side)| {
+            let title = titles[run.scenario].as_str();
+            !done.contains(&(title, run.modules, run.round, run.means, *side))
+        });
+    }
+
+    fn sides(&self, scenario: &Scenario) -> &'static [Side] {
+        match self.header.against {
+            Some(_) if is_compared(scenario) => &[Side::Now, Side::Before],
+            _ => &[Side::Now],
+        }
+    }
+
+    /// The time spent in runs by the clock so far: rounds are added to those alone.
+    pub fn measuring(&self) -> Duration {
+        let by_clock = self.records.iter().filter(|record| record.means.is_clock());
+        by_clock.map(|record| seconds(record.seconds)).sum()
+    }
+
+    fn place(&self, title: &str) -> Option<usize> {
+        self.scenarios.iter().position(|scenario| scenario.title() == title)
+    }
+
+    /// Whether the scenario `title` has fewer rounds than `most`.
+    pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
+        self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
+    }
+
+    /// Whether a rung above the ladder of `title` may be added: fewer than `most` have been, and the
+    /// machine holds it. Where it does not, the session says so.
+    pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
+        let Some(place) = self.place(title) else { return false };
+        let Some(next) = self.next_rung(place) else { return false };
+        if self.n_larger[place] >= most {
+            return false;
+        }
+        let scenario = &self.scenarios[place];
+        let own = self.records.iter().filter(|record| record.scenario == title);
+        let resident = most_resident(own.filter_map(RunRecord::samples).flatten());
+        let longest = 4.0 * self.seconds_at(title, next / 2);
+        let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
+            let limit = scenario.timeout.as_secs();
+            (longest > limit as f64)
+                .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
+        });
+        let Some(why) = refusal else { return true };
+        let sentence = not_measured(title, next as u64) + &why;
+        if !self.header.left_out.contains(&sentence) {
+            self.header.left_out.push(sentence);
+        }
+        false
+    }
+
+    fn next_rung(&self, place: usize) -> Option<usize> {
+        let top = *self.scenarios[place].ladder.last()?;
+        top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
+    }
+
+    /// What a run of `title` at `modules` has taken, on average and in seconds.
+    fn seconds_at(&self, title: &str, modules: usize) -> f64 {
+        let is_own =
+            |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
+        let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
+        own.iter().sum::<f64>() / own.len().max(1) as f64
+    }
+
+    /// How long `step` is expected to take for the scenario `title`, at most: at twice the N a
+    /// quadratic cost is four times as high.
+    pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
+        let Some(place) = self.place(title) else { return Duration::ZERO };
+        let scenario = &self.scenarios[place];
+        let time = match step {
+            Step::MoreRounds => {
+                let round: f64 = scenario.ladder.iter().map(|&n| self.seconds_at(title, n)).sum();
+                round * more_rounds(scenario, most_rounds) as f64
+            }
+            Step::LargerN => {
+                let top = scenario.ladder.last().map_or(0.0, |&n| self.seconds_at(title, n));
+                4.0 * top * scenario.processes as f64
+            }
+        };
+        seconds(time * self.sides(scenario).len() as f64)
+    }
+
+    /// Plans `step` for the scenario `title`.
+    pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
+        let Some(place) = self.place(title) else { return };
+        match (step, self.next_rung(place)) {
+            (Step::MoreRounds, _) => {
+                let more = more_rounds(&self.scenarios[place], most_rounds);
+                self.scenarios[place].processes += more;
+            }
+            (Step::LargerN, Some(next)) => {
+                self.scenarios[place].ladder.push(next);
+                self.n_larger[place] += 1;
+            }
+            (Step::LargerN, None) => {}
+        }
+    }
+
+    /// Compiles what rungs above the ladders load.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_larger(&self) -> Result<()> {
+        let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
+        let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
+        self.bench.prepare_all(&larger, self.header.against.as_ref())
+    }
+
+    /// What the records amount to so far.
+    pub fn measured(&self) -> Measured {
+        let scenarios = self.scenarios.clone();
+        Measured::of(&self.header, scenarios, &self.records, self.session.path())
+    }
+
+    /// What is going to be measured, in one sentence, before it is.
+    pub fn plan_line(&self) -> String {
+        let left = self.left();
+        let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
+        let against = self.header.against.as_ref();
+        let against = against.map(|build| format!(", in turn with {}", build.name));
+        let further = self.header.asked.as_ref().map(|asked| {
+            format!(", up to {} s while series are undecided (--budget)", asked.budget)
+        });
+        format!(
+            "plan: {runs} runs by the clock and {exact} counting ones of {scenarios} scenarios, planted ones included{}{}; order by --seed {}",
+            against.unwrap_or_default(),
+            further.unwrap_or_default(),
+            self.header.seed
+        )
+    }
+}
+
+/// Every run by each of its sides. Two builds carry out the same run one right after the other, in an
+/// order that chance decides: whatever happens on the machine happens to both.
+fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -> Vec<(Run, Side)> {
+    let mut order = Random::new(seed ^ ORDER_OF_SIDES);
+    let visits = runs.into_iter().flat_map(|run| {
+        let mut sides = sides(&run).to_vec();
+        order.shuffle(&mut sides);
+        sides.into_iter().map(move |side| (run, side))
+    });
+    visits.collect()
+}
+
+/// Another stream than the one that orders runs.
+const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
+
+/// What a counting run takes of memory at least, in bytes.
+const LEAST_MEMORY: f64 = 256e6;
+
+/// How often what was to be exact and is not is measured.
+const INEXACT_ROUNDS: usize = 3;
+
+fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
+    visits.iter().map(|(run, _)| run_weight(run)).sum()
+}
+
+/// What a run costs beside the others, for the remaining time: a process, and then its modules.
+fn run_weight(run: &Run) -> u64 {
+    weight_of(run.modules)
+}
+
+/// By how much twice the rounds, but at most `most`, are more than `scenario` has.
+fn more_rounds(scenario: &Scenario, most: usize) -> usize {
+    (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
+}
+
+/// A time that was measured or estimated; one that is none counts as nothing.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// What a run over so many modules costs beside others.
+pub fn weight_of(modules: usize) -> u64 {
+    modules as u64 + 200
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use loadline_record::fixtures::scenario;
+
+    /// Both builds visit a place one after the other, either of them first about as often.
+    #[test]
+    fn two_builds_are_measured_in_turn() {
+        let scenarios = [
+            scenario("keep"),
+            loadline_scenario::self_check::scenario("planted-cpu-linear").unwrap(),
+        ];
+        let runs = Plan::of(&scenarios, 7).runs;
+        let n_compared = runs.iter().filter(|run| run.scenario == 0).count();
+        let both = |run: &Run| -> &'static [Side] {
+            if run.scenario == 0 { &[Side::Now, Side::Before] } else { &[Side::Now] }
+        };
+        let visits = in_turn(runs.clone(), both, 7);
+        assert_eq!(visits.len(), runs.len() + n_compared);
+        let mut rest = visits.as_slice();
+        let mut n_now_first = 0;
+        for run in runs {
+            let (own, others) = rest.split_at(both(&run).len());
+            assert!(own.iter().all(|(visited, _)| *visited == run));
+            assert!(own.len() == 1 || own[0].1 != own[1].1);
+            n_now_first += usize::from(own.len() == 2 && own[0].1 == Side::Now);
+            rest = others;
+        }
+        assert!((n_compared / 5..=n_compared - n_compared / 5).contains(&n_now_first));
+        assert_eq!(in_turn(Plan::of(&scenarios, 7).runs, both, 7), visits);
+    }
+}

@@ -1,0 +1,246 @@
+//! Whether a run did what it was asked for: compares its counts with the request.
+
+use loadline_record::{Result};
+use loadline_scenario::{
+    Absence, Command, Environment, LoadFrom, Means, Modules, Phase, Proof, Reading, Sample,
+    Scenario, SeriesName, Subject, Tables,
+};
+
+use loadline_record::rounds::reading;
+
+/// Compares what a run counted with what it was asked for: a wrong count is an error, never a point.
+pub fn check_proof(
+    proof: &Proof,
+    subject: &Subject,
+    modules: usize,
+    environment: &Environment,
+) -> Result<(), String> {
+    let equal = |what: &str, found: u64, expected: u64| {
+        if found == expected {
+            return Ok(());
+        }
+        Err(format!("{what} {found} times where {expected} was asked"))
+    };
+    match subject {
+        Subject::Planted(planted) => {
+            equal("planted work done", proof.planted, planted.units(modules))
+        }
+        Subject::Command(command) => check_command(proof, command, modules),
+        Subject::Registration(registration) => {
+            equal("tables taken", proof.loaded as u64, modules as u64)?;
+            equal("tables gone", proof.released as u64, modules as u64)?;
+            equal("unwound", proof.unwound as u64, registration.unwinds as u64)?;
+            check_unwinder(proof, environment)?;
+            let calls = registration.n_calls(modules, &environment.unwinder_family);
+            for (what, found) in
+                [("registered", proof.registered), ("deregistered", proof.deregistered)]
+            {
+                let found = found.ok_or_else(|| format!("it does not say how often it {what}"))?;
+                equal(what, found, calls)?;
+            }
+            Ok(())
+        }
+        Subject::Modules(subject) => {
+            let (subject, modules) = subject.at(modules);
+            equal("loaded", proof.loaded as u64, modules as u64)?;
+            equal("released", proof.released as u64, modules as u64)?;
+            let sample = modules.div_ceil(subject.call_every.get());
+            let called = if subject.are_called() { sample } else { 0 };
+            equal("called", proof.called as u64, called as u64)?;
+            let schedule = subject.lifecycle.schedule(modules, 0);
+            equal("unwound", proof.unwound as u64, schedule.n_unwinds() as u64)?;
+            equal("acted", proof.acted as u64, schedule.n_actions() as u64)?;
+            check_unwinder(proof, environment)?;
+            check_registrations(proof, &subject, modules)
+        }
+    }
+}
+
+fn check_unwinder(proof: &Proof, environment: &Environment) -> Result<(), String> {
+    let (run, session) = (&proof.unwinder_path, &environment.unwinder_path);
+    if run == session {
+        return Ok(());
+    }
+    Err(format!("its unwinder is {run}, the session's is {session}"))
+}
+
+fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(), String> {
+    let Some(found) = &proof.command else {
+        return Err("it does not say how the command ended".to_owned());
+    };
+    if found.exit_code != command.exit_code {
+        let (code, right) = (found.exit_code, command.exit_code);
+        return Err(format!("the command's exit code is {code} where {right} is right"));
+    }
+    match command.check_at(modules) {
+        Some(right) if found.check.as_ref() != Some(&right) => {
+            let said = found.check.as_deref().unwrap_or("nothing");
+            Err(format!("the command's check is {said} where {right} is right"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks whether a command has marked every phase, and said every count, that is judged. What this
+/// machine cannot count is no failure of the command's.
+pub fn check_marks(
+    scenario: &Scenario,
+    means: Means,
+    modules: usize,
+    samples: &[Sample],
+) -> Result<(), String> {
+    if !matches!(scenario.subject, Subject::Command(_)) {
+        return Ok(());
+    }
+    let judged = scenario.judge.iter().filter(|name| scenario.means_of(name.metric) == means);
+    for &name in judged {
+        let SeriesName { phase, metric } = name;
+        let is_missing =
+            reading(samples, name, modules) == Reading::Unavailable(Absence::NotMeasured);
+        let has_any = |sample: &Sample| sample.phase == phase && sample.reading.value().is_some();
+        let occurred = samples.iter().any(has_any);
+        match (is_missing, occurred) {
+            (false, _) => {}
+            (true, true) => {
+                return Err(format!(
+                    "{name} is judged, but the command printed no line loadline:metric={metric}:VALUE:{} in {phase}",
+                    metric.unit()
+                ));
+            }
+            (true, false) => {
+                let phase = if phase == Phase::Total { Phase::Unload } else { phase };
+                return Err(format!(
+                    "{name} is judged, but the command has not marked it (a line loadline:phase={phase} begins it; without any such line everything is run)"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Result<(), String> {
+    let (Some(registered), Some(deregistered)) = (proof.registered, proof.deregistered) else {
+        return Ok(());
+    };
+    if registered != deregistered {
+        return Err(format!("{registered} registrations, but {deregistered} deregistrations"));
+    }
+    match subject.tables {
+        Tables::Strip if registered > 0 => {
+            Err(format!("stripped tables, but {registered} registrations"))
+        }
+        // One a module under libgcc, one an FDE under LLVM's libunwind.
+        Tables::Keep if subject.load_from == LoadFrom::Pack && registered > 0 => {
+            Err(format!("packs register nothing, but {registered} registrations"))
+        }
+        Tables::Keep if subject.load_from != LoadFrom::Pack && registered < modules as u64 => {
+            Err(format!("{modules} modules with tables, but {registered} registrations"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use loadline_record::fixtures::scenario;
+
+    /// The proof of a run of `scenario` over 100 modules, and what is thought of it.
+    fn check(scenario: &Scenario, lie: impl FnOnce(&mut Proof)) -> Result<(), String> {
+        let mut environment = loadline_record::fixtures::environment();
+        environment.unwinder_path = "/lib/libgcc_s.so.1".to_owned();
+        let is_stripped = scenario.variant.to_string() == "tables=strip";
+        let registered = Some(if is_stripped { 0 } else { 100 });
+        let mut proof = Proof {
+            loaded: 100,
+            called: 2,
+            unwound: 2,
+            acted: 0,
+            released: 100,
+            registered,
+            deregistered: registered,
+            planted: 0,
+            command: None,
+            unwinder_path: "/lib/libgcc_s.so.1".to_owned(),
+        };
+        lie(&mut proof);
+        check_proof(&proof, &scenario.subject, 100, &environment)
+    }
+
+    #[test]
+    fn an_honest_run_is_believed() {
+        let (kept, stripped) = (scenario("keep"), scenario("strip"));
+        assert_eq!(check(&kept, |_| {}), Ok(()));
+        assert_eq!(check(&stripped, |_| {}), Ok(()));
+        // One a function, as LLVM's unwinder has it.
+        assert_eq!(
+            check(&kept, |p| (p.registered, p.deregistered) = (Some(1200), Some(1200))),
+            Ok(())
+        );
+        // Another platform, where nobody counts them.
+        assert_eq!(check(&kept, |p| (p.registered, p.deregistered) = (None, None)), Ok(()));
+    }
+
+    #[test]
+    fn every_lie_is_found() {
+        let (kept, stripped) = (scenario("keep"), scenario("strip"));
+        let refuse = |scenario, lie: fn(&mut Proof), expected: &str| {
+            assert_eq!(check(scenario, lie), Err(expected.to_owned()));
+        };
+        refuse(&kept, |p| p.loaded = 99, "loaded 99 times where 100 was asked");
+        refuse(&kept, |p| p.loaded = 101, "loaded 101 times where 100 was asked");
+        refuse(&kept, |p| p.released = 0, "released 0 times where 100 was asked");
+        refuse(&kept, |p| p.called = 1, "called 1 times where 2 was asked");
+        refuse(&kept, |p| p.unwound = 1, "unwound 1 times where 2 was asked");
+        refuse(&kept, |p| p.acted = 1, "acted 1 times where 0 was asked");
+        let leaked = "100 registrations, but 99 deregistrations";
+        refuse(&kept, |p| p.deregistered = Some(99), leaked);
+        let unregistered = "100 modules with tables, but 99 registrations";
+        refuse(&kept, |p| (p.registered, p.deregistered) = (Some(99), Some(99)), unregistered);
+        let unstripped = "stripped tables, but 100 registrations";
+        refuse(&stripped, |p| (p.registered, p.deregistered) = (Some(100), Some(100)), unstripped);
+        let packed = |scenario: &Scenario| {
+            let mut scenario = scenario.clone();
+            if let Subject::Modules(subject) = &mut scenario.subject {
+                subject.load_from = LoadFrom::Pack;
+            }
+            scenario
+        };
+        let none = |p: &mut Proof| (p.registered, p.deregistered) = (Some(0), Some(0));
+        let packed = packed(&kept);
+        assert_eq!(check(&packed, none), Ok(()));
+        refuse(&packed, |_| {}, "packs register nothing, but 100 registrations");
+        let other = "its unwinder is /lib/libunwind.so.1, the session's is /lib/libgcc_s.so.1";
+        refuse(&kept, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned(), other);
+    }
+
+    #[test]
+    fn tables_are_registered_as_often_as_the_unwinder_takes_calls() {
+        let text =
+            "format = 1\nquestion = \"?\"\nexpectation = \"\"\njudge = [\"deregister/task-clock\"]
+            registration = { functions = 3, order = \"oldest-first\", unwinds = 2 }
+            ladder = [1, 2, 4, 8, 16]";
+        let scenario = Scenario::parse("lab", text).unwrap();
+        assert_eq!(check(&scenario, |_| {}), Ok(()));
+        let found = check(&scenario, |p| p.registered = Some(300));
+        assert_eq!(found, Err("registered 300 times where 100 was asked".to_owned()));
+        let found = check(&scenario, |p| p.deregistered = None);
+        assert_eq!(found, Err("it does not say how often it deregistered".to_owned()));
+        let found = check(&scenario, |p| p.unwound = 0);
+        assert_eq!(found, Err("unwound 0 times where 2 was asked".to_owned()));
+        let found = check(&scenario, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned());
+        assert!(found.unwrap_err().starts_with("its unwinder is "));
+    }
+
+    #[test]
+    fn planted_work_is_counted() {
+        let scenario = loadline_scenario::self_check::scenario("planted-cpu-quadratic").unwrap();
+        let Subject::Planted(planted) = scenario.subject else { panic!("nothing is planted") };
+        let units = planted.units(100);
+        assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));
+        let error = check(&scenario, |p| p.planted = units - 1).unwrap_err();
+        assert!(error.starts_with("planted work done"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! `--resume`: takes up a session that was ended, with its finished runs kept.
+
+use loadline_record::{Context, Error, Exit, PROGRAM, Result, Surroundings};
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::{Absent, Environment, Scenario};
+
+use crate::session::bench::Bench;
+use crate::project::files;
+use crate::process::interrupt::Interrupt;
+use crate::session::lock::MachineLock;
+use crate::session::measurement::Measurement;
+use crate::out;
+use crate::project::folders::Project;
+use crate::process::runner::Runner;
+use crate::project::selection;
+use loadline_record::compat::{changed_scenarios, growth_differences, level_differences};
+use loadline_record::header::{Header, RunRecord};
+use loadline_record::session::{self, Session};
+
+/// A command whose sessions can be taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `cargo xtask regress`.
+    Regress,
+    /// `cargo xtask baseline`.
+    Baseline,
+}
+
+impl Command {
+    const ALL: [Command; 2] = [Command::Regress, Command::Baseline];
+
+    fn name(self) -> &'static str {
+        match self {
+            Command::Regress => "regress",
+            Command::Baseline => "baseline",
+        }
+    }
+
+    /// What the session was measured under, where it is one of this command's.
+    fn surroundings(self, header: &Header) -> Option<&Surroundings> {
+        match self {
+            Command::Regress => header.asked.as_ref().map(|asked| &asked.surroundings),
+            Command::Baseline => header.capture.as_ref().map(|capture| &capture.surroundings),
+        }
+    }
+}
+
+/// A session that was ended, opened again on the machine as it was.
+#[derive(Debug)]
+pub struct Reopened {
+    session: Session,
+    /// How it was asked for.
+    pub header: Header,
+    /// Its scenarios.
+    pub scenarios: Vec<Scenario>,
+    records: Vec<RunRecord>,
+}
+
+impl Reopened {
+    /// The session of `command` that is `named`, or its newest that has not come to its end, and what
+    /// it is measured with.
+    ///
+    /// # Errors
+    /// When there is no such session, or the machine, the runner or a scenario is another than it was.
+    pub fn of(
+        command: Command,
+        named: Option<&Path>,
+        project: &Project,
+        interrupt: &Interrupt,
+    ) -> Result<(Reopened, Runner)> {
+        let folder = find(command, named, project)?;
+        let cannot = || format!("cannot resume {}", folder.display());
+        let (session, header, records) = Session::reopen(&folder).with_context(cannot)?;
+        let surroundings = command.surroundings(&header).ok_or_else(|| {
+            Error::new(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
+        })?;
+        project.build(interrupt)?;
+        let scenarios = selection::of_session(project, &header, &records)?;
+        let changed = changed_scenarios(&header.scenarios, &scenarios);
+        refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
+        refuse(&folder, changed_files(project, &scenarios).into_iter())?;
+        let runner = Runner::build(project, surroundings, interrupt)?;
+        let (environment, absent) = Bench { project, runner: &runner, before: None }.describe()?;
+        let digest = runner.digest()?;
+        refuse(&folder, differences(&header, &environment, &absent, &digest).into_iter())?;
+        Ok((Reopened { session, header, scenarios, records }, runner))
+    }
+
+    /// Goes on with it on `bench`.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn take_up<'a>(self, bench: &'a Bench<'_>) -> Result<Measurement<'a>> {
+        let Reopened { session, header, scenarios, records } = self;
+        let folder = session.folder().to_owned();
+        let measurement = Measurement::take_up(bench, session, header, scenarios, records)?;
+        let (kept, left) = measurement.n_runs();
+        out::note(format_args!(
+            "resuming {}: {kept} runs are kept, {left} are left",
+            folder.display()
+        ));
+        Ok(measurement)
+    }
+}
+
+/// The folder of the session of `command` that is `named`, or of the newest that has not come to its
+/// end.
+fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<PathBuf> {
+    if let Some(named) = named {
+        let path = project.session(named);
+        if path.exists() {
+            return Ok(session::folder(&path).to_owned());
+        }
+        let text = format!("cannot resume {}: there is no such session", path.display());
+        return Err(Error::new(Exit::Usage, text));
+    }
+    let is_own = |header: &Header| command.surroundings(header).is_some();
+    let newest = session::newest_unfinished(&project.sessions(), is_own);
+    newest.ok_or_else(|| {
+        let text = format!(
+            "there is no unfinished session of {} in {} ({PROGRAM} report SESSION judges one that has ended)",
+            command.name(),
+            project.sessions().display()
+        );
+        Error::new(Exit::NothingSelected, text)
+    })
+}
+
+/// Why a session that is none of `command`'s cannot be taken up by it.
+fn why_not(command: Command, header: &Header) -> String {
+    let other = Command::ALL.into_iter().find(|other| other.surroundings(header).is_some());
+    match (&header.against, other) {
+        (Some(build), _) => {
+            format!("it measured two builds, and that of {} is gone (begin it anew)", build.name)
+        }
+        (None, Some(other)) => {
+            let name = other.name();
+            format!("it is a session of {name} ({PROGRAM} {name} --resume takes it up)")
+        }
+        (None, None) => format!("it is no session of {} (begin it anew)", command.name()),
+    }
+}
+
+/// The scenarios whose files hold something else than they did, one sentence each.
+fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
+    let changed = scenarios.iter().filter_map(|scenario| {
+        let was = scenario.digest.as_ref()?;
+        let title = scenario.title();
+        match files::read(project, scenario.clone()) {
+            Ok(Scenario { digest: Some(is), .. }) if is == *was => None,
+            Ok(Scenario { digest, .. }) => {
+                let is = digest.as_deref().unwrap_or("no files");
+                Some(format!("what the files of {title} hold: {was} | {is}"))
+            }
+            Err(error) => Some(format!("the files of {title}: {was} | {error:#}")),
+        }
+    });
+    changed.collect()
+}
+
+/// What is not as it was when the session began.
+fn differences(
+    header: &Header,
+    environment: &Environment,
+    absent: &[Absent],
+    runner: &str,
+) -> Vec<String> {
+    let mut differences = growth_differences(&header.environment, environment);
+    differences.extend(level_differences(&header.environment, environment));
+    if header.absent != absent {
+        differences.push("other metrics can be counted".to_owned());
+    }
+    if header.runner.as_deref() != Some(runner) {
+        differences.push("the runner was built anew from other sources".to_owned());
+    }
+    differences
+}
+
+/// Runs of different things are not one session.
+fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> Result<()> {
+    let Some(first) = differences.next() else { return Ok(()) };
+    let all = differences.fold(first, |all, one| format!("{all}; {one}"));
+    let text = format!(
+        "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable ({PROGRAM} report judges what it has, {PROGRAM} regress begins anew)",
+        folder.display()
+    );
+    Err(Error::new(Exit::CouldNotMeasure, text))
+}

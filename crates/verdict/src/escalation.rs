@@ -1,0 +1,108 @@
+//! What would help to decide the series that a session leaves open.
+
+use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
+use loadline_record::escalation::{Step, Wish};
+use loadline_scenario::{Means, MetricKind};
+
+use crate::judged::{Against, Ground, Judged, Outcome};
+use crate::outcome::Report;
+
+/// What would help to decide what `report` leaves open, in the order of its rows; first of all the
+/// teeth, without which nothing else counts.
+pub fn wishes(report: &Report) -> Vec<Wish> {
+    let unsure = report.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
+    let teeth = unsure.map(|teeth| Wish {
+        titles: teeth.scenarios.iter().map(|title| (*title).to_owned()).collect(),
+        step: Step::MoreRounds,
+    });
+    teeth.chain(report.rows.iter().filter_map(wish)).collect()
+}
+
+fn wish(row: &Judged) -> Option<Wish> {
+    if let Outcome::Scaled(scaled) = &row.outcome {
+        let is_imprecise = scaled.verdict == Verdict::Inconclusive(Doubt::ScalingImprecise);
+        let wish = || Wish { titles: scaled.titles.to_vec(), step: Step::MoreRounds };
+        return is_imprecise.then(wish);
+    }
+    let Outcome::Verdict { verdict, ground, judgement, against, may_widen, n_larger, .. } =
+        &row.outcome
+    else {
+        return None;
+    };
+    // A time that grows is looked at once more where growth would be larger, and a step in cost
+    // would not.
+    let is_to_confirm = *verdict == Verdict::Regressed
+        && (judgement.decided_by == Rule::Pair || *ground == Ground::Gross)
+        && row.name.metric.kind() == MetricKind::Time
+        && *n_larger == 0;
+    // With nothing to compare with, no data decide anything but that.
+    let remedy = judgement.remedy.filter(|_| *against != Against::Nothing);
+    let step = match remedy {
+        Some(Remedy::Rounds { .. }) => Step::MoreRounds,
+        Some(Remedy::LargerSize { .. }) if *may_widen => Step::LargerN,
+        None if is_to_confirm && *may_widen => Step::LargerN,
+        _ => return None,
+    };
+    // Rounds and rungs are added to runs by the clock; counting runs follow those to a larger N.
+    let helps = match row.means {
+        Means::Clock => true,
+        Means::Count => step == Step::LargerN,
+        Means::Callgrind => false,
+    };
+    if !helps {
+        return None;
+    }
+    let mut titles = vec![row.scenario.clone()];
+    if let Against::Control(control) = against {
+        titles.push(control.clone());
+    }
+    Some(Wish { titles, step })
+}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_growth::{JudgeOptions, Kind, Series, judge};
+    use loadline_scenario::{Metric, Phase, SeriesName};
+
+    use super::*;
+
+    /// Judged from noise alone, with a control beside it.
+    fn undecided(metric: Metric, means: Means) -> Judged {
+        let sizes: Vec<u64> = (0..7).map(|k| 64 << k).collect();
+        let noise = [0.5, 1.6, 0.8, 1.9, 1.1, 0.6, 1.4];
+        let round = |n: u64, round: usize| n as f64 * noise[(n.ilog2() as usize + 3 * round) % 7];
+        let costs = sizes.iter().map(|&n| (0..5).map(|j| round(n, j)).collect()).collect();
+        let series = Series::new(Kind::Count, sizes, costs).unwrap();
+        let judgement = judge(&series, Some(&series), &JudgeOptions::default());
+        assert!(matches!(judgement.remedy, Some(Remedy::Rounds { .. })), "{judgement:?}");
+        Judged {
+            scenario: "a".to_owned(),
+            name: SeriesName::new(Phase::Load, metric),
+            means,
+            outcome: Outcome::Verdict {
+                verdict: judgement.verdict,
+                ground: Ground::Rule,
+                judgement: Box::new(judgement),
+                costs: Vec::new(),
+                against: Against::Control("b".to_owned()),
+                other_tail: None,
+                other_costs: Vec::new(),
+                n_larger: 0,
+                may_widen: true,
+            },
+            notes: Vec::new(),
+            has_no_baseline: false,
+            known: None,
+        }
+    }
+
+    #[test]
+    fn rounds_by_the_clock_are_added_where_they_say_more() {
+        let titles = vec!["a".to_owned(), "b".to_owned()];
+        let by_clock = wish(&undecided(Metric::PageFaults, Means::Clock));
+        assert_eq!(by_clock, Some(Wish { titles, step: Step::MoreRounds }));
+        assert_eq!(wish(&undecided(Metric::MappingsAlive, Means::Count)), None);
+        assert_eq!(wish(&undecided(Metric::CallgrindInstructions, Means::Callgrind)), None);
+    }
+}
