@@ -25,7 +25,7 @@ if [ ! -x "$FOLDER/bin/loadline" ] || [ ! -x "$FOLDER/bin/loadline-runner" ] ||
   cd /
   unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_BUILD_DIR
   export CARGO_TARGET_DIR="$FOLDER/target"
-  for package in xtask crates/runner; do
+  for package in crates/loadline crates/runner; do
     cargo install --debug --locked --force --root "$FOLDER" --path "$sources/$package"
   done
   rm -rf "$FOLDER/sources" "$FOLDER/target"

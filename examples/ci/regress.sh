@@ -19,7 +19,7 @@ if [ -n "${1:-}" ]; then
 fi
 if [ "$(loadline --version 2>/dev/null)" != "loadline $version" ] || ! command -v loadline-runner >/dev/null; then
   repository="${LOADLINE_REPOSITORY:-https://github.com/loadline/loadline}"
-  cargo install --debug --locked --force --git "$repository" --tag "v$version" xtask loadline-runner
+  cargo install --debug --locked --force --git "$repository" --tag "v$version" loadline loadline-runner
 fi
 mkdir -p loadline-report
 for report in json=report.json junit=junit.xml html=report.html summary=summary.md; do

@@ -1,72 +1,53 @@
-//! Verb → file, exit code; nothing else.
+//! `cargo xtask VERB` runs Loadline in its own workspace. `cargo xtask ci` runs this repository's own tests.
 
-mod aa;
-mod accept;
-mod baseline;
-mod called;
-mod check;
-mod cli;
-mod diff;
-mod explain;
-mod fetch;
-mod found;
-mod history;
-mod init;
-mod judge;
-mod list;
-mod merge;
-mod outputs;
-mod past;
-mod regress;
-mod saved;
-mod shell;
-
-use loadline_measure::out;
-use loadline_measure::process::interrupt;
-use loadline_record::Exit;
-use std::process::ExitCode;
-
-use crate::cli::{Cli, Verb};
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
 
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
 
 fn main() -> ExitCode {
-    called::say_name();
-    let cli = match Cli::read() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers, not mistakes.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
-            let is_bisecting = std::env::args_os().any(|word| word == "--bisect");
-            cli::print(&error);
-            return if is_bisecting { exit.for_bisect() } else { exit }.into();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match arguments.split_first() {
+        Some((verb, rest)) if verb == "ci" => ci(rest),
+        _ => loadline::main(),
+    }
+}
+
+/// Runs the quick tier of the tests, or with `--slow` the slow one.
+fn ci(arguments: &[OsString]) -> ExitCode {
+    let tier: &[&str] = match arguments {
+        [] => &["test", "--workspace"],
+        [flag] if flag == "--slow" => {
+            // Examples in the documentation that say `ignore` are no tests.
+            &[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--no-fail-fast",
+                "--",
+                "--ignored",
+            ]
+        }
+        _ => {
+            eprintln!(
+                "error: cargo xtask ci takes --slow (the slow tier) or nothing (the quick one)"
+            );
+            return ExitCode::from(2);
         }
     };
-    let result = match &cli.verb {
-        Verb::Regress(arguments) => regress::run(arguments),
-        Verb::Baseline(arguments) => baseline::run(arguments),
-        Verb::Calibrate(arguments) => aa::run(arguments),
-        Verb::Explain(arguments) => explain::run(arguments),
-        Verb::Report(arguments) => regress::again(arguments),
-        Verb::Merge(arguments) => merge::run(arguments),
-        Verb::List(arguments) => list::run(arguments),
-        Verb::History(arguments) => history::run(arguments),
-        Verb::Diff(arguments) => diff::run(arguments),
-        Verb::Judge(arguments) => judge::run(arguments),
-        Verb::Fetch(arguments) => fetch::run(arguments),
-        Verb::Check(arguments) => check::run(arguments),
-        Verb::Init(arguments) => init::run(arguments),
-        Verb::Completions(arguments) => shell::completions(arguments),
-    };
-    let exit = match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            out::note(format_args!("error: {error:#}"));
-            error.exit()
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    match Command::new(&cargo).args(tier).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => {
+            eprintln!("error: a test failed; its name stands above");
+            ExitCode::FAILURE
         }
-    };
-    // Also where the command had nothing left to stop, or took the end of a child for a failure.
-    let interrupted = interrupt::was_heard().then_some(Exit::Interrupted);
-    Exit::of(&[exit, interrupted.unwrap_or(exit)]).into()
+        Err(error) => {
+            eprintln!("error: cannot start {}: {error}", cargo.display());
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
 //! command ends: the exit code stays the one that the work deserves.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

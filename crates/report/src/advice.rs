@@ -5,8 +5,8 @@ use loadline_growth::{Remedy, Verdict};
 use loadline_record::Strictness;
 
 use crate::places::ReadTexts;
-use loadline_record::reproduce::Again;
 use loadline_record::header::not_measured;
+use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 

@@ -36,7 +36,12 @@ struct Case {
 enum Status {
     Passed,
     /// Not passed, by the element that says so: its type, message and text.
-    Not { element: &'static str, kind: &'static str, message: String, text: String },
+    Not {
+        element: &'static str,
+        kind: &'static str,
+        message: String,
+        text: String,
+    },
 }
 
 impl Suite {

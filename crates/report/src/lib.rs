@@ -6,6 +6,7 @@ mod advice;
 pub mod by_unwinder;
 mod chart;
 pub mod diff_text;
+mod ending;
 mod evidence;
 pub mod explain_text;
 mod facts;
@@ -22,7 +23,8 @@ mod plot;
 pub mod text;
 mod words;
 
+pub use ending::{absent_lines, same_program, word};
 pub use facts::{facts, stand_in_sentence};
-pub use next::{absent_lines, range, same_program, trimmed, word};
+pub use next::{range, trimmed};
 pub use places::Texts;
 pub use text::Look;

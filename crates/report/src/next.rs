@@ -3,30 +3,12 @@
 use loadline_growth::{Estimate, Verdict};
 use loadline_record::reproduce::shell_quoted;
 use loadline_record::rounds::Measured;
-use loadline_record::{Exit, PROGRAM, Shard, Strictness};
+use loadline_record::{PROGRAM, Shard};
 use loadline_verdict::functions::Standing;
 use loadline_verdict::judged::{Judged, Outcome};
 use loadline_verdict::outcome::{Report, is_open, is_red};
 
 use crate::advice::{Advice, Adviser};
-use crate::facts::{facts, not_counted, word as word_of};
-use crate::places::ReadTexts;
-use crate::{model, text};
-
-/// The facts where there was nothing to measure, since both sides run the same program.
-pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
-    let report =
-        Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
-    let mut facts = facts(&report, measured, texts, Strictness::default());
-    facts.result = model::Ending {
-        exit_code: Exit::Clean.code(),
-        status: Exit::Clean.status(),
-        summary: "both sides run the same program".to_owned(),
-        is_blind: false,
-        next: "nothing to do".to_owned(),
-    };
-    facts
-}
 
 /// What to type next: about what decides the exit code, the gravest first.
 pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
@@ -128,16 +110,6 @@ fn asked_by(row: &Judged) -> &str {
 fn next_after_part(shard: Shard) -> String {
     let count = shard.count;
     format!("{PROGRAM} merge SESSION… (those of all {count} shards; this is {shard})")
-}
-
-/// The metrics that nothing here can count: said once, each reason with what to do.
-pub fn absent_lines(measured: &Measured) -> Vec<String> {
-    not_counted(measured).iter().map(text::not_counted_line).collect()
-}
-
-/// The word for a verdict on screen.
-pub fn word(verdict: Verdict) -> &'static str {
-    text::word(word_of(verdict))
 }
 
 /// An interval on screen.

@@ -3,7 +3,7 @@
 use loadline_growth::{Estimate, Judgement, Verdict};
 use loadline_scenario::{Absence, Means, SeriesName};
 
-use crate::known::{KnownIssue, KnownSight};
+use crate::known_issue::{KnownIssue, KnownSight};
 use crate::readings::NoSeries;
 use crate::scaled::Scaled;
 

@@ -9,6 +9,7 @@ pub mod functions;
 pub mod judge;
 pub mod judged;
 pub mod known;
+pub mod known_issue;
 pub mod outcome;
 mod question;
 pub mod readings;

@@ -12,7 +12,8 @@ use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName};
 
 use crate::judged::{Against, Ground, Judged, Outcome};
-use crate::known::{Entry, KnownIssue, KnownSight, Present};
+use crate::known::{Entry, Present};
+use crate::known_issue::{KnownIssue, KnownSight};
 use crate::readings::{NoSeries, control, medians, on_common_sizes, subject};
 use crate::reference::{BaselineSource, LOOKS};
 

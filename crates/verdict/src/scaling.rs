@@ -8,7 +8,8 @@ use loadline_growth::{
 use loadline_scenario::{KnownContention, Scenario, SeriesName};
 
 use crate::judged::{Judged, Outcome};
-use crate::known::{KnownIssue, KnownSight, Present};
+use crate::known::Present;
+use crate::known_issue::{KnownIssue, KnownSight};
 use crate::readings::{NoSeries, medians, on_common_sizes, subject};
 use crate::reference::LOOKS;
 use crate::scaled::{Scaled, times};

@@ -4,15 +4,15 @@
 use loadline_record::{Context, Error, Exit, Result, Surroundings};
 use std::path::{Path, PathBuf};
 
-use crate::builds::wasmtime::{Wasmtime, wasmtime_version};
-use crate::builds::other_side::{Before, failed};
-use crate::process::interrupt::Interrupt;
-use crate::out;
-use crate::project::folders::Project;
-use crate::process::cargo::build_runner;
-use crate::process::runner::Runner;
-use crate::builds::trees::{Changes, Tree, changes, commit, commit_of};
 use crate::builds::build_dir::{Yard, keep};
+use crate::builds::other_side::{Before, failed};
+use crate::builds::trees::{Changes, Tree, changes, commit, commit_of};
+use crate::builds::wasmtime::{Wasmtime, wasmtime_version};
+use crate::out;
+use crate::process::cargo::build_runner;
+use crate::process::interrupt::Interrupt;
+use crate::process::runner::Runner;
+use crate::project::folders::Project;
 
 /// Which build is judged, and what it is compared with.
 #[derive(Debug, Clone, Default)]

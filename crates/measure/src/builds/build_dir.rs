@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Shell, cmd};
 
-use crate::process::interrupt::Interrupt;
+use crate::builds::trees::copy;
 use crate::out;
 use crate::process::cargo::{build_runner, cargo};
-use crate::builds::trees::copy;
+use crate::process::interrupt::Interrupt;
 use loadline_record::atomic::{make_folder, options};
 
 /// The folder in which other sides are built, one at a time.

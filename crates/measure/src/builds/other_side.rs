@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use loadline_scenario::{Corpus, Modules, Scenario, Subject, Unwinder};
 
+use crate::builds::trees::Changes;
+use crate::process::runner::Runner;
 use crate::project::files;
 use crate::project::folders::Project;
-use crate::process::runner::Runner;
-use crate::builds::trees::Changes;
 
 /// The side that another is judged against.
 #[derive(Debug, Clone)]

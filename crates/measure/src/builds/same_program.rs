@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use loadline_scenario::{Scenario, Subject};
 
 use crate::builds::other_side::Before;
-use crate::project::files;
-use crate::out;
-use crate::project::folders::Project;
-use crate::process::runner::Runner;
 use crate::builds::trees::Changes;
+use crate::out;
+use crate::process::runner::Runner;
+use crate::project::files;
+use crate::project::folders::Project;
 use loadline_record::layout;
 
 /// How many changed files a warning names.

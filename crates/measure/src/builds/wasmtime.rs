@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn workspace() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
     }
 
     /// Ours are 48.0.8 and 0.135.8; the difference is the same for every release.

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::process::interrupt::Interrupt;
 use crate::out;
+use crate::process::interrupt::Interrupt;
 
 /// How often the program is asked whether it has ended.
 const PATIENCE: Duration = Duration::from_millis(10);

@@ -1,6 +1,6 @@
 //! Several runs at a time, for those that nothing beside them disturbs.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! Libraries by names that the dynamic linker can read in `LD_PRELOAD`.
 
-use loadline_record::{Context, Error, Result};
+use loadline_record::{Context, Result};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 use loadline_callgrind::{Invocation, OLDEST_VALGRIND, Threads, Version, find_valgrind};
 use loadline_scenario::{Absence, Environment, Message, Request, Unwinder};
 
-use crate::process::child;
+use crate::process::cargo::build_runner;
 use crate::process::installed;
 use crate::process::interrupt::Interrupt;
 use crate::process::preload::preloadable;
-use crate::project::folders::Project;
 use crate::process::unwinders;
-use crate::process::cargo::build_runner;
+use crate::project::folders::Project;
 
 /// How much of a runner's standard error is kept: its end, where the reason stands.
 const STDERR_KEPT: usize = 8 * 1024;

@@ -4,7 +4,7 @@
 //! That a library is the active unwinder is not decided here: the measured process says it
 //! (`Runner::check_preload`, `proof.rs`).
 
-use loadline_record::{Context, Error, Exit, Result};
+use loadline_record::{Error, Exit, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use loadline_record::suggest::{nearest, with_nearest};
 use loadline_scenario::{Scenario, Variant};
 
-use crate::project::workspace;
-use crate::project::git;
 use crate::process::interrupt::Interrupt;
+use crate::project::git;
 use crate::project::programs::Programs;
+use crate::project::workspace;
 use loadline_record::calibration;
 use loadline_record::layout::{self, Layout};
 

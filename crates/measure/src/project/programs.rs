@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 
 use loadline_scenario::Command;
 
-use crate::process::child;
-use crate::process::interrupt::Interrupt;
 use crate::out;
 use crate::process::cargo::cargo;
+use crate::process::child;
+use crate::process::interrupt::Interrupt;
 
 /// The variables that tell Cargo where to put what it builds.
 const FOLDERS: [&str; 3] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"];

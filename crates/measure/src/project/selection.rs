@@ -7,9 +7,9 @@ use std::path::Path;
 use loadline_scenario::self_check;
 use loadline_scenario::{Control, Scenario, Suite, Variant};
 
-use crate::project::files;
-use crate::process::interrupt::Interrupt;
 use crate::out;
+use crate::process::interrupt::Interrupt;
+use crate::project::files;
 use crate::project::folders::Project;
 use loadline_record::compat::changed_scenarios;
 use loadline_record::header::{Header, RunRecord};
@@ -131,10 +131,7 @@ pub fn listed(project: &Project, names: &[String]) -> Result<Vec<Scenario>> {
 ///
 /// # Errors
 /// When a scenario is wrong, or a name cannot be read.
-fn named(
-    project: &Project,
-    asked: &Choice,
-) -> Result<Vec<(String, BTreeMap<String, String>)>> {
+fn named(project: &Project, asked: &Choice) -> Result<Vec<(String, BTreeMap<String, String>)>> {
     if asked.names.is_empty() {
         let is_asked = |one: &Scenario| asked.complete || one.suite == Suite::Default;
         let suite = all(project)?.into_iter().filter(is_asked);

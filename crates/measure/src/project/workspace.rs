@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// Never where it was compiled: two clones that share a target folder share the program.
 pub fn own() -> Option<PathBuf> {
     let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let by_cargo = by_cargo.as_deref().and_then(Path::parent).filter(|root| is_one(root));
+    let by_cargo =
+        by_cargo.as_deref().and_then(|package| package.ancestors().find(|root| is_one(root)));
     if let Some(root) = by_cargo {
         return root.canonicalize().ok();
     }

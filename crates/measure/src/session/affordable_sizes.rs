@@ -5,7 +5,7 @@
 //!
 //! What a baseline was measured at is never cut: costs are compared at equal sizes.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use std::collections::BTreeMap;
 
 use loadline_scenario::{Environment, Means, Run, Scenario};

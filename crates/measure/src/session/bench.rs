@@ -15,17 +15,14 @@ use loadline_scenario::{
 };
 
 use crate::builds::other_side::Before;
-use crate::project::files;
-use crate::session::limits::leave_out_what_does_not_fit;
-use crate::out;
-use crate::session::progress::Progress;
-use crate::project::folders::Project;
-use crate::session::proof::{check_marks, check_proof};
 use crate::process::runner::{RunFailure, Runner};
-use loadline_record::header::{Against, Header, Outcome, Planned, RunRecord, Side};
+use crate::project::files;
+use crate::project::folders::Project;
+use crate::session::progress::Progress;
+use crate::session::proof::{check_marks, check_proof};
+use loadline_record::header::{Against, Outcome, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::is_compared;
-use loadline_record::session::Session;
 
 /// How long describing the machine may take.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);

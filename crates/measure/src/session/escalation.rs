@@ -1,16 +1,13 @@
 //! Measures until sure: series that stay undecided get more rounds, or a larger N where rounds do not
 //! help, as far as the budget reaches. Judges nothing itself.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use loadline_record::escalation::{Step, Wish};
 use std::collections::HashSet;
 use std::time::Duration;
 
-use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
-use loadline_scenario::{Means, MetricKind};
-
-use crate::session::measurement::Measurement;
 use crate::out;
+use crate::session::measurement::Measurement;
 use loadline_record::rounds::Measured;
 
 /// Rounds after which more of them are not worth their time.

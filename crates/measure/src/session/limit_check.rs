@@ -1,15 +1,15 @@
 //! Where a limit of the system will end a scenario: foretold from what a module takes, and looked at by
 //! going there.
 
-use loadline_record::{Error, Exit, Forecast, Result};
 use loadline_growth::Series;
+use loadline_record::{Error, Exit, Forecast, Result};
 use loadline_scenario::{
     Environment, Exhaust, Exhausted, Limit, Message, Metric, Phase, Request, Scenario, SeriesName,
     Subject,
 };
 
-use crate::session::bench::Bench;
 use crate::process::runner::RunFailure;
+use crate::session::bench::Bench;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_scenario::units::amount;
 

@@ -5,16 +5,16 @@
 //! so none is ever left over. The file stays and says who holds it. Containers with a folder for
 //! temporary files of their own do not see each other.
 
-use loadline_record::{Error, Exit, Result};
 use loadline_record::atomic;
 use loadline_record::time;
+use loadline_record::{Error, Exit, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::process::interrupt::Interrupt;
 use crate::out;
+use crate::process::interrupt::Interrupt;
 use crate::project::folders::Project;
 
 /// How often a waiting session looks.

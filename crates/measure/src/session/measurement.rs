@@ -1,20 +1,20 @@
 //! A session while it is measured: plans what is left, has it carried out, and saves it run by run.
 
-use loadline_record::{Error, Exit, Forecast, PROGRAM, Result};
 use loadline_record::escalation::Step;
-use loadline_scenario::Environment;
 use loadline_record::time;
+use loadline_record::{Forecast, PROGRAM, Result};
+use loadline_scenario::Environment;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use loadline_scenario::scenario::LARGEST_MODULES;
 use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scenario, exact_runs};
 
+use crate::out;
+use crate::process::parallel::{n_processors, n_workers, side_by_side};
 use crate::session::bench::Bench;
 use crate::session::limits::{leave_out_what_does_not_fit, most_resident, why_not};
-use crate::out;
 use crate::session::progress::Progress;
-use crate::process::parallel::{n_processors, n_workers, side_by_side};
 use loadline_record::header::{Header, Planned, RunRecord, Side, not_measured};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
@@ -86,7 +86,8 @@ impl<'a> Measurement<'a> {
         absent: &[Absent],
         seed: u64,
     ) -> Result<Measurement<'a>> {
-        let mut measurement = Measurement::begin(bench, scenarios, environment, absent, seed, |_| {})?;
+        let mut measurement =
+            Measurement::begin(bench, scenarios, environment, absent, seed, |_| {})?;
         out::note(measurement.plan_line());
         measurement.run()?;
         Ok(measurement)

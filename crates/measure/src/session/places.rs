@@ -1,17 +1,17 @@
 //! Where the sessions of one `regress` are measured: one for each unwinder, without the scenarios that
 //! both sides of a comparison run alike.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use loadline_scenario::{Absent, Environment};
 
 use crate::builds::against::Builds;
 use crate::builds::other_side::Before;
-use crate::session::bench::Bench;
-use crate::project::folders::Project;
-use crate::process::runner::Runner;
 use crate::builds::same_program;
-use crate::project::selection;
+use crate::process::runner::Runner;
 use crate::process::unwinders::Pass;
+use crate::project::folders::Project;
+use crate::project::selection;
+use crate::session::bench::Bench;
 
 /// Where one session is measured.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Whether a run did what it was asked for: compares its counts with the request.
 
-use loadline_record::{Result};
+use loadline_record::Result;
 use loadline_scenario::{
     Absence, Command, Environment, LoadFrom, Means, Modules, Phase, Proof, Reading, Sample,
     Scenario, SeriesName, Subject, Tables,

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Absent, Environment, Scenario};
 
-use crate::session::bench::Bench;
-use crate::project::files;
-use crate::process::interrupt::Interrupt;
-use crate::session::lock::MachineLock;
-use crate::session::measurement::Measurement;
 use crate::out;
-use crate::project::folders::Project;
+use crate::process::interrupt::Interrupt;
 use crate::process::runner::Runner;
+use crate::project::files;
+use crate::project::folders::Project;
 use crate::project::selection;
+use crate::session::bench::Bench;
+use crate::session::measurement::Measurement;
 use loadline_record::compat::{changed_scenarios, growth_differences, level_differences};
 use loadline_record::header::{Header, RunRecord};
 use loadline_record::session::{self, Session};

@@ -1,0 +1,120 @@
+//! Judges what a session measured, and prints what it amounts to.
+
+use crate::committed::Committed;
+use crate::saved::{self, profiles};
+use loadline_record::{Exit, Result, Strictness};
+use loadline_report::facts;
+use std::time::Duration;
+
+use loadline_growth::Kind;
+
+use crate::outputs::{Form, Outputs};
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
+use loadline_measure::session::escalation::measure_until_sure;
+use loadline_measure::session::limit_check;
+use loadline_measure::session::measurement::Measurement;
+use loadline_record::baseline::Key;
+use loadline_record::header::Asked;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_report::Look;
+use loadline_verdict::escalation::wishes;
+use loadline_verdict::functions::{self, GrowingSymbol};
+use loadline_verdict::outcome::{Concluded, Report};
+use loadline_verdict::reference::BaselineSource;
+use loadline_verdict::self_check;
+
+/// Measures what is left, then more of what stays undecided, and judges.
+///
+/// # Errors
+/// When a run cannot be saved, or the program is interrupted.
+pub fn carry_out(
+    mut measurement: Measurement<'_>,
+    baselines: &Committed,
+    asked: &Asked,
+) -> Result<Concluded> {
+    let budget = Duration::from_secs(asked.budget);
+    let decide = |measured: &Measured| {
+        let report = judged(measured, baselines);
+        let wishes = wishes(&report);
+        (report, wishes)
+    };
+    let (mut measured, judged) = measure_until_sure(&mut measurement, decide, budget)?;
+    let forecasts = measurement.forecasts(|bench| limit_check::check(bench, &measured))?;
+    measured.forecasts = forecasts.to_vec();
+    measurement.close()?;
+    let symbols = growing_symbols(&measured, baselines);
+    let failures = failures(&measured);
+    Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
+}
+
+/// Prints `report`, writes it wherever else it is asked for, and says what it amounts to.
+///
+/// # Errors
+/// When it cannot be printed or written.
+pub fn say(
+    report: &Report,
+    measured: &Measured,
+    project: &Project,
+    strictness: Strictness,
+    outputs: &Outputs,
+) -> Result<Exit> {
+    let facts = facts(report, measured, &|scenario| saved::texts(project, scenario), strictness);
+    out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+    outputs.write(&facts, None)?;
+    Ok(report.exit(strictness))
+}
+
+/// What `measured` amounts to.
+pub fn report(measured: &Measured, baselines: &Committed) -> Report {
+    Report { symbols: growing_symbols(measured, baselines), ..judged(measured, baselines) }
+}
+
+/// The same without its symbols, which need every profile read, and which no added round changes.
+fn judged(measured: &Measured, baselines: &Committed) -> Report {
+    Report {
+        teeth: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
+        rows: loadline_verdict::judge::judge(measured, baselines),
+        symbols: Vec::new(),
+        failures: failures(measured),
+    }
+}
+
+/// The symbols that grow beyond linear, each beside what the other build costs, or what its
+/// scenario's baseline records.
+pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
+    if let Some(before) = &measured.before {
+        return functions::growing_since(measured, before, &profiles);
+    }
+    functions::growing(measured, &profiles, |scenario| {
+        let fitting = baselines.of(&scenario.name).find(&Key::of(scenario, &measured.environment));
+        baselines.insisted().or(fitting)
+    })
+}
+
+/// The failures of scenarios that one build measured, those by one cause in one sentence.
+fn by_cause(scenarios: &[MeasuredScenario], by: &str) -> Vec<String> {
+    let mut causes: Vec<(&String, Vec<String>)> = Vec::new();
+    for one in scenarios {
+        for failure in &one.failures {
+            let title = one.scenario.title();
+            match causes.iter_mut().find(|(known, _)| *known == failure) {
+                Some((_, titles)) => titles.push(title),
+                None => causes.push((failure, vec![title])),
+            }
+        }
+    }
+    causes.iter().map(|(failure, titles)| format!("{}{by}: {failure}", titles.join(", "))).collect()
+}
+
+/// The failed runs with their scenarios, one sentence for each cause.
+pub fn failures(measured: &Measured) -> Vec<String> {
+    let mut failures = by_cause(&measured.scenarios, "");
+    let missed = measured.forecasts.iter().filter(|forecast| !forecast.holds);
+    failures.extend(missed.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence)));
+    if let Some(before) = &measured.before {
+        let by = format!(" by {}", before.build.name);
+        failures.extend(by_cause(&before.scenarios, &by));
+    }
+    failures
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask judge`: the growth rules for anybody's numbers.
+
+mod answer;
+mod benchmarks;
+mod criterion;
+mod document;
+mod entry;
+mod found;
+mod google;
+mod hyperfine;
+mod input;
+mod object;
+mod own;
+mod points;
+mod pytest;
+mod rows;
+mod series;
+mod text;
+
+use loadline_record::{Context, Error, Exit, Result};
+use std::collections::BTreeMap;
+
+use self::answer::{Answer, answers};
+use self::series::told_apart;
+use self::text::escaped;
+use crate::cli::Judge;
+use loadline_measure::out;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When a file cannot be read, or its numbers are no series; the text names file and series.
+pub fn run(arguments: &Judge) -> Result<Exit> {
+    let mut files = Vec::new();
+    let mut has_table = false;
+    for path in &arguments.files {
+        let shown = escaped(&path.display().to_string());
+        let found = input::read(path, arguments);
+        let found = found
+            .map_err(|error| Error::new(Exit::Usage, format!("cannot judge {shown}: {error:#}")))?;
+        for note in found.notes {
+            out::note(format_args!("note: {shown}: {}", escaped(&note)));
+        }
+        has_table |= !found.states_itself;
+        files.push((path.display().to_string(), found.series));
+    }
+    let is_about_tables = arguments.kind.is_some() || arguments.interleaved || arguments.exact;
+    if is_about_tables && !has_table {
+        out::note(format_args!(
+            "note: --kind, --interleaved and --exact are about rows of n and cost; these files state that \
+             themselves"
+        ));
+    }
+    let series = told_apart(files)
+        .map_err(|error| Error::new(Exit::Usage, escaped(&format!("{error:#}"))))?;
+    let answers = answers(&series, arguments.suite);
+    let ids: Vec<&str> = series.iter().map(|named| named.id.as_str()).collect();
+    if arguments.json {
+        let answers: BTreeMap<&str, &Answer> = ids.iter().copied().zip(&answers).collect();
+        out::line(serde_json::to_string_pretty(&answers).context("cannot write the answers")?)?;
+    } else {
+        out::text(text::text(&ids, &answers))?;
+    }
+    Ok(exit(arguments, &answers))
+}
+
+/// Red is what fails a gate; `--strict` asks to hear of whatever else is not ok.
+fn exit(arguments: &Judge, answers: &[Answer]) -> Exit {
+    let is_red = |answer: &Answer| arguments.gate && answer.is_red;
+    let mut several = Vec::new();
+    if answers.iter().any(is_red) {
+        several.push(Exit::Regressed);
+    }
+    if arguments.strict && answers.iter().any(|answer| answer.is_open() && !is_red(answer)) {
+        several.push(Exit::Inconclusive);
+    }
+    Exit::of(&several)
+}

@@ -1,0 +1,26 @@
+//! One entry of the list that Google Benchmark and pytest-benchmark write.
+
+use serde::Deserialize;
+
+/// One of them, of either tool.
+#[derive(Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub fullname: Option<String>,
+    pub run_name: Option<String>,
+    pub run_type: Option<String>,
+    pub aggregate_name: Option<String>,
+    pub error_occurred: Option<bool>,
+    pub cpu_time: Option<f64>,
+    pub real_time: Option<f64>,
+    pub time_unit: Option<String>,
+    pub params: Option<serde_json::Map<String, serde_json::Value>>,
+    pub stats: Option<Stats>,
+}
+
+/// What is kept of the statistics.
+#[derive(Deserialize)]
+pub struct Stats {
+    /// Seconds of each round.
+    pub data: Option<Vec<f64>>,
+}

@@ -1,0 +1,7 @@
+//! The installed program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadline::main()
+}

@@ -1,0 +1,181 @@
+//! Unchanged code against itself: what `cargo xtask calibrate` learns from, and `--check` reports.
+//!
+//! The suite is measured twice, one measurement after the other as two sessions would be, and the
+//! second is judged against the first. Whatever is called worse is a false alarm.
+
+use comfy_table::{Table, presets};
+use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
+use loadline_measure::session::measurement::Measurement;
+use loadline_record::time;
+use loadline_record::{Error, Exit, Result};
+use loadline_scenario::{MetricKind, Scenario, SeriesName};
+
+use crate::cli::{self, Selection};
+use crate::committed::Committed;
+use crate::conclude::{report, say};
+use loadline_measure::out;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::process::unwinders;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::selection;
+use loadline_measure::session::bench::Bench;
+use loadline_measure::session::lock::MachineLock;
+use loadline_record::atomic;
+use loadline_record::calibration::{self, Calibration, Calibrations};
+use loadline_record::header::Against;
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_report::trimmed;
+use loadline_verdict::judged::Judged;
+use loadline_verdict::self_check;
+
+/// Rounds of each measurement, at least.
+const ROUNDS: usize = 10;
+
+/// What the first measurement is called.
+const FIRST: &str = "the same code, measured before";
+
+/// `cargo xtask calibrate`: measures twice, and stores how much the two differ.
+///
+/// # Errors
+/// When something could not be measured, the session is blind, or the file cannot be written.
+pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
+    if arguments.check {
+        return check(arguments);
+    }
+    let project = Project::open(arguments.selection.root.as_deref())?;
+    // A broken file is found before minutes are spent, and one that cannot be written.
+    let mut calibrations = Calibrations::read(&project.baselines())?;
+    atomic::check_made(&project.baselines(), &format!("{}.toml", calibration::NAME))?;
+    let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
+    refuse_what_tells_nothing(&measured)?;
+    let calibration = learn(&measured, &baselines);
+    out::line(measured.environment.line())?;
+    out::text(table(&calibration, calibrations.find(&measured.environment)))?;
+    let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
+    out::line(format_args!(
+        "false alarms: {n_false_alarms} of {n_series} series measured twice, {rounds} rounds each"
+    ))?;
+    calibrations.put(calibration);
+    calibrations.write(&project.baselines())?;
+    out::line(format_args!("samples: {}", measured.saved.display()))?;
+    out::line(format_args!("next: git diff {}", project.baselines().display()))?;
+    Ok(Exit::Clean)
+}
+
+/// `cargo xtask calibrate --check`: measures twice, and reports whatever is called worse.
+///
+/// # Errors
+/// When something could not be measured.
+fn check(arguments: &cli::Calibrate) -> Result<Exit> {
+    arguments.outputs.check()?;
+    let project = Project::open(arguments.selection.root.as_deref())?;
+    let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
+    let report = report(&measured, &baselines);
+    say(&report, &measured, &project, (&arguments.strictness).into(), &arguments.outputs)
+}
+
+/// The second measurement, with the first in the place of another build.
+fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Committed)> {
+    let interrupt = Interrupt::listen()?;
+    let scenarios = selection::chosen(project, &asked.choice())?;
+    let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
+    let scenarios = selection::built(project, scenarios, &interrupt)?;
+    let scenarios = selection::with_controls(project, scenarios, |_| true)?;
+    let baselines = Committed::read(project, &scenarios, None)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
+    let bench = Bench { project, runner: &runner, before: None };
+    let (environment, absent) = bench.describe()?;
+    let scenarios = match asked.sets_ladder() {
+        true => scenarios,
+        false => baselines.at_their_sizes(scenarios, &environment),
+    };
+    let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
+    all.extend(scenarios);
+    all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
+    let seed = asked.seed.unwrap_or_else(time::now);
+    let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
+        Ok(Measurement::whole(&bench, all, &environment, &absent, seed)?.measured())
+    };
+    let first = measure(all.clone(), seed)?;
+    let second = measure(all, seed.wrapping_add(1))?;
+    let name = FIRST.to_owned();
+    let argument = "calibrate --check".to_owned();
+    let build = Against { name, argument, environment, absent };
+    let is_asked = |m: &MeasuredScenario| !m.scenario.subject.is_planted();
+    let scenarios = first.scenarios.into_iter().filter(is_asked).collect();
+    Ok((Measured { before: Some(MeasuredBefore { build, scenarios }), ..second }, baselines))
+}
+
+/// Two measurements of which one failed, or saw nothing, say nothing about each other.
+fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
+    let before = measured.before.iter().flat_map(|before| &before.scenarios);
+    let failed = measured.scenarios.iter().chain(before).find(|m| !m.failures.is_empty());
+    if let Some(failed) = failed {
+        let (title, failure) = (failed.scenario.title(), &failed.failures[0]);
+        let text = format!("nothing was calibrated: {title}: {failure}");
+        return Err(Error::new(Exit::CouldNotMeasure, text));
+    }
+    if self_check::is_blind(&self_check::seen(measured, None)) {
+        let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
+        return Err(Error::new(Exit::Blind, text));
+    }
+    Ok(())
+}
+
+/// The floors that the two measurements teach, and the false alarms that are left with them.
+fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
+    let pairs = pairs(measured);
+    let tau = |kind| calibrate(kind, pairs.iter().map(|(first, second)| (first, second)));
+    let (tau_count, tau_time) = (rounded(tau(Kind::Count)), rounded(tau(Kind::Time)));
+    let environment = &measured.environment;
+    let mut calibration = Calibration {
+        cpu: environment.cpu.clone(),
+        caches: environment.caches.clone(),
+        tau_count,
+        tau_time,
+        n_series: pairs.len(),
+        n_false_alarms: 0,
+        rounds: measured.scenarios.iter().map(|m| m.scenario.processes).min().unwrap_or(0),
+        date: time::date(time::now()),
+        loadline: environment.loadline.clone(),
+    };
+    let rows = loadline_verdict::judge::judge(measured, &baselines.calibrated(calibration.clone()));
+    let is_alarm = |row: &&Judged| row.outcome.verdict() == Some(Verdict::Regressed);
+    calibration.n_false_alarms = rows.iter().filter(is_alarm).count();
+    calibration
+}
+
+/// A floor as it is stored: four digits after the point.
+fn rounded(tau: Tau) -> f64 {
+    (tau.share() * 1e4).round() / 1e4
+}
+
+/// Every judged series that both measurements have.
+fn pairs(measured: &Measured) -> Vec<(Series, Series)> {
+    let before = measured.before.iter().flat_map(|before| &before.scenarios);
+    let pairs = before.flat_map(|first| {
+        let title = first.scenario.title();
+        let second = measured.scenarios.iter().find(move |m| m.scenario.title() == title);
+        let of = move |name: &SeriesName| Some((first.complete(*name)?, second?.complete(*name)?));
+        first.scenario.judge.iter().filter_map(of).collect::<Vec<_>>()
+    });
+    pairs.collect()
+}
+
+fn table(new: &Calibration, old: Option<&Calibration>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["tau of", "by default", "was", "becomes"]);
+    for kind in [MetricKind::Count, MetricKind::Time] {
+        let (name, default, pick): (_, _, fn(&Calibration) -> f64) = match kind {
+            MetricKind::Count => ("counts", Tau::COUNT, |c| c.tau_count),
+            MetricKind::Time => ("times", Tau::TIME, |c| c.tau_time),
+        };
+        let percent = |share: f64| format!("{:.2} %", share * 100.0);
+        let was = old.map_or("–".to_owned(), |old| percent(pick(old)));
+        table.add_row([name.to_owned(), percent(default.share()), was, percent(pick(new))]);
+    }
+    trimmed(&table.to_string())
+}

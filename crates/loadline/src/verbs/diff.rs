@@ -1,0 +1,449 @@
+//! `cargo xtask diff`: what two sessions, baselines, revisions or variants cost differently.
+//!
+//! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
+//! has to be measured is measured in one session, which is saved and can be shown again.
+
+use crate::saved::{self, profiles};
+use loadline_measure::session::measurement::Measurement;
+use loadline_record::time;
+use loadline_record::{Error, Exit, PROGRAM, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use loadline_scenario::{Environment, Scenario};
+
+use crate::cli::{Diff, Selection};
+use crate::committed::Committed;
+use loadline_measure::builds::against::{Builds, OtherAsked};
+use loadline_measure::builds::same_program;
+use loadline_measure::builds::trees::Checkout;
+use loadline_measure::out;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::process::unwinders;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::git;
+use loadline_measure::project::selection;
+use loadline_measure::session::bench::Bench;
+use loadline_measure::session::lock::MachineLock;
+use loadline_record::session;
+use loadline_record::suggest::nearest;
+use loadline_report::diff_text;
+use loadline_verdict::compare::Comparison;
+use loadline_verdict::compare::{Saved, Side, SideScenario};
+
+/// Carries the command out.
+///
+/// # Errors
+/// When something could not be read or measured, or the command line is wrong; a difference is no
+/// error.
+pub fn run(arguments: &Diff) -> Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let project = Project::open(arguments.root.as_deref())?;
+    let asked = Asked { arguments, project: &project, interrupt: &interrupt };
+    let Some(sides) = asked.sides()? else { return Ok(Exit::Clean) };
+    let comparison = sides.compare(&arguments.scenarios)?;
+    if arguments.json {
+        out::line(serde_json::to_string_pretty(&comparison)?)?;
+    } else {
+        out::text(diff_text::text(&comparison))?;
+    }
+    if let Some(saved) = &sides.measured {
+        let saved = saved.display();
+        out::note(format_args!("samples: {saved} ({PROGRAM} diff SESSION shows them again)"));
+    }
+    Ok(if comparison.has_failures() { Exit::CouldNotMeasure } else { Exit::Clean })
+}
+
+/// Both sides, and how their scenarios belong together.
+struct Sides {
+    old: Side,
+    new: Side,
+    /// Which title stands against which; else by title.
+    pairs: Option<Vec<(String, String)>>,
+    /// The session that was measured for this.
+    measured: Option<PathBuf>,
+}
+
+/// What an argument means.
+enum Input {
+    Session(PathBuf),
+    BaselineFile(PathBuf),
+    Scenario(Box<Scenario>),
+    /// As it was written, and its commit.
+    Revision(String, String),
+}
+
+/// The question and what is needed to answer it.
+struct Asked<'a> {
+    arguments: &'a Diff,
+    project: &'a Project,
+    interrupt: &'a Interrupt,
+}
+
+fn usage(text: impl Into<String>) -> Error {
+    Error::new(Exit::Usage, text)
+}
+
+impl Asked<'_> {
+    /// Both sides; none where they run the same program, which is said.
+    fn sides(&self) -> Result<Option<Sides>> {
+        let Diff { a, b, measure, set, .. } = self.arguments;
+        let is_measured = *measure || !set.is_empty();
+        let old = self.input(a)?;
+        let new = b.as_ref().map(|b| self.input(b)).transpose()?;
+        let sides = match (old, new) {
+            (Input::Revision(name, commit), None) => return self.revisions((&name, &commit), None),
+            (Input::Revision(name, commit), Some(Input::Revision(other, b))) => {
+                return self.revisions((&name, &commit), Some((&other, &b)));
+            }
+            (Input::Revision(name, _), Some(_)) | (_, Some(Input::Revision(name, _))) => {
+                Err(usage(format!(
+                    "cannot compare revision {name} with what was measured elsewhere (a revision is measured in turn with another one, or without B with the working tree)"
+                )))
+            }
+            (Input::Scenario(old), None) if !set.is_empty() && !measure => self.variants(&old),
+            (Input::Scenario(old), None) if *measure => self.against_baseline(&old),
+            (Input::Scenario(_), None) => Err(usage(format!(
+                "there is nothing to compare {a} with (--set KEY=VALUE measures a variant beside it, --measure compares its baseline with what it costs now, or name B)"
+            ))),
+            (Input::Scenario(_), Some(Input::Scenario(_))) if is_measured => {
+                let both = [a, b.as_ref().unwrap_or(a)].map(|title| self.scenario(title));
+                let [old, new] = both;
+                self.beside_each_other(old?, new?)
+            }
+            _ if is_measured => Err(usage(
+                "--measure and --set are for scenarios and revisions (what was saved is not measured again)",
+            )),
+            (Input::Session(path), None) => self.within(&path),
+            (Input::BaselineFile(path), None) => {
+                Err(usage(format!("there is nothing to compare {} with (name B)", path.display())))
+            }
+            (old, Some(new)) => {
+                let (old, new) = (self.saved(old)?, self.saved(new)?);
+                Ok(Sides { old, new, pairs: None, measured: None })
+            }
+        };
+        sides.map(Some)
+    }
+
+    /// What `asked` means: the first of what the help lists.
+    fn input(&self, asked: &str) -> Result<Input> {
+        let in_sessions = self.project.sessions().join(asked);
+        for path in [PathBuf::from(asked), in_sessions] {
+            let is_session = session::folder(&path).join("session.json").is_file();
+            if path.exists() && is_session && !is_toml(&path) {
+                return Ok(Input::Session(path));
+            }
+        }
+        let path = Path::new(asked);
+        if is_toml(path) {
+            if !path.is_file() {
+                return Err(usage(format!("cannot read {asked}: there is no such file")));
+            }
+            return Ok(Input::BaselineFile(path.to_owned()));
+        }
+        let names = self.project.scenario_names()?;
+        let name = asked.split(':').next().unwrap_or(asked);
+        if names.iter().any(|known| known == name) {
+            let (name, changes) = Project::split_title(asked)?;
+            return Ok(Input::Scenario(Box::new(self.project.scenario(name, &changes)?)));
+        }
+        let of_git = match git::commit(&self.project.workspace, asked) {
+            Ok(Some(commit)) => return Ok(Input::Revision(asked.to_owned(), commit)),
+            Ok(None) => String::new(),
+            Err(failure) => format!("; {failure}"),
+        };
+        let folder = if path.is_dir() { ", and the folder holds no session.json" } else { "" };
+        let hint = nearest(name, names.iter().map(String::as_str));
+        let hint = hint.map_or_else(
+            || {
+                let sessions = self.project.sessions();
+                let sessions = sessions.strip_prefix(&self.project.root).unwrap_or(&sessions);
+                let sessions = sessions.display();
+                format!("{PROGRAM} list shows the scenarios, {sessions} holds the sessions")
+            },
+            |nearest| format!("did you mean the scenario {nearest}?"),
+        );
+        Err(usage(format!(
+            "cannot compare {asked:?}: it is no session, no baseline file, no scenario and no git revision{folder}{of_git} ({hint})"
+        )))
+    }
+
+    /// A side that was saved: nothing of it is measured.
+    fn saved(&self, input: Input) -> Result<Side> {
+        match input {
+            Input::Session(path) => Ok(saved::read(self.project, &path)?.now(&profiles)),
+            Input::BaselineFile(path) => saved::baselines(self.project, &path, None),
+            Input::Scenario(scenario) => self.baseline(&scenario),
+            Input::Revision(name, _) => Err(usage(format!("{name} is a revision"))),
+        }
+    }
+
+    fn baseline(&self, scenario: &Scenario) -> Result<Side> {
+        let path = self.project.baselines().join(format!("{}.toml", scenario.name));
+        saved::baselines(self.project, &path, Some(scenario))
+    }
+
+    /// Two sides of one session: its builds, the scenarios named, or each scenario and its control.
+    fn within(&self, path: &Path) -> Result<Sides> {
+        let saved = saved::read(self.project, path)?;
+        let (new, measured) = (saved.now(&profiles), None);
+        if let Some(old) = saved.before(&profiles) {
+            return Ok(Sides { old, new, pairs: None, measured });
+        }
+        let pairs = match self.arguments.scenarios.as_slice() {
+            [old, new] => vec![(old.clone(), new.clone())],
+            _ => saved.controls(),
+        };
+        if pairs.is_empty() {
+            return Err(usage(format!(
+                "there is nothing to compare within {}: one build, and no scenario beside its control (name B, or two --scenario)",
+                path.display()
+            )));
+        }
+        Ok(Sides { old: saved.now(&profiles), new, pairs: Some(pairs), measured })
+    }
+
+    /// The scenario `title` with `--set`; what stands in the title wins.
+    fn scenario(&self, title: &str) -> Result<Scenario> {
+        let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
+        let found = selection::chosen(self.project, &selection.choice())?.pop();
+        found.ok_or_else(|| usage(format!("there is no scenario {title}")))
+    }
+
+    /// The scenario as it was named, and with what `--set` changes of its runs.
+    fn variants(&self, named: &Scenario) -> Result<Sides> {
+        let new = self.scenario(&self.arguments.a)?;
+        // Rungs and rounds hold for both: sizes are compared at equal N alone.
+        let Scenario { ladder, callgrind_ladder, processes, .. } = new.clone();
+        let old = Scenario { ladder, callgrind_ladder, processes, ..named.clone() };
+        self.beside_each_other(old, new)
+    }
+
+    fn beside_each_other(&self, old: Scenario, new: Scenario) -> Result<Sides> {
+        let titles = (old.title(), new.title());
+        if titles.0 == titles.1 {
+            return Err(usage(format!(
+                "both sides are {}: nothing in --set changes what a run does",
+                titles.0
+            )));
+        }
+        let (saved, path) = self.measured(None, vec![old, new], |both, _| both)?;
+        let (old, new) = (saved.now(&profiles), saved.now(&profiles));
+        Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
+    }
+
+    /// A scenario's baseline, and what it costs now at the baseline's sizes.
+    fn against_baseline(&self, scenario: &Scenario) -> Result<Sides> {
+        let old = self.baseline(scenario)?;
+        let scenario = self.scenario(&self.arguments.a)?;
+        let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
+        let is_sized = self.selection().sets_ladder();
+        let (saved, path) = self.measured(None, vec![scenario], |one, environment| {
+            if is_sized { one } else { committed.at_their_sizes(one, environment) }
+        })?;
+        Ok(Sides { old, new: saved.now(&profiles), pairs: None, measured: Some(path) })
+    }
+
+    /// Two revisions, or one and the working tree, measured in turn.
+    fn revisions(
+        &self,
+        (name, old): (&str, &str),
+        new: Option<(&str, &str)>,
+    ) -> Result<Option<Sides>> {
+        let selection = Selection { names: self.arguments.scenarios.clone(), ..self.selection() };
+        let scenarios = selection::chosen(self.project, &selection.choice())?;
+        if let (true, Some((new, _))) = (self.project.is_installed, new) {
+            return Err(usage(format!(
+                "cannot compare {name} with {new}: of two revisions one has to be the working tree (git checkout {new}, and leave it out)"
+            )));
+        }
+        let folder = self.project.against();
+        let checkout =
+            new.map(|(_, commit)| Checkout::of(&self.project.workspace, commit, &folder));
+        let checkout = checkout.transpose()?;
+        let against = OtherAsked {
+            // In a checkout of the other, HEAD would be the other.
+            against: Some(if checkout.is_some() { old } else { name }.to_owned()),
+            against_wasmtime: None,
+            sources: checkout.as_ref().map(|checkout| checkout.workspace().to_owned()),
+        };
+        let measured = self.measure(Some(&against), scenarios, |all, _| all)?;
+        let Some((saved, path)) = measured else { return Ok(None) };
+        let described = |name: &str, commit: &str| format!("{name} ({})", &commit[..10]);
+        let before = saved.before(&profiles);
+        let before = before.ok_or_else(|| usage(format!("{name} was not measured")))?;
+        let now = new.map_or("the working tree".to_owned(), |(name, c)| described(name, c));
+        Ok(Some(Sides {
+            old: Side { name: described(name, old), ..before },
+            new: Side { name: now, ..saved.now(&profiles) },
+            pairs: None,
+            measured: Some(path),
+        }))
+    }
+
+    /// The same where there is no other build.
+    fn measured(
+        &self,
+        against: Option<&OtherAsked>,
+        scenarios: Vec<Scenario>,
+        choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
+    ) -> Result<(Saved, PathBuf)> {
+        let measured = self.measure(against, scenarios, choose)?;
+        measured.ok_or_else(|| usage("nothing was measured"))
+    }
+
+    /// One session over `scenarios`, as `choose` has them in an environment, with another build where
+    /// `against` asks for one; none where both builds run the same program, which is said. Growth is
+    /// not judged, so none is planted.
+    fn measure(
+        &self,
+        against: Option<&OtherAsked>,
+        scenarios: Vec<Scenario>,
+        choose: impl FnOnce(Vec<Scenario>, &Environment) -> Vec<Scenario>,
+    ) -> Result<Option<(Saved, PathBuf)>> {
+        let Asked { arguments, project, interrupt } = self;
+        let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
+        let scenarios = selection::built(project, scenarios, interrupt)?;
+        let unwinder = unwinders::only(&scenarios, &arguments.unwinder)?;
+        let surroundings = self.selection().surroundings(&unwinder);
+        let builds = match against {
+            Some(against) => Builds::make(project, against, &surroundings, interrupt)?,
+            None => Builds::one(project, &surroundings, interrupt)?,
+        };
+        let scenarios = match &builds.before {
+            Some(before) => {
+                let compared = same_program::compare(project, &builds.now, before, scenarios)?;
+                compared.sentences().iter().try_for_each(out::line)?;
+                compared.differ
+            }
+            None => scenarios,
+        };
+        if scenarios.is_empty() {
+            return Ok(None);
+        }
+        let bench = Bench { project, runner: &builds.now, before: builds.before.as_ref() };
+        let (environment, absent) = bench.describe()?;
+        let scenarios = choose(scenarios, &environment);
+        let seed = arguments.seed.unwrap_or_else(time::now);
+        let mut measurement = Measurement::whole(&bench, scenarios, &environment, &absent, seed)?;
+        measurement.close()?;
+        let path = measurement.measured().saved;
+        let path = session::folder(&path).to_owned();
+        Ok(Some((saved::read(project, &path)?, path)))
+    }
+
+    fn selection(&self) -> Selection {
+        let Diff { set, unwinder, root, seed, no_wait, .. } = self.arguments;
+        Selection {
+            complete: false,
+            names: Vec::new(),
+            set: set.clone(),
+            unwinder: unwinder.clone(),
+            processors: Vec::new(),
+            root: root.clone(),
+            seed: *seed,
+            no_wait: *no_wait,
+        }
+    }
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "toml")
+}
+
+impl Sides {
+    /// Compares the scenarios that belong together, of those `wanted`, by name or title, where any
+    /// are.
+    fn compare(&self, wanted: &[String]) -> Result<Comparison> {
+        let Sides { old, new, pairs, .. } = self;
+        let paired = match pairs {
+            Some(pairs) => pairs
+                .iter()
+                .filter_map(|(old_title, new_title)| {
+                    Some((find(old, old_title)?, find(new, new_title)?))
+                })
+                .collect(),
+            None => by_title(old, new),
+        };
+        let is_wanted = |(old, new): &(&SideScenario, &SideScenario)| {
+            let names = |one: &SideScenario, wanted: &String| {
+                one.title == *wanted || one.title.split(':').next() == Some(wanted)
+            };
+            wanted.is_empty() || wanted.iter().any(|w| names(old, w) || names(new, w))
+        };
+        let paired: Vec<_> = paired.into_iter().filter(is_wanted).collect();
+        if paired.is_empty() {
+            return Err(usage(self.nothing_in_common(wanted)));
+        }
+        let mut comparison = Comparison::of(old, new, &paired);
+        // What was paired by hand, or left out on purpose, is missed by nobody.
+        if pairs.is_some() || !wanted.is_empty() {
+            comparison.only_old.clear();
+            comparison.only_new.clear();
+        }
+        Ok(comparison)
+    }
+
+    fn nothing_in_common(&self, wanted: &[String]) -> String {
+        let titles = |side: &Side| {
+            let titles: BTreeSet<&str> =
+                side.scenarios.iter().map(|one| one.title.as_str()).collect();
+            titles.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let Sides { old, new, .. } = self;
+        let of =
+            if wanted.is_empty() { String::new() } else { format!(" of {}", wanted.join(", ")) };
+        format!(
+            "no scenario{of} is on both sides: {} has {}; {} has {}",
+            old.name,
+            titles(old),
+            new.name,
+            titles(new)
+        )
+    }
+}
+
+fn find<'a>(side: &'a Side, title: &str) -> Option<&'a SideScenario> {
+    side.scenarios.iter().find(|one| one.title == title)
+}
+
+/// The scenarios of one title, in the environments most like each other; else the only ones.
+fn by_title<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SideScenario, &'a SideScenario)> {
+    let group = |side: &'a Side| {
+        let mut groups: BTreeMap<&str, Vec<&SideScenario>> = BTreeMap::new();
+        side.scenarios.iter().for_each(|one| groups.entry(&one.title).or_default().push(one));
+        groups
+    };
+    let (before, mut now) = (group(old), group(new));
+    let all = before.iter().filter_map(|(title, olds)| Some((olds, now.get(title)?)));
+    let paired: Vec<_> = all.filter_map(|(olds, news)| most_alike(olds, news)).collect();
+    match (paired.is_empty(), before.len(), now.len()) {
+        (true, 1, 1) => {
+            let (olds, news) = (before.into_values().next(), now.pop_first());
+            olds.zip(news)
+                .and_then(|(olds, (_, news))| most_alike(&olds, &news))
+                .into_iter()
+                .collect()
+        }
+        _ => paired,
+    }
+}
+
+fn most_alike<'a>(
+    olds: &[&'a SideScenario],
+    news: &[&'a SideScenario],
+) -> Option<(&'a SideScenario, &'a SideScenario)> {
+    let likeness = |(old, new): &(&SideScenario, &SideScenario)| {
+        let (a, b) = (&old.environment, &new.environment);
+        let same = [
+            a.arch == b.arch,
+            a.wasmtime_major() == b.wasmtime_major(),
+            a.unwinder() == b.unwinder(),
+            a.cpu == b.cpu && a.caches == b.caches,
+        ];
+        same.iter().filter(|same| **same).count()
+    };
+    let all = olds.iter().flat_map(|old| news.iter().map(move |new| (*old, *new)));
+    all.max_by_key(likeness)
+}

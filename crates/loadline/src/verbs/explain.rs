@@ -1,0 +1,83 @@
+//! `cargo xtask explain`: where the cost of one scenario goes, what of it grows, and what to do.
+
+use crate::saved::profiles;
+use loadline_measure::session::measurement::Measurement;
+use loadline_record::time;
+use loadline_record::{Error, Exit, PROGRAM, Result};
+use loadline_report::explain_text::explanation;
+use std::path::Path;
+
+use crate::cli;
+use loadline_measure::out;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::process::unwinders;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::selection;
+use loadline_measure::session::bench::Bench;
+use loadline_measure::session::lock::MachineLock;
+use loadline_record::header::RunRecord;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::session::{self};
+use loadline_report::absent_lines;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When something could not be measured, or the session does not hold the scenario.
+pub fn run(arguments: &cli::Explain) -> Result<Exit> {
+    let project = Project::open(arguments.selection.root.as_deref())?;
+    let (measured, records) = match &arguments.session {
+        Some(path) => saved(&project, path)?,
+        None => measure(&project, &arguments.selection)?,
+    };
+    let names = &arguments.selection.names;
+    let is_asked = |m: &&MeasuredScenario| {
+        let title = m.scenario.title();
+        !m.scenario.subject.is_planted()
+            && (names.is_empty() || names.contains(&title) || arguments.session.is_none())
+    };
+    let asked: Vec<&MeasuredScenario> = measured.scenarios.iter().filter(is_asked).collect();
+    if asked.is_empty() {
+        let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
+        return Err(Error::new(Exit::NothingSelected, text));
+    }
+    out::line(measured.environment.line())?;
+    absent_lines(&measured).iter().try_for_each(out::line)?;
+    for one in &asked {
+        out::text(explanation(one, &measured, &records, &profiles))?;
+    }
+    out::line(format_args!("samples: {}", measured.saved.display()))?;
+    let has_failed = asked.iter().any(|one| !one.failures.is_empty());
+    Ok(if has_failed { Exit::CouldNotMeasure } else { Exit::Clean })
+}
+
+fn saved(project: &Project, named: &Path) -> Result<(Measured, Vec<RunRecord>)> {
+    let path = &project.session(named);
+    let (header, records) = session::read(path)
+        .map_err(|error| Error::new(Exit::Usage, format!("cannot explain: {error:#}")))?;
+    let scenarios = selection::as_measured(project, &header, &records, path)?;
+    let measured = Measured::of(&header, scenarios, &records, path.to_owned());
+    Ok((measured, records))
+}
+
+fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<RunRecord>)> {
+    if asked.names.is_empty() {
+        let text = format!(
+            "explain which scenario? ({PROGRAM} list shows them; --session SESSION explains all of a saved one)"
+        );
+        return Err(Error::new(Exit::Usage, text));
+    }
+    let interrupt = Interrupt::listen()?;
+    let scenarios = selection::chosen(project, &asked.choice())?;
+    let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
+    let scenarios = selection::built(project, scenarios, &interrupt)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
+    let bench = Bench { project, runner: &runner, before: None };
+    let (environment, absent) = bench.describe()?;
+    let seed = asked.seed.unwrap_or_else(time::now);
+    let measured = Measurement::whole(&bench, scenarios, &environment, &absent, seed)?.measured();
+    let (_, records) = session::read(&measured.saved)?;
+    Ok((measured, records))
+}

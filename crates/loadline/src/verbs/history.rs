@@ -1,0 +1,54 @@
+//! `cargo xtask history`: how a scenario's growth has come along, commit by commit and session by
+//! session. Judges nothing.
+
+use loadline_record::{Error, Exit, PROGRAM, Result};
+use loadline_scenario::{Scenario, SeriesName};
+
+use crate::cli::History;
+use crate::verbs::past;
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
+use loadline_report::history_text;
+use loadline_verdict::trend::{Told, told};
+
+/// Carries the command out.
+///
+/// # Errors
+/// When there is no such scenario or series, or git cannot be asked.
+pub fn run(arguments: &History) -> Result<Exit> {
+    let project = Project::open(arguments.root.as_deref())?;
+    let (name, changes) = Project::split_title(&arguments.scenario)?;
+    let scenario = project.scenario(name, &changes)?;
+    let told = tell(&project, &scenario, &arguments.series)?;
+    if told.series.is_empty() {
+        let title = &told.scenario;
+        let unread: String = told.unread.iter().map(|why| format!("; not read: {why}")).collect();
+        let text = format!(
+            "nothing is known of the past of {title}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {title} --reason TEXT){unread}"
+        );
+        return Err(Error::new(Exit::NothingSelected, text));
+    }
+    if arguments.json {
+        out::line(serde_json::to_string_pretty(&told)?)?;
+        return Ok(Exit::Clean);
+    }
+    out::text(history_text::text(&told, !arguments.series.is_empty()))?;
+    Ok(Exit::Clean)
+}
+
+fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Told> {
+    let (past, unread) = past::of(project, scenario)?;
+    let mut names = Vec::new();
+    for text in asked {
+        let name: SeriesName = text.parse().map_err(|problem| {
+            Error::new(Exit::Usage, format!("cannot use --series {text}: {problem}"))
+        })?;
+        if !past.keys().any(|(_, known)| *known == name) {
+            let text = format!("cannot use --series {text}: {} has none", scenario.title());
+            return Err(Error::new(Exit::Usage, text));
+        }
+        names.push(name);
+    }
+    let wanted = if names.is_empty() { &scenario.judge } else { &names };
+    Ok(told(scenario, past, unread, wanted))
+}

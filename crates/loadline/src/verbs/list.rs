@@ -1,0 +1,271 @@
+//! `cargo xtask list`: one line for each scenario, or of the named ones what they judge and whether a
+//! baseline fits this machine.
+
+use loadline_record::{Error, Exit, PROGRAM, Result, Surroundings};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use loadline_scenario::{
+    Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
+};
+
+use crate::cli::List;
+use loadline_measure::out;
+use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::process::runner::Runner;
+use loadline_measure::process::unwinders;
+use loadline_measure::project::files;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::selection;
+use loadline_measure::session::bench::Bench;
+use loadline_record::baseline::{Baselines, Key};
+use loadline_report::stand_in_sentence;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When a scenario or baseline is wrong, or the machine cannot be described.
+pub fn run(arguments: &List) -> Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let project = Project::open(arguments.root.as_deref())?;
+    let mut scenarios = Vec::new();
+    let mut skipped = BTreeMap::new();
+    for scenario in selection::listed(&project, &arguments.names)? {
+        match selection::why_skipped(&project, &scenario)? {
+            Some(why) => {
+                skipped.insert(scenario.name.clone(), why);
+                scenarios.push(scenario);
+            }
+            None => scenarios.push(files::read(&project, scenario)?),
+        }
+    }
+    if scenarios.is_empty() {
+        let text = format!("no scenario in {}", project.scenarios().display());
+        return Err(Error::new(Exit::NothingSelected, text));
+    }
+    let runner = Runner::build(&project, &Surroundings::under(&Unwinder::Host), &interrupt)?;
+    let bench = Bench { project: &project, runner: &runner, before: None };
+    let (environment, absent) = bench.describe()?;
+    let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
+    if arguments.names.is_empty() {
+        out::line(environment.line())?;
+        missing(&absent).iter().try_for_each(out::line)?;
+        list_unwinders(&project, &runner, &environment)?;
+        return machine.summarize(&scenarios);
+    }
+    let is_there = |scenario: &Scenario| !skipped.contains_key(&scenario.name);
+    let scenarios = selection::with_controls(&project, scenarios, is_there)?;
+    machine.describe(&scenarios)
+}
+
+/// What a scenario can be measured with and judged against here.
+struct Machine<'a> {
+    project: &'a Project,
+    environment: &'a Environment,
+    /// Why some scenarios cannot be measured yet, by their names.
+    skipped: &'a BTreeMap<String, String>,
+}
+
+impl Machine<'_> {
+    /// Prints one line for each scenario: first the default suite, then the others.
+    fn summarize(&self, scenarios: &[Scenario]) -> Result<Exit> {
+        let widest = |of: fn(&Scenario) -> usize| scenarios.iter().map(of).max().unwrap_or(0);
+        let title_width = widest(|scenario| scenario.title().len());
+        let group_width = widest(|scenario| group(scenario).len());
+        for (suite, heading) in [
+            (Suite::Default, "scenarios of the default suite:"),
+            (
+                Suite::Complete,
+                "scenarios that regress measures by name, by group or with --complete:",
+            ),
+        ] {
+            let mut own = scenarios.iter().filter(|scenario| scenario.suite == suite).peekable();
+            if own.peek().is_some() {
+                out::line(format_args!("\n{heading}"))?;
+            }
+            for scenario in own {
+                let (title, group, state) =
+                    (scenario.title(), group(scenario), self.state(scenario)?);
+                let question = &scenario.question;
+                out::line(format_args!(
+                    "  {title:title_width$}  {group:group_width$}  {state:16}  {question}"
+                ))?;
+            }
+        }
+        out::line(format_args!("\n{PROGRAM} list NAME shows a scenario or a group in full"))?;
+        Ok(Exit::Clean)
+    }
+
+    /// Whether a baseline fits, in two or three words.
+    fn state(&self, scenario: &Scenario) -> Result<&'static str> {
+        Ok(match self.skipped.get(&scenario.name) {
+            Some(_) => "not fetched yet",
+            None => self.fit(scenario)?.words(),
+        })
+    }
+
+    fn fit(&self, scenario: &Scenario) -> Result<Fit> {
+        let path = self.project.baselines().join(format!("{}.toml", scenario.name));
+        Ok(fit(scenario, &Baselines::read(&path)?, self.environment))
+    }
+
+    /// Prints all there is to know of each scenario.
+    fn describe(&self, scenarios: &[Scenario]) -> Result<Exit> {
+        for (index, scenario) in scenarios.iter().enumerate() {
+            let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
+            if index > 0 {
+                out::line("")?;
+            }
+            out::line(format_args!("{}{}", scenario.title(), belongs(scenario)))?;
+            out::line(format_args!("    {}", scenario.question))?;
+            out::line(format_args!(
+                "    N {}…{}, {} rungs × {} processes",
+                first.unwrap_or(&0),
+                last.unwrap_or(&0),
+                scenario.ladder.len(),
+                scenario.processes
+            ))?;
+            out::line(format_args!("    judges {}", names(&scenario.judge)))?;
+            if !scenario.observe.is_empty() {
+                out::line(format_args!("    shows {}", names(&scenario.observe)))?;
+            }
+            if let Some(scaling) = scenario.scales().filter(|_| !scenario.is_control()) {
+                let (series, threads) = (scaling.series, scaling.threads);
+                out::line(format_args!(
+                    "    scales {series} with {threads} threads as its control does"
+                ))?;
+            }
+            match self.skipped.get(&scenario.name) {
+                Some(why) => out::line(format_args!("    skipped: {why}"))?,
+                None => out::line(format_args!("    baseline: {}", self.fit(scenario)?))?,
+            }
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+/// The metrics whose counters are missing here, one sentence for each reason.
+fn missing(absent: &[Absent]) -> Vec<String> {
+    let mut reasons: Vec<(Absent, Vec<String>)> = Vec::new();
+    for one in absent {
+        let is_alike =
+            |known: &Absent| (known.absence, known.uncounted) == (one.absence, one.uncounted);
+        match reasons.iter_mut().find(|(known, _)| is_alike(known)) {
+            Some((_, metrics)) => metrics.push(one.metric.to_string()),
+            None => reasons.push((*one, vec![one.metric.to_string()])),
+        }
+    }
+    reasons.iter().map(|(one, metrics)| why_missing(&metrics.join(", "), one)).collect()
+}
+
+/// Why these metrics have no counter here, and what that means.
+fn why_missing(metrics: &str, Absent { absence, uncounted, .. }: &Absent) -> String {
+    let stand_in = stand_in_sentence(metrics, *absence);
+    let needed = "phases of commands need acknowledge = true";
+    let remedy = absence.remedy();
+    match uncounted {
+        Uncounted::All => format!("not counted: {metrics}: {absence}; {remedy}"),
+        Uncounted::None => format!("{stand_in}; {needed}"),
+        Uncounted::AllButCommands => {
+            format!("{stand_in}, for commands only; {needed}. Other scenarios lack it: {remedy}")
+        }
+        Uncounted::Commands => format!("not counted of commands: {metrics}: {absence}; {remedy}"),
+    }
+}
+
+/// The unwinders that are here, each as a process says that has it, and how to get the others.
+fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> Result<()> {
+    let mut families = Vec::new();
+    for unwinder in unwinders::here(&project.unwinders()) {
+        let described = match &unwinder {
+            Unwinder::Host => Ok(own.clone()),
+            _ => host.under(&unwinder).and_then(|runner| {
+                let bench = Bench { project, runner: &runner, before: None };
+                bench.describe().map(|(environment, _)| environment)
+            }),
+        };
+        match described {
+            Ok(Environment { unwinder_family, unwinder_version, unwinder_path, .. }) => {
+                out::line(format_args!(
+                    "unwinder {unwinder}: {unwinder_family} {unwinder_version}, {unwinder_path}"
+                ))?;
+                families.push(unwinder_family);
+            }
+            Err(error) => out::line(format_args!("unwinder {unwinder}: not usable: {error:#}"))?,
+        }
+    }
+    let families: Vec<&str> = families.iter().map(String::as_str).collect();
+    unwinders::missing(&families, &project.unwinders())
+        .iter()
+        .try_for_each(|sentence| out::line(format_args!("unwinder {sentence}")))
+}
+
+/// The scenario's group, or nothing.
+fn group(scenario: &Scenario) -> &str {
+    scenario.group.as_deref().unwrap_or_default()
+}
+
+/// Its group, and whether it is measured unasked.
+fn belongs(scenario: &Scenario) -> String {
+    let group = scenario.group.as_ref().map(|group| format!("group {group}"));
+    let complete = (scenario.suite == Suite::Complete).then(|| "with --complete".to_owned());
+    let told: Vec<String> = group.into_iter().chain(complete).collect();
+    if told.is_empty() { String::new() } else { format!("   ({})", told.join(", ")) }
+}
+
+fn names(series: &[SeriesName]) -> String {
+    series.iter().map(SeriesName::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How a scenario's baselines fit this machine.
+enum Fit {
+    /// There is none.
+    None,
+    /// Those that there are were measured elsewhere; how each differs.
+    Others(Vec<String>),
+    /// Counts compare; times are from another CPU.
+    Counts { date: String, cpu: String },
+    /// One fits, captured then for this reason.
+    Whole { date: String, reason: String },
+}
+
+impl Fit {
+    const fn words(&self) -> &'static str {
+        match self {
+            Fit::None => "no baseline",
+            Fit::Others(_) => "none that fits",
+            Fit::Counts { .. } => "fits for counts",
+            Fit::Whole { .. } => "baseline fits",
+        }
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fit::None => {
+                f.write_str("none; counts are judged as stated, times against the control")
+            }
+            Fit::Others(others) => write!(f, "none that fits ({})", others.join(" | ")),
+            Fit::Counts { date, cpu } => {
+                write!(f, "of {date}; fits for counts, times are from {cpu}")
+            }
+            Fit::Whole { date, reason } => write!(f, "of {date}, fits ({reason})"),
+        }
+    }
+}
+
+fn fit(scenario: &Scenario, baselines: &Baselines, environment: &Environment) -> Fit {
+    let key = Key::of(scenario, environment);
+    let Some(baseline) = baselines.find(&key) else {
+        let others = baselines.all.iter().filter(|b| b.key.variant == key.variant);
+        let others: Vec<String> = others.map(|b| b.key.differences(&key).join("; ")).collect();
+        return if others.is_empty() { Fit::None } else { Fit::Others(others) };
+    };
+    let date = baseline.date.clone();
+    let judges_time = scenario.judge.iter().any(|n| n.metric.kind() == MetricKind::Time);
+    if judges_time && !baseline.times_compare(environment) {
+        return Fit::Counts { date, cpu: baseline.environment.cpu.clone() };
+    }
+    Fit::Whole { date, reason: baseline.reason.clone() }
+}

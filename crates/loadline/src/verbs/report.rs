@@ -1,0 +1,40 @@
+//! `report`: judges a saved session again, against the baselines of today.
+
+use crate::committed::Committed;
+use crate::conclude::report;
+use crate::saved::{self};
+use loadline_record::{Error, Exit, Result};
+use loadline_report::facts;
+
+use crate::cli::{self};
+use crate::outputs::{self};
+use loadline_measure::out;
+use loadline_measure::project::folders::Project;
+use loadline_measure::project::selection;
+use loadline_record::rounds::Measured;
+use loadline_record::session::{self};
+use loadline_report::Look;
+
+/// `cargo xtask report`: judges a saved session again, against the baselines of today.
+///
+/// # Errors
+/// When the session cannot be read, or names scenarios that are gone.
+pub fn run(arguments: &cli::Report) -> Result<Exit> {
+    let project = Project::open(arguments.root.as_deref())?;
+    let path = &project.session(&arguments.session);
+    let (header, records) = session::read(path)
+        .map_err(|error| Error::new(Exit::Usage, format!("cannot report: {error:#}")))?;
+    let scenarios = selection::as_measured(&project, &header, &records, path)?;
+    let mut baselines = Committed::read(&project, &scenarios, arguments.baseline.as_deref())?;
+    baselines.insist_for(&header.environment);
+    let mut measured = Measured::of(&header, scenarios, &records, path.clone());
+    measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
+    let report = report(&measured, &baselines);
+    let strictness = (&arguments.strictness).into();
+    let facts = facts(&report, &measured, &|scenario| saved::texts(&project, scenario), strictness);
+    match &arguments.output {
+        None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
+        Some(path) => outputs::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
+    }
+    Ok(report.exit(strictness))
+}
