@@ -156,7 +156,7 @@ pub fn is_shallow(folder: &Path) -> bool {
 }
 
 #[cfg(all(test, unix))]
-pub mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
