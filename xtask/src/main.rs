@@ -19,7 +19,8 @@ fn ci(arguments: &[OsString]) -> ExitCode {
     let tier: &[&str] = match arguments {
         [] => &["test", "--workspace"],
         [flag] if flag == "--slow" => {
-            // Examples in the documentation that say `ignore` are no tests.
+            // Examples in the documentation that say `ignore` are no tests. One test at a time: builds
+            // would disturb what others measure.
             &[
                 "test",
                 "--workspace",

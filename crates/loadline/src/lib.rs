@@ -61,3 +61,6 @@ pub fn main() -> ExitCode {
     let interrupted = interrupt::was_heard().then_some(Exit::Interrupted);
     Exit::of(&[exit, interrupted.unwrap_or(exit)]).into()
 }
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

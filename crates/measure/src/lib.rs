@@ -8,3 +8,6 @@ pub mod out;
 pub mod process;
 pub mod project;
 pub mod session;
+
+// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -1,0 +1,12 @@
+//! Sessions that are really measured.
+
+mod calibrate;
+mod command;
+mod culprit;
+mod files;
+mod lock;
+mod resume;
+mod scaling;
+mod session;
+mod shard;
+mod unwinders;

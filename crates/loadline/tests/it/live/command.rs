@@ -1,0 +1,394 @@
+//! Whole sessions on commands: shell scripts in the place of somebody's host program.
+//!
+//! What is judged here are counts that the scripts say, so no verdict depends on the machine.
+
+#![cfg(unix)]
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the runner's own tests use the rest")]
+#[path = "../../../../runner/tests/common/forbidden.rs"]
+mod forbidden;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{Project, Said};
+use loadline_scenario::{Scenario, Subject};
+
+const SCENARIO: &str = r#"format = 1
+question = "Does a script of mine stay linear?"
+expectation = "Its unloading does not."
+command = ["sh", "load.sh", "{n}"]
+environment = { GROWTH = "quadratic" }
+inherit = ["GIVEN", "ABSENT"]
+check = "{n} done"
+judge = ["load/reported", "unload/reported"]
+observe = ["total/task-clock", "unload/wall-time"]
+processes = 3
+ladder = [64, 128, 256, 512, 1024]
+"#;
+
+const SCRIPT: &str = r#"
+n=$1
+echo loadline:phase=load
+echo loadline:metric=frames:$((12 * n)):count
+echo loadline:phase=unload
+case $GROWTH in
+    quadratic) echo loadline:metric=steps:$((n * n)):count ;;
+    linear) echo loadline:metric=steps:$n:count ;;
+esac
+echo "loadline:check=$n done"
+"#;
+
+fn project(script: &str) -> Project {
+    let project = Project::empty();
+    project.write("xtask/scenarios/mine.toml", SCENARIO);
+    project.write("load.sh", script);
+    project
+}
+
+fn row<'a>(said: &'a Said, series: &str) -> &'a str {
+    let row = said.stdout.lines().find(|line| line.contains(series) && line.starts_with(" mine"));
+    row.unwrap_or_else(|| panic!("no row on {series} in {}{}", said.stdout, said.stderr))
+}
+
+#[test]
+fn the_growth_of_a_command_is_judged() {
+    let project = project(SCRIPT);
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
+    assert!(row(&said, "load/reported").ends_with("holds (as stated)"), "{}", said.stdout);
+    assert!(row(&said, "unload/reported").contains("REGRESSED"), "{}", said.stdout);
+    // What the caller's shell has is passed on by name alone.
+    project.write("load.sh", format!("[ $GIVEN = yes ] && [ -z \"$OTHER\" ] || exit 9\n{SCRIPT}"));
+    let arguments = ["regress", "--budget", "0", "--set", "environment.GROWTH=linear"];
+    let mut linear = project.xtask(&arguments);
+    let linear = project.said(linear.env("GIVEN", "yes").env("OTHER", "yes").output().unwrap());
+    assert_eq!(linear.code, Some(0), "{}{}", linear.stdout, linear.stderr);
+    let title = "mine:environment.GROWTH=linear";
+    assert!(row(&linear, "unload/reported").contains(title), "{}", linear.stdout);
+}
+
+/// A count whose cost an item rises once is no growth, and no more rounds tell that: two larger N are
+/// added, and what is still open then stays so.
+#[test]
+fn a_step_in_cost_is_looked_at_with_a_larger_n() {
+    let step = SCRIPT.replace("$((n * n))", "$((n < 300 ? n : 3 * n - 600))");
+    let project = project(&step);
+    let said = project.run(&["regress"]);
+    assert!(said.stderr.contains("up to 40 s while series are undecided"), "{}", said.stderr);
+    assert_eq!(said.code, Some(0), "{}", said.refusal());
+    let sessions = fs::read_dir(project.path("target/regress")).unwrap();
+    let session = sessions.map(|entry| entry.unwrap().path()).next().unwrap();
+    let header: serde_json::Value =
+        serde_json::from_slice(&fs::read(session.join("session.json")).unwrap()).unwrap();
+    let planned = header["scenarios"].as_array().unwrap();
+    let mine = planned.iter().find(|planned| planned["scenario"] == "mine").unwrap();
+    let added = mine["n_larger"].as_u64().unwrap();
+    let top = mine["ladder"].as_array().unwrap().last().unwrap().as_u64().unwrap();
+    assert_eq!(top, 1024 << added);
+    assert!(added > 0 || row(&said, "unload/reported").contains("holds"), "{}", said.stdout);
+    let again = project.run(&["report", session.to_str().unwrap()]);
+    assert_eq!(row(&again, "unload/reported"), row(&said, "unload/reported"));
+}
+
+/// A container's seccomp profile, or a hosted machine, refuses `perf_event_open`: the command is judged
+/// all the same, and the report says how.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_is_judged_where_perf_is_refused() {
+    let judge = "judge = [\"load/reported\", \"unload/reported\"]";
+    let observe = "observe = [\"total/task-clock\", \"unload/wall-time\"]";
+    let clock = "judge = [\"run/task-clock\", \"run/page-faults\"]";
+    let project =
+        project("i=0; while [ $i -lt $1 ]; do i=$((i+1)); done; echo loadline:check=$1 done");
+    let scenario = SCENARIO.replace(judge, clock).replace(observe, "");
+    project.write("xtask/scenarios/mine.toml", scenario);
+    let mut regress = project.xtask(&["regress", "--budget", "0", "--set", "processes=2"]);
+    forbidden::forbid(&mut regress, &[libc::SYS_perf_event_open], libc::EPERM);
+    let said = project.said(regress.output().unwrap());
+    assert_ne!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let by = "page-faults, task-clock: measured by CPU clocks and resource usage, because \
+              perf_event_open is not permitted to this user (EACCES or EPERM)";
+    assert!(said.stdout.contains(by), "{}", said.stdout);
+    assert!(!said.stdout.contains("not counted: page-faults"), "{}", said.stdout);
+    assert!(!said.stdout.contains("not counted: task-clock"), "{}", said.stdout);
+    // The verdicts are those of a busy machine; that there are readings is not.
+    assert!(!said.stdout.contains("not judged:"), "{}", said.stdout);
+}
+
+/// Where nothing judged can be counted, `baseline` says so before it measures.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_baseline_without_counters_is_refused_before_measuring() {
+    let project = project(SCRIPT);
+    let judge = "judge = [\"load/reported\", \"unload/reported\"]";
+    let scenario = SCENARIO.replace(judge, "judge = [\"load/instructions\"]");
+    project.write("xtask/scenarios/mine.toml", scenario);
+    let mut baseline = project.xtask(&["baseline", "--reason", "first capture"]);
+    forbidden::forbid(&mut baseline, &[libc::SYS_perf_event_open], libc::EPERM);
+    let said = project.said(baseline.output().unwrap());
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let text = "none of its judged series can be counted here (load/instructions: not permitted";
+    assert!(said.stderr.contains(text), "{}", said.stderr);
+    assert_eq!(said.stdout, "");
+    assert!(!project.path("target/regress").exists(), "a session was begun");
+}
+
+#[test]
+fn a_command_that_does_wrong_fails_its_scenario() {
+    let deeds = r#"case $1 in
+    64) echo "no such artifact" >&2; exit 3 ;;
+    128) echo loadline:check=127 done; exit ;;
+    256) echo loadline:phase=unlod ;;
+    512) echo loadline:phase=load; echo loadline:metric=a:1:count; echo "loadline:check=512 done"; exit ;;
+    1024) sleep 600 & echo $! > child; wait ;;
+esac"#;
+    let project = project(&format!("{deeds}\n{SCRIPT}"));
+    let set = ["--set", "processes=1", "--set", "timeout_seconds=20"];
+    let said = project.run(&[&["regress", "--budget", "0"], &set[..]].concat());
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    let failures = said.stdout.lines().filter(|line| line.starts_with("failed: mine: "));
+    let mut failures: Vec<&str> = failures.collect();
+    failures.sort_unstable();
+    expect_test::expect![[r#"
+        failed: mine: N = 1024, round 1: ended after 20 s (timeout_seconds in the scenario sets the limit)
+        failed: mine: N = 128, round 1: the command printed loadline:check=127 done where 128 done is right
+        failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
+        failed: mine: N = 512, round 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
+        failed: mine: N = 64, round 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
+    let child = project.read("child");
+    // The dead have a folder until somebody has asked for them, but no program.
+    let program = Path::new("/proc").join(child.trim()).join("exe");
+    assert!(fs::read_link(program).is_err(), "what the command had started is still there");
+}
+
+#[test]
+fn a_program_that_is_not_there_fails_every_run() {
+    let project = project(SCRIPT);
+    let said = project.run(&["regress", "--set", "command=[\"./gone\"; \"{n}\"]"]);
+    assert_eq!(said.code, Some(2), "not TOML: {}{}", said.stdout, said.stderr);
+    project.write("xtask/scenarios/mine.toml", SCENARIO.replace("\"sh\"", "\"no-such-program\""));
+    let said = project.run(&["regress", "--budget", "0", "--set", "processes=1"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stdout.contains("cannot start \"no-such-program\": No such file"),
+        "{}",
+        said.stdout
+    );
+}
+
+/// The Rust program that marks its phases with `loadline-harness`.
+fn harness_host() -> PathBuf {
+    let host = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("examples/host");
+    assert!(host.exists(), "cargo build --package loadline-harness --example host");
+    host
+}
+
+#[test]
+fn a_host_with_the_harness_is_judged_by_phase() {
+    let host = harness_host();
+    let project = Project::empty();
+    let scenario = |kind: &str| {
+        SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, &format!("[{host:?}, \"{{n}}\", {kind:?}]"))
+            .replace(r#""{n} done""#, "\"{n}\"\nacknowledge = true")
+            .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
+    };
+    project.write("xtask/scenarios/mine.toml", scenario("list"));
+    let list = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(list.code, Some(3), "{}{}", list.stdout, list.stderr);
+    assert!(row(&list, "load/reported").ends_with("holds (as stated)"), "{}", list.stdout);
+    assert!(row(&list, "unload/reported").contains("REGRESSED"), "{}", list.stdout);
+    project.write("xtask/scenarios/mine.toml", scenario("queue"));
+    let queue = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(queue.code, Some(0), "{}{}", queue.stdout, queue.stderr);
+}
+
+/// Looks every name up in a list, as somebody's last commit may do.
+const C_HOST: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+static int names[4096], count;
+__attribute__((noinline)) static int find(int name) {
+    for (int i = 0; i < count; i++) if (names[i] == name) return i;
+    return -1;
+}
+int main(int argc, char **argv) {
+    int n = argc > 1 ? atoi(argv[1]) : 0;
+    for (int i = 0; i < n; i++) if (find(i) < 0) names[count++] = i;
+    printf("loadline:check=%d done\n", count);
+}
+"#;
+
+/// A command's instructions are counted without its help, and by phase where it uses the harness. The
+/// function that grows is named.
+#[test]
+fn the_function_of_a_command_that_grows_is_named() {
+    let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !has("valgrind") || !has("cc") {
+        println!("skipped: valgrind or cc is not installed");
+        return;
+    }
+    let project = Project::empty();
+    project.write("host.c", C_HOST);
+    let mut build = Command::new("cc");
+    let built = build.args(["-O1", "-g", "-o", "host", "host.c"]).current_dir(project.root());
+    assert!(built.status().unwrap().success());
+    let scenario = |command: &str, judge: &str| {
+        SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, command)
+            .replace(r#""load/reported", "unload/reported""#, judge)
+            .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
+    };
+    let whole = scenario(r#"["./host", "{n}"]"#, r#""run/callgrind-instructions""#);
+    project.write("xtask/scenarios/mine.toml", whole);
+    let command = format!("[{:?}, \"{{n}}\", \"list\"]", harness_host());
+    let phases = r#""load/callgrind-instructions", "unload/callgrind-instructions""#;
+    let phases = scenario(&command, phases).replace(r#""{n} done""#, r#""{n}""#);
+    project.write("xtask/scenarios/mine-by-phase.toml", phases);
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
+    assert!(row(&said, "run/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
+    assert!(row(&said, "unload/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
+    assert!(row(&said, "1 other series").contains("hold"), "{}", said.stdout);
+    assert!(said.stdout.contains("culprit, by callgrind: find "), "{}", said.stdout);
+}
+
+/// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.
+struct Language {
+    name: &'static str,
+    /// Whether the machine has what the language needs: a command that succeeds.
+    needs: &'static [&'static str],
+    file: &'static str,
+    program: (&'static str, &'static str),
+    /// What is done once before the program can be started.
+    build: &'static [&'static str],
+    command: &'static str,
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language {
+        name: "python",
+        needs: &["python3", "--version"],
+        file: "loadline.py",
+        program: (
+            "host.py",
+            "import sys\nfrom loadline import phase\nn = int(sys.argv[1])\n\
+             with phase('load'):\n    print(f'loadline:metric=items:{n}:count', flush=True)\n\
+             with phase('unload'):\n    print(f'loadline:metric=items:{2 * n}:count', flush=True)\n\
+             print(f'loadline:check={n} done')\n",
+        ),
+        build: &[],
+        command: r#"["python3", "host.py", "{n}"]"#,
+    },
+    Language {
+        name: "javascript",
+        needs: &["node", "--version"],
+        file: "loadline.js",
+        program: (
+            "host.js",
+            "const { phase } = require('./loadline');\nconst n = Number(process.argv[2]);\n\
+             phase('load', () => console.log(`loadline:metric=items:${n}:count`));\n\
+             phase('unload', async () => console.log(`loadline:metric=items:${2 * n}:count`))\n\
+             .then(() => console.log(`loadline:check=${n} done`));\n",
+        ),
+        build: &[],
+        command: r#"["node", "host.js", "{n}"]"#,
+    },
+    Language {
+        name: "c",
+        needs: &["cc", "--version"],
+        file: "loadline.h",
+        program: (
+            "host.c",
+            "#include \"loadline.h\"\nint main(int argc, char **argv) {\n\
+             long n = argc > 1 ? atol(argv[1]) : 0;\n\
+             loadline_begin(\"load\"); printf(\"loadline:metric=items:%ld:count\\n\", n); loadline_end(\"load\");\n\
+             loadline_begin(\"unload\"); printf(\"loadline:metric=items:%ld:count\\n\", 2 * n); loadline_end(\"unload\");\n\
+             printf(\"loadline:check=%ld done\\n\", n);\n}\n",
+        ),
+        build: &["cc", "-Wall", "-Wextra", "-Werror", "-o", "host", "host.c"],
+        command: r#"["./host", "{n}"]"#,
+    },
+    Language {
+        name: "go",
+        needs: &["go", "version"],
+        file: "loadline.go",
+        program: (
+            "host.go",
+            "package main\nimport (\n\"fmt\"\n\"os\"\n\"strconv\"\n)\nfunc main() {\n\
+             n, _ := strconv.Atoi(os.Args[1])\n\
+             Phase(\"load\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", n) })\n\
+             Phase(\"unload\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", 2*n) })\n\
+             fmt.Printf(\"loadline:check=%d done\\n\", n)\n}\n",
+        ),
+        build: &["go", "build", "-o", "host", "host.go", "loadline.go"],
+        command: r#"["./host", "{n}"]"#,
+    },
+];
+
+impl Language {
+    fn is_here(&self) -> bool {
+        Command::new(self.needs[0])
+            .args(&self.needs[1..])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    }
+
+    fn path(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(self.file)
+    }
+}
+
+#[test]
+fn files_to_copy_are_short() {
+    for language in &LANGUAGES {
+        let lines = fs::read_to_string(language.path()).unwrap().lines().count();
+        assert!(lines <= 30, "{} has {lines} lines", language.file);
+    }
+}
+
+#[test]
+fn each_file_to_copy_marks_acknowledged_phases() {
+    let project = Project::empty();
+    for language in &LANGUAGES {
+        if !language.is_here() {
+            println!("skipped: {} is not installed", language.needs[0]);
+            continue;
+        }
+        let Language { name, file, program, .. } = language;
+        project.write(&format!("{name}/{file}"), fs::read(language.path()).unwrap());
+        project.write(&format!("{name}/{}", program.0), program.1);
+        if let [compiler, arguments @ ..] = language.build {
+            let mut build = Command::new(compiler);
+            let output = build.args(arguments).current_dir(project.path(name)).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let scenario = SCENARIO
+            .replace(r#"["sh", "load.sh", "{n}"]"#, language.command)
+            .replace("check =", &format!("directory = {name:?}\nacknowledge = true\ncheck ="))
+            .replace("inherit = [\"GIVEN\", \"ABSENT\"]", "inherit = [\"PATH\", \"HOME\"]");
+        project.write(&format!("xtask/scenarios/{name}.toml"), scenario);
+    }
+    let said = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let n_series = 2 * LANGUAGES.iter().filter(|language| language.is_here()).count();
+    assert!(said.stdout.contains(&format!("{n_series} holds")), "{}", said.stdout);
+}
+
+/// They need programs that are not here; that they can be read is seen without.
+#[test]
+fn every_example_is_a_command() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/xtask/scenarios");
+    let paths: Vec<_> =
+        fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let scenario = Scenario::parse(name, &fs::read_to_string(&path).unwrap());
+        let scenario = scenario.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(matches!(scenario.subject, Subject::Command(_)), "{name}");
+        assert!(scenario.question.ends_with('?') && scenario.control.is_some(), "{name}");
+    }
+}

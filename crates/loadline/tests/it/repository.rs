@@ -1,0 +1,9 @@
+//! The repository itself: its layers, pages, workflows and public interfaces.
+
+mod action;
+mod api;
+mod guide;
+mod layers;
+mod pages;
+mod tree;
+mod workflows;

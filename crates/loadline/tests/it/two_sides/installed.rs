@@ -1,0 +1,83 @@
+//! The program as it is installed, in somebody's repository: away from the workspace it was built in.
+
+#![cfg(unix)]
+use crate::common::HOST_SCENARIO;
+use crate::common::installed::Installed;
+
+#[test]
+fn what_is_not_there_is_said_with_what_to_do() {
+    let installed = Installed::new(false);
+    let nowhere = installed.loadline(&["list"]);
+    assert_eq!(
+        nowhere.refusal(),
+        "exit 2\nerror: there is no loadline.toml in ROOT/repository or above (loadline init writes one; --root DIR names the repository)\n"
+    );
+    installed.write("loadline.toml", "format = 1\nscenarios = \"perf\"\noutput = \"out\"\n");
+    installed.write("perf/host.toml", HOST_SCENARIO);
+    let alone = installed.loadline(&["regress"]);
+    assert_eq!(alone.code, Some(1));
+    assert!(
+        alone.stderr.contains(
+            "cannot find loadline-runner beside this program or in PATH (cargo install --git "
+        ),
+        "{}",
+        alone.stderr
+    );
+    // A program of that name that is none.
+    installed.project.script("bin/loadline-runner", "#!/bin/sh\necho hello\n");
+    let stranger = installed.loadline(&["regress"]);
+    assert_eq!(stranger.code, Some(1));
+    assert!(stranger.stderr.contains("the runner's answer is no message"), "{}", stranger.stderr);
+    let elsewhere = installed.loadline(&["regress", "--against-wasmtime", "49.0.1"]);
+    assert_eq!(elsewhere.code, Some(2));
+    assert!(elsewhere.stderr.contains("an installed runner has the Wasmtime it was built with"));
+}
+
+#[test]
+fn a_starting_point_is_written_once() {
+    let installed = Installed::new(false);
+    installed.write("host.py", "import wasmtime\n");
+    let first = installed.loadline(&["init"]);
+    expect_test::expect![[r#"
+        exit 0
+        found a Python program that uses Wasmtime: host.py
+        wrote loadline.toml
+        wrote loadline/scenarios/my-program.toml
+        wrote .github/workflows/loadline.yml
+        wrote .gitignore: /.loadline
+        next: have the program load as many modules as its argument says (loadline/scenarios/my-program.toml), then
+            loadline regress                                  # measures and judges
+            loadline baseline --reason "first capture"        # accepts what it costs now
+            git add loadline.toml loadline .github .gitignore    # and commit both
+    "#]]
+    .assert_eq(&first.refusal());
+    installed.write("loadline.toml", "format = 1\n");
+    let second = installed.loadline(&["init"]);
+    assert!(
+        second.stdout.contains("kept  loadline.toml (--force writes it anew)"),
+        "{}",
+        second.stdout
+    );
+    assert!(second.stdout.contains("kept  .gitignore"), "{}", second.stdout);
+    assert_eq!(installed.read("loadline.toml"), "format = 1\n");
+    installed.loadline(&["init", "--force"]);
+    assert!(installed.read("loadline.toml").contains("scenarios = \"loadline/scenarios\""));
+    assert_eq!(installed.read(".gitignore"), "/.loadline\n");
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    let installed = Installed::new(false);
+    for shell in ["bash", "zsh", "fish"] {
+        let said = installed.loadline(&["completions", shell]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        for verb in ["regress", "baseline", "init", "man"] {
+            assert!(said.stdout.contains(verb), "{shell} does not know {verb}");
+        }
+    }
+    assert!(installed.loadline(&["man"]).stdout.contains("loadline\\-regress(1)"));
+    let said = installed.loadline(&["man", "--folder", "pages"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let page = installed.read("pages/loadline-regress.1");
+    assert!(page.contains("\\-\\-against"), "{page}");
+}
