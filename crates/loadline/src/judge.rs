@@ -1,19 +1,7 @@
 //! `cargo xtask judge`: the growth rules for anybody's numbers.
 
 mod answer;
-mod benchmarks;
-mod criterion;
-mod document;
-mod entry;
-mod found;
-mod google;
-mod hyperfine;
-mod input;
-mod object;
-mod own;
-mod points;
-mod pytest;
-mod rows;
+mod read;
 mod series;
 mod text;
 
@@ -35,7 +23,7 @@ pub fn run(arguments: &Judge) -> Result<Exit> {
     let mut has_table = false;
     for path in &arguments.files {
         let shown = escaped(&path.display().to_string());
-        let found = input::read(path, arguments);
+        let found = read::input::read(path, arguments);
         let found = found
             .map_err(|error| Error::new(Exit::Usage, format!("cannot judge {shown}: {error:#}")))?;
         for note in found.notes {

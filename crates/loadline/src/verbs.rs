@@ -1,10 +1,8 @@
 //! What each verb does.
 
-mod accept;
 pub mod baseline;
 pub mod calibrate;
 pub mod completions;
-mod detect;
 pub mod diff;
 pub mod explain;
 pub mod fetch;
@@ -12,6 +10,5 @@ pub mod history;
 pub mod init;
 pub mod list;
 pub mod merge;
-mod past;
 pub mod regress;
 pub mod report;

@@ -4,6 +4,7 @@ pub mod cargo;
 pub mod child;
 pub mod installed;
 pub mod interrupt;
+pub mod lock;
 pub mod parallel;
 pub mod preload;
 pub mod runner;

@@ -6,7 +6,6 @@ pub mod bench;
 pub mod escalation;
 pub mod limit_check;
 pub mod limits;
-pub mod lock;
 pub mod measurement;
 pub mod places;
 pub mod progress;

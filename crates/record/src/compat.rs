@@ -2,7 +2,7 @@
 
 use loadline_scenario::{Environment, Scenario};
 
-use crate::header::Planned;
+use crate::files::header::Planned;
 
 type Field = (&'static str, fn(&Environment) -> &str);
 

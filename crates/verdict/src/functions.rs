@@ -7,7 +7,7 @@ use loadline_growth::{
 use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
 
 use crate::causes::{self, Known};
-use crate::known::{Entry, Present, is_steeper_than_quadratic};
+use crate::rules::known::{Entry, Present, is_steeper_than_quadratic};
 use loadline_record::baseline::{AcceptedSymbol, Baseline};
 use loadline_record::profile::{SavedProfile, SavedSymbol};
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};

@@ -5,9 +5,9 @@ use loadline_growth::{Case, Kind, judge_suite};
 use loadline_record::rounds::Measured;
 
 use crate::judged::Judged;
-use crate::question::Question;
-use crate::reference::BaselineSource;
-use crate::scaling;
+use crate::rules::question::Question;
+use crate::rules::reference::BaselineSource;
+use crate::rules::scaling;
 
 /// Judges every judged series of `measured`; all together, for the adjustment of p-values.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {

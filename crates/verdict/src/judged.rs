@@ -3,9 +3,9 @@
 use loadline_growth::{Estimate, Judgement, Verdict};
 use loadline_scenario::{Absence, Means, SeriesName};
 
-use crate::known_issue::{KnownIssue, KnownSight};
-use crate::readings::NoSeries;
-use crate::scaled::Scaled;
+use crate::rules::known_issue::{KnownIssue, KnownSight};
+use crate::rules::readings::NoSeries;
+use crate::rules::scaled::Scaled;
 
 /// One judged series.
 #[derive(Debug)]

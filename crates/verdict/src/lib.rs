@@ -8,16 +8,12 @@ pub mod escalation;
 pub mod functions;
 pub mod judge;
 pub mod judged;
-pub mod known;
-pub mod known_issue;
 pub mod outcome;
-mod question;
-pub mod readings;
-pub mod reference;
-pub mod scaled;
-pub mod scaling;
 pub mod self_check;
 pub mod trend;
+
+mod rules;
+pub use rules::{known, known_issue, readings, reference, scaled, scaling};
 
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -6,8 +6,8 @@ use loadline_growth::{
 };
 use loadline_scenario::{Metric, Phase, SeriesName, self_check};
 
-use crate::readings::subject;
-use crate::reference::LOOKS;
+use crate::rules::readings::subject;
+use crate::rules::reference::LOOKS;
 use loadline_record::rounds::Measured;
 
 /// Whether a session can see growth of one kind.

@@ -10,7 +10,7 @@ use loadline_scenario::{MetricKind, Scenario, SeriesName};
 use serde::Serialize;
 
 use crate::compare::{Change, Law, Row, Span};
-use crate::readings::medians;
+use crate::rules::readings::medians;
 
 /// The format of `history --json`; the verb's help describes it.
 pub const FORMAT: u32 = 1;

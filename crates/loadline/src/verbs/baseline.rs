@@ -1,5 +1,7 @@
 //! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
 
+mod accept;
+
 use crate::saved::profiles;
 use loadline_record::atomic::make_folder;
 use loadline_record::time;
@@ -16,16 +18,15 @@ use loadline_record::rounds::series;
 use loadline_scenario::{Absent, Environment, Metric, MetricKind, Scenario, SeriesName};
 
 use crate::cli::{self, Selection};
-use crate::verbs::accept;
 use loadline_measure::out;
 use loadline_measure::process::interrupt::Interrupt;
+use loadline_measure::process::lock::MachineLock;
 use loadline_measure::process::runner::Runner;
 use loadline_measure::process::unwinders::{self, Pass};
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
 use loadline_measure::session::baseline_sizes::{self, Sizes};
 use loadline_measure::session::bench::Bench;
-use loadline_measure::session::lock::MachineLock;
 use loadline_measure::session::measurement::Measurement;
 use loadline_measure::session::resume::{self, Reopened};
 use loadline_record::atomic::{self, replace};

@@ -1,11 +1,12 @@
 //! `cargo xtask history`: how a scenario's growth has come along, commit by commit and session by
 //! session. Judges nothing.
 
+mod past;
+
 use loadline_record::{Error, Exit, PROGRAM, Result};
 use loadline_scenario::{Scenario, SeriesName};
 
 use crate::cli::History;
-use crate::verbs::past;
 use loadline_measure::out;
 use loadline_measure::project::folders::Project;
 use loadline_report::history_text;

@@ -1,11 +1,13 @@
 //! `cargo xtask init`: a starting point in somebody's repository, after a look at what is there.
 
+mod detect;
+
 use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::fs;
 use std::path::Path;
 
 use crate::cli::Init;
-use crate::verbs::detect::{Host, Repository};
+use crate::verbs::init::detect::{Host, Repository};
 use loadline_measure::out;
 use loadline_record::atomic::{make_folder, replace};
 use loadline_record::layout;

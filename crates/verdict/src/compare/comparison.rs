@@ -11,7 +11,7 @@ use super::functions::{Moved, moved};
 use super::model::{Foretold, Law, Span};
 use super::side::{Readings, Side, SideScenario};
 use crate::functions::horizon;
-use crate::readings::{medians, on_common_sizes};
+use crate::rules::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
 /// The format of `--json`; the verb's help describes it.

@@ -1,0 +1,510 @@
+//! `baselines/<scenario>.toml`: what was last accepted. Reads and writes the file; judges nothing.
+
+use crate::{Context, Error, Exit, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
+use loadline_scenario::{
+    Environment, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Subject, Tables, Variant,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Floor;
+use crate::PROGRAM;
+use crate::files::rounds::series;
+use crate::suggest::with_nearest;
+
+/// The format of baseline files this version reads and writes.
+const FORMAT: u32 = 1;
+
+/// The baselines of one scenario, one for each key.
+#[derive(Debug, Clone, Default)]
+pub struct Baselines {
+    /// Sorted by key.
+    pub all: Vec<Baseline>,
+}
+
+/// What changes growth, and so tells the baselines of one scenario apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// What was changed from the scenario's file.
+    pub variant: Variant,
+    /// Unwinder family and major version, or `none` where no tables are registered.
+    pub unwinder: String,
+    /// Wasmtime's major version; `command` where a command brings its own.
+    pub wasmtime: String,
+    /// The processor architecture.
+    pub arch: String,
+    /// What the modules of a scenario with files of its own hold, by a digest: of other modules it is
+    /// no baseline.
+    #[serde(default)]
+    pub modules: Option<String>,
+}
+
+/// What was accepted for one key.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// What it is for.
+    pub key: Key,
+    /// Why it was written.
+    pub reason: String,
+    /// The day, in UTC.
+    pub date: String,
+    /// The order of its runs.
+    pub seed: u64,
+    /// The rungs of every session that is compared with it; larger ones are there to confirm at.
+    pub ladder: Vec<usize>,
+    /// What an empty phase read when it was measured; empty where that was not tried.
+    pub noise_floor: Floor,
+    /// Where it was measured.
+    pub environment: Environment,
+    /// The accepted series, sorted by name.
+    pub series: Vec<Accepted>,
+    /// The symbols known to grow beyond linear, sorted.
+    pub symbols: Vec<AcceptedSymbol>,
+}
+
+/// A symbol that grows beyond linear, as it was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AcceptedSymbol {
+    /// Where.
+    pub phase: Phase,
+    /// The file name of its program or library.
+    pub object: String,
+    /// Its name.
+    pub function: String,
+    /// Its own instructions.
+    pub series: Series,
+}
+
+impl AcceptedSymbol {
+    /// Whether `series` grows faster.
+    pub fn is_exceeded_by(&self, series: &Series) -> bool {
+        let pair = judge_pair(series, &self.series, &PairOptions::default());
+        pair.verdict == PairVerdict::Worse
+    }
+}
+
+/// One accepted series.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Which.
+    pub name: SeriesName,
+    /// Its rounds.
+    pub series: Series,
+    /// The tail exponent with its interval, for the reader; not judged by. `None` for a flat curve.
+    pub tail: Option<[f64; 3]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaselinesFile {
+    format: u32,
+    baseline: Vec<BaselineFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaselineFile {
+    key: Key,
+    reason: String,
+    date: String,
+    seed: u64,
+    ladder: Vec<usize>,
+    noise_floor: BTreeMap<Metric, f64>,
+    environment: Environment,
+    series: Vec<SeriesFile>,
+    #[serde(default)]
+    symbol: Vec<SymbolFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SymbolFile {
+    phase: Phase,
+    object: String,
+    function: String,
+    own: Vec<(u64, u64)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesFile {
+    name: SeriesName,
+    unit: String,
+    interleaved: bool,
+    tail_exponent: Option<f64>,
+    tail_interval: Option<[f64; 2]>,
+    /// Why growth was accepted, in files of before: scenarios say it now.
+    #[serde(default, rename = "superlinear")]
+    _superlinear: Option<serde::de::IgnoredAny>,
+    rounds: Vec<Vec<f64>>,
+}
+
+impl Key {
+    /// The key of `scenario` in `environment`.
+    pub fn of(scenario: &Scenario, environment: &Environment) -> Key {
+        let is_modules = matches!(scenario.subject, Subject::Modules(_));
+        let is_stripped = match &scenario.subject {
+            Subject::Modules(modules) => modules.tables == Tables::Strip,
+            Subject::Registration(registration) => registration.calls == RegistrationCalls::None,
+            Subject::Planted(_) => true,
+            // What a command does about tables is not known; its unwinder is as a rule the machine's.
+            Subject::Command(_) => false,
+        };
+        let wasmtime = match &scenario.subject {
+            // It brings a Wasmtime of its own, or none: a change of that is what is to be seen.
+            Subject::Command(_) => "command",
+            _ => environment.wasmtime_major(),
+        };
+        // Without tables nothing is registered, so the unwinder has no list that could grow.
+        let unwinder = if is_stripped { "none".to_owned() } else { environment.unwinder() };
+        Key {
+            variant: scenario.variant.clone(),
+            unwinder,
+            wasmtime: wasmtime.to_owned(),
+            arch: environment.arch.clone(),
+            // A command is there to change and to be compared with what it was.
+            modules: scenario.digest.clone().filter(|_| is_modules),
+        }
+    }
+
+    /// In what this key differs from `other`, for the reader.
+    pub fn differences(&self, other: &Key) -> Vec<String> {
+        let modules = |key: &Key| key.modules.clone().unwrap_or_else(|| "unknown".to_owned());
+        let fields = [
+            ("variant", self.variant.to_string(), other.variant.to_string()),
+            ("unwinder", self.unwinder.clone(), other.unwinder.clone()),
+            ("wasmtime", self.wasmtime.clone(), other.wasmtime.clone()),
+            ("architecture", self.arch.clone(), other.arch.clone()),
+            ("modules", modules(self), modules(other)),
+        ];
+        let differing = fields.into_iter().filter(|(_, own, other)| own != other);
+        let shown = |text: String| if text.is_empty() { "as written".to_owned() } else { text };
+        differing
+            .map(|(what, own, other)| format!("{what} {} here, {} there", shown(own), shown(other)))
+            .collect()
+    }
+}
+
+/// `libgcc-list 12, wasmtime 48, x86_64`, the variant and the modules where there are such.
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Key { variant, unwinder, wasmtime, arch, modules } = self;
+        if !variant.is_as_written() {
+            write!(f, "{variant}, ")?;
+        }
+        write!(f, "{unwinder}, wasmtime {wasmtime}, {arch}")?;
+        match modules {
+            Some(modules) => write!(f, ", modules {modules}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Baseline {
+    /// The accepted series `name`.
+    pub fn find(&self, name: SeriesName) -> Option<&Accepted> {
+        self.series.iter().find(|accepted| accepted.name == name)
+    }
+
+    /// What is recorded of a symbol that grows.
+    pub fn symbol(&self, phase: Phase, object: &str, function: &str) -> Option<&AcceptedSymbol> {
+        self.symbols.iter().find(|symbol| {
+            symbol.phase == phase && symbol.object == object && symbol.function == function
+        })
+    }
+
+    /// Whether times measured in `environment` may be compared with this baseline's: the same
+    /// processor and caches, since cost steps where a cache ends and that is not growth.
+    pub fn times_compare(&self, environment: &Environment) -> bool {
+        self.environment.cpu == environment.cpu && self.environment.caches == environment.caches
+    }
+}
+
+impl Baselines {
+    /// The baselines in the file at `path`; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a whole baseline file of this format; the text names
+    /// the line.
+    pub fn read(path: &Path) -> Result<Baselines> {
+        let shown = path.display();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Baselines::default());
+            }
+            Err(error) => {
+                return Err(Error::new(
+                    Exit::WrongFile,
+                    format!("cannot read baseline {shown}: {error}"),
+                ));
+            }
+        };
+        Baselines::parse(&text).map_err(|error| {
+            let error = format!("{error:#}");
+            let error = error.trim_end();
+            Error::new(
+                Exit::WrongFile,
+                format!(
+                    "cannot use baseline {shown}: {} (git checkout brings it back)",
+                    with_nearest(error)
+                ),
+            )
+        })
+    }
+
+    fn parse(text: &str) -> Result<Baselines> {
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let format: FormatOnly = toml::from_str(text)?;
+        ensure!(
+            format.format == FORMAT,
+            "format {} is not known to this version, which reads format {FORMAT} (update loadline)",
+            format.format
+        );
+        let file: BaselinesFile = toml::from_str(text)?;
+        debug_assert_eq!(file.format, FORMAT);
+        let all = file.baseline.into_iter().map(baseline).collect::<Result<Vec<_>>>()?;
+        ensure!(!all.is_empty(), "it holds no baseline");
+        for (index, one) in all.iter().enumerate() {
+            ensure!(
+                !all[..index].iter().any(|earlier| earlier.key == one.key),
+                "two baselines are for {}",
+                one.key
+            );
+        }
+        Ok(Baselines { all })
+    }
+
+    /// The baseline with this key.
+    pub fn find(&self, key: &Key) -> Option<&Baseline> {
+        self.all.iter().find(|baseline| baseline.key == *key)
+    }
+
+    /// Puts `baseline` in the place of the one with its key.
+    pub fn put(&mut self, baseline: Baseline) {
+        self.all.retain(|old| old.key != baseline.key);
+        self.all.push(baseline);
+        self.all.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+
+    /// The file's text. Written by hand rather than by serde for the sake of whoever reviews it:
+    /// one row a rung.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "# Written by `{PROGRAM} baseline`, read in review, judged by `{PROGRAM} regress`.\nformat = {FORMAT}\n"
+        );
+        self.all.iter().for_each(|baseline| write_baseline(&mut text, baseline));
+        text
+    }
+}
+
+fn baseline(file: BaselineFile) -> Result<Baseline> {
+    let mut series = file.series.into_iter().map(accepted).collect::<Result<Vec<_>>>()?;
+    ensure!(!series.is_empty(), "a baseline holds no series");
+    // Under callgrind there are other sizes.
+    let is_measured = |n: &usize| series.iter().any(|s| s.series.sizes().contains(&(*n as u64)));
+    ensure!(
+        file.ladder.is_sorted_by(|a, b| a < b) && file.ladder.iter().all(is_measured),
+        "its ladder {:?} does not rise, or names an N that its rounds do not have",
+        file.ladder
+    );
+    series.sort_by_key(|accepted| accepted.name);
+    Ok(Baseline {
+        key: file.key,
+        reason: file.reason,
+        date: file.date,
+        seed: file.seed,
+        ladder: file.ladder,
+        noise_floor: Floor(file.noise_floor),
+        environment: file.environment,
+        series,
+        symbols: file.symbol.into_iter().map(accepted_symbol).collect::<Result<_>>()?,
+    })
+}
+
+fn accepted_symbol(file: SymbolFile) -> Result<AcceptedSymbol> {
+    let SymbolFile { phase, object, function, own } = file;
+    let (sizes, costs) = own.into_iter().map(|(n, cost)| (n, vec![cost as f64])).unzip();
+    let series = Series::new(Kind::Count, sizes, costs)
+        .with_context(|| format!("symbol {function} in {phase}"))?;
+    Ok(AcceptedSymbol { phase, object, function, series: series.exact(true) })
+}
+
+fn accepted(file: SeriesFile) -> Result<Accepted> {
+    let name = file.name;
+    ensure!(file.unit == name.metric.unit(), "series {name}: its unit is {}", name.metric.unit());
+    let row = |row: Vec<f64>| -> Result<(usize, Vec<f64>)> {
+        let [n, costs @ ..] = row.as_slice() else { bail!("series {name}: an empty row") };
+        let is_whole = n.fract() == 0.0
+            && (1.0..=loadline_scenario::scenario::LARGEST_MODULES as f64).contains(n);
+        ensure!(is_whole, "series {name}: N = {n} is not a number of modules");
+        Ok((*n as usize, costs.to_vec()))
+    };
+    let rounds = file.rounds.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+    let tail = match (file.tail_exponent, file.tail_interval) {
+        (Some(value), Some([low, high])) => Some([value, low, high]),
+        (None, None) => None,
+        _ => bail!("series {name}: tail_exponent and tail_interval belong together"),
+    };
+    let series = series(name, &rounds)?.interleaved(file.interleaved);
+    Ok(Accepted { name, series, tail })
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn write_baseline(text: &mut String, baseline: &Baseline) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{args}");
+    };
+    let Key { variant, unwinder, wasmtime, arch, modules } = &baseline.key;
+    let changes =
+        variant.0.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    let changes = if changes.is_empty() { "{}".to_owned() } else { format!("{{ {changes} }}") };
+    line(format_args!("\n[[baseline]]"));
+    line(format_args!("reason = {}", quoted(&baseline.reason)));
+    line(format_args!("date = {}", quoted(&baseline.date)));
+    line(format_args!("seed = {}", baseline.seed));
+    line(format_args!("ladder = {:?}", baseline.ladder));
+    let floor = baseline.noise_floor.0.iter().map(|(metric, v)| format!("{metric} = {v:?}"));
+    let floor = floor.collect::<Vec<_>>().join(", ");
+    let floor = if floor.is_empty() { "{}".to_owned() } else { format!("{{ {floor} }}") };
+    line(format_args!("noise_floor = {floor}"));
+    line(format_args!("\n[baseline.key]"));
+    line(format_args!("variant = {changes}"));
+    line(format_args!("unwinder = {}", quoted(unwinder)));
+    line(format_args!("wasmtime = {}", quoted(wasmtime)));
+    line(format_args!("arch = {}", quoted(arch)));
+    if let Some(modules) = modules {
+        line(format_args!("modules = {}", quoted(modules)));
+    }
+    line(format_args!("\n[baseline.environment]"));
+    let environment = toml::to_string(&baseline.environment).expect("plain text fields");
+    line(format_args!("{}", environment.trim_end()));
+    baseline.series.iter().for_each(|accepted| write_series(text, accepted));
+    baseline.symbols.iter().for_each(|symbol| write_symbol(text, symbol));
+}
+
+fn write_symbol(text: &mut String, symbol: &AcceptedSymbol) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{args}");
+    };
+    let AcceptedSymbol { phase, object, function, series } = symbol;
+    line(format_args!("\n[[baseline.symbol]]"));
+    line(format_args!("phase = {}", quoted(&phase.to_string())));
+    line(format_args!("object = {}", quoted(object)));
+    line(format_args!("function = {}", quoted(function)));
+    let rows = series.sizes().iter().zip(series.costs());
+    let rows = rows.map(|(n, costs)| format!("[{n}, {}]", costs.first().copied().unwrap_or(0.0)));
+    line(format_args!("own = [{}]", rows.collect::<Vec<_>>().join(", ")));
+}
+
+fn write_series(text: &mut String, accepted: &Accepted) {
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{args}");
+    };
+    line(format_args!("\n[[baseline.series]]"));
+    line(format_args!("name = {}", quoted(&accepted.name.to_string())));
+    line(format_args!("unit = {}", quoted(accepted.name.metric.unit())));
+    line(format_args!("interleaved = {}", accepted.series.is_interleaved()));
+    if let Some([value, low, high]) = accepted.tail {
+        line(format_args!("tail_exponent = {value:.4}"));
+        line(format_args!("tail_interval = [{low:.4}, {high:.4}]"));
+    }
+    line(format_args!("rounds = ["));
+    for (size, costs) in accepted.series.sizes().iter().zip(accepted.series.costs()) {
+        let costs: Vec<String> = costs.iter().map(|cost| format!("{cost:?}")).collect();
+        line(format_args!("  [{size}, {}],", costs.join(", ")));
+    }
+    line(format_args!("]"));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn baseline(reason: &str) -> Baseline {
+        let name = "unload/task-clock".parse().unwrap();
+        let rounds = [(64, vec![81_250.125, 0.1 + 0.2, 1e300]), (128, vec![0.0, 5e-324, 7.0])];
+        let series = series(name, &rounds).unwrap();
+        let tail = Some([1.87, 1.81, 1.93]);
+        let changes = [("tables".to_owned(), "strip".to_owned())];
+        Baseline {
+            key: Key {
+                variant: Variant(changes.into()),
+                unwinder: "none".to_owned(),
+                wasmtime: "48".to_owned(),
+                arch: "x86_64".to_owned(),
+                modules: Some("0123456789abcdef".to_owned()),
+            },
+            reason: reason.to_owned(),
+            ladder: vec![64, 128],
+            noise_floor: Floor([(Metric::TaskClock, 1250.0), (Metric::PageFaults, 0.0)].into()),
+            date: "2026-01-01".to_owned(),
+            seed: 7,
+            environment: crate::fixtures::environment(),
+            symbols: vec![AcceptedSymbol {
+                phase: Phase::Unload,
+                object: "libgcc_s.so.1".to_owned(),
+                function: "search <of \"a\" list>".to_owned(),
+                series: Series::new(Kind::Count, vec![8, 16], vec![vec![520.0], vec![1552.0]])
+                    .unwrap()
+                    .exact(true),
+            }],
+            series: vec![Accepted { name, series, tail }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_to_the_last_bit() {
+        for reason in ["first capture", "a \"quoted\" \\ reason", "two\nlines", "\u{7}"] {
+            let baselines = Baselines { all: vec![baseline(reason)] };
+            let text = baselines.text();
+            let again = Baselines::parse(&text).unwrap_or_else(|error| panic!("{error:#}\n{text}"));
+            assert_eq!(again.all[0].reason, reason);
+            assert_eq!(again.all[0].series[0].series, baselines.all[0].series[0].series);
+            assert_eq!(again.all[0].key, baselines.all[0].key);
+            assert_eq!(again.text(), text);
+        }
+    }
+
+    #[test]
+    fn a_baseline_takes_the_place_of_the_one_with_its_key() {
+        let mut other = baseline("other key");
+        other.key.variant = Variant::default();
+        let mut baselines = Baselines { all: vec![baseline("old"), other.clone()] };
+        baselines.put(baseline("new"));
+        let reasons = baselines.all.iter().map(|baseline| baseline.reason.as_str());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["other key", "new"]);
+        assert_eq!(baselines.find(&other.key).unwrap().reason, "other key");
+    }
+
+    #[test]
+    fn a_baseline_is_none_of_other_modules() {
+        let text = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\nmodules = [\"*.wasm\"]\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+        let scenario = Scenario::parse("mine", text).unwrap();
+        let environment = crate::fixtures::environment();
+        let key = |digest: &str| {
+            let digest = Some(digest.to_owned());
+            Key::of(&Scenario { digest, ..scenario.clone() }, &environment)
+        };
+        let differences = key("aaaa").differences(&key("bbbb"));
+        assert_eq!(differences, ["modules aaaa here, bbbb there"]);
+        assert_eq!(key("aaaa"), key("aaaa"));
+        assert!(key("aaaa").to_string().ends_with(", modules aaaa"));
+    }
+}

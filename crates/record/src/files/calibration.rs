@@ -1,0 +1,179 @@
+//! `baselines/calibration.toml`: how much costs jitter from session to session, one entry for each
+//! processor it was measured on. Reads and writes the file; measures nothing.
+
+use crate::{Context, Error, Exit, Result, ensure};
+use std::fs;
+use std::path::Path;
+
+use loadline_growth::{Kind, Tau};
+use loadline_scenario::Environment;
+use serde::{Deserialize, Serialize};
+
+use crate::PROGRAM;
+use crate::files::atomic::{make_folder, replace};
+
+/// The file's name without its ending, which no scenario may have.
+pub const NAME: &str = "calibration";
+
+/// The format this version reads and writes.
+const FORMAT: u32 = 1;
+
+/// All that was calibrated.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrations {
+    format: u32,
+    /// One for each processor.
+    #[serde(rename = "calibration")]
+    all: Vec<Calibration>,
+}
+
+/// What two measurements of unchanged code differed by, on one processor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// The processor's model.
+    pub cpu: String,
+    /// The sizes of its caches.
+    pub caches: String,
+    /// The structural floor of counts, as a share of the cost.
+    pub tau_count: f64,
+    /// That of times.
+    pub tau_time: f64,
+    /// How many series were measured twice.
+    pub n_series: usize,
+    /// How many of them the pair rule called worse, with these floors.
+    pub n_false_alarms: usize,
+    /// The rounds of each measurement.
+    pub rounds: usize,
+    /// The day, in UTC.
+    pub date: String,
+    /// The tool's version.
+    pub loadline: String,
+}
+
+impl Calibration {
+    /// The floor of `kind`.
+    pub fn tau(&self, kind: Kind) -> Option<Tau> {
+        match kind {
+            Kind::Count => Tau::new(self.tau_count),
+            Kind::Time => Tau::new(self.tau_time),
+        }
+    }
+}
+
+impl Calibrations {
+    /// Reads the file in the folder of baselines; nothing is calibrated where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is none of this format.
+    pub fn read(baselines: &Path) -> Result<Calibrations> {
+        let path = baselines.join(format!("{NAME}.toml"));
+        let shown = path.display();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Calibrations { format: FORMAT, all: Vec::new() });
+            }
+            Err(error) => {
+                return Err(Error::new(Exit::WrongFile, format!("cannot read {shown}: {error}")));
+            }
+        };
+        parse(&text).map_err(|error| {
+            let error = format!("{error:#}");
+            let error = error.trim_end();
+            let text = format!("cannot use {shown}: {error} (git checkout brings it back)");
+            Error::new(Exit::WrongFile, text)
+        })
+    }
+
+    /// What was calibrated on the processor of `environment`.
+    pub fn find(&self, environment: &Environment) -> Option<&Calibration> {
+        let is_same = |c: &&Calibration| c.cpu == environment.cpu && c.caches == environment.caches;
+        self.all.iter().find(is_same)
+    }
+
+    /// Puts `calibration` in the place of the one of its processor.
+    pub fn put(&mut self, calibration: Calibration) {
+        self.all.retain(|old| (&old.cpu, &old.caches) != (&calibration.cpu, &calibration.caches));
+        self.all.push(calibration);
+        self.all.sort_by(|a, b| (&a.cpu, &a.caches).cmp(&(&b.cpu, &b.caches)));
+    }
+
+    /// Writes the file into the folder of baselines.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one is untouched.
+    pub fn write(&self, baselines: &Path) -> Result<()> {
+        make_folder(baselines)
+            .with_context(|| format!("cannot make folder {}", baselines.display()))?;
+        let entries = toml::to_string(self).context("cannot write the calibration")?;
+        let text = format!(
+            "# Written by `{PROGRAM} calibrate`: how much costs of unchanged code jitter from session to session.\n{entries}"
+        );
+        replace(&baselines.join(format!("{NAME}.toml")), text.as_bytes())
+    }
+}
+
+fn parse(text: &str) -> Result<Calibrations> {
+    let file: Calibrations = toml::from_str(text)?;
+    ensure!(
+        file.format == FORMAT,
+        "format {} is not known to this version, which reads format {FORMAT} (update loadline)",
+        file.format
+    );
+    for one in &file.all {
+        for kind in [Kind::Count, Kind::Time] {
+            ensure!(one.tau(kind).is_some(), "a tau of {} is not within 0 to 1", one.cpu);
+        }
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn calibration(cpu: &str, tau_time: f64) -> Calibration {
+        Calibration {
+            cpu: cpu.to_owned(),
+            caches: "?".to_owned(),
+            tau_count: 0.003,
+            tau_time,
+            n_series: 55,
+            n_false_alarms: 0,
+            rounds: 10,
+            date: "2026-11-23".to_owned(),
+            loadline: "0.1.0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_found_by_its_processor() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut file = Calibrations::read(folder.path()).unwrap();
+        file.put(calibration("Model B", 0.02));
+        file.put(calibration("?", 0.03));
+        file.put(calibration("?", 0.04));
+        file.write(folder.path()).unwrap();
+        let again = Calibrations::read(folder.path()).unwrap();
+        assert_eq!(again.all.len(), 2);
+        let found = again.find(&crate::fixtures::environment()).unwrap();
+        assert_eq!(found.tau(Kind::Time), Tau::new(0.04));
+    }
+
+    #[test]
+    fn what_is_no_calibration_is_refused() {
+        for text in
+            ["", "format = 2\ncalibration = []", "format = 1", "format = 1\ncalibration = [1]"]
+        {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+        let mut file = Calibrations { format: FORMAT, all: vec![calibration("A", -1.0)] };
+        assert!(parse(&toml::to_string(&file).unwrap()).is_err());
+        file.all[0].tau_time = 0.01;
+        assert!(parse(&toml::to_string(&file).unwrap()).is_ok());
+    }
+}

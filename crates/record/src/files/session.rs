@@ -1,0 +1,181 @@
+//! What one session measured, saved run by run before anything is made of it.
+//!
+//! A session is a folder: `session.json` says what was planned and where, `runs.jsonl` has one line
+//! a run, written as soon as the run has ended. A run that failed may stand there again, carried out
+//! anew: the last line of a run counts.
+
+use crate::{Context, Result, bail, ensure};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::files::atomic::{make_folder, options, replace, sync_folder};
+use crate::files::header::{FORMAT, Header, RunRecord};
+use crate::files::profile::{self, SavedProfile};
+use crate::time::timestamp;
+
+/// A session's folder while it is written.
+#[derive(Debug)]
+pub struct Session {
+    folder: PathBuf,
+    runs: File,
+}
+
+impl Session {
+    /// Makes a new folder under `sessions` and saves the header there.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be written.
+    pub fn create(sessions: &Path, header: &Header) -> Result<Session> {
+        let started = timestamp(header.started);
+        let folder = sessions.join(format!("{started}-{}", std::process::id()));
+        let shown = folder.display().to_string();
+        make_folder(&folder).with_context(|| format!("cannot make folder {shown}"))?;
+        let path = folder.join("runs.jsonl");
+        let runs = options().create_new(true).append(true).open(&path);
+        let runs = runs.with_context(|| format!("cannot make {}", path.display()))?;
+        keep_others_away(&runs, &path)?;
+        let session = Session { folder, runs };
+        // Last: where there is a header, there is a session.
+        session.save_header(header)?;
+        sync_folder(sessions);
+        Ok(session)
+    }
+
+    /// Opens the session in `folder` to go on with it. What was being written when it was killed is
+    /// cut off; every whole line is kept.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or another process writes the session.
+    pub fn reopen(folder: &Path) -> Result<(Session, Header, Vec<RunRecord>)> {
+        let path = folder.join("runs.jsonl");
+        let shown = path.display();
+        let runs = File::options().append(true).open(&path);
+        let runs = runs.with_context(|| format!("cannot open {shown}"))?;
+        keep_others_away(&runs, &path)?;
+        let (header, records) = read(folder)?;
+        let text = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
+        let whole = whole_lines(&text).len();
+        if whole < text.len() {
+            let cut = runs.set_len(whole as u64).and_then(|()| runs.sync_data());
+            cut.with_context(|| format!("cannot cut the torn last line off {shown}"))?;
+        }
+        Ok((Session { folder: folder.to_owned(), runs }, header, records))
+    }
+
+    /// Saves what is planned.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the one that was there is intact.
+    pub fn save_header(&self, header: &Header) -> Result<()> {
+        let text = serde_json::to_vec_pretty(header).context("cannot write the session header")?;
+        replace(&self.folder.join("session.json"), &text)
+    }
+
+    /// Saves one run; when this returns, the run outlives this program.
+    ///
+    /// # Errors
+    /// When the line cannot be written; the lines before it stay.
+    pub fn save(&mut self, record: &RunRecord) -> Result<()> {
+        let mut line = serde_json::to_vec(record).context("cannot write the run's record")?;
+        line.push(b'\n');
+        self.runs.write_all(&line).and_then(|()| self.runs.sync_data()).with_context(|| {
+            let path = self.path();
+            format!("cannot save a run in {} (runs saved before are intact)", path.display())
+        })
+    }
+
+    /// Saves the costs by symbol of a run, before the run itself; the file's name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_profile(&self, name: &str, profile: &SavedProfile) -> Result<String> {
+        let folder = profile::folder(&self.folder);
+        make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
+        let name = format!("{name}.json");
+        profile.write(&folder.join(&name))?;
+        Ok(name)
+    }
+
+    /// The file with the runs.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("runs.jsonl")
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Locks the runs for as long as they are open, so that no session is taken up while it is measured.
+/// The machine's lock sees to that on most machines; this one also where there is none.
+fn keep_others_away(runs: &File, path: &Path) -> Result<()> {
+    // Elsewhere the lock would keep readers away as well.
+    if cfg!(unix) && matches!(runs.try_lock(), Err(TryLockError::WouldBlock)) {
+        bail!("another process is writing {} (wait for it to end)", path.display());
+    }
+    Ok(())
+}
+
+/// The folder of a session that is named by its folder or by a file in it.
+pub fn folder(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(path) }
+}
+
+/// The newest of the sessions in `sessions` that `is_own` and has not come to its end.
+pub fn newest_unfinished(sessions: &Path, is_own: impl Fn(&Header) -> bool) -> Option<PathBuf> {
+    let entries = fs::read_dir(sessions).into_iter().flatten();
+    let unfinished = entries.filter_map(|entry| {
+        let folder = entry.ok()?.path();
+        // What cannot be read is no session to go on with; whoever names it is told why.
+        let header = read_header(&folder).ok()?;
+        let is_open = header.finished.is_none() && is_own(&header);
+        is_open.then_some((header.started, folder))
+    });
+    unfinished.max().map(|(_, folder)| folder)
+}
+
+fn read_header(folder: &Path) -> Result<Header> {
+    let header = folder.join("session.json");
+    let shown = header.display();
+    let text = fs::read(&header).with_context(|| format!("cannot read {shown}"))?;
+    let header: Header =
+        serde_json::from_slice(&text).with_context(|| format!("{shown} is no session"))?;
+    ensure!(
+        header.format == FORMAT,
+        "{shown} has format {}, this version reads {FORMAT} (update loadline)",
+        header.format
+    );
+    Ok(header)
+}
+
+/// Reads a saved session: its folder, or the file with the runs in it.
+///
+/// A last line without an end is a run that was being written when the program was killed: it is
+/// left out, and every whole line before it counts.
+///
+/// # Errors
+/// When a file is missing, of another format, or damaged before its last line.
+pub fn read(path: &Path) -> Result<(Header, Vec<RunRecord>)> {
+    ensure!(path.exists(), "there is no session {}", path.display());
+    let folder = folder(path);
+    let header = read_header(folder)?;
+    let runs = folder.join("runs.jsonl");
+    let shown = runs.display();
+    // Bytes: a torn line may end within a character.
+    let bytes = fs::read(&runs).with_context(|| format!("cannot read {shown}"))?;
+    let record = |(index, line): (usize, &[u8])| {
+        let problem = || format!("{shown}: line {} is no run", index + 1);
+        serde_json::from_slice(line).with_context(problem)
+    };
+    let lines = whole_lines(&bytes).split_inclusive(|byte| *byte == b'\n').enumerate();
+    let records = lines.map(record).collect::<Result<Vec<_>>>()?;
+    Ok((header, records))
+}
+
+/// What was written whole: all up to the last end of a line.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    &bytes[..end]
+}

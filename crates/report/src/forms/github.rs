@@ -1,0 +1,67 @@
+//! The report as GitHub's workflow commands: one annotation for each thing that is not green.
+
+use crate::session::model::{Facts, Place, Word};
+use crate::session::words::{culprit_lines, headline, lines, new_symbols};
+
+/// One line an annotation.
+pub fn render(facts: &Facts) -> String {
+    let mut commands = Vec::new();
+    if facts.result.is_blind {
+        let teeth = facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence));
+        let teeth: Vec<String> = teeth.collect();
+        commands.push(command("error", None, "Loadline is blind", &teeth.join("\n")));
+    }
+    for (scenario, series) in facts.judged() {
+        let level = match series.verdict {
+            Word::Regressed | Word::Failed => "error",
+            Word::Inconclusive | Word::NoBaseline | Word::NotGated => "warning",
+            Word::Improved => "notice",
+            Word::Holds | Word::NotJudged | Word::Control | Word::Observed => continue,
+        };
+        let text = std::iter::once(headline(scenario, series)).chain(lines(scenario, series));
+        let text: Vec<String> = text.chain([format!("again: {}", scenario.command)]).collect();
+        let title = format!("{} {}", scenario.title, series.name);
+        commands.push(command(level, Some(&series.place), &title, &text.join("\n")));
+    }
+    for scenario in &facts.scenarios {
+        for symbol in new_symbols(scenario) {
+            let place = Place { file: scenario.file.clone(), line: 1 };
+            let title = format!("{} {}", scenario.title, symbol.phase);
+            let text = culprit_lines(symbol).join("\n");
+            commands.push(command("error", Some(&place), &title, &text));
+        }
+    }
+    commands.extend(facts.failures.iter().map(|f| command("error", None, "a run failed", f)));
+    commands.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// `::error file=…,line=…,title=…::message`.
+fn command(level: &str, place: Option<&Place>, title: &str, message: &str) -> String {
+    let place = place.map(|place| format!("file={},line={},", property(&place.file), place.line));
+    let place = place.unwrap_or_default();
+    format!("::{level} {place}title={}::{}", property(title), data(message))
+}
+
+/// As the runner reads the text of a command: a percent sign or the end of a line would end it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// As it reads a property, which a colon or a comma would end, too.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_command_before_its_end() {
+        let place = Place { file: "a,b:c.toml".to_owned(), line: 7 };
+        assert_eq!(
+            command("error", Some(&place), "100 %: x, y", "50 %\r\n::warning::z"),
+            "::error file=a%2Cb%3Ac.toml,line=7,title=100 %25%3A x%2C y::50 %25%0D%0A::warning::z"
+        );
+    }
+}

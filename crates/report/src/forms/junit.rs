@@ -1,0 +1,180 @@
+//! The report as JUnit XML: a suite a scenario, a case a judged series. What regressed is a failure,
+//! what could not be measured an error, what stayed undecided is skipped with its reason.
+
+use std::fmt::Write as _;
+
+use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
+use crate::session::words::{culprit_lines, headline, lines, new_symbols};
+
+/// The whole document.
+pub fn render(facts: &Facts) -> String {
+    let mut suites: Vec<Suite> =
+        facts.scenarios.iter().map(|scenario| suite_of(facts, scenario)).collect();
+    suites.push(suite_of_session(facts));
+    let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
+    suites.iter().for_each(|suite| suite.write(&mut text));
+    text.push_str("</testsuites>\n");
+    text
+}
+
+/// One suite.
+struct Suite {
+    name: String,
+    started: String,
+    cases: Vec<Case>,
+    output: String,
+}
+
+/// One case.
+struct Case {
+    name: String,
+    status: Status,
+    output: String,
+}
+
+/// What became of a case.
+enum Status {
+    Passed,
+    /// Not passed, by the element that says so: its type, message and text.
+    Not {
+        element: &'static str,
+        kind: &'static str,
+        message: String,
+        text: String,
+    },
+}
+
+impl Suite {
+    fn write(&self, text: &mut String) {
+        let count = |element: &str| {
+            let is = |case: &&Case| matches!(&case.status, Status::Not { element: own, .. } if *own == element);
+            self.cases.iter().filter(is).count()
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">",
+            escaped(&self.name),
+            self.cases.len(),
+            count("failure"),
+            count("error"),
+            count("skipped"),
+            escaped(&self.started)
+        );
+        self.cases.iter().for_each(|case| case.write(text, &self.name));
+        let _ = writeln!(text, "    <system-out>{}</system-out>", escaped(&self.output));
+        text.push_str("  </testsuite>\n");
+    }
+}
+
+impl Case {
+    fn write(&self, text: &mut String, suite: &str) {
+        let (name, suite) = (escaped(&self.name), escaped(suite));
+        let _ = writeln!(text, "    <testcase name=\"{name}\" classname=\"loadline.{suite}\">");
+        if let Status::Not { element, kind, message, text: own } = &self.status {
+            let (message, own) = (escaped(message), escaped(own));
+            let _ = writeln!(
+                text,
+                "      <{element} type=\"{kind}\" message=\"{message}\">{own}</{element}>"
+            );
+        }
+        if !self.output.is_empty() {
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escaped(&self.output));
+        }
+        text.push_str("    </testcase>\n");
+    }
+}
+
+fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
+    let cases = scenario.judged().map(|series| series_case(scenario, series));
+    let grown = new_symbols(scenario).map(|symbol| Case {
+        name: format!("{} {}", symbol.phase, symbol.shown),
+        status: Status::Not {
+            element: "failure",
+            kind: "growing-symbol",
+            message: format!("{} {}: {}", scenario.title, symbol.phase, symbol.shown),
+            text: culprit_lines(symbol).join("\n"),
+        },
+        output: String::new(),
+    });
+    Suite {
+        name: scenario.title.clone(),
+        started: facts.session.started.clone(),
+        cases: cases.chain(grown).collect(),
+        output: format!("{}\n{}", scenario.question, scenario.command),
+    }
+}
+
+/// What is said of the session as a whole: whether its self-check passed, and which runs failed.
+fn suite_of_session(facts: &Facts) -> Suite {
+    let teeth: Vec<String> =
+        facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence)).collect();
+    let teeth = teeth.join("\n");
+    let error = |kind, message: &str| Status::Not {
+        element: "error",
+        kind,
+        message: message.to_owned(),
+        text: String::new(),
+    };
+    let status = if facts.result.is_blind { error("blind", &teeth) } else { Status::Passed };
+    let checked = Case { name: "teeth".to_owned(), status, output: teeth };
+    let failed = facts.failures.iter().enumerate().map(|(place, failure)| Case {
+        name: format!("failed run {}", place + 1),
+        status: error("failed-run", failure),
+        output: String::new(),
+    });
+    let mut lines = vec![facts.result.summary.as_str(), facts.result.next.as_str()];
+    lines.extend(facts.remarks.iter().map(String::as_str));
+    Suite {
+        name: "session".to_owned(),
+        started: facts.session.started.clone(),
+        cases: [checked].into_iter().chain(failed).collect(),
+        output: lines.join("\n"),
+    }
+}
+
+fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
+    let message = headline(scenario, series);
+    // A case has no attribute for the place that every reader of JUnit knows.
+    let place = format!("{}:{}", series.place.file, series.place.line);
+    let text = lines(scenario, series).into_iter().chain([place]).collect::<Vec<_>>().join("\n");
+    let output = match series.verdict.is_red() {
+        true => String::new(),
+        false => format!("{message}\n{text}"),
+    };
+    let status = match series.verdict {
+        Word::Holds | Word::Improved | Word::Observed => Status::Passed,
+        Word::Regressed => Status::Not { element: "failure", kind: "regressed", message, text },
+        Word::Failed => Status::Not { element: "error", kind: "failed-run", message, text },
+        Word::Inconclusive
+        | Word::NoBaseline
+        | Word::NotGated
+        | Word::NotJudged
+        | Word::Control => {
+            let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
+            // The headline of what is not judged says why.
+            let reason = reason.filter(|reason| !message.contains(reason));
+            let message = reason.map_or(message.clone(), |reason| format!("{message}: {reason}"));
+            let kind = series.verdict.name();
+            Status::Not { element: "skipped", kind, message, text: String::new() }
+        }
+    };
+    Case { name: series.name.to_string(), status, output }
+}
+
+/// `text` as XML holds it: a program's last words may have control characters in them.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

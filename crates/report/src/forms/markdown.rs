@@ -1,0 +1,245 @@
+//! The report as GitHub's Markdown: the summary of a job, and the comment on a pull request.
+
+use crate::forms::text::{not_counted_line, verdict};
+use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
+use crate::session::words::{culprit_lines, exponent_text, headline, new_symbols};
+use loadline_scenario::units::amount;
+
+/// By this line a later comment finds the one it takes the place of. It is not shown.
+pub const MARKER: &str = "<!-- loadline-report -->";
+
+/// The longest comment that GitHub takes, in characters.
+const LONGEST_COMMENT: usize = 65_536;
+
+/// The summary of a job.
+pub fn summary(facts: &Facts) -> String {
+    let mut text = overview(facts);
+    sections(facts).for_each(|section| text.push_str(&section));
+    text.push_str(&everything(facts));
+    text.push_str(&ending(facts));
+    text
+}
+
+/// The body of a comment. What does not fit is left out, the last first, and said to be.
+pub fn comment(facts: &Facts) -> String {
+    let (overview, ending) = (overview(facts), ending(facts));
+    let left_out = "\n*More stands in the job's summary: a comment can hold no more.*\n";
+    let mut text = format!("{MARKER}\n{overview}");
+    let fixed = left_out.chars().count() + ending.chars().count();
+    let mut room = LONGEST_COMMENT.saturating_sub(text.chars().count() + fixed);
+    let mut is_whole = true;
+    for section in sections(facts).chain([everything(facts)]) {
+        let length = section.chars().count();
+        is_whole &= length <= room;
+        if length <= room {
+            room -= length;
+            text.push_str(&section);
+        }
+    }
+    if !is_whole {
+        text.push_str(left_out);
+    }
+    text.push_str(&ending);
+    // Only an overview of thousands of scenarios is longer by itself.
+    text.chars().take(LONGEST_COMMENT).collect()
+}
+
+fn overview(facts: &Facts) -> String {
+    let sign = match facts.result.exit_code {
+        0 if facts.judged().any(|(_, series)| series.verdict.is_open()) => "⚠️",
+        0 => "✅",
+        4 | 5 => "⚠️",
+        _ => "❌",
+    };
+    let mut text = format!("## {sign} Loadline: {}\n\n", escape(&facts.result.summary));
+    text.push_str(&format!("{}\n", escape(&facts.environment_line())));
+    if let Some(build) = &facts.against {
+        text.push_str(&format!("\nJudged against {}.\n", escape(&build.name)));
+    }
+    if facts.result.is_blind {
+        text.push_str("\n**This session is blind**: growth planted in it was not judged right, so it gives no verdict.\n");
+    }
+    let rows: Vec<_> = facts.judged().filter(|(_, s)| needs_a_look(s.verdict)).collect();
+    if !rows.is_empty() {
+        text.push('\n');
+        text.push_str(&table(&rows));
+    }
+    for failure in &facts.failures {
+        text.push_str(&format!("\n- failed: {}", escape(failure)));
+    }
+    if !facts.failures.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn needs_a_look(word: Word) -> bool {
+    word.is_red() || word.is_open() || word == Word::Improved
+}
+
+fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
+    let mut text = "| scenario | series | verdict | tail exponent | was | at the largest N |\n|---|---|---|--:|--:|--:|\n".to_owned();
+    for (scenario, series) in rows {
+        let was = series.other_exponent.map(|was| format!("{:.2} … {:.2}", was.low, was.high));
+        let cost = series.costs.last().map(|rung| {
+            let cost = amount(rung.cost, series.unit);
+            let other = rung.other_cost.map(|other| amount(other, series.unit));
+            let other = other.map(|other| format!(", {} {other}", series.other_name()));
+            format!("{cost}{}", other.unwrap_or_default())
+        });
+        let dash = || "–".to_owned();
+        let exponent = match &series.speed_up {
+            _ if series.costs.is_empty() => dash(),
+            Some(speed_up) => format!("× {}", exponent_text(Some(speed_up))),
+            None => exponent_text(series.exponent.as_ref()),
+        };
+        let word = escape(&verdict(series));
+        let word = if series.verdict.is_red() { format!("**{word}**") } else { word };
+        text.push_str(&format!(
+            "| {} | {} | {word} | {exponent} | {} | {} |\n",
+            escape(&scenario.title),
+            escape(&series.name.to_string()),
+            was.unwrap_or_else(dash),
+            cost.unwrap_or_else(dash),
+        ));
+    }
+    text
+}
+
+/// One section for each series that needs a look, and one for the new symbols of a scenario.
+fn sections(facts: &Facts) -> impl Iterator<Item = String> {
+    let series = facts.judged().filter(|(_, series)| needs_a_look(series.verdict));
+    let symbols = facts.scenarios.iter().filter_map(symbol_section);
+    series.map(|(scenario, series)| section(scenario, series)).chain(symbols)
+}
+
+fn section(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
+    let mut text = format!("\n### {}\n\n", escape(&headline(scenario, series)));
+    if let Some(consequence) = &series.consequence {
+        text.push_str(&format!("**{}**\n\n", escape(consequence)));
+    }
+    let mut items: Vec<String> = series.evidence.clone();
+    items.retain(|sentence| Some(sentence) != series.consequence.as_ref());
+    if series.evidence.is_empty()
+        && let Some(doubt) = &series.doubt
+    {
+        items.push(doubt.reason.clone());
+        items.extend(doubt.remedy.iter().map(|remedy| format!("what to do: {remedy}")));
+    }
+    if series.verdict == Word::Regressed
+        && let Some(symbol) = scenario.culprit(&series.name.phase.to_string())
+    {
+        items.extend(culprit_lines(symbol));
+    }
+    items.extend(series.notes.iter().cloned());
+    text.extend(items.iter().map(|item| format!("- {}\n", escape(item))));
+    text.push_str(&costs(series));
+    text.push_str(&format!("\nAgain: {}\n", code(&scenario.command)));
+    text
+}
+
+fn costs(series: &SeriesFacts) -> String {
+    let Some(first) = series.costs.first() else { return String::new() };
+    let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
+    let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
+    let other = if has_other { format!(" {} |", series.other_name()) } else { String::new() };
+    let rule = if has_other { "--:|" } else { "" };
+    let one = series.one;
+    let mut text =
+        format!("\n| N | now |{other} one {one} | the next {one} |\n|--:|--:|{rule}--:|--:|\n");
+    for rung in &series.costs {
+        let other =
+            if has_other { format!(" {} |", shown(rung.other_cost)) } else { String::new() };
+        let next = if rung.n == first.n { "–".to_owned() } else { shown(rung.next_module) };
+        text.push_str(&format!(
+            "| {} | {} |{other} {} | {next} |\n",
+            rung.n,
+            shown(Some(rung.cost)),
+            shown(Some(rung.per_module)),
+        ));
+    }
+    text
+}
+
+fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
+    let mut lines = new_symbols(scenario).flat_map(culprit_lines).peekable();
+    lines.peek()?;
+    let items: String = lines.map(|line| format!("- {}\n", escape(&line))).collect();
+    Some(format!(
+        "\n### {}: symbols that grow, and nobody knew of\n\n{items}",
+        escape(&scenario.title)
+    ))
+}
+
+/// Every judged series, folded.
+fn everything(facts: &Facts) -> String {
+    let rows: Vec<_> = facts.judged().collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let count = rows.len();
+    format!(
+        "\n<details><summary>All {count} judged series</summary>\n\n{}\n</details>\n",
+        table(&rows)
+    )
+}
+
+fn ending(facts: &Facts) -> String {
+    let mut text = String::new();
+    for absent in &facts.not_counted {
+        text.push_str(&format!("\n- {}", escape(&not_counted_line(absent))));
+    }
+    for remark in &facts.remarks {
+        text.push_str(&format!("\n- {}", escape(remark)));
+    }
+    for tooth in &facts.teeth {
+        text.push_str(&format!(
+            "\n- teeth: {}: {}",
+            escape(&tooth.metric),
+            escape(&tooth.sentence)
+        ));
+    }
+    text.push_str(&format!("\n\nNext: {}\n", escape(&facts.result.next)));
+    text
+}
+
+/// Text in which nothing has a meaning of its own: no markup, no mention of people, no reference.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '@' => escaped.push_str("&#64;"),
+            '#' => escaped.push_str("&#35;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            '\n' | '\r' => escaped.push(' '),
+            character => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A span of code, also of what has backticks in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if longest > 0 { " " } else { "" };
+    format!("{fence}{space}{}{space}{fence}", text.replace(['\n', '\r'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_is_markup() {
+        assert_eq!(escape("a|b <c> @d #1 __e"), "a\\|b &lt;c&gt; &#64;d &#35;1 \\_\\_e");
+        assert_eq!(code("x y"), "`x y`");
+        assert_eq!(code("x `y`"), "`` x `y` ``");
+    }
+}

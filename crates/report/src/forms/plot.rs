@@ -1,0 +1,70 @@
+//! A small plot for terminals: the cost per module over N, one line an N, beside the figures.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::session::model::SeriesFacts;
+use loadline_scenario::units::amount;
+
+/// The narrowest and the widest that dots are spread over.
+const NARROWEST: usize = 12;
+const WIDEST: usize = 40;
+
+/// The cost at every N beside that of the other side, and what one module costs as dots. Lines are at
+/// most `width` long; where that leaves no room for dots there are figures alone.
+pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
+    let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
+    let other = has_other.then(|| series.other_name());
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let header = ["N", "now"].into_iter().chain(other);
+    table.set_header(header.map(str::to_owned));
+    for rung in &series.costs {
+        let mut row = vec![rung.n.to_string(), amount(rung.cost, series.unit)];
+        if has_other {
+            let cost = rung.other_cost.map(|cost| amount(cost, series.unit));
+            row.push(cost.unwrap_or_else(|| "–".to_owned()));
+        }
+        table.add_row(row);
+    }
+    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    let figures: Vec<String> =
+        table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let used = figures.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let room = width.saturating_sub(used + 4).min(WIDEST);
+    if room < NARROWEST {
+        return figures;
+    }
+    let legend = match other {
+        Some(other) => format!("one {}: ● now, ○ {other}", series.one),
+        None => format!("one {}: ● now", series.one),
+    };
+    let dots = std::iter::once(legend).chain(dots(series, room));
+    let joined = figures.iter().zip(dots).map(|(line, dots)| {
+        let padding = " ".repeat(used - line.chars().count());
+        format!("{line}{padding}  {dots}")
+    });
+    joined.collect()
+}
+
+/// One line an N: a dot for each side, from nothing at the left to the largest cost at the right.
+fn dots(series: &SeriesFacts, room: usize) -> Vec<String> {
+    let other =
+        |rung: &crate::session::model::Rung| rung.other_cost.map(|cost| cost / rung.n as f64);
+    let both = series.costs.iter().flat_map(|rung| [Some(rung.per_module), other(rung)]);
+    let largest = both.flatten().fold(0.0, f64::max);
+    let place = |cost: f64| match largest > 0.0 {
+        true => ((cost / largest) * (room - 1) as f64).round() as usize,
+        false => 0,
+    };
+    let line = |rung: &crate::session::model::Rung| {
+        let mut cells = vec![' '; room];
+        let now = place(rung.per_module).min(room - 1);
+        if let Some(other) = other(rung) {
+            cells[place(other).min(room - 1)] = '○';
+        }
+        cells[now] = if cells[now] == '○' { '◉' } else { '●' };
+        let dots: String = cells.into_iter().collect();
+        format!("│{}", dots.trim_end())
+    };
+    series.costs.iter().map(line).collect()
+}

@@ -1,0 +1,373 @@
+//! The report for a terminal: quiet where all is well, a plot, the culprit and what to type next where
+//! it is not.
+
+use loadline_record::PROGRAM;
+use std::collections::BTreeSet;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use loadline_scenario::Means;
+
+use crate::forms::plot::cost_plot;
+use crate::session::model::{
+    AgainstKind, Facts, Interval, NotCounted, ScenarioFacts, SeriesFacts, Sight, SymbolFacts,
+    SymbolStanding, Word,
+};
+use crate::trimmed;
+
+/// How wide a plot may be where nobody says.
+const USUAL_WIDTH: usize = 100;
+
+/// What a terminal offers.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Characters of a line, where they are limited.
+    pub width: Option<usize>,
+    /// Whether colours are wanted. They repeat what words say.
+    pub has_colour: bool,
+}
+
+impl Look {
+    /// What a file offers.
+    pub const PLAIN: Look = Look { width: None, has_colour: false };
+
+    /// What standard output offers: colours on a terminal alone, and nowhere `NO_COLOR` is set.
+    pub fn of_stdout() -> Look {
+        let terminal = console::Term::stdout();
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let of_terminal = || terminal.size_checked().map(|(_, columns)| usize::from(columns));
+        Look {
+            width: columns.or_else(of_terminal),
+            has_colour: terminal.is_term() && !is_set("NO_COLOR") && !is_dumb,
+        }
+    }
+
+    /// `word` in the colour of what it says.
+    fn paint(self, text: &str, word: Word) -> String {
+        let code = match word {
+            Word::Regressed | Word::Failed => "1;31",
+            Word::Inconclusive | Word::NoBaseline | Word::NotGated => "33",
+            Word::Improved => "36",
+            Word::Holds => "32",
+            Word::NotJudged | Word::Control | Word::Observed => "2",
+        };
+        if self.has_colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// The whole text.
+pub fn render(facts: &Facts, look: Look) -> String {
+    let mut lines = vec![facts.environment_line()];
+    lines.extend(facts.against.as_ref().map(|build| {
+        let named = format!("wasmtime {}", build.environment.wasmtime);
+        let on = if build.name == named { String::new() } else { format!(", on {named}") };
+        format!("measured in turn with, and judged against: {}{on}", build.name)
+    }));
+    lines.extend(facts.remarks.iter().cloned());
+    lines.extend(facts.not_counted.iter().map(not_counted_line));
+    lines.extend(teeth_lines(facts));
+    lines.push(String::new());
+    if facts.result.is_blind {
+        lines.push(
+            "This session is blind: growth planted in it was not judged right, so it gives no verdict."
+                .to_owned(),
+        );
+    } else {
+        lines.push(table(facts, look));
+        lines.extend(details(facts, look));
+        lines.extend(symbol_lines(facts, look));
+    }
+    lines.extend(facts.failures.iter().map(|failure| format!("failed: {failure}")));
+    lines.push(format!("{}      samples: {}", facts.result.summary, facts.session.samples));
+    lines.push(format!("next: {}", facts.result.next));
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// What cannot be counted, why, and what to do.
+pub fn not_counted_line(absent: &NotCounted) -> String {
+    let NotCounted { metrics, reason, remedy } = absent;
+    format!("not counted: {}: {reason}; {remedy}", metrics.join(", "))
+}
+
+/// One line for all that is seen, and one for each that is not.
+fn teeth_lines(facts: &Facts) -> Vec<String> {
+    let (seen, others): (Vec<_>, Vec<_>) =
+        facts.teeth.iter().partition(|tooth| tooth.sight == Sight::Sees);
+    let mut lines = Vec::new();
+    if let Some(first) = seen.first() {
+        let metrics: Vec<&str> = seen.iter().map(|tooth| tooth.metric.as_str()).collect();
+        lines.push(format!("teeth: {}: {}", metrics.join(", "), first.sentence));
+    }
+    let line = |tooth: &&crate::session::model::Tooth| {
+        format!("teeth: {}: {}", tooth.metric, tooth.sentence)
+    };
+    lines.extend(others.iter().map(line));
+    lines
+}
+
+fn table(facts: &Facts, look: Look) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["scenario", "series", "tail exponent", "95 % interval", "was", "verdict"]);
+    for column in [2, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let is_suite = facts.scenarios.len() > 1;
+    for scenario in &facts.scenarios {
+        let judged: Vec<&SeriesFacts> = scenario.judged().collect();
+        if is_suite && plainly_holds(&judged) {
+            table.add_row(green_cells(scenario, &judged));
+            continue;
+        }
+        let mut folded = Vec::new();
+        for series in &judged {
+            let Some(fold) = fold_of(series, is_suite) else {
+                table.add_row(cells(scenario, series));
+                continue;
+            };
+            // In the place of the first of them.
+            if !folded.contains(&fold) {
+                let is_same =
+                    |other: &&&SeriesFacts| fold_of(other, is_suite).as_ref() == Some(&fold);
+                let rows: Vec<&SeriesFacts> = judged.iter().filter(is_same).copied().collect();
+                table.add_row(folded_cells(scenario, &fold, &rows));
+                folded.push(fold);
+            }
+        }
+    }
+    // Where it does not fit, cells are broken rather than lines.
+    let plain = table.to_string();
+    let widest = plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0);
+    if let Some(width) = look.width.and_then(|width| u16::try_from(width).ok())
+        && widest > usize::from(width)
+    {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    // The widths are those of plain words: colours come last.
+    let coloured = trimmed(&table.to_string());
+    let words = [("REGRESSED", Word::Regressed), ("FAILED", Word::Failed)];
+    words
+        .iter()
+        .fold(coloured, |text, (shown, word)| text.replace(shown, &look.paint(shown, *word)))
+}
+
+/// Whether there is nothing to say of a scenario but that it holds.
+fn plainly_holds(judged: &[&SeriesFacts]) -> bool {
+    let is_green = |series: &&SeriesFacts| {
+        let is_quiet = matches!(series.verdict, Word::Holds | Word::NotJudged | Word::Control);
+        is_quiet && series.notes.is_empty()
+    };
+    judged.iter().all(is_green) && judged.iter().any(|series| series.verdict == Word::Holds)
+}
+
+/// One row for a scenario that plainly holds.
+fn green_cells(scenario: &ScenarioFacts, judged: &[&SeriesFacts]) -> [String; 6] {
+    let holds: Vec<&SeriesFacts> =
+        judged.iter().filter(|series| series.verdict == Word::Holds).copied().collect();
+    let silent = judged.len() - holds.len();
+    let verdict = match silent {
+        0 => "hold".to_owned(),
+        silent => format!("hold; {silent} not judged"),
+    };
+    let dash = || "–".to_owned();
+    let name = format!("{} series", holds.len());
+    [scenario.title.clone(), name, steepest(&holds), dash(), dash(), verdict]
+}
+
+/// The steepest tail exponent of several series.
+fn steepest(rows: &[&SeriesFacts]) -> String {
+    let tails = rows.iter().filter_map(|row| row.exponent).map(|tail| tail.value);
+    let steepest = tails.max_by(f64::total_cmp);
+    steepest.map_or_else(|| "flat".to_owned(), |value| format!("≤ {value:.2}"))
+}
+
+/// Why a row stands for others of its scenario as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fold {
+    /// A count of operations that holds.
+    Count,
+    /// Any other series that holds, in a suite.
+    Holds,
+    /// Nobody counts it here, for this reason.
+    Absent(String),
+}
+
+/// Whether a row is one of many that nobody reads unless they are not as they should be.
+fn fold_of(series: &SeriesFacts, is_suite: bool) -> Option<Fold> {
+    match (series.verdict, series.name.metric.means()) {
+        (Word::Holds, _) if !series.notes.is_empty() => None,
+        (Word::Holds, _) if is_suite => Some(Fold::Holds),
+        (Word::Holds, Means::Count) => Some(Fold::Count),
+        (Word::NotJudged, Means::Count | Means::Callgrind) => {
+            Some(Fold::Absent(series.doubt.as_ref()?.reason.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// One row for all those of a scenario.
+fn folded_cells(scenario: &ScenarioFacts, fold: &Fold, rows: &[&SeriesFacts]) -> [String; 6] {
+    let (title, tail) = (scenario.title.clone(), steepest(rows));
+    let dash = || "–".to_owned();
+    match fold {
+        Fold::Absent(reason) => {
+            let name = match rows {
+                [only] => only.name.to_string(),
+                rows => format!("{} counts", rows.len()),
+            };
+            [title, name, dash(), dash(), dash(), format!("not judged: {reason}")]
+        }
+        Fold::Count => {
+            let name = format!("{} operation counts", rows.len());
+            [title, name, tail, dash(), dash(), "hold".to_owned()]
+        }
+        Fold::Holds => {
+            let name = format!("{} other series", rows.len());
+            [title, name, tail, dash(), dash(), "hold".to_owned()]
+        }
+    }
+}
+
+fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
+    let dash = || "–".to_owned();
+    let (mut tail, mut interval, mut was) = (dash(), dash(), dash());
+    let has_verdict =
+        !matches!(series.verdict, Word::NotJudged | Word::Control | Word::Failed | Word::Observed);
+    if has_verdict && series.against.kind == AgainstKind::OneThread {
+        if let Some(estimate) = &series.speed_up {
+            (tail, interval) = (format!("× {:.2}", estimate.value), range(estimate));
+        }
+        was = series.control_speed_up.as_ref().map_or_else(dash, range);
+    } else if has_verdict {
+        match &series.exponent {
+            Some(estimate) => {
+                tail = format!("{:.2}", estimate.value);
+                interval = range(estimate);
+            }
+            None => tail = "flat".to_owned(),
+        }
+        was = match (series.against.kind, &series.other_exponent) {
+            (_, Some(estimate)) => range(estimate),
+            (AgainstKind::Baseline | AgainstKind::Control | AgainstKind::Build, None) => {
+                "flat".to_owned()
+            }
+            (AgainstKind::Expectation | AgainstKind::Nothing | AgainstKind::OneThread, None) => {
+                dash()
+            }
+        };
+    }
+    [scenario.title.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
+}
+
+/// The word for what came of a series. What needs attention is in capitals: colour is no sign alone.
+pub const fn word(word: Word) -> &'static str {
+    match word {
+        Word::Holds => "holds",
+        Word::Improved => "improved",
+        Word::Regressed => "REGRESSED",
+        Word::Inconclusive => "inconclusive",
+        Word::NoBaseline => "inconclusive: no baseline and no control",
+        Word::NotGated => "superlinear, not gated: nothing to compare with",
+        Word::NotJudged => "not judged",
+        Word::Control => "control, not judged alone",
+        Word::Failed => "FAILED",
+        Word::Observed => "shown only",
+    }
+}
+
+/// A verdict as it is shown, with what it rests on.
+pub fn verdict(series: &SeriesFacts) -> String {
+    let word = word(series.verdict);
+    let by = match (series.verdict, series.against.kind) {
+        (Word::NotJudged, _) => {
+            let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
+            return format!("{word}: {}", reason.unwrap_or("not measured"));
+        }
+        (Word::Control | Word::Failed | Word::Observed, _) => "",
+        (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
+        (_, AgainstKind::Control) => " (beside its control)",
+        (_, AgainstKind::Expectation) => " (as stated)",
+        (_, AgainstKind::OneThread) => " (scaling with threads)",
+    };
+    format!("{word}{by}")
+}
+
+fn range(estimate: &Interval) -> String {
+    format!("{:.2} … {:.2}", estimate.low, estimate.high)
+}
+
+/// What stands behind every row that is not plainly green.
+fn details(facts: &Facts, look: Look) -> Vec<String> {
+    const INDENT: usize = 4;
+    let mut lines = Vec::new();
+    for (scenario, series) in facts.judged() {
+        let mut about = series.evidence.clone();
+        let is_plotted = matches!(
+            series.verdict,
+            Word::Regressed | Word::Improved | Word::Inconclusive | Word::NotGated
+        );
+        if is_plotted {
+            about.extend(cost_plot(
+                series,
+                look.width.unwrap_or(USUAL_WIDTH).saturating_sub(INDENT),
+            ));
+        }
+        if series.verdict == Word::Regressed {
+            let phase = series.name.phase.to_string();
+            about.extend(scenario.culprit(&phase).map(|symbol| {
+                format!("culprit, by callgrind: {}  {} instructions", symbol.shown, symbol.formula)
+            }));
+        }
+        about.extend(series.notes.iter().cloned());
+        if !about.is_empty() {
+            let title = format!("{} {}", scenario.title, series.name);
+            lines.push(look.paint(&title, series.verdict));
+            lines.extend(about.into_iter().map(|line| format!("    {line}")));
+        }
+    }
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// One line for each scenario and phase: the symbol behind most of its growth.
+fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for scenario in &facts.scenarios {
+        let phases: BTreeSet<&str> =
+            scenario.symbols.iter().map(|symbol| symbol.phase.as_str()).collect();
+        let culprits = phases.iter().filter_map(|phase| scenario.culprit(phase));
+        lines.extend(culprits.flat_map(|symbol| symbol_line(&scenario.title, symbol, look)));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, "symbols that grow beyond linear, by callgrind:".to_owned());
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// What is said of a growing symbol: one line, and for what is new a second with the remedy.
+fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
+    let SymbolFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
+    let percent = share * 100.0;
+    let hidden = symbol.hidden_until;
+    let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (foretold)"));
+    let is_new = symbol.standing == SymbolStanding::Regressed;
+    let standing =
+        if is_new { look.paint(standing_text, Word::Regressed) } else { standing_text.clone() };
+    let mut lines = vec![format!(
+        "    {title} {phase}: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}{}; {standing}",
+        hidden.unwrap_or_default()
+    )];
+    if is_new {
+        lines.push(match (&symbol.cause, &symbol.remedy) {
+            (Some(cause), Some(remedy)) => format!("        {cause}; {remedy}"),
+            _ => format!("        next: {PROGRAM} explain {title}"),
+        });
+    }
+    lines
+}

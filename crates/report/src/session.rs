@@ -1,0 +1,10 @@
+//! The facts of one judged session, in sentences that every form shows.
+
+pub mod advice;
+pub mod ending;
+pub mod evidence;
+pub mod facts;
+pub mod model;
+pub mod next;
+pub mod places;
+pub mod words;

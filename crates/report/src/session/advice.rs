@@ -1,0 +1,157 @@
+//! What would decide a series that is open: one answer, for its evidence, its doubt and the last line
+//! of the report.
+
+use loadline_growth::{Remedy, Verdict};
+use loadline_record::Strictness;
+
+use crate::session::places::ReadTexts;
+use loadline_record::header::not_measured;
+use loadline_record::reproduce::Again;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
+
+/// What would decide a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The advice as a sentence without its command.
+    pub sentence: String,
+    /// The command that follows it, where one is enough.
+    pub command: Option<String>,
+}
+
+/// What advice depends on beside the series.
+pub struct Adviser<'a> {
+    pub measured: &'a Measured,
+    pub texts: ReadTexts<'a>,
+    pub strictness: Strictness,
+}
+
+/// What an acceptance asks for, to be filled in.
+const ACCEPT: &str = "--accept-superlinear --reason TEXT --link URL --expires WHEN";
+
+impl Adviser<'_> {
+    /// What would decide `row`; `None` where it is decided, or nobody knows.
+    pub fn settle(&self, row: &Judged) -> Option<Advice> {
+        match &row.outcome {
+            Outcome::Scaled(scaled) => {
+                let one = self.scenario(&scaled.titles[1])?;
+                let Verdict::Inconclusive(doubt) = scaled.verdict else { return None };
+                let series = self.scenario(&row.scenario)?.complete(row.name)?;
+                Some(self.of_remedy(Remedy::of(doubt, &series), one))
+            }
+            Outcome::Verdict { verdict: Verdict::NoBaseline, ground, .. } => {
+                let one = self.scenario(&row.scenario)?;
+                Some(self.something_to_compare_with(one, *ground))
+            }
+            Outcome::Verdict {
+                verdict: Verdict::Inconclusive(_),
+                judgement,
+                against,
+                may_widen,
+                ..
+            } => {
+                let one = self.scenario(&row.scenario)?;
+                match judgement.remedy? {
+                    Remedy::LargerSize { size } if !may_widen => Some(Advice {
+                        sentence: format!(
+                            "N = {size} would decide it, and the baseline has no such size: write it again"
+                        ),
+                        command: Some(self.baseline(one)),
+                    }),
+                    Remedy::MeasureAgain if *against == Against::Baseline => Some(Advice {
+                        sentence: "write the baseline again, at the sizes of today".to_owned(),
+                        command: Some(self.baseline(one)),
+                    }),
+                    remedy => Some(self.of_remedy(remedy, one)),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn scenario(&self, title: &str) -> Option<&MeasuredScenario> {
+        self.measured.scenarios.iter().find(|m| m.scenario.title() == title)
+    }
+
+    /// Both ways out of having nothing to compare a time with.
+    fn something_to_compare_with(&self, one: &MeasuredScenario, ground: Ground) -> Advice {
+        let (file, _) = (self.texts)(&one.scenario).scenario;
+        let (other, more) = match ground {
+            Ground::NotGated => ("accept it as a known issue", ACCEPT),
+            _ => ("write a baseline on this machine", "--reason TEXT"),
+        };
+        Advice {
+            sentence: format!("add a `control` to {file}, or {other}"),
+            command: Some(self.again().baseline(&one.scenario, more)),
+        }
+    }
+
+    fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario) -> Advice {
+        let regress = |changes: &[(&str, String)]| Some(self.regress(one, None, changes));
+        match remedy {
+            Remedy::Rounds { rounds } => Advice {
+                sentence: format!("measure every size {rounds} times"),
+                command: regress(&[("processes", rounds.to_string())]),
+            },
+            Remedy::LargerSize { size } => match self.refusal(&one.scenario.title(), size) {
+                Some(why) => Advice {
+                    sentence: format!(
+                        "N = {size} would decide it, but cannot be measured here: {why}"
+                    ),
+                    command: None,
+                },
+                None => {
+                    let sizes = one.scenario.ladder.iter().map(|n| *n as u64).chain([size]);
+                    let sizes: Vec<u64> = sizes.collect();
+                    Advice {
+                        sentence: format!("measure N = {size} as well"),
+                        command: regress(&[("ladder", format!("{sizes:?}"))]),
+                    }
+                }
+            },
+            Remedy::IdleProcessors => {
+                Advice { sentence: remedy.to_string(), command: regress(&[]) }
+            }
+            Remedy::Sizes { .. }
+            | Remedy::FewerSizes { .. }
+            | Remedy::WiderRange { .. }
+            | Remedy::MeasureAgain => Advice { sentence: remedy.to_string(), command: None },
+        }
+    }
+
+    /// Why the scenario `title` was not measured at N = `size`, where the machine refused it.
+    fn refusal(&self, title: &str, size: u64) -> Option<&str> {
+        let start = not_measured(title, size);
+        self.measured.left_out.iter().find_map(|sentence| sentence.strip_prefix(&start))
+    }
+
+    fn again(&self) -> &Again {
+        &self.measured.again
+    }
+
+    /// The command that measures `one` again, with `changes`.
+    pub fn regress(
+        &self,
+        one: &MeasuredScenario,
+        seed: Option<u64>,
+        changes: &[(&str, String)],
+    ) -> String {
+        let against = self.measured.before.as_ref().map(|before| before.build.argument.as_str());
+        self.again().regress(&one.scenario, against, self.strictness, seed, changes)
+    }
+
+    /// The command that writes a baseline of `one`.
+    fn baseline(&self, one: &MeasuredScenario) -> String {
+        self.again().baseline(&one.scenario, "--reason TEXT")
+    }
+}
+
+impl Advice {
+    /// The advice with its command, on one line.
+    pub fn line(&self) -> String {
+        match &self.command {
+            Some(command) => format!("{}: {command}", self.sentence),
+            None => self.sentence.clone(),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Facts of sessions without a measurement, and what is printed of them elsewhere than in a report.
+
+use loadline_growth::Verdict;
+use loadline_record::rounds::Measured;
+use loadline_record::{Exit, Strictness};
+use loadline_verdict::outcome::Report;
+
+use crate::session::facts::{facts, not_counted, word as word_of};
+use crate::session::places::ReadTexts;
+use crate::{model, text};
+
+/// The facts where there was nothing to measure, since both sides run the same program.
+pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
+    let report =
+        Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
+    let mut facts = facts(&report, measured, texts, Strictness::default());
+    facts.result = model::Ending {
+        exit_code: Exit::Clean.code(),
+        status: Exit::Clean.status(),
+        summary: "both sides run the same program".to_owned(),
+        is_blind: false,
+        next: "nothing to do".to_owned(),
+    };
+    facts
+}
+
+/// The metrics that nothing here can count: said once, each reason with what to do.
+pub fn absent_lines(measured: &Measured) -> Vec<String> {
+    not_counted(measured).iter().map(text::not_counted_line).collect()
+}
+
+/// The word for a verdict on screen.
+pub fn word(verdict: Verdict) -> &'static str {
+    text::word(word_of(verdict))
+}

@@ -1,0 +1,123 @@
+//! What to type next: about what decides the exit code, the gravest first.
+
+use loadline_growth::{Estimate, Verdict};
+use loadline_record::reproduce::shell_quoted;
+use loadline_record::rounds::Measured;
+use loadline_record::{PROGRAM, Shard};
+use loadline_verdict::functions::Standing;
+use loadline_verdict::judged::{Judged, Outcome};
+use loadline_verdict::outcome::{Report, is_open, is_red};
+
+use crate::session::advice::{Advice, Adviser};
+
+/// What to type next: about what decides the exit code, the gravest first.
+pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
+    let measured = adviser.measured;
+    if let Some(shard) = measured.part {
+        return next_after_part(shard);
+    }
+    if report.is_blind() {
+        return "repeat on a quieter machine".to_owned();
+    }
+    let again = |title: &str| {
+        let one = measured.scenarios.iter().find(|m| m.scenario.title() == title);
+        one.map(|one| adviser.regress(one, Some(measured.seed), &[]))
+    };
+    if let Some(failed) = next_after_failures(report, measured, &again) {
+        return failed;
+    }
+    if let Some(row) = report.rows.iter().find(|row| is_red(row))
+        && let Some(command) = again(asked_by(row))
+    {
+        return command;
+    }
+    if let Some(symbol) = report.symbols.iter().find(|s| s.standing == Standing::Regressed) {
+        let root = measured.again.root_flag();
+        return format!("{PROGRAM} explain {}{root}", shell_quoted(&symbol.scenario));
+    }
+    let open = report.rows.iter().filter(|row| row.outcome.verdict().is_some_and(is_open));
+    let advice: Vec<(&Judged, Advice)> =
+        open.filter_map(|row| Some((row, adviser.settle(row)?))).collect();
+    // What one command decides comes before what asks for more.
+    let first = advice.iter().find(|(_, a)| a.command.is_some()).or(advice.first());
+    if let Some((row, advice)) = first {
+        let has_choice = row.outcome.verdict() == Some(Verdict::NoBaseline);
+        return match &advice.command {
+            Some(command) if !has_choice => command.clone(),
+            _ => advice.line(),
+        };
+    }
+    if let Some(row) = report.rows.iter().find(|row| report.is_gone(row)) {
+        return format!(
+            "remove {} from the known issues of {}, at the line above",
+            row.name,
+            row.scenario.split(':').next().unwrap_or_default()
+        );
+    }
+    if let Some(remedy) = report.rows.iter().find_map(remedy_of_absence) {
+        return remedy;
+    }
+    let is_without = |row: &&Judged| row.has_no_baseline && row.outcome.verdict().is_some();
+    let without = report.rows.iter().find(is_without).map(|row| row.scenario.clone());
+    let one = measured.scenarios.iter().find(|m| Some(m.scenario.title()) == without);
+    match one {
+        Some(one) => measured.again.baseline(&one.scenario, "--reason TEXT"),
+        None => "nothing to do".to_owned(),
+    }
+}
+
+/// What to do about failed runs.
+fn next_after_failures(
+    report: &Report,
+    measured: &Measured,
+    again: &impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let failed = report.rows.iter().find(|row| matches!(row.outcome, Outcome::Failed));
+    let failed = failed.map(asked_by);
+    if report.failures.is_empty() && failed.is_none() {
+        return None;
+    }
+    let of_session = || measured.scenarios.first().map(|m| m.scenario.title());
+    let is_cut = measured.scenarios.iter().any(|m| m.is_given_up);
+    // Several sessions that were merged are not resumed as one.
+    if measured.before.is_none() && !is_cut && measured.saved.exists() {
+        let saved = measured.saved.display().to_string();
+        let (session, root) = (shell_quoted(&saved), measured.again.root_flag());
+        return Some(format!(
+            "look at the failed runs, then {PROGRAM} regress --resume {session}{root}"
+        ));
+    }
+    let title = failed.map(str::to_owned).or_else(of_session)?;
+    again(&title).map(|command| format!("look at the failed runs, then {command}"))
+}
+
+/// What would have a series counted that is not.
+fn remedy_of_absence(row: &Judged) -> Option<String> {
+    let Outcome::NotJudged(absence) = &row.outcome else { return None };
+    Some(format!("{} {} is not measured: {}", row.scenario, row.name, absence.remedy()))
+}
+
+/// The scenario to name for a row to be judged again: what threads gain is a question of the one that
+/// runs on one.
+fn asked_by(row: &Judged) -> &str {
+    match &row.outcome {
+        Outcome::Scaled(scaled) => &scaled.titles[1],
+        _ => &row.scenario,
+    }
+}
+
+/// What is left to do when one part of a suite has been measured.
+fn next_after_part(shard: Shard) -> String {
+    let count = shard.count;
+    format!("{PROGRAM} merge SESSION… (those of all {count} shards; this is {shard})")
+}
+
+/// An interval on screen.
+pub fn range(estimate: &Estimate) -> String {
+    format!("{:.2} … {:.2}", estimate.interval.low, estimate.interval.high)
+}
+
+/// Without the blanks that a table puts at the end of lines.
+pub fn trimmed(table: &str) -> String {
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

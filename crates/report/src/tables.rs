@@ -1,0 +1,6 @@
+//! Texts of the verbs that are no report of a session.
+
+pub mod by_unwinder;
+pub mod diff_text;
+pub mod explain_text;
+pub mod history_text;

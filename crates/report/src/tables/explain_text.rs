@@ -1,0 +1,292 @@
+//! Where the cost of one scenario goes, for a terminal.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+use loadline_growth::{CurveOptions, Formula, judge_curve};
+use loadline_record::header::RunRecord;
+use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_scenario::units::amount;
+use loadline_scenario::{
+    Means, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,
+};
+use loadline_verdict::functions::{
+    self, GrowingSymbol, Profiles, ReadProfiles, Reference, Standing, shortened,
+};
+use loadline_verdict::known::Present;
+
+use crate::session::next::trimmed;
+
+/// Symbols that are shown of a phase although they do not grow: the costliest.
+const COSTLIEST: usize = 5;
+
+/// The whole picture of one scenario.
+pub fn explanation(
+    one: &MeasuredScenario,
+    measured: &Measured,
+    records: &[RunRecord],
+    read: ReadProfiles<'_>,
+) -> String {
+    let Scenario { question, expectation, .. } = &one.scenario;
+    let mut text = format!("\n{}\n    {question}\n", one.scenario.title());
+    for line in expectation.trim().lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    for failure in &one.failures {
+        let _ = writeln!(text, "    failed: {failure}");
+    }
+    match read(one) {
+        Some(profiles) => {
+            let reference = Reference::Accepted(None);
+            let growing =
+                functions::of_scenario(&one.scenario, &profiles, &Present::of(measured), reference);
+            for phase in profiles.phases() {
+                text.push_str(&of_phase(phase, &profiles, &growing));
+            }
+        }
+        None => text.push_str("\n    costs by symbol: not measured (see above)\n"),
+    }
+    text.push_str(&operations(one));
+    text.push_str(&next_module(one, records));
+    text.push_str(&consequences(one));
+    text
+}
+
+/// Where the instructions of one phase go.
+fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> String {
+    let Some(total) = profiles.totals(phase) else { return String::new() };
+    let formula = Formula::of(&total);
+    let shown = formula.map_or_else(|| "unknown".to_owned(), |formula| formula.to_string());
+    let top = total.top_size();
+    let whole = functions::top(&total);
+    let mut text = format!("\n{phase}: {shown} instructions, {} at N = {top}\n", amount(whole, ""));
+    let own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
+    let mut table = symbol_table();
+    for one in &own {
+        let name = format!("grows: {}", one.shown());
+        table.add_row(row(&name, &one.formula, one.symbol.own as f64 / whole));
+    }
+    let is_growing = |function: &str, object: &str| {
+        own.iter().any(|one| one.symbol.function == function && one.symbol.object == object)
+    };
+    let rest = profiles.symbols(phase).iter();
+    let rest = rest.filter(|symbol| !is_growing(&symbol.function, &symbol.object));
+    for symbol in rest.take(COSTLIEST) {
+        let series = profiles.own(phase, &symbol.object, &symbol.function);
+        if let Some(formula) = series.as_ref().and_then(Formula::of) {
+            let name = format!("{} ({})", shortened(&symbol.function), symbol.object);
+            table.add_row(row(&name, &formula, symbol.own as f64 / whole));
+        }
+    }
+    indented(&mut text, &trimmed(&table.to_string()));
+    own.iter().for_each(|one| text.push_str(&culprit(one)));
+    text
+}
+
+fn symbol_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["symbol", "fixed", "per module", "per pair", "share"]);
+    table.column_iter_mut().skip(1).for_each(|column| {
+        column.set_cell_alignment(CellAlignment::Right);
+    });
+    table
+}
+
+fn row(name: &str, formula: &Formula, share: f64) -> [String; 5] {
+    let number = |value: f64| {
+        let sign = if value <= -0.005 { "−" } else { "" };
+        format!("{sign}{}", amount(value.abs(), ""))
+    };
+    // Less than a thousandth of an instruction for a pair is what rounding leaves.
+    let per_pair =
+        if formula.per_pair.abs() < 1e-3 { "–".to_owned() } else { number(formula.per_pair) };
+    [
+        name.to_owned(),
+        number(formula.fixed),
+        number(formula.per_item),
+        per_pair,
+        format!("{:.1} %", share * 100.0),
+    ]
+}
+
+/// Who calls a growing symbol, why it grows, and what to do.
+fn culprit(one: &GrowingSymbol) -> String {
+    let mut text = format!("    why {} grows, by {}:\n", one.symbol.function, one.formula);
+    let callers: Vec<String> = one.path_of_growth().iter().map(|name| shortened(name)).collect();
+    match (&one.grows_for, callers.as_slice()) {
+        (None, []) => {}
+        (Some(caller), []) => {
+            let _ = writeln!(text, "        called by: {}", shortened(caller));
+        }
+        (_, callers) => {
+            let _ = writeln!(text, "        called by: {}", callers.join("\n            > "));
+        }
+    }
+    let next = |n: f64| amount(one.formula.next_at(n).max(0.0), "");
+    let top = one.series.top_size();
+    let horizon = one.hidden.horizon;
+    let _ = writeln!(
+        text,
+        "        the next module costs {} instructions there at N = {top}, and {} at N = {horizon} (foretold)",
+        next(top as f64),
+        next(horizon as f64)
+    );
+    if let Some(visible) = one.hidden.visible_from {
+        let _ = writeln!(
+            text,
+            "        20 % of the total from N ≈ {visible} on (foretold where N is above {top})"
+        );
+    }
+    match one.cause() {
+        Some(known) => {
+            let _ = writeln!(text, "        cause: {}", known.cause);
+            let _ = writeln!(text, "        remedy: {}", known.remedy);
+            let _ = writeln!(text, "        see: {}", known.reference);
+        }
+        None => text.push_str(
+            "        cause: not in the catalogue; look at what its callers pass it that becomes longer with every module\n",
+        ),
+    }
+    if let Standing::Known { reason, until, .. } = &one.standing {
+        let _ = writeln!(text, "        known and accepted until {until}: {reason}");
+    }
+    text
+}
+
+/// What is done for each module, counted exactly.
+fn operations(one: &MeasuredScenario) -> String {
+    let counted = one.series.keys().filter(|name| name.metric.means() == Means::Count);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["operation", "formula", "at the largest N"]);
+    for name in counted {
+        let (formula, top) = match one.complete(*name) {
+            Some(series) => {
+                let formula = Formula::of(&series);
+                let top = functions::top(&series);
+                let formula = formula.map_or_else(|| "–".to_owned(), |f| f.to_string());
+                (formula, amount(top, name.metric.unit()))
+            }
+            None => ("not counted".to_owned(), "–".to_owned()),
+        };
+        table.add_row([name.to_string(), formula, top]);
+    }
+    if table.row_iter().next().is_none() {
+        return String::new();
+    }
+    let mut text = "\noperations\n".to_owned();
+    indented(&mut text, &trimmed(&table.to_string()));
+    text
+}
+
+/// What one more module costs at each population, from the checkpoints of the largest runs.
+fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
+    let title = one.scenario.title();
+    let Some(&top) = one.scenario.ladder.last() else { return String::new() };
+    let of_top = |record: &&RunRecord| {
+        record.means.is_clock() && record.scenario == title && record.modules == top
+    };
+    let runs: Vec<&[Sample]> =
+        records.iter().filter(of_top).filter_map(RunRecord::samples).collect();
+    let mut text = String::new();
+    for phase in [Phase::Load, Phase::Unload] {
+        let Some((populations, costs)) = marginal(&runs, phase) else { continue };
+        let done = if phase == Phase::Load { "loaded" } else { "gone" };
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let labels = populations.iter().map(|(from, to)| format!("{from}…{to}"));
+        table.add_row(std::iter::once(done.to_owned()).chain(labels));
+        table.add_row(
+            std::iter::once("each".to_owned()).chain(costs.iter().map(|cost| amount(*cost, "ns"))),
+        );
+        table.column_iter_mut().skip(1).for_each(|column| {
+            column.set_cell_alignment(CellAlignment::Right);
+        });
+        let _ = writeln!(
+            text,
+            "\nthe next module to {phase}, in a run of {top}, by how many are {done} already"
+        );
+        indented(&mut text, &trimmed(&table.to_string()));
+    }
+    text
+}
+
+/// Stretches of a run between two populations, and what a module cost in each: the median of runs.
+type Marginal = (Vec<(usize, usize)>, Vec<f64>);
+
+fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
+    let name = SeriesName::new(phase, Metric::TaskClock);
+    let of_run = |samples: &&[Sample]| -> Vec<(usize, f64)> {
+        let own = samples.iter().filter(|sample| {
+            sample.scope == Scope::Process
+                && (sample.phase, sample.metric) == (name.phase, name.metric)
+        });
+        let value = |sample: &Sample| match sample.reading {
+            Reading::Unavailable(_) => None,
+            reading => reading.value().map(|value| (sample.modules, value)),
+        };
+        let mut cumulative: Vec<(usize, f64)> = own.filter_map(value).collect();
+        cumulative.sort_by_key(|(modules, _)| *modules);
+        cumulative
+    };
+    let runs: Vec<Vec<(usize, f64)>> = runs.iter().map(of_run).collect();
+    let first = runs.first().filter(|run| run.len() >= 3)?;
+    let stretches: Vec<(usize, usize)> =
+        first.windows(2).map(|pair| (pair[0].0, pair[1].0)).collect();
+    let cost = |&(from, to): &(usize, usize)| {
+        let at = |run: &Vec<(usize, f64)>, n| run.iter().find(|(m, _)| *m == n).map(|(_, c)| *c);
+        let mut each: Vec<f64> = runs
+            .iter()
+            .filter_map(|run| Some((at(run, to)? - at(run, from)?) / (to - from) as f64))
+            .collect();
+        each.sort_by(f64::total_cmp);
+        each.get(each.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    let costs: Vec<f64> = stretches.iter().map(cost).collect();
+    costs.iter().all(|cost| cost.is_finite()).then_some((stretches, costs))
+}
+
+/// What the growth of each judged series comes to at the N that matters.
+fn consequences(one: &MeasuredScenario) -> String {
+    let horizon = functions::horizon(&one.scenario) as u64;
+    let mut lines = String::new();
+    for name in &one.scenario.judge {
+        let Some(series) = one.complete(*name) else { continue };
+        let curve = judge_curve(&series, &CurveOptions::default());
+        let Some(evidence) = curve.evidence.filter(|e| e.share >= loadline_growth::MIN_SHARE)
+        else {
+            continue;
+        };
+        let unit = name.metric.unit();
+        let at = |n: u64| amount(evidence.fit.cost_at(n), unit);
+        let next = |n: u64| amount(evidence.fit.cost_at(n + 1) - evidence.fit.cost_at(n), unit);
+        let (low, top) = (series.sizes()[0], series.top_size());
+        let by_itself = match name.metric.kind() {
+            MetricKind::Time => " (a time by itself: caches may look like growth)",
+            MetricKind::Count => "",
+        };
+        let crossover = evidence.crossover.map_or_else(String::new, |crossover| {
+            format!("; if quadratic it overtakes the rest at N ≈ {crossover:.0}")
+        });
+        let _ = writeln!(
+            lines,
+            "    {name}: the next module costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (foretold){crossover}{by_itself}",
+            next(top),
+            next(low),
+            at(top),
+            at(horizon),
+        );
+    }
+    if lines.is_empty() {
+        "\nnothing that is judged grows beyond linear\n".to_owned()
+    } else {
+        format!("\nwhat growth comes to\n{lines}")
+    }
+}
+
+fn indented(text: &mut String, table: &str) {
+    for line in table.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+}

@@ -1,0 +1,174 @@
+//! What an entry of `known_growth` does to a verdict.
+
+use loadline_growth::{
+    CurveOptions, CurveVerdict, Expect, Judgement, Kind, Rule, Series, Tau, Verdict, judge_curve,
+};
+use loadline_scenario::{Environment, Expiry, KnownGrowth};
+
+use crate::judged::Against;
+use crate::rules::known_issue::KnownSight;
+use loadline_record::rounds::Measured;
+
+/// When and where a session is judged: what ends an acceptance.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// The machine and the build.
+    pub environment: &'a Environment,
+    /// The day, in UTC: `2026-11-23`.
+    pub today: &'a str,
+}
+
+impl<'a> Present<'a> {
+    /// The environment of `measured`, on the day it is judged.
+    pub fn of(measured: &'a Measured) -> Present<'a> {
+        Present { environment: &measured.environment, today: &measured.today }
+    }
+
+    /// Whether what is accepted `until` then no longer is.
+    pub fn is_after(&self, until: &str) -> bool {
+        // An end that cannot be read is no reason to accept anything.
+        Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))
+    }
+}
+
+/// The entry of a scenario that says something about a series, and whether its end has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The entry.
+    pub known: &'a KnownGrowth,
+    /// Whether it accepts nothing any more.
+    pub has_expired: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// The entry `known`, as it is in the `present`.
+    pub fn of(known: &'a KnownGrowth, present: &Present<'_>) -> Entry<'a> {
+        Entry { known, has_expired: present.is_after(&known.until) }
+    }
+
+    /// The verdict once this entry is taken into account, and what the session says about the
+    /// issue. `found` is the rules' verdict on `series`, judged against `against`.
+    pub fn apply(
+        &self,
+        found: Verdict,
+        judgement: &Judgement,
+        series: &Series,
+        against: &Against,
+        tau: Option<Tau>,
+    ) -> (Verdict, KnownSight) {
+        let own = curve(series, Expect::LinearLog, tau);
+        if self.has_expired {
+            // Elsewhere the growth is red without the entry.
+            let is_there = *against == Against::Baseline && own != CurveVerdict::Ok;
+            let was_there = judgement.baseline_curve.as_ref();
+            let was_there = was_there.is_some_and(|curve| curve.verdict != CurveVerdict::Ok);
+            let verdict = if is_there && was_there { Verdict::Regressed } else { found };
+            return (verdict, KnownSight::Expired);
+        }
+        match against {
+            Against::Build(_) => (found, KnownSight::Undecided),
+            Against::Baseline => match (found, own) {
+                (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+                (Verdict::Holds | Verdict::Improved, CurveVerdict::Ok) => {
+                    let was_ok = judgement.baseline_curve.as_ref();
+                    let was_ok = was_ok.is_some_and(|curve| curve.verdict == CurveVerdict::Ok);
+                    // Where the baseline does not show it, it may show at another N alone.
+                    let sight =
+                        if was_ok { KnownSight::Undecided } else { KnownSight::NoLongerSeen };
+                    (found, sight)
+                }
+                (Verdict::Holds, CurveVerdict::Superlinear) => (found, KnownSight::Seen),
+                _ => (found, KnownSight::Undecided),
+            },
+            Against::Control(_) | Against::Expectation | Against::Nothing => {
+                self.apply_without_baseline(found, judgement, series, own, tau)
+            }
+        }
+    }
+
+    /// The same where nothing of this machine says how steep the growth was when it was accepted.
+    fn apply_without_baseline(
+        &self,
+        found: Verdict,
+        judgement: &Judgement,
+        series: &Series,
+        own: CurveVerdict,
+        tau: Option<Tau>,
+    ) -> (Verdict, KnownSight) {
+        // Of a count the rule has asked that already.
+        if series.kind() == Kind::Time && is_steeper_than_quadratic(series, tau) {
+            return (Verdict::Regressed, KnownSight::Steeper);
+        }
+        match (found, own) {
+            // The control is linear: what exceeds it is the known growth.
+            (Verdict::Regressed, _)
+                if judgement.decided_by == Rule::Pair || series.kind() == Kind::Time =>
+            {
+                (Verdict::Holds, KnownSight::Seen)
+            }
+            (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+            (Verdict::Holds | Verdict::Improved | Verdict::NoBaseline, CurveVerdict::Ok) => {
+                (found, KnownSight::NoLongerSeen)
+            }
+            (Verdict::Holds | Verdict::NoBaseline, CurveVerdict::Superlinear) => {
+                (Verdict::Holds, KnownSight::Seen)
+            }
+            _ => (found, KnownSight::Undecided),
+        }
+    }
+}
+
+/// What the curve rule says about `series` where `expect` is allowed.
+pub fn curve(series: &Series, expect: Expect, tau: Option<Tau>) -> CurveVerdict {
+    let options = CurveOptions { expect, tau };
+    judge_curve(series, &options).verdict
+}
+
+/// Whether `series` surely grows faster than N². The end of a cache makes N² look steeper, so a time
+/// has to do it at each of its last two doublings.
+pub fn is_steeper_than_quadratic(series: &Series, tau: Option<Tau>) -> bool {
+    let options = CurveOptions { expect: Expect::Quadratic, tau };
+    let judged = judge_curve(series, &options);
+    let is_sure = || match series.kind() {
+        Kind::Count => !judged.needs_confirmation(),
+        Kind::Time => judged.is_gross(),
+    };
+    judged.verdict == CurveVerdict::Superlinear && is_sure()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_expired(environment: &Environment, until: &str) -> bool {
+        Present { environment, today: "2026-11-23" }.is_after(until)
+    }
+
+    #[test]
+    fn an_acceptance_ends_with_the_version_it_names() {
+        let cases = [("48.0.8", false), ("51.9.9", false), ("52.0.0", true), ("unknown", true)];
+        for (version, is_over) in cases {
+            let wasmtime = version.to_owned();
+            let environment = Environment { wasmtime, ..loadline_record::fixtures::environment() };
+            assert_eq!(has_expired(&environment, "wasmtime 52"), is_over, "{version}");
+        }
+        let environment = Environment {
+            unwinder_family: "libgcc-list".to_owned(),
+            unwinder_version: "12.2.0".to_owned(),
+            ..loadline_record::fixtures::environment()
+        };
+        let cases = [
+            ("libgcc 13", false),
+            ("libgcc 12.3", false),
+            ("libgcc 12.2", true),
+            // It is not there, so its versions say nothing.
+            ("llvm 1", false),
+            ("2026-01-01", true),
+            ("9999-01-01", false),
+            ("some day", true),
+        ];
+        for (until, has_ended) in cases {
+            assert_eq!(has_expired(&environment, until), has_ended, "{until}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether threads gain what they should: each scenario that is to scale, on several threads and on one,
+//! beside its control on as many, all of one session. Gives one more row to a report.
+
+use loadline_growth::{
+    Doubt, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
+    judge_scaling,
+};
+use loadline_scenario::{KnownContention, Scenario, SeriesName};
+
+use crate::judged::{Judged, Outcome};
+use crate::rules::known::Present;
+use crate::rules::known_issue::{KnownIssue, KnownSight};
+use crate::rules::readings::{NoSeries, medians, on_common_sizes, subject};
+use crate::rules::reference::LOOKS;
+use crate::rules::scaled::{Scaled, times};
+use loadline_record::rounds::{Measured, MeasuredBefore};
+
+/// Every scenario of `measured` that is to scale and was measured for it; `tau` is the floor of times.
+pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
+    let asked = measured.scenarios.iter().map(|m| &m.scenario);
+    asked.filter_map(|scenario| row(scenario, measured, tau)).collect()
+}
+
+fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Judged> {
+    let scaling = scenario.scales()?;
+    let [several, control] = scenario.titles_on_threads()?;
+    let titles = [several.clone(), scenario.title(), control, scenario.control_title()?];
+    let find = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
+    // Where one of them is not part of the session, nothing was asked.
+    let [Some(shared), Some(alone), Some(control_shared), Some(control_alone)] =
+        titles.each_ref().map(find)
+    else {
+        return None;
+    };
+    let (name, threads) = (scaling.series, scaling.threads.get());
+    let judged = |one, other| Ok(Both::of(subject(one, name)?, subject(other, name)?));
+    let found = judged(alone, shared).and_then(|work| {
+        let control = judged(control_alone, control_shared)?;
+        let options = ScalingOptions { threads, looks: LOOKS, tau };
+        Ok((judge_scaling(work.work(), control.work(), &options), work))
+    });
+    let environment = &measured.environment;
+    // Against another build, what is known says nothing.
+    let known = scenario.known_contention(&environment.unwinder_family);
+    let known = known.filter(|_| measured.before.is_none());
+    let mut notes = Vec::new();
+    let (outcome, known) = match found {
+        Err(why) => (NoSeries::into(why), None),
+        Ok((judgement, work)) => {
+            let (verdict, sight) = match &measured.before {
+                None => meaning(&judgement, known, &Present::of(measured)),
+                Some(before) => {
+                    let theirs = theirs(before, &titles, name);
+                    let options = ScalingOptions { threads, looks: LOOKS, tau };
+                    let other =
+                        theirs.map(|other| judge_scaling(work.work(), other.work(), &options));
+                    notes
+                        .extend(other.and_then(|other| other_sentence(&other, &before.build.name)));
+                    (since(judgement.verdict, other.map(|other| other.verdict)), None)
+                }
+            };
+            let scaled = Scaled {
+                verdict,
+                judgement,
+                costs: medians(&work.shared),
+                alone: medians(&work.alone),
+                titles,
+            };
+            let known = known.zip(sight).map(|(known, sight)| issue(known, sight));
+            (Outcome::Scaled(Box::new(scaled)), known)
+        }
+    };
+    // What is gone is told with its place.
+    let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
+    notes.extend(known.iter().filter(is_told).map(|known| known.sentence(environment)));
+    let means = scenario.means_of(name.metric);
+    Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false, known })
+}
+
+/// The times of the other build, on one thread and on several; `None` where its runs failed or nothing
+/// counts them.
+fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Option<Both> {
+    let of = |title: &String| {
+        let one = before.scenarios.iter().find(|m| m.scenario.title() == *title)?;
+        subject(one, name).ok()
+    };
+    Some(Both::of(of(&titles[1])?, of(&titles[0])?))
+}
+
+/// The verdict where another build was measured as well. A loss against the control is red only if
+/// threads gained more by the other build.
+fn since(own: ScalingVerdict, against_other: Option<ScalingVerdict>) -> Verdict {
+    match (own, against_other) {
+        (ScalingVerdict::Scales, _) => Verdict::Holds,
+        (ScalingVerdict::Inconclusive(doubt), _) => Verdict::Inconclusive(doubt),
+        (ScalingVerdict::Lost, Some(ScalingVerdict::Lost)) => Verdict::Regressed,
+        (ScalingVerdict::Lost, Some(ScalingVerdict::Inconclusive(doubt)))
+            if doubt != Doubt::ControlGainsNothing =>
+        {
+            Verdict::Inconclusive(doubt)
+        }
+        // Threads gain as little by the other build, or nothing.
+        (ScalingVerdict::Lost, Some(_)) => Verdict::Holds,
+        (ScalingVerdict::Lost, None) => Verdict::Inconclusive(Doubt::ScalingImprecise),
+    }
+}
+
+/// What threads gain by the other build, which is called `name`.
+fn other_sentence(against_other: &ScalingJudgement, name: &str) -> Option<String> {
+    let evidence = against_other.evidence?;
+    let (threads, times) = (evidence.threads, times(evidence.control_speed_up));
+    Some(format!("by {name} {threads} threads are {times} as fast as one"))
+}
+
+fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
+    let KnownContention { reason, link, until, .. } = known.clone();
+    KnownIssue { sight, reason, link, until }
+}
+
+/// The times of one thread, and of several, at the sizes that both have: a larger N that was added for
+/// growth's sake is not there on several.
+struct Both {
+    alone: Series,
+    shared: Series,
+}
+
+impl Both {
+    fn of(alone: Series, shared: Series) -> Both {
+        let (alone, shared) = on_common_sizes(&alone, &shared);
+        Both { alone, shared }
+    }
+
+    fn work(&self) -> Work<'_> {
+        Work { alone: &self.alone, shared: &self.shared }
+    }
+}
+
+/// The verdict, once what is known and accepted is taken into account, and what the session says
+/// about it.
+fn meaning(
+    judgement: &ScalingJudgement,
+    known: Option<&KnownContention>,
+    present: &Present<'_>,
+) -> (Verdict, Option<KnownSight>) {
+    let has_expired = known.is_some_and(|known| present.is_after(&known.until));
+    let (verdict, sight) = match judgement.verdict {
+        _ if has_expired && judgement.verdict == ScalingVerdict::Lost => {
+            (Verdict::Regressed, KnownSight::Expired)
+        }
+        ScalingVerdict::Scales => (Verdict::Holds, KnownSight::NoLongerSeen),
+        ScalingVerdict::Inconclusive(doubt) => {
+            (Verdict::Inconclusive(doubt), KnownSight::Undecided)
+        }
+        ScalingVerdict::Lost if known.is_some() => (Verdict::Holds, KnownSight::Seen),
+        ScalingVerdict::Lost => (Verdict::Regressed, KnownSight::Undecided),
+    };
+    (verdict, known.map(|_| sight))
+}
