@@ -30,6 +30,7 @@ fn ci(arguments: &[OsString]) -> ExitCode {
                 "--no-fail-fast",
                 "--",
                 "--ignored",
+                "--test-threads=1",
             ]
         }
         _ => {

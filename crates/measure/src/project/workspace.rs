@@ -2,14 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+/// The packages that Cargo starts this program of: `cargo xtask`, and the program by its own name.
+const PACKAGES: [&str; 2] = ["xtask", "crates/loadline"];
+
 /// The workspace whose own program this is: the one whose Cargo has started it, or the one around the
 /// program, where a copy for a bisection lies. None of an installed program.
 ///
 /// Never where it was compiled: two clones that share a target folder share the program.
 pub fn own() -> Option<PathBuf> {
+    // Cargo starts other packages' programs as well, which may be tests that start this one.
     let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let by_cargo =
-        by_cargo.as_deref().and_then(|package| package.ancestors().find(|root| is_one(root)));
+    let by_cargo = by_cargo.as_deref().and_then(|package| {
+        let is_its_root =
+            |root: &&Path| is_one(root) && PACKAGES.iter().any(|ours| root.join(ours) == package);
+        package.ancestors().find(is_its_root)
+    });
     if let Some(root) = by_cargo {
         return root.canonicalize().ok();
     }

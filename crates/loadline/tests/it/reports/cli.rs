@@ -98,7 +98,7 @@ impl Refusals {
     }
 
     fn check(&self, name: &str) {
-        expect_file![format!("./refusals/{name}.txt")]
+        expect_file![format!("../../refusals/{name}.txt")]
             .assert_eq(&format!("{}\n", self.0.trim_end()));
     }
 }

@@ -42,7 +42,7 @@ fn answer(project: &Project, arguments: &[&str]) -> Said {
 fn check(case: &str, said: &Said) {
     assert_eq!(said.stderr, "", "{case}");
     let report = format!("{}exit {}\n", said.stdout, said.code.unwrap());
-    expect_file![format!("./golden/diff-{case}/report.txt")].assert_eq(&report);
+    expect_file![format!("../../golden/diff-{case}/report.txt")].assert_eq(&report);
 }
 
 /// The difference between two sessions of one scenario.
@@ -235,7 +235,7 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
         let (code, words) = (said.code.unwrap(), case.join(" "));
         write!(text, "## {words}\nexit {code}\n{}{}\n", said.stdout, said.stderr).unwrap();
     }
-    expect_file!["./refusals/diff.txt"].assert_eq(&format!("{}\n", text.trim_end()));
+    expect_file!["../../refusals/diff.txt"].assert_eq(&format!("{}\n", text.trim_end()));
 }
 
 /// With real modules: tables kept and stripped, measured beside each other.

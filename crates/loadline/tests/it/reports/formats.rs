@@ -290,6 +290,17 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                     check(found, &format!("additionalProperties: {key}"));
                 }
             }
+            // The only pattern that the schema has.
+            "pattern" => {
+                assert_eq!(rule, "^[a-z]+/[a-z-]+$");
+                let is_of = |text: &str, also: char| {
+                    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == also)
+                };
+                let parts = value.as_str().and_then(|text| text.split_once('/'));
+                let is_name =
+                    parts.is_some_and(|(phase, name)| is_of(phase, 'a') && is_of(name, '-'));
+                check(is_name, "pattern");
+            }
             other => panic!("{place}: this test does not know the keyword {other}"),
         }
     }

@@ -74,7 +74,7 @@ fn check_scenario(case: &str, scenario: &str, made: &Made, baseline: &str) {
     let said = project.run(&["report", session.to_str().unwrap()]);
     assert_eq!(said.stderr, "", "{case}");
     let report = format!("{}exit {}\n", said.stdout, said.code.unwrap());
-    expect_file![format!("./golden/{case}/report.txt")].assert_eq(&report);
+    expect_file![format!("../../golden/{case}/report.txt")].assert_eq(&report);
 }
 
 /// A baseline that accepts the quadratic time until wasmtime 52.

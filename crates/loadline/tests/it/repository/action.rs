@@ -255,7 +255,7 @@ fn an_outdated_loadline_in_path_is_replaced() {
     let sources = machine.project.path("a runner/action").display().to_string();
     let flags = format!("install --debug --locked --force --root {folder} --path");
     let once = format!(
-        "/: {flags} {sources}/xtask no flags\n/: {flags} {sources}/crates/runner no flags\n"
+        "/: {flags} {sources}/crates/loadline no flags\n/: {flags} {sources}/crates/runner no flags\n"
     );
     assert_eq!(machine.log("cargo"), once);
     // Once is enough; what does not start is installed again.
@@ -266,7 +266,7 @@ fn an_outdated_loadline_in_path_is_replaced() {
     let runner = machine.project.path("a runner").display().to_string();
     install(&[("GITHUB_WORKSPACE", &runner)]);
     let again = machine.log("cargo").replace(&once, "");
-    assert!(again.contains(&format!("--path {folder}/sources/xtask ")), "{again}");
+    assert!(again.contains(&format!("--path {folder}/sources/crates/loadline ")), "{again}");
     assert!(!Path::new(&folder).join("sources").exists());
 }
 
@@ -370,7 +370,7 @@ fn the_script_for_other_ci_replaces_an_outdated_loadline() {
     let asked = machine.log("cargo");
     let version_now = env!("CARGO_PKG_VERSION");
     assert!(asked.contains("install --debug --locked --force --git "), "{asked}");
-    assert!(asked.contains(&format!("--tag v{version_now} xtask loadline-runner")), "{asked}");
+    assert!(asked.contains(&format!("--tag v{version_now} loadline loadline-runner")), "{asked}");
     version(version_now);
     assert_eq!(machine.fails("examples/ci/regress.sh", &[]).0, Some(3));
     assert_eq!(machine.log("cargo"), asked);
