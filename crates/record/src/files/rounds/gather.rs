@@ -1,0 +1,390 @@
+//! From the records of a session's runs to the rounds of each series.
+
+use super::one::{
+    MeasuredScenario, Rounds, can_be_judged, exact_means, reading, sample, why_absent,
+};
+use crate::files::header::{Outcome, Planned, RunRecord, Side};
+use loadline_scenario::{Absence, Absent, Means, Reading, Scenario, SeriesName, exact_runs};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What the rounds of one scenario are gathered from.
+pub struct Runs<'a> {
+    pub side: Side,
+    pub records: &'a [RunRecord],
+    pub absent: &'a [Absent],
+    /// Where files with costs by symbol are.
+    pub profiles: &'a Path,
+    /// What the session planned of it.
+    pub planned: Option<&'a Planned>,
+    /// Whether the session gave up all that it was asked for.
+    pub is_given_up: bool,
+}
+
+/// The rounds of each series of `scenario`, as one build carried it out, out of all records.
+pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
+    let title = scenario.title();
+    let mut failures = Vec::new();
+    let mut series = BTreeMap::new();
+    let mut coarse = BTreeMap::new();
+    let mut too_short = BTreeMap::new();
+    let mut unrepeated = Vec::new();
+    let mut profiles = Vec::new();
+    let exact = exact_means(&scenario, runs.absent);
+    let is_given_up = match scenario.subject.is_planted() {
+        true => runs.is_given_up,
+        false => is_given_up(&scenario, runs.records),
+    };
+    for means in Means::ALL {
+        let own = own_records(&title, means, runs);
+        let inexact = runs.planned.and_then(|planned| planned.inexact.get(&means));
+        let rounds = inexact.copied().unwrap_or(1);
+        let planned = match means {
+            Means::Clock if scenario.metrics_by(means).is_empty() => 0,
+            Means::Clock => scenario.ladder.len() * scenario.processes,
+            _ if !exact.contains(&means) => 0,
+            _ => exact_runs(0, &scenario, means, rounds).count(),
+        };
+        let ladder = scenario.ladder_by(means);
+        failures.extend(failures_of(&own, ladder, planned, is_given_up));
+        let first = own.iter().filter(|record| record.round == 0);
+        profiles.extend(first.filter_map(|record| {
+            Some((record.modules, runs.profiles.join(record.profile.as_ref()?)))
+        }));
+        for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
+            failures.extend(gaps(name, &own));
+            let rounds_of = all_rounds(&scenario, name, &own, runs.absent);
+            let found = match (rounds_of, means) {
+                (Rounds::Complete(rows), Means::Count | Means::Callgrind) => {
+                    let found = exact_rows(rows, rounds);
+                    if found.is_none() && planned > 0 {
+                        unrepeated.push(means);
+                    }
+                    found.map_or(Rounds::Missing(Absence::NotMeasured), Rounds::Complete)
+                }
+                (found, _) => found,
+            };
+            coarse.extend(largest_step(name, &own).map(|step| (name, step)));
+            let is_kept = matches!(found, Rounds::Complete(_));
+            too_short.extend(last_too_short(name, &own).filter(|_| is_kept).map(|n| (name, n)));
+            series.insert(name, found);
+        }
+    }
+    unrepeated.dedup();
+    profiles.sort();
+    let n_larger = runs.planned.map_or(0, |planned| planned.n_larger);
+    MeasuredScenario {
+        scenario,
+        series,
+        n_larger,
+        profiles,
+        unrepeated,
+        coarse,
+        too_short,
+        failures,
+        is_given_up,
+    }
+}
+
+/// Whether every run of the first repetition of `scenario` failed alike, by one of the builds: then no
+/// other is started.
+pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
+    let title = scenario.title();
+    [Side::Now, Side::Before].into_iter().any(|side| {
+        let is_own = |r: &&RunRecord| r.means.is_clock() && r.side == side && r.scenario == title;
+        let own: Vec<&RunRecord> = records.iter().filter(is_own).collect();
+        failed_alike(&own, &scenario.ladder)
+    })
+}
+
+/// Whether every run of the first repetition, at each of `sizes`, failed by one cause.
+fn failed_alike(own: &[&RunRecord], sizes: &[usize]) -> bool {
+    let first: Vec<_> = own.iter().filter(|record| record.round == 0).collect();
+    let is_there = |n: &usize| first.iter().any(|record| record.modules == *n);
+    let mut causes = first.iter().map(|record| cause(record));
+    let Some(Some(one)) = causes.next() else { return false };
+    sizes.iter().all(is_there) && causes.all(|cause| cause.as_deref() == Some(&one))
+}
+
+/// Why a run failed, with its N taken out: what is the same at every N.
+fn cause(record: &RunRecord) -> Option<String> {
+    let Outcome::Failed { error } = &record.outcome else { return None };
+    let n = record.modules.to_string();
+    let mut cause = String::new();
+    for part in error.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+        cause.push_str(if digits == n { "N" } else { digits });
+        cause.push_str(&part[digits.len()..]);
+    }
+    Some(cause)
+}
+
+/// What went wrong with runs by one means, one sentence for each cause.
+fn failures_of(
+    own: &[&RunRecord],
+    ladder: &[usize],
+    planned: usize,
+    is_given_up: bool,
+) -> Vec<String> {
+    let mut causes: Vec<(String, Vec<&RunRecord>)> = Vec::new();
+    for &record in own {
+        let Some(cause) = cause(record) else { continue };
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, records)) => records.push(record),
+            None => causes.push((cause, vec![record])),
+        }
+    }
+    let places: BTreeSet<_> = own.iter().map(|record| (record.modules, record.round)).collect();
+    let found = places.iter().filter(|(n, _)| ladder.contains(n)).count();
+    let unstarted = if is_given_up { planned.saturating_sub(found) } else { 0 };
+    let mut failures: Vec<String> =
+        causes.iter().map(|(_, records)| failure(records, unstarted)).collect();
+    if own.len() > found {
+        failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
+    }
+    if found < planned && !is_given_up {
+        failures.push(format!("{found} of {planned} runs were carried out"));
+    }
+    failures
+}
+
+/// Runs that failed by one cause, as a sentence; because of them `unstarted` others were not begun.
+fn failure(records: &[&RunRecord], unstarted: usize) -> String {
+    let error = |record: &RunRecord| match &record.outcome {
+        Outcome::Failed { error } => error.clone(),
+        Outcome::Finished { .. } => String::new(),
+    };
+    let error = records.first().map(|record| error(record)).unwrap_or_default();
+    let sizes = records.iter().map(|record| record.modules);
+    match records {
+        [RunRecord { modules, round, .. }] if unstarted == 0 => {
+            format!("N = {modules}, round {}: {error}", round + 1)
+        }
+        records => {
+            let (count, low, high) = (records.len(), sizes.clone().min(), sizes.max());
+            let (low, high) = (low.unwrap_or(0), high.unwrap_or(0));
+            let sizes = if low == high { low.to_string() } else { format!("{low} … {high}") };
+            let rest = match unstarted {
+                0 => String::new(),
+                n => format!(", so the other {n} were not started"),
+            };
+            format!("{count} runs failed alike (N = {sizes}){rest}: {error}")
+        }
+    }
+}
+
+/// By how much two readings of the same may differ to be called exact.
+const EXACT: f64 = 1e-6;
+
+/// The rows of a series that was counted: one reading a rung where a repeated run said the same, all
+/// of them where it did not and `rounds` were measured; `None` where they are still to be.
+fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize, Vec<f64>)>> {
+    let agree = |values: &[f64]| {
+        let (low, high) =
+            values.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        values.is_empty() || high - low <= EXACT * high.abs()
+    };
+    if rows.iter().all(|(_, values)| agree(values)) {
+        return Some(
+            rows.into_iter()
+                .map(|(n, values)| (n, values[..values.len().min(1)].to_vec()))
+                .collect(),
+        );
+    }
+    (rounds > 1).then_some(rows)
+}
+
+/// The records of one scenario by one build and means, by round. Of a run that failed and was carried
+/// out anew, the last counts, in its round's place: the readings at all N stand in the order of
+/// rounds.
+fn own_records<'a>(title: &str, means: Means, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
+    let mut own: Vec<&RunRecord> = Vec::new();
+    let is_own = |record: &&RunRecord| {
+        record.side == runs.side && record.means == means && record.scenario == title
+    };
+    for record in runs.records.iter().filter(is_own) {
+        let is_replaced = |before: &&mut &RunRecord| {
+            before.has_failed() && (before.modules, before.round) == (record.modules, record.round)
+        };
+        match own.iter_mut().find(is_replaced) {
+            Some(before) => *before = record,
+            None => own.push(record),
+        }
+    }
+    own.sort_by_key(|record| record.round);
+    own
+}
+
+fn all_rounds(
+    scenario: &Scenario,
+    name: SeriesName,
+    own: &[&RunRecord],
+    absent: &[Absent],
+) -> Rounds {
+    if let Some(absence) = why_absent(scenario, name.metric, absent) {
+        return Rounds::Missing(absence);
+    }
+    let ladder = scenario.ladder_by(scenario.means_of(name.metric));
+    // Smaller sizes have readings of their slow runs only.
+    let too_short = last_too_short(name, own);
+    let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
+    if too_short.is_some() && !can_be_judged(&ladder) {
+        return Rounds::Missing(Absence::TooShort);
+    }
+    let mut rows = Vec::with_capacity(ladder.len());
+    for modules in ladder {
+        let mut values = Vec::new();
+        for record in own.iter().filter(|record| record.modules == modules) {
+            let Some(samples) = record.samples() else { continue };
+            match reading(samples, name, modules) {
+                Reading::Unavailable(absence) => return Rounds::Missing(absence),
+                reading => values.extend(reading.value()),
+            }
+        }
+        rows.push((modules, values));
+    }
+    Rounds::Complete(rows)
+}
+
+/// The largest N at which a phase was over before its counter was read, in some run.
+fn last_too_short(name: SeriesName, own: &[&RunRecord]) -> Option<usize> {
+    let is_too_short = |record: &&&RunRecord| {
+        let samples = record.samples().unwrap_or_default();
+        reading(samples, name, record.modules) == Reading::Unavailable(Absence::TooShort)
+    };
+    own.iter().filter(is_too_short).map(|record| record.modules).max()
+}
+
+/// The largest step by which a reading of a series may be off, where some are known to a step only.
+fn largest_step(name: SeriesName, own: &[&RunRecord]) -> Option<f64> {
+    let readings = own.iter().filter_map(|record| {
+        sample(record.samples()?, name, record.modules).map(|sample| sample.reading)
+    });
+    let steps = readings.filter_map(|reading| match reading {
+        Reading::Coarse { resolution, .. } => Some(resolution as f64),
+        _ => None,
+    });
+    steps.max_by(f64::total_cmp)
+}
+
+/// The runs that say nothing at all of what other runs of the scenario have counted. That is no
+/// absence, which would have its reason, but a torn answer.
+fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
+    let finished = own
+        .iter()
+        .filter_map(|record| Some((record, sample(record.samples()?, name, record.modules))));
+    let (with, without): (Vec<_>, Vec<_>) = finished.partition(|(_, sample)| sample.is_some());
+    if with.is_empty() {
+        return Vec::new();
+    }
+    let sentence = |record: &RunRecord| {
+        let RunRecord { modules, round, .. } = record;
+        format!("N = {modules}, round {}: no reading of {name}, which other runs have", round + 1)
+    };
+    without.iter().map(|(record, _)| sentence(record)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use loadline_scenario::{Proof, Sample, Scope};
+
+    use super::super::one::series;
+    use super::*;
+
+    /// Of three runs, two have a phase in which child processes ended.
+    #[test]
+    fn the_step_of_coarse_readings_reaches_the_rule() {
+        let scenario = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                        judge = [\"load/task-clock\"]\nprocesses = 1\nladder = [1, 2, 4, 8, 16]";
+        let scenario = Scenario::parse("coarse", scenario).unwrap();
+        let name = scenario.judge[0];
+        let value = 500_000_000;
+        let record = |&modules: &usize| {
+            let reading = match modules {
+                1 | 2 => Reading::Exact(value),
+                8 => Reading::Coarse { value, resolution: 40_000_000 },
+                _ => Reading::Coarse { value, resolution: 20_000_000 },
+            };
+            let SeriesName { phase, metric } = name;
+            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
+            RunRecord {
+                scenario: scenario.title(),
+                modules,
+                round: 0,
+                side: Side::Now,
+                means: Means::Clock,
+                profile: None,
+                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
+                seconds: 1.0,
+            }
+        };
+        let records: Vec<RunRecord> = scenario.ladder.iter().map(record).collect();
+        let runs = Runs {
+            side: Side::Now,
+            records: &records,
+            absent: &[],
+            profiles: Path::new(""),
+            planned: None,
+            is_given_up: false,
+        };
+        let one = gather(scenario.clone(), &runs);
+        assert_eq!(one.failures, Vec::<String>::new());
+        assert_eq!(one.coarse, BTreeMap::from([(name, 40_000_000.0)]));
+        let rows: Vec<_> = scenario.ladder.iter().map(|&n| (n, vec![value as f64])).collect();
+        assert_eq!(one.complete(name), Some(series(name, &rows).unwrap().resolution(4e7)));
+    }
+
+    /// Unacknowledged phases of microseconds end before their counter is read. The series goes on
+    /// without those sizes, if enough are left.
+    #[test]
+    fn sizes_whose_phase_is_too_short_are_left_out() {
+        let text = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                    judge = [\"load/task-clock\"]\nprocesses = 2\nladder = [1, 2, 4, 8, 16, 32, 64]";
+        let scenario = Scenario::parse("short", text).unwrap();
+        let name = scenario.judge[0];
+        let record = |modules: usize, round, reading| {
+            let SeriesName { phase, metric } = name;
+            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
+            RunRecord {
+                scenario: scenario.title(),
+                modules,
+                round,
+                side: Side::Now,
+                means: Means::Clock,
+                profile: None,
+                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
+                seconds: 1.0,
+            }
+        };
+        // One of two runs at the largest of them.
+        let gathered = |largest: usize| {
+            let runs = scenario.ladder.iter().flat_map(|&n| [(n, 0), (n, 1)]);
+            let records: Vec<RunRecord> = runs
+                .map(|(n, round)| match (n, round) {
+                    (n, 1) if n == largest => {
+                        record(n, round, Reading::Unavailable(Absence::TooShort))
+                    }
+                    _ => record(n, round, Reading::Exact(n as u64 * 1_000)),
+                })
+                .collect();
+            let runs = Runs {
+                side: Side::Now,
+                records: &records,
+                absent: &[],
+                profiles: Path::new(""),
+                planned: None,
+                is_given_up: false,
+            };
+            gather(scenario.clone(), &runs)
+        };
+        let one = gathered(2);
+        assert_eq!(one.failures, Vec::<String>::new());
+        assert_eq!(one.too_short, BTreeMap::from([(name, 2)]));
+        assert_eq!(one.complete(name).unwrap().sizes(), [4, 8, 16, 32, 64]);
+        let too_few = gathered(4);
+        assert_eq!(too_few.series[&name], Rounds::Missing(Absence::TooShort));
+        assert_eq!(too_few.too_short, BTreeMap::new());
+    }
+}

@@ -1,0 +1,143 @@
+//! The rounds of one scenario, and the growth crate's series made of them.
+
+use crate::{Context, Result, bail};
+use loadline_growth::{Kind, Series};
+use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
+use loadline_scenario::{
+    Absence, Absent, Means, Metric, MetricKind, Reading, Sample, Scenario, Scope, SeriesName,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One scenario's results.
+#[derive(Debug)]
+pub struct MeasuredScenario {
+    /// The scenario, with the ladder that was measured.
+    pub scenario: Scenario,
+    /// Its judged and observed series.
+    pub series: BTreeMap<SeriesName, Rounds>,
+    /// How many of the rungs, the largest, were added while it was measured.
+    pub n_larger: usize,
+    /// The files with costs by symbol, each with its N, which rises.
+    pub profiles: Vec<(usize, PathBuf)>,
+    /// The means that count exactly, and did not say the same twice; not yet measured three times.
+    pub unrepeated: Vec<Means>,
+    /// The series of which some readings are known to a step only, with the largest such step.
+    pub coarse: BTreeMap<SeriesName, f64>,
+    /// The series without its smallest sizes, with the largest N of those: there the phase was over
+    /// before its counter was read.
+    pub too_short: BTreeMap<SeriesName, usize>,
+    /// Runs that failed, one sentence for each cause; a scenario with any is not judged.
+    pub failures: Vec<String>,
+    /// Whether every run of the first repetition failed alike, so that no other was started.
+    pub is_given_up: bool,
+}
+
+/// The rounds of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rounds {
+    /// One row a rung: N, then the reading of each round in the order of measuring.
+    Complete(Vec<(usize, Vec<f64>)>),
+    /// There is no series, and why.
+    Missing(Absence),
+}
+
+impl MeasuredScenario {
+    /// The series `name`, where there is one.
+    pub fn complete(&self, name: SeriesName) -> Option<Series> {
+        match self.series.get(&name)? {
+            Rounds::Complete(rows) => {
+                let step = self.coarse.get(&name).copied().unwrap_or(0.0);
+                Some(series(name, rows).ok()?.resolution(step))
+            }
+            Rounds::Missing(_) => None,
+        }
+    }
+}
+
+/// The means other than the clock that `scenario` needs, where not all they count is `absent`.
+pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
+    let is_there = |metric: &Metric| why_absent(scenario, *metric, absent).is_none();
+    let mut all = scenario.means();
+    all.retain(|means| !means.is_clock() && scenario.metrics_by(*means).iter().any(is_there));
+    all
+}
+
+/// Why nothing here counts `metric` for `scenario`; `None` where it is counted.
+pub fn why_absent(scenario: &Scenario, metric: Metric, absent: &[Absent]) -> Option<Absence> {
+    let is_it = |absent: &&Absent| absent.metric == metric && absent.concerns(&scenario.subject);
+    absent.iter().find(is_it).map(|absent| absent.absence)
+}
+
+/// Whether these sizes, which rise, are enough to tell a growth.
+pub fn can_be_judged(sizes: &[usize]) -> bool {
+    let ratio = sizes.last().zip(sizes.first()).map_or(0, |(last, first)| last / first);
+    sizes.len() >= FEWEST_RUNGS && ratio >= SMALLEST_RATIO
+}
+
+/// The growth crate's series for `rounds` of a metric.
+///
+/// # Errors
+/// When there is no size, a repetition is missing, or a reading is not a finite number from 0 up.
+pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> {
+    // The growth crate takes sizes with unequal numbers of readings, but rounds visit every size.
+    let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
+    if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
+        let found = costs.len();
+        bail!("series {name}: expected {expected} repetitions at N = {n}, found {found}");
+    }
+    let kind = match name.metric.kind() {
+        MetricKind::Count => Kind::Count,
+        MetricKind::Time => Kind::Time,
+    };
+    let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
+    let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
+    let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
+    // What is counted exactly is measured once after a repeated run has proven it. One repetition of
+    // anything else says nothing of how much it jitters.
+    let is_counted = name.metric.means() != Means::Clock;
+    let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
+    Ok(series.interleaved(true).exact(is_exact))
+}
+
+/// What a run at `modules` read of a series, all of it and on all threads.
+pub fn reading(samples: &[Sample], name: SeriesName, modules: usize) -> Reading {
+    let sample = sample(samples, name, modules);
+    sample.map_or(Reading::Unavailable(Absence::NotMeasured), |sample| sample.reading)
+}
+
+pub fn sample(samples: &[Sample], name: SeriesName, modules: usize) -> Option<&Sample> {
+    samples.iter().find(|sample| {
+        sample.phase == name.phase
+            && sample.metric == name.metric
+            && sample.scope == Scope::Process
+            && sample.modules == modules
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the
+    /// way, not of one thread.
+    #[test]
+    fn a_round_is_the_reading_of_the_whole_process_at_the_end() {
+        let name: SeriesName = "unload/task-clock".parse().unwrap();
+        let sample = |scope, modules, count| Sample {
+            phase: name.phase,
+            metric: name.metric,
+            scope,
+            modules,
+            reading: Reading::Exact(count),
+        };
+        let samples = [
+            sample(Scope::Thread(0), 64, 1),
+            sample(Scope::Process, 16, 2),
+            sample(Scope::Process, 64, 3),
+        ];
+        assert_eq!(reading(&samples, name, 64), Reading::Exact(3));
+        let missing = Reading::Unavailable(Absence::NotMeasured);
+        assert_eq!(reading(&samples, name, 32), missing);
+    }
+}
