@@ -7,4 +7,5 @@ pub mod facts;
 pub mod model;
 pub mod next;
 pub mod places;
+pub mod series;
 pub mod words;

@@ -5,8 +5,9 @@ use loadline_record::rounds::Measured;
 use loadline_record::{Exit, Strictness};
 use loadline_verdict::outcome::Report;
 
-use crate::session::facts::{facts, not_counted, word as word_of};
+use crate::session::facts::{facts, not_counted};
 use crate::session::places::ReadTexts;
+use crate::session::series::word as word_of;
 use crate::{model, text};
 
 /// The facts where there was nothing to measure, since both sides run the same program.
