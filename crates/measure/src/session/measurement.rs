@@ -1,21 +1,20 @@
 //! A session while it is measured: plans what is left, has it carried out, and saves it run by run.
 
-use loadline_record::escalation::Step;
+mod steps;
+
 use loadline_record::time;
 use loadline_record::{Forecast, PROGRAM, Result};
 use loadline_scenario::Environment;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
-use loadline_scenario::scenario::LARGEST_MODULES;
 use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scenario, exact_runs};
 
 use crate::out;
 use crate::process::parallel::{n_processors, n_workers, side_by_side};
 use crate::session::bench::Bench;
-use crate::session::limits::{leave_out_what_does_not_fit, most_resident, why_not};
+use crate::session::limits::{leave_out_what_does_not_fit, most_resident};
 use crate::session::progress::Progress;
-use loadline_record::header::{Header, Planned, RunRecord, Side, not_measured};
+use loadline_record::header::{Header, Planned, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
 use loadline_record::session::Session;
@@ -351,108 +350,15 @@ impl<'a> Measurement<'a> {
         });
     }
 
+    fn place(&self, title: &str) -> Option<usize> {
+        self.scenarios.iter().position(|scenario| scenario.title() == title)
+    }
+
     fn sides(&self, scenario: &Scenario) -> &'static [Side] {
         match self.header.against {
             Some(_) if is_compared(scenario) => &[Side::Now, Side::Before],
             _ => &[Side::Now],
         }
-    }
-
-    /// The time spent in runs by the clock so far: rounds are added to those alone.
-    pub fn measuring(&self) -> Duration {
-        let by_clock = self.records.iter().filter(|record| record.means.is_clock());
-        by_clock.map(|record| seconds(record.seconds)).sum()
-    }
-
-    fn place(&self, title: &str) -> Option<usize> {
-        self.scenarios.iter().position(|scenario| scenario.title() == title)
-    }
-
-    /// Whether the scenario `title` has fewer rounds than `most`.
-    pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
-        self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
-    }
-
-    /// Whether a rung above the ladder of `title` may be added: fewer than `most` have been, and the
-    /// machine holds it. Where it does not, the session says so.
-    pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
-        let Some(place) = self.place(title) else { return false };
-        let Some(next) = self.next_rung(place) else { return false };
-        if self.n_larger[place] >= most {
-            return false;
-        }
-        let scenario = &self.scenarios[place];
-        let own = self.records.iter().filter(|record| record.scenario == title);
-        let resident = most_resident(own.filter_map(RunRecord::samples).flatten());
-        let longest = 4.0 * self.seconds_at(title, next / 2);
-        let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
-            let limit = scenario.timeout.as_secs();
-            (longest > limit as f64)
-                .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
-        });
-        let Some(why) = refusal else { return true };
-        let sentence = not_measured(title, next as u64) + &why;
-        if !self.header.left_out.contains(&sentence) {
-            self.header.left_out.push(sentence);
-        }
-        false
-    }
-
-    fn next_rung(&self, place: usize) -> Option<usize> {
-        let top = *self.scenarios[place].ladder.last()?;
-        top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
-    }
-
-    /// What a run of `title` at `modules` has taken, on average and in seconds.
-    fn seconds_at(&self, title: &str, modules: usize) -> f64 {
-        let is_own =
-            |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
-        let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
-        own.iter().sum::<f64>() / own.len().max(1) as f64
-    }
-
-    /// How long `step` is expected to take for the scenario `title`, at most: at twice the N a
-    /// quadratic cost is four times as high.
-    pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
-        let Some(place) = self.place(title) else { return Duration::ZERO };
-        let scenario = &self.scenarios[place];
-        let time = match step {
-            Step::MoreRounds => {
-                let round: f64 = scenario.ladder.iter().map(|&n| self.seconds_at(title, n)).sum();
-                round * more_rounds(scenario, most_rounds) as f64
-            }
-            Step::LargerN => {
-                let top = scenario.ladder.last().map_or(0.0, |&n| self.seconds_at(title, n));
-                4.0 * top * scenario.processes as f64
-            }
-        };
-        seconds(time * self.sides(scenario).len() as f64)
-    }
-
-    /// Plans `step` for the scenario `title`.
-    pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
-        let Some(place) = self.place(title) else { return };
-        match (step, self.next_rung(place)) {
-            (Step::MoreRounds, _) => {
-                let more = more_rounds(&self.scenarios[place], most_rounds);
-                self.scenarios[place].processes += more;
-            }
-            (Step::LargerN, Some(next)) => {
-                self.scenarios[place].ladder.push(next);
-                self.n_larger[place] += 1;
-            }
-            (Step::LargerN, None) => {}
-        }
-    }
-
-    /// Compiles what rungs above the ladders load.
-    ///
-    /// # Errors
-    /// When artifacts cannot be made.
-    pub fn prepare_larger(&self) -> Result<()> {
-        let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
-        let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
-        self.bench.prepare_all(&larger, self.header.against.as_ref())
     }
 
     /// What the records amount to so far.
@@ -507,16 +413,6 @@ fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
 /// What a run costs beside the others, for the remaining time: a process, and then its modules.
 fn run_weight(run: &Run) -> u64 {
     weight_of(run.modules)
-}
-
-/// By how much twice the rounds, but at most `most`, are more than `scenario` has.
-fn more_rounds(scenario: &Scenario, most: usize) -> usize {
-    (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
-}
-
-/// A time that was measured or estimated; one that is none counts as nothing.
-fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
 /// What a run over so many modules costs beside others.

@@ -1,0 +1,117 @@
+//! What a session that is measured may still be given: more rounds and larger sizes, and what they cost.
+
+use super::Measurement;
+use loadline_record::Result;
+use loadline_record::escalation::Step;
+use std::time::Duration;
+
+use loadline_scenario::Scenario;
+use loadline_scenario::scenario::LARGEST_MODULES;
+
+use crate::session::limits::{most_resident, why_not};
+use loadline_record::header::{RunRecord, not_measured};
+
+impl Measurement<'_> {
+    /// The time spent in runs by the clock so far: rounds are added to those alone.
+    pub fn measuring(&self) -> Duration {
+        let by_clock = self.records.iter().filter(|record| record.means.is_clock());
+        by_clock.map(|record| seconds(record.seconds)).sum()
+    }
+
+    /// Whether the scenario `title` has fewer rounds than `most`.
+    pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
+        self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
+    }
+
+    /// Whether a rung above the ladder of `title` may be added: fewer than `most` have been, and the
+    /// machine holds it. Where it does not, the session says so.
+    pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
+        let Some(place) = self.place(title) else { return false };
+        let Some(next) = self.next_rung(place) else { return false };
+        if self.n_larger[place] >= most {
+            return false;
+        }
+        let scenario = &self.scenarios[place];
+        let own = self.records.iter().filter(|record| record.scenario == title);
+        let resident = most_resident(own.filter_map(RunRecord::samples).flatten());
+        let longest = 4.0 * self.seconds_at(title, next / 2);
+        let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
+            let limit = scenario.timeout.as_secs();
+            (longest > limit as f64)
+                .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
+        });
+        let Some(why) = refusal else { return true };
+        let sentence = not_measured(title, next as u64) + &why;
+        if !self.header.left_out.contains(&sentence) {
+            self.header.left_out.push(sentence);
+        }
+        false
+    }
+
+    fn next_rung(&self, place: usize) -> Option<usize> {
+        let top = *self.scenarios[place].ladder.last()?;
+        top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
+    }
+
+    /// What a run of `title` at `modules` has taken, on average and in seconds.
+    fn seconds_at(&self, title: &str, modules: usize) -> f64 {
+        let is_own =
+            |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
+        let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
+        own.iter().sum::<f64>() / own.len().max(1) as f64
+    }
+
+    /// How long `step` is expected to take for the scenario `title`, at most: at twice the N a
+    /// quadratic cost is four times as high.
+    pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
+        let Some(place) = self.place(title) else { return Duration::ZERO };
+        let scenario = &self.scenarios[place];
+        let time = match step {
+            Step::MoreRounds => {
+                let round: f64 = scenario.ladder.iter().map(|&n| self.seconds_at(title, n)).sum();
+                round * more_rounds(scenario, most_rounds) as f64
+            }
+            Step::LargerN => {
+                let top = scenario.ladder.last().map_or(0.0, |&n| self.seconds_at(title, n));
+                4.0 * top * scenario.processes as f64
+            }
+        };
+        seconds(time * self.sides(scenario).len() as f64)
+    }
+
+    /// Plans `step` for the scenario `title`.
+    pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
+        let Some(place) = self.place(title) else { return };
+        match (step, self.next_rung(place)) {
+            (Step::MoreRounds, _) => {
+                let more = more_rounds(&self.scenarios[place], most_rounds);
+                self.scenarios[place].processes += more;
+            }
+            (Step::LargerN, Some(next)) => {
+                self.scenarios[place].ladder.push(next);
+                self.n_larger[place] += 1;
+            }
+            (Step::LargerN, None) => {}
+        }
+    }
+
+    /// Compiles what rungs above the ladders load.
+    ///
+    /// # Errors
+    /// When artifacts cannot be made.
+    pub fn prepare_larger(&self) -> Result<()> {
+        let larger = self.scenarios.iter().zip(&self.n_larger).filter(|(_, n)| **n > 0);
+        let larger: Vec<Scenario> = larger.map(|(scenario, _)| scenario.clone()).collect();
+        self.bench.prepare_all(&larger, self.header.against.as_ref())
+    }
+}
+
+/// By how much twice the rounds, but at most `most`, are more than `scenario` has.
+fn more_rounds(scenario: &Scenario, most: usize) -> usize {
+    (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
+}
+
+/// A time that was measured or estimated; one that is none counts as nothing.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
