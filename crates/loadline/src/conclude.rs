@@ -60,7 +60,7 @@ pub fn say(
     outputs: &Outputs,
 ) -> Result<Exit> {
     let facts = facts(report, measured, &|scenario| saved::texts(project, scenario), strictness);
-    out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+    out::text(Form::Text.render(&facts, Look::of_stdout())?);
     outputs.write(&facts, None)?;
     Ok(report.exit(strictness))
 }

@@ -45,9 +45,9 @@ pub fn run(arguments: &Judge) -> Result<Exit> {
     let ids: Vec<&str> = series.iter().map(|named| named.id.as_str()).collect();
     if arguments.json {
         let answers: BTreeMap<&str, &Answer> = ids.iter().copied().zip(&answers).collect();
-        out::line(serde_json::to_string_pretty(&answers).context("cannot write the answers")?)?;
+        out::line(serde_json::to_string_pretty(&answers).context("cannot write the answers")?);
     } else {
-        out::text(text::text(&ids, &answers))?;
+        out::text(text::text(&ids, &answers));
     }
     Ok(exit(arguments, &answers))
 }

@@ -139,7 +139,7 @@ impl Outputs {
         for Output { form, to } in &self.reports {
             let text = form.render(facts, Look::PLAIN)?;
             match to {
-                Destination::StandardOutput => out::text(text)?,
+                Destination::StandardOutput => out::text(text),
                 Destination::StepSummary => append(&step_summary()?, &text)?,
                 Destination::File(path) => write(&of_part(path, part), &text)?,
             }
@@ -166,7 +166,8 @@ fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     if path == Path::new(STANDARD_OUTPUT) {
-        return out::text(text);
+        out::text(text);
+        return Ok(());
     }
     make_folder_of(path)?;
     replace(path, text.as_bytes())

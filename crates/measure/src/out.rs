@@ -3,25 +3,18 @@
 //! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
 //! command ends: the exit code stays the one that the work deserves.
 
-use loadline_record::Result;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes `line` to standard output and ends it.
-///
-/// # Errors
-/// None: see [`text()`].
-pub fn line(line: impl Display) -> Result<()> {
-    text(format_args!("{line}\n"))
+pub fn line(line: impl Display) {
+    text(format_args!("{line}\n"));
 }
 
 /// Writes `text` to standard output as it is. A reader that has gone away (`| head`) wants no more.
 /// Where it cannot be written for another reason, as on a full disk, standard error says so once.
-///
-/// # Errors
-/// None; commands pass the result on all the same.
-pub fn text(text: impl Display) -> Result<()> {
+pub fn text(text: impl Display) {
     static HAS_FAILED: AtomicBool = AtomicBool::new(false);
     let text = text.to_string();
     let mut stdout = std::io::stdout().lock();
@@ -37,7 +30,6 @@ pub fn text(text: impl Display) -> Result<()> {
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// Writes `line` to standard error and ends it: progress, notices and errors.

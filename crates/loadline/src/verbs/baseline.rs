@@ -239,14 +239,14 @@ fn write(
             }
         }
     }
-    out::line(measured.environment.line())?;
+    out::line(measured.environment.line());
     interrupt.check()?;
     if accepted.is_empty() {
-        out::line(format_args!("samples: {}", measured.saved.display()))?;
+        out::line(format_args!("samples: {}", measured.saved.display()));
         return Ok(Exit::of(&exits));
     }
-    out::line("tail exponents with their 95 % intervals:")?;
-    out::text(trimmed(&table.to_string()))?;
+    out::line("tail exponents with their 95 % intervals:");
+    out::text(trimmed(&table.to_string()));
     for (scenario, baseline, grown) in accepted {
         let name = &scenario.name;
         if let Some(accept) = capture.accept.as_ref().filter(|_| !grown.is_empty()) {
@@ -259,7 +259,7 @@ fn write(
                 &measured.environment,
             )?;
             let path = project.scenarios().join(format!("{name}.toml"));
-            out::line(format_args!("wrote a known issue into {}", path.display()))?;
+            out::line(format_args!("wrote a known issue into {}", path.display()));
         }
         // Read again: the scenario before may have had the same name.
         let mut baselines = read(project, name)?;
@@ -268,10 +268,10 @@ fn write(
         make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
         let path = folder.join(format!("{name}.toml"));
         replace(&path, baselines.text().as_bytes())?;
-        out::line(format_args!("wrote {}", path.display()))?;
+        out::line(format_args!("wrote {}", path.display()));
     }
-    out::line(format_args!("samples: {}", measured.saved.display()))?;
-    out::line(format_args!("next: git diff {}", project.baselines().display()))?;
+    out::line(format_args!("samples: {}", measured.saved.display()));
+    out::line(format_args!("next: git diff {}", project.baselines().display()));
     Ok(Exit::of(&exits))
 }
 

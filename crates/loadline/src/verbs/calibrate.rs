@@ -50,16 +50,16 @@ pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
     refuse_what_tells_nothing(&measured)?;
     let calibration = learn(&measured, &baselines);
-    out::line(measured.environment.line())?;
-    out::text(table(&calibration, calibrations.find(&measured.environment)))?;
+    out::line(measured.environment.line());
+    out::text(table(&calibration, calibrations.find(&measured.environment)));
     let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
     out::line(format_args!(
         "false alarms: {n_false_alarms} of {n_series} series measured twice, {rounds} rounds each"
-    ))?;
+    ));
     calibrations.put(calibration);
     calibrations.write(&project.baselines())?;
-    out::line(format_args!("samples: {}", measured.saved.display()))?;
-    out::line(format_args!("next: git diff {}", project.baselines().display()))?;
+    out::line(format_args!("samples: {}", measured.saved.display()));
+    out::line(format_args!("next: git diff {}", project.baselines().display()));
     Ok(Exit::Clean)
 }
 

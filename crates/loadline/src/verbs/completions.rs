@@ -13,6 +13,6 @@ pub fn run(arguments: &Completions) -> Result<Exit> {
     // A shell completes a program's name, and `cargo xtask` is none.
     let mut command = Cli::by_name().name("loadline").bin_name("loadline");
     clap_complete::generate(arguments.shell, &mut command, "loadline", &mut text);
-    out::text(String::from_utf8_lossy(&text))?;
+    out::text(String::from_utf8_lossy(&text));
     Ok(Exit::Clean)
 }

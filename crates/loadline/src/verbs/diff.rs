@@ -43,9 +43,9 @@ pub fn run(arguments: &Diff) -> Result<Exit> {
     let Some(sides) = asked.sides()? else { return Ok(Exit::Clean) };
     let comparison = sides.compare(&arguments.scenarios)?;
     if arguments.json {
-        out::line(serde_json::to_string_pretty(&comparison)?)?;
+        out::line(serde_json::to_string_pretty(&comparison)?);
     } else {
-        out::text(diff_text::text(&comparison))?;
+        out::text(diff_text::text(&comparison));
     }
     if let Some(saved) = &sides.measured {
         let saved = saved.display();
@@ -314,7 +314,7 @@ impl Asked<'_> {
         let scenarios = match &builds.before {
             Some(before) => {
                 let compared = same_program::compare(project, &builds.now, before, scenarios)?;
-                compared.sentences().iter().try_for_each(out::line)?;
+                compared.sentences().iter().for_each(out::line);
                 compared.differ
             }
             None => scenarios,

@@ -42,12 +42,12 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
         let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    out::line(measured.environment.line())?;
-    absent_lines(&measured).iter().try_for_each(out::line)?;
+    out::line(measured.environment.line());
+    absent_lines(&measured).iter().for_each(out::line);
     for one in &asked {
-        out::text(explanation(one, &measured, &records, &profiles))?;
+        out::text(explanation(one, &measured, &records, &profiles));
     }
-    out::line(format_args!("samples: {}", measured.saved.display()))?;
+    out::line(format_args!("samples: {}", measured.saved.display()));
     let has_failed = asked.iter().any(|one| !one.failures.is_empty());
     Ok(if has_failed { Exit::CouldNotMeasure } else { Exit::Clean })
 }

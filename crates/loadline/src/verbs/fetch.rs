@@ -53,7 +53,7 @@ pub fn run(arguments: &Fetch) -> Result<Exit> {
     }
     refuse_others(&folder, &recipe)?;
     let (all, folder) = (recipe.files().count(), folder.display());
-    out::line(format_args!("{all} modules are in {folder}, {n_fetched} of them fetched now"))?;
+    out::line(format_args!("{all} modules are in {folder}, {n_fetched} of them fetched now"));
     Ok(Exit::Clean)
 }
 

@@ -30,10 +30,10 @@ pub fn run(arguments: &History) -> Result<Exit> {
         return Err(Error::new(Exit::NothingSelected, text));
     }
     if arguments.json {
-        out::line(serde_json::to_string_pretty(&told)?)?;
+        out::line(serde_json::to_string_pretty(&told)?);
         return Ok(Exit::Clean);
     }
-    out::text(history_text::text(&told, !arguments.series.is_empty()))?;
+    out::text(history_text::text(&told, !arguments.series.is_empty()));
     Ok(Exit::Clean)
 }
 

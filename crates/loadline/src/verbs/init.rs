@@ -26,7 +26,7 @@ pub fn run(arguments: &Init) -> Result<Exit> {
     })?;
     let repository = Repository::look_at(&root)?;
     for line in repository.found() {
-        out::line(format_args!("found {line}"))?;
+        out::line(format_args!("found {line}"));
     }
     let (name, scenario) = scenario(&repository.host);
     let path = format!("loadline/scenarios/{name}.toml");
@@ -39,21 +39,22 @@ pub fn run(arguments: &Init) -> Result<Exit> {
         write(&root, path, &text, arguments.force)?;
     }
     ignore(&root, &repository)?;
-    out::text(next(&repository, name))?;
+    out::text(next(&repository, name));
     Ok(Exit::Clean)
 }
 
 /// Writes a file, unless there is one that is not to be lost.
 fn write(root: &Path, path: &str, text: &str, force: bool) -> Result<()> {
     let place = root.join(path);
-    let is_there = place.exists();
-    if is_there && !force {
-        return out::line(format_args!("kept  {path} (--force writes it anew)"));
+    if place.exists() && !force {
+        out::line(format_args!("kept  {path} (--force replaces it)"));
+        return Ok(());
     }
     let folder = place.parent().context("a file lies in a folder")?;
     make_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     replace(&place, text.as_bytes())?;
-    out::line(format_args!("{} {path}", if is_there { "anew " } else { "wrote" }))
+    out::line(format_args!("wrote {path}"));
+    Ok(())
 }
 
 /// Has git leave alone what can be made again.
@@ -73,12 +74,14 @@ fn ignore(root: &Path, repository: &Repository) -> Result<()> {
     };
     // The user's lines stay as they are, whatever they are written in.
     if String::from_utf8_lossy(&bytes).lines().any(is_ignored) {
-        return out::line(format_args!("kept  .gitignore (it names {line})"));
+        out::line(format_args!("kept  .gitignore (it names {line})"));
+        return Ok(());
     }
     let gap = if bytes.is_empty() || bytes.ends_with(b"\n") { "" } else { "\n" };
     bytes.extend_from_slice(format!("{gap}{line}\n").as_bytes());
     replace(&path, &bytes)?;
-    out::line(format_args!("wrote .gitignore: {line}"))
+    out::line(format_args!("wrote .gitignore: {line}"));
+    Ok(())
 }
 
 /// Where sessions go: into Cargo's folder where there is one.

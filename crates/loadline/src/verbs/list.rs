@@ -48,8 +48,8 @@ pub fn run(arguments: &List) -> Result<Exit> {
     let (environment, absent) = bench.describe()?;
     let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
     if arguments.names.is_empty() {
-        out::line(environment.line())?;
-        missing(&absent).iter().try_for_each(out::line)?;
+        out::line(environment.line());
+        missing(&absent).iter().for_each(out::line);
         list_unwinders(&project, &runner, &environment)?;
         return machine.summarize(&scenarios);
     }
@@ -81,7 +81,7 @@ impl Machine<'_> {
         ] {
             let mut own = scenarios.iter().filter(|scenario| scenario.suite == suite).peekable();
             if own.peek().is_some() {
-                out::line(format_args!("\n{heading}"))?;
+                out::line(format_args!("\n{heading}"));
             }
             for scenario in own {
                 let (title, group, state) =
@@ -89,10 +89,10 @@ impl Machine<'_> {
                 let question = &scenario.question;
                 out::line(format_args!(
                     "  {title:title_width$}  {group:group_width$}  {state:16}  {question}"
-                ))?;
+                ));
             }
         }
-        out::line(format_args!("\n{PROGRAM} list NAME shows a scenario or a group in full"))?;
+        out::line(format_args!("\n{PROGRAM} list NAME shows a scenario or a group in full"));
         Ok(Exit::Clean)
     }
 
@@ -114,30 +114,30 @@ impl Machine<'_> {
         for (index, scenario) in scenarios.iter().enumerate() {
             let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
             if index > 0 {
-                out::line("")?;
+                out::line("");
             }
-            out::line(format_args!("{}{}", scenario.title(), belongs(scenario)))?;
-            out::line(format_args!("    {}", scenario.question))?;
+            out::line(format_args!("{}{}", scenario.title(), belongs(scenario)));
+            out::line(format_args!("    {}", scenario.question));
             out::line(format_args!(
                 "    N {}…{}, {} rungs × {} processes",
                 first.unwrap_or(&0),
                 last.unwrap_or(&0),
                 scenario.ladder.len(),
                 scenario.processes
-            ))?;
-            out::line(format_args!("    judges {}", names(&scenario.judge)))?;
+            ));
+            out::line(format_args!("    judges {}", names(&scenario.judge)));
             if !scenario.observe.is_empty() {
-                out::line(format_args!("    shows {}", names(&scenario.observe)))?;
+                out::line(format_args!("    shows {}", names(&scenario.observe)));
             }
             if let Some(scaling) = scenario.scales().filter(|_| !scenario.is_control()) {
                 let (series, threads) = (scaling.series, scaling.threads);
                 out::line(format_args!(
                     "    scales {series} with {threads} threads as its control does"
-                ))?;
+                ));
             }
             match self.skipped.get(&scenario.name) {
-                Some(why) => out::line(format_args!("    skipped: {why}"))?,
-                None => out::line(format_args!("    baseline: {}", self.fit(scenario)?))?,
+                Some(why) => out::line(format_args!("    skipped: {why}")),
+                None => out::line(format_args!("    baseline: {}", self.fit(scenario)?)),
             }
         }
         Ok(Exit::Clean)
@@ -188,16 +188,17 @@ fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> Result
             Ok(Environment { unwinder_family, unwinder_version, unwinder_path, .. }) => {
                 out::line(format_args!(
                     "unwinder {unwinder}: {unwinder_family} {unwinder_version}, {unwinder_path}"
-                ))?;
+                ));
                 families.push(unwinder_family);
             }
-            Err(error) => out::line(format_args!("unwinder {unwinder}: not usable: {error:#}"))?,
+            Err(error) => out::line(format_args!("unwinder {unwinder}: not usable: {error:#}")),
         }
     }
     let families: Vec<&str> = families.iter().map(String::as_str).collect();
     unwinders::missing(&families, &project.unwinders())
         .iter()
-        .try_for_each(|sentence| out::line(format_args!("unwinder {sentence}")))
+        .for_each(|sentence| out::line(format_args!("unwinder {sentence}")));
+    Ok(())
 }
 
 /// The scenario's group, or nothing.

@@ -98,14 +98,14 @@ fn measure(arguments: &Regress) -> Result<Exit> {
         let one = measure_at(&project, arguments, place, left_out)?;
         interrupt.check()?;
         let facts = facts(&one.report, &one.measured, &texts, strictness);
-        out::text(Form::Text.render(&facts, Look::of_stdout())?)?;
+        out::text(Form::Text.render(&facts, Look::of_stdout())?);
         let part = several.then_some(part.as_str());
         arguments.outputs.write(&facts, part)?;
         concluded.push(one);
     }
     if several {
         let others = |families: &[&str]| unwinders::missing(families, &project.unwinders());
-        out::text(by_unwinder::side_by_side(&concluded, &others))?;
+        out::text(by_unwinder::side_by_side(&concluded, &others));
     }
     let exits: Vec<Exit> = concluded.iter().map(|one| one.report.exit(strictness)).collect();
     Ok(Exit::of(&exits))
@@ -136,7 +136,7 @@ fn not_measured(
     arguments: &Regress,
     builds: &Builds,
 ) -> Result<Exit> {
-    same.iter().try_for_each(out::line)?;
+    same.iter().for_each(out::line);
     if !arguments.outputs.reports.is_empty() {
         let bench = Bench { project, runner: &builds.now, before: None };
         let (environment, absent) = bench.describe()?;

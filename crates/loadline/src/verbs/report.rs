@@ -33,7 +33,7 @@ pub fn run(arguments: &cli::Report) -> Result<Exit> {
     let strictness = (&arguments.strictness).into();
     let facts = facts(&report, &measured, &|scenario| saved::texts(&project, scenario), strictness);
     match &arguments.output {
-        None => out::text(arguments.format.render(&facts, Look::of_stdout())?)?,
+        None => out::text(arguments.format.render(&facts, Look::of_stdout())?),
         Some(path) => outputs::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
     }
     Ok(report.exit(strictness))

@@ -54,7 +54,7 @@ fn a_starting_point_is_written_once() {
     installed.write("loadline.toml", "format = 1\n");
     let second = installed.loadline(&["init"]);
     assert!(
-        second.stdout.contains("kept  loadline.toml (--force writes it anew)"),
+        second.stdout.contains("kept  loadline.toml (--force replaces it)"),
         "{}",
         second.stdout
     );
