@@ -131,7 +131,19 @@ impl Paths {
             }
         }
         let shipped = text.split("#[cfg(test)]").next().unwrap();
+        let mut is_inside_module = false;
         for line in shipped.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            // There `super` is the file itself.
+            is_inside_module = match line {
+                "}" => false,
+                line => {
+                    is_inside_module
+                        || (line.contains("mod ") && line.ends_with(" {") && !line.starts_with(' '))
+                }
+            };
+            if is_inside_module && line.contains("super::") {
+                continue;
+            }
             for start in ["crate::", "super::"] {
                 let is_whole =
                     |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == ':');
