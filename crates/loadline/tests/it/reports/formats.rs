@@ -238,16 +238,23 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                 let names = rule.as_array().cloned().unwrap_or_else(|| vec![rule.clone()]);
                 check(names.iter().any(is), "type");
             }
-            "minimum" => check(value.as_f64() >= rule.as_f64(), "minimum"),
-            "maximum" => check(value.as_f64() <= rule.as_f64(), "maximum"),
-            "minItems" => check(
-                value.as_array().map(Vec::len) >= rule.as_u64().map(|n| n as usize),
-                "minItems",
-            ),
-            "maxItems" => check(
-                value.as_array().map(Vec::len) <= rule.as_u64().map(|n| n as usize),
-                "maxItems",
-            ),
+            // These limit numbers and arrays, and nothing else that a value may be.
+            "minimum" | "maximum" => {
+                let limit = rule.as_f64().unwrap();
+                let is_within = |value: f64| match keyword.as_str() {
+                    "minimum" => value >= limit,
+                    _ => value <= limit,
+                };
+                check(value.as_f64().is_none_or(is_within), keyword);
+            }
+            "minItems" | "maxItems" => {
+                let limit = rule.as_u64().unwrap() as usize;
+                let is_within = |items: &Vec<Value>| match keyword.as_str() {
+                    "minItems" => items.len() >= limit,
+                    _ => items.len() <= limit,
+                };
+                check(value.as_array().is_none_or(is_within), keyword);
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     let found = self::faults(root, rule, item, &format!("{place}[{index}]"));
