@@ -4,6 +4,10 @@
 // Every test file uses a part of it.
 
 pub mod clone;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the runner's own tests use the rest")]
+#[path = "../../../../runner/tests/common/forbidden.rs"]
+pub mod forbidden;
 pub mod imposter;
 #[cfg(unix)]
 pub mod installed;

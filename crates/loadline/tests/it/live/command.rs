@@ -3,15 +3,13 @@
 //! What is judged here are counts that the scripts say, so no verdict depends on the machine.
 
 #![cfg(unix)]
-#[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "the runner's own tests use the rest")]
-#[path = "../../../../runner/tests/common/forbidden.rs"]
-mod forbidden;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[cfg(target_os = "linux")]
+use crate::common::forbidden;
 use crate::common::{Project, Said};
 use loadline_scenario::{Scenario, Subject};
 

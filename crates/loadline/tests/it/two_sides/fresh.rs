@@ -6,10 +6,6 @@
 //! how busy the machine is.
 
 #![cfg(unix)]
-#[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "the runner's own tests use the rest")]
-#[path = "../../../../runner/tests/common/forbidden.rs"]
-mod forbidden;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +15,8 @@ use std::time::Instant;
 
 use crate::common::Said;
 use crate::common::clone::libraries;
+#[cfg(target_os = "linux")]
+use crate::common::forbidden;
 use crate::common::installed::Installed;
 
 /// A program that does a fixed amount of work for each of N items, or searches all items before.

@@ -117,6 +117,8 @@ pub fn sample(samples: &[Sample], name: SeriesName, modules: usize) -> Option<&S
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the
