@@ -1,4 +1,5 @@
-//! What must be the same for runs to be judged together: on resuming a session, and on merging parts.
+//! Compares what must be the same for runs to be judged together, when a session is resumed or parts are
+//! merged.
 
 use loadline_scenario::{Environment, Scenario};
 
@@ -6,8 +7,8 @@ use crate::files::header::Planned;
 
 type Field = (&'static str, fn(&Environment) -> &str);
 
-/// What decides how a cost grows. Parts measured on two machines are judged together only where
-/// these are the same; each series lies within one part, so the rest may differ.
+/// The fields that decide how a cost grows. Parts measured on two machines are judged together only if these
+/// fields are equal. Each series lies within one part, so the other fields may differ.
 const GROWTH: [Field; 8] = [
     ("loadline", |e| &e.loadline),
     ("wasmtime", |e| &e.wasmtime),
@@ -19,8 +20,8 @@ const GROWTH: [Field; 8] = [
     ("the architecture", |e| &e.arch),
 ];
 
-/// What also decides the level of a cost: within one series all of it must be the same. Limits and
-/// free memory are missing: they decide which rungs are measured, and that was decided before.
+/// The fields that also decide the level of a cost, and so must be equal within one series. Limits and free
+/// memory are missing. They decide which sizes are measured, and that was decided before.
 const LEVEL: [Field; 14] = [
     ("the instruction set", |e| &e.isa),
     ("the instruction set's flags", |e| &e.isa_flags),
@@ -38,12 +39,13 @@ const LEVEL: [Field; 14] = [
     ("address randomisation", |e| &e.address_randomisation),
 ];
 
-/// How `new` differs from `old` in what decides growth, one sentence each.
+/// Lists how `new` differs from `old` in the fields that decide growth, one sentence per field.
 pub fn growth_differences(old: &Environment, new: &Environment) -> Vec<String> {
     differences(&GROWTH, old, new)
 }
 
-/// How `new` differs from `old` in what decides levels alone.
+/// Lists how `new` differs from `old` in the fields that decide only the level of a cost, one sentence per
+/// field.
 pub fn level_differences(old: &Environment, new: &Environment) -> Vec<String> {
     differences(&LEVEL, old, new)
 }
@@ -53,7 +55,7 @@ fn differences(fields: &[Field], old: &Environment, new: &Environment) -> Vec<St
     differing.map(|(name, field)| format!("{name}: {} | {}", field(old), field(new))).collect()
 }
 
-/// The planned scenarios that are not asked any more what they were asked then.
+/// Lists the titles of the planned scenarios whose operation or metrics have changed since they were planned.
 pub fn changed_scenarios(planned: &[Planned], scenarios: &[Scenario]) -> Vec<String> {
     let pairs = planned.iter().zip(scenarios);
     let changed = pairs.filter(|(planned, scenario)| {

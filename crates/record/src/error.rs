@@ -1,4 +1,4 @@
-//! Why something could not be done: [`Error`], for every crate of the program but its command line.
+//! The error type [`Error`] of every crate of the program except its command line.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -87,18 +87,18 @@ from_foreign!(
     std::num::ParseIntError,
 );
 
-/// Names the attempt that a failure ended.
+/// Adds to a failure what the program attempted.
 pub trait Context<T> {
-    /// The same, with what was attempted.
+    /// Adds `message`, which says what the program attempted, to the error.
     ///
     /// # Errors
-    /// When the attempt failed.
+    /// Returns the error of the failed attempt, with `message` in front.
     fn context(self, message: impl Into<String>) -> Result<T>;
 
-    /// The same, where the name of the attempt is only made when it is needed.
+    /// Adds what the program attempted to the error; the message is built only after a failure.
     ///
     /// # Errors
-    /// When the attempt failed.
+    /// Returns the error of the failed attempt, with the message in front.
     fn with_context<S: Into<String>>(self, message: impl FnOnce() -> S) -> Result<T>;
 }
 
@@ -126,7 +126,7 @@ impl<T> Context<T> for Option<T> {
     }
 }
 
-/// Returns with an error that has this message.
+/// Returns from the function with an error that has this message.
 #[macro_export]
 macro_rules! bail {
     ($($message:tt)+) => {
@@ -134,7 +134,7 @@ macro_rules! bail {
     };
 }
 
-/// Returns with an error that has this message, unless the condition holds.
+/// Returns from the function with an error that has this message, unless the condition is true.
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {

@@ -1,18 +1,18 @@
-//! What more to measure where a session cannot decide.
+//! The further measurements that can decide an undecided series.
 
-/// What would help to decide.
+/// A further measurement that may decide an undecided series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Twice the rounds, up to 20.
+    /// Doubles the repetitions, up to 20.
     MoreRounds,
-    /// One more rung, twice the largest; at most two.
+    /// Adds one size, twice the largest; a scenario gets at most two.
     LargerN,
 }
 
-/// A step that only helps if all of these scenarios take it: a scenario and its control, say.
+/// A step that only helps if all of these scenarios take it, for example a scenario and its control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// The scenarios that have to take it.
+    /// The titles of the scenarios that have to take the step.
     pub titles: Vec<String>,
     /// The step.
     pub step: Step,

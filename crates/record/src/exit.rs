@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. The codes are part of the interface and stand in README.md.
+/// How a command ended. The codes are part of the interface, and README.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Nothing regressed; inconclusive series are listed.
@@ -14,28 +14,28 @@ pub enum Exit {
     /// A scenario, a setting or a baseline in the repository is wrong or missing; other commits may
     /// have a right one.
     WrongFile,
-    /// Growth is worse than accepted.
+    /// Growth is worse than the accepted growth.
     Regressed,
-    /// Something stayed undecided, and `--strict` asks to hear of it.
+    /// Some series stayed undecided, and `--strict` makes that a failure.
     Inconclusive,
     /// A baseline is missing or does not fit, and one is required.
     NoBaseline,
-    /// The session did not see planted growth: it gives no verdict.
+    /// The self-check failed: the session did not see planted growth, so Loadline gives no verdict.
     Blind,
-    /// The selection left nothing to do.
+    /// The selection matches nothing to do.
     NothingSelected,
-    /// npm is missing, or gave no package: what was to be fetched is not there.
+    /// npm is missing or gave no package, so Loadline could not fetch the files.
     NotFetched,
-    /// With `--bisect`: this commit gave no verdict; `git bisect run` skips it.
+    /// With `--bisect`: this commit gave no verdict, so `git bisect run` skips it.
     SkipCommit,
-    /// With `--bisect`: a mistake that is the same at every commit; `git bisect run` ends.
+    /// With `--bisect`: a mistake that is the same at every commit, so `git bisect run` ends.
     EndBisection,
-    /// Ended by Ctrl-C or a termination signal.
+    /// Ctrl-C or a termination signal ended the command.
     Interrupted,
 }
 
 impl Exit {
-    /// The code itself.
+    /// The number that the process exits with.
     pub const fn code(self) -> u8 {
         match self {
             Exit::Clean => 0,
@@ -53,7 +53,7 @@ impl Exit {
         }
     }
 
-    /// What the code means, as files name it.
+    /// The word for this exit code in files.
     pub const fn status(self) -> &'static str {
         match self {
             Exit::Clean => "clean",
@@ -71,8 +71,8 @@ impl Exit {
         }
     }
 
-    /// The one to end with when several apply: first what makes the others worthless, then what
-    /// weighs most.
+    /// Picks the exit code to end with when several apply. Codes that make the others worthless come first,
+    /// then the more serious ones.
     pub fn of(several: &[Exit]) -> Exit {
         let order = [
             Exit::Interrupted,
@@ -93,9 +93,8 @@ impl Exit {
 }
 
 impl Exit {
-    /// The same for `git bisect run`, to which every code from 1 to 124 means "bad", 125 means
-    /// "skip", and one above 127 ends the bisection: only a regression is bad, and what gave no
-    /// verdict is neither good nor bad.
+    /// Translates this exit code for `git bisect run`, where 1 to 124 means "bad", 125 means "skip", and a
+    /// code above 127 ends the bisection. Only a regression is "bad". A command without a verdict is skipped.
     pub fn for_bisect(self) -> Exit {
         match self {
             Exit::Clean | Exit::Regressed | Exit::Interrupted | Exit::EndBisection => self,

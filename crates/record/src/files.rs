@@ -1,4 +1,4 @@
-//! The files that outlive a process, and what is read from them.
+//! The files that Loadline keeps, and the types that it reads from them.
 
 pub mod atomic;
 pub mod baseline;

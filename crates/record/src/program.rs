@@ -1,25 +1,25 @@
-//! What this program is called in a sentence that tells a user what to type.
+//! The name of this program in sentences that tell a user what to type.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 static NAME: OnceLock<&str> = OnceLock::new();
 
-/// This program, as its user types it: `cargo xtask` in its own workspace, else `loadline`.
+/// This program's name, as the user types it: `cargo xtask` in its own workspace, otherwise `loadline`.
 pub const PROGRAM: Program = Program;
 
-/// See [`PROGRAM`].
+/// The type of [`PROGRAM`].
 #[derive(Debug, Clone, Copy)]
 pub struct Program;
 
 impl Program {
-    /// Says once, before anything is printed, what the program is called.
+    /// Sets the name of the program. Call it once, before anything is printed.
     pub fn is_called(self, name: &'static str) {
-        // The first name is the one that was printed.
+        // The first name stays, because it was already printed.
         let _ = NAME.set(name);
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         NAME.get().copied().unwrap_or("loadline")
     }

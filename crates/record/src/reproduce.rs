@@ -10,41 +10,41 @@ use serde::{Deserialize, Serialize};
 use crate::PROGRAM;
 use crate::Strictness;
 
-/// How a session was asked for, as far as its scenarios do not say it.
+/// The settings that a session was asked for, except those that its scenarios state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Again {
-    /// Flags and their values, one argument each.
+    /// The flags and their values, one argument each.
     flags: Vec<String>,
-    /// The baseline that was insisted on.
+    /// The baseline that the user insisted on.
     #[serde(default)]
     pub baseline: Option<String>,
-    /// The repository, where the command line named it.
+    /// The repository, if the command line named it.
     #[serde(default)]
     pub root: Option<String>,
 }
 
 impl Again {
-    /// A session that was asked for with these flags, each an argument of its own.
+    /// A session that was asked for with these flags, one argument each.
     pub fn new(flags: Vec<String>, baseline: Option<String>, root: Option<String>) -> Again {
         Again { flags, baseline, root }
     }
 
-    /// What a session is judged by now, from this repository.
+    /// Records the baseline and repository that the session is judged with now.
     pub fn judged(&mut self, baseline: Option<String>, root: Option<&Path>) {
         self.baseline = baseline;
         self.root = root.map(|root| root.display().to_string());
     }
 
-    /// The flag that names the repository, after a blank, where the command line had it.
+    /// Returns the flag that names the repository, after a space; empty if the command line had none.
     pub fn root_flag(&self) -> String {
         let flag = |root: &String| format!(" --root {}", shell_quoted(root));
         self.root.as_ref().map(flag).unwrap_or_default()
     }
 
-    /// The verb and the title, with the settings of `scenario`; `changes` take the place of some.
+    /// Returns the verb and the title with the settings of `scenario`, some of them replaced by `changes`.
     fn command(&self, verb: &str, scenario: &Scenario, changes: &[(&str, String)]) -> Vec<String> {
         let mut words = vec![verb.to_owned(), scenario.title()];
-        // A list of sizes takes the place of their first and last one, too.
+        // A changed list of sizes also replaces the settings below that key, such as its first and last size.
         let is_changed = |key: &str| {
             let name = key.split('.').next();
             changes.iter().any(|(changed, _)| Some(*changed) == name)
@@ -57,7 +57,7 @@ impl Again {
         words
     }
 
-    /// The command that measures `scenario` again, with `changes` made to it.
+    /// Returns the command that measures `scenario` again with `changes`.
     pub fn regress(
         &self,
         scenario: &Scenario,
@@ -67,7 +67,7 @@ impl Again {
         changes: &[(&str, String)],
     ) -> String {
         let mut words = self.command("regress", scenario, changes);
-        // The argument is a flag and its value.
+        // `against` holds a flag and its value.
         words.extend(against.iter().flat_map(|flag| flag.splitn(2, ' ')).map(str::to_owned));
         let baseline = self.baseline.iter();
         words.extend(baseline.flat_map(|named| ["--baseline".to_owned(), named.clone()]));
@@ -78,7 +78,7 @@ impl Again {
         format!("{PROGRAM} {}", quoted(&words))
     }
 
-    /// The command that writes a baseline of `scenario`; `more` follows as it stands.
+    /// Returns the command that writes a baseline of `scenario`. `more` is appended unchanged.
     pub fn baseline(&self, scenario: &Scenario, more: &str) -> String {
         let mut words = self.command("baseline", scenario, &[]);
         let is_of_machine = |flag: &&[String]| flag[0] == "--unwinder" || flag[0] == "--processors";
@@ -87,15 +87,15 @@ impl Again {
     }
 }
 
-/// Several words as a shell reads them.
+/// Joins words so that a shell reads each as one word.
 fn quoted(words: &[String]) -> String {
     words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// One word as a shell reads it: in quotes where a character would mean something else.
+/// Quotes a word for a shell if a character in it would mean something else.
 pub fn shell_quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%~^".contains(c);
-    // At the start of a word a tilde is a home folder.
+    // At the start of a word a tilde means a home folder.
     if !word.is_empty() && !word.starts_with('~') && word.chars().all(is_plain) {
         return Cow::Borrowed(word);
     }

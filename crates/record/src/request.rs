@@ -8,33 +8,33 @@ use std::str::FromStr;
 use loadline_scenario::{Metric, Unwinder};
 use serde::{Deserialize, Serialize};
 
-/// What the processes that are measured run under.
+/// The settings that the measured processes run under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// Which unwinder they have.
+    /// The unwinder that the processes use.
     pub unwinder: Unwinder,
-    /// The processors to stay on; all if empty.
+    /// The CPUs to run on; all CPUs if empty.
     #[serde(default)]
     pub processors: Vec<usize>,
 }
 
 impl Surroundings {
-    /// The machine as it is, but for the unwinder.
+    /// Returns the machine's own settings, with this unwinder.
     pub fn under(unwinder: &Unwinder) -> Surroundings {
         Surroundings { unwinder: unwinder.clone(), processors: Vec::new() }
     }
 }
 
-/// One part of so many.
+/// One part of a suite, as `I/K` on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
-    /// Which, from 1.
+    /// The number of the part, from 1.
     pub index: usize,
-    /// Of how many.
+    /// The number of parts.
     pub count: usize,
 }
 
-/// The seed of every part that is not given another: parts of one suite have one seed.
+/// The default seed of every part, so that all parts of a suite share one seed.
 pub const SHARD_SEED: u64 = 1;
 
 impl FromStr for Shard {
@@ -57,36 +57,36 @@ impl fmt::Display for Shard {
     }
 }
 
-/// What the user asked to be told by the exit code.
+/// Which findings the user wants the exit code to report.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Strictness {
-    /// Whatever stays open counts: undecided, not measured, superlinear but not gated, or accepted
-    /// and no longer seen.
+    /// Reports series that stay open: undecided, not measured, superlinear but not gated, or accepted and no
+    /// longer seen.
     pub inconclusive: bool,
-    /// Missing baselines count.
+    /// Reports missing baselines.
     pub no_baseline: bool,
 }
 
-/// What times read of a phase in which nothing is done: nine of ten readings are at most this.
+/// The noise floor of times: nine of ten readings of a phase that does nothing are at most this, per metric.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Floor(pub BTreeMap<Metric, f64>);
 
-/// What became of a forecast.
+/// What a session found out about a forecast.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Forecast {
     /// The scenario's title.
     pub scenario: String,
-    /// What was foretold, and what was found there, as one sentence.
+    /// The forecast and what was found at that size, as one sentence.
     pub sentence: String,
-    /// Whether it is what was foretold, or could not be looked at.
+    /// Whether the forecast came true or could not be checked.
     pub holds: bool,
 }
 
-/// What an acceptance states beside its reason.
+/// The link and the expiry of a known issue, besides its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// Where the growth is reported.
+    /// The report of the growth, as a link.
     pub link: String,
-    /// When it is no longer accepted.
+    /// When the known issue expires.
     pub expires: String,
 }

@@ -1,6 +1,7 @@
-//! The known name that a misspelt one is most like.
+//! Finds the known name that is most like a misspelt one.
 
-/// What toml says about an unknown key or value, with the nearest known one instead of all of them.
+/// Shortens toml's message about an unknown key or value: names the nearest known name instead of all of
+/// them.
 pub fn with_nearest(error: &str) -> String {
     let lines = error.lines().map(|line| suggestion(line).unwrap_or_else(|| line.to_owned()));
     lines.collect::<Vec<_>>().join("\n")
@@ -12,14 +13,14 @@ fn suggestion(line: &str) -> Option<String> {
         .iter()
         .find_map(|start| Some(unknown.split_once(start)?.1))?;
     let name = rest.strip_suffix('`')?;
-    // Names stand between backticks, and what follows the last of them is not the list's.
+    // The names stand between backticks, and the text after the last name is not part of the list.
     let parts: Vec<&str> = expected.split('`').collect();
     let nearest = nearest(name, parts.iter().skip(1).step_by(2).copied())?;
     let after = parts.last().copied().unwrap_or_default();
     Some(format!("{unknown}, did you mean `{nearest}`?{after}"))
 }
 
-/// The known name most like `name`, where one is like it at all.
+/// Finds the known name most like `name`, or `None` if none is similar.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -1,26 +1,26 @@
-//! Points in time as seconds since 1970-01-01 UTC, and how they are written.
+//! Conversion of points in time, as seconds since 1970-01-01 UTC, to text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970-01-01 UTC.
+/// Returns the current time in seconds since 1970-01-01 UTC.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }
 
-/// `2026-11-23` of seconds since 1970, in UTC.
+/// Formats seconds since 1970 as a date in UTC, like `2026-11-23`.
 pub fn date(seconds: u64) -> String {
     rfc3339(seconds)[..10].to_owned()
 }
 
-/// `2026-11-23T05-01-33` of seconds since 1970, in UTC.
+/// Formats seconds since 1970 as a timestamp in UTC, like `2026-11-23T05-01-33`.
 pub(crate) fn timestamp(seconds: u64) -> String {
     rfc3339(seconds)[..19].replace(':', "-")
 }
 
-/// `2026-11-23T05:01:33Z` of seconds since 1970.
+/// Formats seconds since 1970 like `2026-11-23T05:01:33Z`.
 pub fn rfc3339(seconds: u64) -> String {
-    // The format ends with the year 9999; a clock beyond it is shown as its last second.
+    // The format ends with the year 9999. A later time is shown as the last second of that year.
     let since = Duration::from_secs(seconds.min(253_402_300_799));
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }

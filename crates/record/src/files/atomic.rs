@@ -1,23 +1,23 @@
-//! Writes a file that may be somebody's: a regular file whole or not at all, anything else as it is.
+//! Writes files safely: a regular file is replaced whole or not at all, a device or pipe is written in place.
 
 use crate::{Context, Result, bail};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// What there is at a path that is to be written.
+/// The kind of file at a path that Loadline is about to write.
 enum Target {
-    /// A regular file, or nothing yet; links are resolved.
+    /// A regular file, or no file yet; links are resolved.
     File(PathBuf),
-    /// A device, a pipe or the like: it is written to, and never replaced.
+    /// A device, a pipe or the like, which is written in place and never replaced.
     Special,
 }
 
-/// Writes `bytes` to `path`. Of a regular file a reader sees the old one or the new one, whole; a
-/// link stays, and what it leads to is written. A device or a pipe takes the bytes.
+/// Writes `bytes` to `path`. A reader of a regular file sees either the whole old content or the whole new
+/// content. A link stays a link, and its target is written. A device or a pipe is written in place.
 ///
 /// # Errors
-/// When it cannot be written; a regular file is untouched then.
+/// Returns an error if `path` cannot be written. A regular file keeps its old content then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let shown = path.display();
     let file = match target(path)? {
@@ -41,10 +41,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Looks whether `path` could be written, and leaves everything as it is.
+/// Checks that `path` can be written, without changing anything.
 ///
 /// # Errors
-/// When it could not.
+/// Returns an error if `path` cannot be written.
 pub fn check(path: &Path) -> Result<()> {
     match target(path)? {
         Target::File(file) => beside(&file).map(drop),
@@ -57,10 +57,11 @@ pub fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// The same of the file `name` in `folder`, which is made first where it is not there yet.
+/// Checks that the file `name` can be written in `folder`, which need not exist yet. Creates nothing that
+/// stays.
 ///
 /// # Errors
-/// As [`check`].
+/// Returns an error if the file cannot be written.
 pub fn check_made(folder: &Path, name: &str) -> Result<()> {
     let there = folder.ancestors().find(|folder| folder.is_dir());
     check(&there.unwrap_or(folder).join(name))
@@ -77,7 +78,7 @@ fn target(path: &Path) -> Result<Target> {
             Ok(Target::File(file.with_context(|| format!("cannot find {shown}"))?))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
-            // A link to nothing yet.
+            // The link points to a file that does not exist yet.
             Ok(to) => Ok(Target::File(folder_of(path).join(to))),
             Err(_) => Ok(Target::File(path.to_owned())),
         },
@@ -85,7 +86,8 @@ fn target(path: &Path) -> Result<Target> {
     }
 }
 
-/// Whether the path names what a process has open, as `/dev/stdout` does: others hold it, too.
+/// Whether `path` names an open file of a process, such as `/dev/stdout`. Other processes may hold that file
+/// too.
 fn is_open_file(path: &Path) -> bool {
     ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|of| path.starts_with(of))
 }
@@ -101,11 +103,11 @@ fn is_pipe(_: &Path) -> bool {
     false
 }
 
-/// Makes `folder`, and those that it lies in, where they are not there yet. Whatever the umask, others
-/// than the user and the user's group cannot write to them.
+/// Creates `folder` and its missing parent folders. Only the user and the user's group can write to new
+/// folders, whatever the umask.
 ///
 /// # Errors
-/// When it cannot be made.
+/// Returns an error if the folder cannot be created.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -113,7 +115,7 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// The options to open a file with. No other user can write to a new file, whatever the umask.
+/// Returns options to open a file with. No other user can write to a new file, whatever the umask.
 pub fn options() -> fs::OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -121,11 +123,11 @@ pub fn options() -> fs::OpenOptions {
     options
 }
 
-/// A new file in the folder of `file`, gone again unless it takes its place.
+/// Creates a temporary file next to `file`. The temporary file is deleted unless it replaces `file`.
 fn beside(file: &Path) -> Result<tempfile::NamedTempFile> {
     let folder = folder_of(file);
     let mut builder = tempfile::Builder::new();
-    // Temporary files are private; what replaces a file of a repository must not be.
+    // Temporary files are private, but a file that replaces one of the repository must be readable by others.
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     #[cfg(unix)]
@@ -138,10 +140,10 @@ fn folder_of(file: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Has the entries of `folder` outlive a power cut, where the system offers that.
+/// Makes the entries of `folder` survive a power cut, where the system offers that.
 pub fn sync_folder(folder: &Path) {
     if cfg!(unix) {
-        // A file system that does not know it keeps them as well as it can.
+        // Some file systems cannot sync a folder; they keep its entries as well as they can.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
 }
@@ -152,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// The old file or the new one, whole: a folder that takes no file leaves the old one.
+    /// A reader sees the whole old file or the whole new file. In a read-only folder, the old file stays.
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
         let folder = tempfile::TempDir::new().unwrap();
@@ -206,7 +208,7 @@ mod tests {
         replace(&pipe, b"report").unwrap();
         assert_eq!(reader.join().unwrap(), b"report");
         assert!(is_pipe(&pipe));
-        // Through a link: were the device taken for a file, the link alone would be lost.
+        // The path is a link, because taking the device for a file would then replace only the link.
         let null = folder.path().join("null");
         std::os::unix::fs::symlink("/dev/null", &null).unwrap();
         check(&null).unwrap();

@@ -1,4 +1,4 @@
-//! `baselines/<scenario>.toml`: what was last accepted. Reads and writes the file; judges nothing.
+//! Reads and writes `baselines/<scenario>.toml`, the costs that were last accepted. Judges nothing.
 
 use crate::{Context, Error, Exit, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -17,72 +17,73 @@ use crate::PROGRAM;
 use crate::files::rounds::series;
 use crate::suggest::with_nearest;
 
-/// The format of baseline files this version reads and writes.
+/// The format of baseline files that this version reads and writes.
 const FORMAT: u32 = 1;
 
-/// The baselines of one scenario, one for each key.
+/// The baselines of one scenario, one per key.
 #[derive(Debug, Clone, Default)]
 pub struct Baselines {
-    /// Sorted by key.
+    /// The baselines, sorted by key.
     pub all: Vec<Baseline>,
 }
 
-/// What changes growth, and so tells the baselines of one scenario apart.
+/// The settings and versions that change growth. A scenario has one baseline per key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// What was changed from the scenario's file.
+    /// The differences from the scenario's file.
     pub variant: Variant,
-    /// Unwinder family and major version, or `none` where no tables are registered.
+    /// The unwinder's family and major version, or `none` where no tables are registered.
     pub unwinder: String,
-    /// Wasmtime's major version; `command` where a command brings its own.
+    /// Wasmtime's major version, or `command` for a scenario that runs a command.
     pub wasmtime: String,
-    /// The processor architecture.
+    /// The CPU architecture.
     pub arch: String,
-    /// What the modules of a scenario with files of its own hold, by a digest: of other modules it is
-    /// no baseline.
+    /// A digest of the module files that the scenario names, if it names any. The baseline does not apply to
+    /// other modules.
     #[serde(default)]
     pub modules: Option<String>,
 }
 
-/// What was accepted for one key.
+/// The accepted costs for one key.
 #[derive(Debug, Clone)]
 pub struct Baseline {
-    /// What it is for.
+    /// The key that this baseline applies to.
     pub key: Key,
-    /// Why it was written.
+    /// Why the baseline was written.
     pub reason: String,
-    /// The day, in UTC.
+    /// The day on which the baseline was written, in UTC.
     pub date: String,
-    /// The order of its runs.
+    /// The seed that decided the order of the runs.
     pub seed: u64,
-    /// The rungs of every session that is compared with it; larger ones are there to confirm at.
+    /// The sizes that every session measures to compare with this baseline. Larger sizes serve to confirm a
+    /// finding.
     pub ladder: Vec<usize>,
-    /// What an empty phase read when it was measured; empty where that was not tried.
+    /// The readings of an empty phase when the baseline was measured; empty if no empty phase was measured.
     pub noise_floor: Floor,
-    /// Where it was measured.
+    /// The environment in which the baseline was measured.
     pub environment: Environment,
     /// The accepted series, sorted by name.
     pub series: Vec<Accepted>,
-    /// The symbols known to grow beyond linear, sorted.
+    /// The functions known to grow beyond linear, sorted.
     pub symbols: Vec<AcceptedSymbol>,
 }
 
-/// A symbol that grows beyond linear, as it was measured.
+/// A function that grows beyond linear, with its measured costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AcceptedSymbol {
-    /// Where.
+    /// The phase in which the function grows.
     pub phase: Phase,
-    /// The file name of its program or library.
+    /// The file name of the function's program or library.
     pub object: String,
-    /// Its name.
+    /// The name of the function.
     pub function: String,
-    /// Its own instructions.
+    /// The function's own instructions over N.
     pub series: Series,
 }
 
 impl AcceptedSymbol {
-    /// Whether `series` grows faster.
+    /// Whether `series` grows faster than the accepted series.
     pub fn is_exceeded_by(&self, series: &Series) -> bool {
         let pair = judge_pair(series, &self.series, &PairOptions::default());
         pair.verdict == PairVerdict::Worse
@@ -92,11 +93,12 @@ impl AcceptedSymbol {
 /// One accepted series.
 #[derive(Debug, Clone)]
 pub struct Accepted {
-    /// Which.
+    /// The name of the series.
     pub name: SeriesName,
-    /// Its rounds.
+    /// The repetitions of the series.
     pub series: Series,
-    /// The tail exponent with its interval, for the reader; not judged by. `None` for a flat curve.
+    /// The scaling exponent with its interval, for the reader only; no verdict uses it. `None` for a flat
+    /// curve.
     pub tail: Option<[f64; 3]>,
 }
 
@@ -139,25 +141,27 @@ struct SeriesFile {
     interleaved: bool,
     tail_exponent: Option<f64>,
     tail_interval: Option<[f64; 2]>,
-    /// Why growth was accepted, in files of before: scenarios say it now.
+    /// Why growth was accepted, in older files. Scenario files state that now.
     #[serde(default, rename = "superlinear")]
     _superlinear: Option<serde::de::IgnoredAny>,
     rounds: Vec<Vec<f64>>,
 }
 
 impl Key {
-    /// The key of `scenario` in `environment`.
+    /// Returns the key of `scenario` in `environment`.
     pub fn of(scenario: &Scenario, environment: &Environment) -> Key {
         let is_modules = matches!(scenario.subject, Subject::Modules(_));
         let is_stripped = match &scenario.subject {
             Subject::Modules(modules) => modules.tables == Tables::Strip,
             Subject::Registration(registration) => registration.calls == RegistrationCalls::None,
             Subject::Planted(_) => true,
-            // What a command does about tables is not known; its unwinder is as a rule the machine's.
+            // Loadline does not know how a command registers tables. The command usually uses the machine's
+            // unwinder.
             Subject::Command(_) => false,
         };
         let wasmtime = match &scenario.subject {
-            // It brings a Wasmtime of its own, or none: a change of that is what is to be seen.
+            // A command brings its own Wasmtime or none, and a session is meant to show when that Wasmtime
+            // changes.
             Subject::Command(_) => "command",
             _ => environment.wasmtime_major(),
         };
@@ -168,12 +172,12 @@ impl Key {
             unwinder,
             wasmtime: wasmtime.to_owned(),
             arch: environment.arch.clone(),
-            // A command is there to change and to be compared with what it was.
+            // A command may change, because its new costs are compared with its old costs.
             modules: scenario.digest.clone().filter(|_| is_modules),
         }
     }
 
-    /// In what this key differs from `other`, for the reader.
+    /// Lists in which fields this key differs from `other`, for the reader.
     pub fn differences(&self, other: &Key) -> Vec<String> {
         let modules = |key: &Key| key.modules.clone().unwrap_or_else(|| "unknown".to_owned());
         let fields = [
@@ -191,7 +195,8 @@ impl Key {
     }
 }
 
-/// `libgcc-list 12, wasmtime 48, x86_64`, the variant and the modules where there are such.
+/// Formats the key like `libgcc-list 12, wasmtime 48, x86_64`, with the variant and the modules where there
+/// are any.
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Key { variant, unwinder, wasmtime, arch, modules } = self;
@@ -207,31 +212,31 @@ impl std::fmt::Display for Key {
 }
 
 impl Baseline {
-    /// The accepted series `name`.
+    /// Returns the accepted series `name`.
     pub fn find(&self, name: SeriesName) -> Option<&Accepted> {
         self.series.iter().find(|accepted| accepted.name == name)
     }
 
-    /// What is recorded of a symbol that grows.
+    /// Returns the recorded costs of a growing function.
     pub fn symbol(&self, phase: Phase, object: &str, function: &str) -> Option<&AcceptedSymbol> {
         self.symbols.iter().find(|symbol| {
             symbol.phase == phase && symbol.object == object && symbol.function == function
         })
     }
 
-    /// Whether times measured in `environment` may be compared with this baseline's: the same
-    /// processor and caches, since cost steps where a cache ends and that is not growth.
+    /// Whether times measured in `environment` may be compared with the times of this baseline. Both CPUs and
+    /// caches must be equal, because a cost steps where a cache ends, and such a step is not growth.
     pub fn times_compare(&self, environment: &Environment) -> bool {
         self.environment.cpu == environment.cpu && self.environment.caches == environment.caches
     }
 }
 
 impl Baselines {
-    /// The baselines in the file at `path`; none when there is no such file.
+    /// Reads the baselines in the file at `path`; returns none if there is no such file.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not a whole baseline file of this format; the text names
-    /// the line.
+    /// Returns an error if the file cannot be read, is incomplete, or has another format. The error names the
+    /// line.
     pub fn read(path: &Path) -> Result<Baselines> {
         let shown = path.display();
         let text = match fs::read_to_string(path) {
@@ -284,20 +289,20 @@ impl Baselines {
         Ok(Baselines { all })
     }
 
-    /// The baseline with this key.
+    /// Returns the baseline with this key.
     pub fn find(&self, key: &Key) -> Option<&Baseline> {
         self.all.iter().find(|baseline| baseline.key == *key)
     }
 
-    /// Puts `baseline` in the place of the one with its key.
+    /// Inserts `baseline`, and replaces the baseline with the same key.
     pub fn put(&mut self, baseline: Baseline) {
         self.all.retain(|old| old.key != baseline.key);
         self.all.push(baseline);
         self.all.sort_by(|a, b| a.key.cmp(&b.key));
     }
 
-    /// The file's text. Written by hand rather than by serde for the sake of whoever reviews it:
-    /// one row a rung.
+    /// Returns the text of the file. This function formats the text itself instead of using serde, so that
+    /// reviewers see one row per size.
     pub fn text(&self) -> String {
         let mut text = format!(
             "# Written by `{PROGRAM} baseline`, read in review, judged by `{PROGRAM} regress`.\nformat = {FORMAT}\n"
@@ -310,7 +315,7 @@ impl Baselines {
 fn baseline(file: BaselineFile) -> Result<Baseline> {
     let mut series = file.series.into_iter().map(accepted).collect::<Result<Vec<_>>>()?;
     ensure!(!series.is_empty(), "a baseline holds no series");
-    // Under callgrind there are other sizes.
+    // Callgrind measures at other sizes.
     let is_measured = |n: &usize| series.iter().any(|s| s.series.sizes().contains(&(*n as u64)));
     ensure!(
         file.ladder.is_sorted_by(|a, b| a < b) && file.ladder.iter().all(is_measured),

@@ -1,5 +1,5 @@
-//! `baselines/calibration.toml`: how much costs jitter from session to session, one entry for each
-//! processor it was measured on. Reads and writes the file; measures nothing.
+//! Reads and writes `baselines/calibration.toml`: how much costs jitter between sessions, one entry per CPU
+//! (model and caches). Measures nothing.
 
 use crate::{Context, Error, Exit, Result, ensure};
 use std::fs;
@@ -12,48 +12,48 @@ use serde::{Deserialize, Serialize};
 use crate::PROGRAM;
 use crate::files::atomic::{make_folder, replace};
 
-/// The file's name without its ending, which no scenario may have.
+/// The file's name without its extension. No scenario may have this name.
 pub const NAME: &str = "calibration";
 
-/// The format this version reads and writes.
+/// The format that this version reads and writes.
 const FORMAT: u32 = 1;
 
-/// All that was calibrated.
+/// All calibrations of a repository.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibrations {
     format: u32,
-    /// One for each processor.
+    /// The calibrations, one per CPU model and caches.
     #[serde(rename = "calibration")]
     all: Vec<Calibration>,
 }
 
-/// What two measurements of unchanged code differed by, on one processor.
+/// The difference between two measurements of unchanged code on one CPU.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// The processor's model.
+    /// The model of the CPU.
     pub cpu: String,
     /// The sizes of its caches.
     pub caches: String,
     /// The structural floor of counts, as a share of the cost.
     pub tau_count: f64,
-    /// That of times.
+    /// The structural floor of times, as a share of the cost.
     pub tau_time: f64,
     /// How many series were measured twice.
     pub n_series: usize,
-    /// How many of them the pair rule called worse, with these floors.
+    /// How many of these series the pair rule called worse, with these floors.
     pub n_false_alarms: usize,
-    /// The rounds of each measurement.
+    /// The repetitions of each measurement.
     pub rounds: usize,
-    /// The day, in UTC.
+    /// The day of the calibration, in UTC.
     pub date: String,
-    /// The tool's version.
+    /// The version of Loadline.
     pub loadline: String,
 }
 
 impl Calibration {
-    /// The floor of `kind`.
+    /// Returns the floor for costs of this `kind`.
     pub fn tau(&self, kind: Kind) -> Option<Tau> {
         match kind {
             Kind::Count => Tau::new(self.tau_count),
@@ -63,10 +63,10 @@ impl Calibration {
 }
 
 impl Calibrations {
-    /// Reads the file in the folder of baselines; nothing is calibrated where there is none.
+    /// Reads the calibration file in the folder `baselines`; returns no calibrations if there is no file.
     ///
     /// # Errors
-    /// When the file cannot be read, or is none of this format.
+    /// Returns an error if the file cannot be read or has another format.
     pub fn read(baselines: &Path) -> Result<Calibrations> {
         let path = baselines.join(format!("{NAME}.toml"));
         let shown = path.display();
@@ -87,23 +87,23 @@ impl Calibrations {
         })
     }
 
-    /// What was calibrated on the processor of `environment`.
+    /// Returns the calibration for the CPU of `environment`.
     pub fn find(&self, environment: &Environment) -> Option<&Calibration> {
         let is_same = |c: &&Calibration| c.cpu == environment.cpu && c.caches == environment.caches;
         self.all.iter().find(is_same)
     }
 
-    /// Puts `calibration` in the place of the one of its processor.
+    /// Inserts `calibration`, and replaces the calibration of the same CPU.
     pub fn put(&mut self, calibration: Calibration) {
         self.all.retain(|old| (&old.cpu, &old.caches) != (&calibration.cpu, &calibration.caches));
         self.all.push(calibration);
         self.all.sort_by(|a, b| (&a.cpu, &a.caches).cmp(&(&b.cpu, &b.caches)));
     }
 
-    /// Writes the file into the folder of baselines.
+    /// Writes the calibration file into the folder `baselines`.
     ///
     /// # Errors
-    /// When it cannot be written; the old one is untouched.
+    /// Returns an error if the file cannot be written. The old file is untouched then.
     pub fn write(&self, baselines: &Path) -> Result<()> {
         make_folder(baselines)
             .with_context(|| format!("cannot make folder {}", baselines.display()))?;

@@ -1,4 +1,4 @@
-//! What a session is: what was planned, how it was asked for, and each run as it ended.
+//! The header of a session (what was planned, and how the user asked for it) and the record of each run.
 
 use std::collections::BTreeMap;
 
@@ -12,43 +12,44 @@ use crate::time::now;
 /// The format of a session's files.
 pub(crate) const FORMAT: u32 = 1;
 
-/// What was planned, and on which machine.
+/// The header of a session: what was planned, and on which machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Header {
     /// The format of the session's files.
     pub format: u32,
-    /// Seconds since 1970-01-01 UTC.
+    /// The start of the session, in seconds since 1970-01-01 UTC.
     pub started: u64,
-    /// What decided the order of runs.
+    /// The seed that decided the order of runs.
     pub seed: u64,
-    /// The scenarios by title, with their rungs and rounds.
+    /// The scenarios by title, with their sizes and repetitions.
     pub scenarios: Vec<Planned>,
     /// The machine and the build.
     pub environment: Environment,
-    /// The metrics that cannot be counted there.
+    /// The metrics that cannot be counted on this machine.
     pub absent: Vec<Absent>,
-    /// Rungs that the machine's limits left out, one sentence each.
+    /// The sizes that the machine's limits left out, one sentence per case.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// Where limits of the system end scenarios.
+    /// Where system limits end scenarios.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
-    /// How `regress` was asked; a session with another build has none and cannot be taken up.
+    /// How the user asked `regress`. A session that compares with another build has none and cannot be
+    /// resumed.
     #[serde(default)]
     pub asked: Option<Asked>,
-    /// The flags that ask `regress` for the same.
+    /// The flags that ask `regress` for the same session again.
     #[serde(default)]
     pub again: Again,
-    /// How `baseline` was asked.
+    /// How the user asked `baseline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
-    /// The measured program, by a digest.
+    /// A digest of the measured program.
     #[serde(default)]
     pub runner: Option<String>,
-    /// When every run was there and judged, in seconds since 1970-01-01 UTC.
+    /// When every run was finished and judged, in seconds since 1970-01-01 UTC.
     #[serde(default)]
     pub finished: Option<u64>,
-    /// The other build that was measured in turn with this one.
+    /// The other build, which was measured in turn with this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Against>,
 }
@@ -56,119 +57,119 @@ pub struct Header {
 /// The build that a session's runs are compared with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Against {
-    /// What people call it: `HEAD~1 (66a3cd8)`, `wasmtime 48.0.7`.
+    /// The name of the build for people: `HEAD~1 (66a3cd8)`, `wasmtime 48.0.7`.
     pub name: String,
-    /// The argument that asks for it again.
+    /// The argument that selects this build again.
     pub argument: String,
-    /// What it was built with.
+    /// The environment that the build was made with.
     pub environment: Environment,
-    /// The metrics that it cannot count.
+    /// The metrics that this build cannot count.
     pub absent: Vec<Absent>,
 }
 
-/// The start of the sentence by which a session says that the machine refuses a size; the reason
+/// Returns the start of the sentence by which a session says that the machine refuses a size. The reason
 /// follows.
 pub fn not_measured(title: &str, size: u64) -> String {
     format!("{title}: N = {size} was not measured: ")
 }
 
-/// Which of a session's builds a run belongs to.
+/// The build of a session that a run belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
-    /// The one that is judged.
+    /// The build that is judged.
     #[default]
     Now,
-    /// The one it is compared with.
+    /// The build that the judged build is compared with.
     Before,
 }
 
 impl Side {
-    /// Whether it is the judged one, as in every session with one build only.
+    /// Whether this is the judged build. It is in every session with only one build.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     fn is_now(&self) -> bool {
         *self == Side::Now
     }
 }
 
-/// How `regress` was asked: what decides its verdicts beside the runs.
+/// How the user asked `regress`: the settings, besides the runs, that decide its verdicts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Asked {
-    /// What the measured processes ran under.
+    /// The settings that the measured processes ran under.
     #[serde(flatten)]
     pub surroundings: Surroundings,
-    /// The baseline insisted on.
+    /// The baseline that the user insisted on.
     pub baseline: Option<String>,
     /// Seconds within which undecided series get more rounds.
     pub budget: u64,
-    /// What the exit code tells of what stays undecided.
+    /// Whether undecided series change the exit code.
     pub strict: bool,
-    /// What it tells of missing baselines.
+    /// Whether missing baselines change the exit code.
     pub require_baseline: bool,
-    /// Which part of which suite this is, where it is one.
+    /// The part of a suite that this session measured, if any.
     pub part: Option<Part>,
 }
 
-/// How `baseline` was asked, and what it decided before its rounds.
+/// How the user asked `baseline`, and what the command decided before its repetitions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Capture {
-    /// What the measured processes ran under.
+    /// The settings that the measured processes ran under.
     #[serde(flatten)]
     pub surroundings: Surroundings,
-    /// Why the baselines are written.
+    /// Why the user writes the baselines.
     pub reason: String,
-    /// What accepts superlinear growth, if anything.
+    /// The known issue that accepts superlinear growth, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<Acceptance>,
-    /// What an empty phase read.
+    /// The readings of an empty phase.
     pub floor: Floor,
-    /// The rungs of every session to come, by the scenario's title.
+    /// The sizes of every later session, by the scenario's title.
     pub ladders: BTreeMap<String, Vec<usize>>,
 }
 
 /// A part of a suite.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
-    /// Which part.
+    /// The number of the part, and of how many.
     pub shard: Shard,
-    /// The scenarios of all parts in their order, without controls, as their files plan them.
+    /// The scenarios of all parts in order, without controls, as their files plan them.
     pub suite: Vec<Planned>,
 }
 
-/// One scenario of a session.
+/// One scenario of a session, as planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
     /// The scenario's title.
     pub scenario: String,
-    /// What was changed of how it is measured and judged, field and value.
+    /// The changed settings for measuring and judging, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
-    /// Its rungs.
+    /// The sizes that the session measures.
     pub ladder: Vec<usize>,
-    /// How many of them, the largest, were added while it was measured.
+    /// How many of the sizes, the largest ones, were added while the scenario was measured.
     #[serde(default)]
     pub n_larger: usize,
-    /// Its rungs under callgrind; empty in sessions that did not say, which have the scenario's.
+    /// The sizes under callgrind. Empty in older sessions, which used the scenario's sizes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub callgrind_ladder: Vec<usize>,
-    /// The rounds of runs by means that count exactly, where one does not say the same as another.
+    /// The repetitions per exact collector, for collectors whose runs gave different counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inexact: BTreeMap<Means, usize>,
-    /// Its rounds; raised before undecided series get more.
+    /// The repetitions. The number rises before undecided series get more.
     pub processes: usize,
-    /// What a run did.
+    /// The workload of each run.
     #[serde(default)]
     pub subject: Option<Subject>,
-    /// What the files held that it names, by a digest.
+    /// A digest of the files that the scenario names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// What was counted.
+    /// The metrics that were counted.
     #[serde(default)]
     pub metrics: Option<Vec<Metric>>,
 }
 
 impl Planned {
-    /// What is planned of `scenario`.
+    /// Returns what a session plans for `scenario`.
     pub fn of(scenario: &Scenario) -> Planned {
         Planned {
             scenario: scenario.title(),
@@ -185,38 +186,38 @@ impl Planned {
     }
 }
 
-/// One run, as it ended.
+/// The record of one run, written when the run ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The scenario's title.
     pub scenario: String,
-    /// N.
+    /// The size N of the run.
     pub modules: usize,
-    /// The round, from 0.
+    /// The repetition, from 0.
     pub round: usize,
-    /// Which build.
+    /// The build that the run belongs to.
     #[serde(default, skip_serializing_if = "Side::is_now")]
     pub side: Side,
-    /// What watched it.
+    /// The collector that counted the run.
     #[serde(default, skip_serializing_if = "Means::is_clock")]
     pub means: Means,
-    /// The file with its costs by symbol, in the session's folder of profiles.
+    /// The file with the run's costs by function, in the session's folder of profiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// What came of it.
+    /// How the run ended.
     pub outcome: Outcome,
-    /// How long it took, its process included.
+    /// How long the run took in seconds, including its process.
     #[serde(default)]
     pub seconds: f64,
 }
 
 impl RunRecord {
-    /// Whether it came to nothing.
+    /// Whether the run failed.
     pub fn has_failed(&self) -> bool {
         self.samples().is_none()
     }
 
-    /// What it read, where it came to anything.
+    /// Returns the run's samples, or `None` if the run failed.
     pub fn samples(&self) -> Option<&[Sample]> {
         match &self.outcome {
             Outcome::Finished { samples, .. } => Some(samples),
@@ -225,26 +226,26 @@ impl RunRecord {
     }
 }
 
-/// What came of a run.
+/// How a run ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It proved its work and gave these readings.
+    /// The run proved its work and gave these samples.
     Finished {
         /// The counts that prove the work.
         proof: Proof,
-        /// The readings.
+        /// The samples.
         samples: Vec<Sample>,
     },
-    /// It did not.
+    /// The run failed.
     Failed {
-        /// Why.
+        /// Why the run failed.
         error: String,
     },
 }
 
 impl Header {
-    /// A header for a session that starts now.
+    /// Returns a header for a session that starts now.
     pub fn new(
         seed: u64,
         scenarios: Vec<Planned>,

@@ -1,4 +1,4 @@
-//! `loadline.toml`, which makes any repository a project: where its files lie, and how it is built.
+//! Reads `loadline.toml`, which tells Loadline where a repository keeps its files and how to build it.
 
 use crate::{Error, Exit, Result};
 use std::fs;
@@ -8,24 +8,24 @@ use serde::Deserialize;
 
 use crate::suggest::with_nearest;
 
-/// The file's name.
+/// The name of the file.
 pub const NAME: &str = "loadline.toml";
 
 /// The format that this version reads.
 const FORMAT: u32 = 1;
 
-/// What `loadline.toml` says; of a repository without one, what this program's own is like.
+/// The settings of `loadline.toml`. The default is what Loadline's own repository uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// Where scenario files are, from the root.
+    /// The folder of scenario files, from the root.
     pub scenarios: PathBuf,
-    /// Where baseline files are, from the root.
+    /// The folder of baseline files, from the root.
     pub baselines: PathBuf,
-    /// Where sessions and artifacts go, from the root; Cargo's target folder if none is named.
+    /// The folder for sessions and artifacts, from the root. `None` means Cargo's target folder.
     pub output: Option<PathBuf>,
-    /// What makes the repository's programs, before anything of it is measured; nothing if empty.
+    /// The command that builds the repository's programs before a measurement. Empty means no build.
     pub build: Vec<String>,
-    /// The default of `--budget`; what the scenarios ask for if none.
+    /// The default of `--budget`. `None` means the budget that the scenarios ask for.
     pub budget_seconds: Option<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Default for Layout {
     }
 }
 
-/// The file as it is written; what it leaves out is as in [`Layout::default`].
+/// The file as written. A missing field has the value in [`Layout::default`].
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LayoutFile {
@@ -55,10 +55,10 @@ struct LayoutFile {
 }
 
 impl Layout {
-    /// Reads the file in `root`, where there is one.
+    /// Reads the file in `root`; returns `None` if there is no such file.
     ///
     /// # Errors
-    /// When it cannot be read, or says what cannot be.
+    /// Returns an error if the file cannot be read or its content is invalid.
     pub fn read(root: &Path) -> Result<Option<Layout>> {
         let path = root.join(NAME);
         let usage = |problem: &dyn std::fmt::Display| {
@@ -91,7 +91,7 @@ impl Layout {
     }
 }
 
-/// The nearest folder from `start` upward that holds the file.
+/// Returns the nearest folder from `start` upward that contains the file.
 pub fn nearest_root(start: &Path) -> Option<PathBuf> {
     start.ancestors().find(|folder| folder.join(NAME).is_file()).map(Path::to_owned)
 }

@@ -1,5 +1,5 @@
-//! What is kept of a run under callgrind: the cost of each symbol in each phase, one JSON file a run
-//! in the session's folder.
+//! Saves the profile of a callgrind run: the cost of each function in each phase, one JSON file per run in
+//! the session's folder.
 
 use crate::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
@@ -12,39 +12,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::atomic::replace;
 
-/// Of how many symbols of a phase, the costliest, the way to them is kept.
+/// The number of functions per phase, the costliest ones, that keep their call path.
 const WITH_PATH: usize = 40;
 
-/// The costs of one run, by phase.
+/// The costs of one run by function, for each phase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedProfile {
-    /// Symbols that cost anything themselves, the costliest first.
+    /// The functions with a cost of their own, the costliest first.
     pub phases: BTreeMap<Phase, Vec<SavedSymbol>>,
 }
 
-/// What one symbol cost in one phase, in instructions.
+/// The cost of one function in one phase, in instructions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedSymbol {
-    /// The file name of the program or library it lies in.
+    /// The file name of the function's program or library.
     pub object: String,
-    /// Its name, demangled.
+    /// The name of the function, demangled.
     pub function: String,
-    /// Of its own instructions.
+    /// The function's own instructions.
     pub own: u64,
-    /// With what it called, at most.
+    /// The function's instructions including its callees, at most.
     pub inclusive: u64,
-    /// How often it was called.
+    /// How often the function was called.
     pub calls: u64,
-    /// Who calls it, from the root down; kept of the costliest alone.
+    /// The call path from the root down. Only the costliest functions have one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
-    /// What its callers' calls cost, by the caller; kept of the costliest alone.
+    /// The cost of the calls, by the caller's name. Only the costliest functions have it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callers: BTreeMap<String, u64>,
 }
 
 impl SavedProfile {
-    /// What is kept of the profiles of a run, by callgrind's names of phases.
+    /// Reduces the profiles of a run to the saved costs. `profiles` is keyed by callgrind's name of each
+    /// phase.
     pub fn of(profiles: &BTreeMap<String, Profile>) -> SavedProfile {
         let phases = profiles.iter().filter_map(|(name, profile)| {
             let phase: Phase = name.parse().ok()?;
@@ -53,8 +54,8 @@ impl SavedProfile {
         SavedProfile { phases: phases.collect() }
     }
 
-    /// All instructions of `phase`; of `total`, those of loading and unloading. `None` where a part
-    /// was not counted.
+    /// Sums all instructions of `phase`; for [`Phase::Total`], those of loading and unloading. Returns `None`
+    /// if a needed phase was not counted.
     pub fn total(&self, phase: Phase) -> Option<u64> {
         let own = |phase: Phase| {
             let symbols = self.phases.get(&phase)?;
@@ -66,7 +67,7 @@ impl SavedProfile {
         }
     }
 
-    /// The symbol of that name in `phase`, where it cost anything.
+    /// Finds the function in `phase`, if it cost anything.
     pub fn find(&self, phase: Phase, object: &str, function: &str) -> Option<&SavedSymbol> {
         let symbols = self.phases.get(&phase)?;
         symbols.iter().find(|symbol| symbol.object == object && symbol.function == function)
@@ -75,29 +76,29 @@ impl SavedProfile {
     /// Reads the file that [`SavedProfile::write`] wrote.
     ///
     /// # Errors
-    /// When it is not there or damaged.
+    /// Returns an error if the file is missing or damaged.
     pub fn read(path: &Path) -> Result<SavedProfile> {
         let shown = path.display();
         let text = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
         serde_json::from_slice(&text).with_context(|| format!("{shown} is no profile"))
     }
 
-    /// Reads the files of a scenario, each with its N; `None` where one is missing or damaged.
+    /// Reads the files of a scenario, each with its N. Returns `None` if one is missing or damaged.
     pub fn read_all(files: &[(usize, PathBuf)]) -> Option<Vec<(usize, SavedProfile)>> {
         files.iter().map(|(n, path)| Some((*n, SavedProfile::read(path).ok()?))).collect()
     }
 
-    /// Writes it to `path`, whole or not at all.
+    /// Writes the profile to `path`, whole or not at all.
     ///
     /// # Errors
-    /// When the folder does not take the file.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).context("cannot write a profile")?;
         replace(path, &text)
     }
 }
 
-/// The folder of a session's profiles.
+/// Returns the folder of a session's profiles.
 pub fn folder(session: &Path) -> PathBuf {
     session.join("profiles")
 }

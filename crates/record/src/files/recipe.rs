@@ -1,5 +1,5 @@
-//! A recipe for modules of other people: which packages, at which version, with which checksums, and
-//! which of their files. Reads it and compares files with it; fetches nothing.
+//! Reads a recipe for third-party modules: the packages, their exact versions and checksums, and which of
+//! their files to use. Compares files with it; fetches nothing.
 
 use crate::{Context, Error, Exit, Result, ensure};
 use std::fmt::Write as _;
@@ -9,20 +9,20 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha512};
 
-/// The recipe of Loadline's own scenarios, from the root of its repository.
+/// The recipe for Loadline's own scenarios, from the root of its repository.
 pub const DEFAULT: &str = "xtask/real-modules.toml";
 
-/// The format of recipes this version reads.
+/// The format of recipes that this version reads.
 const FORMAT: u32 = 1;
 
-/// What is fetched, and where it then lies.
+/// The packages to fetch, and the folder for their files.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     format: u32,
-    /// The folder, from the root of the repository. It is the recipe's alone.
+    /// The folder for the files, from the root of the repository. Only this recipe uses it.
     pub into: PathBuf,
-    /// The packages.
+    /// The packages to fetch.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
 }
@@ -31,16 +31,16 @@ pub struct Recipe {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Its name.
+    /// The name of the package.
     pub name: String,
-    /// Its version, exactly.
+    /// The exact version of the package.
     pub version: String,
-    /// Under which its files may be used.
+    /// The license of the files.
     #[serde(rename = "license")]
     _license: String,
-    /// The SHA-512 of the archive that npm packs, in hexadecimal.
+    /// The SHA-512 of the archive that npm makes, in hexadecimal.
     pub sha512: String,
-    /// What is taken out of it.
+    /// The files that the recipe takes from the package.
     pub files: Vec<Taken>,
 }
 
@@ -48,19 +48,19 @@ pub struct Package {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Taken {
-    /// Where it lies in the package.
+    /// The path of the file in the package.
     pub path: String,
-    /// Its name in the recipe's folder.
+    /// The name of the file in the recipe's folder.
     pub name: String,
-    /// Its SHA-256, in hexadecimal.
+    /// The SHA-256 of the file, in hexadecimal.
     pub sha256: String,
 }
 
 impl Recipe {
-    /// The recipe at `path`.
+    /// Reads the recipe at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, is no recipe, or would write outside of its folder.
+    /// Returns an error if the recipe cannot be read, is invalid, or would write outside its folder.
     pub fn read(path: &Path) -> Result<Recipe> {
         let shown = path.display();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -87,7 +87,7 @@ impl Recipe {
         let mut names = Vec::new();
         for package in &recipe.packages {
             let Package { name, version, sha512, .. } = package;
-            // npm would take a path, an address or a range for what is to be packed as well.
+            // npm also accepts a path, an address or a range here, which a recipe must not use.
             let is_name = |c: char| c.is_ascii_alphanumeric() || "@/._-".contains(c);
             let is_version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
             ensure!(
@@ -117,12 +117,13 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// All files that it takes.
+    /// Lists the files of all packages.
     pub fn files(&self) -> impl Iterator<Item = &Taken> {
         self.packages.iter().flat_map(|package| &package.files)
     }
 
-    /// The first file that is not there as the recipe says, and why; `None` where all are.
+    /// Explains the first file that is missing or has other content. Returns `None` if all files are as the
+    /// recipe says.
     pub fn missing(&self, root: &Path) -> Option<String> {
         let folder = root.join(&self.into);
         self.files().find_map(|taken| taken.why_missing(&folder))
@@ -130,30 +131,30 @@ impl Recipe {
 }
 
 impl Package {
-    /// As npm takes it.
+    /// Returns the package's name and version in npm's form.
     pub fn title(&self) -> String {
         format!("{}@{}", self.name, self.version)
     }
 
-    /// Compares what npm packed with the recipe.
+    /// Compares the archive that npm made with the recipe.
     ///
     /// # Errors
-    /// When it is something else.
+    /// Returns an error if the archive has another checksum.
     pub fn check(&self, archive: &[u8]) -> Result<()> {
         same(&self.sha512, &hex(&Sha512::digest(archive))).with_context(|| self.title())
     }
 }
 
 impl Taken {
-    /// Compares what was taken out with the recipe.
+    /// Compares the content of an extracted file with the recipe.
     ///
     /// # Errors
-    /// When it is something else.
+    /// Returns an error if the content has another checksum.
     pub fn check(&self, content: &[u8]) -> Result<()> {
         same(&self.sha256, &hex(&Sha256::digest(content))).with_context(|| self.path.clone())
     }
 
-    /// Why the file is not in `folder` as the recipe says; `None` where it is.
+    /// Explains why the file in `folder` is not as the recipe says. Returns `None` if it is.
     pub fn why_missing(&self, folder: &Path) -> Option<String> {
         let path = folder.join(&self.name);
         let shown = path.display();
@@ -200,7 +201,7 @@ mod tests {
         format!(
             "format = 1\ninto = \"target/modules\"\n\n[[package]]\nname = \"@scope/name\"\nversion = \"1.2.3\"\nlicense = \"MIT\"\nsha512 = \"{}\"\nfiles = [{{ path = \"a/b.wasm\", name = \"b.wasm\", sha256 = \"{}\" }}]\n",
             "0".repeat(128),
-            // Of the empty file.
+            // The digest of the empty file.
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         )
     }

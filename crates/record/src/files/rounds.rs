@@ -1,4 +1,5 @@
-//! What a session's records amount to: the rounds of each series, or why there are none. Judges nothing.
+//! Turns a session's records into the repetitions of each series, or the reason why there are none. Judges
+//! nothing.
 
 mod gather;
 mod one;
@@ -19,46 +20,46 @@ use crate::files::session::{self};
 use crate::reproduce::Again;
 use crate::time;
 
-/// A session's results: the series of each scenario, in the scenarios' order.
+/// The results of a session: the series of each scenario, in the order of scenarios.
 #[derive(Debug)]
 pub struct Measured {
     /// The machine and the build.
     pub environment: Environment,
-    /// The metrics that cannot be counted here.
+    /// The metrics that cannot be counted on this machine.
     pub absent: Vec<Absent>,
-    /// What was measured.
+    /// The measured scenarios.
     pub scenarios: Vec<MeasuredScenario>,
-    /// Where the raw samples are.
+    /// The path of the raw samples.
     pub saved: PathBuf,
-    /// When it began, in seconds since 1970-01-01 UTC.
+    /// When the session began, in seconds since 1970-01-01 UTC.
     pub started: u64,
-    /// What decided the order of runs.
+    /// The seed that decided the order of runs.
     pub seed: u64,
-    /// Rungs that this machine's limits left out, one sentence each.
+    /// The sizes that this machine's limits left out, one sentence per case.
     pub left_out: Vec<String>,
-    /// Where limits of the system end scenarios.
+    /// Where system limits end scenarios.
     pub forecasts: Vec<Forecast>,
-    /// Which part of a suite this is, where it is one.
+    /// The part of a suite that this session measured, if any.
     pub part: Option<Shard>,
-    /// What was measured in turn with it, by another build.
+    /// The measurements of another build, taken in turn with this one.
     pub before: Option<MeasuredBefore>,
-    /// How it is asked for again.
+    /// The flags that ask for this session again.
     pub again: Again,
-    /// The day on which it is judged, in UTC: what is accepted until a day depends on it.
+    /// The day on which the session is judged, in UTC. It decides which known issues have expired.
     pub today: String,
 }
 
-/// The other build's results.
+/// The results of the other build.
 #[derive(Debug)]
 pub struct MeasuredBefore {
-    /// The build.
+    /// The other build.
     pub build: Against,
-    /// The scenarios, as it carried them out.
+    /// The scenarios, as the other build measured them.
     pub scenarios: Vec<MeasuredScenario>,
 }
 
 impl Measured {
-    /// What a session's records amount to, fresh or saved long ago.
+    /// Computes the results of a session, new or saved earlier, from its records.
     pub fn of(
         header: &Header,
         scenarios: Vec<Scenario>,
@@ -70,7 +71,7 @@ impl Measured {
             let title = scenario.title();
             header.scenarios.iter().find(|planned| planned.scenario == title)
         };
-        // Planted work is not measured on when nothing else is.
+        // Planted scenarios are given up only together with all other scenarios.
         let mut asked = scenarios.iter().filter(|s| !s.subject.is_planted()).peekable();
         let is_given_up = asked.peek().is_some() && asked.all(|s| is_given_up(s, records));
         let gather = |scenario: Scenario, side, absent: &[Absent]| {
@@ -101,7 +102,8 @@ impl Measured {
     }
 }
 
-/// Whether both builds of a comparison carry `scenario` out; planted work tells of the session.
+/// Whether both builds of a comparison run `scenario`. Planted scenarios check the session, so only one build
+/// runs them.
 pub fn is_compared(scenario: &Scenario) -> bool {
     !scenario.subject.is_planted()
 }

@@ -1,8 +1,8 @@
-//! What one session measured, saved run by run before anything is made of it.
+//! Saves what a session measured, run by run, before anything else uses the data.
 //!
-//! A session is a folder: `session.json` says what was planned and where, `runs.jsonl` has one line
-//! a run, written as soon as the run has ended. A run that failed may stand there again, carried out
-//! anew: the last line of a run counts.
+//! A session is a folder. `session.json` says what was planned and where. `runs.jsonl` has one line per run,
+//! written as soon as the run ended. A run that failed and ran again has several lines, and the last one
+//! counts.
 
 use crate::{Context, Result, bail, ensure};
 use std::fs::{self, File, TryLockError};
@@ -14,7 +14,7 @@ use crate::files::header::{FORMAT, Header, RunRecord};
 use crate::files::profile::{self, SavedProfile};
 use crate::time::timestamp;
 
-/// A session's folder while it is written.
+/// The folder of a session while Loadline writes it.
 #[derive(Debug)]
 pub struct Session {
     folder: PathBuf,
@@ -25,7 +25,7 @@ impl Session {
     /// Makes a new folder under `sessions` and saves the header there.
     ///
     /// # Errors
-    /// When the folder or a file cannot be written.
+    /// Returns an error if the folder or a file cannot be written.
     pub fn create(sessions: &Path, header: &Header) -> Result<Session> {
         let started = timestamp(header.started);
         let folder = sessions.join(format!("{started}-{}", std::process::id()));
@@ -36,17 +36,17 @@ impl Session {
         let runs = runs.with_context(|| format!("cannot make {}", path.display()))?;
         keep_others_away(&runs, &path)?;
         let session = Session { folder, runs };
-        // Last: where there is a header, there is a session.
+        // The header is written last, because a folder with a header counts as a session.
         session.save_header(header)?;
         sync_folder(sessions);
         Ok(session)
     }
 
-    /// Opens the session in `folder` to go on with it. What was being written when it was killed is
+    /// Opens the session in `folder` to continue it. A line that was incomplete when Loadline was killed is
     /// cut off; every whole line is kept.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or another process writes the session.
+    /// Returns an error if a file is missing or damaged, or if another process writes the session.
     pub fn reopen(folder: &Path) -> Result<(Session, Header, Vec<RunRecord>)> {
         let path = folder.join("runs.jsonl");
         let shown = path.display();
@@ -63,19 +63,19 @@ impl Session {
         Ok((Session { folder: folder.to_owned(), runs }, header, records))
     }
 
-    /// Saves what is planned.
+    /// Saves the header, which holds the plan.
     ///
     /// # Errors
-    /// When the file cannot be written; the one that was there is intact.
+    /// Returns an error if the file cannot be written. The old file is intact then.
     pub fn save_header(&self, header: &Header) -> Result<()> {
         let text = serde_json::to_vec_pretty(header).context("cannot write the session header")?;
         replace(&self.folder.join("session.json"), &text)
     }
 
-    /// Saves one run; when this returns, the run outlives this program.
+    /// Saves one run. When this function returns, the line survives the end of this program.
     ///
     /// # Errors
-    /// When the line cannot be written; the lines before it stay.
+    /// Returns an error if the line cannot be written. The lines before it stay.
     pub fn save(&mut self, record: &RunRecord) -> Result<()> {
         let mut line = serde_json::to_vec(record).context("cannot write the run's record")?;
         line.push(b'\n');
@@ -85,10 +85,10 @@ impl Session {
         })
     }
 
-    /// Saves the costs by symbol of a run, before the run itself; the file's name.
+    /// Saves the costs by function of a run, before the run itself, and returns the name of the file.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn save_profile(&self, name: &str, profile: &SavedProfile) -> Result<String> {
         let folder = profile::folder(&self.folder);
         make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
@@ -97,38 +97,38 @@ impl Session {
         Ok(name)
     }
 
-    /// The file with the runs.
+    /// Returns the path of the file with the runs.
     pub fn path(&self) -> PathBuf {
         self.folder.join("runs.jsonl")
     }
 
-    /// Where it lies.
+    /// Returns the session's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// Locks the runs for as long as they are open, so that no session is taken up while it is measured.
-/// The machine's lock sees to that on most machines; this one also where there is none.
+/// Locks the runs file while it is open, so that no other process resumes a session that is being measured.
+/// Most machines already have a machine-wide lock for this; this lock also works without it.
 fn keep_others_away(runs: &File, path: &Path) -> Result<()> {
-    // Elsewhere the lock would keep readers away as well.
+    // On other systems the lock would keep readers away as well.
     if cfg!(unix) && matches!(runs.try_lock(), Err(TryLockError::WouldBlock)) {
         bail!("another process is writing {} (wait for it to end)", path.display());
     }
     Ok(())
 }
 
-/// The folder of a session that is named by its folder or by a file in it.
+/// Returns the folder of a session that is named by its folder or by a file in it.
 pub fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
-/// The newest of the sessions in `sessions` that `is_own` and has not come to its end.
+/// Finds the newest unfinished session in `sessions` for which `is_own` is true.
 pub fn newest_unfinished(sessions: &Path, is_own: impl Fn(&Header) -> bool) -> Option<PathBuf> {
     let entries = fs::read_dir(sessions).into_iter().flatten();
     let unfinished = entries.filter_map(|entry| {
         let folder = entry.ok()?.path();
-        // What cannot be read is no session to go on with; whoever names it is told why.
+        // A session that cannot be read is skipped here. A user who names it gets the error.
         let header = read_header(&folder).ok()?;
         let is_open = header.finished.is_none() && is_own(&header);
         is_open.then_some((header.started, folder))
@@ -150,20 +150,20 @@ fn read_header(folder: &Path) -> Result<Header> {
     Ok(header)
 }
 
-/// Reads a saved session: its folder, or the file with the runs in it.
+/// Reads a saved session from its folder, or from the file with its runs.
 ///
-/// A last line without an end is a run that was being written when the program was killed: it is
-/// left out, and every whole line before it counts.
+/// A last line without a line end is a run that Loadline was writing when it was killed. This function skips
+/// it and keeps every whole line before it.
 ///
 /// # Errors
-/// When a file is missing, of another format, or damaged before its last line.
+/// Returns an error if a file is missing, has another format, or is damaged before its last line.
 pub fn read(path: &Path) -> Result<(Header, Vec<RunRecord>)> {
     ensure!(path.exists(), "there is no session {}", path.display());
     let folder = folder(path);
     let header = read_header(folder)?;
     let runs = folder.join("runs.jsonl");
     let shown = runs.display();
-    // Bytes: a torn line may end within a character.
+    // The file is read as bytes, because an incomplete line may end within a character.
     let bytes = fs::read(&runs).with_context(|| format!("cannot read {shown}"))?;
     let record = |(index, line): (usize, &[u8])| {
         let problem = || format!("{shown}: line {} is no run", index + 1);
@@ -174,7 +174,7 @@ pub fn read(path: &Path) -> Result<(Header, Vec<RunRecord>)> {
     Ok((header, records))
 }
 
-/// What was written whole: all up to the last end of a line.
+/// Returns all bytes up to the last line end.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     &bytes[..end]

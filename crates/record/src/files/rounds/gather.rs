@@ -1,4 +1,4 @@
-//! From the records of a session's runs to the rounds of each series.
+//! Computes the repetitions of each series from the records of a session's runs.
 
 use super::one::{
     MeasuredScenario, Rounds, can_be_judged, exact_means, reading, sample, why_absent,
@@ -8,20 +8,20 @@ use loadline_scenario::{Absence, Absent, Means, Reading, Scenario, SeriesName, e
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What the rounds of one scenario are gathered from.
+/// The inputs for the repetitions of one scenario.
 pub struct Runs<'a> {
     pub side: Side,
     pub records: &'a [RunRecord],
     pub absent: &'a [Absent],
-    /// Where files with costs by symbol are.
+    /// The folder of files with costs by function.
     pub profiles: &'a Path,
-    /// What the session planned of it.
+    /// The session's plan for the scenario.
     pub planned: Option<&'a Planned>,
-    /// Whether the session gave up all that it was asked for.
+    /// Whether the session gave up all the scenarios that it was asked for.
     pub is_given_up: bool,
 }
 
-/// The rounds of each series of `scenario`, as one build carried it out, out of all records.
+/// Computes the repetitions of each series of `scenario` by one build from all records.
 pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let title = scenario.title();
     let mut failures = Vec::new();
@@ -86,8 +86,8 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     }
 }
 
-/// Whether every run of the first repetition of `scenario` failed alike, by one of the builds: then no
-/// other is started.
+/// Whether every run in the first repetition of `scenario` failed with the same cause, for one of the builds.
+/// Then the session starts no other run of it.
 pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
     let title = scenario.title();
     [Side::Now, Side::Before].into_iter().any(|side| {
@@ -97,7 +97,7 @@ pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
     })
 }
 
-/// Whether every run of the first repetition, at each of `sizes`, failed by one cause.
+/// Whether every run in the first repetition, at each of `sizes`, failed with the same cause.
 fn failed_alike(own: &[&RunRecord], sizes: &[usize]) -> bool {
     let first: Vec<_> = own.iter().filter(|record| record.round == 0).collect();
     let is_there = |n: &usize| first.iter().any(|record| record.modules == *n);
@@ -106,7 +106,7 @@ fn failed_alike(own: &[&RunRecord], sizes: &[usize]) -> bool {
     sizes.iter().all(is_there) && causes.all(|cause| cause.as_deref() == Some(&one))
 }
 
-/// Why a run failed, with its N taken out: what is the same at every N.
+/// Returns why a run failed, with its N replaced, so that the text is the same at every N.
 fn cause(record: &RunRecord) -> Option<String> {
     let Outcome::Failed { error } = &record.outcome else { return None };
     let n = record.modules.to_string();
@@ -119,7 +119,7 @@ fn cause(record: &RunRecord) -> Option<String> {
     Some(cause)
 }
 
-/// What went wrong with runs by one means, one sentence for each cause.
+/// Describes the failures of runs by one collector, one sentence per cause.
 fn failures_of(
     own: &[&RunRecord],
     ladder: &[usize],
@@ -148,7 +148,8 @@ fn failures_of(
     failures
 }
 
-/// Runs that failed by one cause, as a sentence; because of them `unstarted` others were not begun.
+/// Describes runs that failed with one cause, and `unstarted` runs that the session did not start because of
+/// them.
 fn failure(records: &[&RunRecord], unstarted: usize) -> String {
     let error = |record: &RunRecord| match &record.outcome {
         Outcome::Failed { error } => error.clone(),
@@ -173,11 +174,11 @@ fn failure(records: &[&RunRecord], unstarted: usize) -> String {
     }
 }
 
-/// By how much two readings of the same may differ to be called exact.
+/// The largest relative difference between readings of the same count that is still exact.
 const EXACT: f64 = 1e-6;
 
-/// The rows of a series that was counted: one reading a rung where a repeated run said the same, all
-/// of them where it did not and `rounds` were measured; `None` where they are still to be.
+/// Reduces the rows of a counted series. A count that every repetition repeats keeps one reading per size.
+/// Otherwise all `rounds` repetitions are kept. Returns `None` if those still have to be measured.
 fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize, Vec<f64>)>> {
     let agree = |values: &[f64]| {
         let (low, high) =
@@ -194,9 +195,9 @@ fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize,
     (rounds > 1).then_some(rows)
 }
 
-/// The records of one scenario by one build and means, by round. Of a run that failed and was carried
-/// out anew, the last counts, in its round's place: the readings at all N stand in the order of
-/// rounds.
+/// Lists the records of one scenario by one build and collector, by repetition. A run that failed and ran
+/// again counts by its last record, in its original place. So the readings at every N are in the order of
+/// repetitions.
 fn own_records<'a>(title: &str, means: Means, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
     let mut own: Vec<&RunRecord> = Vec::new();
     let is_own = |record: &&RunRecord| {
@@ -225,7 +226,7 @@ fn all_rounds(
         return Rounds::Missing(absence);
     }
     let ladder = scenario.ladder_by(scenario.means_of(name.metric));
-    // Smaller sizes have readings of their slow runs only.
+    // At sizes up to `too_short`, only the slow runs have readings.
     let too_short = last_too_short(name, own);
     let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
     if too_short.is_some() && !can_be_judged(&ladder) {
@@ -246,7 +247,7 @@ fn all_rounds(
     Rounds::Complete(rows)
 }
 
-/// The largest N at which a phase was over before its counter was read, in some run.
+/// Finds the largest N at which a phase ended before its counter was read, in some run.
 fn last_too_short(name: SeriesName, own: &[&RunRecord]) -> Option<usize> {
     let is_too_short = |record: &&&RunRecord| {
         let samples = record.samples().unwrap_or_default();
@@ -255,7 +256,7 @@ fn last_too_short(name: SeriesName, own: &[&RunRecord]) -> Option<usize> {
     own.iter().filter(is_too_short).map(|record| record.modules).max()
 }
 
-/// The largest step by which a reading of a series may be off, where some are known to a step only.
+/// Finds the largest resolution step of a series, if some readings are only known to a step.
 fn largest_step(name: SeriesName, own: &[&RunRecord]) -> Option<f64> {
     let readings = own.iter().filter_map(|record| {
         sample(record.samples()?, name, record.modules).map(|sample| sample.reading)
@@ -267,8 +268,8 @@ fn largest_step(name: SeriesName, own: &[&RunRecord]) -> Option<f64> {
     steps.max_by(f64::total_cmp)
 }
 
-/// The runs that say nothing at all of what other runs of the scenario have counted. That is no
-/// absence, which would have its reason, but a torn answer.
+/// Lists the runs that lack a reading which other runs of the scenario have. A missing reading without a
+/// reason means that the run's answer was damaged.
 fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
     let finished = own
         .iter()
@@ -336,8 +337,8 @@ mod tests {
         assert_eq!(one.complete(name), Some(series(name, &rows).unwrap().resolution(4e7)));
     }
 
-    /// Unacknowledged phases of microseconds end before their counter is read. The series goes on
-    /// without those sizes, if enough are left.
+    /// A phase of microseconds that is not acknowledged ends before its counter is read. The series goes on
+    /// without those sizes, if enough sizes are left.
     #[test]
     fn sizes_whose_phase_is_too_short_are_left_out() {
         let text = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
@@ -358,7 +359,7 @@ mod tests {
                 seconds: 1.0,
             }
         };
-        // One of two runs at the largest of them.
+        // One of two runs at the largest of these sizes.
         let gathered = |largest: usize| {
             let runs = scenario.ladder.iter().flat_map(|&n| [(n, 0), (n, 1)]);
             let records: Vec<RunRecord> = runs

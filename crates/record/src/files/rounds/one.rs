@@ -1,4 +1,4 @@
-//! The rounds of one scenario, and the growth crate's series made of them.
+//! The repetitions of one scenario, and the conversion to the growth crate's series.
 
 use crate::{Context, Result, bail};
 use loadline_growth::{Kind, Series};
@@ -9,41 +9,42 @@ use loadline_scenario::{
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// One scenario's results.
+/// The results of one scenario.
 #[derive(Debug)]
 pub struct MeasuredScenario {
-    /// The scenario, with the ladder that was measured.
+    /// The scenario, with the sizes that were measured.
     pub scenario: Scenario,
-    /// Its judged and observed series.
+    /// Its judged and informational series.
     pub series: BTreeMap<SeriesName, Rounds>,
-    /// How many of the rungs, the largest, were added while it was measured.
+    /// How many of the sizes, the largest ones, were added while the scenario was measured.
     pub n_larger: usize,
-    /// The files with costs by symbol, each with its N, which rises.
+    /// The files with costs by function, each with its N. N rises.
     pub profiles: Vec<(usize, PathBuf)>,
-    /// The means that count exactly, and did not say the same twice; not yet measured three times.
+    /// The exact collectors whose runs gave different counts and were not yet repeated.
     pub unrepeated: Vec<Means>,
-    /// The series of which some readings are known to a step only, with the largest such step.
+    /// The series with readings known only to a step, each with its largest step.
     pub coarse: BTreeMap<SeriesName, f64>,
-    /// The series without its smallest sizes, with the largest N of those: there the phase was over
-    /// before its counter was read.
+    /// The series without their smallest sizes, each with the largest N left out. At those sizes the phase
+    /// ended before its counter was read.
     pub too_short: BTreeMap<SeriesName, usize>,
-    /// Runs that failed, one sentence for each cause; a scenario with any is not judged.
+    /// The failed runs, one sentence per cause. A scenario with any is not judged.
     pub failures: Vec<String>,
-    /// Whether every run of the first repetition failed alike, so that no other was started.
+    /// Whether every run of the first repetition failed with the same cause, so that the session started no
+    /// other run.
     pub is_given_up: bool,
 }
 
-/// The rounds of one series.
+/// The repetitions of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rounds {
-    /// One row a rung: N, then the reading of each round in the order of measuring.
+    /// One row per size: N, then the reading of each repetition in the order of measuring.
     Complete(Vec<(usize, Vec<f64>)>),
-    /// There is no series, and why.
+    /// The series is missing, and why.
     Missing(Absence),
 }
 
 impl MeasuredScenario {
-    /// The series `name`, where there is one.
+    /// Returns the series `name`, if it was measured completely.
     pub fn complete(&self, name: SeriesName) -> Option<Series> {
         match self.series.get(&name)? {
             Rounds::Complete(rows) => {
@@ -55,7 +56,8 @@ impl MeasuredScenario {
     }
 }
 
-/// The means other than the clock that `scenario` needs, where not all they count is `absent`.
+/// Lists the collectors other than the clock that `scenario` needs. A collector whose metrics are all
+/// `absent` is left out.
 pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
     let is_there = |metric: &Metric| why_absent(scenario, *metric, absent).is_none();
     let mut all = scenario.means();
@@ -63,24 +65,26 @@ pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
     all
 }
 
-/// Why nothing here counts `metric` for `scenario`; `None` where it is counted.
+/// Returns why this machine does not count `metric` for `scenario`, or `None` if it does.
 pub fn why_absent(scenario: &Scenario, metric: Metric, absent: &[Absent]) -> Option<Absence> {
     let is_it = |absent: &&Absent| absent.metric == metric && absent.concerns(&scenario.subject);
     absent.iter().find(is_it).map(|absent| absent.absence)
 }
 
-/// Whether these sizes, which rise, are enough to tell a growth.
+/// Whether these sizes, which rise, are enough to determine a growth.
 pub fn can_be_judged(sizes: &[usize]) -> bool {
     let ratio = sizes.last().zip(sizes.first()).map_or(0, |(last, first)| last / first);
     sizes.len() >= FEWEST_RUNGS && ratio >= SMALLEST_RATIO
 }
 
-/// The growth crate's series for `rounds` of a metric.
+/// Builds the growth crate's series from the repetitions of a metric.
 ///
 /// # Errors
-/// When there is no size, a repetition is missing, or a reading is not a finite number from 0 up.
+/// Returns an error if there is no size, a repetition is missing, or a reading is not a finite number from 0
+/// up.
 pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> {
-    // The growth crate takes sizes with unequal numbers of readings, but rounds visit every size.
+    // The growth crate accepts sizes with unequal numbers of readings, but here every repetition visits every
+    // size.
     let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
     if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
         let found = costs.len();
@@ -93,14 +97,14 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> 
     let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
     let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
     let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
-    // What is counted exactly is measured once after a repeated run has proven it. One repetition of
-    // anything else says nothing of how much it jitters.
+    // An exact count is kept once, after a repeated run has confirmed it. For other metrics, one repetition
+    // says nothing about the jitter.
     let is_counted = name.metric.means() != Means::Clock;
     let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
     Ok(series.interleaved(true).exact(is_exact))
 }
 
-/// What a run at `modules` read of a series, all of it and on all threads.
+/// Returns the reading of a series for the whole run at `modules`, over all threads.
 pub fn reading(samples: &[Sample], name: SeriesName, modules: usize) -> Reading {
     let sample = sample(samples, name, modules);
     sample.map_or(Reading::Unavailable(Absence::NotMeasured), |sample| sample.reading)
@@ -121,8 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// The cost of a round is its scenario's reading of the whole run: not of a checkpoint on the
-    /// way, not of one thread.
+    /// The cost of a repetition is the reading of the whole run, not of a checkpoint or a single thread.
     #[test]
     fn a_round_is_the_reading_of_the_whole_process_at_the_end() {
         let name: SeriesName = "unload/task-clock".parse().unwrap();
