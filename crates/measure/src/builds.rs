@@ -1,4 +1,4 @@
-//! The two sides of a comparison, and how the other side is built.
+//! The two sides of a comparison, and how Loadline builds the other side.
 
 pub mod against;
 pub mod build_dir;

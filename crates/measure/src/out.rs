@@ -1,7 +1,7 @@
-//! Results on standard output, and everything else on standard error.
+//! Writes results to standard output, and everything else to standard error.
 //!
-//! `println!` and `eprintln!` panic where a stream is closed or full. Here neither changes how the
-//! command ends: the exit code stays the one that the work deserves.
+//! `println!` and `eprintln!` panic when a stream is closed or full. Here a closed or full stream does not
+//! change the command's exit code.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -12,8 +12,8 @@ pub fn line(line: impl Display) {
     text(format_args!("{line}\n"));
 }
 
-/// Writes `text` to standard output as it is. A reader that has gone away (`| head`) wants no more.
-/// Where it cannot be written for another reason, as on a full disk, standard error says so once.
+/// Writes `text` to standard output as it is. A closed pipe (`| head`) is ignored. If writing fails for
+/// another reason, such as a full disk, standard error says so once.
 pub fn text(text: impl Display) {
     static HAS_FAILED: AtomicBool = AtomicBool::new(false);
     let text = text.to_string();
@@ -39,6 +39,6 @@ pub fn note(line: impl Display) {
 
 /// Writes `bytes` to standard error as they are.
 pub fn raw(bytes: &[u8]) {
-    // Standard error is gone.
+    // There is no other stream to report this failure on.
     let _ = std::io::stderr().write_all(bytes);
 }

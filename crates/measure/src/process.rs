@@ -1,4 +1,4 @@
-//! Processes: how they are started, watched and ended.
+//! How Loadline starts, watches and ends processes.
 
 pub mod cargo;
 pub mod child;

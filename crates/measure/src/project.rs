@@ -1,4 +1,4 @@
-//! One repository: its folders and settings, its scenarios, and the files and programs they name.
+//! One repository: its folders and settings, its scenarios, and the files and programs that they name.
 
 pub mod files;
 pub mod folders;

@@ -1,4 +1,4 @@
-//! One session: its sizes, its runs, and what is measured further while series are undecided.
+//! One session: its sizes, its runs, and the further runs while series are undecided.
 
 pub mod affordable_sizes;
 pub mod baseline_sizes;

@@ -1,5 +1,5 @@
-//! The builds that `regress` measures: this workspace's runner, and with `--against` or
-//! `--against-wasmtime` another one, built from a tree of its own.
+//! Builds the runners that `regress` measures. The first is this workspace's runner. With `--against` or
+//! `--against-wasmtime` the second one is built from a tree of its own.
 
 use loadline_record::{Context, Error, Exit, Result, Surroundings};
 use std::path::{Path, PathBuf};
@@ -14,29 +14,29 @@ use crate::process::interrupt::Interrupt;
 use crate::process::runner::Runner;
 use crate::project::folders::Project;
 
-/// Which build is judged, and what it is compared with.
+/// The options that say which builds `regress` measures and compares.
 #[derive(Debug, Clone, Default)]
 pub struct OtherAsked {
-    /// A git revision to compare with.
+    /// The git revision to compare with.
     pub against: Option<String>,
-    /// Another Wasmtime to build the same sources on.
+    /// The other Wasmtime on which the same sources are built.
     pub against_wasmtime: Option<String>,
-    /// The workspace whose runner is measured; this program's own if none.
+    /// The workspace whose runner is measured. `None` means this program's own workspace.
     pub sources: Option<PathBuf>,
 }
 
-/// The runners of one session.
+/// The runners of one session. Their files exist until this value is dropped.
 #[derive(Debug)]
 pub struct Builds {
-    /// The one that is judged.
+    /// The runner that is judged.
     pub now: Runner,
-    /// The one it is judged against, where there is one.
+    /// The side it is compared with, if there is a comparison.
     pub before: Option<Before>,
-    /// What they lie in, until the session ends.
+    /// Keeps the files of both runners until the session ends.
     _places: Places,
 }
 
-/// Where runners and trees lie; all of it is gone with its owner.
+/// The folders that hold runners and trees. Dropping this value removes them.
 #[derive(Debug, Default)]
 struct Places {
     _copies: Option<tempfile::TempDir>,
@@ -45,10 +45,10 @@ struct Places {
 }
 
 impl Builds {
-    /// This workspace's runner alone.
+    /// Makes the builds of a session that measures this workspace's runner alone.
     ///
     /// # Errors
-    /// When it does not build.
+    /// When the runner does not build.
     pub fn one(
         project: &Project,
         surroundings: &Surroundings,
@@ -58,10 +58,10 @@ impl Builds {
         Ok(Builds { now, before: None, _places: Places::default() })
     }
 
-    /// Builds what `arguments` ask for, to run in these surroundings.
+    /// Builds the runners that `arguments` ask for, to be run in these surroundings.
     ///
     /// # Errors
-    /// When a revision or Wasmtime is not there (usage), or a build fails.
+    /// A usage error when the revision or the Wasmtime does not exist. Any other error when a build fails.
     pub fn make(
         project: &Project,
         asked: &OtherAsked,
@@ -80,7 +80,7 @@ impl Builds {
         let copies = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
         let copies =
             copies.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
-        // Of one length: what a path takes on a new process's stack is the same for both.
+        // Both paths have the same length, so they take the same space on a new process's stack.
         let (one, two) = (copies.path().join("one"), copies.path().join("two"));
         let program = match (&asked.sources, commit_of(&sources)) {
             (None, _) => build_runner(&sources, None, false),
@@ -103,8 +103,8 @@ impl Builds {
         Ok(Builds { now, before: Some(before), _places: places })
     }
 
-    /// The installed runner for both sides, and with `--against` another revision of the project's
-    /// own programs.
+    /// Uses the installed runner for both sides. With `--against`, the other side runs another revision of
+    /// the project's own programs.
     fn of_programs(
         project: &Project,
         asked: &OtherAsked,
@@ -134,7 +134,7 @@ impl Builds {
     }
 }
 
-/// What the runner of the other side is made from.
+/// The inputs of building the other side's runner.
 struct OtherRunner<'a> {
     project: &'a Project,
     sources: &'a Path,
@@ -144,8 +144,8 @@ struct OtherRunner<'a> {
 }
 
 impl OtherRunner<'_> {
-    /// Builds it, and keeps it in `folder`. The side that is judged, the other one, and the tree that
-    /// the session needs.
+    /// Builds the runner of the other side and keeps it in `folder`. Returns the runner that is judged, the
+    /// side it is compared with, and the tree that the session needs.
     fn build(
         &self,
         other: &Other,
@@ -189,7 +189,7 @@ impl OtherRunner<'_> {
         Ok((self.now.clone(), other.side(runner, theirs, differences), tree))
     }
 
-    /// The project in `tree`, where it is part of the sources; built.
+    /// Builds the project inside `tree`. Returns `None` where the project lies outside the sources.
     fn tree_of_project(&self, tree: &Tree) -> Result<Option<Project>> {
         let Ok(place) = self.project.root.strip_prefix(self.sources) else { return Ok(None) };
         let root = tree.workspace.join(place);
@@ -211,7 +211,7 @@ fn sources(project: &Project, asked: &OtherAsked) -> Result<PathBuf> {
     Ok(sources)
 }
 
-/// What this workspace's runner is compared with.
+/// The other side of the comparison.
 #[derive(Debug)]
 enum Other {
     Revision { asked: String, commit: String },
@@ -245,13 +245,13 @@ impl Other {
         }
     }
 
-    /// The side that is compared with, measured by `runner`.
+    /// The side to compare with, measured by `runner`.
     fn side(&self, runner: Runner, tree: Option<Project>, changes: Changes) -> Before {
         Before { name: self.name(), argument: self.argument(), runner, tree, changes }
     }
 
-    /// Whether the other build is the newer one, and so the one that is judged. A checkout or a
-    /// commit is somebody's work on what will be released.
+    /// Whether the other build is the one that is judged. A release is judged unless it is older than ours. A
+    /// checkout or a commit of Wasmtime is always judged, since it is work on a future release.
     fn is_judged(&self, ours: &str, theirs: &str) -> bool {
         let numbers = |version: &str| -> Vec<u64> {
             version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()

@@ -1,8 +1,8 @@
-//! Where the other side of a comparison is built, one at a time.
+//! The build dir: the folder in which the other side of a comparison is built.
 //!
-//! It has a Cargo folder of its own, which is kept: two trees in one folder would be mistaken for each
-//! other, since Cargo names the output of a workspace's crates by their path within the workspace and
-//! tells old from new by the time of the files.
+//! Only one session at a time uses it. It has a Cargo folder of its own, which is kept. Two trees must not
+//! share one Cargo folder. Cargo names the output of a workspace's crates by their path within the workspace,
+//! and decides by file times what to rebuild. It would mistake one tree for the other.
 
 use loadline_record::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -18,16 +18,16 @@ use crate::process::cargo::{build_runner, cargo};
 use crate::process::interrupt::Interrupt;
 use loadline_record::atomic::{make_folder, options};
 
-/// The folder in which other sides are built, one at a time.
+/// The build dir, held by this session until it is dropped.
 #[derive(Debug)]
 pub struct Yard {
-    /// It.
+    /// The path of the build dir.
     pub folder: PathBuf,
     _lock: File,
 }
 
 impl Yard {
-    /// Waits for its turn in `folder`.
+    /// Opens the build dir `folder`, and waits while another session uses it.
     ///
     /// # Errors
     /// When the folder cannot be written, or the program is interrupted.
@@ -48,21 +48,21 @@ impl Yard {
         Ok(Yard { folder: folder.to_owned(), _lock: lock })
     }
 
-    /// Where the other revision is checked out.
+    /// The path at which the other revision is checked out.
     pub fn tree(&self) -> PathBuf {
         self.folder.join("tree")
     }
 
-    /// Cargo's folder for it.
+    /// The Cargo folder for the other side's programs.
     pub fn programs(&self) -> PathBuf {
         self.folder.join("build")
     }
 
-    /// The runner of `commit`, built in the workspace at which that is checked out, unless it has been
-    /// built before in the same way. `cargo clean` forgets it.
+    /// Returns the runner of `commit`, and builds it unless an earlier session built it in the same way.
+    /// `workspace` is the checkout of `commit`. `cargo clean` removes the kept runners.
     ///
     /// # Errors
-    /// When it does not build, or what is built cannot be kept.
+    /// When the runner does not build, or cannot be kept.
     pub fn build_once(&self, commit: &str, workspace: &Path) -> Result<PathBuf> {
         let built = self.folder.join("built").join(format!("{commit}-{}", way_of(workspace)?));
         let program = built.join(format!("loadline-runner{}", std::env::consts::EXE_SUFFIX));
@@ -76,11 +76,11 @@ impl Yard {
         Ok(program)
     }
 
-    /// Builds the runner of `workspace`, with `any_rust` whatever Rust its dependencies ask for; the
-    /// program, until the next build.
+    /// Builds the runner of `workspace` and returns its path, which stays valid until the next build.
+    /// `any_rust` ignores the Rust versions that dependencies ask for.
     ///
     /// # Errors
-    /// When it does not build.
+    /// When the runner does not build.
     pub fn build(&self, workspace: &Path, any_rust: bool) -> Result<PathBuf> {
         let build = self.programs();
         forget_workspace_crates(workspace, &build)?;
@@ -88,8 +88,8 @@ impl Yard {
     }
 }
 
-/// Has Cargo forget in `folder` the crates of `workspace`: those there are of another tree, and may be
-/// younger than the files of this one.
+/// Removes the output of the crates of `workspace` from Cargo's `folder`. That output comes from another
+/// tree, and may be younger than this tree's files.
 fn forget_workspace_crates(workspace: &Path, folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());
@@ -110,11 +110,11 @@ fn forget_workspace_crates(workspace: &Path, folder: &Path) -> Result<()> {
     clean.quiet().run().context("cannot forget what was built of another tree")
 }
 
-/// What decides beside its sources how the runner of `workspace` is built, by a digest: the compiler,
-/// and every setting for it. The profile is part of the sources.
+/// A digest of what decides, apart from its sources, how the runner of `workspace` is built. It covers the
+/// compiler and all its settings. The profile is part of the sources.
 fn way_of(workspace: &Path) -> Result<String> {
     let shell = Shell::new().context("cannot start a shell")?;
-    // A toolchain file may name another compiler there.
+    // A toolchain file in the workspace may name another compiler.
     shell.change_dir(workspace);
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let compiler =
@@ -130,8 +130,8 @@ fn way_of(workspace: &Path) -> Result<String> {
     Ok(way.finalize().to_hex()[..16].to_owned())
 }
 
-/// The variables by which somebody sets how Cargo, rustc and C compilers build; where the output goes
-/// is none of them.
+/// The environment variables that change how Cargo, rustc and C compilers build. Variables that only choose
+/// the output folder are left out.
 fn settings(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, OsString> {
     const PREFIXES: [&str; 12] = [
         "RUSTFLAGS",
@@ -160,7 +160,7 @@ fn settings(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<S
     named.filter(|(name, _)| is_setting(name)).collect()
 }
 
-/// The configuration files that Cargo reads in `workspace`, and those that they include.
+/// The configuration files that Cargo reads in `workspace`, and the files that they include.
 fn cargo_configs(workspace: &Path) -> Vec<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
@@ -188,10 +188,11 @@ fn cargo_configs(workspace: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Copies `program` into `folder`: what stands in Cargo's own place changes with the next build.
+/// Copies `program` into `folder` and returns the copy's path. The next build replaces the program in Cargo's
+/// own folder.
 ///
 /// # Errors
-/// When it cannot.
+/// When the program cannot be copied.
 pub fn keep(program: &Path, folder: &Path) -> Result<PathBuf> {
     let name = program.file_name().context("the program has no name")?;
     let kept = folder.join(name);
@@ -207,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    /// A runner that was kept is used again only where it would be built in the same way: flags in
-    /// any of Cargo's configuration files count, committed or not.
+    /// A kept runner is used again only if it would be built in the same way. Flags in any of Cargo's
+    /// configuration files count, committed or not.
     #[test]
     fn flags_of_every_configuration_make_another_way() {
         let folder = tempfile::TempDir::new().unwrap();

@@ -10,42 +10,44 @@ use crate::process::runner::Runner;
 use crate::project::files;
 use crate::project::folders::Project;
 
-/// The side that another is judged against.
+/// The side that the judged side is compared with.
 #[derive(Debug, Clone)]
 pub struct Before {
-    /// What people call it.
+    /// The name that reports print for this side.
     pub name: String,
-    /// The argument that asks for it again.
+    /// The command-line argument that selects this side.
     pub argument: String,
-    /// The program that carries out its runs.
+    /// The runner of this side.
     pub runner: Runner,
-    /// Its tree, where commands and files are of that revision as well; the project's own if none.
+    /// The checkout whose commands and files this side uses. `None` means the project's own files.
     pub tree: Option<Project>,
-    /// The files in which the project's own tree differs from it.
+    /// The files in which the project's own tree differs from this side.
     pub changes: Changes,
 }
 
 impl Before {
-    /// The same under another unwinder.
+    /// Returns this side with its runner under another unwinder.
     ///
     /// # Errors
-    /// When that is not here.
+    /// When this machine does not have that unwinder.
     pub fn under(&self, unwinder: &Unwinder) -> Result<Before> {
         Ok(Before { runner: self.runner.under(unwinder)?, ..self.clone() })
     }
 
-    /// Where the files of `scenario` lie. What was fetched by a recipe lies in the project alone.
+    /// The project that holds this side's files of `scenario`. Files that a recipe fetched exist in the
+    /// user's own project only.
     pub fn project<'a>(&'a self, own: &'a Project, scenario: &Scenario) -> &'a Project {
         self.tree.as_ref().filter(|_| scenario.recipe.is_none()).unwrap_or(own)
     }
 
-    /// `scenario` as this side carries it out: with the command or the modules that its own file
-    /// names. Sizes, rounds and what is judged are the same for both sides.
+    /// Returns `scenario` as this side runs it, with the command or module files of this side's scenario
+    /// file. Sizes, repetitions and the judged series are the same for both sides.
     pub fn scenario(&self, scenario: &Scenario) -> Scenario {
         self.own_scenario(scenario).unwrap_or_else(|_| scenario.clone())
     }
 
-    /// Why `scenario` is carried out as the project's own file says, where this side has none.
+    /// Says why this side runs `scenario` by the project's own scenario file. `None` where this side's own
+    /// file is used.
     pub fn why_not_its_own(&self, scenario: &Scenario) -> Option<String> {
         let why = self.own_scenario(scenario).err()?;
         let (title, name) = (scenario.title(), &self.name);
@@ -73,29 +75,29 @@ impl Before {
         Ok(scenario)
     }
 
-    /// What the files hold that this side's runs of `scenario` read.
+    /// The digest of the files that this side's runs of `scenario` read. `None` where they read no files.
     ///
     /// # Errors
-    /// When there are none where the scenario says.
+    /// When the files that the scenario names do not exist.
     pub fn digest(&self, own: &Project, scenario: &Scenario) -> Result<Option<String>> {
         let theirs = self.scenario(scenario);
         let read = files::read(self.project(own, &theirs), theirs);
         read.map(|read| read.digest).map_err(|error| self.failed("cannot use", error))
     }
 
-    /// `error` of an attempt at this side. A commit that cannot be measured is no mistake of the
-    /// user, whatever is wrong with it.
+    /// Turns the error of an attempt at this side into one that names the side. The exit code says that the
+    /// side could not be measured, since a broken commit is not a usage mistake.
     pub fn failed(&self, attempt: &str, error: Error) -> Error {
         failed(&self.name, attempt, error)
     }
 
-    /// The file of the recipe by which the modules of `scenario` are fetched on this side.
+    /// The recipe file that fetches the modules of `scenario` on this side.
     pub fn recipe(&self, scenario: &Scenario) -> Option<PathBuf> {
         Some(self.tree.as_ref()?.root.join(self.scenario(scenario).recipe?))
     }
 }
 
-/// `error` of an attempt at the side called `name`.
+/// Turns the error of an attempt at the side called `name` into one that names that side.
 pub fn failed(name: &str, attempt: &str, error: Error) -> Error {
     match error.exit() {
         Exit::Interrupted => error,

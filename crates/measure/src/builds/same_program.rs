@@ -1,8 +1,8 @@
-//! Whether both sides of a comparison run the same program, so that there is nothing to measure.
+//! Decides whether both sides of a comparison run the same program, so that there is nothing to measure.
 //!
-//! The files that a run names are compared by what they hold. What a program reads beyond them is not
-//! known, so any other file that was changed counts as well, except documentation and, where the
-//! program is compiled by `build`, what only a compiler reads.
+//! The files that a run names are compared by content. Loadline does not know which other files a program
+//! reads, so any other changed file counts as well. Documentation is an exception. Where `build` compiles the
+//! program, files that only a compiler reads are an exception too.
 
 use loadline_record::{Error, Exit, Result};
 use std::fs;
@@ -19,22 +19,22 @@ use crate::project::files;
 use crate::project::folders::Project;
 use loadline_record::layout;
 
-/// How many changed files a warning names.
+/// The number of changed files that a warning names.
 const NAMED: usize = 5;
 
-/// What is left of a comparison.
+/// Which scenarios of a comparison are measured.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// The scenarios in which the two sides differ.
     pub differ: Vec<Scenario>,
-    /// The titles of the others.
+    /// The full names of the scenarios in which both sides run the same program.
     pub same: Vec<String>,
-    /// Files that were changed without any effect on the programs.
+    /// Source files that changed although the compiled programs are the same.
     pub without_effect: Vec<PathBuf>,
 }
 
 impl Compared {
-    /// What a reader is told about the scenarios that are not measured; one sentence each.
+    /// Says which scenarios are not measured and why, one sentence each.
     pub fn sentences(&self) -> Vec<String> {
         let mut said = Vec::new();
         if !self.same.is_empty() {
@@ -58,7 +58,8 @@ impl Compared {
 /// Divides `scenarios` by whether `now` and `before` run the same program.
 ///
 /// # Errors
-/// When the other side has not the files that a scenario names, or both sides write the same files.
+/// When the other side lacks files that a scenario names, when both sides write the same files, or when their
+/// recipes differ.
 pub fn compare(
     project: &Project,
     now: &Runner,
@@ -88,7 +89,8 @@ pub fn compare(
     Ok(compared)
 }
 
-/// The changed files that only the build reads, where both sides run the same program.
+/// Returns the changed files that only the build reads. Returns `None` where the two sides may run different
+/// programs.
 fn is_the_same(
     project: &Project,
     before: &Before,
@@ -119,7 +121,8 @@ fn is_the_same(
     Ok(Some(inputs))
 }
 
-/// What was fetched by one recipe is not what another one names.
+/// Refuses a comparison in which the two sides fetch a scenario's modules by different recipes. Only the
+/// modules of this side's recipe have been fetched.
 fn refuse_another_recipe(project: &Project, before: &Before, scenario: &Scenario) -> Result<()> {
     let (Some(ours), Some(theirs)) = (&scenario.recipe, before.recipe(scenario)) else {
         return Ok(());
@@ -134,7 +137,7 @@ fn refuse_another_recipe(project: &Project, before: &Before, scenario: &Scenario
     Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
-/// Refuses a comparison in which the build of the other side has replaced what this side runs.
+/// Refuses a comparison in which the other side's build has replaced files that this side runs.
 fn refuse_replaced_files(project: &Project, before: &Before, scenario: &Scenario) -> Result<()> {
     let again = files::read(project, scenario.clone())?;
     if again.digest == scenario.digest {
@@ -147,14 +150,14 @@ fn refuse_replaced_files(project: &Project, before: &Before, scenario: &Scenario
     Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
-/// What a file may be good for.
+/// Who may read a changed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// No program reads it.
+    /// Neither a program nor a compiler reads the file.
     Documentation,
-    /// A compiler reads it, and a program only where it is interpreted.
+    /// A compiler reads the file. A program reads it only where it is interpreted.
     Source,
-    /// A program may read it.
+    /// A program may read the file.
     Anything,
 }
 
@@ -163,7 +166,7 @@ fn role(file: &Path, changes: &Changes, project: &Project, tree: &Project) -> Ro
     let is_question = [project.scenarios(), project.baselines()];
     let is_toml = place.extension().is_some_and(|ending| ending == "toml");
     if is_toml && is_question.iter().any(|folder| place.starts_with(folder)) {
-        // What they change about a run is compared by itself.
+        // The caller compares the scenarios themselves, so these files do not count here.
         return Role::Documentation;
     }
     if place == project.root.join(layout::NAME) {
@@ -173,7 +176,7 @@ fn role(file: &Path, changes: &Changes, project: &Project, tree: &Project) -> Ro
     by_name(file)
 }
 
-/// What the name of a file says about it.
+/// The role that a file's name suggests.
 fn by_name(file: &Path) -> Role {
     const TEXTS: [&str; 5] = ["md", "markdown", "rst", "adoc", "org"];
     const TEXT_NAMES: [&str; 9] = [
@@ -222,7 +225,7 @@ fn by_name(file: &Path) -> Role {
     if is(&SOURCES, &ending) || is(&SOURCE_FILES, &name) { Role::Source } else { Role::Anything }
 }
 
-/// Whether the file is a program for a processor, rather than for an interpreter.
+/// Whether the file is machine code rather than a program for an interpreter.
 fn is_machine_code(path: &Path) -> bool {
     let mut start = [0; 4];
     let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(of(&texts), [Role::Documentation; 5]);
         let sources = ["src/main.c", "lib/B.HPP", "Makefile", "a/Cargo.lock", "src/lib.rs"];
         assert_eq!(of(&sources), [Role::Source; 5]);
-        // Whatever a program may read is measured.
+        // Any file that a program may read makes the sides different.
         let others = ["host.py", "data/words.txt", "plugins/a.wasm", "package.json", "docs"];
         assert_eq!(of(&others), [Role::Anything; 5]);
     }

@@ -9,7 +9,7 @@ use crate::builds::wasmtime::{Wasmtime, on_wasmtime};
 use crate::project::git;
 use loadline_record::atomic::make_folder;
 
-/// The commit that `asked` means in the repository of `sources`.
+/// The commit that the revision `asked` means in the repository of `sources`.
 ///
 /// # Errors
 /// When there is no such revision.
@@ -28,23 +28,24 @@ pub fn commit(sources: &Path, asked: &str) -> Result<String> {
     Err(Error::new(Exit::Usage, format!("cannot use --against {asked}: {why}")))
 }
 
-/// The commit that the files of `sources` are, unless one of them has been changed since.
+/// The commit that is checked out at `sources`. `None` where a file has been changed since.
 pub fn commit_of(sources: &Path) -> Option<String> {
     let changes = git::text(sources, &["status", "--porcelain"]).ok()?;
     if changes.is_empty() { commit(sources, "HEAD").ok() } else { None }
 }
 
-/// What differs between the files of a repository and one of its commits.
+/// The files in which a repository's working tree differs from one of its commits.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// The repository's folder.
+    /// The repository's top folder.
     pub top: PathBuf,
-    /// The files that were changed, added or removed since, from there; not those that git ignores.
+    /// The files that were changed, added or removed since the commit, relative to `top`. Files that git
+    /// ignores are left out.
     pub files: Vec<PathBuf>,
 }
 
 impl Changes {
-    /// Whether one of them may be part of the runner that is built in the workspace `sources`.
+    /// Whether a changed file may be part of the runner that is built in the workspace `sources`.
     pub fn touch_runner(&self, sources: &Path) -> bool {
         const PARTS: [&str; 6] = [
             "crates",
@@ -61,10 +62,10 @@ impl Changes {
     }
 }
 
-/// What differs between the files around `sources` and `commit`.
+/// Finds the differences between `commit` and the working tree around `sources`.
 ///
 /// # Errors
-/// When git cannot tell.
+/// When git fails.
 pub fn changes(sources: &Path, commit: &str) -> Result<Changes> {
     let top = git::path(sources, &["rev-parse", "--show-toplevel"])?;
     let top = top.canonicalize().unwrap_or(top);
@@ -76,7 +77,7 @@ pub fn changes(sources: &Path, commit: &str) -> Result<Changes> {
     Ok(Changes { files: files.collect(), top })
 }
 
-/// A revision's sources, gone when this is dropped.
+/// A checked-out revision. Dropping this value removes the files.
 #[derive(Debug)]
 pub struct Checkout {
     tree: Tree,
@@ -84,10 +85,10 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// Checks `commit` out in a folder of its own under `folder`.
+    /// Checks `commit` out into a new folder under `folder`.
     ///
     /// # Errors
-    /// When that cannot be written, or git refuses.
+    /// When the folder cannot be written, or git refuses.
     pub fn of(workspace: &Path, commit: &str, folder: &Path) -> Result<Checkout> {
         let shown = folder.display();
         make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
@@ -98,27 +99,27 @@ impl Checkout {
         Ok(Checkout { tree, _folder: place })
     }
 
-    /// The workspace in it.
+    /// The path of the workspace inside the checkout.
     pub fn workspace(&self) -> &Path {
         &self.tree.workspace
     }
 }
 
-/// A tree of sources, gone when this is dropped.
+/// A tree of sources. Dropping this value removes the files.
 #[derive(Debug)]
 pub struct Tree {
     place: PathBuf,
-    /// The workspace in it.
+    /// The path of the workspace inside the tree.
     pub workspace: PathBuf,
-    /// Where git knows it as a worktree.
+    /// The repository in which git has registered the tree as a worktree.
     repository: Option<PathBuf>,
 }
 
 impl Tree {
-    /// An empty place: what a killed session left there is taken away.
+    /// Makes `place` an empty tree, and removes what a killed session left there.
     ///
     /// # Errors
-    /// When that cannot be removed.
+    /// When the old files cannot be removed.
     pub fn at(place: &Path) -> Result<Tree> {
         if place.exists() {
             fs::remove_dir_all(place)
@@ -128,14 +129,14 @@ impl Tree {
         Ok(Tree { place, workspace, repository: None })
     }
 
-    /// Puts `commit` of the repository of `sources` there.
+    /// Checks `commit` of the repository of `sources` out into this tree.
     ///
     /// # Errors
     /// When git refuses.
     pub fn check_out(&mut self, sources: &Path, commit: &str) -> Result<()> {
         self.repository = Some(sources.to_owned());
-        // A hook of the repository may do anything; it has nothing to do with this tree. `--force`
-        // takes the place over from a session that was killed.
+        // Hooks are off, because a hook of the repository may do anything and is not meant for this tree.
+        // `--force` replaces the worktree of a killed session.
         let add = "-c core.hooksPath=/dev/null worktree add --quiet --detach --force";
         let mut arguments: Vec<&OsStr> = add.split(' ').map(OsStr::new).collect();
         arguments.extend([self.place.as_os_str(), OsStr::new(commit)]);
@@ -150,10 +151,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Puts the workspace `sources` there as it is, on another Wasmtime.
+    /// Copies the workspace `sources` into this tree, with manifests that ask for another Wasmtime.
     ///
     /// # Errors
-    /// When it cannot be read, or the place not be written.
+    /// When the sources cannot be read, or the tree cannot be written.
     pub fn copy_with(&mut self, sources: &Path, wasmtime: &Wasmtime) -> Result<()> {
         let shown = self.place.display();
         for entry in ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "xtask"] {
@@ -169,10 +170,11 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        // What cannot be removed is removed by the next session, or by `cargo clean`.
+        // The next session or `cargo clean` removes whatever cannot be removed now.
         let _ = fs::remove_dir_all(&self.place);
         if let Some(repository) = &self.repository {
-            // This one alone: the folder of another worktree may be on a disk that is not mounted now.
+            // Only this worktree is removed. The folder of another worktree may be on a disk that is not
+            // mounted now.
             let remove = ["worktree", "remove", "--force"].map(OsStr::new);
             let _ =
                 git::bytes(repository, &[&remove, [self.place.as_os_str()].as_slice()].concat());
@@ -180,10 +182,10 @@ impl Drop for Tree {
     }
 }
 
-/// Copies a file or folder with everything in it, if it is there.
+/// Copies a file, or a folder with everything in it. Does nothing if `from` does not exist.
 ///
 /// # Errors
-/// When something in it cannot be read, or not be written.
+/// When a file cannot be read or written.
 pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     if !from.exists() {
         return Ok(());
@@ -240,7 +242,7 @@ mod tests {
         git(&own, &["worktree", "add", "--quiet", "--detach", user.to_str().unwrap()]);
         fs::rename(&user, &away).unwrap();
         let head = git(&own, &["rev-parse", "HEAD"]);
-        // The second time over what a killed session has left.
+        // The second pass finds what a killed session has left.
         for _ in 0..2 {
             let mut tree = Tree::at(&place).unwrap();
             tree.check_out(&own, &head).unwrap();

@@ -1,17 +1,17 @@
-//! Another Wasmtime to build the workspace on: where it comes from, and the manifest that asks for it.
+//! Another Wasmtime to build the workspace on: its source, and the manifest that asks for it.
 
 use loadline_record::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where another Wasmtime comes from.
+/// The source of another Wasmtime.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wasmtime {
-    /// The registry, at this version.
+    /// A release of this version, from the registry.
     Version(String),
-    /// A checkout.
+    /// A checkout at this path.
     Checkout(PathBuf),
-    /// A commit of its repository.
+    /// A commit of Wasmtime's repository.
     Commit(String),
 }
 
@@ -19,7 +19,7 @@ impl Wasmtime {
     /// Reads `48.0.8`, `path:DIR` or `git:COMMIT`.
     ///
     /// # Errors
-    /// When it is none of them; the text says what would be right.
+    /// When the text has none of these forms. The error text names the valid forms.
     pub fn parse(asked: &str) -> Result<Wasmtime, String> {
         if let Some(folder) = asked.strip_prefix("path:") {
             let folder = Path::new(folder).canonicalize().map_err(|error| error.to_string())?;
@@ -45,7 +45,7 @@ impl Wasmtime {
         Err("it is no version such as 48.0.8, no path:DIR and no git:COMMIT".to_owned())
     }
 
-    /// What the workspace's manifest says about Wasmtime's crates.
+    /// The entries for Wasmtime's crates in the workspace's manifest.
     fn dependencies(&self) -> Result<[(&'static str, toml::Table); 5], std::num::ParseIntError> {
         let entry = |key: &str, value: String| {
             toml::Table::from_iter([(key.to_owned(), toml::Value::String(value))])
@@ -78,24 +78,24 @@ impl Wasmtime {
     }
 }
 
-/// The crate of Wasmtime's that makes new code visible to every processor.
+/// Wasmtime's crate that makes new code visible to every CPU.
 const COHERENCE: &str = "wasmtime-internal-jit-icache-coherence";
 
-/// Wasmtime's crate that says its version. Trees of before have no need of it.
+/// Wasmtime's crate that states Wasmtime's version. Older trees do not depend on it.
 const ENVIRON: &str = "wasmtime-environ";
 
-/// Where Wasmtime is developed.
+/// The repository in which Wasmtime is developed.
 const REPOSITORY: &str = "https://github.com/bytecodealliance/wasmtime";
 
-/// The release of Cranelift that goes with Wasmtime X.Y.Z: `=0.(X + 87).Z` (48.0.8 and 0.135.8, as
-/// the manifests of Wasmtime's releases have it from version 1 on; Y has always been 0).
+/// The release of Cranelift that goes with Wasmtime X.Y.Z is `=0.(X + 87).Z`, for example 0.135.8 with
+/// 48.0.8. The manifests of Wasmtime's releases say so from version 1 on. Y has always been 0.
 fn cranelift_version(wasmtime: &str) -> Result<String, std::num::ParseIntError> {
     let (major, rest) = wasmtime.split_once('.').unwrap_or((wasmtime, "0"));
     let patch = rest.rsplit('.').next().unwrap_or("0");
     Ok(format!("=0.{}.{patch}", major.parse::<u64>()? + 87))
 }
 
-/// The version of Wasmtime that Cargo has settled on for the workspace `tree`.
+/// The version of Wasmtime that Cargo has resolved for the workspace `tree`.
 pub fn wasmtime_version(tree: &Path) -> Option<String> {
     let lock: toml::Table = fs::read_to_string(tree.join("Cargo.lock")).ok()?.parse().ok()?;
     let packages = lock.get("package")?.as_array()?;
@@ -105,10 +105,10 @@ pub fn wasmtime_version(tree: &Path) -> Option<String> {
     Some(wasmtime.get("version")?.as_str()?.to_owned())
 }
 
-/// The workspace manifest `text` with other requirements for Wasmtime's crates.
+/// Returns the workspace manifest `text` with other requirements for Wasmtime's crates.
 ///
 /// # Errors
-/// When it is no such manifest.
+/// When `text` is not such a manifest.
 pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> Result<String> {
     let mut manifest: toml::Table = text.parse()?;
     let workspace = manifest.get_mut("workspace").and_then(toml::Value::as_table_mut);
@@ -121,7 +121,7 @@ pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> Result<String> {
         let entry = dependencies.get_mut(name);
         let entry = entry.with_context(|| format!("it does not require {name}"))?;
         if entry.is_str() {
-            // The short form of `{ version = "…" }`.
+            // Replaces the short form `wasmtime = "…"` by a table.
             *entry = toml::Value::Table(toml::Table::new());
         }
         let entry = entry.as_table_mut().with_context(|| format!("it requires {name} oddly"))?;
@@ -143,7 +143,7 @@ mod tests {
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
     }
 
-    /// Ours are 48.0.8 and 0.135.8; the difference is the same for every release.
+    /// 48.0.8 goes with 0.135.8; the difference is the same for every release.
     #[test]
     fn cranelift_goes_with_wasmtime() {
         assert_eq!(cranelift_version("48.0.8").unwrap(), "=0.135.8");
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(required(&version, "wasmtime"), [some("=49.0.1"), None, None, None]);
         assert_eq!(required(&version, "wasmtime-environ"), [some("=49.0.1"), None, None, None]);
         assert_eq!(required(&version, "cranelift-codegen"), [some("=0.136.1"), None, None, None]);
-        // One registry gives one 49.x: no crate of the release may stay behind.
+        // No crate may keep the requirement of the old release.
         let changed = on_wasmtime(&manifest, &version).unwrap();
         for ours in ["=48.", "=0.135."] {
             assert!(manifest.contains(ours) && !changed.contains(ours), "{changed}");

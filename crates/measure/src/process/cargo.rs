@@ -8,14 +8,14 @@ use xshell::{Shell, cmd};
 
 use crate::process::child;
 
-/// The Cargo that has started this program, or the one in the search path.
+/// The Cargo that started this program, or else the one in the search path.
 pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Builds the runner of `workspace`, in Cargo's folder `target` or its own one, with `any_rust`
-/// whatever Rust its dependencies ask for; the program's path. Cargo's progress and its complaints go
-/// to standard error.
+/// Builds the runner of `workspace` and returns the program's path. `target` names Cargo's folder; `None`
+/// means the workspace's own. `any_rust` ignores the Rust versions that dependencies ask for. Cargo's
+/// progress and errors go to standard error.
 ///
 /// # Errors
 /// When Cargo fails.
@@ -36,7 +36,7 @@ pub fn build_runner(workspace: &Path, target: Option<&Path>, any_rust: bool) -> 
     messages.lines().find_map(executable).context("cargo build named no executable loadline-runner")
 }
 
-/// The path of the runner, where `line` is Cargo's message about it.
+/// The path of the runner, if `line` is Cargo's message about it.
 fn executable(line: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     let is_runner = message["target"]["name"] == "loadline-runner";

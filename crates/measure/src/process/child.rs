@@ -1,4 +1,4 @@
-//! Starts a program of the user's, as a build is, and waits for it.
+//! Starts a program of the user, such as a build, and waits for it.
 
 use loadline_record::{Context, Result, ensure};
 use std::io::{IsTerminal, Read};
@@ -10,15 +10,15 @@ use std::time::Duration;
 use crate::out;
 use crate::process::interrupt::Interrupt;
 
-/// How often the program is asked whether it has ended.
+/// The time between two checks whether the program has ended.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// How long the last words of a program are waited for once it has ended: something that it has left
-/// running may hold its output open.
+/// How long Loadline waits for the rest of the output after the program has ended. A process that the program
+/// left running may hold the output open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Runs `command` to its end. All of its output goes to standard error, since standard output is for
-/// results. Ctrl-C ends the program with everything it has started.
+/// Runs `command` to its end. All of its output goes to standard error, since standard output is for results.
+/// Ctrl-C ends the program and everything it has started.
 ///
 /// # Errors
 /// When the program cannot be started, or Ctrl-C has ended it.
@@ -38,7 +38,7 @@ pub fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitStatus> {
     }
     let child = interrupt.release(ward);
     for ended in streams.iter().flatten() {
-        // What is still open then is not the program's own.
+        // If the output is still open after that, another process holds it.
         let _ = ended.recv_timeout(LAST_WORDS);
     }
     interrupt.check()?;
@@ -46,7 +46,8 @@ pub fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitStatus> {
     child.wait().with_context(|| format!("cannot wait for {program}"))
 }
 
-/// Runs `command` to its end; what it printed. Its standard error goes to ours.
+/// Runs `command` to its end and returns what it printed. Its standard error goes to this program's standard
+/// error.
 ///
 /// # Errors
 /// When the program cannot be started, or fails.
@@ -57,20 +58,20 @@ pub fn read(mut command: Command) -> Result<String> {
     let ended = child.stderr.take().map(copied);
     let output = child.wait_with_output();
     let output = output.with_context(|| format!("cannot wait for {program}"))?;
-    // What is still open then is not the program's own.
+    // If the output is still open after that, another process holds it.
     let _ = ended.map(|ended| ended.recv_timeout(LAST_WORDS));
     let status = output.status;
     ensure!(status.success(), "{program} failed ({status}); its messages stand above");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Where a program's messages go: to a terminal by itself, and elsewhere by a pipe of ours. A log that
-/// is closed or full is no reason for a build to fail.
+/// Where a program's messages go: straight to a terminal, and otherwise through a pipe of ours. A build must
+/// not fail because a log is closed or full.
 fn standard_error() -> Stdio {
     if std::io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::piped() }
 }
 
-/// Copies what `stream` brings to standard error; the channel closes at its end.
+/// Copies `stream` to standard error. The returned channel closes at the end of the stream.
 fn copied(mut stream: impl Read + Send + 'static) -> Receiver<()> {
     let (sender, ended) = channel();
     std::thread::spawn(move || {
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_a_program_prints_is_read_and_its_failure_is_one() {
-        // More than a pipe holds goes past it.
+        // Writes more than a pipe holds.
         let noise = "i=0; while [ $i -lt 20000 ]; do echo; i=$((i + 1)); done >&2; echo done";
         assert_eq!(read(shell(noise)).unwrap(), "done\n");
         let error = read(shell("exit 3")).unwrap_err().to_string();

@@ -1,17 +1,18 @@
-//! The runner of an installed program: found beside it or in the search path, and of its version.
+//! Finds the runner of an installed program, beside the program or in the search path, and checks its
+//! version.
 
 use loadline_record::{Error, Exit, Result, ensure};
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::Environment;
 
-/// The runner's name as a program.
+/// The file name of the runner.
 const RUNNER: &str = "loadline-runner";
 
-/// This program's version; a runner of another may understand requests differently.
+/// This program's version. A runner of another version may understand requests differently.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What installs the runner.
+/// The command that installs the runner.
 fn remedy() -> String {
     let repository = env!("CARGO_PKG_REPOSITORY");
     format!(
@@ -19,10 +20,10 @@ fn remedy() -> String {
     )
 }
 
-/// The runner's program.
+/// The path of the installed runner.
 ///
 /// # Errors
-/// When it is nowhere, with the command that installs it.
+/// When there is no runner. The error names the command that installs it.
 pub fn runner() -> Result<PathBuf> {
     let program = std::env::current_exe().and_then(|program| program.canonicalize());
     let beside = program.ok().and_then(|program| program.parent().map(Path::to_owned));
@@ -40,10 +41,11 @@ fn find(mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     found.filter(|program| program.is_file())
 }
 
-/// Whether the runner at `program`, which described itself by `environment`, is of this version.
+/// Checks that the runner at `program` has this program's version. `environment` is the runner's description
+/// of itself.
 ///
 /// # Errors
-/// When it is not, with the command that installs one that is.
+/// When the version is another one. The error names the command that installs the right one.
 pub fn check_version(program: &Path, environment: &Environment) -> Result<()> {
     let theirs = &environment.loadline;
     ensure!(

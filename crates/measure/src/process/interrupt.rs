@@ -1,4 +1,4 @@
-//! Ctrl-C and termination: one flag, and the children that have to end with us.
+//! Handles Ctrl-C and termination signals: one flag, and the children that have to end with this program.
 
 use loadline_record::{Context, Error, Exit, Result};
 use std::collections::BTreeMap;
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Whether a signal has come, whatever listens for it.
+/// Whether a signal has arrived. It belongs to the process, not to one [`Interrupt`].
 static HEARD: AtomicBool = AtomicBool::new(false);
 
-/// Whether a signal has asked this program to end. A command that had nothing left to stop has gone
-/// on to its end all the same.
+/// Whether a signal has asked this program to end. A command that had nothing left to stop may have finished
+/// normally all the same.
 pub fn was_heard() -> bool {
     HEARD.load(Ordering::SeqCst)
 }
 
-/// Whether somebody asked this program to end, shared with the signal's thread.
+/// The request to end this program. The signal's thread shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     state: Arc<State>,
@@ -29,15 +29,16 @@ struct State {
     children: Mutex<BTreeMap<Ward, Charge>>,
 }
 
-/// A child in charge, by a number of our own: the system's may be another's once it has ended.
+/// The number of a supervised child. It is Loadline's own number, because the system may reuse a process id
+/// once the child has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ward(u64);
 
-/// A child in charge.
+/// A supervised child.
 #[derive(Debug)]
 struct Charge {
     child: Child,
-    /// It has ended and was waited for, so its number may be another's by now.
+    /// The child has ended and was waited for, so the system may have reused its process id.
     has_ended: bool,
 }
 
@@ -53,7 +54,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// The first signal asks the program to end, the second one ends it.
+    /// The first signal asks the program to end. The second signal ends it at once.
     fn signal(&self) {
         HEARD.store(true, Ordering::SeqCst);
         let is_second = self.was_asked();
@@ -63,14 +64,14 @@ impl Interrupt {
         }
     }
 
-    /// Asks the program to end, and ends the children in charge.
+    /// Asks the program to end, and ends all supervised children.
     pub fn interrupt(&self) {
         self.state.asked.store(true, Ordering::SeqCst);
         self.children().values_mut().for_each(Charge::end);
     }
 
-    /// Takes charge of `child`, which leads a process group of its own: both are killed when the
-    /// interrupt comes, or at [`Interrupt::kill`]. Returns what it is asked for by.
+    /// Supervises `child`, which leads a process group of its own. An interrupt or [`Interrupt::kill`] kills
+    /// the child and its group. Returns the child's number.
     pub fn guard(&self, child: Child) -> Ward {
         let ward = Ward(self.state.next.fetch_add(1, Ordering::SeqCst));
         self.children().insert(ward, Charge { child, has_ended: false });
@@ -80,12 +81,13 @@ impl Interrupt {
         ward
     }
 
-    /// Gives the child back to be waited for.
+    /// Stops supervising the child and returns it, so that the caller can wait for it.
     pub fn release(&self, ward: Ward) -> Option<Child> {
         self.children().remove(&ward).map(|charge| charge.child)
     }
 
-    /// Waits for a child in charge to end by itself, until `deadline`; it stays in charge.
+    /// Waits until `deadline` for a supervised child to end by itself. Returns whether it has ended. The
+    /// child stays supervised.
     pub fn has_ended_by(&self, ward: Ward, deadline: Instant) -> bool {
         loop {
             if self.children().get_mut(&ward).is_none_or(Charge::is_over) {
@@ -98,7 +100,7 @@ impl Interrupt {
         }
     }
 
-    /// Ends a child in charge, and all it has started.
+    /// Ends a supervised child and everything it has started.
     pub fn kill(&self, ward: Ward) {
         if let Some(charge) = self.children().get_mut(&ward) {
             charge.end();
@@ -110,7 +112,10 @@ impl Interrupt {
         self.state.asked.load(Ordering::SeqCst)
     }
 
-    /// An error that ends the command when the program has been asked to.
+    /// Checks that nobody has asked the program to end.
+    ///
+    /// # Errors
+    /// When the program has been asked to end.
     pub fn check(&self) -> Result<()> {
         if self.was_asked() {
             return Err(Error::new(Exit::Interrupted, "interrupted"));
@@ -124,34 +129,34 @@ impl Interrupt {
 }
 
 impl Charge {
-    /// Ends it, and all it has started.
+    /// Ends the child and everything it has started.
     fn end(&mut self) {
         if !self.has_ended {
             end_group_of(&self.child);
-            // It may have ended by itself; then there is nothing to do.
+            // The child may have ended by itself; then there is nothing to do.
             let _ = self.child.kill();
         }
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the child has ended by itself.
     fn is_over(&mut self) -> bool {
         self.has_ended |= !matches!(self.child.try_wait(), Ok(None));
         self.has_ended
     }
 }
 
-/// Ends the process group that `child`, not yet waited for, leads: a command measured by the runner
-/// ends with the runner, and so does what the command has started.
+/// Ends the process group that `child` leads. The caller has not waited for `child` yet. A measured command,
+/// and whatever it started, ends together with the runner.
 #[cfg(unix)]
 #[allow(unsafe_code)]
 fn end_group_of(child: &Child) {
     let Ok(group) = libc::pid_t::try_from(child.id()) else { return };
-    // SAFETY: killpg takes two numbers and touches no memory. Until it is waited for, the number is
-    // the child's and no other group's.
+    // SAFETY: killpg takes two numbers and touches no memory. Until the child is waited for, the number
+    // belongs to the child's group and to no other.
     let _ = unsafe { libc::killpg(group, libc::SIGKILL) };
 }
 
-/// Groups are not known on this platform.
+/// This platform has no process groups.
 #[cfg(not(unix))]
 fn end_group_of(_child: &Child) {}
 

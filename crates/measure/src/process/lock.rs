@@ -1,9 +1,9 @@
-//! One session at a time on a machine: [`MachineLock`].
+//! [`MachineLock`] allows one session at a time on a machine.
 //!
-//! Two sessions at once would each measure the other. The lock is the kernel's, on a file that all
-//! projects and users of a machine share: it ends with the process that holds it, however that ends,
-//! so none is ever left over. The file stays and says who holds it. Containers with a folder for
-//! temporary files of their own do not see each other.
+//! Two sessions at once would disturb each other's measurements. The lock is the kernel's lock on a file that
+//! all projects and users of a machine share. The kernel releases it when the process ends, so no lock is
+//! ever left over. The file stays, and its text names the process that holds the lock. Containers that have
+//! their own folder for temporary files do not see each other's lock.
 
 use loadline_record::atomic;
 use loadline_record::time;
@@ -17,23 +17,23 @@ use crate::out;
 use crate::process::interrupt::Interrupt;
 use crate::project::folders::Project;
 
-/// How often a waiting session looks.
+/// The time between two attempts of a waiting session.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The right to measure on this machine, until it is dropped.
 #[derive(Debug)]
 pub struct MachineLock {
-    /// Nothing where the machine has no place for the lock.
+    /// `None` where the machine has no place for the lock.
     file: Option<File>,
 }
 
 impl MachineLock {
-    /// Waits until no other session measures on this machine; with `no_wait` it refuses instead.
+    /// Waits until no other session measures on this machine. With `no_wait` it refuses instead.
     ///
-    /// Where the lock's file cannot be used, a notice says so and the session goes on without.
+    /// If the lock's file cannot be used, a notice says so, and the session continues without the lock.
     ///
     /// # Errors
-    /// When another session measures and `no_wait` is asked for, or the program is interrupted.
+    /// When another session measures and `no_wait` is set, or when the program is interrupted.
     pub fn take(project: &Project, no_wait: bool, interrupt: &Interrupt) -> Result<MachineLock> {
         let path = std::env::temp_dir().join("loadline.lock");
         let without = |problem: &dyn std::fmt::Display| {
@@ -71,7 +71,7 @@ impl MachineLock {
                 }
             }
         }
-        // For the reader alone; the lock holds without.
+        // The text only informs people; the lock works without it.
         let _ = sign(&mut file, &project.root);
         Ok(MachineLock { file: Some(file) })
     }
@@ -80,27 +80,28 @@ impl MachineLock {
 impl Drop for MachineLock {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
-            // Who comes next must not read who was here last; the kernel unlocks as it closes.
+            // The next session must not read this session's text. Closing the file releases the lock.
             let _ = file.set_len(0);
         }
     }
 }
 
-/// The lock's file, made by whoever comes first. Others may only read it, which is enough to lock.
+/// Opens the lock's file, and makes it if it is missing. Other users may only read it, which is enough to
+/// lock it.
 fn open(path: &Path) -> std::io::Result<File> {
     let existing = options().open(path);
     let file = match existing.map_err(|error| (error.kind(), error)) {
         Ok(file) => Ok(file),
         Err((ErrorKind::NotFound, _)) => match options().create_new(true).open(path) {
-            // Another session was quicker.
+            // Another session has made the file first.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => read_only().open(path),
             made => made,
         },
         Err((ErrorKind::PermissionDenied, _)) => read_only().open(path),
         Err((_, error)) => Err(error),
     }?;
-    // It is written to below, and lies in a folder that everybody may write to: what is opened must be
-    // no link, and no other name of a file of the user's.
+    // This process writes to the file, and everybody may write to its folder. So the file must be neither a
+    // symbolic link nor a second hard link to a file of the user.
     let found = file.metadata()?;
     if !found.is_file() || n_names(&found) > 1 {
         return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file of its own"));
@@ -118,7 +119,7 @@ fn options() -> OpenOptions {
 fn read_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = atomic::options();
-    // Neither through a link, nor waiting for whoever reads a pipe.
+    // Do not follow a link, and do not wait for the reader of a pipe.
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options
 }
@@ -146,19 +147,19 @@ fn sign(file: &mut File, root: &Path) -> std::io::Result<()> {
     file.write_all(format!("process {pid}, since {since}, in {}\n", root.display()).as_bytes())
 }
 
-/// What the file says about who holds it.
+/// The text of the file, which names the process that holds the lock.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
-    // On Windows nobody else may read what is locked.
+    // On Windows no other process may read a locked file.
     let _ = file.take(1000).read_to_string(&mut text);
     match text.trim() {
         said if !said.is_empty() && is_alive(said) => said.to_owned(),
-        // A holder that may not write here leaves the name of one that was killed before it.
+        // A holder that may not write here leaves the text of an earlier, killed holder.
         _ => "it has not said which".to_owned(),
     }
 }
 
-/// Whether the process that signed as `said` may still run; where the system does not tell, it may.
+/// Whether the process that wrote `said` may still run. Returns true where the system does not tell.
 fn is_alive(said: &str) -> bool {
     let pid = said.strip_prefix("process ").and_then(|rest| rest.split_once(','));
     let Some((pid, _)) = pid.filter(|_| Path::new("/proc/self").exists()) else { return true };
@@ -192,7 +193,7 @@ mod tests {
     fn a_holder_that_is_gone_is_not_named() {
         let folder = tempfile::TempDir::new().unwrap();
         let lock = folder.path().join("lock");
-        // No process has such a number.
+        // No process has this number.
         fs::write(&lock, "process 999999999, since 2026-01-01, in /x").unwrap();
         let said = holder(&mut open(&lock).unwrap());
         let is_told = Path::new("/proc/self").exists();

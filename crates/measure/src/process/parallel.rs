@@ -1,4 +1,4 @@
-//! Several runs at a time, for those that nothing beside them disturbs.
+//! Carries out several runs at a time, for runs that other processes do not disturb.
 
 use loadline_record::Result;
 use std::num::NonZeroUsize;
@@ -6,25 +6,25 @@ use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
-/// How many processors there are for this program: those of `asked`, where any are.
+/// The number of CPUs that this program uses: those in `asked`, or all if `asked` is empty.
 pub fn n_processors(asked: &[usize]) -> usize {
     let all = available_parallelism().map_or(1, NonZeroUsize::get);
     if asked.is_empty() { all } else { asked.len().min(all) }
 }
 
-/// How many jobs of `each` bytes run at a time on `processors`: they share half of the `memory` there
-/// is, where that is known.
+/// The number of jobs to run at a time on `processors` CPUs. Each job takes `each` bytes. All jobs together
+/// get half of `memory`, if that is known.
 pub fn n_workers(processors: usize, memory: Option<f64>, each: f64) -> usize {
     let by_memory = memory.map_or(f64::INFINITY, |memory| memory / 2.0 / each);
-    // Saturates.
+    // The cast saturates.
     (by_memory as usize).clamp(1, processors.max(1))
 }
 
-/// Carries out `run` on every one of `jobs`, `workers` at a time, and gives what comes of each to
-/// `keep` on this thread, in the order of ending.
+/// Calls `run` for each of `jobs`, on `workers` threads. Passes every result to `keep` on this thread, in the
+/// order in which the jobs end.
 ///
 /// # Errors
-/// The first of `run` or `keep`; jobs that have not begun then are not.
+/// The first error of `run` or `keep`. Jobs that have not begun by then are skipped.
 pub fn side_by_side<J: Send, R: Send>(
     jobs: Vec<J>,
     workers: usize,
@@ -41,7 +41,7 @@ pub fn side_by_side<J: Send, R: Send>(
             scope.spawn(move || {
                 while let Some(job) = next() {
                     let result = run(&job);
-                    // Whoever stopped listening wants no more.
+                    // The receiver is gone, so no more results are wanted.
                     if sender.send(result).is_err() {
                         return;
                     }
@@ -50,7 +50,7 @@ pub fn side_by_side<J: Send, R: Send>(
         }
         drop(sender);
         let kept = results.iter().try_for_each(|result| keep(result?));
-        // Ends the workers: what has begun is not waited for twice.
+        // Ends the workers. The scope waits for jobs that have begun.
         drop(results);
         kept
     })
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(n_workers(64, None, 1e9), 64);
         assert_eq!(n_workers(64, Some(16e9), 1e9), 8);
         assert_eq!(n_workers(2, Some(16e9), 1e9), 2);
-        // One at least: what does not fit says so itself.
+        // At least one job runs. If its memory does not suffice, the job itself fails.
         assert_eq!(n_workers(2, Some(1e9), 1e9), 1);
         assert_eq!(n_workers(2, Some(0.0), 1e9), 1);
     }

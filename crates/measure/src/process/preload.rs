@@ -1,4 +1,4 @@
-//! Libraries by names that the dynamic linker can read in `LD_PRELOAD`.
+//! Paths of libraries that the dynamic linker can read in `LD_PRELOAD`.
 
 use loadline_record::{Context, Result};
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use loadline_record::atomic::{make_folder, replace};
 
-/// Where `library` lies, or a copy of it: `LD_PRELOAD` is a list divided by spaces and colons, and has
-/// no way to write a path that holds one.
+/// The path of `library`, or of a copy of it. `LD_PRELOAD` is a list separated by spaces and colons, and
+/// cannot express a path that contains one of them.
 ///
 /// # Errors
-/// When it has to be copied and cannot be.
+/// When the library has to be copied and cannot be.
 pub fn preloadable(library: &Path) -> Result<PathBuf> {
     if can_be_listed(library) {
         return Ok(library.to_owned());
@@ -29,7 +29,8 @@ fn can_be_listed(path: &Path) -> bool {
     !path.as_os_str().as_encoded_bytes().iter().any(|byte| b" :\t\n".contains(byte))
 }
 
-/// A copy in `folder`, always at the same place: it is part of what a session is measured under.
+/// Copies the library into `folder`, always to the same path. The path is part of the environment that a
+/// session records.
 fn copied(library: &Path, folder: &Path) -> Result<PathBuf> {
     let bytes = fs::read(library).context("cannot read it")?;
     let folder = folder.canonicalize()?.join(format!("loadline-unwinders-{}", user()));
@@ -50,7 +51,7 @@ fn copied(library: &Path, folder: &Path) -> Result<PathBuf> {
 
 #[cfg(unix)]
 fn user() -> u32 {
-    // Of a process of ours: the owner of what it is.
+    // The owner of this process's entry in /proc is the user of this process.
     fs::metadata("/proc/self").map_or(0, |own| std::os::unix::fs::MetadataExt::uid(&own))
 }
 
@@ -59,7 +60,8 @@ fn user() -> u32 {
     0
 }
 
-/// Makes `folder` for this user alone: what lies in it is run, and others may write beside it.
+/// Makes `folder` accessible to this user alone. Loadline loads code from it, and other users may write to
+/// the folder around it.
 #[cfg(unix)]
 fn make_own(folder: &Path) -> Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -103,7 +105,7 @@ mod tests {
             assert!(can_be_listed(&copy) && copy.ends_with("libunwind.so.1"), "{copy:?}");
             assert_eq!(fs::read_to_string(&copy).unwrap(), name);
             assert_eq!(copied(&library, &temporary).unwrap(), copy);
-            // Whatever has become of the copy.
+            // The next call repairs a copy that was changed.
             fs::write(&copy, "another").unwrap();
             copied(&library, &temporary).unwrap();
             assert_eq!(fs::read_to_string(&copy).unwrap(), name);

@@ -18,10 +18,10 @@ use crate::process::preload::preloadable;
 use crate::process::unwinders;
 use crate::project::folders::Project;
 
-/// How much of a runner's standard error is kept: its end, where the reason stands.
+/// How many bytes of a runner's standard error are kept. The end is kept, since it states the reason.
 const STDERR_KEPT: usize = 8 * 1024;
 
-/// How long a line of a runner's answer may be, in bytes; what is longer is no message.
+/// The longest line of a runner's answer in bytes. A longer line is not a message.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// The runner program, ready to be started.
@@ -32,34 +32,34 @@ pub struct Runner {
     processors: Vec<usize>,
     valgrind: Option<(PathBuf, Version)>,
     interrupt: Interrupt,
-    /// Whether it was there before, rather than built for this session.
+    /// Whether the runner was installed before, rather than built for this session.
     is_installed: bool,
 }
 
-/// The name the runner is started by: of one length wherever it lies, since the arguments stand on
-/// top of its stack.
+/// The file name of the runner. It has the same length in every folder, because the arguments lie on top of
+/// the process's stack.
 #[cfg(unix)]
 const NAME: &str = "loadline-runner";
 
-/// Why a request brought no whole answer.
+/// The reason why a request brought no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFailure {
-    /// The runner said itself what went wrong.
+    /// The runner reported this error.
     Refused(String),
-    /// It ended without a last word.
+    /// The runner ended without its last message.
     Crashed {
         /// The exit code or signal.
         status: String,
         /// The end of its standard error.
         stderr: String,
     },
-    /// It was ended after this time.
+    /// Loadline ended the runner after this time.
     TimedOut(Duration),
-    /// It wrote something that is no message.
+    /// The runner wrote this text, which is not a message.
     Garbled(String),
-    /// Its counts are not what was asked for.
+    /// The runner's counts do not match the request.
     Unproven(String),
-    /// The program was asked to end.
+    /// The program was interrupted.
     Interrupted,
 }
 
@@ -88,11 +88,11 @@ impl std::fmt::Display for RunFailure {
 }
 
 impl Runner {
-    /// Builds the runner of this workspace; Cargo's progress goes to standard error. An installed
-    /// program has one beside it.
+    /// Builds the runner of this workspace; Cargo's progress goes to standard error. An installed program
+    /// uses the installed runner instead.
     ///
     /// # Errors
-    /// When the build fails, or the unwinder is not here.
+    /// When the build fails, or this machine does not have the unwinder.
     pub fn build(
         project: &Project,
         surroundings: &Surroundings,
@@ -103,7 +103,7 @@ impl Runner {
             return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
         }
         let program = build_runner(&project.workspace, None, false);
-        // Ctrl-C in a terminal ends Cargo as well; that is no failed build.
+        // Ctrl-C in a terminal ends Cargo as well; that is not a failed build.
         interrupt.check()?;
         let program = program.map_err(|error| {
             Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
@@ -111,10 +111,10 @@ impl Runner {
         Ok(Runner { program, ..built })
     }
 
-    /// The runner that has been built as `program`.
+    /// Uses the runner that has been built as `program`.
     ///
     /// # Errors
-    /// When the unwinder is not here.
+    /// When this machine does not have the unwinder.
     pub fn at(
         program: PathBuf,
         surroundings: &Surroundings,
@@ -130,39 +130,39 @@ impl Runner {
         })
     }
 
-    /// The same program under another unwinder.
+    /// Returns the same program under another unwinder.
     ///
     /// # Errors
-    /// When that is not here.
+    /// When this machine does not have that unwinder.
     pub fn under(&self, unwinder: &Unwinder) -> Result<Runner> {
         Ok(Runner { preload: preloaded(unwinder)?, ..self.clone() })
     }
 
-    /// Whether runs can be carried out under callgrind.
+    /// Whether a usable valgrind exists, so that runs can be counted under callgrind.
     pub fn has_valgrind(&self) -> bool {
         self.valgrind.is_some()
     }
 
-    /// The valgrind that runs are carried out under.
+    /// The path of the valgrind under which callgrind runs are started.
     pub fn valgrind(&self) -> Option<&Path> {
         self.valgrind.as_ref().map(|(program, _)| program.as_path())
     }
 
-    /// The version of the valgrind that runs are carried out under, or `none`.
+    /// The version of the valgrind under which callgrind runs are started, or `none`.
     pub fn valgrind_version(&self) -> String {
         let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());
         version.unwrap_or_else(|| "none".to_owned())
     }
 
-    /// The processors that its processes are to stay on; all if empty.
+    /// The CPUs on which the runner's processes stay. Empty means all CPUs.
     pub fn processors(&self) -> &[usize] {
         &self.processors
     }
 
-    /// The program's digest: runs of one session are runs of one program.
+    /// The digest of the runner program. All runs of one session use the same program.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the program cannot be read.
     pub fn digest(&self) -> Result<String> {
         let program = self.program.display();
         let bytes =
@@ -170,10 +170,10 @@ impl Runner {
         Ok(blake3::hash(&bytes).to_hex().to_string())
     }
 
-    /// Whether a runner that was found, rather than built, is of this program's version.
+    /// Checks that an installed runner has this program's version.
     ///
     /// # Errors
-    /// When it is not.
+    /// When the version is another one.
     pub fn check_version(&self, environment: &Environment) -> Result<()> {
         if !self.is_installed {
             return Ok(());
@@ -181,11 +181,11 @@ impl Runner {
         installed::check_version(&self.program, environment)
     }
 
-    /// Whether the unwinder that was asked for is the active one. The dynamic linker only warns of a
+    /// Checks that the active unwinder is the one that was asked for. The dynamic linker only warns of a
     /// library that it cannot preload.
     ///
     /// # Errors
-    /// When it is another.
+    /// When another unwinder is active.
     pub fn check_preload(&self, environment: &Environment) -> Result<()> {
         let active = &environment.unwinder_path;
         match &self.preload {
@@ -200,10 +200,10 @@ impl Runner {
         }
     }
 
-    /// Sends `request` to a fresh process and gives `receive` every message but the last.
+    /// Sends `request` to a fresh process and passes every message but the last to `receive`.
     ///
-    /// The process gets an environment of the allocator's settings alone, so that nothing of the
-    /// caller's shell changes what is measured, and its own process group, so that Ctrl-C reaches this program alone.
+    /// The process gets only the allocator's settings as its environment, so that the caller's shell does not
+    /// change the result. It leads its own process group, so that Ctrl-C reaches this program alone.
     pub fn ask(
         &self,
         request: &Request,
@@ -214,7 +214,7 @@ impl Runner {
         self.ask_by(command, request, timeout, receive)
     }
 
-    /// The same under callgrind, which writes what it counts into `folder`.
+    /// Sends `request` to a fresh process under callgrind, which writes its counts into `folder`.
     pub fn ask_under_callgrind(
         &self,
         folder: &Path,
@@ -229,8 +229,8 @@ impl Runner {
         let invocation = Invocation { runner, folder, threads: Threads::Apart };
         let mut command = self.bare(valgrind);
         command.args(invocation.arguments());
-        // valgrind keeps files of its own there. Where it can, it has no such variable, so that the
-        // process's stack is the same everywhere.
+        // valgrind keeps files of its own in /tmp. The variable is set only where /tmp takes no files, so
+        // that the process's stack is the same everywhere else.
         if !takes_files(Path::new("/tmp")) {
             command.env("TMPDIR", &invocation.folder);
         }
@@ -276,8 +276,8 @@ impl Runner {
         }
     }
 
-    /// `program` with nothing of the caller's environment. The same for every means: what a drop costs
-    /// by callgrind is then what it costs by the clock.
+    /// A command that starts `program` without the caller's environment. Every collector uses the same
+    /// environment, so the cost of a drop is comparable under callgrind and by the clock.
     fn bare(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(Invocation::environment().iter().copied());
@@ -303,24 +303,24 @@ impl Runner {
         })?;
         let request = serde_json::to_vec(request).expect("a request is plain data");
         let mut stdin = child.stdin.take().expect("the pipe was asked for above");
-        // By a thread: a runner that never reads would hold us up here, where no timeout counts. One
-        // that ends before it has read says why elsewhere; a broken pipe adds nothing.
+        // A thread writes the request: a runner that never reads would block this thread, where no timeout
+        // applies. If the runner ends before it has read, its exit explains why, so a broken pipe is ignored.
         std::thread::spawn(move || stdin.write_all(&request));
         Ok(child)
     }
 }
 
-/// Whether a file can be made in `folder`.
+/// Whether `folder` takes a new file.
 fn takes_files(folder: &Path) -> bool {
     tempfile::tempfile_in(folder).is_ok()
 }
 
-/// What is preloaded for `unwinder`: its library, or a copy; `None` where the runner has it anyway.
+/// The library to preload for `unwinder`, or its copy. `None` where the runner uses that unwinder anyway.
 fn preloaded(unwinder: &Unwinder) -> Result<Option<PathBuf>> {
     unwinders::library(unwinder)?.map(|library| preloadable(&library)).transpose()
 }
 
-/// The valgrind in the search path, where it is not too old.
+/// The valgrind in the search path, if it is recent enough.
 fn usable_valgrind() -> Option<(PathBuf, Version)> {
     let program = find_valgrind(&std::env::var_os("PATH")?)?;
     let said = Command::new(&program).arg("--version").stdin(Stdio::null()).output().ok()?;
@@ -330,7 +330,7 @@ fn usable_valgrind() -> Option<(PathBuf, Version)> {
 
 fn lines_of(child: &mut Child) -> Receiver<String> {
     let stdout = child.stdout.take().expect("the pipe was asked for at the start");
-    // Bounded, as lines are, so that output without an end does not fill the memory.
+    // The channel is bounded, as lines are, so that endless output does not fill the memory.
     let (sender, lines) = mpsc::sync_channel(64);
     std::thread::spawn(move || {
         let mut stdout = BufReader::new(stdout);
@@ -383,7 +383,7 @@ fn read_answer(
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // Lines that wait in the queue would be given out without end.
+            // Without this check, lines that wait in the queue would be delivered after the deadline.
             return Last::TimedOut;
         }
         let line = match lines.recv_timeout(left) {

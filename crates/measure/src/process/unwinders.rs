@@ -1,7 +1,7 @@
-//! Which unwinders this machine has, where they lie, how to get the others, and what is measured
-//! under which.
+//! Finds the unwinders of this machine, says how to get the others, and decides which scenarios are measured
+//! under which unwinder.
 //!
-//! That a library is the active unwinder is not decided here: the measured process says it
+//! This module does not decide whether a library is the active unwinder. The measured process says so
 //! (`Runner::check_preload`, `proof.rs`).
 
 use loadline_record::{Error, Exit, Result};
@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Scenario, Subject, Unwinder};
 
-/// What every LLVM libunwind exports, and no other unwinder; Wasmtime tells by it, too (wasmtime 48,
-/// `runtime/vm/sys/unix/unwind.rs`).
+/// A function that every LLVM libunwind exports, and no other unwinder. Wasmtime uses it for the same check
+/// (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
 const LLVM_SYMBOL: &[u8] = b"__unw_add_dynamic_fde";
 
-/// How LLVM's libunwind is called as a package.
+/// How to install LLVM's libunwind.
 const GET_LLVM: &str = "LLVM's libunwind is not installed (Debian and Ubuntu: the package libunwind-N of an LLVM from 14 to 19, not libunwind8; Fedora: llvm-libunwind)";
 
-/// The library to preload for `asked`; `None` where the runner has it anyway.
+/// The library to preload for `asked`. `None` where the runner uses that unwinder anyway.
 ///
 /// # Errors
-/// When it is not here, or is no file.
+/// When the library does not exist, or is not a file.
 pub fn library(asked: &Unwinder) -> Result<Option<PathBuf>> {
     let refuse = |problem: String| {
         Err(Error::new(Exit::Usage, format!("cannot use unwinder {asked}: {problem}")))
     };
     let path = match asked {
         Unwinder::Host => return Ok(None),
-        // The system's own is LLVM's there.
+        // On Apple's systems, the system's own unwinder is LLVM's.
         Unwinder::Llvm if cfg!(target_vendor = "apple") => return Ok(None),
         _ if !cfg!(target_os = "linux") => {
             return refuse("preloading works on Linux only".to_owned());
@@ -45,8 +45,8 @@ pub fn library(asked: &Unwinder) -> Result<Option<PathBuf>> {
     }
 }
 
-/// The unwinders that are here: the machine's own, the newest of LLVM's, and what lies in `folder`,
-/// the project's for them; each library once.
+/// The unwinders of this machine, each library once. They are the machine's own, the newest LLVM libunwind,
+/// and the libraries in `folder`, the project's folder for unwinders.
 pub fn here(folder: &Path) -> Vec<Unwinder> {
     let mut found = vec![Unwinder::Host, Unwinder::Llvm];
     let mut private = Vec::new();
@@ -57,24 +57,24 @@ pub fn here(folder: &Path) -> Vec<Unwinder> {
     distinct(found)
 }
 
-/// Each unwinder once, however it is named.
+/// Removes unwinders that mean the same library as an earlier one.
 pub fn distinct(unwinders: Vec<Unwinder>) -> Vec<Unwinder> {
     let mut seen = BTreeSet::new();
     let is_new = |unwinder: &Unwinder| match library(unwinder) {
         Ok(library) => seen.insert(library),
-        // Whoever measures under it says what is wrong.
+        // The later measurement reports the error.
         Err(_) => true,
     };
     unwinders.into_iter().filter(is_new).collect()
 }
 
-/// The families that none of `families` is, each with what to install, or to unpack into `folder`,
-/// one sentence each.
+/// Says how to get each unwinder family that is not in `families`, one sentence each. Packages are unpacked
+/// into `folder`.
 pub fn missing(families: &[&str], folder: &Path) -> Vec<String> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
     }
-    // So another libgcc is got without replacing the system's.
+    // Unpacking provides another libgcc without replacing the system's.
     let unpack = format!(
         "apt-get download libgcc-s1 where the release has it, dpkg-deb -x FILE.deb {}/libgcc-N",
         folder.display()
@@ -97,10 +97,10 @@ pub fn missing(families: &[&str], folder: &Path) -> Vec<String> {
     sentences
 }
 
-/// How deep below the project's folder a package unpacks its library.
+/// The depth below the project's folder at which a package unpacks its library, at most.
 const DEEPEST: usize = 6;
 
-/// Libraries by the names that unwinders have.
+/// Finds libraries with the file names of unwinders.
 fn libraries_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -116,7 +116,7 @@ fn libraries_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The newest LLVM libunwind of the places where distributions put it.
+/// The newest LLVM libunwind in the folders that distributions use.
 fn newest_llvm() -> Option<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir("/usr/lib").into_iter().flatten().flatten() {
@@ -137,7 +137,7 @@ fn is_llvm(path: &Path) -> bool {
         .is_ok_and(|bytes| bytes.windows(LLVM_SYMBOL.len()).any(|window| window == LLVM_SYMBOL))
 }
 
-/// What is measured under one unwinder, in a session of its own.
+/// The scenarios that are measured under one unwinder, in a session of their own.
 #[derive(Debug)]
 pub struct Pass {
     /// The unwinder.
@@ -146,12 +146,12 @@ pub struct Pass {
     pub scenarios: Vec<Scenario>,
 }
 
-/// Divides `scenarios` by unwinder: each is measured under every one of `asked`, or under the one
-/// its file names alone. Also what had to be left out, one sentence each: `may_leave_out` says
-/// whether anything may.
+/// Divides `scenarios` by unwinder. A scenario whose file names an unwinder is measured under that one alone.
+/// Every other scenario is measured under each of `asked`. Also returns what was left out, one sentence each.
+/// Without `may_leave_out`, a scenario that would be left out is an error.
 ///
 /// # Errors
-/// When an unwinder that is needed is not here.
+/// When this machine does not have a needed unwinder, or when nothing is left to measure.
 pub fn passes(
     scenarios: &[Scenario],
     asked: &[Unwinder],
@@ -205,17 +205,17 @@ pub fn passes(
     }
 }
 
-/// Whether this system can carry the scenario out at all.
+/// Whether this system can run the scenario at all.
 fn can_be_here(scenario: &Scenario) -> bool {
     cfg!(all(target_os = "linux", target_env = "gnu"))
         || !matches!(scenario.subject, Subject::Registration(_))
 }
 
-/// The one unwinder that a command which compares within one session measures under: `asked`, or
-/// what all of `scenarios` name.
+/// The single unwinder of a command that compares within one session. It is `asked`, or the one that all of
+/// `scenarios` name.
 ///
 /// # Errors
-/// When they are to be measured under different ones, or it is not here.
+/// When the scenarios need different unwinders, or this machine does not have the unwinder.
 pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> Result<Unwinder> {
     let (mut passes, _) = passes(scenarios, std::slice::from_ref(asked), false)?;
     match (passes.pop(), passes.pop()) {
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
     use loadline_record::fixtures::scenario;
 
-    /// The scenarios of each pass, by unwinder.
+    /// The full names of the scenarios of each pass, with the unwinder of the pass.
     fn divided(scenarios: &[Scenario], asked: &[Unwinder]) -> Vec<(String, Vec<String>)> {
         let (passes, _) = passes(scenarios, asked, true).unwrap();
         let titles = |pass: &Pass| pass.scenarios.iter().map(Scenario::title).collect();
@@ -262,7 +262,7 @@ mod tests {
         let of_own = vec![own.title()];
         let expected = [("host".to_owned(), kept.clone()), (shown.clone(), of_own)];
         assert_eq!(divided(&both, &[Unwinder::Host]), expected);
-        // Asked for as well: one session under it.
+        // An unwinder that is both asked for and named by a file gets one session.
         let all = vec![both[0].title(), own.title()];
         let expected = [("host".to_owned(), kept), (shown, all)];
         assert_eq!(divided(&both, &[Unwinder::Host, other.clone()]), expected);

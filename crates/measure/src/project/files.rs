@@ -1,4 +1,4 @@
-//! The files that a scenario names: which they are, and what they hold, by a digest. Compiles none.
+//! Finds the files that a scenario names, and takes a digest of their contents. Compiles nothing.
 
 use loadline_record::{Context, Error, Exit, Result};
 use std::fs::File;
@@ -8,14 +8,14 @@ use loadline_scenario::{Command, Corpus, Modules, Scenario, Subject};
 
 use crate::project::folders::Project;
 
-/// How much of a digest is kept: files are told apart by it, nobody is kept out.
+/// How many digits of a digest are kept. They only have to distinguish files; they are no security measure.
 const DIGITS: usize = 16;
 
-/// The files that `scenario` names, from the root of `project`: its modules, or the program and
-/// scripts of its command. None for what is generated.
+/// The files that `scenario` names, relative to the root of `project`. They are its modules, or the program
+/// and scripts of its command. Empty for a generated scenario.
 ///
 /// # Errors
-/// When a pattern is none, or no file matches it.
+/// When a pattern is invalid, or no file matches it.
 pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
     match &scenario.subject {
         Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
@@ -28,11 +28,11 @@ pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// The files that match `patterns` from `root`: in the order of the patterns, sorted within each,
-/// and each file once.
+/// The files under `root` that match `patterns`. They keep the order of the patterns, are sorted within each
+/// pattern, and appear once.
 ///
 /// # Errors
-/// When a pattern is none, or no file matches it.
+/// When a pattern is invalid, or no file matches it.
 pub fn matching(root: &Path, patterns: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for pattern in patterns {
@@ -47,7 +47,7 @@ pub fn matching(root: &Path, patterns: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn matching_one(root: &Path, pattern: &Path) -> Result<Vec<PathBuf>> {
     let shown = pattern.display();
-    // A name may hold what means something in a pattern.
+    // A file name may contain characters that have a meaning in a pattern.
     let literal = root.join(pattern);
     if literal.is_file() {
         return Ok(vec![literal]);
@@ -78,24 +78,24 @@ fn matching_one(root: &Path, pattern: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The files among the words of a command that is ready to be started: its program where it is named
-/// by a path, and every argument that is a file. What they load themselves is not known.
+/// The files among the words of a command that is ready to be started. They are its program, if named by a
+/// path, and every argument that is a file. Files that these files load are not known.
 fn of_command(command: &Command) -> Vec<PathBuf> {
     let program = program(command);
     let arguments = command.arguments.iter().skip(1).map(|word| command.directory.join(word));
     program.into_iter().chain(arguments).filter(|path| path.is_file()).collect()
 }
 
-/// The program of a command that is ready to be started, where it is named by a path.
+/// The program of a command that is ready to be started, if the command names it by a path.
 pub fn program(command: &Command) -> Option<PathBuf> {
     let program = command.arguments.first().filter(|program| program.contains('/'))?;
     Some(command.directory.join(program))
 }
 
-/// What `files` hold, in their order; `None` where there is none. Their names do not count.
+/// A digest of the contents of `files`, in their order. `None` for an empty list. File names do not count.
 ///
 /// # Errors
-/// When one cannot be read.
+/// When a file cannot be read.
 pub fn digest(files: &[PathBuf]) -> Result<Option<String>> {
     if files.is_empty() {
         return Ok(None);
@@ -110,10 +110,10 @@ pub fn digest(files: &[PathBuf]) -> Result<Option<String>> {
     Ok(Some(all.finalize().to_hex()[..DIGITS].to_owned()))
 }
 
-/// `scenario`, with what the files it names hold now.
+/// Returns `scenario` with the digest of the current contents of its files.
 ///
 /// # Errors
-/// As [`of`] and [`digest`].
+/// As for [`of`] and [`digest`].
 pub fn read(project: &Project, scenario: Scenario) -> Result<Scenario> {
     Ok(Scenario { digest: digest(&of(project, &scenario)?)?, ..scenario })
 }
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder whose name means something in a pattern, with files that hold their names.
+    /// A folder whose name has a meaning in a pattern. Each file in it holds its own name.
     fn folder(names: &[&str]) -> (TempDir, PathBuf) {
         let folder = TempDir::new().unwrap();
         let root = folder.path().join("a [b] *");

@@ -1,4 +1,4 @@
-//! Where everything lies: [`Project`], and reading the scenarios in it.
+//! [`Project`] knows where everything lies, and reads its scenarios.
 
 use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
@@ -16,28 +16,28 @@ use crate::project::workspace;
 use loadline_record::calibration;
 use loadline_record::layout::{self, Layout};
 
-/// The folders of one repository: this program's own workspace, one named by `--root`, or the one
-/// with the nearest `loadline.toml`.
+/// The folders of one repository. It is this program's own workspace, the folder named by `--root`, or the
+/// folder with the nearest `loadline.toml`.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// The folder that scenarios, baselines and commands are named from.
+    /// The folder to which scenarios, baselines and commands are relative.
     pub root: PathBuf,
-    /// The sources whose revisions are compared: the workspace this program was built from, where
-    /// the runner is built, too; of an installed program the project itself.
+    /// The sources whose revisions are compared. The runner is built there too. For an installed program this
+    /// is the project itself.
     pub workspace: PathBuf,
-    /// Whether this program was installed, and a runner with it, rather than built beside one.
+    /// Whether this program was installed together with a runner, rather than built in a workspace.
     pub is_installed: bool,
-    /// What commands start.
+    /// The programs that commands start.
     pub programs: Programs,
     layout: Layout,
 }
 
 impl Project {
-    /// The project at `root`; without one this program's own workspace, or of an installed program
-    /// the nearest one around the current folder.
+    /// Opens the project at `root`. Without `root` it opens this program's own workspace, or for an installed
+    /// program the nearest project around the current folder.
     ///
     /// # Errors
-    /// When `root` is no folder, none is around here, or `loadline.toml` is wrong.
+    /// When `root` is not a folder, no project is found, or `loadline.toml` is wrong.
     pub fn open(root: Option<&Path>) -> Result<Project> {
         let own = workspace::own();
         let root = match (root, &own) {
@@ -54,8 +54,8 @@ impl Project {
         Ok(Project { root, workspace, is_installed, programs, layout })
     }
 
-    /// Another revision of this project, checked out at `root`: by its own `loadline.toml`, or by
-    /// this project's where it has none. Cargo builds its programs in `folder`.
+    /// Another revision of this project, checked out at `root`. It uses its own `loadline.toml`, or this
+    /// project's if it has none. Cargo builds its programs in `folder`.
     ///
     /// # Errors
     /// When its `loadline.toml` is wrong.
@@ -65,36 +65,36 @@ impl Project {
         Ok(Project { root, programs, layout, ..self.clone() })
     }
 
-    /// Where scenario files are.
+    /// The folder of scenario files.
     pub fn scenarios(&self) -> PathBuf {
         self.root.join(&self.layout.scenarios)
     }
 
-    /// Where baseline files are.
+    /// The folder of baseline files.
     pub fn baselines(&self) -> PathBuf {
         self.root.join(&self.layout.baselines)
     }
 
-    /// How long measuring may take while series are undecided, where the project says it.
+    /// How many seconds measuring may take while series are undecided. `None` if the project does not say.
     pub fn budget_seconds(&self) -> Option<u64> {
         self.layout.budget_seconds
     }
 
-    /// The command that makes the programs; empty for none.
+    /// The command that builds the programs. Empty if there is none.
     pub fn build_command(&self) -> &[String] {
         &self.layout.build
     }
 
-    /// Makes the programs that are measured: once, before any of them is read.
+    /// Builds the programs that are measured. Call it once, before reading any of them.
     ///
     /// # Errors
-    /// When the command for it fails, or the program is interrupted.
+    /// When the build command fails, or the program is interrupted.
     pub fn build(&self, interrupt: &Interrupt) -> Result<()> {
         self.programs.build(&self.layout.build, interrupt)
     }
 
-    /// Where the other side of a comparison is checked out and built. It is kept from one session to
-    /// the next, and lies in Cargo's folder where the user has moved that.
+    /// The folder in which the other side of a comparison is checked out and built. Sessions keep it. It lies
+    /// in Cargo's folder, wherever the user has moved that.
     pub fn against(&self) -> PathBuf {
         match self.programs.moved_target() {
             Some(target) if self.is_installed => target.join("loadline-against"),
@@ -102,28 +102,29 @@ impl Project {
         }
     }
 
-    /// Where sessions are saved, one folder each.
+    /// The folder of saved sessions, which has one folder for each session.
     pub fn sessions(&self) -> PathBuf {
         self.target().join("regress")
     }
 
-    /// The session that is named by its path, or by the name of its folder as `history` prints it.
+    /// The path of a session that is named by its path, or by its folder name as `history` prints it.
     pub fn session(&self, named: &Path) -> PathBuf {
         let kept = self.sessions().join(named);
         if !named.exists() && kept.exists() { kept } else { named.to_owned() }
     }
 
-    /// Where compiled artifacts are kept between sessions.
+    /// The folder in which compiled artifacts are kept between sessions.
     pub fn corpora(&self) -> PathBuf {
         self.target().join("corpora")
     }
 
-    /// Where unwinders lie that were unpacked for measuring alone.
+    /// The folder of unwinders that were unpacked only for measuring.
     pub fn unwinders(&self) -> PathBuf {
         self.target().join("unwinders")
     }
 
-    /// The folder for what can be made again: Cargo's, unless the project names another.
+    /// The folder for files that can be made again. It is Cargo's target folder, unless the project names
+    /// another.
     pub fn target(&self) -> PathBuf {
         match (&self.layout.output, std::env::var_os("CARGO_TARGET_DIR")) {
             (Some(output), _) => self.root.join(output),
@@ -162,10 +163,11 @@ impl Project {
         Ok(names)
     }
 
-    /// The scenario `name` with `changes` made to it.
+    /// Reads the scenario `name` and makes `changes` to it.
     ///
     /// # Errors
-    /// When there is no such scenario (with the nearest name), or its file is wrong (with the place).
+    /// When there is no such scenario (the error names the nearest one), or its file is wrong (it names the
+    /// place).
     pub fn scenario(&self, name: &str, changes: &BTreeMap<String, String>) -> Result<Scenario> {
         let names = self.scenario_names()?;
         if name == calibration::NAME {
@@ -181,10 +183,10 @@ impl Project {
         self.read_scenario(name, changes)
     }
 
-    /// The same of another revision, which may have no such scenario.
+    /// Reads the scenario `name` of another revision with `changes`.
     ///
     /// # Errors
-    /// When it has none, or none that this version can read.
+    /// When the revision has no such scenario, or none that this version can read.
     pub fn scenario_there(
         &self,
         name: &str,
@@ -212,7 +214,7 @@ impl Project {
             && (has(&of_file) || has(&[&of_group[..], &[folder.as_os_str()]].concat()))
     }
 
-    /// The file of the scenario `name`.
+    /// The path of the file of the scenario `name`.
     pub fn scenario_file(&self, name: &str) -> PathBuf {
         self.scenarios().join(format!("{name}.toml"))
     }
@@ -231,10 +233,10 @@ impl Project {
         })
     }
 
-    /// Takes `NAME` or `NAME:KEY=VALUE,…` apart.
+    /// Splits `NAME` or `NAME:KEY=VALUE,…` into the name and the changes.
     ///
     /// # Errors
-    /// When what follows the colon is not a list of changes.
+    /// When the text after the colon is not a list of changes.
     pub fn split_title(title: &str) -> Result<(&str, BTreeMap<String, String>)> {
         let (name, changes) = title.split_once(':').unwrap_or((title, ""));
         let changes = Variant::parse_changes(changes).map_err(|problem| {
@@ -244,7 +246,7 @@ impl Project {
     }
 }
 
-/// The folder around the current one that holds `loadline.toml`.
+/// The nearest folder, from the current one upwards, that holds `loadline.toml`.
 fn root_around_here() -> Result<PathBuf> {
     let here = std::env::current_dir().context("cannot tell the current folder")?;
     layout::nearest_root(&here).ok_or_else(|| {

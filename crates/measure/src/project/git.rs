@@ -1,4 +1,4 @@
-//! Every call of git: in one environment, and with one clear message for each way that it refuses.
+//! Makes every call of git, in one environment, with one clear message for each way in which git refuses.
 
 use loadline_record::{Error, Result};
 use std::ffi::OsStr;
@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Variables by which a hook that started this program ties git to its own repository (`git rev-parse
-/// --local-env-vars`). Settings that come by the environment, like `safe.directory`, stay.
+/// The variables by which a hook ties git to its own repository (`git rev-parse --local-env-vars`). They are
+/// removed. Settings from the environment, like `safe.directory`, stay.
 const OF_ANOTHER_REPOSITORY: [&str; 8] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -20,18 +20,18 @@ const OF_ANOTHER_REPOSITORY: [&str; 8] = [
     "GIT_NAMESPACE",
 ];
 
-/// Why git gave no answer.
+/// The reason why git gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// There is no git.
+    /// git is not installed.
     Missing,
-    /// The folder lies in no repository.
+    /// The folder is not in a repository.
     NoRepository(PathBuf),
-    /// The repository belongs to another user, so git reads nothing of it.
+    /// The repository belongs to another user, so git reads nothing from it.
     OwnedByAnother(PathBuf),
-    /// It cannot be started in this folder, and why.
+    /// git cannot be started in this folder, for this reason.
     NotStarted(PathBuf, String),
-    /// Something else, in git's words.
+    /// Any other failure, in git's words.
     Said(String),
 }
 
@@ -67,13 +67,13 @@ impl From<Failure> for Error {
     }
 }
 
-/// What git prints when it is asked this in `folder`.
+/// What git prints when it is called with `arguments` in `folder`.
 ///
 /// # Errors
 /// When git cannot be started, or refuses.
 pub fn bytes<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<Vec<u8>, Failure> {
     let mut git = Command::new("git");
-    // The code below recognises messages by their words in English. The index is the user's.
+    // The code below recognises git's messages by their English words. The user's index must not change.
     git.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
     OF_ANOTHER_REPOSITORY.iter().for_each(|name| {
         git.env_remove(name);
@@ -81,7 +81,7 @@ pub fn bytes<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<Vec<u8>,
     git.args(["-c", "i18n.logOutputEncoding=UTF-8"]).args(arguments);
     let output = git.current_dir(folder).stdin(Stdio::null()).output();
     let output = output.map_err(|error| match error.kind() {
-        // A folder that is gone is not found, either.
+        // A missing folder gives the same error as a missing git.
         ErrorKind::NotFound if folder.is_dir() => Failure::Missing,
         _ => Failure::NotStarted(folder.to_owned(), error.to_string()),
     })?;
@@ -99,19 +99,19 @@ pub fn bytes<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<Vec<u8>,
     Err(Failure::Said(line.map_or_else(|| output.status.to_string(), str::to_owned)))
 }
 
-/// The same as text, without white space around it. Bytes that are no UTF-8 are replaced.
+/// What git prints, as text without surrounding white space. Bytes that are not UTF-8 are replaced.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As for [`bytes`].
 pub fn text<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<String, Failure> {
     let bytes = bytes(folder, arguments)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-/// The same as a path.
+/// What git prints, as a path.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As for [`bytes`].
 #[cfg(unix)]
 pub fn path<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<PathBuf, Failure> {
     use std::os::unix::ffi::OsStringExt;
@@ -120,10 +120,10 @@ pub fn path<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<PathBuf, 
     Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-/// The same as a path.
+/// What git prints, as a path.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As for [`bytes`].
 #[cfg(not(unix))]
 pub fn path<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<PathBuf, Failure> {
     text(folder, arguments).map(PathBuf::from)
@@ -135,10 +135,10 @@ fn repository_of(said: &str, folder: &Path) -> PathBuf {
     quoted.map_or_else(|| folder.to_owned(), |(named, _)| PathBuf::from(named))
 }
 
-/// The commit that `revision` means in the repository around `folder`; `None` where there is none.
+/// The commit that `revision` means in the repository around `folder`. `None` if there is no such commit.
 ///
 /// # Errors
-/// When git cannot be asked.
+/// When git cannot be called.
 pub fn commit(folder: &Path, revision: &str) -> Result<Option<String>, Failure> {
     if revision.starts_with('-') {
         return Ok(None);
@@ -150,7 +150,7 @@ pub fn commit(folder: &Path, revision: &str) -> Result<Option<String>, Failure> 
     }
 }
 
-/// Whether the repository around `folder` has only the newest part of its history.
+/// Whether the repository around `folder` is a shallow clone.
 pub fn is_shallow(folder: &Path) -> bool {
     text(folder, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|said| said == "true")
 }
@@ -161,13 +161,13 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Git as a user has it, in a repository of its own.
+    /// Calls git as a user has it, in a repository of its own.
     pub fn git(folder: &Path, arguments: &[&str]) -> String {
         let own = ["-c", "user.name=n", "-c", "user.email=e", "-c", "protocol.file.allow=always"];
         text(folder, &[&own, arguments].concat()).unwrap()
     }
 
-    /// A repository with one commit that changes nothing.
+    /// Makes a repository with one empty commit.
     pub fn repository(folder: &Path) {
         std::fs::create_dir_all(folder).unwrap();
         git(folder, &["init", "--quiet"]);

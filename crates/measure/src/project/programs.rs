@@ -1,9 +1,8 @@
 //! The programs of one tree: how they are built, and where they are found.
 //!
-//! Scenarios name programs by fixed paths such as `target/release/host`. Cargo puts them elsewhere
-//! when a variable or a configuration file says so, and the other side of a comparison always has a
-//! folder of its own. Both are handled here: a path below the workspace's `target` means Cargo's real
-//! folder.
+//! Scenarios name programs by fixed paths such as `target/release/host`. Cargo puts them elsewhere when a
+//! variable or a configuration file says so. The other side of a comparison always has a folder of its own.
+//! In both cases a path below the workspace's `target` means Cargo's real folder.
 
 use loadline_record::{Context, Error, Exit, Result, ensure};
 use std::collections::BTreeMap;
@@ -18,48 +17,48 @@ use crate::process::cargo::cargo;
 use crate::process::child;
 use crate::process::interrupt::Interrupt;
 
-/// The variables that tell Cargo where to put what it builds.
+/// The variables that tell Cargo where to put its output.
 const FOLDERS: [&str; 3] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"];
 
 /// The programs of one tree.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// The folder that commands are named from.
+    /// The folder to which commands are relative.
     root: PathBuf,
-    /// The same of the user's own tree, which an absolute path may lead into.
+    /// The root of the user's own tree, into which an absolute path may lead.
     home: PathBuf,
-    /// The folder that Cargo is made to use; `None` for the user's own choice.
+    /// The folder that Cargo must use. `None` keeps the user's own choice.
     own: Option<PathBuf>,
-    /// Found when it is needed first: it takes a start of Cargo.
+    /// Determined at the first use, since it takes a call of Cargo.
     cargo: OnceLock<Option<CargoFolder>>,
 }
 
-/// Where Cargo puts what it builds in a workspace.
+/// Where Cargo puts its output in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct CargoFolder {
-    /// `target` in the workspace, where scenarios name it.
+    /// `target` in the workspace, the folder that scenarios name.
     usual: PathBuf,
-    /// Where it is.
+    /// The real folder.
     real: PathBuf,
 }
 
 impl Programs {
-    /// The programs of the user's own tree, which Cargo puts where the user wants them.
+    /// The programs of the user's own tree, in the folder that the user has chosen for Cargo.
     pub fn of(root: &Path) -> Programs {
         let (root, home) = (root.to_owned(), root.to_owned());
         Programs { root, home, own: None, cargo: OnceLock::new() }
     }
 
-    /// The same programs as another revision at `root` has them, built in `folder`, which no other
-    /// tree shares.
+    /// The same programs of another revision at `root`. They are built in `folder`, which no other tree
+    /// shares.
     pub fn apart(&self, root: &Path, folder: &Path) -> Programs {
         Programs { home: self.home.clone(), own: Some(folder.to_owned()), ..Programs::of(root) }
     }
 
-    /// Runs `build`, which makes the programs.
+    /// Runs `build`, the command that builds the programs.
     ///
     /// # Errors
-    /// When it cannot be started or fails, or the program is interrupted meanwhile.
+    /// When it cannot be started or fails, or when the program is interrupted meanwhile.
     pub fn build(&self, build: &[String], interrupt: &Interrupt) -> Result<()> {
         let Some((program, arguments)) = build.split_first() else { return Ok(()) };
         let shown = format!("{} in {}", build.join(" "), self.root.display());
@@ -74,7 +73,7 @@ impl Programs {
         Ok(())
     }
 
-    /// `command` as it is started: from this tree, with this tree's programs and folders.
+    /// Returns `command` as it is started, with the paths of this tree's programs and folders.
     pub fn located(&self, command: &Command) -> Command {
         let mut located = command.clone();
         located.directory = self.root.join(&command.directory);
@@ -84,11 +83,11 @@ impl Programs {
         located
     }
 
-    /// `command` with the variables of the caller that it is given; those of Cargo's folders are this
-    /// tree's own.
+    /// Returns `command` with the caller's variables that it inherits. The variables of Cargo's folders get
+    /// this tree's values.
     ///
     /// # Errors
-    /// When one is not UTF-8.
+    /// When a variable is not UTF-8.
     pub fn inherited(&self, mut command: Command) -> Result<Command> {
         let folders = self.folders();
         for name in &command.inherit {
@@ -106,19 +105,19 @@ impl Programs {
         Ok(command)
     }
 
-    /// Whether `program` is one of them: it lies in this tree, or where Cargo puts what it builds.
+    /// Whether `program` belongs to this tree: it lies in the tree, or in Cargo's folder for the tree.
     pub fn has(&self, program: &Path) -> bool {
         let is_built = self.cargo().is_some_and(|cargo| program.starts_with(&cargo.real));
         plain(program).starts_with(&self.root) || is_built
     }
 
-    /// The folder that Cargo uses here, where it is not `target` in the workspace.
+    /// The folder that Cargo uses here, if it is not `target` in the workspace.
     pub fn moved_target(&self) -> Option<&Path> {
         self.cargo().filter(|cargo| cargo.real != cargo.usual).map(|cargo| cargo.real.as_path())
     }
 
-    /// A word of a command for this tree: a path into the user's own tree leads into this one, and a
-    /// path into the workspace's `target` to where that is.
+    /// Translates a word of a command for this tree. A path into the user's own tree leads into this one. A
+    /// path into the workspace's `target` leads to Cargo's real folder.
     fn word(&self, word: &str, directory: &Path) -> String {
         let own = Path::new(word).strip_prefix(&self.home).ok().filter(|_| self.root != self.home);
         let word =
@@ -134,7 +133,7 @@ impl Programs {
         }
     }
 
-    /// What the variables of [`FOLDERS`] are to be; empty where they are as the user has them.
+    /// The values that the variables of [`FOLDERS`] must have. Empty to keep the user's values.
     fn folders(&self) -> BTreeMap<&'static str, &Path> {
         let Some(own) = &self.own else { return BTreeMap::new() };
         let is_cargos = self.cargo().is_some();
@@ -142,22 +141,22 @@ impl Programs {
         names.map(|name| (*name, own.as_path())).collect()
     }
 
-    /// Where a workspace with this tree in it has its folder.
+    /// The Cargo folder of the workspace around this tree.
     fn cargo(&self) -> Option<&CargoFolder> {
         self.cargo.get_or_init(|| cargo_folder(&self.root, self.own.as_deref())).as_ref()
     }
 
-    /// Scripts may name `target` as well: in a tree of our own it leads to where it is.
+    /// Scripts may name `target` as well. In a tree of ours, a link leads from there to the real folder.
     fn link_usual_folder(&self) {
         #[cfg(unix)]
         if let (Some(own), Some(CargoFolder { usual, .. })) = (&self.own, self.cargo()) {
-            // Where there is one already, it is the tree's own.
+            // If `target` exists already, it is the tree's own.
             let _ = std::os::unix::fs::symlink(own, usual);
         }
     }
 }
 
-/// What Cargo says of its folder for the workspace around `root`, where there is one.
+/// Asks Cargo for the folder of the workspace around `root`, if there is one.
 fn cargo_folder(root: &Path, own: Option<&Path>) -> Option<CargoFolder> {
     root.ancestors().find(|folder| folder.join("Cargo.toml").is_file())?;
     let mut command = process::Command::new(cargo());
@@ -169,7 +168,7 @@ fn cargo_folder(root: &Path, own: Option<&Path>) -> Option<CargoFolder> {
     Some(CargoFolder { usual: folder("workspace_root")?.join("target"), real })
 }
 
-/// `path` without `.` and `..`, as far as its words tell.
+/// Removes `.` and `..` from `path` by its words alone, without reading the disk.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

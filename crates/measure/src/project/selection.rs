@@ -1,4 +1,4 @@
-//! Which scenarios a command measures, with their variants and controls.
+//! Selects the scenarios that a command measures, with their variants and controls.
 
 use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::collections::BTreeMap;
@@ -15,22 +15,22 @@ use loadline_record::compat::changed_scenarios;
 use loadline_record::header::{Header, RunRecord};
 use loadline_record::recipe::{self, Recipe};
 
-/// Which scenarios are asked for.
+/// The options that select scenarios.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// Scenarios by their own name or their group's; the default suite where it is empty.
+    /// The names of scenarios or groups. Empty means the default suite.
     pub names: Vec<String>,
-    /// Whether the suite is all scenarios.
+    /// Whether the suite contains all scenarios.
     pub complete: bool,
-    /// Changes to their fields, `KEY=VALUE` each.
+    /// Changes to the scenarios' fields, each as `KEY=VALUE`.
     pub set: Vec<String>,
 }
 
-/// The scenarios `asked` names, by themselves or by their group, or those of the suite; each in
-/// the variant asked for. None of their files is read: `build` may have to make them first.
+/// The scenarios that `asked` selects by name, group or suite, each in the variant asked for. Does not read
+/// the files that they name, because `build` may have to make them first.
 ///
 /// # Errors
-/// When a name, field or value is unknown, or there is none.
+/// When a name, field or value is unknown, or no scenario is selected.
 pub fn chosen(project: &Project, asked: &Choice) -> Result<Vec<Scenario>> {
     let set = changes(&asked.set)?;
     let mut scenarios: Vec<Scenario> = Vec::new();
@@ -38,7 +38,7 @@ pub fn chosen(project: &Project, asked: &Choice) -> Result<Vec<Scenario>> {
         let mut changes = set.clone();
         changes.extend(own);
         let scenario = project.scenario(&name, &changes)?;
-        // A control that is not there is found before minutes are spent, needed or not.
+        // Checks every control now, so that a missing one is reported before minutes are spent.
         control(project, &scenario)?;
         add(&mut scenarios, scenario);
     }
@@ -50,11 +50,11 @@ pub fn chosen(project: &Project, asked: &Choice) -> Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-/// `scenarios` with what the files hold that they name, and one sentence for each that has to be
-/// skipped. Comes after [`Project::build`].
+/// Returns `scenarios` with the digests of their files, and one sentence for each skipped scenario. Call it
+/// after [`Project::build`].
 ///
 /// # Errors
-/// When files are not there.
+/// When files are missing.
 pub fn read(project: &Project, scenarios: Vec<Scenario>) -> Result<(Vec<Scenario>, Vec<String>)> {
     let (mut ready, mut skipped) = (Vec::new(), Vec::new());
     for scenario in scenarios {
@@ -66,10 +66,10 @@ pub fn read(project: &Project, scenarios: Vec<Scenario>) -> Result<(Vec<Scenario
     Ok((ready, skipped))
 }
 
-/// The same, after building what they measure; what is skipped is said.
+/// Builds what `scenarios` measure, then reads them like [`read`]. Prints which scenarios are skipped.
 ///
 /// # Errors
-/// As [`read`], and when the build fails or nothing is left.
+/// As for [`read`], and when the build fails or nothing is left.
 pub fn built(
     project: &Project,
     scenarios: Vec<Scenario>,
@@ -84,17 +84,17 @@ pub fn built(
     Ok(ready)
 }
 
-/// All of them were skipped.
+/// The error of a command that had to skip all its scenarios.
 pub fn nothing_left(skipped: &[String]) -> Error {
     let text = format!("nothing is left to measure; {}", skipped.join("; "));
     Error::new(Exit::NothingSelected, text)
 }
 
-/// Why `scenario` cannot be measured until its modules were fetched; `None` where they are there, or
-/// none are.
+/// Says why `scenario` cannot be measured until its modules are fetched. `None` if they are there, or none
+/// have to be fetched.
 ///
 /// # Errors
-/// When its recipe is none.
+/// When its recipe is invalid.
 pub fn why_skipped(project: &Project, scenario: &Scenario) -> Result<Option<String>> {
     let Some(path) = &scenario.recipe else { return Ok(None) };
     let missing = Recipe::read(&project.root.join(path))?.missing(&project.root);
@@ -106,16 +106,16 @@ pub fn why_skipped(project: &Project, scenario: &Scenario) -> Result<Option<Stri
     Ok(missing.map(|why| format!("{why} ({asks} gets it)")))
 }
 
-/// Every scenario of the project, as written.
+/// Reads every scenario of the project, as written.
 ///
 /// # Errors
-/// When one is wrong.
+/// When a scenario is wrong.
 pub fn all(project: &Project) -> Result<Vec<Scenario>> {
     let names = project.scenario_names()?;
     names.iter().map(|name| project.scenario(name, &BTreeMap::new())).collect()
 }
 
-/// The scenarios that `names` name by title or group, as written; all of the project where it is empty.
+/// The scenarios that `names` select by full name or group, as written. Empty `names` select all.
 ///
 /// # Errors
 /// When a name is unknown, or a scenario is wrong.
@@ -127,7 +127,7 @@ pub fn listed(project: &Project, names: &[String]) -> Result<Vec<Scenario>> {
     named.iter().map(|(name, changes)| project.scenario(name, changes)).collect()
 }
 
-/// The scenarios that `asked` names, each with the changes of its name alone.
+/// The scenario names that `asked` selects, each with the changes that its own name contains.
 ///
 /// # Errors
 /// When a scenario is wrong, or a name cannot be read.
@@ -140,7 +140,7 @@ fn named(project: &Project, asked: &Choice) -> Result<Vec<(String, BTreeMap<Stri
     by_names(project, &asked.names)
 }
 
-/// Whether another commit has a scenario or a group that `asked` names and that is missing here.
+/// Whether `asked` names a scenario or group that another commit has and this one lacks.
 pub fn is_in_another_commit(project: &Project, asked: &Choice) -> bool {
     let Ok(here) = all(project) else { return false };
     let is_missing =
@@ -164,7 +164,7 @@ fn by_names(
         let group = all(project)?.into_iter().filter(|one| one.group.as_deref() == Some(name));
         let group: Vec<_> = group.map(|scenario| (scenario.name, own.clone())).collect();
         if group.is_empty() {
-            // Whoever reads it says what is nearest.
+            // Reading the scenario later reports the error with the nearest name.
             named.push((name.to_owned(), own));
         }
         named.extend(group);
@@ -172,7 +172,7 @@ fn by_names(
     Ok(named)
 }
 
-/// `--set KEY=VALUE`, several times.
+/// Reads the arguments of all `--set KEY=VALUE` options.
 fn changes(set: &[String]) -> Result<BTreeMap<String, String>> {
     let mut changes = BTreeMap::new();
     for pair in set {
@@ -184,11 +184,11 @@ fn changes(set: &[String]) -> Result<BTreeMap<String, String>> {
     Ok(changes)
 }
 
-/// Puts behind each scenario the control it names, where `wants` it and it is not there yet. The
-/// control is measured at the same sizes in the same rounds.
+/// Adds behind each scenario the control that it names, if `wants` selects the scenario and the control is
+/// not in the list yet. The control is measured at the same sizes and as often.
 ///
 /// # Errors
-/// When a control is no scenario.
+/// When a control is not a scenario.
 pub fn with_controls(
     project: &Project,
     scenarios: Vec<Scenario>,
@@ -204,11 +204,11 @@ pub fn with_controls(
     Ok(all)
 }
 
-/// Puts behind each scenario that is to scale with threads the same on several of them, at the same
-/// sizes in the same rounds.
+/// Adds, behind each scenario that must scale with threads, the same scenario on several threads. It is
+/// measured at the same sizes and as often.
 ///
 /// # Errors
-/// When it is no scenario on several threads.
+/// When that is not a scenario on several threads.
 pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> Result<Vec<Scenario>> {
     let mut all: Vec<Scenario> = Vec::new();
     for scenario in scenarios {
@@ -219,7 +219,7 @@ pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> Result<Vec<S
     Ok(all)
 }
 
-/// Each title is measured once.
+/// Each full name is measured once.
 fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
     if !all.iter().any(|known| known.title() == scenario.title()) {
         all.push(scenario);
@@ -241,7 +241,7 @@ fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
         return Ok(None);
     }
     let Some(control) = &scenario.control else { return Ok(None) };
-    // It is measured and judged as what it controls: by the series that were asked for, too.
+    // The control gets the settings of the scenario that it controls, including the judged series.
     let mut changes = scenario.settings.clone();
     let name = match control {
         Control::Scenario(name) => name,
@@ -253,14 +253,14 @@ fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
         }
     };
     let control = project.scenario(name, &changes).map_err(|error| {
-        // The scenario's file names it, not the command line.
+        // The error says that the scenario's file, not the command line, names the control.
         let text = format!("the control of {}: {error:#}", scenario.title());
         Error::new(Exit::WrongFile, text)
     })?;
     Ok(Some(as_often_as(scenario, control)))
 }
 
-/// The control of `scenario` with what its files hold.
+/// The control of `scenario` with the digest of its files.
 fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<Scenario> {
     let of = || format!("the control of {}", scenario.title());
     if let Some(why) = why_skipped(project, &control).with_context(of)? {
@@ -269,16 +269,17 @@ fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<
     files::read(project, control).with_context(of)
 }
 
-/// `other` at the sizes and in the rounds of `scenario`.
+/// `other` with the sizes and repetitions of `scenario`.
 fn as_often_as(scenario: &Scenario, other: Scenario) -> Scenario {
     let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
     Scenario { ladder, processes, ..other }
 }
 
-/// The scenarios of the saved session at `path`, each of which asks what it asked then.
+/// The scenarios of the saved session at `path`, as they were measured.
 ///
 /// # Errors
-/// When one is gone, or its file was edited since: what was measured is no answer to another question.
+/// When a scenario no longer exists, or its file was edited since. The measurements do not answer an edited
+/// question.
 pub fn as_measured(
     project: &Project,
     header: &Header,
@@ -298,10 +299,10 @@ pub fn as_measured(
     }
 }
 
-/// The scenarios of a saved session, planted ones included, with the rungs and rounds they had.
+/// The scenarios of a saved session, including the self-checks, with the sizes and repetitions they had.
 ///
 /// # Errors
-/// When one is gone.
+/// When a scenario no longer exists.
 pub fn of_session(
     project: &Project,
     header: &Header,

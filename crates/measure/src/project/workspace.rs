@@ -1,16 +1,16 @@
-//! Whether this program belongs to a workspace of Loadline, and which.
+//! Finds the Loadline workspace that this program belongs to, if there is one.
 
 use std::path::{Path, PathBuf};
 
-/// The packages that Cargo starts this program of: `cargo xtask`, and the program by its own name.
+/// The packages by which Cargo starts this program: `cargo xtask`, and the program's own name.
 const PACKAGES: [&str; 2] = ["xtask", "crates/loadline"];
 
-/// The workspace whose own program this is: the one whose Cargo has started it, or the one around the
-/// program, where a copy for a bisection lies. None of an installed program.
+/// The workspace whose program this is. Cargo has started the program from there, or the program lies in it,
+/// as a copy for a bisection does. `None` for an installed program.
 ///
-/// Never where it was compiled: two clones that share a target folder share the program.
+/// The place of compilation is not used: two clones that share a target folder share the program.
 pub fn own() -> Option<PathBuf> {
-    // Cargo starts other packages' programs as well, which may be tests that start this one.
+    // Cargo also starts programs of other packages. These may be tests that start this program.
     let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let by_cargo = by_cargo.as_deref().and_then(|package| {
         let is_its_root =
@@ -24,12 +24,12 @@ pub fn own() -> Option<PathBuf> {
     program.ancestors().find(|root| is_one(root)).map(Path::to_owned)
 }
 
-/// Whether this is the workspace's own program.
+/// Whether this program belongs to a workspace.
 pub fn is_in_one() -> bool {
     own().is_some()
 }
 
-/// Whether `root` is a checkout of this repository: it has the sources of the runner and of this
+/// Whether `root` is a checkout of this repository. A checkout has the sources of the runner and of this
 /// program.
 pub fn is_one(root: &Path) -> bool {
     ["crates/runner", "xtask"].iter().all(|package| root.join(package).join("Cargo.toml").is_file())

@@ -1,9 +1,10 @@
-//! Which sizes a session can afford where growth is expected: under an unwinder for which a scenario
-//! is quadratic, the upper rungs of its ladder may take minutes. Each size is tried once, from the
-//! smallest on, until the rest of the ladder is known to fit the scenario's budget or the next size
-//! is foretold not to.
+//! Decides which sizes a session can afford where growth is expected. Under an unwinder for which a scenario
+//! is quadratic, the largest sizes may take minutes.
 //!
-//! What a baseline was measured at is never cut: costs are compared at equal sizes.
+//! Each size is tried once, from the smallest on. The trial stops when all other sizes are known to fit the
+//! scenario's budget. It also stops when the next size is extrapolated to exceed it.
+//!
+//! The sizes of a baseline are never cut, because costs are compared at equal sizes.
 
 use loadline_record::Result;
 use std::collections::BTreeMap;
@@ -14,9 +15,9 @@ use crate::session::bench::Bench;
 use loadline_record::header::{Outcome, Side};
 use loadline_record::rounds::can_be_judged;
 
-/// Takes away the rungs that would take too long, of a scenario and of its control alike, and says
-/// so, one sentence each. Scenarios whose sizes are settled are left alone, and so are those that
-/// are expected to be linear in `environment`.
+/// Removes the sizes that would take too long, from a scenario and from its control alike. Returns one
+/// sentence for each scenario that lost sizes. Scenarios with settled sizes are left alone. So are scenarios
+/// that are expected to be linear in `environment`.
 ///
 /// # Errors
 /// When artifacts cannot be made, or the program is interrupted.
@@ -28,7 +29,7 @@ pub fn leave_out_what_takes_too_long(
 ) -> Result<Vec<String>> {
     let mut kept: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
     let mut left_out = Vec::new();
-    // What is measured on several threads has the sizes that one can afford.
+    // A scenario on several threads gets the sizes that the same scenario on one thread can afford.
     let followers: Vec<String> =
         scenarios.iter().filter_map(Scenario::titles_on_threads).flatten().collect();
     for scenario in scenarios.iter() {
@@ -45,7 +46,7 @@ pub fn leave_out_what_takes_too_long(
         }
     }
     for scenario in scenarios {
-        // A control with sizes of its own keeps them: it is judged at those that both have.
+        // A control with sizes of its own keeps them: it is judged at the sizes that both have.
         if let Some((ladder, n_rungs)) = kept.get(&scenario.title())
             && scenario.ladder == *ladder
         {
@@ -55,7 +56,7 @@ pub fn leave_out_what_takes_too_long(
     Ok(left_out)
 }
 
-/// How many rungs of `scenario` can be afforded, and why not more; `None` where all can.
+/// How many sizes of `scenario` can be afforded, and why not more. `None` if all sizes can be afforded.
 fn affordable(
     bench: &Bench<'_>,
     scenario: &Scenario,
@@ -79,24 +80,24 @@ fn affordable(
         let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
         match record.outcome {
             Outcome::Finished { .. } => tried.push((modules, record.seconds)),
-            // The session meets it as well, and records it.
+            // The session meets the same failure and records it.
             Outcome::Failed { .. } => return Ok(None),
         }
     }
     Ok(None)
 }
 
-/// Whether what is left of `ladder` without the rungs from `place` on can still be judged.
+/// Whether `ladder` can still be judged without the sizes from `place` on.
 fn may_end_before(ladder: &[usize], place: usize) -> bool {
     can_be_judged(&ladder[..place])
 }
 
-/// All rounds by the clock, and one in which operations are counted.
+/// The number of runs at one size: all repetitions by the clock, and one that counts operations.
 fn rounds(scenario: &Scenario) -> f64 {
     scenario.processes as f64 + 1.0
 }
 
-/// Whether `rest` of the ladder fits the budget even if every further cost were quadratic.
+/// Whether the sizes `rest` fit the budget even if every further cost were quadratic.
 fn is_affordable(scenario: &Scenario, tried: &[(usize, f64)], rest: &[usize]) -> bool {
     let Some((last, seconds)) = tried.last() else { return false };
     let at = |n: &usize| seconds * (*n as f64 / *last as f64).powi(2);
@@ -106,11 +107,12 @@ fn is_affordable(scenario: &Scenario, tried: &[(usize, f64)], rest: &[usize]) ->
         && longest <= scenario.timeout.as_secs_f64() / 2.0
 }
 
-/// Why `modules` is not even tried, if so; foretold from the two sizes before it.
+/// Says why the size `modules` takes too long to be tried, extrapolated from the two sizes before it. `None`
+/// if it may be tried.
 fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> Option<String> {
     let [.., (_, before), (last, seconds)] = tried else { return None };
     let step = modules as f64 / *last as f64;
-    // At least as if it were linear, at most as if it were quadratic.
+    // At least as long as a linear cost, at most as long as a quadratic cost.
     let foretold = seconds * (seconds / before).clamp(step, step * step);
     let timeout = scenario.timeout.as_secs_f64();
     if foretold > timeout / 2.0 {
@@ -145,21 +147,21 @@ mod tests {
 
     #[test]
     fn a_size_is_too_long_by_what_was_seen_below_it() {
-        // 6 rounds of 0.1 + 0.4 + 1.6 s are 12.6 s.
+        // 6 runs of 0.1 + 0.4 + 1.6 s take 12.6 s.
         let tried = [(64, 0.1), (128, 0.4)];
         assert_eq!(why_too_long(&limited(13, 120), &tried, 256), None);
         let why = why_too_long(&limited(12, 120), &tried, 256).unwrap_or_default();
         assert_eq!(why, "6 rounds up to it would take 13 s of the 12 s of budget_seconds");
         let why = why_too_long(&limited(99, 3), &tried, 256).unwrap_or_default();
         assert_eq!(why, "a run may take 2 s of the 3 s of timeout_seconds");
-        // Of one size alone nothing is foretold.
+        // One size alone allows no extrapolation.
         assert_eq!(why_too_long(&limited(0, 1), &tried[..1], 128), None);
     }
 
     #[test]
     fn trying_ends_where_even_quadratic_growth_fits() {
         let tried = [(64, 0.1)];
-        // 6 rounds of 0.1 + 0.4 + 1.6 s.
+        // 6 runs of 0.1 + 0.4 + 1.6 s.
         assert!(is_affordable(&limited(13, 120), &tried, &[128, 256]));
         assert!(!is_affordable(&limited(12, 120), &tried, &[128, 256]));
         assert!(!is_affordable(&limited(13, 3), &tried, &[128, 256]));

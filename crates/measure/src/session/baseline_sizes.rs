@@ -1,6 +1,6 @@
-//! Which sizes a baseline is measured at: each is tried once before rounds are spent on it. The
-//! smallest must stand clear of what an empty phase reads, the largest must fit the machine and the
-//! time. Regressions are measured at the same sizes later.
+//! Decides at which sizes a baseline is measured. Each size is tried once before repetitions are spent on it.
+//! The smallest size must cost clearly more than an empty phase. The largest must fit the machine and the
+//! time. Later sessions measure at the same sizes.
 
 use loadline_record::{Context, Error, Exit, Floor, Result};
 use std::collections::BTreeMap;
@@ -18,22 +18,23 @@ use loadline_record::header::{Outcome, Side};
 use loadline_record::rounds::can_be_judged;
 use loadline_scenario::units::amount;
 
-/// How many empty phases the noise floor is read from.
+/// The number of empty phases from which the noise floor is determined.
 const EMPTY_RUNS: usize = 15;
 
-/// By what factor the cost at the smallest N exceeds the noise floor: it then adds 5 % at most.
+/// The factor by which the cost at the smallest N exceeds the noise floor. The floor then adds at most 5 %.
 const CLEARANCE: f64 = 20.0;
 
-/// Rungs above the ladder, each twice the one below, that later verdicts can be confirmed at.
+/// The number of sizes above the largest, each twice the size before, at which later verdicts can be
+/// confirmed.
 const LARGER: usize = 2;
 
-/// Seconds that all rounds of a rung above the ladder may take: it is a convenience.
+/// The seconds that all repetitions of a larger size may take. Such sizes are a convenience.
 const SECONDS_FOR_LARGER: f64 = 15.0;
 
-/// Seconds that all rounds of one scenario's ladder may take.
+/// The seconds that all repetitions of one scenario's sizes may take.
 const SECONDS_FOR_LADDER: f64 = 300.0;
 
-/// Measures what an empty phase reads.
+/// Measures the noise floor: what an empty phase reads.
 ///
 /// # Errors
 /// When a run fails, or the program is interrupted.
@@ -46,7 +47,7 @@ pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor
         let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
         let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
         for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
-            // What is counted once a process is a constant to a fit, and no noise.
+            // A cost that occurs once in each process is a constant to a fit, not noise.
             let is_noise = sample.phase == Phase::Work && sample.metric.kind() == MetricKind::Time;
             if let Some(value) = sample.reading.value().filter(|_| is_noise) {
                 readings.entry(sample.metric).or_default().push(value);
@@ -60,7 +61,7 @@ pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor
     Ok(Floor(readings.into_iter().map(|(metric, v)| (metric, ninth_of_ten(v))).collect()))
 }
 
-/// What an empty phase reads, as one sentence.
+/// The noise floor as one sentence for people.
 pub fn sentence(floor: &Floor) -> String {
     let shown = floor.0.iter().map(|(metric, value)| {
         let value = amount(*value, metric.unit());
@@ -72,25 +73,25 @@ pub fn sentence(floor: &Floor) -> String {
 /// The sizes of one scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sizes {
-    /// What is measured in every session.
+    /// The sizes that every session measures.
     pub ladder: Vec<usize>,
-    /// What verdicts may be confirmed at, above the ladder.
+    /// The larger sizes at which verdicts may be confirmed.
     pub larger: Vec<usize>,
-    /// Why some were left out, one sentence each.
+    /// Why some sizes were left out, one sentence each.
     pub reasons: Vec<String>,
 }
 
-/// What one size took.
+/// The trial of one size.
 struct Tried {
     modules: usize,
     seconds: f64,
     samples: Vec<Sample>,
 }
 
-/// Tries the sizes of `scenario`, from the smallest on, and twice and four times its largest.
+/// Tries the sizes of `scenario` from the smallest on, and then twice and four times its largest.
 ///
 /// # Errors
-/// When what is left is no ladder, artifacts cannot be made, or the program is interrupted.
+/// When too few sizes are left to judge, artifacts cannot be made, or the program is interrupted.
 pub fn sizes(
     bench: &Bench<'_>,
     scenario: &Scenario,
@@ -143,7 +144,8 @@ fn finished(outcome: &Outcome) -> Result<&[Sample]> {
     }
 }
 
-/// Why `modules` is not even tried, if so; foretold from the two sizes before it.
+/// Says why the size `modules` is not tried. Its time is extrapolated from the two sizes before it. `None` if
+/// it may be tried.
 fn why_left_out(
     scenario: &Scenario,
     modules: usize,
@@ -159,7 +161,7 @@ fn why_left_out(
         return Some(why);
     }
     let [.., before, last] = tried else { return None };
-    // At least as if it were linear, at most as if it were quadratic.
+    // At least as long as a linear cost, at most as long as a quadratic cost.
     let step = modules as f64 / last.modules as f64;
     let factor = (last.seconds / before.seconds).clamp(step, step * step);
     let seconds = last.seconds * factor;
@@ -182,8 +184,8 @@ fn why_left_out(
     })
 }
 
-/// The smallest size tried at which every judged cost stands clear of the noise floor, and why it is
-/// not smaller; `None` where none is judged that has a floor.
+/// The smallest tried size at which every judged cost is clearly above the noise floor, and why smaller sizes
+/// are not. `None` if no judged series has a floor.
 fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option<(usize, String)> {
     let of_series = |name: &SeriesName| {
         let floor = floor.0.get(&name.metric).copied()?;
@@ -193,7 +195,7 @@ fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option
             };
             tried.samples.iter().find(is_own).and_then(|sample| sample.reading.value())
         };
-        // What costs nothing at all does not drown in anything.
+        // A cost of zero is not noise.
         let is_clear = |tried: &&Tried| {
             cost(tried).is_none_or(|cost| cost == 0.0 || cost >= CLEARANCE * floor)
         };

@@ -1,5 +1,5 @@
-//! The bench that sessions are measured on: describes the machine, prepares artifacts, and carries out
-//! one run in a fresh process.
+//! The bench on which sessions are measured. It describes the machine, prepares artifacts, and makes each run
+//! in a fresh process.
 
 use loadline_record::{Context, Error, Exit, Result};
 use std::borrow::Cow;
@@ -24,33 +24,33 @@ use loadline_record::header::{Against, Outcome, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::is_compared;
 
-/// How long describing the machine may take.
+/// How long a runner may take to describe the machine.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How long the compiling of one corpus may take.
+/// How long compiling one corpus may take.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// What sessions are measured with.
+/// What a session needs to measure: the project and its runners.
 #[derive(Debug)]
 pub struct Bench<'a> {
-    /// Where everything lies.
+    /// The project that is measured.
     pub project: &'a Project,
-    /// The program that is started.
+    /// The runner that is started.
     pub runner: &'a Runner,
-    /// The other build, which is measured in turn with it.
+    /// The other side of a comparison. Its runs alternate with the runs of `runner`.
     pub before: Option<&'a Before>,
 }
 
 impl Bench<'_> {
-    /// Describes the machine, counters included.
+    /// Describes the machine, and says which metrics it cannot count.
     ///
     /// # Errors
-    /// When the runner cannot say it.
+    /// When the runner cannot describe the machine.
     pub fn describe(&self) -> Result<(Environment, Vec<Absent>)> {
         self.describe_by(self.runner)
     }
 
-    /// The other build, described by itself.
+    /// The description of the other side, made by its own runner.
     pub(crate) fn describe_before(&self) -> Result<Option<Against>> {
         let Some(before) = self.before else { return Ok(None) };
         let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
@@ -119,8 +119,8 @@ impl Bench<'_> {
         prepared.map_err(|error| before.failed("cannot prepare", error))
     }
 
-    /// One run of each scenario by the other side, which counts for nothing: what cannot be carried
-    /// out there is said once, before anything is measured.
+    /// Makes one run of each scenario on the other side and discards the result. A scenario that fails there
+    /// is reported once, before anything is measured.
     pub(crate) fn start_before(
         &self,
         scenarios: &[Scenario],
@@ -148,8 +148,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Compiles what the scenarios load, each corpus once and at its largest N; for callgrind, whose
-    /// processor is another, apart.
+    /// Compiles what the scenarios load, each corpus once and at its largest N. Callgrind simulates another
+    /// CPU, so its artifacts are compiled separately.
     fn prepare(&self, side: Side, scenarios: &[Scenario], is_profiled: bool) -> Result<()> {
         let runner = self.runner_of(side);
         let mut wanted: Vec<Prepare> = Vec::new();
@@ -166,7 +166,7 @@ impl Bench<'_> {
             let apart = is_wanted.then_some(Means::Callgrind);
             for means in [Some(Means::Clock), apart].into_iter().flatten() {
                 let rungs = scenario.ladder_by(means);
-                // Where N is the number of modules, the largest rung has all of them.
+                // If N is the number of modules, the largest size contains all of them.
                 let largest = rungs.len().saturating_sub(1);
                 let rungs = if subject.axis.is_modules() { &rungs[largest..] } else { rungs };
                 for (resolved, modules) in rungs.iter().map(|&n| subject.at(n)) {
@@ -193,7 +193,7 @@ impl Bench<'_> {
             let answer = runner.ask(&request, PREPARE_TIMEOUT, |message| {
                 if let Message::Progress { done, .. } = message {
                     progress.add(done.saturating_sub(ready) as u64, "modules");
-                    // Several threads report, not always in order.
+                    // Several threads report progress, not always in order.
                     ready = ready.max(done);
                 }
             });
@@ -203,7 +203,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The runner that carries out the runs of one side.
+    /// The runner that makes the runs of one side.
     fn runner_of(&self, side: Side) -> &Runner {
         match (side, self.before) {
             (Side::Before, Some(before)) => &before.runner,
@@ -211,7 +211,7 @@ impl Bench<'_> {
         }
     }
 
-    /// A scenario as one side carries it out, and the project that its files belong to.
+    /// A scenario as one side runs it, and the project that its files belong to.
     fn on<'s>(&'s self, side: Side, scenario: &'s Scenario) -> (Cow<'s, Scenario>, &'s Project) {
         match (side, self.before) {
             (Side::Before, Some(before)) => {
@@ -223,10 +223,10 @@ impl Bench<'_> {
         }
     }
 
-    /// One run, as it ended.
+    /// Makes one run and returns its record. A failed run is a record too.
     ///
     /// # Errors
-    /// Only when the program is interrupted, or a file that is to be loaded is gone.
+    /// Only when the program is interrupted, or a file to load no longer exists.
     pub fn run(
         &self,
         scenario: &Scenario,
@@ -260,7 +260,7 @@ impl Bench<'_> {
             Means::Callgrind => profiled(runner, &request, &self.project.target(), receive),
         };
         if modules != run.modules {
-            // How the cost came to be while there were fewer modules is no part of this curve.
+            // Samples from the time with fewer modules do not belong to this curve.
             samples.retain(|sample: &Sample| sample.modules == modules);
             samples.iter_mut().for_each(|sample| sample.modules = run.modules);
         }
@@ -288,11 +288,11 @@ impl Bench<'_> {
     }
 }
 
-/// The subject as the runner needs it, which knows neither the project nor the caller's environment
-/// nor any N but a number of modules; and that number.
+/// The subject in the form that the runner needs, and the number of modules. The runner does not know the
+/// project, the caller's environment, or any meaning of N but a number of modules.
 ///
 /// # Errors
-/// When a file that it names is gone.
+/// When a file that the subject names does not exist.
 fn located(project: &Project, subject: &Subject, n: usize) -> Result<(Subject, usize)> {
     match subject.clone() {
         Subject::Command(command) => {
@@ -315,10 +315,11 @@ fn located_corpus(project: &Project, corpus: &Corpus) -> Result<Corpus> {
     }
 }
 
-/// How long a run under callgrind may take: fifty times as long as without.
+/// How long a run under callgrind may take. Callgrind makes a run fifty times slower.
 const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A run under callgrind, and what it cost. Of a command, callgrind counts all that it does and starts.
+/// Makes a run under callgrind and reads its counts. Of a command, callgrind counts everything that it does
+/// and starts.
 fn profiled(
     runner: &Runner,
     request: &Request,
@@ -353,11 +354,11 @@ fn profiled(
     }
 }
 
-/// Reads what callgrind wrote into a folder.
+/// A function that reads the files that callgrind wrote into a folder.
 type ReadProfiles = fn(&Path) -> std::result::Result<BTreeMap<String, Profile>, FolderError>;
 
-/// The request to run a command under callgrind, which writes into `folder`. The runner needs to know
-/// nothing of it: valgrind is a command whose arguments are the other command.
+/// The request to run a command under callgrind, which writes into `folder`. The runner need not know about
+/// callgrind: it starts valgrind, whose arguments are the command.
 fn under_callgrind(
     runner: &Runner,
     measure: &Measure,
@@ -379,7 +380,7 @@ fn under_callgrind(
     Ok(Request::Measure(Measure { subject, means, metrics: Vec::new(), ..measure.clone() }))
 }
 
-/// A folder for what callgrind writes, in the first of `places` that takes one: the system's folder for
+/// Makes a folder for callgrind's files in the first of `places` that takes one. The system's folder for
 /// temporary files may be read-only.
 fn scratch(places: &[&Path]) -> std::io::Result<tempfile::TempDir> {
     let make = |place: &&Path| tempfile::TempDir::with_prefix_in("loadline-callgrind-", place);
@@ -387,7 +388,7 @@ fn scratch(places: &[&Path]) -> std::io::Result<tempfile::TempDir> {
     others.iter().find_map(|place| make(place).ok()).map_or_else(|| make(last), Ok)
 }
 
-/// The instructions of each phase that was profiled, and of loading and unloading together.
+/// The instructions of each profiled phase, and of loading and unloading together.
 fn instructions(profile: &SavedProfile, modules: usize) -> Vec<Sample> {
     let phases = profile.phases.keys().copied().chain([Phase::Total]);
     let sample = |phase| {
@@ -404,8 +405,8 @@ fn stop(failure: RunFailure, attempt: &str) -> Error {
         failure => Error::new(Exit::CouldNotMeasure, format!("cannot {attempt}: {failure}")),
     }
 }
-/// What decides a random order of modules in `run`, in a session with this `seed`. In what is counted
-/// exactly it is always the same: another order is another count, and would be taken for a change.
+/// The seed of a random module order in `run`, in a session with this `seed`. Runs with exact counts always
+/// use the same order. Another order has another count, which would look like a change.
 fn order_of(run: &Run, seed: u64) -> u64 {
     let seed = match run.means {
         Means::Clock => seed ^ run.round as u64,

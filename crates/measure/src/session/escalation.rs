@@ -1,5 +1,5 @@
-//! Measures until sure: series that stay undecided get more rounds, or a larger N where rounds do not
-//! help, as far as the budget reaches. Judges nothing itself.
+//! Measures further while series are undecided. They get more repetitions, or a larger N where repetitions do
+//! not help, as far as the budget allows. This module judges nothing itself.
 
 use loadline_record::Result;
 use loadline_record::escalation::{Step, Wish};
@@ -10,14 +10,14 @@ use crate::out;
 use crate::session::measurement::Measurement;
 use loadline_record::rounds::Measured;
 
-/// Rounds after which more of them are not worth their time.
+/// The number of repetitions after which more are not worth their time.
 const MOST_ROUNDS: usize = 20;
 
-/// Rungs that may be added above a ladder, each twice the one below.
+/// The number of sizes that may be added above the largest, each twice the size before.
 const MOST_LARGER: usize = 2;
 
-/// Measures what is planned, then what is wished for while `decide` wishes for more and
-/// `budget` is not spent; returns the last state with its judgement.
+/// Measures the plan, then what `decide` wishes for, until it has no wish or `budget` is spent. Returns the
+/// measurements with their last judgement.
 ///
 /// # Errors
 /// When a run cannot be saved, artifacts cannot be made, or the program is interrupted.
@@ -34,7 +34,7 @@ pub fn measure_until_sure<T>(
             if let Some(sentence) = granted.refused {
                 out::note(sentence);
             }
-            // Once more: now it says which larger N the machine does not hold.
+            // Read the measurements again: they now name the larger sizes that the machine does not hold.
             return Ok((measurement.measured(), judged));
         }
         let (_, runs) = measurement.n_runs();
@@ -47,16 +47,16 @@ pub fn measure_until_sure<T>(
     }
 }
 
-/// What came of wishes.
+/// The answer to the wishes.
 #[derive(Default)]
 struct Granted {
-    /// The scenarios that are measured further.
+    /// The full names of the scenarios that are measured further.
     titles: Vec<String>,
-    /// What was not granted for want of time, one sentence.
+    /// Says in one sentence which wishes were refused for lack of time.
     refused: Option<String>,
 }
 
-/// Grants wishes in their order, as far as the time they take is expected to fit into `budget`.
+/// Grants wishes in their order, while their expected time fits into `budget`.
 fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -> Granted {
     let mut planned = measurement.measuring();
     let mut taken: HashSet<(String, Step)> = HashSet::new();
@@ -67,7 +67,7 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
         let is_open = |title: &&String| !taken.contains(&((*title).clone(), wish.step));
         let open: Vec<&String> = wish.titles.iter().filter(is_open).collect();
         let can_all = match wish.step {
-            // A control that has its rounds already needs none.
+            // A control that already has its repetitions needs no more.
             Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),
             Step::LargerN => open.iter().all(|t| measurement.may_grow(t, MOST_LARGER)),
         };

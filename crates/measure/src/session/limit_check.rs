@@ -1,5 +1,5 @@
-//! Where a limit of the system will end a scenario: foretold from what a module takes, and looked at by
-//! going there.
+//! Checks at which N a limit of the system ends a scenario. The N is extrapolated from the cost of one
+//! module, and then checked by loading modules up to the limit.
 
 use loadline_growth::Series;
 use loadline_record::{Error, Exit, Forecast, Result};
@@ -13,28 +13,28 @@ use crate::session::bench::Bench;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_scenario::units::amount;
 
-/// How far a forecast may be from where the limit was met.
+/// The largest relative error of an extrapolated N for which the check passes.
 const TOLERANCE: f64 = 0.02;
 
-/// The most descriptors of a process that goes to their limit: the usual one of a login would end a
-/// million modules later than that of mappings.
+/// The most file descriptors of a process that checks their limit. The usual limit of a login session would
+/// be met a million modules after the limit of mappings.
 const LOWERED_DESCRIPTORS: u64 = 4096;
 
-/// The most bytes of address space of a process that goes to their limit, which is none by default. They
-/// may all be resident then.
+/// The most bytes of address space of a process that checks this limit. There is no limit by default. All
+/// these bytes may then be in physical memory.
 const LOWERED_ADDRESS_SPACE: u64 = 1 << 30;
 
-/// The most modules that are loaded to meet a limit; further away it is foretold alone.
+/// The most modules that are loaded to meet a limit. A limit beyond them is only extrapolated.
 const MOST_MODULES: usize = 200_000;
 
-/// Forecasts for every scenario of `measured` that asks for one, each looked at in a process of its own.
+/// Checks the limit of every scenario of `measured` that asks for it, each in a process of its own.
 ///
 /// # Errors
 /// Only when the program is interrupted.
 pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>> {
     let mut all = Vec::new();
     for one in &measured.scenarios {
-        // A control is the same without what ends.
+        // A control has no limit of its own to check.
         let limit = one.scenario.limit.filter(|_| !one.scenario.is_control());
         if let Some(limit) = limit {
             let found = of(bench, one, limit, &measured.environment);
@@ -46,7 +46,7 @@ pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>> {
     Ok(all)
 }
 
-/// What became of one, and whether it holds.
+/// The result for one scenario as a sentence, and whether the check passed.
 fn of(
     bench: &Bench<'_>,
     one: &MeasuredScenario,
@@ -92,7 +92,7 @@ fn of(
     Ok(judge(limit, value, foretold, &each, &reached, &memory))
 }
 
-/// Whether what was met is what was foretold.
+/// Compares the N at which the limit was met with the extrapolated N.
 fn judge(
     limit: Limit,
     value: u64,
@@ -117,7 +117,7 @@ fn judge(
     (sentence, holds)
 }
 
-/// So much of what is limited.
+/// An amount of the limited resource, as text.
 fn shown(limit: Limit, value: f64) -> String {
     match limit {
         Limit::AddressSpace => amount(value, "bytes"),
@@ -126,7 +126,7 @@ fn shown(limit: Limit, value: f64) -> String {
     }
 }
 
-/// The limit that holds for a process that goes there, and to what it is lowered for it.
+/// The limit of a process that checks it, and the value to which that process lowers it, if it does.
 fn value(limit: Limit, environment: &Environment) -> Result<(u64, Option<u64>), String> {
     let read = |text: &str| text.parse::<u64>().map_err(|_| format!("the limit is {text}"));
     match limit {
@@ -151,14 +151,15 @@ fn value(limit: Limit, environment: &Environment) -> Result<(u64, Option<u64>), 
     }
 }
 
-/// The address space that this process and what it starts may have, out of `/proc/self/limits`.
+/// The address space limit of this process and its children, read from `/proc/self/limits`.
 fn address_space(limits: &str) -> u64 {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"));
     let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     soft.unwrap_or(u64::MAX)
 }
 
-/// Where mappings end before what `limit` is about does, at `foretold`: an error would be theirs.
+/// The N at which mappings end, if they end before `limit` does at `foretold`. The process would then fail
+/// for lack of mappings.
 fn mappings_end_before(
     one: &MeasuredScenario,
     limit: Limit,
@@ -178,7 +179,7 @@ const fn metric(limit: Limit) -> Metric {
     }
 }
 
-/// When memory would end, which nobody goes to: the system would end some other process.
+/// Says at which N memory would end. This is never checked, because the system would end some other process.
 fn memory(one: &MeasuredScenario, environment: &Environment) -> String {
     let resident = one.complete(SeriesName::new(Phase::Load, Metric::ResidentBytes));
     let available = environment.memory_bytes.parse::<f64>().ok();
@@ -192,7 +193,7 @@ fn memory(one: &MeasuredScenario, environment: &Environment) -> String {
     }
 }
 
-/// What one module takes of something, by the largest and the smallest N.
+/// What one module takes of a resource, computed from the smallest and the largest N.
 struct Each {
     slope: f64,
     fixed: f64,
@@ -200,13 +201,13 @@ struct Each {
 }
 
 impl Each {
-    /// What a module of `one` takes of what is limited, where that was counted.
+    /// What a module of `one` takes of the limited resource. `None` if that was not counted.
     fn within(one: &MeasuredScenario, limit: Limit) -> Option<Each> {
         let series = one.complete(SeriesName::new(Phase::Load, metric(limit)))?;
         Each::of(&series)
     }
 
-    /// `None` where nothing rises.
+    /// `None` if the cost does not rise.
     fn of(series: &Series) -> Option<Each> {
         let mean = |costs: &Vec<f64>| costs.iter().sum::<f64>() / costs.len() as f64;
         let (sizes, costs) = (series.sizes(), series.costs());
@@ -217,13 +218,13 @@ impl Each {
         (slope.is_finite() && slope > 0.0).then_some(each)
     }
 
-    /// How many modules take so much.
+    /// The number of modules that take this amount.
     fn modules_within(&self, value: f64) -> f64 {
         ((value - self.fixed) / self.slope).max(0.0)
     }
 }
 
-/// Goes there, in a process of its own.
+/// Loads modules up to the limit, in a process of its own.
 fn go(
     bench: &Bench<'_>,
     scenario: &Scenario,

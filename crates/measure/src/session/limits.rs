@@ -1,15 +1,15 @@
-//! How many modules fit this machine: mappings, descriptors.
+//! How many modules fit this machine's limits of mappings, file descriptors and memory.
 
 use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{
     Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject, Tables,
 };
 
-/// Takes away the rungs that would end at a limit of this machine instead of measuring. Fewer than
-/// five are no ground for a verdict; what is left is measured all the same, and inconclusive.
+/// Removes the sizes that would exceed a limit of this machine. Fewer than five sizes are not enough for a
+/// verdict. They are measured all the same, and stay undecided.
 ///
 /// # Errors
-/// When no rung is left.
+/// When no size is left.
 pub fn leave_out_what_does_not_fit(
     scenarios: &mut Vec<Scenario>,
     environment: &Environment,
@@ -34,8 +34,8 @@ pub fn leave_out_what_does_not_fit(
     Ok(left_out)
 }
 
-/// Takes away scenarios that keep native unwinding through packs, with the controls that nothing else
-/// needs, where this machine has no means to.
+/// Removes scenarios that keep native unwinding through packs, if this machine does not support that. Their
+/// controls are removed too, unless another scenario needs them.
 fn leave_out_what_cannot_keep_tables(
     scenarios: &mut Vec<Scenario>,
     environment: &Environment,
@@ -67,7 +67,7 @@ fn leave_out_what_cannot_keep_tables(
     Ok(sentences)
 }
 
-/// Why unwinders here would not ask a pack for its frames, as far as the environment tells; the
+/// Says why this machine's unwinder would not ask a pack for its frames, judged by the environment. The
 /// runner proves it (`native_unwind::enable` in the loader).
 fn why_no_pack_keeps_tables(environment: &Environment) -> Option<String> {
     let Environment { libc, build, unwinder_family, unwinder_version, .. } = environment;
@@ -88,14 +88,14 @@ fn why_no_pack_keeps_tables(environment: &Environment) -> Option<String> {
     })
 }
 
-/// The most that any of `samples` has read of resident memory, in bytes.
+/// The largest resident memory in any of `samples`, in bytes.
 pub fn most_resident<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Option<f64> {
     let resident = samples.into_iter().filter(|sample| sample.metric == Metric::ResidentBytes);
     resident.filter_map(|sample| sample.reading.value()).max_by(f64::total_cmp)
 }
 
-/// Why `modules` of `scenario` do not fit this machine, if so. `resident` is what half as many have
-/// taken of memory, in bytes and at most.
+/// Says why `modules` of `scenario` do not fit this machine. `None` if they do. `resident` is the most memory
+/// that half as many modules took, in bytes.
 pub fn why_not(
     scenario: &Scenario,
     modules: usize,
@@ -108,15 +108,15 @@ pub fn why_not(
         return Some(reason);
     }
     let memory = environment.memory_bytes.parse::<f64>().ok()?;
-    // Where memory grows quadratically, twice the modules take four times as much.
+    // If memory grows quadratically, twice the modules take four times as much.
     let wanted = 4.0 * resident?;
     (wanted > memory / 2.0).then(|| {
         format!("it may take {:.1} GB of the {:.1} GB available", wanted / 1e9, memory / 1e9)
     })
 }
 
-/// The largest N within the machine's limits: of modules, unless N is something else. Their number
-/// fits then or it does not, at any N.
+/// The largest N within the machine's limits, and the limit that sets it. If N does not count modules, the
+/// fixed number of modules fits at every N or at none.
 fn largest_n_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let (limit, reason) = largest_that_fits(subject, environment);
     if subject.axis.is_modules() {
@@ -125,7 +125,7 @@ fn largest_n_that_fits(subject: &Modules, environment: &Environment) -> (usize, 
     (if subject.count.get() <= limit { usize::MAX } else { 0 }, reason)
 }
 
-/// The most modules within the machine's limits, and the limit that sets it.
+/// The largest number of modules within the machine's limits, and the limit that sets it.
 pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
     let Environment { max_map_count, descriptor_limit, .. } = environment;
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// A scenario of a pack, whose control is the one with tables stripped.
+    /// A scenario of a pack. Its control is the same scenario with stripped tables.
     fn in_pack(tables: &str) -> Scenario {
         let text = r#"
 format = 1

@@ -1,4 +1,4 @@
-//! A session while it is measured: plans what is left, has it carried out, and saves it run by run.
+//! A session while it is measured: plans the remaining runs, makes them, and saves each one.
 
 mod steps;
 
@@ -27,14 +27,14 @@ pub struct Measurement<'a> {
     scenarios: Vec<Scenario>,
     session: Session,
     records: Vec<RunRecord>,
-    /// How many rungs were added above the ladder of each scenario.
+    /// How many sizes were added above the largest, for each scenario.
     n_larger: Vec<usize>,
-    /// The rounds of what was to be exact and is not, for each scenario.
+    /// The repetitions of collectors that should be exact and did not repeat, for each scenario.
     inexact: Vec<BTreeMap<Means, usize>>,
 }
 
 impl<'a> Measurement<'a> {
-    /// A session of these scenarios, with what has been measured of it.
+    /// Makes a session of these scenarios, with the records of finished runs.
     pub fn new(
         bench: &'a Bench<'a>,
         header: Header,
@@ -47,12 +47,12 @@ impl<'a> Measurement<'a> {
         Measurement { bench, header, scenarios, session, records, n_larger, inexact }
     }
 
-    /// Begins a session over `scenarios`: leaves out what does not fit this machine, makes the
-    /// session's folder, and compiles what is to be loaded. It can be taken up where `ask` writes into
-    /// its header how it was asked for.
+    /// Begins a session over `scenarios`. It leaves out what does not fit this machine, compiles what is
+    /// loaded, and makes the session's folder. The session can be resumed if `ask` writes the command's
+    /// options into its header.
     ///
     /// # Errors
-    /// When too few rungs fit, artifacts cannot be made, or the folder cannot be written.
+    /// When too few sizes fit, artifacts cannot be made, or the folder cannot be written.
     pub fn begin(
         bench: &'a Bench<'a>,
         mut scenarios: Vec<Scenario>,
@@ -74,10 +74,10 @@ impl<'a> Measurement<'a> {
         Ok(Measurement::new(bench, header, scenarios, session, Vec::new()))
     }
 
-    /// A session over `scenarios`, measured to the end of its plan; it cannot be taken up.
+    /// Measures a session over `scenarios` to the end of its plan. It cannot be resumed.
     ///
     /// # Errors
-    /// As [`Measurement::begin`], and when a run cannot be saved or the program is interrupted.
+    /// As for [`Measurement::begin`], and when a run cannot be saved or the program is interrupted.
     pub fn whole(
         bench: &'a Bench<'a>,
         scenarios: Vec<Scenario>,
@@ -92,7 +92,7 @@ impl<'a> Measurement<'a> {
         Ok(measurement)
     }
 
-    /// Goes on with a session that was ended. Failed runs are carried out anew.
+    /// Resumes a session that ended early. Failed runs are repeated.
     ///
     /// # Errors
     /// When artifacts cannot be made.
@@ -108,10 +108,10 @@ impl<'a> Measurement<'a> {
         Ok(Measurement::new(bench, header, scenarios, session, finished))
     }
 
-    /// Notes what was left out before the session began, one sentence each.
+    /// Records what was left out before the session began, one sentence each.
     ///
     /// # Errors
-    /// When it cannot be saved.
+    /// When the header cannot be saved.
     pub fn leave_out(&mut self, sentences: Vec<String>) -> Result<()> {
         if sentences.is_empty() {
             return Ok(());
@@ -120,7 +120,7 @@ impl<'a> Measurement<'a> {
         self.session.save_header(&self.header)
     }
 
-    /// The forecasts of the session: those it has, else what `check` finds.
+    /// The limit checks of the session. If it has none yet, `check` makes them.
     ///
     /// # Errors
     /// When they cannot be saved, or the program is interrupted.
@@ -135,13 +135,13 @@ impl<'a> Measurement<'a> {
         Ok(&self.header.forecasts)
     }
 
-    /// Carries out every run of the scenarios that has not been: rounds by the clock one after the
-    /// other, then what is counted exactly, as many at a time as there are processors, and once more
-    /// what did not repeat.
+    /// Makes every remaining run of the scenarios. Runs by the clock come first, one after the other.
+    /// Counting runs follow, as many at a time as CPUs and memory allow. Counts that did not repeat are
+    /// measured again.
     ///
     /// # Errors
-    /// When a run cannot be saved, or the program is interrupted. A failed run is no error but a
-    /// recorded failure of its scenario.
+    /// When a run cannot be saved, or the program is interrupted. A failed run is not an error but a recorded
+    /// failure of its scenario.
     pub fn run(&mut self) -> Result<()> {
         self.save_plan()?;
         let left = self.left();
@@ -189,8 +189,8 @@ impl<'a> Measurement<'a> {
         Ok(())
     }
 
-    /// Whether all runs of the first repetition failed alike, by one of the builds: then no other is
-    /// started. Planted work is measured as long as anything else is.
+    /// Whether all runs of the first repetition failed alike on one side. The scenario's other runs are then
+    /// not started. Self-checks run as long as any other scenario does.
     fn is_given_up(&self, scenario: usize) -> bool {
         if self.scenarios[scenario].subject.is_planted() {
             let asked = self.scenarios.iter().enumerate();
@@ -200,7 +200,7 @@ impl<'a> Measurement<'a> {
         is_given_up(&self.scenarios[scenario], &self.records)
     }
 
-    /// Carries out the runs that take no times: nobody disturbs them.
+    /// Makes the counting runs. They measure no times, so they may run side by side.
     fn count_exactly(&mut self) -> Result<()> {
         let mut left = self.exact_left();
         left.retain(|visit| !self.is_given_up(visit.0.scenario));
@@ -221,8 +221,8 @@ impl<'a> Measurement<'a> {
         kept.inspect_err(|_| self.say_what_is_saved())
     }
 
-    /// How many counting runs go on at a time. Under callgrind one takes several times the memory that
-    /// its modules do by the clock.
+    /// How many counting runs go on at a time. A run under callgrind takes several times the memory of a run
+    /// by the clock.
     fn n_at_a_time(&self) -> usize {
         let samples = self.records.iter().filter_map(RunRecord::samples).flatten();
         let each = 4.0 * most_resident(samples).unwrap_or(0.0) + LEAST_MEMORY;
@@ -230,7 +230,8 @@ impl<'a> Measurement<'a> {
         n_workers(n_processors(self.bench.runner.processors()), memory, each)
     }
 
-    /// Plans three rounds of whatever was to be exact and did not repeat. Whether there is any.
+    /// Plans three repetitions of every count that should be exact and did not repeat. Returns whether there
+    /// is any.
     fn repeat_what_differs(&mut self) -> bool {
         let measured = self.measured();
         let before = measured.before.iter().flat_map(|before| &before.scenarios);
@@ -248,7 +249,7 @@ impl<'a> Measurement<'a> {
         !differing.is_empty()
     }
 
-    /// What cannot be counted by one of the builds.
+    /// The metrics that one side's build cannot count.
     fn absent_of(&self, side: Side) -> &[Absent] {
         match (side, &self.header.against) {
             (Side::Before, Some(build)) => &build.absent,
@@ -256,7 +257,8 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// What one run is asked to count: what its scenario wants by these means, and its build has.
+    /// The metrics that one run counts: those that its scenario wants from this collector and its build
+    /// knows.
     fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
         let absent = self.absent_of(*side);
         let mut metrics = self.scenarios[run.scenario].metrics_by(run.means);
@@ -268,7 +270,7 @@ impl<'a> Measurement<'a> {
         metrics
     }
 
-    /// What whoever ends the program should know: nothing that was measured is lost.
+    /// Tells the user who ends the program that all finished runs are saved.
     fn say_what_is_saved(&self) {
         let command = match &self.header {
             Header { asked: Some(_), .. } => "regress",
@@ -281,8 +283,8 @@ impl<'a> Measurement<'a> {
         ));
     }
 
-    /// Saves the rounds and rungs that were added, before they are measured: a session that is taken
-    /// up has as many as it would have had.
+    /// Saves the added repetitions and sizes before they are measured. A resumed session then has as many as
+    /// planned.
     fn save_plan(&mut self) -> Result<()> {
         let added = self.n_larger.iter().zip(&self.inexact);
         let planned = self.scenarios.iter().zip(added).map(|(scenario, (&n_larger, inexact))| {
@@ -296,7 +298,7 @@ impl<'a> Measurement<'a> {
         Ok(())
     }
 
-    /// Marks the session as finished, unless runs have failed: those `--resume` carries out anew.
+    /// Marks the session as finished, unless runs have failed. `--resume` repeats failed runs.
     ///
     /// # Errors
     /// When the mark cannot be saved.
@@ -308,12 +310,12 @@ impl<'a> Measurement<'a> {
         Ok(())
     }
 
-    /// How many runs have been carried out, and how many are left.
+    /// The number of finished runs, and the number of runs that are left.
     pub fn n_runs(&self) -> (usize, usize) {
         (self.records.len(), self.left().len() + self.exact_left().len())
     }
 
-    /// The runs of the scenarios' rounds by the clock that have not been carried out.
+    /// The remaining runs by the clock.
     fn left(&self) -> Vec<(Run, Side)> {
         let seed = self.header.seed;
         let runs = Plan::of(&self.scenarios, seed).runs;
@@ -322,7 +324,7 @@ impl<'a> Measurement<'a> {
         visits
     }
 
-    /// The runs by means that count exactly, as far as they have not been carried out.
+    /// The remaining runs of exact collectors.
     fn exact_left(&self) -> Vec<(Run, Side)> {
         let mut visits = Vec::new();
         for (place, scenario) in self.scenarios.iter().enumerate() {
@@ -338,7 +340,7 @@ impl<'a> Measurement<'a> {
         visits
     }
 
-    /// Takes away the visits that have been made.
+    /// Removes the runs that are finished.
     fn without_done(&self, visits: &mut Vec<(Run, Side)>) {
         let done = self.records.iter();
         let done = done.map(|r| (r.scenario.as_str(), r.modules, r.round, r.means, r.side));
@@ -361,13 +363,13 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// What the records amount to so far.
+    /// The results of all runs so far.
     pub fn measured(&self) -> Measured {
         let scenarios = self.scenarios.clone();
         Measured::of(&self.header, scenarios, &self.records, self.session.path())
     }
 
-    /// What is going to be measured, in one sentence, before it is.
+    /// The plan of the session as one sentence, printed before it is measured.
     pub fn plan_line(&self) -> String {
         let left = self.left();
         let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
@@ -385,8 +387,8 @@ impl<'a> Measurement<'a> {
     }
 }
 
-/// Every run by each of its sides. Two builds carry out the same run one right after the other, in an
-/// order that chance decides: whatever happens on the machine happens to both.
+/// Every run on each of its sides. Two builds make the same run one right after the other, in random order,
+/// so that a disturbance of the machine affects both.
 fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -> Vec<(Run, Side)> {
     let mut order = Random::new(seed ^ ORDER_OF_SIDES);
     let visits = runs.into_iter().flat_map(|run| {
@@ -397,25 +399,25 @@ fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -
     visits.collect()
 }
 
-/// Another stream than the one that orders runs.
+/// Gives another random stream than the one that orders runs.
 const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
 
-/// What a counting run takes of memory at least, in bytes.
+/// The least memory that a counting run takes, in bytes.
 const LEAST_MEMORY: f64 = 256e6;
 
-/// How often what was to be exact and is not is measured.
+/// How many repetitions a count gets that should be exact and did not repeat.
 const INEXACT_ROUNDS: usize = 3;
 
 fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
     visits.iter().map(|(run, _)| run_weight(run)).sum()
 }
 
-/// What a run costs beside the others, for the remaining time: a process, and then its modules.
+/// The weight of a run for the remaining time: one process, and its modules.
 fn run_weight(run: &Run) -> u64 {
     weight_of(run.modules)
 }
 
-/// What a run over so many modules costs beside others.
+/// The weight of a run over this many modules.
 pub fn weight_of(modules: usize) -> u64 {
     modules as u64 + 200
 }
@@ -427,7 +429,7 @@ mod tests {
     use super::*;
     use loadline_record::fixtures::scenario;
 
-    /// Both builds visit a place one after the other, either of them first about as often.
+    /// Both builds visit each size one after the other. Each build goes first about as often.
     #[test]
     fn two_builds_are_measured_in_turn() {
         let scenarios = [

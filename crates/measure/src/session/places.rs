@@ -1,5 +1,5 @@
-//! Where the sessions of one `regress` are measured: one for each unwinder, without the scenarios that
-//! both sides of a comparison run alike.
+//! The sessions of one `regress`: one for each unwinder, without the scenarios in which both sides run the
+//! same program.
 
 use loadline_record::Result;
 use loadline_scenario::{Absent, Environment};
@@ -13,29 +13,30 @@ use crate::project::folders::Project;
 use crate::project::selection;
 use crate::session::bench::Bench;
 
-/// Where one session is measured.
+/// One session of `regress`: an unwinder, its scenarios, and the machine's description.
 #[derive(Debug)]
 pub struct Place {
-    /// What is measured there.
+    /// The unwinder and the scenarios that are measured under it.
     pub pass: Pass,
     now: Runner,
-    /// The side it is compared with.
+    /// The side to compare with.
     pub before: Option<Before>,
-    /// The machine, and what cannot be counted there.
+    /// The environment, and the metrics that cannot be counted there.
     pub described: (Environment, Vec<Absent>),
 }
 
 impl Place {
-    /// What it is measured with.
+    /// The bench on which this session is measured.
     pub fn bench<'a>(&'a self, project: &'a Project) -> Bench<'a> {
         Bench { project, runner: &self.now, before: self.before.as_ref() }
     }
 }
 
-/// The passes with what the files of their scenarios hold; what has to be skipped goes to `left_out`.
+/// Returns the passes with the digests of their scenarios' files. Sentences about skipped scenarios go to
+/// `left_out`.
 ///
 /// # Errors
-/// When files are not there, or nothing is left.
+/// When files are missing, or nothing is left.
 pub fn with_files(
     project: &Project,
     passes: Vec<Pass>,
@@ -53,11 +54,11 @@ pub fn with_files(
     if ready.is_empty() { Err(selection::nothing_left(left_out)) } else { Ok(ready) }
 }
 
-/// Where the scenarios of each pass are measured that the two sides do not run alike, and what is
-/// said of the others.
+/// The sessions for the scenarios of each pass in which the two sides differ. Also returns sentences about
+/// the other scenarios.
 ///
 /// # Errors
-/// When a side cannot be compared, or the machine not be described.
+/// When a side cannot be compared, or the machine cannot be described.
 pub fn of(
     project: &Project,
     passes: Vec<Pass>,
@@ -77,7 +78,8 @@ pub fn of(
             continue;
         }
         let bench = Bench { project, runner: &now, before: before.as_ref() };
-        // Of all before any is measured: what cannot be preloaded is found before minutes are spent.
+        // Every pass is described before any is measured, so a failing preload is found before minutes are
+        // spent.
         let described = bench.describe()?;
         places.push(Place { pass, now, before, described });
     }

@@ -1,4 +1,4 @@
-//! How far a long job is: a bar with the remaining time on a terminal, plain lines elsewhere.
+//! The progress of a long job: a bar with the remaining time on a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out;
 
-/// A log has no use for more.
+/// The time between two lines in a log, which needs no more.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// The progress of one job, in units of its own; on standard error.
+/// The progress of one job on standard error, in units of the job.
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
@@ -23,7 +23,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A job of `total` units, called `what`.
+    /// Begins a job of `total` units, called `what`.
     pub fn new(what: &'static str, total: u64) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(
@@ -36,7 +36,7 @@ impl Progress {
         Progress { what, total, done: Cell::new(0), started: now, said: Cell::new(now), bar }
     }
 
-    /// `units` more are done; `now` says what of.
+    /// Adds `units` finished units; `now` names the finished work.
     pub fn add(&self, units: u64, now: &str) {
         self.done.set(self.done.get() + units);
         if let Some(bar) = &self.bar {
@@ -58,7 +58,7 @@ impl Progress {
         ));
     }
 
-    /// The job has ended; its bar goes away.
+    /// Ends the job and removes its bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

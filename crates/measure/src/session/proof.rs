@@ -1,4 +1,4 @@
-//! Whether a run did what it was asked for: compares its counts with the request.
+//! Checks that a run did what it was asked for, by comparing its counts with the request.
 
 use loadline_record::Result;
 use loadline_scenario::{
@@ -8,7 +8,10 @@ use loadline_scenario::{
 
 use loadline_record::rounds::reading;
 
-/// Compares what a run counted with what it was asked for: a wrong count is an error, never a point.
+/// Compares a run's counts with the request. A wrong count is an error, never a data point.
+///
+/// # Errors
+/// A text that says which count is wrong.
 pub fn check_proof(
     proof: &Proof,
     subject: &Subject,
@@ -81,8 +84,11 @@ fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(),
     }
 }
 
-/// Looks whether a command has marked every phase, and said every count, that is judged. What this
-/// machine cannot count is no failure of the command's.
+/// Checks that a command has marked every judged phase and printed every judged count. A metric that this
+/// machine cannot count is not the command's failure.
+///
+/// # Errors
+/// A text that says what the command has to print.
 pub fn check_marks(
     scenario: &Scenario,
     means: Means,
@@ -129,7 +135,7 @@ fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Resu
         Tables::Strip if registered > 0 => {
             Err(format!("stripped tables, but {registered} registrations"))
         }
-        // One a module under libgcc, one an FDE under LLVM's libunwind.
+        // libgcc counts one registration per module, LLVM's libunwind one per FDE.
         Tables::Keep if subject.load_from == LoadFrom::Pack && registered > 0 => {
             Err(format!("packs register nothing, but {registered} registrations"))
         }
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
     use loadline_record::fixtures::scenario;
 
-    /// The proof of a run of `scenario` over 100 modules, and what is thought of it.
+    /// Changes the correct proof of a run of `scenario` over 100 modules by `lie`, and checks it.
     fn check(scenario: &Scenario, lie: impl FnOnce(&mut Proof)) -> Result<(), String> {
         let mut environment = loadline_record::fixtures::environment();
         environment.unwinder_path = "/lib/libgcc_s.so.1".to_owned();
@@ -174,12 +180,12 @@ mod tests {
         let (kept, stripped) = (scenario("keep"), scenario("strip"));
         assert_eq!(check(&kept, |_| {}), Ok(()));
         assert_eq!(check(&stripped, |_| {}), Ok(()));
-        // One a function, as LLVM's unwinder has it.
+        // LLVM's unwinder has one registration per function.
         assert_eq!(
             check(&kept, |p| (p.registered, p.deregistered) = (Some(1200), Some(1200))),
             Ok(())
         );
-        // Another platform, where nobody counts them.
+        // Other platforms do not count registrations.
         assert_eq!(check(&kept, |p| (p.registered, p.deregistered) = (None, None)), Ok(()));
     }
 

@@ -1,4 +1,4 @@
-//! `--resume`: takes up a session that was ended, with its finished runs kept.
+//! `--resume`: resumes a session that ended early and keeps its finished runs.
 
 use loadline_record::{Context, Error, Exit, PROGRAM, Result, Surroundings};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use loadline_record::compat::{changed_scenarios, growth_differences, level_diffe
 use loadline_record::header::{Header, RunRecord};
 use loadline_record::session::{self, Session};
 
-/// A command whose sessions can be taken up.
+/// A command whose sessions can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// `cargo xtask regress`.
@@ -36,7 +36,7 @@ impl Command {
         }
     }
 
-    /// What the session was measured under, where it is one of this command's.
+    /// The surroundings of the session, if the session belongs to this command.
     fn surroundings(self, header: &Header) -> Option<&Surroundings> {
         match self {
             Command::Regress => header.asked.as_ref().map(|asked| &asked.surroundings),
@@ -45,23 +45,22 @@ impl Command {
     }
 }
 
-/// A session that was ended, opened again on the machine as it was.
+/// A session that ended early, opened again on an unchanged machine.
 #[derive(Debug)]
 pub struct Reopened {
     session: Session,
-    /// How it was asked for.
+    /// The session's header, with the options it was started with.
     pub header: Header,
-    /// Its scenarios.
+    /// The session's scenarios.
     pub scenarios: Vec<Scenario>,
     records: Vec<RunRecord>,
 }
 
 impl Reopened {
-    /// The session of `command` that is `named`, or its newest that has not come to its end, and what
-    /// it is measured with.
+    /// Opens the session `named` of `command`, or its newest unfinished one, and builds its runner.
     ///
     /// # Errors
-    /// When there is no such session, or the machine, the runner or a scenario is another than it was.
+    /// When there is no such session, or when the machine, the runner or a scenario has changed.
     pub fn of(
         command: Command,
         named: Option<&Path>,
@@ -86,7 +85,7 @@ impl Reopened {
         Ok((Reopened { session, header, scenarios, records }, runner))
     }
 
-    /// Goes on with it on `bench`.
+    /// Resumes the session on `bench`.
     ///
     /// # Errors
     /// When artifacts cannot be made.
@@ -103,8 +102,7 @@ impl Reopened {
     }
 }
 
-/// The folder of the session of `command` that is `named`, or of the newest that has not come to its
-/// end.
+/// The folder of the session `named` of `command`, or of its newest unfinished session.
 fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<PathBuf> {
     if let Some(named) = named {
         let path = project.session(named);
@@ -126,7 +124,7 @@ fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<Pat
     })
 }
 
-/// Why a session that is none of `command`'s cannot be taken up by it.
+/// Says why `command` cannot resume a session of another command.
 fn why_not(command: Command, header: &Header) -> String {
     let other = Command::ALL.into_iter().find(|other| other.surroundings(header).is_some());
     match (&header.against, other) {
@@ -141,7 +139,7 @@ fn why_not(command: Command, header: &Header) -> String {
     }
 }
 
-/// The scenarios whose files hold something else than they did, one sentence each.
+/// The scenarios whose files have changed, one sentence each.
 fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
     let changed = scenarios.iter().filter_map(|scenario| {
         let was = scenario.digest.as_ref()?;
@@ -158,7 +156,7 @@ fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
     changed.collect()
 }
 
-/// What is not as it was when the session began.
+/// What has changed since the session began.
 fn differences(
     header: &Header,
     environment: &Environment,
@@ -176,7 +174,7 @@ fn differences(
     differences
 }
 
-/// Runs of different things are not one session.
+/// Refuses to resume if anything differs: runs of different things are not one session.
 fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> Result<()> {
     let Some(first) = differences.next() else { return Ok(()) };
     let all = differences.fold(first, |all, one| format!("{all}; {one}"));

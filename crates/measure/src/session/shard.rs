@@ -1,8 +1,9 @@
-//! A session in parts, each measured by itself: [`Shard`], and which scenarios belong to which.
+//! Divides a session into parts that different machines measure: [`Shard`], and which scenarios belong to
+//! which.
 //!
-//! Divided by scenario, not by round: each series is then measured on one machine in one session,
-//! and so is the control it is judged beside. Rounds from several machines within one series would
-//! put the difference between processors where growth is looked for. Every part has teeth of its own.
+//! The division is by scenario, not by repetition. One machine measures each series in one session, together
+//! with its control. Repetitions from several machines within one series would mix the differences between
+//! CPUs with the growth. Every part has its own self-check.
 
 use loadline_record::{Error, Exit, Result, Shard};
 use std::collections::BTreeSet;
@@ -11,11 +12,11 @@ use loadline_scenario::Scenario;
 
 use crate::session::measurement::weight_of;
 
-/// Those of `scenarios` that `shard` measures, in their order; the same on every machine. The parts
+/// The scenarios that `shard` measures, in their order. The result is the same on every machine. The parts
 /// get about the same number of modules to load.
 ///
 /// # Errors
-/// When there are more parts than can be told apart.
+/// When no scenario is left for `shard`, because there are more parts than groups of scenarios.
 pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
     let mut groups = groups(scenarios);
     let n_groups = groups.len();
@@ -25,7 +26,7 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
         };
         group.iter().map(|&index| of(&scenarios[index])).sum()
     };
-    // The heaviest first, each to the part that has least so far.
+    // The heaviest group first, each to the part with the least weight so far.
     groups.sort_by_key(|group| std::cmp::Reverse(weight(group)));
     let mut parts: Vec<(u64, Vec<usize>)> = vec![(0, Vec::new()); shard.count];
     for group in groups {
@@ -45,8 +46,8 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
     Ok(own.into_iter().map(|index| scenarios[index].clone()).collect())
 }
 
-/// The scenarios that have to be measured in one session: one is measured because of another, or both
-/// have something measured because of them that is the same.
+/// The scenarios that must be measured in one session. One scenario is measured because of another, or both
+/// need the same further scenario.
 fn groups(scenarios: &[Scenario]) -> Vec<Vec<usize>> {
     let mut groups: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {

@@ -12,13 +12,14 @@ struct Fake {
 }
 
 impl Fake {
-    /// A program that notes its process id and then does what the shell script says.
+    /// A program that writes down its process id and then runs the shell script.
     fn new(script: &str) -> Fake {
         let folder = TempDir::new().unwrap();
         let program = folder.path().join("runner");
         let pid = folder.path().join("pid");
         let script = format!("#!/bin/sh\necho $$ > {}\n{script}\n", pid.display());
-        // Written by another process: a file that this one has open for writing cannot be started.
+        // Another process writes the file, because a file that this process has open for writing cannot be
+        // started.
         let mut shell = Command::new("sh");
         shell.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(&program);
         let mut shell = shell.stdin(Stdio::piped()).spawn().unwrap();
@@ -39,7 +40,7 @@ impl Fake {
     }
 
     fn ask(&self, timeout: Duration) -> Result<usize, RunFailure> {
-        // Longer than a pipe holds.
+        // The request is longer than a pipe holds.
         let request =
             Request::Describe { metrics: vec![Metric::PageFaults; 20_000], processors: Vec::new() };
         let mut messages = 0;
@@ -56,7 +57,7 @@ impl Fake {
     }
 }
 
-/// Enough for what ends by itself, and what does not is killed after it.
+/// Long enough for a program that ends by itself. Any other program is killed after this time.
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(400);
 
@@ -98,7 +99,7 @@ fn a_runner_that_does_not_end_is_ended() {
     }
 }
 
-/// What waits in the queue already is no reason to go on.
+/// Messages that wait in the queue do not extend the deadline.
 #[test]
 fn a_flood_of_messages_does_not_outlive_the_deadline() {
     let (sender, lines) = mpsc::sync_channel(64);

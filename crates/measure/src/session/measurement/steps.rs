@@ -1,4 +1,4 @@
-//! What a session that is measured may still be given: more rounds and larger sizes, and what they cost.
+//! What a session may add while it is measured: more repetitions and larger sizes, with their expected time.
 
 use super::Measurement;
 use loadline_record::Result;
@@ -12,19 +12,19 @@ use crate::session::limits::{most_resident, why_not};
 use loadline_record::header::{RunRecord, not_measured};
 
 impl Measurement<'_> {
-    /// The time spent in runs by the clock so far: rounds are added to those alone.
+    /// The time spent so far in runs by the clock. Repetitions are added to those runs alone.
     pub fn measuring(&self) -> Duration {
         let by_clock = self.records.iter().filter(|record| record.means.is_clock());
         by_clock.map(|record| seconds(record.seconds)).sum()
     }
 
-    /// Whether the scenario `title` has fewer rounds than `most`.
+    /// Whether the scenario `title` has fewer repetitions than `most`.
     pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
         self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
     }
 
-    /// Whether a rung above the ladder of `title` may be added: fewer than `most` have been, and the
-    /// machine holds it. Where it does not, the session says so.
+    /// Whether a size above the largest of `title` may be added. It may if fewer than `most` were added and
+    /// the machine holds it. If the machine does not hold it, the session records that.
     pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
         let Some(place) = self.place(title) else { return false };
         let Some(next) = self.next_rung(place) else { return false };
@@ -53,7 +53,7 @@ impl Measurement<'_> {
         top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
     }
 
-    /// What a run of `title` at `modules` has taken, on average and in seconds.
+    /// The average time of a run of `title` at `modules`, in seconds.
     fn seconds_at(&self, title: &str, modules: usize) -> f64 {
         let is_own =
             |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
@@ -61,8 +61,8 @@ impl Measurement<'_> {
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
 
-    /// How long `step` is expected to take for the scenario `title`, at most: at twice the N a
-    /// quadratic cost is four times as high.
+    /// The time that `step` is expected to take for the scenario `title`, at most. At twice the N a quadratic
+    /// cost is four times as high.
     pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
         let Some(place) = self.place(title) else { return Duration::ZERO };
         let scenario = &self.scenarios[place];
@@ -95,7 +95,7 @@ impl Measurement<'_> {
         }
     }
 
-    /// Compiles what rungs above the ladders load.
+    /// Compiles what the added sizes load.
     ///
     /// # Errors
     /// When artifacts cannot be made.
@@ -106,12 +106,12 @@ impl Measurement<'_> {
     }
 }
 
-/// By how much twice the rounds, but at most `most`, are more than `scenario` has.
+/// How many repetitions to add to `scenario`: as many as it has, but at most `most` in total.
 fn more_rounds(scenario: &Scenario, most: usize) -> usize {
     (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
 }
 
-/// A time that was measured or estimated; one that is none counts as nothing.
+/// A measured or estimated time. An invalid value counts as zero.
 fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
