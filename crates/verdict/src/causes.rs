@@ -1,21 +1,21 @@
-//! Culprits that are known: what is behind a symbol that grows, what to do, and where to read on.
+//! The known causes of growing functions: the mechanism, a remedy, and a reference.
 
-/// What is known of a culprit.
+/// A known cause of growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// The mechanism.
+    /// The mechanism of the growth.
     pub cause: &'static str,
-    /// What to do about it.
+    /// How to avoid the growth.
     pub remedy: &'static str,
-    /// Where it is described.
+    /// Where the cause is described.
     pub reference: &'static str,
 }
 
-/// A culprit is known by its symbol or by one on the way to it.
+/// A known cause, found by the growing function's name or by a caller on its call path.
 struct Entry {
-    /// Parts of names, any of which tells it.
+    /// Parts of function names. One matching part is enough.
     symbols: &'static [&'static str],
-    /// Whether the symbol itself has to bear the name, or one on the way to it may.
+    /// Whether a caller on the path may match too, or only the growing function itself.
     may_be_above: bool,
     known: Known,
 }
@@ -103,7 +103,7 @@ const ENTRIES: [Entry; 8] = [
     },
 ];
 
-/// What is known of the symbol `function` that is reached by `path`, its callers from the root down.
+/// Finds the known cause of the function `function`, whose call path is `path`, from the root down.
 pub fn find(function: &str, path: &[String]) -> Option<Known> {
     let names = |entry: &Entry, name: &str| entry.symbols.iter().any(|part| name.contains(part));
     let itself = ENTRIES.iter().find(|entry| names(entry, function));
@@ -130,7 +130,7 @@ mod tests {
         assert!(llvm.is_some_and(|cause| cause.contains("array")), "not libgcc, which is above it");
         let registry = ["wasmtime::runtime::type_registry::TypeCollection::new_for_module"];
         assert!(cause("memset", &registry).is_some_and(|cause| cause.contains("trampolines")));
-        // Whoever is called by a deregistration is not one.
+        // Functions that a deregistration calls are not themselves a known cause.
         assert_eq!(cause("free", &["__deregister_frame"]), None);
         assert_eq!(cause("somebody::elses", &[]), None);
     }

@@ -1,4 +1,4 @@
-//! What two sides cost differently: sessions, builds or baselines.
+//! Compares what two sides (sessions, builds or baselines) cost.
 
 mod comparison;
 mod functions;

@@ -1,4 +1,4 @@
-//! What would help to decide the series that a session leaves open.
+//! The further measurements that would help to decide the undecided series of a session.
 
 use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
 use loadline_record::escalation::{Step, Wish};
@@ -7,8 +7,8 @@ use loadline_scenario::{Means, MetricKind};
 use crate::judged::{Against, Ground, Judged, Outcome};
 use crate::outcome::Report;
 
-/// What would help to decide what `report` leaves open, in the order of its rows; first of all the
-/// teeth, without which nothing else counts.
+/// Lists the steps that would help to decide the undecided series of `report`, in the order of its rows.
+/// Self-checks come first, because without them no verdict counts.
 pub fn wishes(report: &Report) -> Vec<Wish> {
     let unsure = report.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
     let teeth = unsure.map(|teeth| Wish {
@@ -29,13 +29,13 @@ fn wish(row: &Judged) -> Option<Wish> {
     else {
         return None;
     };
-    // A time that grows is looked at once more where growth would be larger, and a step in cost
+    // A growing time is measured once more at a larger N. Growth would be larger there, but a step in cost
     // would not.
     let is_to_confirm = *verdict == Verdict::Regressed
         && (judgement.decided_by == Rule::Pair || *ground == Ground::Gross)
         && row.name.metric.kind() == MetricKind::Time
         && *n_larger == 0;
-    // With nothing to compare with, no data decide anything but that.
+    // Without anything to compare with, more data cannot decide the series.
     let remedy = judgement.remedy.filter(|_| *against != Against::Nothing);
     let step = match remedy {
         Some(Remedy::Rounds { .. }) => Step::MoreRounds,
@@ -43,7 +43,7 @@ fn wish(row: &Judged) -> Option<Wish> {
         None if is_to_confirm && *may_widen => Step::LargerN,
         _ => return None,
     };
-    // Rounds and rungs are added to runs by the clock; counting runs follow those to a larger N.
+    // The session adds repetitions and sizes to runs by the clock. Counting runs get only the larger sizes.
     let helps = match row.means {
         Means::Clock => true,
         Means::Count => step == Step::LargerN,
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// Judged from noise alone, with a control beside it.
+    /// An undecided series of noise, compared with a control.
     fn undecided(metric: Metric, means: Means) -> Judged {
         let sizes: Vec<u64> = (0..7).map(|k| 64 << k).collect();
         let noise = [0.5, 1.6, 0.8, 1.9, 1.1, 0.6, 1.4];

@@ -1,5 +1,5 @@
-//! Which symbols grow: the instructions of each over N, by the rule for counts, also while the total
-//! still looks linear.
+//! Finds the functions that grow: judges the instructions of each over N by the rule for counts, even if the
+//! total still looks linear.
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth, judge_curve,
@@ -12,56 +12,58 @@ use loadline_record::baseline::{AcceptedSymbol, Baseline};
 use loadline_record::profile::{SavedProfile, SavedSymbol};
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
-/// The largest N that a growth is foretold for, where nobody names one.
+/// The largest N that growth is extrapolated to, unless the scenario names a limit.
 const FARTHEST_HORIZON: usize = 65_536;
 
-/// Symbols that cost less than this share of a run at the largest N are not looked at: growing with
-/// N² they stay below 20 % up to a hundred times that N.
+/// Functions that cost less than this share of a phase at the largest N are ignored. Even with N² growth they
+/// stay below 20 % up to a hundred times that N.
 const SMALLEST_SHARE: f64 = 0.001;
 
-/// How far a symbol's costs may lie from a formula that its growth is foretold by. What a program does
-/// for each pair of modules is of that form to a thousandth; what an allocator does is not.
+/// The largest misfit between a function's costs and the formula that extrapolates its growth. Work per pair
+/// of modules fits to a thousandth; an allocator's work does not fit.
 const LARGEST_MISFIT: f64 = 0.02;
 
-/// A symbol whose own cost grows beyond linear.
+/// A function whose own cost grows beyond linear.
 #[derive(Debug, Clone)]
 pub struct GrowingSymbol {
     /// The scenario's title.
     pub scenario: String,
-    /// Where.
+    /// The phase in which the function grows.
     pub phase: Phase,
-    /// Which, with its cost at the largest N.
+    /// The function, with its cost at the largest N.
     pub symbol: SavedSymbol,
-    /// Its own cost at each N.
+    /// The function's own cost at each N.
     pub series: Series,
-    /// The same in words.
+    /// The function's own cost as a formula of N.
     pub formula: Formula,
-    /// The share of the phase's instructions at the largest N that grows beyond linear by it.
+    /// The superlinear part of the function as a share of the phase's instructions at the largest N.
     pub share: f64,
-    /// What that comes to in loading and unloading together, at the N that matters.
+    /// The superlinear part, extrapolated to the limit. For loading and unloading, it is compared with both
+    /// together.
     pub hidden: HiddenGrowth,
-    /// The caller whose calls grow most, where callers were kept; of a function that many call, the
-    /// costliest caller need not be the one.
+    /// The caller whose calls grow most, if callers were kept. For a function with many callers, this need
+    /// not be the costliest caller.
     pub grows_for: Option<String>,
-    /// Whether that is known.
+    /// Whether the growth is known, accepted or new.
     pub standing: Standing,
 }
 
 impl GrowingSymbol {
-    /// What is known of it.
+    /// Finds the known cause of the growth.
     pub fn cause(&self) -> Option<Known> {
         let by_caller = || causes::find("", self.grows_for.as_slice());
         let by_name = causes::find(&self.symbol.function, &[]);
         by_name.or_else(by_caller).or_else(|| causes::find("", self.path_of_growth()))
     }
 
-    /// The way to it, where that is the way its growth comes by.
+    /// Returns the call path, if it ends with the caller whose calls grow most; otherwise it is empty.
     pub fn path_of_growth(&self) -> &[String] {
         let path = self.symbol.path.as_slice();
         if path.last() == self.grows_for.as_ref() { path } else { &[] }
     }
 
-    /// Its name with what tells a reader whose it is: the caller that its growth comes by.
+    /// Returns the function's name for reports, with its object. A function without a known cause is shown
+    /// with the caller whose calls grow most.
     pub fn shown(&self) -> String {
         let SavedSymbol { object, function, .. } = &self.symbol;
         let is_named = causes::find(function, &[]).is_some();
@@ -71,7 +73,7 @@ impl GrowingSymbol {
     }
 }
 
-/// A name that fits a line: what stands between its first and its last part is left out.
+/// Shortens a name to fit a line: keeps its start and end.
 pub fn shortened(name: &str) -> String {
     const LONGEST: usize = 72;
     let n_characters = name.chars().count();
@@ -83,8 +85,9 @@ pub fn shortened(name: &str) -> String {
     format!("{start}…{end}")
 }
 
-/// Who calls `symbol`, where that tells more than its name: the caller that is known as a culprit, or
-/// the nearest of Wasmtime's.
+/// Returns the caller of `symbol` that says more than the function's own name. This is the nearest caller
+/// with a known cause, otherwise the nearest caller in Wasmtime. Returns `None` if the function itself has a
+/// known cause, or if there is no such caller.
 pub fn telling_caller(symbol: &SavedSymbol) -> Option<&str> {
     let SavedSymbol { function, path, .. } = symbol;
     let is_named = causes::find(function, &[]).is_some();
@@ -96,48 +99,49 @@ pub fn telling_caller(symbol: &SavedSymbol) -> Option<&str> {
     caller.or_else(nearest).filter(|_| !is_named).map(String::as_str)
 }
 
-/// What is to be thought of a symbol's growth.
+/// How a function's growth is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The scenario states it: why, where it is described, and until when it is accepted.
+    /// The scenario states the growth as a known issue.
     Known {
         /// The mechanism.
         reason: String,
-        /// Where it is reported.
+        /// The link to the report of the issue.
         link: String,
-        /// When that ends.
+        /// When the known issue expires.
         until: String,
     },
-    /// The baseline records it.
+    /// The baseline records the growth.
     Accepted,
-    /// The build that it is compared with has it as well.
+    /// The other build of the comparison has the same growth.
     AsBefore,
-    /// Even at the horizon less than 20 % of the cost.
+    /// Even at the limit the growth is less than 20 % of the cost.
     Negligible,
-    /// It would matter, but its curve is bent rather than of one shape: no ground to foretell from.
+    /// The growth would matter, but its curve fits no formula well, so it cannot be extrapolated.
     Doubtful,
-    /// None of these.
+    /// The growth is new or steeper than accepted, or its known issue has expired.
     Regressed,
 }
 
-/// One scenario's costs by symbol, smallest N first.
+/// The costs by function of one scenario, smallest N first.
 #[derive(Debug, Clone)]
 pub struct Profiles(pub Vec<(usize, SavedProfile)>);
 
 impl Profiles {
-    /// The profiles of `measured`, if there is one for each of its sizes under callgrind.
+    /// Returns the profiles of `measured`, if there is one for each of its sizes under callgrind.
     pub fn of(measured: &MeasuredScenario, read: Vec<(usize, SavedProfile)>) -> Option<Profiles> {
         let sizes: Vec<usize> = read.iter().map(|(n, _)| *n).collect();
         let is_whole = !sizes.is_empty() && sizes == measured.scenario.callgrind_ladder;
         is_whole.then_some(Profiles(read))
     }
 
-    /// The instructions of a phase at each N; `None` where some N has none.
+    /// Returns the instructions of a phase at each N, or `None` if some N has none.
     pub fn totals(&self, phase: Phase) -> Option<Series> {
         self.series(|profile| profile.total(phase))
     }
 
-    /// A symbol's own cost in a phase at each N. Where a run never came there, it cost nothing.
+    /// Returns a function's own cost in a phase at each N. The cost is 0 for runs that never called the
+    /// function.
     pub fn own(&self, phase: Phase, object: &str, function: &str) -> Option<Series> {
         self.series(|profile| {
             profile.phases.get(&phase)?;
@@ -145,8 +149,8 @@ impl Profiles {
         })
     }
 
-    /// What a growing symbol of `now` has cost here: the symbol of that name, or of one that is gone
-    /// by now and grew as fast, since it may have been renamed.
+    /// Finds in this build the costs of a growing function of `now`: the function of the same name, or a
+    /// renamed one. A function may have been renamed if `now` no longer has it and it grew as fast.
     fn counterpart(
         &self,
         now: &Profiles,
@@ -169,7 +173,7 @@ impl Profiles {
         gone.filter_map(of).find(|gone| !gone.is_exceeded_by(series))
     }
 
-    /// The caller whose calls of `symbol` grow most with N².
+    /// Returns the caller whose calls of `symbol` grow most with N².
     fn grows_for(&self, phase: Phase, symbol: &SavedSymbol) -> Option<String> {
         let growth = |caller: &String| -> Option<f64> {
             let series = self.series(|profile| {
@@ -190,32 +194,32 @@ impl Profiles {
         Some(Series::new(Kind::Count, sizes, costs?).ok()?.exact(true))
     }
 
-    /// The phases of the largest run.
+    /// Lists the phases of the largest run.
     pub fn phases(&self) -> Vec<Phase> {
         self.0.last().map(|(_, top)| top.phases.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// The symbols of `phase` at the largest N, the costliest first.
+    /// Lists the functions of `phase` at the largest N, the costliest first.
     pub fn symbols(&self, phase: Phase) -> &[SavedSymbol] {
         let top = self.0.last().and_then(|(_, top)| top.phases.get(&phase));
         top.map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-/// Reads the profiles of a scenario; `None` where one is missing or damaged.
+/// A function that reads the profiles of a scenario. It returns `None` if one is missing or damaged.
 pub type ReadProfiles<'a> = &'a dyn Fn(&MeasuredScenario) -> Option<Profiles>;
 
-/// What a symbol's growth is compared with.
+/// The reference that a function's growth is compared with.
 #[derive(Debug, Clone, Copy)]
 pub enum Reference<'a> {
-    /// What the scenario knows, and what the baseline records where there is one.
+    /// The known issues of the scenario, and the baseline if there is one.
     Accepted(Option<&'a Baseline>),
-    /// What the other build of a comparison costs; what is known says nothing about that.
+    /// The costs of the other build of a comparison. Known issues do not matter for this comparison.
     Build(&'a Profiles),
 }
 
-/// Every growing symbol of a session with two builds, beside what the other build costs. Where that
-/// was not profiled nothing is said.
+/// Lists every growing function of a session with two builds, compared with the other build. Skips scenarios
+/// for which the other build has no profiles.
 pub fn growing_since(
     measured: &Measured,
     before: &MeasuredBefore,
@@ -234,7 +238,7 @@ pub fn growing_since(
     all
 }
 
-/// Every growing symbol of a session, the largest growth of each scenario first.
+/// Lists every growing function of a session, the largest growth of each scenario first.
 pub fn growing<'a>(
     measured: &Measured,
     read: ReadProfiles<'_>,
@@ -250,7 +254,7 @@ pub fn growing<'a>(
     all
 }
 
-/// The growing symbols of one scenario, the largest growth first.
+/// Lists the growing functions of one scenario, the largest growth first.
 pub fn of_scenario(
     scenario: &Scenario,
     profiles: &Profiles,
@@ -261,7 +265,7 @@ pub fn of_scenario(
     let mut found = Vec::new();
     for phase in profiles.phases() {
         let Some(total) = profiles.totals(phase) else { continue };
-        // What loading and unloading cost together is what a program pays; other phases are apart.
+        // A program pays for loading and unloading together. Other phases are judged by themselves.
         let is_part = matches!(phase, Phase::Load | Phase::Unload);
         let whole = is_part.then(|| profiles.totals(Phase::Total)).flatten();
         let whole = judge_curve(whole.as_ref().unwrap_or(&total), &CurveOptions::default());
@@ -331,7 +335,7 @@ fn standing(
     };
     match known {
         _ if is_exceeded && hidden.matters() => Standing::Regressed,
-        // A baseline records what was accepted then.
+        // Both the baseline and the known issue accepted the growth, but the acceptance has expired.
         Some(Entry { has_expired: true, .. }) if hidden.matters() => Standing::Regressed,
         Some(Entry { has_expired: true, .. }) => Standing::Negligible,
         Some(Entry { known: KnownGrowth { reason, link, until, .. }, .. }) => {
@@ -345,9 +349,10 @@ fn standing(
     }
 }
 
-/// The N that matters: the largest that a machine holds whose kernel has its usual limits, or 65,536.
-/// Where N is no number of modules nobody knows how far it goes, and nothing is foretold beyond the
-/// ladder. This machine's own limits do not count: growth that is red here is red elsewhere.
+/// Returns the limit that growth is extrapolated to. The scenario may name it. Otherwise it is the largest N
+/// that a machine with the kernel's usual limits holds, at most 65,536. Where N does not count modules, it is
+/// the largest measured size. This machine's own limits do not count, because growth that is red here is red
+/// elsewhere.
 pub fn horizon(scenario: &Scenario) -> usize {
     let top = scenario.ladder.last().copied().unwrap_or(0);
     let fits = match &scenario.subject {
@@ -358,12 +363,12 @@ pub fn horizon(scenario: &Scenario) -> usize {
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
 }
 
-/// The cost at the largest N of a series that was measured once for each.
+/// Returns the cost at the largest N of a series with one reading per size.
 pub fn top(series: &Series) -> f64 {
     series.costs().last().and_then(|costs| costs.first()).copied().unwrap_or(0.0)
 }
 
-/// Whether the cost an item rises at all over the upper half of the sizes; most do not, and need no
+/// Whether the cost per item rises over the upper half of the sizes. Most functions do not rise and need no
 /// fit.
 fn rises(series: &Series) -> bool {
     let per_item: Vec<f64> = series

@@ -1,5 +1,4 @@
-//! Judges every series of a session, all together: the answers to [`Question`]s, for which p-values are
-//! adjusted.
+//! Judges every series of a session together, because p-values are adjusted over all [`Question`]s.
 
 use loadline_growth::{Case, Kind, judge_suite};
 use loadline_record::rounds::Measured;
@@ -9,12 +8,12 @@ use crate::rules::question::Question;
 use crate::rules::reference::BaselineSource;
 use crate::rules::scaling;
 
-/// Judges every judged series of `measured`; all together, for the adjustment of p-values.
+/// Judges every judged series of `measured`. All are judged together, so that p-values can be adjusted.
 pub fn judge(measured: &Measured, baselines: &dyn BaselineSource) -> Vec<Judged> {
     judge_parts(&[measured], baselines)
 }
 
-/// Judges every judged series of all `parts` as one suite, each in the environment of its part.
+/// Judges every judged series of all `parts` as one suite. Each series has the environment of its part.
 pub fn judge_parts(parts: &[&Measured], baselines: &dyn BaselineSource) -> Vec<Judged> {
     let questions_of = |measured| questions(measured, baselines);
     let questions: Vec<Question<'_>> = parts.iter().copied().flat_map(questions_of).collect();

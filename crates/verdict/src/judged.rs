@@ -1,4 +1,4 @@
-//! One judged series: its verdict with the evidence, or why there is none.
+//! One judged series: its verdict with the evidence, or the reason why it has no verdict.
 
 use loadline_growth::{Estimate, Judgement, Verdict};
 use loadline_scenario::{Absence, Means, SeriesName};
@@ -14,62 +14,62 @@ pub struct Judged {
     pub scenario: String,
     /// The series.
     pub name: SeriesName,
-    /// By which means it was counted.
+    /// The collector that counted the series.
     pub means: Means,
-    /// What came of it.
+    /// The outcome of judging the series.
     pub outcome: Outcome,
-    /// What a reader should know beside the verdict, one sentence each.
+    /// Further remarks for the reader, one sentence each.
     pub notes: Vec<String>,
-    /// Whether no baseline fits this environment.
+    /// Whether no baseline records this series for this environment.
     pub has_no_baseline: bool,
     /// The known issue that the scenario states for this series, where it states one.
     pub known: Option<KnownIssue>,
 }
 
 impl Judged {
-    /// Whether the known issue of this series is not there any more.
+    /// Whether the known issue of this series is no longer seen.
     pub fn is_gone(&self) -> bool {
         self.known.as_ref().is_some_and(|known| known.sight == KnownSight::NoLongerSeen)
     }
 }
 
-/// What came of judging one series.
+/// The outcome of judging one series.
 #[derive(Debug)]
 pub enum Outcome {
     /// A verdict with its evidence.
     Verdict {
-        /// One of five words.
+        /// The verdict, one of five words.
         verdict: Verdict,
-        /// What the verdict rests on.
+        /// The ground of the verdict.
         ground: Ground,
-        /// The rules' findings.
+        /// The findings of the rules.
         judgement: Box<Judgement>,
-        /// The cost at each N: the median of its rounds, in the metric's unit.
+        /// The cost at each N: the median of its repetitions, in the metric's unit.
         costs: Vec<(u64, f64)>,
-        /// What it was judged against.
+        /// The reference that the series was judged against.
         against: Against,
-        /// The tail exponent of what it was judged against.
+        /// The scaling exponent of the reference.
         other_tail: Option<Estimate>,
-        /// What the other side costs at each of these N; empty where there is none.
+        /// The cost of the reference at each of these N; empty if there is no reference.
         other_costs: Vec<(u64, f64)>,
-        /// How many rungs were added to decide.
+        /// How many sizes were added to decide.
         n_larger: usize,
-        /// Whether one more could tell: the other side has it, or can be measured at it.
+        /// Whether one more size could decide the series: the reference has that size, or can be measured at
+        /// it.
         may_widen: bool,
     },
-    /// Whether threads gain what they should.
+    /// A verdict on whether threads gain what they should.
     Scaled(Box<Scaled>),
     /// No verdict, because there is no reading.
     NotJudged(Absence),
-    /// No verdict, because this is what another scenario is compared with, and a time alone tells
-    /// nothing.
+    /// No verdict, because other scenarios are compared with this control, and a time alone proves nothing.
     ControlOnly,
     /// No verdict, because runs failed.
     Failed,
 }
 
 impl Outcome {
-    /// The verdict, where there is one.
+    /// Returns the verdict, if there is one.
     pub fn verdict(&self) -> Option<Verdict> {
         match self {
             Outcome::Verdict { verdict, .. } => Some(*verdict),
@@ -79,21 +79,21 @@ impl Outcome {
     }
 }
 
-/// What a verdict rests on.
+/// The ground of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
-    /// The rule that decided.
+    /// The rule decided.
     Rule,
-    /// A known issue: it has expired, or became steeper than what was accepted.
+    /// A known issue decided: it has expired, or the growth became steeper than the accepted growth.
     KnownIssue,
-    /// Each of the last two doublings costs at least three times as much, by the series' own curve;
-    /// there is nothing to compare it with, and nothing else explains that.
+    /// The growth is gross: by its own curve, each of the last two doublings costs at least three times as
+    /// much. There is nothing to compare the series with, and no baseline from another CPU shows such growth.
     Gross,
-    /// Superlinear by its own curve, with nothing to compare it with: not gated.
+    /// The curve is superlinear, but there is nothing to compare it with, so it is not gated.
     NotGated,
 }
 
-/// What a series was judged against.
+/// The reference that a series was judged against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Against {
     /// A committed baseline.
@@ -104,7 +104,7 @@ pub enum Against {
     Expectation,
     /// The build of this name, measured in turn with this one.
     Build(String),
-    /// Nothing: neither is there.
+    /// No reference: there is neither a baseline nor a control.
     Nothing,
 }
 

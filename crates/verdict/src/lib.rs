@@ -1,4 +1,5 @@
-//! What records amount to: verdicts on series, growing functions, comparisons of two sides, trends.
+//! Computes results from records: verdicts on series, growing functions, comparisons of two sides, and
+//! trends.
 //!
 //! This crate is pure. It reads no file, clock or setting, starts no process and prints nothing.
 

@@ -1,4 +1,4 @@
-//! What a session amounts to: its rows, its self-check, its growing functions, and the exit code.
+//! The result of a session: its rows, its self-check, its growing functions, and the exit code.
 
 use loadline_growth::{Sight, Verdict};
 use loadline_record::{Exit, Strictness};
@@ -10,21 +10,21 @@ use crate::functions::{GrowingSymbol, Standing};
 use crate::judged::{Ground, Judged, Outcome};
 use crate::self_check::{self, Teeth};
 
-/// What a session amounts to.
+/// The result of a session.
 #[derive(Debug)]
 pub struct Report {
-    /// The teeth, first: where they fail nothing else counts.
+    /// The self-checks. If one fails, no verdict of the session counts.
     pub teeth: Vec<Teeth>,
-    /// One row a judged series, in the order of scenarios.
+    /// One row per judged series, in the order of scenarios.
     pub rows: Vec<Judged>,
-    /// The symbols that grow beyond linear.
+    /// The functions that grow beyond linear.
     pub symbols: Vec<GrowingSymbol>,
     /// Runs that failed, with their scenario.
     pub failures: Vec<String>,
 }
 
 impl Report {
-    /// The exit code.
+    /// Returns the exit code of the session.
     pub fn exit(&self, strictness: Strictness) -> Exit {
         let mut several = Vec::new();
         if self.is_blind() {
@@ -46,35 +46,35 @@ impl Report {
         Exit::of(&several)
     }
 
-    /// Whether a run failed, or nothing that is judged could be counted: a gate none of whose
-    /// sensors can be read must not stand open.
+    /// Whether a run failed, or no judged series could be counted. A session without any reading must not
+    /// pass.
     fn could_not_measure(&self) -> bool {
         let failed = |row: &Judged| matches!(row.outcome, Outcome::Failed);
         let is_unread = !self.rows.is_empty() && self.rows.iter().all(is_not_judged);
         is_unread || !self.failures.is_empty() || self.count(failed) > 0
     }
 
-    /// Whether a row is neither red nor settled, so that `--strict` counts it.
+    /// Whether a row is neither red nor decided, so that `--strict` counts it.
     fn is_unsettled(&self, row: &Judged) -> bool {
         is_not_judged(row) || row.outcome.verdict().is_some_and(is_open) || self.is_gone(row)
     }
 
-    /// Whether growth that the scenario accepts is not there any more.
+    /// Whether growth that the scenario accepts is no longer seen.
     pub fn is_gone(&self, row: &Judged) -> bool {
-        // The growth of a function shows before that of the total.
+        // A growing function shows before the total grows.
         let grows = |symbol: &GrowingSymbol| {
             row.means == Means::Callgrind
                 && symbol.scenario == row.scenario
                 && symbol.phase == row.name.phase
         };
-        // An entry is one for all variants of a scenario.
+        // One entry applies to all variants of a scenario.
         let is_there = |other: &Judged| {
             other.name == row.name && Report::shares_entry(row, other) && !other.is_gone()
         };
         row.is_gone() && !self.symbols.iter().any(grows) && !self.rows.iter().any(is_there)
     }
 
-    /// Whether other series that the entry of `row` accepts may still need it.
+    /// Whether another series still needs the entry that accepts the growth of `row`.
     pub fn keeps_entry(&self, row: &Judged) -> bool {
         let needs = |other: &Judged| {
             other.name != row.name && Report::shares_entry(row, other) && !other.is_gone()
@@ -82,7 +82,7 @@ impl Report {
         self.rows.iter().any(needs)
     }
 
-    /// Whether one entry of one scenario file accepts the growth of both.
+    /// Whether one entry of one scenario file accepts the growth of both rows.
     fn shares_entry(one: &Judged, other: &Judged) -> bool {
         let file = |row: &Judged| row.scenario.split(':').next().map(str::to_owned);
         let entry = |row: &Judged| {
@@ -92,13 +92,13 @@ impl Report {
         file(one) == file(other) && entry(one).is_some() && entry(one) == entry(other)
     }
 
-    /// Whether the session gives no verdict: growth that was planted in it was missed, or seen where
-    /// there was none, or none was planted that was measured as the verdicts are.
+    /// Whether the session gives no verdict. The session missed planted growth or saw growth in linear work,
+    /// or a collector has no self-check.
     pub fn is_blind(&self) -> bool {
         self_check::is_blind(&self.teeth) || !self.unchecked().is_empty()
     }
 
-    /// The collectors by which series were judged without a self-check.
+    /// Lists the collectors that counted judged series without a self-check.
     pub fn unchecked(&self) -> Vec<&'static str> {
         let judged = self.rows.iter().filter(|row| row.outcome.verdict().is_some());
         let unchecked = judged.filter(|row| !self.teeth.iter().any(|teeth| checks(teeth, row)));
@@ -114,17 +114,17 @@ impl Report {
         names
     }
 
-    /// How many rows there are of which `is` holds.
+    /// Counts the rows for which `is` returns true.
     pub fn count(&self, is: impl Fn(&Judged) -> bool) -> usize {
         self.rows.iter().filter(|row| is(row)).count()
     }
 
-    /// How many functions grow that neither the baseline nor the other build has.
+    /// Counts the growing functions that are new: neither known, nor in the baseline, nor in the other build.
     pub fn new_symbols(&self) -> usize {
         self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count()
     }
 
-    /// How many series there are of each verdict.
+    /// Summarizes how many series have each verdict.
     pub fn summary(&self) -> String {
         if self.is_blind() {
             return "blind".to_owned();
@@ -152,16 +152,16 @@ impl Report {
     }
 }
 
-/// What was measured in a session, and what it amounts to.
+/// The measurements of a session and its result.
 #[derive(Debug)]
 pub struct Concluded {
     /// The session.
     pub measured: Measured,
-    /// What it amounts to.
+    /// The result of the session.
     pub report: Report,
 }
 
-/// Whether `teeth` were measured and judged as `row` was.
+/// Whether the self-check `teeth` was measured and judged like `row`.
 fn checks(teeth: &Teeth, row: &Judged) -> bool {
     let (planted, judged) = (teeth.name.metric, row.name.metric);
     match row.means {
@@ -188,7 +188,7 @@ pub fn is_not_gated(row: &Judged) -> bool {
     matches!(row.outcome, Outcome::Verdict { ground: Ground::NotGated, .. })
 }
 
-/// Whether nothing has been decided.
+/// Whether the verdict leaves the series undecided.
 pub fn is_open(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Inconclusive(_) | Verdict::NoBaseline)
 }

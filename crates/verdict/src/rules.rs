@@ -1,4 +1,4 @@
-//! What the rules are asked about a series, and what known issues make of their answers.
+//! The questions that the rules answer about a series, and how known issues change the answers.
 
 pub mod known;
 pub mod known_issue;

@@ -1,4 +1,4 @@
-//! The gate's own proof: growth planted in every session, and whether the session saw it.
+//! The self-check: every session contains planted growth, and this module judges whether the session saw it.
 
 use loadline_growth::{
     CurveOptions, PairOptions, Series, Sight, Tau, judge_curve, judge_pair, sight_of_changes,
@@ -10,24 +10,24 @@ use crate::rules::readings::subject;
 use crate::rules::reference::LOOKS;
 use loadline_record::rounds::Measured;
 
-/// Whether a session can see growth of one kind.
+/// The result of a self-check: whether a session can see growth of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Teeth {
     /// The planted series.
     pub name: SeriesName,
-    /// What it saw.
+    /// Whether the session saw the planted growth.
     pub sight: Sight,
-    /// The planted scenarios it rests on.
+    /// The planted scenarios that the self-check uses.
     pub scenarios: Vec<&'static str>,
 }
 
-/// Whether the session missed growth that was planted in it, or saw some where there was none.
+/// Whether a self-check failed: the session missed planted growth, or saw growth in linear work.
 pub fn is_blind(teeth: &[Teeth]) -> bool {
     teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
 }
 
-/// What the session saw of the growth planted in it; one answer a series that was counted. `tau` is
-/// the floor that times are judged with.
+/// Runs the self-checks of a session, one per planted series that was counted. `tau` is the structural floor
+/// of times.
 pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
     let find = |scenario: &str, name: SeriesName| {
         let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;

@@ -1,5 +1,4 @@
-//! What a scenario cost over time: at each commit that changed its baseline, and in each session that is
-//! kept.
+//! The costs of a scenario over time: at each commit that changed its baseline, and in each saved session.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +11,10 @@ use serde::Serialize;
 use crate::compare::{Change, Law, Row, Span};
 use crate::rules::readings::medians;
 
-/// The format of `history --json`; the verb's help describes it.
+/// The format of `history --json`. The help of the verb describes it.
 pub const FORMAT: u32 = 1;
 
-/// Where a point comes from.
+/// The origin of a point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -26,58 +25,59 @@ pub enum Origin {
         /// The first line of its message.
         subject: String,
     },
-    /// A session, by the name of its folder.
+    /// A session, named by its folder.
     Session(String),
 }
 
-/// What one series cost, once.
+/// The cost of one series at one point in time.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// Where it comes from.
+    /// The origin of the point.
     pub origin: Origin,
-    /// Seconds since 1970: when it was committed, or measured.
+    /// When the commit or the measurement was made, in seconds since 1970.
     pub when: u64,
-    /// The processor; times of two do not compare.
+    /// The CPU. Times of two CPUs cannot be compared.
     pub processor: String,
-    /// The rounds.
+    /// The repetitions of the series.
     pub series: Series,
 }
 
-/// The points of each series, for each environment whose growth compares, the oldest first.
+/// The points of each series, the oldest first. Each key is a set of environments whose growth can be
+/// compared.
 pub type Past = BTreeMap<(Key, SeriesName), Vec<Point>>;
 
-/// Whether two points of a series compare: times of two processors do not.
+/// Whether two points of a series can be compared; times of two CPUs cannot.
 pub fn compare(name: SeriesName, one: &Point, other: &Point) -> bool {
     name.metric.kind() == MetricKind::Count || one.processor == other.processor
 }
 
-/// The past of one scenario.
+/// The history of one scenario.
 #[derive(Debug, Serialize)]
 pub struct Told {
     /// The format of this value.
     pub format: u32,
     /// The title of the scenario.
     pub scenario: String,
-    /// Its series, each by the environments in which it was measured.
+    /// The series of the scenario, one line per kind of environment.
     pub series: Vec<Line>,
-    /// What could not be read, one sentence each.
+    /// The points that could not be read, one sentence each.
     pub unread: Vec<String>,
 }
 
-/// The past of one series in one kind of environment.
+/// The history of one series in one kind of environment.
 #[derive(Debug, Serialize)]
 pub struct Line {
     /// The series.
     pub series: SeriesName,
     /// The unit of its cost.
     pub unit: &'static str,
-    /// The environments whose growth compares.
+    /// The environments whose growth can be compared.
     pub environment: String,
     /// The points, the oldest first.
     pub points: Vec<Step>,
 }
 
-/// One point of it.
+/// One point of the history.
 #[derive(Debug, Serialize)]
 pub struct Step {
     /// The commit or the session.
@@ -86,15 +86,16 @@ pub struct Step {
     pub date: String,
     /// The largest N.
     pub n: u64,
-    /// What each module costs there.
+    /// The cost of each module at that N.
     pub per_module: f64,
     /// The scaling exponent; `None` for a flat curve.
     pub exponent: Option<Span>,
-    /// What became of it since the point before; `None` for the first, and where they do not compare.
+    /// How the series changed since the last comparable point; `None` if there is none or the two cannot be
+    /// compared.
     pub change: Option<Change>,
 }
 
-/// The past of `scenario`, of those of its series that are `wanted`.
+/// Returns the history of `scenario`, limited to the `wanted` series.
 pub fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[SeriesName]) -> Told {
     let lines = past.into_iter().filter(|((_, name), _)| wanted.contains(name));
     let line = |((key, name), points): ((Key, SeriesName), Vec<Point>)| Line {
@@ -106,10 +107,10 @@ pub fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[Seri
     Told { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
 }
 
-/// Each point of a series, with what became of it since the one before that compares.
+/// Returns each point of a series, with its change since the last comparable point.
 pub fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
     let told = |(index, point): (usize, &Point)| {
-        // The one before it that compares: between two processors' there may be another's.
+        // The last comparable point may lie further back, because points of other CPUs can be in between.
         let mut before = points[..index].iter().rev();
         let before = before.find(|before| compare(name, before, point));
         let change = before.map(|before| Row::between(name, &before.series, &point.series).change);
@@ -127,12 +128,12 @@ pub fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
 }
 
 impl Line {
-    /// Whether these are counts that have not changed; times jitter, and are looked at.
+    /// Whether the counts have not changed. Times jitter, so they are never steady.
     pub fn is_steady(&self) -> bool {
         self.series.metric.kind() == MetricKind::Count && !self.has_step()
     }
 
-    /// Whether its cost or growth has changed at some point.
+    /// Whether the cost or its growth has changed at some point.
     pub fn has_step(&self) -> bool {
         self.points.iter().any(|point| point.change.is_some_and(|change| change.step().is_some()))
     }

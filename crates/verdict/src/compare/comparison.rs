@@ -1,7 +1,7 @@
-//! What two sides cost differently: [`Comparison`], as plain numbers. Prints nothing.
+//! Computes the differences between two sides: [`Comparison`], as plain numbers. Prints nothing.
 //!
-//! Costs are compared at the sizes both sides have, and fitted at those alone: an exponent at one N
-//! says nothing about one at another.
+//! Costs are compared and fitted only at the sizes that both sides have. An exponent at one N says nothing
+//! about another N.
 
 use loadline_growth::{PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{Environment, MetricKind, SeriesName};
@@ -14,16 +14,16 @@ use crate::functions::horizon;
 use crate::rules::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
-/// The format of `--json`; the verb's help describes it.
+/// The format of `--json`. The help of the verb describes it.
 const FORMAT: u32 = 1;
 
-/// Counts that differ by less than this share at every N are the same.
+/// Counts that differ by less than this share at every N are equal.
 const SAME_COUNT: f64 = 1e-3;
 
-/// A factor at every N within 1 ± this is no change of a noisy cost.
+/// A factor within 1 ± this at every N is no change of a noisy cost.
 const SAME_TIME: f64 = 0.10;
 
-/// All that differs between two sides.
+/// The differences between two sides.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     /// The format of this value.
@@ -40,81 +40,81 @@ pub struct Comparison {
     pub only_new: Vec<String>,
 }
 
-/// One scenario, or two variants of it.
+/// One scenario on both sides, or two variants of it.
 #[derive(Debug, Serialize)]
 pub struct Pair {
-    /// The old side's title.
+    /// The title on the old side.
     pub old: String,
-    /// The new side's.
+    /// The title on the new side.
     pub new: String,
-    /// The machine and build of each side, in one line.
+    /// The machine and build of each side, one line per side.
     pub environment: [String; 2],
-    /// What else differs between the two machines and builds, one sentence each: first what decides
-    /// growth, then what decides levels.
+    /// The other differences between the two machines and builds, one sentence each. Differences that decide
+    /// growth come before differences that decide only levels.
     pub differences: Vec<String>,
-    /// How many of those decide growth.
+    /// How many of the differences decide growth.
     #[serde(skip)]
     pub n_growth_differences: usize,
     /// Runs that failed on either side, one sentence each.
     pub failures: Vec<String>,
-    /// The N that costs are foretold for.
+    /// The N that costs are extrapolated to.
     pub horizon: Option<u64>,
     /// Every series that either side has.
     pub series: Vec<Row>,
-    /// The symbols that cost differently, the largest change first.
+    /// The functions whose cost changed, the largest change first.
     pub symbols: Vec<Moved>,
 }
 
 /// One series of both sides.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// Which.
+    /// The name of the series.
     pub name: SeriesName,
     /// `ns`, `bytes` or `count`.
     pub unit: &'static str,
-    /// What became of it.
+    /// How the series changed.
     pub change: Change,
-    /// Whether it is too noisy to exclude that it grows faster now.
+    /// Whether the series is too noisy to exclude that it grows faster now.
     pub is_undecided: bool,
-    /// Whether these are times of two processors, which do not compare.
+    /// Whether these are times of two CPUs, which cannot be compared.
     pub is_foreign: bool,
-    /// Why it was not compared.
+    /// Why the series was not compared.
     pub why: Option<String>,
     /// The largest N that both sides have.
     pub at: Option<u64>,
-    /// The new cost there over the old one; `None` where the old one is 0.
+    /// The new cost at that N divided by the old cost; `None` if the old cost is 0.
     pub ratio: Option<f64>,
-    /// The factor at every N, growth apart, of what is noisy.
+    /// For noisy costs, the factor at every N, not counting growth.
     pub factor: Option<Span>,
-    /// The share of the new cost there that grows beyond the old side's growth.
+    /// The share of the new cost at that N that grows beyond the old side's growth.
     pub growth: Option<Span>,
-    /// The costs of all N modules at each N that both sides have.
+    /// The cost of all N modules at each N that both sides have.
     pub by_n: Vec<ByN>,
-    /// What the old side says.
+    /// The cost on the old side.
     pub old: Found,
-    /// What the new side says.
+    /// The cost on the new side.
     pub new: Found,
 }
 
-/// What became of a series.
+/// How a series changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
-    /// Nothing: counts are the same at every N, times within what they jitter.
+    /// Nothing changed: counts are equal at every N, and times are within their jitter.
     Unchanged,
-    /// It grows faster.
+    /// The cost grows faster.
     Worse,
-    /// It grows less.
+    /// The cost grows less.
     Improved,
-    /// It costs more, at the same growth.
+    /// The cost is higher, with the same growth.
     Dearer,
-    /// It costs less, at the same growth.
+    /// The cost is lower, with the same growth.
     Cheaper,
-    /// There was some, and is none now.
+    /// The old side has this cost; the new side has none.
     Gone,
-    /// There was none, and is some now.
+    /// The new side has this cost; the old side has none.
     New,
-    /// That cannot be said.
+    /// The series cannot be compared.
     NotCompared,
 }
 
@@ -123,47 +123,48 @@ pub enum Change {
 pub struct ByN {
     /// N.
     pub n: u64,
-    /// What the old side costs there.
+    /// The cost on the old side.
     pub old: f64,
-    /// What the new side costs.
+    /// The cost on the new side.
     pub new: f64,
 }
 
-/// What one side says of a series.
+/// The cost of a series on one side.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// A curve.
+    /// A fitted curve.
     Curve(Box<Curve>),
-    /// Nothing, and why.
+    /// No curve, and why.
     NotCounted(String),
 }
 
 /// A fitted cost, at the largest N that both sides have.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Curve {
-    /// What is paid once, or grows slower than N.
+    /// The setup cost, plus costs that grow slower than N.
     pub fixed: Option<f64>,
-    /// What each module costs.
+    /// The cost of each module.
     pub per_module: Option<f64>,
-    /// What grows faster than N log N, of all modules together.
+    /// The superlinear cost (faster than N log N) of all modules together.
     pub superlinear: Option<f64>,
-    /// Whether the curve rule is sure of that part.
+    /// Whether the curve rule is sure of the superlinear cost.
     pub is_superlinear_sure: bool,
-    /// What the last of the modules costs.
+    /// The cost of the last module.
     pub next_module: Option<f64>,
-    /// The tail exponent; `None` for a flat curve, and for too few sizes.
+    /// The scaling exponent; `None` for a flat curve, and for too few sizes.
     pub exponent: Option<Span>,
-    /// Whether it is counted exactly.
+    /// Whether the cost is counted exactly.
     pub is_exact: bool,
-    /// The smallest share of a phase in which the counter ran, where the kernel took turns.
+    /// The smallest share of a phase in which the counter ran, if the kernel shared the counter among
+    /// metrics.
     pub running: Option<f64>,
-    /// What it comes to at the N that matters, where either side is sure to grow.
+    /// The cost at the limit, extrapolated. Present only for exact counts of which one side surely grows.
     pub foretold: Option<Foretold>,
 }
 
 impl Comparison {
-    /// Compares the scenarios of `pairs`, and says which have no counterpart.
+    /// Compares the scenarios of `pairs`, and lists the scenarios without a counterpart.
     pub fn of(old: &Side, new: &Side, pairs: &[(&SideScenario, &SideScenario)]) -> Comparison {
         let alone = |side: &Side, is_paired: &dyn Fn(&str) -> bool| {
             let titles = side.scenarios.iter().map(|scenario| scenario.title.clone());
@@ -181,7 +182,7 @@ impl Comparison {
         }
     }
 
-    /// Whether a scenario could not be compared because its runs failed.
+    /// Whether failed runs kept a scenario from being compared.
     pub fn has_failures(&self) -> bool {
         self.scenarios.iter().any(|pair| !pair.failures.is_empty())
     }
@@ -222,7 +223,7 @@ impl Pair {
 }
 
 impl Row {
-    /// Two series that compare, without a machine or a scenario around them; nothing is foretold.
+    /// Compares two series without a machine or a scenario around them. Extrapolates nothing.
     pub fn between(name: SeriesName, old: &Series, new: &Series) -> Row {
         let mut row = Row::empty(name);
         let (new, old) = on_common_sizes(new, old);
@@ -308,7 +309,7 @@ impl Row {
                 let factor = Span::of(&evidence.constant_factor);
                 self.factor = Some(factor);
                 self.is_undecided = matches!(pair.verdict, PairVerdict::Inconclusive(_));
-                // A factor that the costs themselves contradict is one of noise.
+                // If the costs at the largest N contradict the factor, the factor is noise.
                 let top = self.ratio.unwrap_or(1.0);
                 match factor {
                     Span { low, .. } if low > 1.0 + SAME_TIME && top > 1.0 => Change::Dearer,
@@ -323,7 +324,7 @@ impl Row {
         };
     }
 
-    /// Fits what there is; foretells exact counts where one side is sure to grow beyond linear.
+    /// Fits each side. Extrapolates exact counts if one side surely grows beyond linear.
     fn fit(
         &mut self,
         old: Option<(Series, Option<f64>)>,
@@ -371,12 +372,12 @@ fn is_one_processor(one: &Environment, other: &Environment) -> bool {
     one.cpu == other.cpu && one.caches == other.caches
 }
 
-/// What is said of a side that cannot be compared.
+/// Explains why a side cannot be compared.
 fn not_counted(readings: Option<&Readings>) -> Found {
     Found::NotCounted(match readings {
         Some(Readings::Missing(absence)) => format!("{absence}; {}", absence.remedy()),
         Some(Readings::Failed) => "runs failed".to_owned(),
-        // What is counted gets a curve in this one's place.
+        // A counted series gets a curve later, which replaces this text.
         Some(Readings::Series { .. }) | None => "not asked there".to_owned(),
     })
 }
@@ -400,7 +401,7 @@ impl ByN {
 }
 
 impl Change {
-    /// What a reader is told of a step; nothing where there is none.
+    /// Returns the word for a step in the cost, or `None` if there is no step.
     pub fn step(self) -> Option<&'static str> {
         match self {
             Change::Unchanged | Change::NotCompared => None,

@@ -1,4 +1,4 @@
-//! Which symbols cost differently on two sides, the largest change first.
+//! The functions whose cost differs between two sides, the largest change first.
 
 use std::collections::BTreeMap;
 
@@ -15,50 +15,54 @@ use loadline_record::baseline::AcceptedSymbol;
 use loadline_record::profile::{SavedProfile, SavedSymbol};
 use loadline_scenario::units::short;
 
-/// A change of less than this share of a phase is not told.
+/// A change of less than this share of a phase is not shown.
 const SMALLEST_CHANGE: f64 = 0.005;
 
-/// Symbols told of a phase, at most.
+/// The largest number of functions shown per phase.
 const MOST: usize = 8;
 
-/// From which exponent on a symbol's growth is one that may have a known cause.
+/// The smallest exponent at which a function's growth may have a known cause.
 const GROWS: f64 = 1.2;
 
-/// A square that comes to less than this share of a cost is not worth a thought.
+/// A square term below this share of a cost is not shown.
 const SMALLEST_SQUARE: f64 = 0.01;
 
-/// A symbol that costs differently.
+/// A function whose cost changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Moved {
-    /// Where.
+    /// The phase in which the function runs.
     pub phase: Phase,
-    /// The file name of its program or library.
+    /// The file name of the function's program or library.
     pub object: String,
-    /// Its name.
+    /// The name of the function.
     pub function: String,
-    /// Who calls it, where that tells more.
+    /// The caller, if it says more than the function's name.
     pub caller: Option<String>,
-    /// The largest N that both sides have.
+    /// The largest N that the two sides have in common; for a function of only one side, that side's largest
+    /// N.
     pub at: u64,
-    /// Its own instructions there on the old side; `None` where a baseline does not record it.
+    /// The function's own instructions at that N on the old side; `None` if a baseline does not record the
+    /// function.
     pub old: Option<f64>,
-    /// And on the new side.
+    /// The function's own instructions at that N on the new side; `None` if a baseline does not record the
+    /// function.
     pub new: Option<f64>,
-    /// The change as a share of what the whole phase costs there on the dearer side, -1 to 1.
+    /// The change as a share of the phase's cost at that N on the side that costs more, from -1 to 1.
     pub share_of_phase: Option<f64>,
-    /// Its own instructions over N on the old side, in words.
+    /// The function's own instructions as a formula of N, on the old side.
     pub old_formula: Option<String>,
-    /// And on the new side.
+    /// The function's own instructions as a formula of N, on the new side.
     pub new_formula: Option<String>,
-    /// Its tail exponent on the old side; `None` where it is flat.
+    /// The scaling exponent on the old side; `None` for a flat curve.
     pub old_exponent: Option<f64>,
-    /// And on the new side.
+    /// The scaling exponent on the new side; `None` for a flat curve.
     pub new_exponent: Option<f64>,
-    /// Why it grows, where that is known.
+    /// Why the function grows, if the cause is known.
     pub cause: Option<String>,
 }
 
-/// The symbols that cost differently. Of a baseline those alone that it records, or should.
+/// Lists the functions whose cost differs. For a baseline, lists only the functions that the baseline
+/// records, or would record.
 pub fn moved(old: &SideScenario, new: &SideScenario) -> Vec<Moved> {
     match (&old.symbols, &new.symbols) {
         (SymbolCosts::All(before), SymbolCosts::All(now)) => of_profiles(before, now),
@@ -75,7 +79,7 @@ pub fn moved(old: &SideScenario, new: &SideScenario) -> Vec<Moved> {
     }
 }
 
-/// A symbol by its object and function.
+/// The object and name of a function.
 type Name = (String, String);
 
 fn of_profiles(old: &Profiles, new: &Profiles) -> Vec<Moved> {
@@ -129,7 +133,7 @@ fn size(moved: &Moved) -> f64 {
     cost.abs()
 }
 
-/// What a baseline would record of `side`.
+/// Returns the functions that a baseline of `side` would record.
 fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
     let Some(scenario) = &side.scenario else { return Vec::new() };
     let present = Present { environment: &side.environment, today: &side.today };
@@ -143,7 +147,7 @@ fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
     recorded.collect()
 }
 
-/// Those that either side records; what both record alike is left out.
+/// Lists the functions that either side records, except those with the same cost on both sides.
 fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
     let same = |a: &AcceptedSymbol, b: &AcceptedSymbol| {
         (a.phase, &a.object, &a.function) == (b.phase, &b.object, &b.function)
@@ -177,13 +181,13 @@ fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
     all
 }
 
-/// A symbol to tell of.
+/// A function to list.
 #[derive(Clone, Copy)]
 struct Told<'a> {
     phase: Phase,
     object: &'a str,
     function: &'a str,
-    /// With the way to it, where that was kept.
+    /// The function's saved costs, with its call path if it was kept.
     symbol: Option<&'a SavedSymbol>,
 }
 
@@ -212,7 +216,7 @@ fn told(place: Told<'_>, old: Option<&Series>, new: Option<&Series>, share: Opti
     }
 }
 
-/// What one side's costs of a symbol look like.
+/// The growth of a function's costs on one side.
 struct Shape {
     top: f64,
     formula: Option<String>,
@@ -227,7 +231,7 @@ impl Shape {
         let top = top(series);
         let n = series.top_size() as f64;
         let formula = Formula::of(series).map(|formula| {
-            // Where nothing grows, a square is what the other two cannot say.
+            // If the cost does not grow, a small square term only absorbs what the other two terms miss.
             let has_square = (formula.per_pair * n * n).abs() > SMALLEST_SQUARE * top.abs();
             let grows = exponent.is_some_and(|exponent| exponent >= GROWS);
             if has_square && !grows {

@@ -1,4 +1,4 @@
-//! A fitted cost as a function of N, also beyond the N that were measured.
+//! A fitted cost as a function of N, also for N beyond the measured sizes.
 
 use loadline_growth::{
     CurveFit, CurveOptions, CurveVerdict, Estimate, Formula, Series, judge_curve,
@@ -6,35 +6,36 @@ use loadline_growth::{
 
 use serde::Serialize;
 
-/// How far a formula may miss an exact count, as a share of it, to stand for it.
+/// The largest relative error at which a formula may represent an exact count.
 const FORMULA_FITS: f64 = 0.01;
 
-/// A cost as a function of N.
+/// A model of a cost as a function of N.
 pub struct Law {
     formula: Option<Formula>,
     fit: CurveFit,
-    /// Whether the part that grows beyond linear is shown.
+    /// Whether the curve rule found superlinear growth.
     pub is_sure: bool,
-    /// The tail exponent; `None` for a flat curve.
+    /// The scaling exponent; `None` for a flat curve.
     pub exponent: Option<Span>,
-    /// The largest N it was fitted at.
+    /// The largest N that was fitted.
     pub top: u64,
 }
 
 impl Law {
-    /// Fits `series`; `None` where its sizes or rounds are too few.
+    /// Fits `series`; returns `None` if it has too few sizes or repetitions.
     pub fn of(series: &Series) -> Option<Law> {
         let curve = judge_curve(series, &CurveOptions::default());
         let is_sure = curve.verdict == CurveVerdict::Superlinear;
         let evidence = curve.evidence?;
-        // Where no growth is shown, a square in a formula would be a guess.
+        // Without shown growth, a square term in a formula would be a guess.
         let formula = Formula::of(series)
             .filter(|formula| is_sure && series.is_exact() && formula.misfit <= FORMULA_FITS);
         let exponent = evidence.tail_exponent.as_ref().map(Span::of);
         Some(Law { formula, fit: evidence.fit, is_sure, exponent, top: series.top_size() })
     }
 
-    /// Fixed, per module, superlinear; the last of all modules together.
+    /// Returns three costs at the largest N: fixed, per module, and superlinear. The last cost is for all
+    /// modules together.
     pub fn parts(&self) -> [f64; 3] {
         let top = self.top as f64;
         let (fixed, per_module, superlinear) = match self.formula {
@@ -44,7 +45,7 @@ impl Law {
                 (parts.fixed + parts.sublinear, parts.per_item / top, parts.superlinear)
             }
         };
-        // What is nothing but rounding is nothing.
+        // A part that is only rounding is set to 0.
         let whole = self.at(self.top).abs();
         let clean = |cost: f64, share: f64| {
             if (cost * share).abs() < (1e-4 * whole).max(1e-3) { 0.0 } else { cost }
@@ -52,7 +53,7 @@ impl Law {
         [clean(fixed, 1.0), clean(per_module, top), clean(superlinear, 1.0)]
     }
 
-    /// The cost of `n` modules. What is not shown to grow is taken to be linear.
+    /// Returns the cost of `n` modules. A part without shown growth is extrapolated as linear.
     fn at(&self, n: u64) -> f64 {
         if let Some(formula) = self.formula {
             return formula.at(n as f64);
@@ -65,12 +66,12 @@ impl Law {
         parts.total() - parts.superlinear + at_top * n as f64 / self.top as f64
     }
 
-    /// What the last of `n` modules costs.
+    /// Returns the cost of the last of `n` modules.
     pub fn next_module(&self, n: u64) -> f64 {
         self.at(n) - self.at(n.saturating_sub(1))
     }
 
-    /// What `n` modules come to, beyond those that were measured.
+    /// Extrapolates the cost to `n` modules, beyond the measured sizes.
     pub fn foretell(&self, n: u64) -> Foretold {
         let (last, before) = (self.at(n) - self.at(n / 2), self.at(n / 2) - self.at(n / 4));
         let is_rising = last > 0.0 && before > 0.0;
@@ -88,27 +89,27 @@ impl Law {
 pub struct Foretold {
     /// N.
     pub n: u64,
-    /// All modules together.
+    /// The cost of all modules together.
     pub cost: f64,
-    /// The last of them.
+    /// The cost of the last module.
     pub next_module: f64,
-    /// The growth of the last doubling.
+    /// The scaling exponent of the last doubling; `None` if the cost does not rise.
     pub exponent: Option<f64>,
 }
 
 /// An estimate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Span {
-    /// The best guess.
+    /// The estimate.
     pub value: f64,
-    /// The interval's lower end.
+    /// The lower end of the interval.
     pub low: f64,
-    /// Its upper end.
+    /// The upper end of the interval.
     pub high: f64,
 }
 
 impl Span {
-    /// As the growth crate has it.
+    /// Converts an estimate of the growth crate.
     pub fn of(estimate: &Estimate) -> Span {
         let Estimate { value, interval } = estimate;
         Span { value: *value, low: interval.low, high: interval.high }

@@ -1,4 +1,4 @@
-//! One side of a difference: what a session, one of its builds, or a baseline says of each scenario.
+//! One side of a comparison: the costs of each scenario in a session, in one of its builds, or in a baseline.
 
 use loadline_record::header;
 use std::collections::BTreeMap;
@@ -11,63 +11,63 @@ use loadline_record::baseline::{AcceptedSymbol, Baseline};
 use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 
-/// What one side says.
+/// One side of a comparison.
 #[derive(Debug)]
 pub struct Side {
-    /// What a reader calls it.
+    /// The name of the side for people.
     pub name: String,
-    /// The scenarios; of a baseline file several may bear one title, each for its own environment.
+    /// The scenarios. In a baseline file several may have the same title, each for another environment.
     pub scenarios: Vec<SideScenario>,
 }
 
-/// What one side says of a scenario.
+/// The costs of one scenario on one side.
 #[derive(Debug, Clone)]
 pub struct SideScenario {
-    /// Its title.
+    /// The scenario's title.
     pub title: String,
     /// The machine and the build.
     pub environment: Environment,
-    /// The day on which it is judged, in UTC.
+    /// The day on which the costs are judged, in UTC.
     pub today: String,
     /// Each series, or why there is none.
     pub series: BTreeMap<SeriesName, Readings>,
-    /// What each symbol cost.
+    /// The costs by function.
     pub symbols: SymbolCosts,
     /// Runs that failed, one sentence each.
     pub failures: Vec<String>,
-    /// The scenario's file as it is today, where it is still there.
+    /// The scenario's file as it is today; `None` if the file no longer exists.
     pub scenario: Option<Scenario>,
 }
 
 /// The readings of one series.
 #[derive(Debug, Clone)]
 pub enum Readings {
-    /// There are some.
+    /// The series was measured.
     Series {
-        /// The rounds.
+        /// The repetitions of the series.
         series: Series,
-        /// The smallest share of a phase in which the counter really ran, where the kernel took
-        /// turns.
+        /// The smallest share of a phase in which the counter ran, if the kernel shared the counter among
+        /// metrics.
         running: Option<f64>,
     },
-    /// There are none, and why.
+    /// The series was not measured, and why.
     Missing(Absence),
-    /// Runs failed, so that nothing can be said.
+    /// Runs failed, so the series has no result.
     Failed,
 }
 
-/// Costs by symbol.
+/// The costs by function.
 #[derive(Debug, Clone)]
 pub enum SymbolCosts {
-    /// Of all symbols.
+    /// The costs of all functions.
     All(Profiles),
-    /// Of those that grow beyond linear.
+    /// The costs of functions that grow beyond linear only.
     Growing(Vec<AcceptedSymbol>),
-    /// Of none: they were not counted.
+    /// No costs by function were counted.
     None,
 }
 
-/// A session that was read.
+/// A saved session that was read.
 #[derive(Debug)]
 pub struct Saved {
     name: String,
@@ -76,12 +76,12 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// The session called `name`, as it was measured.
+    /// Creates a saved session called `name` from its results and records.
     pub fn new(name: String, measured: Measured, records: Vec<RunRecord>) -> Saved {
         Saved { name, measured, records }
     }
 
-    /// What its own build cost.
+    /// Returns the costs of the session's own build.
     pub fn now(&self, read: ReadProfiles<'_>) -> Side {
         let environment = &self.measured.environment;
         self.side(
@@ -92,14 +92,14 @@ impl Saved {
         )
     }
 
-    /// What the other build cost, where one was measured in turn.
+    /// Returns the costs of the other build, if the session measured one in turn.
     pub fn before(&self, read: ReadProfiles<'_>) -> Option<Side> {
         let before = self.measured.before.as_ref()?;
         let (name, environment) = (before.build.name.clone(), &before.build.environment);
         Some(self.side(name, environment, &before.scenarios, (header::Side::Before, read)))
     }
 
-    /// The titles of the scenarios whose control was measured as well, each with the control's.
+    /// Lists the titles of the scenarios whose control was measured as well, each with the control's title.
     pub fn controls(&self) -> Vec<(String, String)> {
         let all = &self.measured.scenarios;
         let with_control = all.iter().filter_map(|m| {
@@ -156,7 +156,8 @@ impl Saved {
         }
     }
 
-    /// The smallest share in which the counter of a series ran, where the kernel took turns.
+    /// Returns the smallest share of a phase in which the counter of a series ran, if the kernel shared the
+    /// counter.
     fn running(&self, title: &str, side: header::Side, name: SeriesName) -> Option<f64> {
         let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
         let samples = self.records.iter().filter(is_own).flat_map(|record| {
@@ -177,7 +178,8 @@ impl Saved {
 }
 
 impl SideScenario {
-    /// What `baseline` of the scenario called `title` says; `scenario` is its file as it is today.
+    /// Returns the costs that `baseline` records for the scenario called `title`. `scenario` is its file as
+    /// it is today.
     pub fn of_baseline(
         title: String,
         baseline: Baseline,

@@ -6,7 +6,7 @@ use loadline_scenario::Environment;
 
 use super::*;
 
-/// The profiles of runs in which a search costs as said, and unloading 10,000 a module beside it.
+/// Builds the profiles of runs with a given cost of a search, plus 10,000 per module for unloading.
 fn profiles(search: fn(f64) -> f64) -> Profiles {
     let symbol = |function: &str, own: f64| SavedSymbol {
         object: "lib.so".to_owned(),
@@ -97,8 +97,8 @@ fn what_is_recorded_is_accepted_until_it_is_exceeded() {
     assert_eq!(standing(|n| 0.02 * n * n * n + 4.0 * n * n), Standing::Regressed);
 }
 
-/// What grows on both sides of a comparison is nobody's fault, whatever the scenario knows; what
-/// grows on the new side alone, or faster there, is.
+/// Growth on both sides of a comparison is not new, whatever the scenario knows. Growth only on the new side,
+/// or faster growth there, is new.
 #[test]
 fn growth_that_the_other_build_has_as_well_is_not_red() {
     let scenario = loadline_record::fixtures::scenario("keep");

@@ -1,4 +1,4 @@
-//! What an entry of `known_growth` does to a verdict.
+//! How an entry of `known_growth` changes a verdict.
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, Expect, Judgement, Kind, Rule, Series, Tau, Verdict, judge_curve,
@@ -9,7 +9,7 @@ use crate::judged::Against;
 use crate::rules::known_issue::KnownSight;
 use loadline_record::rounds::Measured;
 
-/// When and where a session is judged: what ends an acceptance.
+/// When and where a session is judged. This decides which known issues have expired.
 #[derive(Debug, Clone, Copy)]
 pub struct Present<'a> {
     /// The machine and the build.
@@ -19,35 +19,35 @@ pub struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    /// The environment of `measured`, on the day it is judged.
+    /// Returns the environment of `measured` and the day it is judged.
     pub fn of(measured: &'a Measured) -> Present<'a> {
         Present { environment: &measured.environment, today: &measured.today }
     }
 
-    /// Whether what is accepted `until` then no longer is.
+    /// Whether a known issue that is accepted `until` then has expired.
     pub fn is_after(&self, until: &str) -> bool {
-        // An end that cannot be read is no reason to accept anything.
+        // An expiry that cannot be read accepts nothing.
         Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))
     }
 }
 
-/// The entry of a scenario that says something about a series, and whether its end has come.
+/// The entry of a scenario that applies to a series, and whether the entry has expired.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// The entry.
     pub known: &'a KnownGrowth,
-    /// Whether it accepts nothing any more.
+    /// Whether the entry has expired.
     pub has_expired: bool,
 }
 
 impl<'a> Entry<'a> {
-    /// The entry `known`, as it is in the `present`.
+    /// Creates the entry for `known`, and checks in `present` whether it has expired.
     pub fn of(known: &'a KnownGrowth, present: &Present<'_>) -> Entry<'a> {
         Entry { known, has_expired: present.is_after(&known.until) }
     }
 
-    /// The verdict once this entry is taken into account, and what the session says about the
-    /// issue. `found` is the rules' verdict on `series`, judged against `against`.
+    /// Returns the verdict with this entry applied, and what the session says about the issue. `found` is the
+    /// rules' verdict on `series`, judged against `against`.
     pub fn apply(
         &self,
         found: Verdict,
@@ -58,7 +58,7 @@ impl<'a> Entry<'a> {
     ) -> (Verdict, KnownSight) {
         let own = curve(series, Expect::LinearLog, tau);
         if self.has_expired {
-            // Elsewhere the growth is red without the entry.
+            // Against any other reference, the growth is red even without this check.
             let is_there = *against == Against::Baseline && own != CurveVerdict::Ok;
             let was_there = judgement.baseline_curve.as_ref();
             let was_there = was_there.is_some_and(|curve| curve.verdict != CurveVerdict::Ok);
@@ -72,7 +72,7 @@ impl<'a> Entry<'a> {
                 (Verdict::Holds | Verdict::Improved, CurveVerdict::Ok) => {
                     let was_ok = judgement.baseline_curve.as_ref();
                     let was_ok = was_ok.is_some_and(|curve| curve.verdict == CurveVerdict::Ok);
-                    // Where the baseline does not show it, it may show at another N alone.
+                    // If the baseline does not show the growth, the growth may show only at another N.
                     let sight =
                         if was_ok { KnownSight::Undecided } else { KnownSight::NoLongerSeen };
                     (found, sight)
@@ -86,7 +86,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The same where nothing of this machine says how steep the growth was when it was accepted.
+    /// Applies the entry if no baseline of this machine says how steep the accepted growth was.
     fn apply_without_baseline(
         &self,
         found: Verdict,
@@ -95,12 +95,12 @@ impl<'a> Entry<'a> {
         own: CurveVerdict,
         tau: Option<Tau>,
     ) -> (Verdict, KnownSight) {
-        // Of a count the rule has asked that already.
+        // For counts the rule has already checked this.
         if series.kind() == Kind::Time && is_steeper_than_quadratic(series, tau) {
             return (Verdict::Regressed, KnownSight::Steeper);
         }
         match (found, own) {
-            // The control is linear: what exceeds it is the known growth.
+            // The control is linear, so the growth beyond it is the known growth.
             (Verdict::Regressed, _)
                 if judgement.decided_by == Rule::Pair || series.kind() == Kind::Time =>
             {
@@ -118,14 +118,14 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// What the curve rule says about `series` where `expect` is allowed.
+/// Judges `series` by the curve rule, with the growth `expect` allowed.
 pub fn curve(series: &Series, expect: Expect, tau: Option<Tau>) -> CurveVerdict {
     let options = CurveOptions { expect, tau };
     judge_curve(series, &options).verdict
 }
 
-/// Whether `series` surely grows faster than N². The end of a cache makes N² look steeper, so a time
-/// has to do it at each of its last two doublings.
+/// Whether `series` surely grows faster than N². Where a cache ends, N² looks steeper. So a time must be that
+/// steep at each of its last two doublings.
 pub fn is_steeper_than_quadratic(series: &Series, tau: Option<Tau>) -> bool {
     let options = CurveOptions { expect: Expect::Quadratic, tau };
     let judged = judge_curve(series, &options);
@@ -161,7 +161,7 @@ mod tests {
             ("libgcc 13", false),
             ("libgcc 12.3", false),
             ("libgcc 12.2", true),
-            // It is not there, so its versions say nothing.
+            // This machine has no such unwinder, so a version of it says nothing.
             ("llvm 1", false),
             ("2026-01-01", true),
             ("9999-01-01", false),

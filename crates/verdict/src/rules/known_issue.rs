@@ -1,4 +1,4 @@
-//! A known issue: growth that a scenario accepts until it expires, and what a session says about it.
+//! A known issue (growth that a scenario accepts until it expires), and what a session says about it.
 
 use loadline_scenario::{Environment, KnownGrowth};
 
@@ -9,35 +9,35 @@ pub struct KnownIssue {
     pub sight: KnownSight,
     /// The mechanism.
     pub reason: String,
-    /// Where it is reported.
+    /// The link to the report of the issue.
     pub link: String,
-    /// When its acceptance ends.
+    /// When the known issue expires.
     pub until: String,
 }
 
 /// What a session says about a known issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownSight {
-    /// The growth is there, as it was accepted.
+    /// The growth is present, as it was accepted.
     Seen,
-    /// The growth is there, and steeper than what was accepted.
+    /// The growth is present, and steeper than the accepted growth.
     Steeper,
-    /// The growth is gone: the entry accepts nothing any more.
+    /// The growth is no longer present, so the entry is no longer needed.
     NoLongerSeen,
     /// This session cannot tell.
     Undecided,
-    /// The growth is no longer accepted: the end of the entry has come.
+    /// The known issue has expired, so the growth is no longer accepted.
     Expired,
 }
 
 impl KnownIssue {
-    /// The issue that `known` describes, as the session sees it.
+    /// Creates the known issue that `known` describes, as the session sees it.
     pub fn of(known: &KnownGrowth, sight: KnownSight) -> KnownIssue {
         let KnownGrowth { reason, link, until, .. } = known.clone();
         KnownIssue { sight, reason, link, until }
     }
 
-    /// What to tell a reader in `environment`.
+    /// Describes the issue in a sentence for a reader in `environment`.
     pub fn sentence(&self, environment: &Environment) -> String {
         let KnownIssue { sight, reason, link, until } = self;
         match sight {
@@ -53,18 +53,18 @@ impl KnownIssue {
     }
 }
 
-/// The versions that can end an acceptance.
+/// Names the versions that can make a known issue expire.
 fn versions(environment: &Environment) -> String {
     let Environment { wasmtime, unwinder_family, unwinder_version, .. } = environment;
     format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}")
 }
 
-/// What a reader is told of what a scenario knows.
+/// Describes a known issue that has not expired.
 pub fn known_until(until: &str, reason: &str, link: &str) -> String {
     format!("known issue, accepted until {until}: {reason} ({link})")
 }
 
-/// What a reader is told of what a scenario knew, once its end has come.
+/// Describes a known issue that has expired.
 pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> String {
     let now = versions(environment);
     format!(

@@ -1,7 +1,7 @@
-//! Decides which rule speaks about a series, and what its answer means.
+//! Decides which rule judges a series, and how the rule's answer becomes a verdict.
 //!
-//! The rules are `loadline-growth`'s. A question gives them a baseline where one fits, else the control
-//! that was measured with the series (times) or the growth that the scenario states (counts).
+//! The rules are in `loadline-growth`. A question gives them a baseline if one fits. Otherwise it gives times
+//! the control of the same session, and counts the growth that the scenario states.
 
 use loadline_growth::{
     Case, CurveJudgement, CurveOptions, CurveVerdict, Doubt, Expect, JudgeOptions, Judgement, Kind,
@@ -17,7 +17,7 @@ use crate::rules::known_issue::{KnownIssue, KnownSight};
 use crate::rules::readings::{NoSeries, control, medians, on_common_sizes, subject};
 use crate::rules::reference::{BaselineSource, LOOKS};
 
-/// One series and what it can be judged against.
+/// One series and the references that it can be judged against.
 pub(crate) struct Question<'a> {
     scenario: &'a Scenario,
     pub(crate) environment: &'a Environment,
@@ -29,7 +29,7 @@ pub(crate) struct Question<'a> {
     may_widen: bool,
     tau: Option<Tau>,
     known: Option<Entry<'a>>,
-    /// What was accepted on another processor, whose times say nothing about this one's.
+    /// The series accepted on another CPU. Its times say nothing about this CPU.
     elsewhere: Option<&'a Series>,
     has_no_baseline: bool,
     notes: Vec<String>,
@@ -78,7 +78,7 @@ impl<'a> Question<'a> {
             notes: Vec::new(),
         };
         if let Some(insisted) = insisted {
-            // Whoever names a baseline asks whether it is exceeded, known growth or not.
+            // A user who names a baseline asks whether it is exceeded, so known growth does not matter.
             question.known = None;
             let differences = key.differences(&insisted.key);
             question.notes.extend(differences.iter().map(|d| format!("baseline differs: {d}")));
@@ -92,8 +92,8 @@ impl<'a> Question<'a> {
         question
     }
 
-    /// Whether this build's growth is worse than that of the other one, measured in turn with it:
-    /// baselines, controls and known growth say nothing about that.
+    /// Asks whether this build's growth is worse than that of the other build, measured in turn. Baselines,
+    /// controls and known growth do not matter for this question.
     fn against_build(
         measured: &'a MeasuredScenario,
         name: SeriesName,
@@ -153,8 +153,8 @@ impl<'a> Question<'a> {
         self.judge_without_baseline(session);
     }
 
-    /// What a baseline from another processor says; it may not decide, since costs step where a
-    /// cache ends.
+    /// Describes how the series compares with a baseline from another CPU. That baseline must not decide,
+    /// because costs step where a cache ends.
     fn advice_from_elsewhere(&self, baseline: &Baseline, accepted: &Accepted) -> String {
         let cpu = &baseline.environment.cpu;
         let Ok(new) = &self.subject else { return format!("the baseline's times are from {cpu}") };
@@ -180,7 +180,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Growth is compared at the sizes both sides have; never between sizes.
+    /// Compares growth only at the sizes that both sides have, and never interpolates.
     fn compare_with(&mut self, other: Series) {
         let Ok(new) = &self.subject else { return };
         let (new, other) = on_common_sizes(new, &other);
@@ -214,7 +214,7 @@ impl<'a> Question<'a> {
     pub(crate) fn answer(&self, judgement: Option<Judgement>, environment: &Environment) -> Judged {
         let mut notes = self.notes.clone();
         let mut known = None;
-        // What may be there or not, and does not matter, is no news.
+        // A known issue that may or may not show and does not change the verdict is not reported.
         let mut is_news = true;
         let outcome = match (&self.subject, judgement) {
             (Err(why), _) => (*why).into(),
@@ -235,7 +235,7 @@ impl<'a> Question<'a> {
             }
         };
         let known = known.map(|(entry, sight)| KnownIssue::of(entry.known, sight));
-        // What is gone is told with its place.
+        // A known issue that is no longer seen is reported later, with the place of its entry.
         let is_told = |known: &&KnownIssue| is_news && known.sight != KnownSight::NoLongerSeen;
         notes.extend(known.as_ref().filter(is_told).map(|known| known.sentence(environment)));
         let is_seen = known.as_ref().is_some_and(|known| known.sight == KnownSight::Seen);
@@ -251,13 +251,13 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The findings on a series that there is nothing to compare with.
+    /// Judges a series that there is nothing to compare with.
     fn alone(&self, series: &Series) -> Judgement {
         let options = JudgeOptions { tau: self.tau, looks: LOOKS, ..JudgeOptions::default() };
         loadline_growth::judge(series, None, &options)
     }
 
-    /// What the rules say, before known issues are taken into account.
+    /// Returns the verdict of the rules, before known issues are applied.
     fn found(
         &self,
         judgement: &Judgement,
@@ -282,7 +282,7 @@ impl<'a> Question<'a> {
         (Verdict::Regressed, Ground::Gross)
     }
 
-    /// The verdict, once what is known and accepted is taken into account.
+    /// Returns the verdict with known issues applied.
     fn meaning(
         &self,
         found: Verdict,
@@ -291,7 +291,7 @@ impl<'a> Question<'a> {
         series: &Series,
     ) -> (Verdict, Ground, Option<KnownSight>) {
         let Some(entry) = self.known else { return (found, ground, None) };
-        // Growth that the entry accepts is no growth without a ground to judge it on.
+        // Gross growth without a reference is red by itself, but an entry that has not expired accepts it.
         let without_entry = if ground == Ground::Gross { Verdict::NoBaseline } else { found };
         let input = if entry.has_expired { found } else { without_entry };
         let (verdict, sight) = entry.apply(input, judgement, series, &self.against, self.tau);
@@ -328,8 +328,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The verdict on a time that was looked at once more at a larger N: growth is larger there, a
-    /// step in cost is not. What was found before is never averaged away.
+    /// Returns the verdict on a time that was measured once more at a larger N. Growth is larger there, but a
+    /// step in cost is not. An earlier finding that is not confirmed leaves the series undecided.
     fn once_confirmed(&self, judgement: &Judgement, notes: &mut Vec<String>) -> Verdict {
         let verdict = judgement.verdict;
         let (Ok(new), Some(other)) = (&self.subject, &self.other) else { return verdict };
@@ -347,7 +347,7 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Whether the pair was worse before its `n_larger` largest sizes were added.
+/// Whether the pair was worse before the `n_larger` largest sizes were added.
 fn was_worse(new: &Series, other: &Series, n_larger: usize) -> bool {
     let before = (without_largest(new, n_larger), without_largest(other, n_larger));
     let (Some(new), Some(other)) = before else { return false };
@@ -355,7 +355,7 @@ fn was_worse(new: &Series, other: &Series, n_larger: usize) -> bool {
     judge_pair(&new, &other, &options).verdict == PairVerdict::Worse
 }
 
-/// Whether the curve was superlinear before its `n_larger` largest sizes were added.
+/// Whether the curve was superlinear before the `n_larger` largest sizes were added.
 fn was_superlinear(series: &Series, n_larger: usize) -> bool {
     let before = without_largest(series, n_larger);
     before.is_some_and(|before| {
@@ -363,14 +363,14 @@ fn was_superlinear(series: &Series, n_larger: usize) -> bool {
     })
 }
 
-/// The series as it was before its `n_larger` largest sizes were added.
+/// Returns the series as it was before the `n_larger` largest sizes were added.
 fn without_largest(series: &Series, n_larger: usize) -> Option<Series> {
     let n_sizes = series.sizes().len().checked_sub(n_larger)?;
     let kept = &series.sizes()[..n_sizes];
     series.at_sizes(|size| kept.contains(&size)).ok()
 }
 
-/// What the curve of a count says by itself where growth is known: that it is really there.
+/// Describes how much of a count with known growth is superlinear by its own curve, if it is.
 fn growth_seen(series: &Series) -> Option<String> {
     let curve = judge_curve(series, &CurveOptions::default());
     let evidence = curve.evidence.as_ref()?;
@@ -387,8 +387,7 @@ mod tests {
 
     use super::*;
 
-    /// Growth that ends below the size that was added for confirmation was there, and is not
-    /// averaged away.
+    /// Growth that ends below the size added for confirmation leaves the series undecided.
     #[test]
     fn growth_that_a_larger_size_does_not_show_is_remembered() {
         let sizes: Vec<u64> = (4..=12).map(|k| 1 << k).collect();

@@ -1,4 +1,4 @@
-//! The series of a session that rules are asked about: which there are, and where two compare.
+//! Finds the series of a session that the rules judge, and restricts two series to their common sizes.
 
 use loadline_growth::Series;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
@@ -7,13 +7,13 @@ use loadline_scenario::{Absence, Scenario, SeriesName};
 /// Why a series cannot be judged at all.
 #[derive(Debug, Clone, Copy)]
 pub enum NoSeries {
-    /// Nobody counts it here.
+    /// Nothing counts the series here.
     Absent(Absence),
     /// Runs of the scenario failed.
     RunsFailed,
 }
 
-/// What the control of `scenario` measured in the same session.
+/// Finds the results of the control of `scenario` in the same session.
 pub(crate) fn control<'a>(
     scenario: &Scenario,
     session: &'a Measured,
@@ -22,15 +22,15 @@ pub(crate) fn control<'a>(
     session.scenarios.iter().find(|m| m.scenario.title() == title)
 }
 
-/// The series `name` of the control of `scenario`, if it was measured in the same session.
+/// Returns the series `name` of the control of `scenario`, if the same session measured it.
 pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
     subject(control(scenario, session)?, name).ok()
 }
 
-/// The series `name` of one scenario, where its runs went well.
+/// Returns the series `name` of one scenario.
 ///
 /// # Errors
-/// Why there is none.
+/// Returns why there is no series: runs failed, or the metric was not counted.
 pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
     if !measured.failures.is_empty() {
         return Err(NoSeries::RunsFailed);
@@ -42,15 +42,15 @@ pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, 
     }
 }
 
-/// Both series at the sizes that both have.
+/// Restricts both series to the sizes that both have.
 pub fn on_common_sizes(new: &Series, old: &Series) -> (Series, Series) {
     let is_common = |size| new.sizes().contains(&size) && old.sizes().contains(&size);
-    // Without a common size there is nothing to build; the rule then says that sizes differ.
+    // Without a common size no series can be built. The rule then reports that the sizes differ.
     let on = |series: &Series| series.at_sizes(is_common).unwrap_or_else(|_| series.clone());
     (on(new), on(old))
 }
 
-/// The cost at each N: the median of its rounds.
+/// Returns the cost at each N: the median of its repetitions.
 pub fn medians(series: &Series) -> Vec<(u64, f64)> {
     let median = |costs: &Vec<f64>| {
         let mut sorted = costs.clone();

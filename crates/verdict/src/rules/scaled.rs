@@ -1,24 +1,24 @@
-//! Whether threads gain what they should: the finding of one scenario.
+//! The verdict on whether threads gain what they should, for one scenario.
 
 use loadline_growth::{Estimate, ScalingJudgement, Verdict};
 
-/// What came of the question whether threads gain what they should.
+/// The verdict on whether threads gain what they should.
 #[derive(Debug)]
 pub struct Scaled {
-    /// One of five words.
+    /// The verdict, one of five words.
     pub verdict: Verdict,
-    /// The finding.
+    /// The finding of the scaling rule.
     pub judgement: ScalingJudgement,
-    /// What all threads together take, and what one alone does, by N.
+    /// The time of all threads together, by N.
     pub costs: Vec<(u64, f64)>,
-    /// The same on one thread.
+    /// The time of one thread alone, by N.
     pub alone: Vec<(u64, f64)>,
-    /// The scenarios it rests on: on several threads, on one, and the control on each.
+    /// The scenarios that the verdict rests on: on several threads, on one thread, and the control on each.
     pub titles: [String; 4],
 }
 
 impl Scaled {
-    /// What was found, as a sentence; `None` where there was nothing to find it from.
+    /// Describes the finding in a sentence; returns `None` if there is no evidence.
     pub fn sentence(&self) -> Option<String> {
         let evidence = self.judgement.evidence?;
         Some(format!(
@@ -32,7 +32,7 @@ impl Scaled {
     }
 }
 
-/// How many times as fast, with the interval.
+/// Formats a speed-up with its interval.
 pub(crate) fn times(e: Estimate) -> String {
     format!("{:.2} times (95 %: {:.2} … {:.2})", e.value, e.interval.low, e.interval.high)
 }

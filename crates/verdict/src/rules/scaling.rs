@@ -1,5 +1,5 @@
-//! Whether threads gain what they should: each scenario that is to scale, on several threads and on one,
-//! beside its control on as many, all of one session. Gives one more row to a report.
+//! Judges whether threads gain what they should. Each scenario that is to scale runs on several threads and
+//! on one, with its control on as many, in one session. Gives a report one more row per scenario.
 
 use loadline_growth::{
     Doubt, ScalingJudgement, ScalingOptions, ScalingVerdict, Series, Tau, Verdict, Work,
@@ -15,7 +15,8 @@ use crate::rules::reference::LOOKS;
 use crate::rules::scaled::{Scaled, times};
 use loadline_record::rounds::{Measured, MeasuredBefore};
 
-/// Every scenario of `measured` that is to scale and was measured for it; `tau` is the floor of times.
+/// Judges every scenario of `measured` that is to scale and was measured for it. `tau` is the structural
+/// floor of times.
 pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
     let asked = measured.scenarios.iter().map(|m| &m.scenario);
     asked.filter_map(|scenario| row(scenario, measured, tau)).collect()
@@ -26,7 +27,7 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     let [several, control] = scenario.titles_on_threads()?;
     let titles = [several.clone(), scenario.title(), control, scenario.control_title()?];
     let find = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
-    // Where one of them is not part of the session, nothing was asked.
+    // If one of the four scenarios is not part of the session, there is nothing to judge.
     let [Some(shared), Some(alone), Some(control_shared), Some(control_alone)] =
         titles.each_ref().map(find)
     else {
@@ -40,7 +41,7 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
         Ok((judge_scaling(work.work(), control.work(), &options), work))
     });
     let environment = &measured.environment;
-    // Against another build, what is known says nothing.
+    // In a comparison with another build, known contention does not matter.
     let known = scenario.known_contention(&environment.unwinder_family);
     let known = known.filter(|_| measured.before.is_none());
     let mut notes = Vec::new();
@@ -70,15 +71,15 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
             (Outcome::Scaled(Box::new(scaled)), known)
         }
     };
-    // What is gone is told with its place.
+    // A known issue that is no longer seen is reported later, with the place of its entry.
     let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
     notes.extend(known.iter().filter(is_told).map(|known| known.sentence(environment)));
     let means = scenario.means_of(name.metric);
     Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false, known })
 }
 
-/// The times of the other build, on one thread and on several; `None` where its runs failed or nothing
-/// counts them.
+/// Returns the times of the other build, on one thread and on several. Returns `None` if its runs failed or
+/// nothing counts the times.
 fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Option<Both> {
     let of = |title: &String| {
         let one = before.scenarios.iter().find(|m| m.scenario.title() == *title)?;
@@ -87,8 +88,8 @@ fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Op
     Some(Both::of(of(&titles[1])?, of(&titles[0])?))
 }
 
-/// The verdict where another build was measured as well. A loss against the control is red only if
-/// threads gained more by the other build.
+/// Returns the verdict if another build was measured as well. A loss against the control is red only if
+/// threads gained more in the other build.
 fn since(own: ScalingVerdict, against_other: Option<ScalingVerdict>) -> Verdict {
     match (own, against_other) {
         (ScalingVerdict::Scales, _) => Verdict::Holds,
@@ -99,13 +100,13 @@ fn since(own: ScalingVerdict, against_other: Option<ScalingVerdict>) -> Verdict 
         {
             Verdict::Inconclusive(doubt)
         }
-        // Threads gain as little by the other build, or nothing.
+        // In the other build threads gain as little, or nothing.
         (ScalingVerdict::Lost, Some(_)) => Verdict::Holds,
         (ScalingVerdict::Lost, None) => Verdict::Inconclusive(Doubt::ScalingImprecise),
     }
 }
 
-/// What threads gain by the other build, which is called `name`.
+/// Describes what threads gain in the other build, which is called `name`.
 fn other_sentence(against_other: &ScalingJudgement, name: &str) -> Option<String> {
     let evidence = against_other.evidence?;
     let (threads, times) = (evidence.threads, times(evidence.control_speed_up));
@@ -117,8 +118,8 @@ fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
     KnownIssue { sight, reason, link, until }
 }
 
-/// The times of one thread, and of several, at the sizes that both have: a larger N that was added for
-/// growth's sake is not there on several.
+/// The times of one thread and of several threads, at the sizes that both have. A larger N that was added to
+/// confirm growth has no times on several threads.
 struct Both {
     alone: Series,
     shared: Series,
@@ -135,8 +136,7 @@ impl Both {
     }
 }
 
-/// The verdict, once what is known and accepted is taken into account, and what the session says
-/// about it.
+/// Returns the verdict with the known issue applied, and what the session says about the issue.
 fn meaning(
     judgement: &ScalingJudgement,
     known: Option<&KnownContention>,
