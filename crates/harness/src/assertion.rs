@@ -133,8 +133,11 @@ fn measure_counts<R, F: FnMut(usize) -> R>(
     Err(format!("perf: {no_perf}; callgrind: {no_callgrind}"))
 }
 
-/// Repetitions of each size, at first and where these suggest gross growth.
-const REPETITIONS: [usize; 2] = [10, 40];
+/// Repetitions of each size: first, and again with new readings where the readings before suggest gross
+/// growth.
+const REPETITIONS: [usize; 4] = [10, 10, 40, 40];
+/// How many of these have to show gross growth.
+const FAILURES: usize = 2;
 /// Fewest repetitions that can be judged.
 const FEWEST_REPETITIONS: usize = 3;
 /// A shorter call is repeated until a reading is as long as this.
@@ -142,23 +145,26 @@ const READING: Duration = Duration::from_micros(200);
 /// About how long all repetitions together may take, where that leaves the fewest.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Judges CPU times. Gross growth is measured a second time, with new readings, before it fails.
+/// Judges CPU times. Only gross growth that is seen twice fails.
 fn judge_times<R>(
     allowed: Scaling,
     sizes: &[usize],
     work: &mut impl FnMut(usize) -> R,
 ) -> (Outcome, String) {
-    let mut judge_anew = |repetitions| judge(&time(sizes, repetitions, work), allowed);
-    let (first, text) = judge_anew(REPETITIONS[0]);
-    if first == Outcome::Pass {
-        return (first, text);
+    judge_repeatedly(|repetitions| judge(&time(sizes, repetitions, work), allowed))
+}
+
+fn judge_repeatedly(mut measure: impl FnMut(usize) -> (Outcome, String)) -> (Outcome, String) {
+    let mut failures = 0;
+    let mut last = (Outcome::Unsure, String::new());
+    for repetitions in REPETITIONS {
+        last = measure(repetitions);
+        failures += usize::from(last.0 == Outcome::Fail);
+        if last.0 == Outcome::Pass || failures == FAILURES {
+            return last;
+        }
     }
-    let (second, text) = judge_anew(REPETITIONS[1]);
-    match (first, second) {
-        // Not seen twice yet.
-        (Outcome::Unsure, Outcome::Fail) => judge_anew(REPETITIONS[1]),
-        _ => (second, text),
-    }
+    (Outcome::Unsure, last.1)
 }
 
 /// CPU times of all sizes in turn, up and down.
@@ -206,6 +212,26 @@ mod tests {
         assert_eq!(calls(Duration::from_millis(3)), 1);
         assert_eq!(calls(Duration::from_micros(20)), 10);
         assert_eq!(calls(Duration::ZERO), 10_000);
+    }
+
+    #[test]
+    fn gross_growth_has_to_be_seen_twice() {
+        use Outcome::{Fail, Pass, Unsure};
+
+        let table: [(&[Outcome], Outcome); 6] = [
+            (&[Pass], Pass),
+            (&[Fail, Fail], Fail),
+            (&[Fail, Pass], Pass),
+            (&[Unsure, Fail, Fail], Fail),
+            (&[Fail, Unsure, Unsure, Fail], Fail),
+            (&[Fail, Unsure, Unsure, Unsure], Unsure),
+        ];
+        for (seen, expected) in table {
+            let mut outcomes = seen.iter();
+            let next = |_| (*outcomes.next().expect("no more was to be measured"), String::new());
+            assert_eq!(judge_repeatedly(next).0, expected, "{seen:?}");
+            assert_eq!(outcomes.len(), 0, "{seen:?}");
+        }
     }
 
     #[test]
