@@ -8,6 +8,10 @@
 #endif
 #endif
 
+#ifndef CALLGRIND_DUMP_STATS_AT
+#define CALLGRIND_DUMP_STATS_AT(phase) (void)(phase)
+#define CALLGRIND_START_INSTRUMENTATION
+#endif
 static void loadline_mark(const char *name) {
     printf("\nloadline:phase=%s\n", name);
     fflush(stdout);
@@ -15,16 +19,12 @@ static void loadline_mark(const char *name) {
     while (c != '\n' && c != EOF) c = getchar(); /* Loadline has read its counters */
 }
 static void loadline_begin(const char *phase) {
-    loadline_mark(phase);
-#ifdef CALLGRIND_DUMP_STATS_AT
     CALLGRIND_START_INSTRUMENTATION;
     CALLGRIND_DUMP_STATS_AT("none");
-#endif
+    loadline_mark(phase);
+    CALLGRIND_DUMP_STATS_AT("none");
 }
 static void loadline_end(const char *phase) {
-#ifdef CALLGRIND_DUMP_STATS_AT
     CALLGRIND_DUMP_STATS_AT(phase);
-#endif
-    (void)phase;
     loadline_mark("none");
 }

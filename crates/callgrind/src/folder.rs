@@ -157,13 +157,35 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
 pub const WHOLE: &str = "run";
 
 /// Reads every file in `folder` that [`command_options`](crate::command_options) had callgrind write, of
-/// as many processes as there were: all of it together as [`WHOLE`], and what a process has dumped
-/// under a name as a profile of that name.
+/// as many processes as there were: all of it together as [`WHOLE`]. A dump that a process has asked
+/// for by name is added to the profile of that name, and another one in a folder within `folder` to the
+/// profile of that folder's name.
 ///
 /// # Errors
 /// When there is no dump, one is damaged or torn, or a process was killed.
 pub fn programs(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
-    let mut profiles: BTreeMap<String, Profile> = BTreeMap::new();
+    let mut profiles = BTreeMap::new();
+    add_programs(&mut profiles, folder, None)?;
+    let entries = fs::read_dir(folder).map_err(|source| read_error(folder, source))?;
+    for entry in entries {
+        let path = entry.map_err(|source| read_error(folder, source))?.path();
+        let name = path.file_name().and_then(OsStr::to_str).map(str::to_owned);
+        if path.is_dir() {
+            add_programs(&mut profiles, &path, name.as_deref())?;
+        }
+    }
+    if profiles.is_empty() {
+        return Err(FolderError::Nothing { folder: folder.to_owned() });
+    }
+    Ok(profiles)
+}
+
+/// Adds the dumps in `folder`, those without a name of their own under `name`.
+fn add_programs(
+    profiles: &mut BTreeMap<String, Profile>,
+    folder: &Path,
+    name: Option<&str>,
+) -> Result<(), FolderError> {
     for path in files(folder)? {
         if path.metadata().is_ok_and(|file| file.len() == 0) {
             return Err(FolderError::Killed { path });
@@ -175,25 +197,19 @@ pub fn programs(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
             // Only at the program's end callgrind states sums that are wrong.
             if part.stated.is_none() || !(is_last || part.is_whole()) {
                 let found = part.profile.totals().to_vec();
-                return Err(FolderError::Torn {
-                    path,
-                    found,
-                    stated: part.stated.unwrap_or_default(),
-                });
+                let stated = part.stated.unwrap_or_default();
+                return Err(FolderError::Torn { path, found, stated });
             }
-            for name in [Some(WHOLE), part.phase()].into_iter().flatten() {
-                let sum = profiles
-                    .entry(name.to_owned())
-                    .or_insert_with(|| Profile::of_events(part.profile.events().to_vec()));
-                sum.add(&part.profile)
-                    .map_err(|source| FolderError::Sum { path: path.clone(), source })?;
+            let phase = part.phase().or(name).filter(|phase| *phase != WHOLE);
+            for name in [Some(WHOLE), phase].into_iter().flatten() {
+                let empty = || Profile::of_events(part.profile.events().to_vec());
+                let sum = profiles.entry(name.to_owned()).or_insert_with(empty);
+                let added = sum.add(&part.profile);
+                added.map_err(|source| FolderError::Sum { path: path.clone(), source })?;
             }
         }
     }
-    if profiles.is_empty() {
-        return Err(FolderError::Nothing { folder: folder.to_owned() });
-    }
-    Ok(profiles)
+    Ok(())
 }
 
 /// The folder's files, in an order that does not change what is read from them.
@@ -284,5 +300,32 @@ mod tests {
             error(&["fn=f\nnonsense\n".to_owned()]),
             "cannot read folder/out.0: line 2: is not understood: \"nonsense\""
         );
+    }
+
+    #[test]
+    fn dumps_of_programs_belong_to_their_name_or_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |place: &str, trigger: &str, cost| {
+            let path = folder.path().join(place);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, dump(trigger, cost, cost)).unwrap();
+        };
+        write("load/out.1.1", "dump", 10);
+        write("load/out.2", "Program termination", 5);
+        write("none/out.1.2", "Client Request: unload", 7);
+        write("none/out.1", "Program termination", 2);
+        write("out.3", "Program termination", 1);
+        let counts = |folder: &Path| -> BTreeMap<String, u64> {
+            let profiles = programs(folder).unwrap().into_iter();
+            profiles.map(|(name, profile)| (name, profile.instructions().unwrap())).collect()
+        };
+        let expected = [("load", 15), ("none", 2), ("run", 25), ("unload", 7)];
+        assert!(
+            counts(folder.path()).iter().map(|(name, count)| (name.as_str(), *count)).eq(expected)
+        );
+        fs::write(folder.path().join("out.4"), "").unwrap();
+        assert!(matches!(programs(folder.path()), Err(FolderError::Killed { .. })));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(matches!(programs(empty.path()), Err(FolderError::Nothing { .. })));
     }
 }

@@ -62,24 +62,35 @@ impl Invocation {
 /// valgrind's arguments for a program of the user's, which stand before the program's own: everything that
 /// the program does from its start on is counted, and so is every program that it starts.
 /// [`programs`](crate::programs) reads the folder afterwards.
-pub fn command_options(folder: &Path) -> Vec<OsString> {
+///
+/// With `pipes`, each process can be asked for a dump by `vgdb --vgdb-prefix=PIPES --pid=PROCESS dump`.
+pub fn command_options(folder: &Path, pipes: Option<&Path>) -> Vec<OsString> {
     let mut options: Vec<OsString> = COMMAND_OPTIONS.iter().map(OsString::from).collect();
+    match pipes {
+        Some(pipes) => {
+            options.extend(["--vgdb=yes".into(), placed("--vgdb-prefix=", pipes)]);
+        }
+        None => options.push("--vgdb=no".into()),
+    }
     // One base name per process.
     options.push(out_file(folder, "%p"));
     options
 }
 
+/// An option with a path in which a % stands for itself; valgrind takes it for the beginning of a
+/// placeholder.
+fn placed(option: &str, path: &Path) -> OsString {
+    let path = path.as_os_str().to_owned();
+    let escaped = path.into_string().map(|path| OsString::from(path.replace('%', "%%")));
+    let mut option = OsString::from(option);
+    option.push(escaped.unwrap_or_else(|path| path));
+    option
+}
+
 /// The option that names callgrind's files: in `folder`, with `suffix`, in which a % begins a
 /// placeholder.
 fn out_file(folder: &Path, suffix: &str) -> OsString {
-    let mut file = OsString::from("--callgrind-out-file=");
-    file.push(
-        folder
-            .join(BASE)
-            .into_os_string()
-            .into_string()
-            .map_or_else(|path| path, |path| OsString::from(path.replace('%', "%%"))),
-    );
+    let mut file = placed("--callgrind-out-file=", &folder.join(BASE));
     if !suffix.is_empty() {
         file.push(".");
         file.push(suffix);
@@ -90,7 +101,6 @@ fn out_file(folder: &Path, suffix: &str) -> OsString {
 const COMMAND_OPTIONS: &[&str] = &[
     "--tool=callgrind",
     "--quiet",
-    "--vgdb=no",
     "--trace-children=yes",
     "--separate-threads=no",
     // A process that is forked goes on counting from what its parent had counted. With a dump just
@@ -199,7 +209,7 @@ mod tests {
         assert_eq!(arguments.last(), Some(&OsString::from("/b/runner")));
         assert!(arguments.contains(&OsString::from("--callgrind-out-file=/a 100%%/x/out")));
         assert!(arguments.contains(&OsString::from("--separate-threads=no")));
-        let options = command_options(&invocation.folder);
+        let options = command_options(&invocation.folder, None);
         assert_eq!(options.last(), Some(&OsString::from("--callgrind-out-file=/a 100%%/x/out.%p")));
     }
 

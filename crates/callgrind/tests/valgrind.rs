@@ -66,7 +66,7 @@ fn every_cost_it_writes_is_found() {
 fn count_script(valgrind: &Path, script: &str) -> Result<u64, String> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(valgrind);
-    command.args(command_options(folder.path())).args(["/bin/sh", "-c", script]);
+    command.args(command_options(folder.path(), None)).args(["/bin/sh", "-c", script]);
     assert!(command.output().unwrap().status.success());
     let profiles = programs(folder.path()).map_err(|error| error.to_string())?;
     Ok(profiles[WHOLE].instructions().unwrap())

@@ -53,13 +53,19 @@ impl Phases {
             "a phase cannot be named {name:?} (small letters, digits and - make a name)"
         );
         let dump = CString::new(name).expect("the characters were checked above");
+        // Before the marker, so that Loadline sees that this program asks for its dumps itself.
+        self.dump_no_phase();
         self.mark(name);
+        self.dump_no_phase();
+        Stretch { dump, start: Clock::Process.now() }
+    }
+
+    /// Has callgrind write down what belongs to no phase, but to the whole program.
+    fn dump_no_phase(&self) {
         if self.is_under_callgrind {
-            // Work between two stretches belongs to no phase, but to the whole program.
             client::start_instrumentation();
             client::dump(c"none");
         }
-        Stretch { dump, start: Clock::Process.now() }
     }
 
     fn end(&mut self, name: &str, stretch: Stretch) {

@@ -9,3 +9,4 @@ pub mod parallel;
 pub mod preload;
 pub mod runner;
 pub mod unwinders;
+mod vgdb;

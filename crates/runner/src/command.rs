@@ -21,6 +21,7 @@ use loadline_scenario::{
 
 use crate::accounting::{self, Accounts};
 use crate::counters::{self, Counters};
+use crate::dumps::Splitter;
 use crate::error::Error;
 use crate::marker::Marker;
 use crate::measure::{Measured, Samples};
@@ -48,6 +49,7 @@ const MARKED: [Phase; 8] = [
 pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> {
     let invocation = command.at(request.modules);
     let mut watch = Watch::new(&request.metrics, command.acknowledge);
+    watch.splitter = request.dumps.clone().filter(|_| command.acknowledge).map(Splitter::new);
     let mut child = start(command, &invocation)?;
     let stderr = End::of(child.stderr.take());
     let stdin = child.stdin.take().filter(|_| command.acknowledge);
@@ -58,8 +60,8 @@ pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> 
     }
     let waited = accounting::wait_for(&mut child).map_err(|source| Error::Wait { source })?;
     let (status, used) = waited;
-    watch.end(used);
-    let proof = said.and_then(|()| watch.proof(status, command, &invocation));
+    let ended = watch.end(used);
+    let proof = said.and(ended).and_then(|()| watch.proof(status, command, &invocation));
     let command = proof.map_err(|problem| Error::Command { problem, stderr: stderr.said() })?;
     let proof = Proof { command: Some(command), ..Proof::default() };
     Ok(Measured { proof, samples: watch.samples(request) })
@@ -95,6 +97,8 @@ struct Watch {
     probe: Counters,
     accounts: Accounts,
     acknowledges: bool,
+    /// Splits what callgrind counts, where it does.
+    splitter: Option<Splitter>,
     /// Whom the stretch since the last phase line belongs to.
     current: Option<Phase>,
     /// Whether there was any phase line.
@@ -123,6 +127,7 @@ impl Watch {
             probe,
             accounts,
             acknowledges,
+            splitter: None,
             current: None,
             is_marked: false,
             counts: Vec::new(),
@@ -168,6 +173,9 @@ impl Watch {
                 self.probe.lap(self.current);
                 if !self.accounts.metrics.is_empty() {
                     self.accounts.border(self.current, self.used(child));
+                }
+                if let Some(splitter) = &mut self.splitter {
+                    splitter.border(self.current)?;
                 }
                 if let Some(stdin) = stdin {
                     // A command that does not listen any more shows it by how it ends.
@@ -216,10 +224,16 @@ impl Watch {
 
     /// After the command's end: what came last belongs to the last phase; without phase lines all
     /// of it is `run`.
-    fn end(&mut self, used: Result<accounting::Usage, Absence>) {
+    fn end(&mut self, used: Result<accounting::Usage, Absence>) -> Result<(), String> {
         let last = if self.is_marked { self.current } else { Some(Phase::Run) };
         self.probe.lap(last);
         self.accounts.border(last, used);
+        match &self.splitter {
+            Some(splitter) if self.is_marked => splitter
+                .assign(last)
+                .map_err(|error| format!("cannot split its counts into phases: {error}")),
+            _ => Ok(()),
+        }
     }
 
     fn proof(
@@ -400,6 +414,7 @@ mod tests {
                 cache: PathBuf::new(),
                 means: Means::Clock,
                 processors: Vec::new(),
+                dumps: None,
             };
             measure(&request, &self.command).map_err(|error| error.to_string())
         }

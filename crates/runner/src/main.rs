@@ -9,6 +9,7 @@ mod allocator;
 mod command;
 mod count;
 mod counters;
+mod dumps;
 mod environment;
 mod error;
 mod exhaust;

@@ -56,6 +56,7 @@ fn measure(subject: &Subject, modules: usize) -> Request {
         cache: cache(),
         means: Means::Callgrind,
         processors: Vec::new(),
+        dumps: None,
     })
 }
 

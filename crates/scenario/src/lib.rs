@@ -26,7 +26,7 @@ pub use protocol::environment::Environment;
 pub use protocol::message::{
     Absent, CommandProof, Exhausted, Message, Proof, Sample, Scope, Uncounted,
 };
-pub use protocol::request::{Exhaust, Measure, Prepare, Request};
+pub use protocol::request::{Dumps, Exhaust, Measure, Prepare, Request};
 pub use random::Random;
 pub use scenario::error::ScenarioError;
 pub use scenario::known_issue::{GrowthClass, KnownGrowth};

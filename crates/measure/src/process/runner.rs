@@ -148,6 +148,12 @@ impl Runner {
         self.valgrind.as_ref().map(|(program, _)| program.as_path())
     }
 
+    /// The program that has waiting processes under valgrind write down what they have counted, where it
+    /// works.
+    pub fn vgdb(&self) -> Option<PathBuf> {
+        crate::process::vgdb::usable(self.valgrind()?)
+    }
+
     /// The version of the valgrind under which callgrind runs are started, or `none`.
     pub fn valgrind_version(&self) -> String {
         let version = self.valgrind.as_ref().map(|(_, version)| version.to_string());

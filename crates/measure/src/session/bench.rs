@@ -5,13 +5,14 @@ use loadline_record::{Context, Error, Exit, Result};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use loadline_callgrind::{FolderError, Profile};
 use loadline_scenario::{
-    Absence, Absent, Command, Corpus, Environment, Means, Measure, Message, Metric, Phase, Prepare,
-    Random, Reading, Registration, Request, Run, Sample, Scenario, Scope, Subject,
+    Absence, Absent, Command, Corpus, Dumps, Environment, Means, Measure, Message, Metric, Phase,
+    Prepare, Random, Reading, Registration, Request, Run, Sample, Scenario, Scope, SeriesName,
+    Subject,
 };
 
 use crate::builds::other_side::Before;
@@ -246,6 +247,7 @@ impl Bench<'_> {
             cache: self.project.corpora(),
             means: run.means,
             processors: self.runner.processors().to_vec(),
+            dumps: None,
         });
         let started = Instant::now();
         let mut proof = None;
@@ -257,7 +259,10 @@ impl Bench<'_> {
         };
         let (answer, profile) = match run.means {
             Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
-            Means::Callgrind => profiled(runner, &request, &self.project.target(), receive),
+            Means::Callgrind => {
+                let target = self.project.target();
+                profiled(runner, &request, wants_phases(scenario), &target, receive)
+            }
         };
         if modules != run.modules {
             // Samples from the time with fewer modules do not belong to this curve.
@@ -265,6 +270,9 @@ impl Bench<'_> {
             samples.iter_mut().for_each(|sample| sample.modules = run.modules);
         }
         samples.extend(profile.iter().flat_map(|profile| instructions(profile, run.modules)));
+        if profile.is_some() {
+            samples.extend(not_separated(runner, scenario, run.modules, &samples));
+        }
         let proven = answer.and_then(|()| {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
@@ -323,6 +331,7 @@ const CALLGRIND_TIMEOUT: Duration = Duration::from_secs(600);
 fn profiled(
     runner: &Runner,
     request: &Request,
+    wants_phases: bool,
     target: &Path,
     receive: impl FnMut(Message),
 ) -> (Result<(), RunFailure>, Option<SavedProfile>) {
@@ -333,11 +342,14 @@ fn profiled(
     };
     let (answer, read): (_, ReadProfiles) = match request {
         Request::Measure(measure @ Measure { subject: Subject::Command(command), .. }) => {
-            let request = match under_callgrind(runner, measure, command, folder.path()) {
+            let vgdb = runner.vgdb().filter(|_| wants_phases && command.acknowledge);
+            let request = match under_callgrind(runner, measure, command, folder.path(), vgdb) {
                 Ok(request) => request,
                 Err(error) => return refused(error),
             };
-            (runner.ask(&request, CALLGRIND_TIMEOUT, receive), loadline_callgrind::programs)
+            (runner.ask(&request, CALLGRIND_TIMEOUT, receive), |folder| {
+                loadline_callgrind::programs(&folder.join(COUNTS))
+            })
         }
         _ => {
             let path = folder.path();
@@ -357,16 +369,26 @@ fn profiled(
 /// A function that reads the files that callgrind wrote into a folder.
 type ReadProfiles = fn(&Path) -> std::result::Result<BTreeMap<String, Profile>, FolderError>;
 
-/// The request to run a command under callgrind, which writes into `folder`. The runner need not know about
-/// callgrind: it starts valgrind, whose arguments are the command.
+/// Where callgrind writes what it counts of a command, within the run's folder.
+const COUNTS: &str = "counts";
+
+/// The request to run a command under callgrind, which writes into `folder`: the runner starts valgrind, whose
+/// arguments are the command. With `vgdb` the runner splits the counts at the phase lines.
 fn under_callgrind(
     runner: &Runner,
     measure: &Measure,
     command: &Command,
     folder: &Path,
+    vgdb: Option<PathBuf>,
 ) -> std::result::Result<Request, String> {
     let valgrind = runner.valgrind().ok_or_else(|| Absence::NoValgrind.to_string())?;
-    let options = loadline_callgrind::command_options(folder);
+    let (counts, pipes) = (folder.join(COUNTS), folder.join("pipes"));
+    for made in [&counts, &pipes] {
+        std::fs::create_dir(made).map_err(|error| format!("{}: {error}", made.display()))?;
+    }
+    let pipes = pipes.join("vgdb");
+    let options =
+        loadline_callgrind::command_options(&counts, vgdb.is_some().then_some(pipes.as_path()));
     let program = std::iter::once(valgrind.as_os_str().to_owned()).chain(options);
     let text = |argument: OsString| {
         argument
@@ -377,7 +399,40 @@ fn under_callgrind(
     arguments.extend(command.arguments.iter().cloned());
     let subject = Subject::Command(Command { arguments, ..command.clone() });
     let means = Means::Clock;
-    Ok(Request::Measure(Measure { subject, means, metrics: Vec::new(), ..measure.clone() }))
+    let dumps = vgdb.map(|vgdb| Dumps { vgdb, folder: counts, pipes });
+    let metrics = Vec::new();
+    Ok(Request::Measure(Measure { subject, means, metrics, dumps, ..measure.clone() }))
+}
+
+/// Whether instructions of single phases of a command are asked for.
+fn wants_phases(scenario: &Scenario) -> bool {
+    scenario.series().any(|name| is_counted_by_phase(scenario, name))
+}
+
+fn is_counted_by_phase(scenario: &Scenario, name: SeriesName) -> bool {
+    let is_command = matches!(scenario.subject, Subject::Command(_));
+    is_command && name.metric == Metric::CallgrindInstructions && name.phase != Phase::Run
+}
+
+/// The phases of a command whose instructions are asked for and were not counted, where that is not
+/// the command's doing.
+fn not_separated(
+    runner: &Runner,
+    scenario: &Scenario,
+    modules: usize,
+    counted: &[Sample],
+) -> Vec<Sample> {
+    let Subject::Command(command) = &scenario.subject else { return Vec::new() };
+    if command.acknowledge && runner.vgdb().is_some() {
+        return Vec::new();
+    }
+    let asked = scenario.series().filter(|name| is_counted_by_phase(scenario, *name));
+    let missing = asked.filter(|name| !counted.iter().any(|sample| sample.phase == name.phase));
+    let sample = |SeriesName { phase, metric }| {
+        let reading = Reading::Unavailable(Absence::PhasesNotSeparated);
+        Sample { phase, metric, scope: Scope::Process, modules, reading }
+    };
+    missing.map(sample).collect()
 }
 
 /// Makes a folder for callgrind's files in the first of `places` that takes one. The system's folder for

@@ -162,7 +162,8 @@ impl Started<'_> {
         let (subject, metrics) = (subject.clone(), metrics.to_vec());
         let cache = self.runner.cache.path().to_owned();
         let processors = Vec::new();
-        let request = Measure { subject, modules, seed: 1, metrics, cache, means, processors };
+        let request =
+            Measure { subject, modules, seed: 1, metrics, cache, means, processors, dumps: None };
         let mut answer = Answer { proof: Proof::default(), samples: Vec::new(), modules };
         for message in self.ask(&Request::Measure(request))? {
             match message {

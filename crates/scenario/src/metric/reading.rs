@@ -76,6 +76,8 @@ pub enum Absence {
     UnknownToBuild,
     /// Instructions are counted by valgrind, which is not installed.
     NoValgrind,
+    /// callgrind has counted the command as a whole, and its phases could not be separated.
+    PhasesNotSeparated,
     /// The kernel lets this process not follow its own system calls; why, by its number.
     SystemCallsNotFollowed(i32),
     /// Any other error of the kernel, by its number.
@@ -118,6 +120,9 @@ impl Absence {
             Absence::NoValgrind => {
                 "install valgrind (apt-get install valgrind); without it nothing tells which symbol grows"
             }
+            Absence::PhasesNotSeparated => {
+                "set acknowledge = true and allow ptrace (in a container --cap-add=SYS_PTRACE), mark the phases with loadline-harness or loadline.h, or judge run/callgrind-instructions"
+            }
             Absence::SystemCallsNotFollowed(_) => {
                 "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-alive"
             }
@@ -151,6 +156,9 @@ impl fmt::Display for Absence {
             Absence::NotMeasured => f.write_str("the phase did not occur"),
             Absence::UnknownToBuild => f.write_str("not known to the sources of that build"),
             Absence::NoValgrind => f.write_str("there is no valgrind 3.19 or newer in PATH"),
+            Absence::PhasesNotSeparated => {
+                f.write_str("callgrind counts the program as a whole, not by phase")
+            }
             Absence::SystemCallsNotFollowed(errno) => {
                 let reason = match errno {
                     1 => "forbidden: EPERM".to_owned(),

@@ -101,4 +101,23 @@ pub struct Measure {
     /// The processors to stay on; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processors: Vec<usize>,
+    /// Of a command that runs under callgrind: how its counts are split at its phase lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dumps: Option<Dumps>,
+}
+
+/// How the counts of a command under callgrind are split at its phase lines, while it waits for the
+/// answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dumps {
+    /// valgrind's program that has a process write down what it has counted.
+    #[serde(with = "crate::subject::path")]
+    pub vgdb: PathBuf,
+    /// Where callgrind writes. What belongs to a phase is moved into a folder of the phase's name.
+    #[serde(with = "crate::subject::path")]
+    pub folder: PathBuf,
+    /// How the names of valgrind's pipes begin: one set of pipes per living process.
+    #[serde(with = "crate::subject::path")]
+    pub pipes: PathBuf,
 }

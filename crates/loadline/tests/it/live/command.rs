@@ -253,6 +253,51 @@ fn the_function_of_a_command_that_grows_is_named() {
     assert!(said.stdout.contains("culprit, by callgrind: find "), "{}", said.stdout);
 }
 
+/// A shell script whose phases cost instructions: one grows with N, the other with its square.
+const LOOPS: &str = r#"
+phase() { echo "loadline:phase=$1"; if [ -n "$LOADLINE_ACK" ]; then read -r answer; fi; }
+phase load
+i=0; while [ $i -lt $1 ]; do i=$((i+1)); done
+phase unload
+i=0; while [ $i -lt $(($1 * $1 / 8)) ]; do i=$((i+1)); done
+phase none
+echo "loadline:check=$1 done"
+"#;
+
+/// A program that knows nothing of callgrind is counted by phase while it waits for the answers. Where
+/// ptrace is refused it is counted as a whole, and the report says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn phases_are_separated_while_the_command_waits() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: valgrind is not installed");
+        return;
+    }
+    let project = project(LOOPS);
+    let judge = "\"load/callgrind-instructions\", \"unload/callgrind-instructions\", \
+                 \"run/callgrind-instructions\"";
+    let scenario = SCENARIO
+        .replace(r#""load/reported", "unload/reported""#, judge)
+        .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
+        .replace("check =", "acknowledge = true\ncallgrind_ladder = [8, 16, 32, 64, 128]\ncheck =");
+    project.write("xtask/scenarios/mine.toml", scenario);
+    let mut refused = project.xtask(&["regress", "--budget", "0"]);
+    forbidden::forbid(&mut refused, &[libc::SYS_ptrace], libc::EPERM);
+    let refused = project.said(refused.output().unwrap());
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    let reason = "callgrind counts the program as a whole, not by phase";
+    assert!(refused.stdout.contains(reason), "{}", refused.stdout);
+    assert!(row(&refused, "run/callgrind-instructions").contains("REGRESSED"));
+    let said = project.run(&["regress", "--budget", "0"]);
+    if said.stdout.contains(reason) {
+        println!("skipped: vgdb does not work on this machine");
+        return;
+    }
+    assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
+    assert!(row(&said, "unload/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
+    assert!(row(&said, " load/callgrind-instructions").contains("holds"), "{}", said.stdout);
+}
+
 /// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.
 struct Language {
     name: &'static str,

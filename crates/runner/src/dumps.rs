@@ -1,0 +1,206 @@
+//! What callgrind has counted of a command, split at the command's phase lines.
+//!
+//! While the command waits for the answer to a phase line, every living process of it writes down what
+//! it has counted since the line before. What lies in callgrind's folder then belongs to the phase
+//! that has ended, also what processes have written that ended within it. It is moved into a folder of the
+//! phase's name.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use loadline_scenario::{Dumps, Phase};
+
+/// How long a process may take to write its dump. Without a permission that valgrind's own program does
+/// not look for, it never ends.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The folder of what belongs to no phase.
+const NO_PHASE: &str = "none";
+
+/// Splits the counts of one run.
+#[derive(Debug)]
+pub struct Splitter {
+    dumps: Dumps,
+    /// Whether the command itself asks callgrind for dumps at the borders of its phases.
+    splits_itself: bool,
+}
+
+impl Splitter {
+    pub fn new(dumps: Dumps) -> Splitter {
+        Splitter { dumps, splits_itself: false }
+    }
+
+    /// Ends a stretch of `phase`; `None`: of no phase.
+    ///
+    /// # Errors
+    /// When a process does not write its dump, or a file cannot be moved.
+    pub fn border(&mut self, phase: Option<Phase>) -> Result<(), String> {
+        let wrong = |error: io::Error| format!("cannot split its counts into phases: {error}");
+        self.splits_itself |= self.files().map_err(wrong)?.iter().any(|file| is_asked_for(file));
+        if !self.splits_itself {
+            for process in self.living().map_err(wrong)? {
+                self.dump(process)
+                    .map_err(|problem| format!("cannot split its counts into phases: {problem}"))?;
+            }
+        }
+        self.assign(phase).map_err(wrong)
+    }
+
+    /// Assigns to `phase` what has been written since the last border.
+    ///
+    /// # Errors
+    /// When a file cannot be moved.
+    pub fn assign(&self, phase: Option<Phase>) -> io::Result<()> {
+        let name = phase.map_or(NO_PHASE.to_owned(), |phase| phase.to_string());
+        let folder = self.dumps.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        for file in self.files()? {
+            fs::rename(&file, folder.join(file.file_name().unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+
+    /// Files that are no longer written to. A living process has an empty one for its last dump.
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dumps.folder)? {
+            let entry = entry?;
+            let about = entry.metadata()?;
+            if about.is_file() && about.len() > 0 {
+                files.push(entry.path());
+            }
+        }
+        Ok(files)
+    }
+
+    /// The processes that run under valgrind, by the pipes that each of them keeps.
+    fn living(&self) -> io::Result<Vec<u32>> {
+        let folder = self.dumps.pipes.parent().unwrap_or(Path::new("."));
+        let mut living = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let of_pipe = name.split_once("-from-vgdb-to-").map(|(_, rest)| rest);
+            let process = of_pipe.and_then(|rest| rest.split('-').next()?.parse().ok());
+            living.extend(process.filter(|process| is_living(*process)));
+        }
+        Ok(living)
+    }
+
+    fn dump(&self, process: u32) -> Result<(), String> {
+        let mut prefix = std::ffi::OsString::from("--vgdb-prefix=");
+        prefix.push(&self.dumps.pipes);
+        let mut command = Command::new(&self.dumps.vgdb);
+        command.arg(prefix).arg(format!("--pid={process}")).args(["--max-invoke-ms=1", "dump"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let is_done = ends_well(&mut child, TIME_LIMIT).map_err(|error| error.to_string())?;
+        if is_done || !is_living(process) {
+            return Ok(());
+        }
+        Err(format!("vgdb cannot have process {process} write its dump"))
+    }
+}
+
+/// Whether `child` ends with success within `limit`. After that it is ended.
+fn ends_well(child: &mut Child, limit: Duration) -> io::Result<bool> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether a process is there and has not ended. The ended have a folder until their parent asks for them,
+/// but no program.
+fn is_living(process: u32) -> bool {
+    fs::read_link(format!("/proc/{process}/exe")).is_ok()
+}
+
+/// Whether the counted program asked for this dump itself.
+fn is_asked_for(dump: &Path) -> bool {
+    let mut head = String::new();
+    let read = File::open(dump).and_then(|file| file.take(4096).read_to_string(&mut head));
+    read.is_ok() && head.contains("Trigger: Client Request: ")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A folder of callgrind's in which this very process has pipes, and a vgdb that is a script.
+    fn splitter(folder: &Path, script: &str) -> Splitter {
+        let pipes = folder.join("pipes");
+        fs::create_dir(&pipes).unwrap();
+        fs::write(pipes.join(format!("p-from-vgdb-to-{}-by-x", std::process::id())), "").unwrap();
+        fs::write(pipes.join("p-from-vgdb-to-4294967294-by-x"), "").unwrap();
+        let vgdb = folder.join("vgdb");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod +x \"$0\""]);
+        assert!(shell.arg(&vgdb).arg(script).status().unwrap().success());
+        let counts = folder.join("counts");
+        fs::create_dir(&counts).unwrap();
+        Splitter::new(Dumps { vgdb, folder: counts, pipes: pipes.join("p") })
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn dumps_of_the_living_and_of_the_ended_belong_to_the_phase() {
+        let folder = tempfile::tempdir().unwrap();
+        let counts = folder.path().join("counts");
+        let script = format!(
+            "echo \"$@\" >> {0}/said; echo dump > {0}/counts/out.1.1",
+            folder.path().display()
+        );
+        let mut splitter = splitter(folder.path(), &script);
+        fs::write(counts.join("out.1"), "").unwrap();
+        fs::write(counts.join("out.2"), "ended").unwrap();
+        splitter.border(Some(Phase::Load)).unwrap();
+        assert_eq!(names(&counts.join("load")), ["out.1.1", "out.2"]);
+        fs::write(counts.join("out.1"), "the last").unwrap();
+        splitter.assign(None).unwrap();
+        assert_eq!(names(&counts.join("none")), ["out.1"]);
+        // The living one alone was asked.
+        let said = fs::read_to_string(folder.path().join("said")).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(&format!("--pid={} --max-invoke-ms=1 dump", std::process::id())));
+    }
+
+    #[test]
+    fn a_command_that_asks_for_its_dumps_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut splitter = splitter(folder.path(), "exit 1");
+        let refused = splitter.border(Some(Phase::Load)).unwrap_err();
+        assert!(refused.contains("vgdb cannot have process"), "{refused}");
+        let own = "desc: Trigger: Client Request: load\n";
+        fs::write(folder.path().join("counts/out.1.1"), own).unwrap();
+        splitter.border(Some(Phase::Load)).unwrap();
+        splitter.border(Some(Phase::Unload)).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_end_is_ended() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        assert!(!ends_well(&mut child, Duration::ZERO).unwrap());
+        let mut child = Command::new("true").spawn().unwrap();
+        assert!(ends_well(&mut child, Duration::from_secs(600)).unwrap());
+    }
+}
