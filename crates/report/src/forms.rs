@@ -1,4 +1,4 @@
-//! One file per form of a report.
+//! The forms of a report, one file per form.
 
 pub mod chart;
 pub mod github;

@@ -1,6 +1,6 @@
-//! Facts to output: what a judged session amounts to, as text, HTML, JSON, JUnit, Markdown, annotations.
+//! Turns the facts of a judged session into text, HTML, JSON, JUnit, Markdown and annotations.
 //!
-//! This crate computes nothing but units, reads no file and writes none: it returns texts.
+//! This crate only converts units; it computes nothing else. It reads and writes no file and returns texts.
 
 mod forms;
 mod session;

@@ -1,4 +1,4 @@
-//! The facts of one judged session, in sentences that every form shows.
+//! The facts of one judged session, in sentences that every form of the report shows.
 
 pub mod advice;
 pub mod ending;

@@ -1,4 +1,4 @@
-//! Texts of the verbs that are no report of a session.
+//! The texts of verbs that print something other than a report of a session.
 
 pub mod by_unwinder;
 pub mod diff_text;

@@ -1,9 +1,9 @@
-//! Curves as SVG with real text: costs over N, on linear or logarithmic axes. Colours come from the
+//! Draws curves as SVG with real text: costs over N, on linear or logarithmic axes. Colours come from the
 //! page's style sheet, by the classes `axis`, `grid`, `now` and `other`.
 
 use maud::{Markup, html};
 
-/// The size that a chart is drawn at; the page stretches it.
+/// The width and height that a chart is drawn at. The page scales the chart.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 280.0;
 /// The space for labels around the drawing.
@@ -11,66 +11,66 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 40.0;
-/// How many intervals an axis is divided into, at most.
+/// The largest number of intervals on an axis.
 const DIVISIONS: f64 = 6.0;
 
 /// How an axis is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// Evenly; a straight line is linear growth.
+    /// Even intervals: linear growth is a straight line.
     Linear,
-    /// By factors: the slope is the exponent. Costs of 0 have no logarithm, so they are left out.
+    /// Intervals by factors: the slope is the exponent. Costs of 0 have no logarithm, so they are left out.
     Logarithmic,
 }
 
-/// What a line of a chart is.
+/// The side that a curve belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Measured now, or fitted to that.
+    /// The current measurement, or its fit.
     Now,
     /// The other side.
     Other,
 }
 
-/// One line with its points.
+/// One curve with its line and points.
 #[derive(Debug, Clone)]
 pub struct Curve {
-    /// What it is.
+    /// The side that the curve belongs to.
     pub role: Role,
     /// The line: x and y, x rising.
     pub line: Vec<(f64, f64)>,
-    /// The points on or beside it.
+    /// The measured points of the curve.
     pub points: Vec<Point>,
 }
 
-/// One point.
+/// One point of a curve.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// Where.
+    /// The place of the point: x and y.
     pub at: (f64, f64),
-    /// From where to where it may lie.
+    /// The interval of y, from low to high.
     pub interval: Option<(f64, f64)>,
-    /// What it says when pointed at.
+    /// The text shown when a reader points at the point.
     pub says: String,
 }
 
-/// A chart.
+/// A chart with its axes, title and curves.
 pub struct Chart<'a> {
-    /// Tells it from others of the page.
+    /// The identifier of the chart, unique within the page.
     pub id: String,
-    /// What it shows.
+    /// The title of the chart.
     pub title: String,
-    /// The same for readers who cannot see it.
+    /// A description for readers who cannot see the chart.
     pub description: String,
-    /// What is drawn.
+    /// The curves to draw.
     pub curves: Vec<Curve>,
     /// How both axes are divided.
     pub scale: Scale,
-    /// A figure of the upright axis, with its unit.
+    /// Formats a value of the vertical axis, with its unit.
     pub amount: &'a dyn Fn(f64) -> String,
 }
 
-/// One axis: which values it shows, and between which places of the drawing.
+/// One axis: the values that it shows, and where it lies in the drawing.
 struct Axis {
     scale: Scale,
     low: f64,
@@ -88,7 +88,7 @@ impl Axis {
         self.from + share * (self.to - self.from)
     }
 
-    /// The values that get a label: round numbers, or on a logarithmic axis powers of `base`.
+    /// Returns the values that get a label: round numbers, or powers of `base` on a logarithmic axis.
     fn labelled(&self, base: f64) -> Vec<f64> {
         match self.scale {
             Scale::Linear => {
@@ -110,7 +110,7 @@ impl Axis {
 }
 
 impl Chart<'_> {
-    /// The chart; `None` where there are not two points to draw.
+    /// Draws the chart; returns `None` if there are fewer than two points to draw.
     pub fn draw(&self) -> Option<Markup> {
         let (x, y) = self.axes()?;
         let (title, description) = (format!("{}-t", self.id), format!("{}-d", self.id));
@@ -151,7 +151,7 @@ impl Chart<'_> {
         })
     }
 
-    /// Both axes, as far as they have to reach.
+    /// Computes both axes from the range of the points.
     fn axes(&self) -> Option<(Axis, Axis)> {
         let points = self.curves.iter().flat_map(|curve| {
             let own = curve.points.iter().flat_map(|point| {

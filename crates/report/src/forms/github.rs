@@ -1,9 +1,9 @@
-//! The report as GitHub's workflow commands: one annotation for each thing that is not green.
+//! The report as GitHub workflow commands: one annotation for each finding that is not green.
 
 use crate::session::model::{Facts, Place, Word};
 use crate::session::words::{culprit_lines, headline, lines, new_symbols};
 
-/// One line an annotation.
+/// Renders the report, one line per annotation.
 pub fn render(facts: &Facts) -> String {
     let mut commands = Vec::new();
     if facts.result.is_blind {
@@ -35,19 +35,19 @@ pub fn render(facts: &Facts) -> String {
     commands.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// `::error file=…,line=…,title=…::message`.
+/// Formats a workflow command: `::error file=…,line=…,title=…::message`.
 fn command(level: &str, place: Option<&Place>, title: &str, message: &str) -> String {
     let place = place.map(|place| format!("file={},line={},", property(&place.file), place.line));
     let place = place.unwrap_or_default();
     format!("::{level} {place}title={}::{}", property(title), data(message))
 }
 
-/// As the runner reads the text of a command: a percent sign or the end of a line would end it.
+/// Escapes the text of a command. A percent sign or a line end would otherwise end the text.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// As it reads a property, which a colon or a comma would end, too.
+/// Escapes a property. A colon or a comma would otherwise end the property too.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

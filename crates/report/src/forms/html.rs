@@ -1,5 +1,5 @@
-//! The report as one HTML file that needs nothing else: readable on a phone, in light and dark, in print,
-//! by keyboard and by screen readers. No script runs in it.
+//! The report as one self-contained HTML file. It is readable on a phone, in light and dark, in print, by
+//! keyboard and by screen readers. No script runs in it.
 
 mod scenario;
 
@@ -11,7 +11,7 @@ use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
 use crate::session::words::{culprit_lines, headline, new_symbols};
 use loadline_verdict::functions::shortened;
 
-/// The whole file.
+/// Renders the whole file.
 pub fn render(facts: &Facts) -> String {
     let title = format!("Loadline: {}", facts.result.summary);
     let page = html! {
@@ -21,7 +21,7 @@ pub fn render(facts: &Facts) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // Whatever a name in the facts tries, nothing is fetched and nothing runs.
+                // Even if a name in the facts contains markup, the page fetches nothing and runs nothing.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
                 link rel="icon" href="data:,";
                 title { (title) }
@@ -71,7 +71,7 @@ fn header(facts: &Facts) -> Markup {
     }
 }
 
-/// What somebody has to look at, the worst first.
+/// Renders the findings that need attention, the worst first.
 fn attention(facts: &Facts) -> Markup {
     let needs_a_look = |word: Word| word.is_red() || word.is_open() || word == Word::Improved;
     let all = facts.scenarios.iter().enumerate();
@@ -131,7 +131,7 @@ fn overview(facts: &Facts) -> Markup {
     }
 }
 
-/// The session, the machine, and what could not be counted.
+/// Renders the session, the machine, and the metrics that could not be counted.
 fn session(facts: &Facts) -> Markup {
     let environment = serde_json::to_value(&facts.environment).unwrap_or_default();
     let fields = environment.as_object().cloned().unwrap_or_default();
@@ -164,7 +164,7 @@ fn session(facts: &Facts) -> Markup {
     }
 }
 
-/// The verdict of a scenario: that of its series that most needs a look.
+/// Returns the verdict of a scenario: the most urgent verdict of its series.
 fn worst(scenario: &ScenarioFacts) -> Word {
     let own = scenario.judged().map(|series| series.verdict).min_by_key(|word| rank(*word));
     if new_symbols(scenario).next().is_some() {
@@ -174,7 +174,7 @@ fn worst(scenario: &ScenarioFacts) -> Word {
     }
 }
 
-/// The smaller the sooner it needs a look.
+/// Ranks a verdict by urgency; the smallest number is the most urgent.
 const fn rank(word: Word) -> u8 {
     match word {
         Word::Failed => 0,
@@ -189,7 +189,7 @@ const fn rank(word: Word) -> u8 {
     }
 }
 
-/// A verdict as sign, colour and word: none of them alone.
+/// Renders a verdict as sign, colour and word, so that a reader need not rely on one of them.
 fn badge(verdict: Word) -> Markup {
     html! { span.verdict { (sign(verdict)) " " span class=(class(verdict)) { (word(verdict)) } } }
 }

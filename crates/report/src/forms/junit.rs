@@ -1,12 +1,12 @@
-//! The report as JUnit XML: a suite a scenario, a case a judged series. What regressed is a failure,
-//! what could not be measured an error, what stayed undecided is skipped with its reason.
+//! The report as JUnit XML: one suite per scenario, one case per judged series. A regression is a failure, an
+//! unmeasured series an error. An undecided series is skipped with its reason.
 
 use std::fmt::Write as _;
 
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use crate::session::words::{culprit_lines, headline, lines, new_symbols};
 
-/// The whole document.
+/// Renders the whole document.
 pub fn render(facts: &Facts) -> String {
     let mut suites: Vec<Suite> =
         facts.scenarios.iter().map(|scenario| suite_of(facts, scenario)).collect();
@@ -17,7 +17,7 @@ pub fn render(facts: &Facts) -> String {
     text
 }
 
-/// One suite.
+/// One JUnit suite.
 struct Suite {
     name: String,
     started: String,
@@ -25,17 +25,17 @@ struct Suite {
     output: String,
 }
 
-/// One case.
+/// One JUnit case.
 struct Case {
     name: String,
     status: Status,
     output: String,
 }
 
-/// What became of a case.
+/// The status of a case.
 enum Status {
     Passed,
-    /// Not passed, by the element that says so: its type, message and text.
+    /// The case did not pass. This is the XML element that says so, with its type, message and text.
     Not {
         element: &'static str,
         kind: &'static str,
@@ -105,7 +105,7 @@ fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
     }
 }
 
-/// What is said of the session as a whole: whether its self-check passed, and which runs failed.
+/// Builds the suite for the session as a whole: whether the self-check passed, and which runs failed.
 fn suite_of_session(facts: &Facts) -> Suite {
     let teeth: Vec<String> =
         facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence)).collect();
@@ -135,7 +135,7 @@ fn suite_of_session(facts: &Facts) -> Suite {
 
 fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
     let message = headline(scenario, series);
-    // A case has no attribute for the place that every reader of JUnit knows.
+    // JUnit has no attribute for the place of a case that every reader understands.
     let place = format!("{}:{}", series.place.file, series.place.line);
     let text = lines(scenario, series).into_iter().chain([place]).collect::<Vec<_>>().join("\n");
     let output = match series.verdict.is_red() {
@@ -152,7 +152,7 @@ fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
         | Word::NotJudged
         | Word::Control => {
             let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
-            // The headline of what is not judged says why.
+            // The headline of a series without a verdict already says why.
             let reason = reason.filter(|reason| !message.contains(reason));
             let message = reason.map_or(message.clone(), |reason| format!("{message}: {reason}"));
             let kind = series.verdict.name();
@@ -162,7 +162,7 @@ fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
     Case { name: series.name.to_string(), status, output }
 }
 
-/// `text` as XML holds it: a program's last words may have control characters in them.
+/// Escapes `text` for XML. The last output of a program may contain control characters.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

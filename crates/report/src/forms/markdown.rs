@@ -5,13 +5,13 @@ use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
 use crate::session::words::{culprit_lines, exponent_text, headline, new_symbols};
 use loadline_scenario::units::amount;
 
-/// By this line a later comment finds the one it takes the place of. It is not shown.
+/// An invisible line in the comment. A later run finds the comment by it and replaces the comment.
 pub const MARKER: &str = "<!-- loadline-report -->";
 
-/// The longest comment that GitHub takes, in characters.
+/// The longest comment that GitHub accepts, in characters.
 const LONGEST_COMMENT: usize = 65_536;
 
-/// The summary of a job.
+/// Renders the summary of a job.
 pub fn summary(facts: &Facts) -> String {
     let mut text = overview(facts);
     sections(facts).for_each(|section| text.push_str(&section));
@@ -20,7 +20,7 @@ pub fn summary(facts: &Facts) -> String {
     text
 }
 
-/// The body of a comment. What does not fit is left out, the last first, and said to be.
+/// Renders the body of a comment. Sections that do not fit are left out, and the comment says so.
 pub fn comment(facts: &Facts) -> String {
     let (overview, ending) = (overview(facts), ending(facts));
     let left_out = "\n*More stands in the job's summary: a comment can hold no more.*\n";
@@ -40,7 +40,7 @@ pub fn comment(facts: &Facts) -> String {
         text.push_str(left_out);
     }
     text.push_str(&ending);
-    // Only an overview of thousands of scenarios is longer by itself.
+    // Only an overview of thousands of scenarios is too long without any section.
     text.chars().take(LONGEST_COMMENT).collect()
 }
 
@@ -106,7 +106,7 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
     text
 }
 
-/// One section for each series that needs a look, and one for the new symbols of a scenario.
+/// Lists one section for each series that needs attention, and one for the new functions of each scenario.
 fn sections(facts: &Facts) -> impl Iterator<Item = String> {
     let series = facts.judged().filter(|(_, series)| needs_a_look(series.verdict));
     let symbols = facts.scenarios.iter().filter_map(symbol_section);
@@ -171,7 +171,7 @@ fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
     ))
 }
 
-/// Every judged series, folded.
+/// Renders every judged series, folded.
 fn everything(facts: &Facts) -> String {
     let rows: Vec<_> = facts.judged().collect();
     if rows.is_empty() {
@@ -203,7 +203,7 @@ fn ending(facts: &Facts) -> String {
     text
 }
 
-/// Text in which nothing has a meaning of its own: no markup, no mention of people, no reference.
+/// Escapes text so that GitHub sees no markup, no mention of people and no reference in it.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -224,7 +224,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// A span of code, also of what has backticks in it.
+/// Renders a span of code, even if the code has backticks in it.
 fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

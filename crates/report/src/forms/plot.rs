@@ -1,16 +1,16 @@
-//! A small plot for terminals: the cost per module over N, one line an N, beside the figures.
+//! A small plot for terminals: the cost per module over N, one line per N, next to the figures.
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::session::model::SeriesFacts;
 use loadline_scenario::units::amount;
 
-/// The narrowest and the widest that dots are spread over.
+/// The smallest and the largest number of columns for the dots.
 const NARROWEST: usize = 12;
 const WIDEST: usize = 40;
 
-/// The cost at every N beside that of the other side, and what one module costs as dots. Lines are at
-/// most `width` long; where that leaves no room for dots there are figures alone.
+/// Plots the cost at every N next to the other side's, and the cost per module as dots. Lines are at most
+/// `width` long. If there is no room for dots, the plot shows only figures.
 pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
     let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
     let other = has_other.then(|| series.other_name());
@@ -46,7 +46,7 @@ pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
     joined.collect()
 }
 
-/// One line an N: a dot for each side, from nothing at the left to the largest cost at the right.
+/// Draws one line per N: a dot for each side, from 0 at the left to the largest cost at the right.
 fn dots(series: &SeriesFacts, room: usize) -> Vec<String> {
     let other =
         |rung: &crate::session::model::Rung| rung.other_cost.map(|cost| cost / rung.n as f64);

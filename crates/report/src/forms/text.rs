@@ -1,5 +1,5 @@
-//! The report for a terminal: quiet where all is well, a plot, the culprit and what to type next where
-//! it is not.
+//! The report for a terminal. It is short if all is well. Otherwise it shows a plot, the function that causes
+//! the growth, and the command to type next.
 
 use loadline_record::PROGRAM;
 use std::collections::BTreeSet;
@@ -14,23 +14,23 @@ use crate::session::model::{
 };
 use crate::trimmed;
 
-/// How wide a plot may be where nobody says.
+/// The width of a plot if the terminal's width is unknown.
 const USUAL_WIDTH: usize = 100;
 
-/// What a terminal offers.
+/// The width and colours that a terminal offers.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Characters of a line, where they are limited.
+    /// The number of characters per line, if limited.
     pub width: Option<usize>,
-    /// Whether colours are wanted. They repeat what words say.
+    /// Whether colours are wanted. They repeat what the words say.
     pub has_colour: bool,
 }
 
 impl Look {
-    /// What a file offers.
+    /// The look of a file: no width limit and no colours.
     pub const PLAIN: Look = Look { width: None, has_colour: false };
 
-    /// What standard output offers: colours on a terminal alone, and nowhere `NO_COLOR` is set.
+    /// Returns the look of standard output. Colours need a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
     pub fn of_stdout() -> Look {
         let terminal = console::Term::stdout();
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -43,7 +43,7 @@ impl Look {
         }
     }
 
-    /// `word` in the colour of what it says.
+    /// Paints `text` in the colour of `word`.
     fn paint(self, text: &str, word: Word) -> String {
         let code = match word {
             Word::Regressed | Word::Failed => "1;31",
@@ -56,7 +56,7 @@ impl Look {
     }
 }
 
-/// The whole text.
+/// Renders the whole text.
 pub fn render(facts: &Facts, look: Look) -> String {
     let mut lines = vec![facts.environment_line()];
     lines.extend(facts.against.as_ref().map(|build| {
@@ -84,13 +84,13 @@ pub fn render(facts: &Facts, look: Look) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// What cannot be counted, why, and what to do.
+/// Describes metrics that cannot be counted, why, and what to do.
 pub fn not_counted_line(absent: &NotCounted) -> String {
     let NotCounted { metrics, reason, remedy } = absent;
     format!("not counted: {}: {reason}; {remedy}", metrics.join(", "))
 }
 
-/// One line for all that is seen, and one for each that is not.
+/// Lists one line for all self-checks that passed, and one line for each other self-check.
 fn teeth_lines(facts: &Facts) -> Vec<String> {
     let (seen, others): (Vec<_>, Vec<_>) =
         facts.teeth.iter().partition(|tooth| tooth.sight == Sight::Sees);
@@ -128,7 +128,7 @@ fn table(facts: &Facts, look: Look) -> String {
                 table.add_row(cells(scenario, series));
                 continue;
             };
-            // In the place of the first of them.
+            // The folded row takes the place of its first series.
             if !folded.contains(&fold) {
                 let is_same =
                     |other: &&&SeriesFacts| fold_of(other, is_suite).as_ref() == Some(&fold);
@@ -138,7 +138,7 @@ fn table(facts: &Facts, look: Look) -> String {
             }
         }
     }
-    // Where it does not fit, cells are broken rather than lines.
+    // If the table is too wide, cells wrap instead of lines.
     let plain = table.to_string();
     let widest = plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0);
     if let Some(width) = look.width.and_then(|width| u16::try_from(width).ok())
@@ -146,7 +146,7 @@ fn table(facts: &Facts, look: Look) -> String {
     {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    // The widths are those of plain words: colours come last.
+    // The column widths are those of plain words, so colours are added last.
     let coloured = trimmed(&table.to_string());
     let words = [("REGRESSED", Word::Regressed), ("FAILED", Word::Failed)];
     words
@@ -154,7 +154,7 @@ fn table(facts: &Facts, look: Look) -> String {
         .fold(coloured, |text, (shown, word)| text.replace(shown, &look.paint(shown, *word)))
 }
 
-/// Whether there is nothing to say of a scenario but that it holds.
+/// Whether all judged series of a scenario pass or have no verdict, without a note, and at least one passes.
 fn plainly_holds(judged: &[&SeriesFacts]) -> bool {
     let is_green = |series: &&SeriesFacts| {
         let is_quiet = matches!(series.verdict, Word::Holds | Word::NotJudged | Word::Control);
@@ -163,7 +163,7 @@ fn plainly_holds(judged: &[&SeriesFacts]) -> bool {
     judged.iter().all(is_green) && judged.iter().any(|series| series.verdict == Word::Holds)
 }
 
-/// One row for a scenario that plainly holds.
+/// Builds one row for a scenario whose series all pass.
 fn green_cells(scenario: &ScenarioFacts, judged: &[&SeriesFacts]) -> [String; 6] {
     let holds: Vec<&SeriesFacts> =
         judged.iter().filter(|series| series.verdict == Word::Holds).copied().collect();
@@ -177,25 +177,25 @@ fn green_cells(scenario: &ScenarioFacts, judged: &[&SeriesFacts]) -> [String; 6]
     [scenario.title.clone(), name, steepest(&holds), dash(), dash(), verdict]
 }
 
-/// The steepest tail exponent of several series.
+/// Formats the steepest scaling exponent of several series.
 fn steepest(rows: &[&SeriesFacts]) -> String {
     let tails = rows.iter().filter_map(|row| row.exponent).map(|tail| tail.value);
     let steepest = tails.max_by(f64::total_cmp);
     steepest.map_or_else(|| "flat".to_owned(), |value| format!("≤ {value:.2}"))
 }
 
-/// Why a row stands for others of its scenario as well.
+/// Why a row stands for several series of its scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fold {
-    /// A count of operations that holds.
+    /// The series are operation counts that pass.
     Count,
-    /// Any other series that holds, in a suite.
+    /// The series pass, in a suite.
     Holds,
-    /// Nobody counts it here, for this reason.
+    /// Nothing counts the series here, for this reason.
     Absent(String),
 }
 
-/// Whether a row is one of many that nobody reads unless they are not as they should be.
+/// Returns why a series may share a row with others, or `None` if it gets its own row.
 fn fold_of(series: &SeriesFacts, is_suite: bool) -> Option<Fold> {
     match (series.verdict, series.name.metric.means()) {
         (Word::Holds, _) if !series.notes.is_empty() => None,
@@ -208,7 +208,7 @@ fn fold_of(series: &SeriesFacts, is_suite: bool) -> Option<Fold> {
     }
 }
 
-/// One row for all those of a scenario.
+/// Builds one row for several series of a scenario.
 fn folded_cells(scenario: &ScenarioFacts, fold: &Fold, rows: &[&SeriesFacts]) -> [String; 6] {
     let (title, tail) = (scenario.title.clone(), steepest(rows));
     let dash = || "–".to_owned();
@@ -262,7 +262,8 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
     [scenario.title.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
 }
 
-/// The word for what came of a series. What needs attention is in capitals: colour is no sign alone.
+/// Returns the word for a verdict. A word that needs attention is in capitals, because colour alone is not
+/// enough.
 pub const fn word(word: Word) -> &'static str {
     match word {
         Word::Holds => "holds",
@@ -278,7 +279,7 @@ pub const fn word(word: Word) -> &'static str {
     }
 }
 
-/// A verdict as it is shown, with what it rests on.
+/// Describes a verdict with its ground.
 pub fn verdict(series: &SeriesFacts) -> String {
     let word = word(series.verdict);
     let by = match (series.verdict, series.against.kind) {
@@ -299,7 +300,7 @@ fn range(estimate: &Interval) -> String {
     format!("{:.2} … {:.2}", estimate.low, estimate.high)
 }
 
-/// What stands behind every row that is not plainly green.
+/// Lists the details of every row that is not plainly green.
 fn details(facts: &Facts, look: Look) -> Vec<String> {
     const INDENT: usize = 4;
     let mut lines = Vec::new();
@@ -334,7 +335,7 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
     lines
 }
 
-/// One line for each scenario and phase: the symbol behind most of its growth.
+/// Lists one line for each scenario and phase: the function behind most of its growth.
 fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
     let mut lines = Vec::new();
     for scenario in &facts.scenarios {
@@ -350,7 +351,7 @@ fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
     lines
 }
 
-/// What is said of a growing symbol: one line, and for what is new a second with the remedy.
+/// Describes a growing function in one line. A new function gets a second line with the remedy.
 fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
     let SymbolFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
     let percent = share * 100.0;

@@ -1,5 +1,5 @@
-//! What would decide a series that is open: one answer, for its evidence, its doubt and the last line
-//! of the report.
+//! Advice on how to decide an undecided series. The series' evidence, its doubt and the last line of the
+//! report give the same advice.
 
 use loadline_growth::{Remedy, Verdict};
 use loadline_record::Strictness;
@@ -10,27 +10,27 @@ use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
-/// What would decide a series.
+/// Advice on how to decide a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     /// The advice as a sentence without its command.
     pub sentence: String,
-    /// The command that follows it, where one is enough.
+    /// The command that follows the advice, if one command is enough.
     pub command: Option<String>,
 }
 
-/// What advice depends on beside the series.
+/// The inputs of advice, besides the series.
 pub struct Adviser<'a> {
     pub measured: &'a Measured,
     pub texts: ReadTexts<'a>,
     pub strictness: Strictness,
 }
 
-/// What an acceptance asks for, to be filled in.
+/// The flags of an acceptance, for the user to fill in.
 const ACCEPT: &str = "--accept-superlinear --reason TEXT --link URL --expires WHEN";
 
 impl Adviser<'_> {
-    /// What would decide `row`; `None` where it is decided, or nobody knows.
+    /// Returns advice on how to decide `row`, or `None` if it is decided or no advice is known.
     pub fn settle(&self, row: &Judged) -> Option<Advice> {
         match &row.outcome {
             Outcome::Scaled(scaled) => {
@@ -73,7 +73,8 @@ impl Adviser<'_> {
         self.measured.scenarios.iter().find(|m| m.scenario.title() == title)
     }
 
-    /// Both ways out of having nothing to compare a time with.
+    /// Returns advice for a series without a reference: add a control, or write a baseline. The baseline of a
+    /// superlinear series accepts it as a known issue.
     fn something_to_compare_with(&self, one: &MeasuredScenario, ground: Ground) -> Advice {
         let (file, _) = (self.texts)(&one.scenario).scenario;
         let (other, more) = match ground {
@@ -119,7 +120,8 @@ impl Adviser<'_> {
         }
     }
 
-    /// Why the scenario `title` was not measured at N = `size`, where the machine refused it.
+    /// Returns why the machine refused to measure the scenario `title` at N = `size`, or `None` if it did
+    /// not.
     fn refusal(&self, title: &str, size: u64) -> Option<&str> {
         let start = not_measured(title, size);
         self.measured.left_out.iter().find_map(|sentence| sentence.strip_prefix(&start))
@@ -129,7 +131,7 @@ impl Adviser<'_> {
         &self.measured.again
     }
 
-    /// The command that measures `one` again, with `changes`.
+    /// Returns the command that measures `one` again, with `changes`.
     pub fn regress(
         &self,
         one: &MeasuredScenario,
@@ -140,14 +142,14 @@ impl Adviser<'_> {
         self.again().regress(&one.scenario, against, self.strictness, seed, changes)
     }
 
-    /// The command that writes a baseline of `one`.
+    /// Returns the command that writes a baseline of `one`.
     fn baseline(&self, one: &MeasuredScenario) -> String {
         self.again().baseline(&one.scenario, "--reason TEXT")
     }
 }
 
 impl Advice {
-    /// The advice with its command, on one line.
+    /// Formats the advice with its command on one line.
     pub fn line(&self) -> String {
         match &self.command {
             Some(command) => format!("{}: {command}", self.sentence),

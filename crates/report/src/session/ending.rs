@@ -1,4 +1,4 @@
-//! Facts of sessions without a measurement, and what is printed of them elsewhere than in a report.
+//! Builds the facts of sessions without a measurement, and single lines that verbs print outside a report.
 
 use loadline_growth::Verdict;
 use loadline_record::rounds::Measured;
@@ -10,7 +10,7 @@ use crate::session::places::ReadTexts;
 use crate::session::series::word as word_of;
 use crate::{model, text};
 
-/// The facts where there was nothing to measure, since both sides run the same program.
+/// Builds the facts of a session that measured nothing, because both sides run the same program.
 pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
     let report =
         Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
@@ -25,12 +25,12 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
     facts
 }
 
-/// The metrics that nothing here can count: said once, each reason with what to do.
+/// Lists the metrics that cannot be counted here, one line per reason with its remedy.
 pub fn absent_lines(measured: &Measured) -> Vec<String> {
     not_counted(measured).iter().map(text::not_counted_line).collect()
 }
 
-/// The word for a verdict on screen.
+/// Returns the word for a verdict on screen.
 pub fn word(verdict: Verdict) -> &'static str {
     text::word(word_of(verdict))
 }

@@ -1,5 +1,5 @@
-//! The figures behind a verdict as sentences in the reader's units: written once, for every form of a
-//! report. No arithmetic but units.
+//! Formats the figures behind a verdict as sentences in the reader's units, once for all forms of a report.
+//! Converts units and computes nothing else.
 
 use std::fmt::Write as _;
 
@@ -10,37 +10,37 @@ use crate::session::advice::Advice;
 use loadline_scenario::units::amount;
 use loadline_verdict::judged::{Against, Ground};
 
-/// A judged series, as its sentences are made from it.
+/// A judged series, as input for its sentences.
 pub struct Case<'a> {
     pub name: SeriesName,
-    /// One of what N counts.
+    /// The noun for one of the items that N counts.
     pub one: &'static str,
     pub verdict: Verdict,
     pub ground: Ground,
     pub judgement: &'a Judgement,
     pub against: &'a Against,
-    /// The cost at each N, and that of the other side.
+    /// The cost at each N, and the cost of the other side.
     pub costs: &'a [(u64, f64)],
     pub other_costs: &'a [(u64, f64)],
-    /// What would decide it, where it is open.
+    /// Advice on how to decide the series, if it is undecided.
     pub settle: Option<&'a Advice>,
 }
 
-/// What a verdict means to whoever pays for it.
+/// The sentences that explain a verdict to a reader.
 pub struct Evidence {
-    /// One sentence each.
+    /// The sentences, in order.
     pub sentences: Vec<String>,
-    /// The one of them that a reader wants first, where there is one.
+    /// The sentence that a reader needs first, if there is one.
     pub consequence: Option<String>,
 }
 
 impl Case<'_> {
-    /// All that is to be said; nothing of what plainly holds.
+    /// Builds all sentences. A series that passes has none.
     pub fn evidence(&self) -> Evidence {
         if self.verdict == Verdict::Holds {
             return Evidence { sentences: Vec::new(), consequence: None };
         }
-        // What a known issue makes red need not be more than on the other side.
+        // A series that a known issue makes red need not cost more than the other side.
         let is_more = self.verdict == Verdict::Regressed && self.ground != Ground::KnownIssue;
         let instead = self.instead().filter(|_| is_more);
         let next = self.next_module().filter(|_| is_more);
@@ -75,7 +75,7 @@ impl Case<'_> {
         self.name.metric.unit()
     }
 
-    /// The share of growth, where the pair decided.
+    /// Returns the share of growth, if the pair rule decided.
     fn growth_estimate(&self) -> Option<Estimate> {
         let pair = self.judgement.pair.as_ref()?.evidence.as_ref()?;
         (self.judgement.decided_by == Rule::Pair).then_some(pair.growth)
@@ -110,7 +110,7 @@ impl Case<'_> {
         })
     }
 
-    /// What it costs at the largest N, and what the other side does.
+    /// Describes the cost at the largest N, compared with the other side.
     fn instead(&self) -> Option<String> {
         let (n, cost) = self.costs.last()?;
         let (_, other) = self.other_costs.iter().find(|(other, _)| other == n)?;
@@ -122,8 +122,8 @@ impl Case<'_> {
         Some(format!("at N = {n} it costs {cost} instead of {other}{whose}"))
     }
 
-    /// What one more module costs at the top, and what it costs on the other side, or where that is
-    /// not known at the bottom.
+    /// Describes the cost of one more module at the largest N. Compares it with the other side, or with the
+    /// smallest N if the other side is unknown.
     fn next_module(&self) -> Option<String> {
         let top = self.costs.last()?.0;
         let now = next_module(self.costs, self.costs.len().checked_sub(1)?)?;
@@ -147,7 +147,7 @@ impl Case<'_> {
         ))
     }
 
-    /// The cost of one at the smallest, a middle and the largest N.
+    /// Formats the cost per item at the smallest, a middle and the largest N.
     fn per_one(&self) -> String {
         let picked = [0, self.costs.len() / 2, self.costs.len() - 1];
         let mut shown = String::new();
@@ -161,10 +161,10 @@ impl Case<'_> {
         shown
     }
 
-    /// A change that is no growth: shown, and not gated.
+    /// Describes a change of cost that is not growth: it is shown, but not gated.
     pub fn constant_change(&self) -> Option<String> {
         let is_compared = matches!(self.against, Against::Baseline | Against::Build(_));
-        // Beside growth, a factor at every N is no change that a reader could find in the costs.
+        // If the cost grows as well, a reader cannot see a constant factor in the costs.
         if !is_compared || self.verdict != Verdict::Holds {
             return None;
         }
@@ -179,7 +179,7 @@ impl Case<'_> {
     }
 }
 
-/// A p-value, and what is left of it among all series that were judged together.
+/// Formats a p-value, and its value adjusted for all series judged together.
 fn probability(p: f64, adjusted: Option<f64>) -> String {
     let shown = |p: f64| match p {
         p if p < 0.001 => format!("{p:.0e}"),
@@ -194,7 +194,7 @@ fn probability(p: f64, adjusted: Option<f64>) -> String {
     }
 }
 
-/// What one more module costs between the rung before `place` and that one.
+/// Returns the cost of one more module between the size before `place` and the size at `place`.
 pub fn next_module(costs: &[(u64, f64)], place: usize) -> Option<f64> {
     let [(n, cost), (more, dearer)] = costs.get(place.checked_sub(1)?..=place)? else {
         return None;

@@ -1,4 +1,4 @@
-//! A judged session becomes the facts of its report. No verdict is made or changed here.
+//! Turns a judged session into the facts of its report. It makes or changes no verdict.
 
 use loadline_record::time;
 use loadline_record::{PROGRAM, Strictness};
@@ -20,7 +20,7 @@ use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
 use loadline_verdict::self_check::Teeth;
 
-/// The facts of this report on `measured`, whose files `texts` finds.
+/// Builds the facts of `report` on `measured`. `texts` finds the files of a scenario.
 pub fn facts(
     report: &Report,
     measured: &Measured,
@@ -77,7 +77,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
             let mut facts = judged_series(row, one, &files, settle.as_ref());
             if let Some(known) = row.known.as_ref().filter(|_| report.is_gone(row)) {
                 let sentence = known.sentence(&measured.environment);
-                // Where the entry is for others, too, only this series goes.
+                // If the entry also accepts other series, only this series is to be removed from it.
                 let sentence = match report.keeps_entry(row) {
                     true => sentence.replace("the entry", &format!("{} from the entry", row.name)),
                     false => sentence,
@@ -110,8 +110,8 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
     }
 }
 
-/// What the machine's limits left out, where they end what was measured, and which unwinder it was by
-/// its growth.
+/// Lists the sizes that the machine's limits left out, forecasts that came true, and metrics that other
+/// collectors replaced.
 fn remarks(measured: &Measured) -> Vec<String> {
     let met = measured.forecasts.iter().filter(|forecast| forecast.holds);
     let met = met.map(|forecast| format!("{}: {}", forecast.scenario, forecast.sentence));
@@ -140,7 +140,7 @@ pub fn stand_in_sentence(metrics: &str, absence: Absence) -> String {
     )
 }
 
-/// The metrics that nothing here can count: once for each reason.
+/// Lists the metrics that cannot be counted here, one entry per reason.
 pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
     let lacks = |absent: &&Absent| {
         let mut scenarios = measured.scenarios.iter().map(|m| &m.scenario);
@@ -176,7 +176,7 @@ fn tooth(teeth: &Teeth) -> Tooth {
     Tooth { metric: teeth.name.metric.to_string(), sight, sentence: found.to_owned() }
 }
 
-/// Verdicts by `collector` that no self-check stands behind.
+/// Builds the failed self-check of a `collector` that was not checked.
 fn unchecked(collector: &str) -> Tooth {
     Tooth {
         metric: collector.to_owned(),
@@ -185,7 +185,7 @@ fn unchecked(collector: &str) -> Tooth {
     }
 }
 
-/// A series of a session that does not see: whatever was found of it is no verdict.
+/// Builds the facts of a series in a session whose self-check failed. Its findings are no verdict.
 fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     let against = Against { kind: AgainstKind::Nothing, name: None };
     let doubt = Doubt {

@@ -1,217 +1,218 @@
-//! The facts of a report, once and for all its forms: plain data that every rendering reads, and that
-//! `--format json` writes as it stands. `docs/report.schema.json` describes it; the two change together.
+//! The facts of a report as plain data, shared by all its forms. Every form reads this data, and `--format
+//! json` writes it unchanged. `docs/report.schema.json` describes the data; change the two together.
 
 use loadline_scenario::{Environment, SeriesName};
 use serde::Serialize;
 
-/// The version of what `--format json` writes. It rises when a field goes or means something else; a
-/// field that is added leaves it as it is.
+/// The version of the JSON that `--format json` writes. The version rises when a field is removed or changes
+/// its meaning. A new field does not change it.
 pub const FORMAT: u32 = 1;
 
-/// All that a session amounts to.
+/// The facts of a session.
 #[derive(Debug, Clone, Serialize)]
 pub struct Facts {
-    /// [`FORMAT`].
+    /// The version of this format, [`FORMAT`].
     pub format: u32,
     /// The version of the program that made the report.
     pub loadline: String,
-    /// How it ends.
+    /// The result of the session.
     pub result: Ending,
-    /// Where and when it was measured.
+    /// Where and when the session was measured.
     pub session: SessionFacts,
     /// The machine and the build.
     pub environment: Environment,
-    /// The build that was measured in turn, and judged against.
+    /// The build that was measured in turn with this one, and that this one is judged against.
     pub against: Option<BuildFacts>,
-    /// The metrics that nothing here can count.
+    /// The metrics that cannot be counted here.
     pub not_counted: Vec<NotCounted>,
-    /// Rungs that the machine's limits left out, and other remarks on the session, one sentence each.
+    /// The sizes that the machine's limits left out, and other remarks on the session, one sentence each.
     pub remarks: Vec<String>,
-    /// Whether growth that was planted was seen.
+    /// The self-checks: whether the session saw planted growth.
     pub teeth: Vec<Tooth>,
-    /// What was measured, in the order of the session.
+    /// The scenarios, in the order of the session.
     pub scenarios: Vec<ScenarioFacts>,
     /// Runs that failed, one sentence each.
     pub failures: Vec<String>,
 }
 
-/// How a report ends.
+/// The result of a session.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ending {
     /// The exit code.
     pub exit_code: u8,
-    /// What that code means.
+    /// The meaning of the exit code.
     pub status: &'static str,
-    /// How many series came to what.
+    /// How many series have each verdict.
     pub summary: String,
-    /// Growth planted in the session was not judged right: it gives no verdict.
+    /// Whether a self-check failed, so that the session gives no verdict.
     pub is_blind: bool,
-    /// What to do next.
+    /// The command or advice to follow next.
     pub next: String,
 }
 
-/// A saved session.
+/// The saved session.
 #[derive(Debug, Clone, Serialize)]
 pub struct SessionFacts {
-    /// Where the raw samples are.
+    /// The path of the raw samples.
     pub samples: String,
-    /// When it began, as RFC 3339 in UTC.
+    /// When the session began, as RFC 3339 in UTC.
     pub started: String,
-    /// What decided the order of runs.
+    /// The seed that decided the order of runs.
     pub seed: u64,
-    /// Which part of a suite it is, as `1/4`.
+    /// The part of a suite that the session measured, as `1/4`.
     pub shard: Option<String>,
 }
 
 /// The other build of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuildFacts {
-    /// What people call it.
+    /// The name of the build for people.
     pub name: String,
-    /// The argument that asks for it again.
+    /// The argument that selects this build again.
     pub argument: String,
-    /// What it was built with.
+    /// The environment that the build was made with.
     pub environment: Environment,
 }
 
-/// Metrics that cannot be counted for one reason.
+/// Metrics that cannot be counted for one common reason.
 #[derive(Debug, Clone, Serialize)]
 pub struct NotCounted {
-    /// Which.
+    /// The names of the metrics.
     pub metrics: Vec<String>,
-    /// Why.
+    /// Why the metrics cannot be counted.
     pub reason: String,
-    /// What to do about it.
+    /// What to do about that.
     pub remedy: String,
 }
 
-/// What the session made of growth that was planted in it.
+/// The result of one self-check on planted growth.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tooth {
     /// The planted metric.
     pub metric: String,
-    /// What was seen.
+    /// Whether the growth was seen.
     pub sight: Sight,
-    /// The same as a sentence.
+    /// The result as a sentence.
     pub sentence: String,
 }
 
-/// Whether planted growth was seen.
+/// Whether the planted growth was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sight {
-    /// It was, and none where there is none.
+    /// The planted growth was seen, and no growth was seen in linear work.
     Sees,
-    /// This session cannot tell.
+    /// The session cannot tell.
     Unsure,
-    /// It was not, or some was seen where there is none: no verdict counts.
+    /// Planted growth was missed, or growth was seen in linear work. No verdict counts.
     Blind,
 }
 
-/// One scenario.
+/// The facts of one scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScenarioFacts {
-    /// Its title: name, and what was changed of the file.
+    /// The title: the name, and the differences from the file.
     pub title: String,
-    /// The question it asks.
+    /// The question that the scenario asks.
     pub question: String,
-    /// What is expected.
+    /// The answer that is expected.
     pub expectation: String,
-    /// Its file, from the repository's root.
+    /// The scenario's file, from the repository's root.
     pub file: String,
-    /// The file of what is accepted, where there is one.
+    /// The baseline file, if there is one.
     pub baseline_file: Option<String>,
-    /// The command that measures it again.
+    /// The command that measures the scenario again.
     pub command: String,
-    /// Whether it runs a program of the repository, which brings its own Wasmtime or none.
+    /// Whether the scenario runs a program of the repository, with its own Wasmtime or none.
     pub is_command: bool,
-    /// The rungs.
+    /// The sizes.
     pub ladder: Vec<usize>,
-    /// Fresh processes per rung.
+    /// The repetitions. Each repetition runs a fresh process per size.
     pub processes: usize,
-    /// Its series: those that are judged, then those that are shown only.
+    /// The series: first the judged ones, then the informational ones.
     pub series: Vec<SeriesFacts>,
-    /// The symbols whose own cost grows beyond linear, the largest growth first.
+    /// The functions whose own cost grows beyond linear, the largest growth first.
     pub symbols: Vec<SymbolFacts>,
 }
 
 /// One series of a scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct SeriesFacts {
-    /// Phase and metric.
+    /// The phase and the metric.
     pub name: SeriesName,
     /// `ns`, `bytes` or `count`.
     pub unit: &'static str,
-    /// One of what N counts: `module`, `function`, `core module` or `table`.
+    /// The noun for one of the items that N counts: `module`, `function`, `core module` or `table`.
     pub one: &'static str,
-    /// What came of it.
+    /// The verdict on the series.
     pub verdict: Word,
-    /// What it was judged against.
+    /// The reference that the series was judged against.
     pub against: Against,
-    /// The tail exponent: how the last doubling of N grew. `None` for a flat curve.
+    /// The scaling exponent: how the cost grew with the last doubling of N. `None` for a flat curve.
     pub exponent: Option<Interval>,
-    /// The tail exponent of what it was judged against.
+    /// The scaling exponent of the reference.
     pub other_exponent: Option<Interval>,
     /// The share of the cost at the largest N that grows faster than on the other side.
     pub growth: Option<Interval>,
-    /// What that growth looks like: `N`, `√N`, `a factor log N`.
+    /// What the growth is like: `N`, `√N`, `a factor log N`.
     pub growth_like: Option<String>,
-    /// How likely such growth is where there is none, adjusted for all series of the session.
+    /// The probability of such growth by accident, adjusted for all series of the session.
     pub p: Option<f64>,
-    /// By how much it became dearer or cheaper at every N, growth apart.
+    /// The factor by which the cost changed at every N, not counting growth.
     pub factor: Option<Interval>,
-    /// The share of the cost at the largest N that grows faster than N log N, by its own curve.
+    /// The superlinear share of the cost at the largest N: the part that grows faster than N log N by its own
+    /// curve.
     pub superlinear_share: Option<f64>,
-    /// The N at which that part overtakes the rest, if it is quadratic.
+    /// The N at which the superlinear part overtakes the rest, if it is quadratic.
     pub crossover: Option<f64>,
-    /// Of what stays undecided: the smallest share that would have been found.
+    /// For an undecided series, the smallest share that would have been found.
     pub smallest_detectable: Option<f64>,
-    /// How many times as fast several threads are as one, where that is what was judged.
+    /// How many times as fast several threads are as one thread, if that was judged.
     pub speed_up: Option<Interval>,
-    /// The same of the control.
+    /// The speed-up of the control.
     pub control_speed_up: Option<Interval>,
-    /// What it means for whoever pays it, as a sentence.
+    /// What the verdict means for a user, as a sentence.
     pub consequence: Option<String>,
-    /// The figures behind the verdict, one sentence each; empty where it plainly holds.
+    /// The figures behind the verdict, one sentence each; empty for a series that passes.
     pub evidence: Vec<String>,
-    /// Why there is no verdict, or no sure one.
+    /// Why there is no verdict, or none that is sure.
     pub doubt: Option<Doubt>,
-    /// What a reader should know beside it, one sentence each.
+    /// Further remarks for the reader, one sentence each.
     pub notes: Vec<String>,
-    /// The cost of all N modules, one row a rung.
+    /// The cost of all N modules, one row per size.
     pub costs: Vec<Rung>,
-    /// Where in the repository a reader is pointed to.
+    /// The place in the repository that a reader should look at.
     pub place: Place,
 }
 
-/// What came of a series.
+/// The verdict on a series, or why it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
-    /// Growth is what is accepted.
+    /// The growth is the accepted growth.
     Holds,
-    /// Growth is less than what is accepted.
+    /// The growth is less than the accepted growth.
     Improved,
-    /// Growth is more than what is accepted.
+    /// The growth is more than the accepted growth.
     Regressed,
-    /// Neither shown nor excluded.
+    /// Growth is neither shown nor excluded.
     Inconclusive,
-    /// There is nothing to judge it against.
+    /// There is nothing to judge the series against.
     NoBaseline,
-    /// Superlinear by its own curve, and there is nothing to judge it against.
+    /// The curve is superlinear, but there is nothing to judge it against.
     NotGated,
-    /// Nothing here counts it.
+    /// The metric cannot be counted here.
     NotJudged,
-    /// Others are compared with it; a time alone tells nothing.
+    /// Other scenarios are compared with this control; its time alone proves nothing.
     Control,
     /// Runs failed.
     Failed,
-    /// It is shown only.
+    /// The series is informational.
     Observed,
 }
 
 impl Word {
-    /// The word in files.
+    /// Returns the word in files.
     pub const fn name(self) -> &'static str {
         match self {
             Word::Holds => "holds",
@@ -227,27 +228,28 @@ impl Word {
         }
     }
 
-    /// Whether somebody has to look at it now.
+    /// Whether the series needs attention now.
     pub const fn is_red(self) -> bool {
         matches!(self, Word::Regressed | Word::Failed)
     }
 
-    /// Whether it stayed undecided.
+    /// Whether the series stayed undecided.
     pub const fn is_open(self) -> bool {
         matches!(self, Word::Inconclusive | Word::NoBaseline | Word::NotGated)
     }
 }
 
-/// What a series was judged against.
+/// The reference that a series was judged against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Against {
-    /// Of which kind.
+    /// The kind of the reference.
     pub kind: AgainstKind,
-    /// The title of the control, or of the scenario on one thread, or the build's name.
+    /// The name of the reference: the title of the control or of the scenario on one thread, or the build's
+    /// name.
     pub name: Option<String>,
 }
 
-/// Kinds of what a series is judged against.
+/// The kinds of references that a series is judged against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AgainstKind {
@@ -257,11 +259,11 @@ pub enum AgainstKind {
     Control,
     /// The growth that the scenario states.
     Expectation,
-    /// Another build, measured in turn.
+    /// Another build, measured in turn with this one.
     Build,
-    /// The same on one thread, of the same session.
+    /// The same work on one thread, measured in the same session.
     OneThread,
-    /// Nothing.
+    /// No reference.
     Nothing,
 }
 
@@ -276,12 +278,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Why something is not known.
+/// Why a finding is missing or unsure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Doubt {
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What would settle it.
+    /// How to resolve the doubt.
     pub remedy: Option<String>,
 }
 
@@ -290,25 +292,25 @@ pub struct Doubt {
 pub struct Rung {
     /// N.
     pub n: u64,
-    /// The cost of all N modules: the median of the rounds.
+    /// The cost of all N modules: the median of the repetitions.
     pub cost: f64,
-    /// The same for one of them.
+    /// The cost per module.
     pub per_module: f64,
-    /// What one more module costs between the N before and this one; `None` at the first.
+    /// The cost of one more module, between the previous N and this one; `None` at the first N.
     pub next_module: Option<f64>,
-    /// Within what the true cost of all N lies, to 95 %: lower and upper end.
+    /// The 95 % interval of the true cost of all N modules: lower and upper end.
     pub interval: Option<(f64, f64)>,
-    /// What the fitted curve says.
+    /// The cost of the fitted curve.
     pub fitted: Option<f64>,
-    /// The reading of each round.
+    /// The reading of each repetition.
     pub rounds: Vec<f64>,
-    /// What all N cost on the other side.
+    /// The cost of all N modules on the other side.
     pub other_cost: Option<f64>,
-    /// What one more module costs there.
+    /// The cost of one more module on the other side.
     pub other_next_module: Option<f64>,
 }
 
-/// A line of a file of the repository.
+/// A line in a file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The file, from the repository's root.
@@ -317,68 +319,68 @@ pub struct Place {
     pub line: usize,
 }
 
-/// A symbol whose own cost grows beyond linear, by callgrind.
+/// A function whose own cost grows beyond linear, by callgrind.
 #[derive(Debug, Clone, Serialize)]
 pub struct SymbolFacts {
-    /// Where.
+    /// The phase in which the function grows.
     pub phase: String,
-    /// Its name.
+    /// The name of the function.
     pub function: String,
-    /// The program or library it lies in.
+    /// The program or library that the function is in.
     pub object: String,
-    /// The caller that its growth comes by.
+    /// The caller whose calls grow most.
     pub caller: Option<String>,
-    /// Its name as reports show it.
+    /// The function's name as reports show it.
     pub shown: String,
-    /// Its own instructions as a function of N.
+    /// The function's own instructions as a formula of N.
     pub formula: String,
-    /// The share of the phase's instructions at the largest N that grows beyond linear by it.
+    /// The superlinear part of the function as a share of the phase's instructions at the largest N.
     pub share: f64,
-    /// That N.
+    /// The largest N.
     pub top: u64,
-    /// What to think of it.
+    /// How the growth is judged.
     pub standing: SymbolStanding,
-    /// The same in words.
+    /// How the growth is judged, in words.
     pub standing_text: String,
-    /// The N up to which the total hides it, foretold; `None` where the total shows it already.
+    /// The N up to which the total hides the growth, extrapolated; `None` if the total already shows it.
     pub hidden_until: Option<u64>,
-    /// The mechanism, where it is known.
+    /// The mechanism, if it is known.
     pub cause: Option<String>,
-    /// What to do, where it is known.
+    /// How to avoid the growth, if that is known.
     pub remedy: Option<String>,
-    /// Where to read on.
+    /// A reference for further reading.
     pub reference: Option<String>,
-    /// Its own instructions at each N.
+    /// The function's own instructions at each N.
     pub costs: Vec<SymbolCost>,
 }
 
-/// What a symbol costs at one N.
+/// The cost of a function at one N.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct SymbolCost {
     /// N.
     pub n: u64,
-    /// Its own instructions.
+    /// The function's own instructions.
     pub cost: f64,
 }
 
-/// What is to be thought of a symbol's growth.
+/// How a function's growth is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SymbolStanding {
-    /// The scenario states it.
+    /// The scenario states the growth as a known issue.
     Known,
-    /// The baseline records it.
+    /// The baseline records the growth, or the other build of the comparison has it.
     Accepted,
-    /// It stays below 20 % up to the N that matters.
+    /// The growth stays below 20 % of the cost up to the limit.
     Negligible,
-    /// Its curve is bent: no ground to foretell from.
+    /// The curve fits no formula well, so the growth cannot be extrapolated.
     Doubtful,
-    /// None of these.
+    /// The growth is new or steeper than accepted, or its known issue has expired.
     Regressed,
 }
 
 impl Facts {
-    /// The machine and the build; a program of the repository brings a Wasmtime of its own.
+    /// Describes the machine and the build in one line. A program of the repository brings its own Wasmtime.
     pub fn environment_line(&self) -> String {
         let line = self.environment.line();
         let is_own = !self.scenarios.is_empty() && self.scenarios.iter().all(|s| s.is_command);
@@ -388,20 +390,20 @@ impl Facts {
         }
     }
 
-    /// Every judged series with its scenario: what a gate is about.
+    /// Lists every judged series with its scenario. These series decide the gate.
     pub fn judged(&self) -> impl Iterator<Item = (&ScenarioFacts, &SeriesFacts)> {
         self.scenarios.iter().flat_map(|s| s.judged().map(move |series| (s, series)))
     }
 }
 
 impl ScenarioFacts {
-    /// The series that a gate is about.
+    /// Lists the judged series of the scenario. These series decide the gate.
     pub fn judged(&self) -> impl Iterator<Item = &SeriesFacts> {
         self.series.iter().filter(|series| series.verdict != Word::Observed)
     }
 
-    /// The symbol to name first in a phase: what is new before what is known, then what has a known
-    /// cause, then the largest growth.
+    /// Picks the function to name first in a phase. New functions come first, then those with a known cause,
+    /// then the largest growth.
     pub fn culprit(&self, phase: &str) -> Option<&SymbolFacts> {
         let of_phase = self.symbols.iter().filter(|symbol| symbol.phase == phase);
         of_phase.min_by_key(|symbol| {
@@ -411,7 +413,7 @@ impl ScenarioFacts {
 }
 
 impl SeriesFacts {
-    /// What its costs are shown beside: `baseline`, `control`, `before` or `one thread`.
+    /// Names the side that the costs are shown with: `baseline`, `control`, `before` or `one thread`.
     pub fn other_name(&self) -> &'static str {
         match self.against.kind {
             AgainstKind::Baseline => "baseline",

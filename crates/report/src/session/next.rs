@@ -1,4 +1,4 @@
-//! What to type next: about what decides the exit code, the gravest first.
+//! The last line of a report: the next command or advice, about the finding that decides the exit code.
 
 use loadline_growth::{Estimate, Verdict};
 use loadline_record::reproduce::shell_quoted;
@@ -10,7 +10,7 @@ use loadline_verdict::outcome::{Report, is_open, is_red};
 
 use crate::session::advice::{Advice, Adviser};
 
-/// What to type next: about what decides the exit code, the gravest first.
+/// Returns the next command or advice, about the finding that decides the exit code, the most severe first.
 pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     let measured = adviser.measured;
     if let Some(shard) = measured.part {
@@ -38,7 +38,7 @@ pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     let open = report.rows.iter().filter(|row| row.outcome.verdict().is_some_and(is_open));
     let advice: Vec<(&Judged, Advice)> =
         open.filter_map(|row| Some((row, adviser.settle(row)?))).collect();
-    // What one command decides comes before what asks for more.
+    // A series that one command can decide comes before series that need more.
     let first = advice.iter().find(|(_, a)| a.command.is_some()).or(advice.first());
     if let Some((row, advice)) = first {
         let has_choice = row.outcome.verdict() == Some(Verdict::NoBaseline);
@@ -66,7 +66,7 @@ pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     }
 }
 
-/// What to do about failed runs.
+/// Returns what to do about failed runs.
 fn next_after_failures(
     report: &Report,
     measured: &Measured,
@@ -79,7 +79,7 @@ fn next_after_failures(
     }
     let of_session = || measured.scenarios.first().map(|m| m.scenario.title());
     let is_cut = measured.scenarios.iter().any(|m| m.is_given_up);
-    // Several sessions that were merged are not resumed as one.
+    // A merge of several sessions cannot be resumed as one session.
     if measured.before.is_none() && !is_cut && measured.saved.exists() {
         let saved = measured.saved.display().to_string();
         let (session, root) = (shell_quoted(&saved), measured.again.root_flag());
@@ -91,14 +91,14 @@ fn next_after_failures(
     again(&title).map(|command| format!("look at the failed runs, then {command}"))
 }
 
-/// What would have a series counted that is not.
+/// Returns how to get a series counted that is not counted.
 fn remedy_of_absence(row: &Judged) -> Option<String> {
     let Outcome::NotJudged(absence) = &row.outcome else { return None };
     Some(format!("{} {} is not measured: {}", row.scenario, row.name, absence.remedy()))
 }
 
-/// The scenario to name for a row to be judged again: what threads gain is a question of the one that
-/// runs on one.
+/// Returns the scenario to name when a row is to be judged again. For the gain of threads, this is the
+/// scenario on one thread.
 fn asked_by(row: &Judged) -> &str {
     match &row.outcome {
         Outcome::Scaled(scaled) => &scaled.titles[1],
@@ -106,18 +106,18 @@ fn asked_by(row: &Judged) -> &str {
     }
 }
 
-/// What is left to do when one part of a suite has been measured.
+/// Returns the next command after one part of a suite was measured.
 fn next_after_part(shard: Shard) -> String {
     let count = shard.count;
     format!("{PROGRAM} merge SESSION… (those of all {count} shards; this is {shard})")
 }
 
-/// An interval on screen.
+/// Formats an interval for the screen.
 pub fn range(estimate: &Estimate) -> String {
     format!("{:.2} … {:.2}", estimate.interval.low, estimate.interval.high)
 }
 
-/// Without the blanks that a table puts at the end of lines.
+/// Removes the spaces that a table adds at the ends of lines.
 pub fn trimmed(table: &str) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -1,4 +1,4 @@
-//! Which line of which file a reader is pointed to for a series.
+//! Finds the file and line that a report names for a series.
 
 use loadline_scenario::{Environment, Scenario, SeriesName};
 use serde::Deserialize;
@@ -6,37 +6,37 @@ use serde::Deserialize;
 use crate::session::model::{AgainstKind, Place};
 use loadline_record::baseline::Key;
 
-/// The text of a scenario's file and of its baselines, each with the path from the project's root.
+/// The texts of a scenario's file and of its baseline file, each with the path from the project's root.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
-    /// The scenario's. A file that is gone has no text.
+    /// The path and text of the scenario's file. A deleted file has an empty text.
     pub scenario: (String, String),
-    /// The one with its baselines, where there is one.
+    /// The path and text of the baseline file, if there is one.
     pub baseline: Option<(String, String)>,
 }
 
-/// Finds the texts of a scenario.
+/// A function that finds the texts of a scenario.
 pub type ReadTexts<'a> = &'a dyn Fn(&Scenario) -> Texts;
 
-/// The files of a scenario, with their text.
+/// The files of a scenario, with their texts.
 pub struct Files {
-    /// The scenario's, from the project's root.
+    /// The path of the scenario's file, from the project's root.
     pub scenario: String,
     scenario_text: String,
-    /// The one with its baselines, where there is one.
+    /// The baseline file, if there is one.
     pub baseline: Option<BaselineText>,
 }
 
-/// A file with baselines of which one fits.
+/// A baseline file in which one baseline may fit.
 pub struct BaselineText {
-    /// The file, from the project's root.
+    /// The path of the file, from the project's root.
     pub file: String,
     text: String,
-    /// Above the one that fits.
+    /// The number of lines above the fitting baseline.
     n_lines_above: usize,
 }
 
-/// A file with baselines, read for their keys alone.
+/// A baseline file, read only for its keys.
 #[derive(Deserialize)]
 struct Keys {
     baseline: Vec<OfKey>,
@@ -48,7 +48,7 @@ struct OfKey {
 }
 
 impl Files {
-    /// Those of `scenario`, measured in `environment`.
+    /// Collects the files of `scenario`, measured in `environment`.
     pub fn of(scenario: &Scenario, environment: &Environment, texts: Texts) -> Files {
         let key = Key::of(scenario, environment);
         let (file, scenario_text) = texts.scenario;
@@ -63,7 +63,7 @@ impl Files {
         }
     }
 
-    /// Where the scenario accepts the growth of `name`, to be removed.
+    /// Says where the scenario file has the entry that accepts the growth of `name`, for the user to remove.
     pub fn entry_to_remove(&self, name: SeriesName) -> String {
         let named = format!("\"{name}\"");
         let mut entry = None;
@@ -80,7 +80,8 @@ impl Files {
         format!("the entry is in {}", self.scenario)
     }
 
-    /// The line that records `name` where it is judged against a baseline, else the one that asks it.
+    /// Finds the line that records `name` in the baseline, if judged against one. Otherwise finds the line
+    /// that asks for it.
     pub fn place(&self, name: SeriesName, against: AgainstKind) -> Place {
         let quoted = format!("\"{name}\"");
         let is_named = |line: &str| line.contains(&quoted);
@@ -95,7 +96,7 @@ impl Files {
     }
 }
 
-/// The line above which other baselines stand than the one for `key`; the first where none fits.
+/// Counts the lines above the baseline for `key`; 0 if no baseline fits.
 fn line_of(text: &str, key: &Key) -> usize {
     let place = || {
         let Keys { baseline } = toml::from_str(text).ok()?;

@@ -1,4 +1,4 @@
-//! The facts of one series: judged, observed or not judged, with its evidence and its costs.
+//! The facts of one series (judged, informational or not measured), with its evidence and its costs.
 
 use crate::session::advice::Advice;
 use crate::session::evidence::{Case, next_module};
@@ -72,7 +72,7 @@ pub fn judged_series(
     }
 }
 
-/// A series with a verdict by the rule.
+/// Builds the facts of a series that the rules judged.
 fn verdict_series(
     case: &Case<'_>,
     other_tail: Option<Estimate>,
@@ -113,13 +113,13 @@ fn verdict_series(
     }
 }
 
-/// Why a series lacks its smallest sizes, up to N = `largest`.
+/// Describes why a series lacks its smallest sizes, up to N = `largest`.
 fn too_short_sentence(largest: usize) -> String {
     let (absence, remedy) = (Absence::TooShort, Absence::TooShort.remedy());
     format!("sizes up to N = {largest} are left out: {absence}; {remedy}")
 }
 
-/// What a reader is told of a series that is known to a step only.
+/// Describes a series whose readings are known only to a step.
 fn coarse_sentence(step: f64, name: SeriesName) -> String {
     let step = amount(step, name.metric.unit());
     format!(
@@ -127,7 +127,7 @@ fn coarse_sentence(step: f64, name: SeriesName) -> String {
     )
 }
 
-/// The time of several threads, beside that of one.
+/// Builds the facts of a time on several threads, compared with one thread.
 fn scaled_series(
     row: &Judged,
     scaled: &Scaled,
@@ -158,7 +158,7 @@ fn scaled_series(
     }
 }
 
-/// The word of a report for a verdict.
+/// Returns a report's word for a verdict.
 pub fn word(verdict: Verdict) -> Word {
     match verdict {
         Verdict::Holds => Word::Holds,
@@ -197,7 +197,7 @@ fn doubt_of(verdict: Verdict, ground: Ground, settle: Option<&Advice>) -> Option
     Some(Doubt { reason, remedy: settle.map(Advice::line) })
 }
 
-/// A series that is shown only, where it was counted.
+/// Builds the facts of an informational series, if it was counted.
 pub fn observed_series(
     name: SeriesName,
     one: &MeasuredScenario,
@@ -226,7 +226,7 @@ pub fn observed_series(
     })
 }
 
-/// A series of which nothing is known but what it cost, where even that is.
+/// Builds the facts of a series without findings, with its costs if it was counted.
 pub fn without_findings(
     name: SeriesName,
     verdict: Word,
@@ -261,7 +261,7 @@ pub fn without_findings(
     }
 }
 
-/// One row a rung.
+/// Builds one row per size.
 fn rungs(
     name: SeriesName,
     one: &MeasuredScenario,
@@ -292,7 +292,7 @@ fn rungs(
     costs.iter().enumerate().map(row).collect()
 }
 
-/// Within what the cost of `n` lies: two standard deviations of its logarithm.
+/// Returns the 95 % interval of the cost at `n`, from two standard deviations of its logarithm.
 fn interval(curve: &CurveEvidence, n: u64) -> Option<(f64, f64)> {
     let summary = &curve.summary;
     let place = summary.sizes.iter().position(|size| *size == n as f64)?;
@@ -302,7 +302,7 @@ fn interval(curve: &CurveEvidence, n: u64) -> Option<(f64, f64)> {
 }
 
 impl Interval {
-    /// `None` where an end is nowhere.
+    /// Converts an estimate; returns `None` if an end of its interval is not finite.
     fn of(estimate: Estimate) -> Option<Interval> {
         let Estimate { value, interval } = estimate;
         let is_known = [value, interval.low, interval.high].into_iter().all(f64::is_finite);

@@ -1,5 +1,4 @@
-//! What every form of a report says of a series, word for word the same: one headline, then a line a
-//! fact.
+//! The words about a series that every form of a report shares: one headline, then one line per fact.
 
 use crate::forms::text::verdict;
 use crate::session::model::{
@@ -7,7 +6,8 @@ use crate::session::model::{
 };
 use loadline_scenario::units::amount;
 
-/// `oldest-first unload/task-clock: REGRESSED, tail exponent 1.80 (95 %: 1.72 … 1.94), was 1.00 … 1.11`.
+/// Formats the headline, like `oldest-first unload/task-clock: REGRESSED, tail exponent 1.80 (95 %: 1.72 …
+/// 1.94), was 1.00 … 1.11`.
 pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let exponent = series.exponent.map_or_else(String::new, |exponent| {
         format!(", tail exponent {}", exponent_text(Some(&exponent)))
@@ -18,7 +18,7 @@ pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     format!("{} {}: {verdict}{exponent}{was}", scenario.title, series.name)
 }
 
-/// `1.80 (95 %: 1.72 … 1.94)`, or `flat`.
+/// Formats an exponent as `1.80 (95 %: 1.72 … 1.94)`, or as `flat`.
 pub fn exponent_text(exponent: Option<&Interval>) -> String {
     exponent.map_or_else(
         || "flat".to_owned(),
@@ -26,7 +26,7 @@ pub fn exponent_text(exponent: Option<&Interval>) -> String {
     )
 }
 
-/// How it grows and what it is judged against, or how much faster threads are.
+/// Describes how a series grows and what it is judged against, or how much faster threads are.
 pub fn growth_text(series: &SeriesFacts) -> String {
     let of_control = |speed_up: &Interval| format!("; control × {}", exponent_text(Some(speed_up)));
     match (&series.speed_up, series.against.kind) {
@@ -44,10 +44,11 @@ pub fn growth_text(series: &SeriesFacts) -> String {
     }
 }
 
-/// Everything else that is known of a series, one line a fact.
+/// Lists all other facts of a series, one line per fact.
 pub fn lines(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
     let mut lines = series.evidence.clone();
-    // The evidence of what stays undecided says so itself, the headline why a thing is not judged.
+    // The evidence already gives the doubt of an undecided series. The headline already says why a series is
+    // not judged.
     if series.verdict != Word::Inconclusive
         && let Some(doubt) = &series.doubt
     {
@@ -69,7 +70,7 @@ pub fn lines(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
     lines
 }
 
-/// `now, at N = 64: 626 µs, 128: 1.27 ms, …`.
+/// Formats the costs of one side, like `now, at N = 64: 626 µs, 128: 1.27 ms, …`.
 fn costs_line(
     name: &str,
     series: &SeriesFacts,
@@ -83,7 +84,7 @@ fn costs_line(
     format!("{name}, at N = {}", costs.join(", "))
 }
 
-/// Which symbol grows, why, and what to do.
+/// Describes a growing function, why it grows, and what to do.
 pub fn culprit_lines(symbol: &SymbolFacts) -> Vec<String> {
     let SymbolFacts { shown, formula, share, phase, top, standing_text, .. } = symbol;
     let percent = share * 100.0;
@@ -96,7 +97,7 @@ pub fn culprit_lines(symbol: &SymbolFacts) -> Vec<String> {
     lines
 }
 
-/// The symbols of a scenario that are new, and so red by themselves.
+/// Lists the new growing functions of a scenario, which are red by themselves.
 pub fn new_symbols(scenario: &ScenarioFacts) -> impl Iterator<Item = &SymbolFacts> {
     scenario.symbols.iter().filter(|symbol| symbol.standing == SymbolStanding::Regressed)
 }

@@ -1,6 +1,6 @@
-//! What sessions under several unwinders say beside each other. No arithmetic but units.
+//! Compares sessions under several unwinders in tables. Converts units and computes nothing else.
 //!
-//! Tail exponents are read off each curve by itself, so that a control's can stand beside them.
+//! Each scaling exponent comes from its own curve, so that the control's exponent can stand next to it.
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
@@ -14,10 +14,10 @@ use loadline_verdict::outcome::Concluded;
 use loadline_verdict::outcome::is_open;
 use loadline_verdict::readings::medians;
 
-/// How to get the unwinders that are in none of these families, one sentence each.
+/// A function that says how to get the unwinders of all other families, one sentence per unwinder.
 pub type Others<'a> = &'a dyn Fn(&[&str]) -> Vec<String>;
 
-/// One table a scenario: its judged series by unwinder, and beside them its control. `others` says how to get
+/// Builds one table per scenario: its judged series by unwinder, and its control. `others` says how to get
 /// the unwinders that were not measured.
 pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
     let mut text = String::from(
@@ -60,7 +60,7 @@ pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
     text
 }
 
-/// Every scenario that was asked for, once, in the order of the sessions.
+/// Lists every scenario that was asked for once, in the order of the sessions.
 fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
     let mut all: Vec<&Scenario> = Vec::new();
     let measured = sessions.iter().flat_map(|session| &session.measured.scenarios);
@@ -70,7 +70,7 @@ fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
             all.push(scenario);
         }
     }
-    // A control is a column of the scenario it belongs to.
+    // A control gets a column in the table of its scenario.
     let controls: Vec<String> =
         all.iter().filter_map(|scenario| scenario.control_title()).collect();
     all.retain(|scenario| {
@@ -105,7 +105,8 @@ fn measured<'a>(session: &'a Concluded, title: &str) -> Option<&'a MeasuredScena
     session.measured.scenarios.iter().find(|m| m.scenario.title() == title)
 }
 
-/// Whether it is one of the many counts of operations that nobody reads unless they grow.
+/// Whether the series is an operation count that passes or was not measured. The table leaves such series
+/// out.
 fn holds_as_a_count(session: &Concluded, title: &str, name: SeriesName) -> bool {
     name.metric.means() == Means::Count
         && match row(session, title, name).map(|row| (&row.outcome, &row.notes)) {
@@ -115,7 +116,7 @@ fn holds_as_a_count(session: &Concluded, title: &str, name: SeriesName) -> bool 
         }
 }
 
-/// What a curve says by itself: its tail exponent, or that it is flat.
+/// Describes a curve by itself: its scaling exponent, or that it is flat.
 fn growth(series: &Series) -> String {
     let judged = judge_curve(series, &CurveOptions::default());
     match judged.evidence {
@@ -145,7 +146,7 @@ fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
     }
 }
 
-/// A verdict in a word; what holds although it is `known` to be otherwise is accepted.
+/// Returns one word for a verdict. A series that passes despite a known issue is accepted.
 fn said_of(verdict: Verdict, is_known: bool) -> &'static str {
     match verdict {
         Verdict::Holds if is_known => "accepted",
@@ -166,7 +167,7 @@ fn control_cell(sessions: &[Concluded], control: &str, name: SeriesName) -> Stri
     sessions.iter().find_map(of).unwrap_or_else(|| "–".to_owned())
 }
 
-/// What a time comes to at the largest N, which may be another under another unwinder.
+/// Formats a time at the largest N, which may differ between unwinders.
 fn top_cost(session: &Concluded, title: &str, name: SeriesName) -> String {
     let series = measured(session, title).and_then(|one| one.complete(name));
     let series = series.filter(|_| name.metric.kind() == MetricKind::Time);
@@ -180,7 +181,7 @@ fn on_threads(scaling: &Scaling) -> String {
     format!("{} on {} threads", scaling.series, scaling.threads)
 }
 
-/// What threads gain, beside what they gain in the control.
+/// Formats the speed-up of threads, and the speed-up of the control.
 fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     let not_measured = || "not measured".to_owned();
     let Some([several, _]) = scenario.titles_on_threads() else { return not_measured() };
@@ -202,7 +203,7 @@ fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     )
 }
 
-/// The unwinders that were not measured, with what to install.
+/// Lists the unwinders that were not measured, and what to install.
 fn missing(sessions: &[Concluded], others: Others<'_>) -> String {
     let family = |session: &Concluded| session.measured.environment.unwinder_family.clone();
     let families: Vec<String> = sessions.iter().map(family).collect();

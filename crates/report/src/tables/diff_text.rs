@@ -1,5 +1,5 @@
-//! How a difference looks on a terminal: what changed first, what did not in one line. No arithmetic
-//! but units.
+//! The differences between two sides for a terminal: changed series first, and one line for unchanged ones.
+//! Converts units and computes nothing else.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ use loadline_scenario::units::{arrow, cut, factor, percent, short};
 use loadline_verdict::compare::Moved;
 use loadline_verdict::compare::{ByN, Change, Comparison, Curve, Found, Pair, Row, Span};
 
-/// Rows whose costs per module are shown by N, at most: what is left out is in `--json`.
+/// The largest number of rows that show costs per module by N. `--json` has the others.
 const MOST_BY_N: usize = 5;
 
-/// Symbols shown of a scenario, at most.
+/// The largest number of functions shown per scenario.
 const MOST_SYMBOLS: usize = 6;
 
-/// The whole text.
+/// Renders the whole text.
 pub fn text(comparison: &Comparison) -> String {
     let Comparison { old, new, scenarios, only_old, only_new, .. } = comparison;
     let mut text = match old == new {
@@ -27,7 +27,7 @@ pub fn text(comparison: &Comparison) -> String {
     let mut shown: Option<(&[String; 2], &[String])> = None;
     for pair in scenarios {
         let here = (&pair.environment, pair.differences.as_slice());
-        // Said once where it is the same for all.
+        // The machines are shown only if they differ from those of the previous scenario.
         if shown != Some(here) {
             environment(&mut text, pair);
         }
@@ -88,7 +88,7 @@ fn of_pair(text: &mut String, pair: &Pair) {
     }
 }
 
-/// By how much something noisy has changed, with the interval of that.
+/// Formats by how much a noisy series has changed, with its interval.
 fn judged(row: &Row) -> Option<String> {
     let Row { name, at, .. } = row;
     let shown = |Span { value, low, high }: Span, scale: f64| {
@@ -168,7 +168,7 @@ fn curve(found: &Found) -> Option<&Curve> {
     }
 }
 
-/// What became of a series, with the marks of what its readings are worth.
+/// Describes how a series changed, with marks for the quality of its readings.
 fn change(row: &Row) -> String {
     let word = match row.change {
         Change::Unchanged => "unchanged",
@@ -189,7 +189,7 @@ fn change(row: &Row) -> String {
     }
 }
 
-/// The part that grows beyond linear; marked where it is too small or noisy to be told from none.
+/// Formats the superlinear part, with a mark if it may be 0.
 fn superlinear(curve: &Curve, unit: &str) -> String {
     match curve.superlinear {
         None => "–".to_owned(),
@@ -212,8 +212,8 @@ fn exponent(curve: &Curve) -> String {
     format!("{value:.2} ({low:.2}…{high:.2})")
 }
 
-/// What is not in the table, one sentence a line: how many series did not change, and which were not
-/// compared, each reason with what to do.
+/// Describes what the table leaves out, one sentence per line: the unchanged series, and the series not
+/// compared with reason and remedy.
 fn folded(rows: &[Row]) -> Vec<String> {
     let unchanged = rows.iter().filter(|row| row.change == Change::Unchanged);
     let (undecided, same): (Vec<&Row>, Vec<&Row>) = unchanged.partition(|row| row.is_undecided);
@@ -255,7 +255,7 @@ fn folded(rows: &[Row]) -> Vec<String> {
     parts
 }
 
-/// The costs per module at each N of what changed, where they are not the same at each N.
+/// Adds the costs per module at each N for series that changed, if those costs vary over N.
 fn by_n(text: &mut String, changed: &[&Row]) {
     let varying: Vec<&&Row> = changed.iter().filter(|row| varies(row)).collect();
     let mut ladders: Vec<Vec<u64>> = Vec::new();
@@ -291,8 +291,8 @@ fn by_n(text: &mut String, changed: &[&Row]) {
     }
 }
 
-/// Whether the cost per module differs over N by more than a tenth, and anywhere between the sides
-/// by more than a fiftieth.
+/// Whether the cost per module varies over N by more than a tenth, and differs somewhere between the sides by
+/// more than a fiftieth.
 fn varies(row: &Row) -> bool {
     let differs = |at: &ByN| (at.new - at.old).abs() > 0.02 * at.old.max(at.new);
     if !row.by_n.iter().any(differs) {
@@ -357,7 +357,7 @@ fn symbols(text: &mut String, all: &[Moved]) {
     causes.iter().for_each(|cause| line(text, &format!("    cause: {cause}")));
 }
 
-/// A symbol's name with its object, and the caller where that tells more.
+/// Formats a function's name with its object, and its caller if that says more.
 fn name(moved: &Moved) -> String {
     let Moved { object, function, caller, .. } = moved;
     let mut name = format!("{} ({object})", cut(function));
@@ -368,7 +368,8 @@ fn name(moved: &Moved) -> String {
     name
 }
 
-/// What a change of growth comes to for the next module, there and at the N that matters.
+/// Describes what a change of growth means for the cost of the next module, at the largest N and at the
+/// limit.
 fn consequence(row: &Row) -> Option<String> {
     let (Some(old), Some(new)) = (curve(&row.old), curve(&row.new)) else { return None };
     let is_sure = old.is_superlinear_sure || new.is_superlinear_sure;

@@ -1,4 +1,4 @@
-//! Where the cost of one scenario goes, for a terminal.
+//! The breakdown of one scenario's cost, for a terminal.
 
 use std::fmt::Write as _;
 
@@ -17,10 +17,10 @@ use loadline_verdict::known::Present;
 
 use crate::session::next::trimmed;
 
-/// Symbols that are shown of a phase although they do not grow: the costliest.
+/// The number of costliest functions per phase that are shown although they do not grow.
 const COSTLIEST: usize = 5;
 
-/// The whole picture of one scenario.
+/// Renders the whole breakdown of one scenario.
 pub fn explanation(
     one: &MeasuredScenario,
     measured: &Measured,
@@ -52,7 +52,7 @@ pub fn explanation(
     text
 }
 
-/// Where the instructions of one phase go.
+/// Lists where the instructions of one phase go.
 fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> String {
     let Some(total) = profiles.totals(phase) else { return String::new() };
     let formula = Formula::of(&total);
@@ -98,7 +98,7 @@ fn row(name: &str, formula: &Formula, share: f64) -> [String; 5] {
         let sign = if value <= -0.005 { "−" } else { "" };
         format!("{sign}{}", amount(value.abs(), ""))
     };
-    // Less than a thousandth of an instruction for a pair is what rounding leaves.
+    // Less than a thousandth of an instruction per pair is a rounding error.
     let per_pair =
         if formula.per_pair.abs() < 1e-3 { "–".to_owned() } else { number(formula.per_pair) };
     [
@@ -110,7 +110,7 @@ fn row(name: &str, formula: &Formula, share: f64) -> [String; 5] {
     ]
 }
 
-/// Who calls a growing symbol, why it grows, and what to do.
+/// Describes who calls a growing function, why it grows, and what to do.
 fn culprit(one: &GrowingSymbol) -> String {
     let mut text = format!("    why {} grows, by {}:\n", one.symbol.function, one.formula);
     let callers: Vec<String> = one.path_of_growth().iter().map(|name| shortened(name)).collect();
@@ -154,7 +154,7 @@ fn culprit(one: &GrowingSymbol) -> String {
     text
 }
 
-/// What is done for each module, counted exactly.
+/// Lists the operations per module, counted exactly.
 fn operations(one: &MeasuredScenario) -> String {
     let counted = one.series.keys().filter(|name| name.metric.means() == Means::Count);
     let mut table = Table::new();
@@ -180,7 +180,8 @@ fn operations(one: &MeasuredScenario) -> String {
     text
 }
 
-/// What one more module costs at each population, from the checkpoints of the largest runs.
+/// Lists the cost of one more module to load or unload, by how many were loaded or unloaded before. The
+/// figures come from the checkpoints of the largest runs.
 fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
     let title = one.scenario.title();
     let Some(&top) = one.scenario.ladder.last() else { return String::new() };
@@ -212,7 +213,7 @@ fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
     text
 }
 
-/// Stretches of a run between two populations, and what a module cost in each: the median of runs.
+/// The stretches of a run between two numbers of modules, and the median cost of a module in each stretch.
 type Marginal = (Vec<(usize, usize)>, Vec<f64>);
 
 fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
@@ -247,7 +248,7 @@ fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
     costs.iter().all(|cost| cost.is_finite()).then_some((stretches, costs))
 }
 
-/// What the growth of each judged series comes to at the N that matters.
+/// Describes what the growth of each judged series means at the limit.
 fn consequences(one: &MeasuredScenario) -> String {
     let horizon = functions::horizon(&one.scenario) as u64;
     let mut lines = String::new();

@@ -1,4 +1,4 @@
-//! The past of a scenario for a terminal: a table for each series in which something changed.
+//! The history of a scenario for a terminal: one table for each series that changed.
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_scenario::units::{cut, short};
@@ -8,7 +8,7 @@ use loadline_verdict::trend::{Line, Origin, Step, Told};
 /// The bars of a plot, the lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// What it costs now, and since when that is known.
+/// Describes the current cost, and since when it is known.
 fn now(line: &Line) -> String {
     let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
         return "not known".to_owned();
@@ -18,7 +18,8 @@ fn now(line: &Line) -> String {
     format!("{each} a module at N = {n}, since {} ({})", first.date, line.environment)
 }
 
-/// Counts in which nothing has changed get a line, the rest a table; what is asked for gets one, too.
+/// Renders the history. Unchanged counts get one line; other series, and series that the user asked for, get
+/// a table.
 pub fn text(told: &Told, is_asked: bool) -> String {
     let mut text = String::new();
     let is_steady = |line: &&Line| !is_asked && line.is_steady();
@@ -76,7 +77,7 @@ fn from(origin: &Origin) -> String {
     }
 }
 
-/// A bar for each point, between nothing and the dearest.
+/// Draws one bar per point, between 0 and the largest cost.
 fn plot(line: &Line) -> String {
     let dearest = line.points.iter().map(|point| point.per_module).fold(0.0, f64::max);
     let bar = |point: &Step| {
@@ -104,7 +105,7 @@ mod tests {
         Point { origin, when: 0, processor: processor.to_owned(), series }
     }
 
-    /// A step stands at the commit that made it, and nowhere else.
+    /// A step is shown at the commit that caused it, and nowhere else.
     #[test]
     fn a_step_is_marked_with_its_commit() {
         let points = [
@@ -142,7 +143,7 @@ mod tests {
         .assert_eq(&text(&told, true));
     }
 
-    /// Times of another processor in between are no step, and hide none.
+    /// Times of another CPU in between make no step and hide none.
     #[test]
     fn times_are_compared_with_those_of_the_same_processor() {
         let points = [

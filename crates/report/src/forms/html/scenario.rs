@@ -1,5 +1,5 @@
-//! One scenario, unfolded by whoever wants to know: its curves, what the next module costs, what its
-//! counters say beside the other side's, and the symbols that grow.
+//! One scenario, folded until a reader opens it: its curves, the cost of the next module, its counters with
+//! those of the other side, and its growing functions.
 
 use loadline_scenario::MetricKind;
 use maud::{Markup, html};
@@ -11,16 +11,16 @@ use crate::session::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word}
 use crate::session::words::growth_text;
 use loadline_scenario::units::{amount, factor};
 
-/// A tail exponent above which a curve is looked at, verdict or not.
+/// A scaling exponent above this gets a chart, whatever the verdict.
 const STEEP: f64 = 1.1;
 
-/// The whole scenario, folded.
+/// Renders the whole scenario, folded.
 pub fn section(scenario: &ScenarioFacts, place: usize) -> Markup {
     let is_open = scenario.judged().any(|series| series.verdict.is_red());
     html! {
         details open[is_open] {
             summary { h3 { (scenario.title) } " " (badge(worst(scenario))) }
-            // Whoever follows a link to what is folded has it unfolded by the browser.
+            // A browser unfolds the section when a reader follows a link into it.
             div id={ "s" (place) } {
                 p { strong { (scenario.question) } }
                 p.soft { (scenario.expectation) }
@@ -40,8 +40,8 @@ pub fn section(scenario: &ScenarioFacts, place: usize) -> Markup {
     }
 }
 
-/// The series that have charts: judged times, and all that somebody has to look at or that is steeper
-/// than a line; if there is none such, the first. What else holds stands in the table of counters.
+/// Picks the series that get a chart: judged times, series that need attention, and series that are steeper
+/// than linear. If there is none, picks the first series. All others are in the table of counters.
 fn drawn(scenario: &ScenarioFacts) -> Vec<&SeriesFacts> {
     let tells = |series: &&SeriesFacts| {
         let is_judged_time =
@@ -105,7 +105,7 @@ fn curves(series: &SeriesFacts, id: &str) -> Markup {
     }
 }
 
-/// What the charts show, in a sentence.
+/// Describes the charts in a sentence.
 fn description(series: &SeriesFacts) -> String {
     let (Some(first), Some(last)) = (series.costs.first(), series.costs.last()) else {
         return "nothing was counted".to_owned();
@@ -123,7 +123,7 @@ fn description(series: &SeriesFacts) -> String {
     )
 }
 
-/// Costs by N: the fit of now through its points, and the other side from point to point.
+/// Draws costs by N: the fit of the current side through its points, and the other side from point to point.
 fn costs(series: &SeriesFacts) -> Vec<Curve> {
     let unit = |cost: f64| amount(cost, series.unit);
     let now = |rung: &Rung| {
@@ -153,7 +153,7 @@ fn costs(series: &SeriesFacts) -> Vec<Curve> {
     curves
 }
 
-/// The cost of one more module by how many are there.
+/// Draws the cost of one more module, by the number of modules that are already loaded.
 fn marginal(series: &SeriesFacts) -> Vec<Curve> {
     let unit = |cost: f64| amount(cost, series.unit);
     let mut curves = other_curve(series, |rung| rung.other_next_module);
@@ -181,7 +181,7 @@ fn other_curve(series: &SeriesFacts, cost: impl Fn(&Rung) -> Option<f64>) -> Vec
     vec![Curve { role: Role::Other, line: points.iter().map(|p| p.at).collect(), points }]
 }
 
-/// Every figure of a series.
+/// Renders a table of all figures of a series.
 fn by_n(series: &SeriesFacts, has_other: bool) -> Markup {
     let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
     html! {
@@ -209,7 +209,7 @@ fn by_n(series: &SeriesFacts, has_other: bool) -> Markup {
     }
 }
 
-/// Every counter at the largest N, beside the other side where both have it.
+/// Renders every counter at the largest N, with the other side's value if both have one.
 fn counters(scenario: &ScenarioFacts) -> Markup {
     html! {
         h4 { "All counters" }
