@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
 
 fn main() -> ExitCode {
@@ -14,13 +14,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the quick tier of the tests, or with `--slow` the slow one.
+/// Runs the quick tier of the tests, or the slow tier with `--slow`.
 fn ci(arguments: &[OsString]) -> ExitCode {
     let tier: &[&str] = match arguments {
         [] => &["test", "--workspace"],
         [flag] if flag == "--slow" => {
-            // Examples in the documentation that say `ignore` are no tests. One test at a time: builds
-            // would disturb what others measure.
+            // Documentation examples marked `ignore` are not tests. One test runs at a time, because builds
+            // would disturb the measurements of other tests.
             &[
                 "test",
                 "--workspace",

@@ -1,12 +1,12 @@
-//! What this program is called: `cargo xtask` in its own workspace, `loadline` where it is installed.
+//! The name of this program: `cargo xtask` in its own workspace, `loadline` where it is installed.
 //!
-//! A sentence that tells the user what to type has [`PROGRAM`] in it. Whatever else is printed, a
-//! user's question or command among it, stays as it was written.
+//! A sentence that tells the user what to type contains [`PROGRAM`]. The user's own texts, such as a question
+//! or a command, are printed unchanged.
 
 use loadline_record::PROGRAM;
 
 use loadline_measure::project::workspace;
-/// Has every sentence call this program what its user types.
+/// Makes every sentence name this program as its user types it.
 pub fn say_name() {
     PROGRAM.is_called(if workspace::is_in_one() { "cargo xtask" } else { "loadline" });
 }
@@ -26,11 +26,11 @@ mod tests {
     #[test]
     fn the_program_is_called_what_the_user_types() {
         say_name();
-        // Tests are started by the workspace's own Cargo.
+        // The workspace's own Cargo starts the tests.
         assert_eq!(PROGRAM.to_string(), "cargo xtask");
     }
 
-    /// The tree tests itself; which scenarios have one is tested beside it.
+    /// Checks the baselines of this repository. Another test checks which scenarios have one.
     #[test]
     fn every_baseline_can_be_read() {
         say_name();
@@ -47,7 +47,7 @@ mod tests {
         }
     }
 
-    /// The tree tests itself.
+    /// Checks the recipes of this repository.
     #[test]
     fn the_recipes_of_this_repository_are_such() {
         let project = Project::open(None).unwrap();
@@ -57,7 +57,7 @@ mod tests {
             let Some(path) = scenario.recipe else { continue };
             let recipe = Recipe::read(&project.root.join(path)).unwrap();
             n_recipes += 1;
-            // Otherwise its sizes would hold different mixtures.
+            // Otherwise the scenario's sizes would hold different mixtures.
             let n = recipe.files().count();
             let mut rungs = scenario.ladder.iter().chain(&scenario.callgrind_ladder);
             assert!(rungs.all(|modules| modules % n == 0), "{name}: {n} modules");

@@ -13,7 +13,7 @@ use loadline_record::calibration::{Calibration, Calibrations};
 use loadline_record::suggest::nearest;
 use loadline_verdict::reference::BaselineSource;
 
-/// The baselines in the repository, and the one the caller insists on.
+/// The baselines of the repository, and the baseline that `--baseline` demands.
 #[derive(Debug, Clone)]
 pub struct Committed {
     by_name: BTreeMap<String, Baselines>,
@@ -29,10 +29,10 @@ struct Insisted {
 }
 
 impl Committed {
-    /// Reads the baselines of `scenarios`, and what the caller insists on.
+    /// Reads the baselines of `scenarios`, and the baseline that `insisted_on` demands.
     ///
     /// # Errors
-    /// When a file is damaged, or what is insisted on is not there.
+    /// When a file is damaged, or the demanded baseline does not exist.
     pub fn read(
         project: &Project,
         scenarios: &[Scenario],
@@ -49,7 +49,10 @@ impl Committed {
         Ok(committed)
     }
 
-    /// Reads the baselines of scenarios that came later.
+    /// Also reads the baselines of scenarios that were added later.
+    ///
+    /// # Errors
+    /// When a file is damaged.
     pub fn read_others(&mut self, project: &Project, scenarios: &[Scenario]) -> Result<()> {
         for Scenario { name, .. } in scenarios {
             if !self.by_name.contains_key(name) {
@@ -60,15 +63,15 @@ impl Committed {
         Ok(())
     }
 
-    /// The same, with `calibration` in the place of its processor's.
+    /// Returns these baselines with `calibration` in place of the stored calibration of its CPU.
     pub fn calibrated(&self, calibration: Calibration) -> Committed {
         let mut other = self.clone();
         other.calibrations.put(calibration);
         other
     }
 
-    /// The scenarios at the sizes of the baseline that fits each: costs are compared at equal sizes
-    /// only.
+    /// Sets each scenario to the sizes of the baseline that fits it, because costs are compared only at equal
+    /// sizes. A scenario without a fitting baseline keeps its sizes.
     pub fn at_their_sizes(
         &self,
         scenarios: Vec<Scenario>,
@@ -87,7 +90,7 @@ impl Committed {
         self.of(&scenario.name).find(&Key::of(scenario, environment))
     }
 
-    /// Chooses among the baselines that the caller's name fits the one most like `environment`.
+    /// Chooses the demanded baseline: of all that the caller's name fits, the one most like `environment`.
     pub fn insist_for(&mut self, environment: &Environment) {
         let Some(insisted) = &mut self.insisted else { return };
         let likeness = |baseline: &&Baseline| {
@@ -118,7 +121,7 @@ impl BaselineSource for Committed {
     }
 }
 
-/// `--baseline`: a file, or a scenario's title, of which only that variant's baselines count.
+/// Reads `--baseline`: a file, or a scenario's full name, of which only that variant's baselines count.
 fn insisted(project: &Project, asked: &str) -> Result<Insisted> {
     let is_file = asked.ends_with(".toml") || Path::new(asked).is_file();
     let candidates = if is_file {

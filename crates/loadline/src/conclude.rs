@@ -1,4 +1,4 @@
-//! Judges what a session measured, and prints what it amounts to.
+//! Judges what a session measured, and prints the result.
 
 use crate::committed::Committed;
 use crate::saved::{self, profiles};
@@ -24,7 +24,7 @@ use loadline_verdict::outcome::{Concluded, Report};
 use loadline_verdict::reference::BaselineSource;
 use loadline_verdict::self_check;
 
-/// Measures what is left, then more of what stays undecided, and judges.
+/// Measures the remaining runs, measures undecided series further, and judges.
 ///
 /// # Errors
 /// When a run cannot be saved, or the program is interrupted.
@@ -48,10 +48,10 @@ pub fn carry_out(
     Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
 }
 
-/// Prints `report`, writes it wherever else it is asked for, and says what it amounts to.
+/// Prints `report` and writes it to every requested output. Returns the exit code.
 ///
 /// # Errors
-/// When it cannot be printed or written.
+/// When the report cannot be printed or written.
 pub fn say(
     report: &Report,
     measured: &Measured,
@@ -65,12 +65,13 @@ pub fn say(
     Ok(report.exit(strictness))
 }
 
-/// What `measured` amounts to.
+/// Judges `measured`, including the functions that grow.
 pub fn report(measured: &Measured, baselines: &Committed) -> Report {
     Report { symbols: growing_symbols(measured, baselines), ..judged(measured, baselines) }
 }
 
-/// The same without its symbols, which need every profile read, and which no added round changes.
+/// Judges `measured` without its functions. Functions need every profile read, and further repetitions do not
+/// change them.
 fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
         teeth: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
@@ -80,8 +81,8 @@ fn judged(measured: &Measured, baselines: &Committed) -> Report {
     }
 }
 
-/// The symbols that grow beyond linear, each beside what the other build costs, or what its
-/// scenario's baseline records.
+/// The functions that grow beyond linear. Each is compared with the other build, or else with its scenario's
+/// baseline.
 pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
     if let Some(before) = &measured.before {
         return functions::growing_since(measured, before, &profiles);
@@ -92,7 +93,7 @@ pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<Growin
     })
 }
 
-/// The failures of scenarios that one build measured, those by one cause in one sentence.
+/// The failures of scenarios on one side, one sentence for each cause.
 fn by_cause(scenarios: &[MeasuredScenario], by: &str) -> Vec<String> {
     let mut causes: Vec<(&String, Vec<String>)> = Vec::new();
     for one in scenarios {
@@ -107,7 +108,7 @@ fn by_cause(scenarios: &[MeasuredScenario], by: &str) -> Vec<String> {
     causes.iter().map(|(failure, titles)| format!("{}{by}: {failure}", titles.join(", "))).collect()
 }
 
-/// The failed runs with their scenarios, one sentence for each cause.
+/// The failed runs and failed limit checks with their scenarios, one sentence for each cause.
 pub fn failures(measured: &Measured) -> Vec<String> {
     let mut failures = by_cause(&measured.scenarios, "");
     let missed = measured.forecasts.iter().filter(|forecast| !forecast.holds);

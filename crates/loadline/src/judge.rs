@@ -1,4 +1,4 @@
-//! `cargo xtask judge`: the growth rules for anybody's numbers.
+//! `cargo xtask judge`: applies the growth rules to numbers of any program.
 
 mod answer;
 mod read;
@@ -14,10 +14,10 @@ use self::text::escaped;
 use crate::cli::Judge;
 use loadline_measure::out;
 
-/// Carries the command out.
+/// Runs `cargo xtask judge`.
 ///
 /// # Errors
-/// When a file cannot be read, or its numbers are no series; the text names file and series.
+/// When a file cannot be read, or its numbers do not form a series. The text names the file and the series.
 pub fn run(arguments: &Judge) -> Result<Exit> {
     let mut files = Vec::new();
     let mut has_table = false;
@@ -52,7 +52,8 @@ pub fn run(arguments: &Judge) -> Result<Exit> {
     Ok(exit(arguments, &answers))
 }
 
-/// Red is what fails a gate; `--strict` asks to hear of whatever else is not ok.
+/// The exit code. With `--gate`, a red answer counts as a regression. With `--strict`, any other answer that
+/// is not ok counts as inconclusive.
 fn exit(arguments: &Judge, answers: &[Answer]) -> Exit {
     let is_red = |answer: &Answer| arguments.gate && answer.is_red;
     let mut several = Vec::new();

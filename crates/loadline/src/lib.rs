@@ -1,6 +1,6 @@
-//! The program: arguments in, exit code out.
+//! The program: reads the arguments and returns the exit code.
 //!
-//! One file per verb, in `verbs`. What a verb measures, judges and prints is in the crates below this one.
+//! `verbs` has one file per verb. The crates below this one contain what a verb measures, judges and prints.
 
 mod called;
 mod cli;
@@ -22,7 +22,7 @@ use crate::verbs::{
     report,
 };
 
-/// Does what the command line asks for; the exit code says how it ended.
+/// Runs the command line. The exit code says how the command ended.
 pub fn main() -> ExitCode {
     called::say_name();
     let cli = match Cli::read() {
@@ -57,10 +57,11 @@ pub fn main() -> ExitCode {
             error.exit()
         }
     };
-    // Also where the command had nothing left to stop, or took the end of a child for a failure.
+    // Ctrl-C decides the exit code too if nothing was left to stop, or if the end of a child looked like a
+    // failure.
     let interrupted = interrupt::was_heard().then_some(Exit::Interrupted);
     Exit::of(&[exit, interrupted.unwrap_or(exit)]).into()
 }
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -1,4 +1,4 @@
-//! Where reports go, and in which form: what `--report` and `--format` ask for.
+//! The destinations and forms of reports: what `--report` and `--format` ask for.
 
 use loadline_record::{Context, Error, Exit, Result};
 use std::fs::File;
@@ -16,7 +16,7 @@ use loadline_report::{Look, github, html, json, junit, markdown, text};
 /// The variable in which GitHub names the file of a job's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-/// Standard output by its path: where it is a file, whoever opens that writes over what is there.
+/// The path of standard output. If standard output is a file, opening this path would overwrite the file.
 const STANDARD_OUTPUT: &str = "/dev/stdout";
 
 /// The form of a report. All have the same facts.
@@ -39,7 +39,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The whole report.
+    /// Renders the whole report.
     ///
     /// # Errors
     /// When a fact cannot be written in this form.
@@ -56,7 +56,7 @@ impl Form {
     }
 }
 
-/// One more report, beside the one on the terminal.
+/// One more report besides the one on the terminal.
 #[derive(Debug, Clone)]
 pub struct Output {
     form: Form,
@@ -107,10 +107,10 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Looks whether all can be written, before minutes are spent on what they are to say.
+    /// Checks that all reports can be written, before minutes are spent on measuring.
     ///
     /// # Errors
-    /// When one cannot.
+    /// When one of them cannot be written.
     pub fn check(&self) -> Result<()> {
         for Output { to, .. } in &self.reports {
             match to {
@@ -130,11 +130,11 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes every report that is asked for. Of several sessions each is one `part`, and files have
-    /// its name in theirs.
+    /// Writes every requested report. If there are several sessions, each is one `part`, and the file names
+    /// contain the part's name.
     ///
     /// # Errors
-    /// When one cannot be written; those before it are.
+    /// When a report cannot be written. The reports before it are written.
     pub fn write(&self, facts: &Facts, part: Option<&str>) -> Result<()> {
         for Output { form, to } in &self.reports {
             let text = form.render(facts, Look::PLAIN)?;
@@ -148,7 +148,8 @@ impl Outputs {
     }
 }
 
-/// `report.json` of the part `libgcc-list 12`: `report-libgcc-list-12.json`.
+/// Adds the part to a file name: `report.json` of the part `libgcc-list 12` becomes
+/// `report-libgcc-list-12.json`.
 fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
     let Some(part) = part else { return path.to_owned() };
     let mut name = path.file_stem().unwrap_or_default().to_owned();
@@ -160,10 +161,11 @@ fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes `text` to `path`: of a regular file the old one or the new one, whole.
+/// Writes `text` to `path`. A regular file is replaced as a whole, so it holds either the old text or the new
+/// one.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     if path == Path::new(STANDARD_OUTPUT) {
         out::text(text);
@@ -191,7 +193,7 @@ fn step_summary() -> Result<PathBuf> {
     })
 }
 
-/// Other steps have written there, too.
+/// Appends, because other steps of the job may have written to the file.
 fn append(path: &Path, text: &str) -> Result<()> {
     let file = File::options().create(true).append(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| cannot_add(path))

@@ -1,4 +1,4 @@
-//! Reads what was saved before: the profiles of a session, and one side of a comparison.
+//! Reads saved data: the profiles of a session, and one side of a comparison.
 
 use std::fs;
 use std::path::Path;
@@ -21,20 +21,20 @@ pub fn profiles(one: &MeasuredScenario) -> Option<Profiles> {
     Profiles::of(one, SavedProfile::read_all(&one.profiles)?)
 }
 
-/// The session at `path`, to be compared.
+/// Reads the session at `path` for a comparison.
 ///
 /// # Errors
-/// When it cannot be read, or names scenarios that are gone or were edited since.
+/// When it cannot be read, or names scenarios that no longer exist or were edited since.
 pub fn read(project: &Project, path: &Path) -> Result<Saved> {
     let (header, records) = session::read(path)
         .map_err(|error| Error::new(Exit::Usage, format!("cannot compare: {error:#}")))?;
     of(project, path, &header, records)
 }
 
-/// The session that was read from `path`, to be compared.
+/// Makes a comparable session from the header and records that were read from `path`.
 ///
 /// # Errors
-/// When it names scenarios that are gone or were edited since.
+/// When it names scenarios that no longer exist or were edited since.
 pub fn of(
     project: &Project,
     path: &Path,
@@ -49,10 +49,10 @@ pub fn of(
     Ok(Saved::new(format!("session {name}"), measured, records))
 }
 
-/// The baselines in the file at `path`; with a variant, those for it alone.
+/// Reads the baselines in the file at `path` as a side of a comparison. With `only`, just that variant's.
 ///
 /// # Errors
-/// When the file cannot be read, or has none.
+/// When the file cannot be read, or has no such baseline.
 pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Result<Side> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = stem.unwrap_or_default();
@@ -68,7 +68,7 @@ pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Res
     let side = |baseline: Baseline| {
         let variant = baseline.key.variant.to_string();
         let title = if variant.is_empty() { name.clone() } else { format!("{name}:{variant}") };
-        // A file of another project's scenario can be compared as well; nothing is extrapolated.
+        // Baselines of another project's scenario can be compared as well. Then nothing is extrapolated.
         let scenario = project.scenario(&name, &baseline.key.variant.0).ok();
         SideScenario::of_baseline(title, baseline, scenario)
     };
@@ -84,13 +84,13 @@ pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Res
 pub fn texts(project: &Project, scenario: &Scenario) -> Texts {
     let shown = |path: &Path| {
         let inner = path.strip_prefix(&project.root).unwrap_or(path);
-        // As addresses are written, on every system.
+        // URLs use / on every system.
         inner.display().to_string().replace('\\', "/")
     };
     let path = project.scenario_file(&scenario.name);
     let baseline = project.baselines().join(format!("{}.toml", scenario.name));
     Texts {
-        // A file that is gone since leaves its first line.
+        // A deleted file counts as an empty text.
         scenario: (shown(&path), fs::read_to_string(&path).unwrap_or_default()),
         baseline: fs::read_to_string(&baseline).ok().map(|text| (shown(&baseline), text)),
     }

@@ -1,4 +1,4 @@
-//! What each verb does.
+//! The verbs of the command line, one module each.
 
 pub mod baseline;
 pub mod calibrate;

@@ -1,4 +1,4 @@
-//! What the rules say about each series.
+//! The answer of the growth rules about each series.
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, Doubt, Estimate, Interval, Kind, PairJudgement, PairOptions,
@@ -8,43 +8,43 @@ use serde::Serialize;
 
 use super::series::{Named, Question};
 
-/// The answer as others' programs read it.
+/// The answer about one series, in the form that other programs read.
 #[derive(Debug, Serialize)]
 pub struct Answer {
-    /// `superlinear` or `worse`, `ok`, `inconclusive`.
+    /// `superlinear` for a curve or `worse` for a pair; `ok`; or `inconclusive`.
     pub verdict: &'static str,
-    /// A curve's scaling exponent; a pair's growth share E.
+    /// The scaling exponent of a curve, or the growth share E of a pair.
     pub exponent: Option<f64>,
     pub lo: Option<f64>,
     pub hi: Option<f64>,
-    /// Which of the two `exponent`, `lo` and `hi` are of.
+    /// The quantity that `exponent`, `lo` and `hi` state.
     pub interval_of: IntervalOf,
-    /// The superlinear share at the largest N; a pair's growth share E.
+    /// The superlinear share of a curve at its largest N, or the growth share E of a pair.
     pub share: Option<f64>,
     pub p: Option<f64>,
-    /// Why it is inconclusive.
+    /// The reason for an inconclusive answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// What else a reader should know.
+    /// Further facts that a reader should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Whether it fails a gate.
+    /// Whether the answer fails a gate.
     #[serde(skip)]
     pub is_red: bool,
 }
 
-/// What an interval is of.
+/// The quantity that an interval is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IntervalOf {
-    /// k in cost ~ N^k.
+    /// The exponent k in cost ~ N^k.
     ScalingExponent,
-    /// E of a pair.
+    /// The growth share E of a pair.
     GrowthShare,
 }
 
 impl Answer {
-    /// Whether there is growth, or none was excluded.
+    /// Whether the series grows, or growth could not be excluded.
     pub fn is_open(&self) -> bool {
         self.verdict != "ok"
     }
@@ -54,13 +54,13 @@ const ADVISORY: &str = "advice, not a failed gate: caches make the true time per
     a curve of times fails a gate only where its last two doublings each cost over three times as much; \
     compare with a base to gate";
 
-/// Measured by `a_machine_that_slows_down_is_growth_unless_sizes_are_interleaved`.
+/// The test `a_machine_that_slows_down_is_growth_unless_sizes_are_interleaved` measured these numbers.
 const IN_SEQUENCE: &str = "not interleaved: a machine that becomes slower while it measures size after \
     size looks like growth; in simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % \
     noise, and 17 % at 5 %; interleaved, 0.3 % at most. Measure every size of both sides once in each \
     round, and state \"interleaved\": true";
 
-/// One answer for each of `series`; p-values of a suite are adjusted for their number.
+/// Returns one answer for each of `series`. With `is_suite`, p-values are adjusted for the number of series.
 pub fn answers(series: &[Named], is_suite: bool) -> Vec<Answer> {
     let pairs = series.iter().map(|named| match &named.question {
         Question::Curve(_) => None,
@@ -118,7 +118,7 @@ fn pair_answer(pair: &PairJudgement, p: Option<f64>, new: &Series) -> Answer {
         PairVerdict::Inconclusive(doubt) => ("inconclusive", Some(doubt)),
     };
     let growth = evidence.map(|evidence| evidence.growth).or_else(|| {
-        // The same counts, or no cost at all, on both sides.
+        // Both sides have the same counts, or no cost at all.
         let none = Estimate { value: 0.0, interval: Interval { low: 0.0, high: 0.0 } };
         (verdict == PairVerdict::Ok).then_some(none)
     });

@@ -1,4 +1,4 @@
-//! Reads the files that people already have, each in its own form.
+//! Reads the files of other tools, each in its own form.
 
 mod benchmarks;
 mod criterion;

@@ -1,4 +1,4 @@
-//! What every reader hands on: named series, with what is to be said about how they were read.
+//! The result of every reader: named series, with notes about how they were read.
 
 use loadline_record::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use loadline_growth::{Kind, Series};
 use serde::de::{Error as DeError, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// One series with the name it is reported under.
+/// One series with the name under which it is reported.
 pub struct Named {
     pub id: String,
     pub question: Question,
@@ -16,7 +16,7 @@ pub struct Named {
     pub notes: Vec<String>,
 }
 
-/// What is asked about one series.
+/// The question about one series.
 pub enum Question {
     /// Is its growth superlinear?
     Curve(Series),
@@ -25,7 +25,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// The series that is judged: of a pair the new one.
+    /// The series that is judged. Of a pair it is the new one.
     pub fn judged(&self) -> &Series {
         match self {
             Question::Curve(series) | Question::Pair { new: series, .. } => series,
@@ -39,35 +39,36 @@ pub struct Design {
     pub kind: Kind,
     pub interleaved: bool,
     pub exact: bool,
-    /// The steps in which an exact count rises.
+    /// The step in which an exact count rises.
     pub quantum: f64,
 }
 
 impl Design {
-    /// Times of a tool that measures size after size.
+    /// The design of times from a tool that measures size after size.
     pub const TIME_IN_SEQUENCE: Design =
         Design { kind: Kind::Time, interleaved: false, exact: false, quantum: 1.0 };
 
-    /// The checked series of `rows[i]`, the readings at `sizes[i]`, and what was left out of it.
+    /// Returns the checked series of `rows[i]`, the readings at `sizes[i]`. Also returns a note about
+    /// readings that were left out.
     ///
     /// # Errors
-    /// When the readings are no series.
+    /// When the readings do not form a series.
     pub fn series(
         self,
         sizes: Vec<u64>,
         mut rows: Vec<Vec<f64>>,
     ) -> Result<(Series, Option<String>)> {
-        // A round that visited some sizes only says nothing about the machine.
+        // A repetition that visited only some sizes says nothing about the machine.
         let note = if self.interleaved { cut_to_common(&mut rows) } else { None };
         let series = Series::new(self.kind, sizes, rows)?;
         let series = series.interleaved(self.interleaved).exact(self.exact).quantum(self.quantum);
         Ok((series, note))
     }
 
-    /// A curve by itself.
+    /// Returns a single curve, named `id`.
     ///
     /// # Errors
-    /// When the readings are no series.
+    /// When the readings do not form a series.
     pub fn curve(self, id: String, readings: Readings) -> Result<Named> {
         let (sizes, rows) = readings.0.into_iter().unzip();
         let (series, note) = self.series(sizes, rows).with_context(|| format!("series {id:?}"))?;
@@ -75,7 +76,7 @@ impl Design {
     }
 }
 
-/// Keeps the rounds that visited all sizes; a size without a reading is left for the check to refuse.
+/// Keeps only the repetitions that visited all sizes. A later check refuses a size without a reading.
 fn cut_to_common(rows: &mut [Vec<f64>]) -> Option<String> {
     let fewest = rows.iter().map(Vec::len).min().unwrap_or(0);
     let most = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -108,18 +109,18 @@ impl Readings {
         self.0.is_empty()
     }
 
-    /// Readings at the size that has the fewest.
+    /// The number of readings at the size that has the fewest.
     pub fn fewest(&self) -> usize {
         self.0.values().map(Vec::len).min().unwrap_or(0)
     }
 }
 
-/// A whole number from text: 16, and 16.0 and 1e3 as other programs write it.
+/// Reads a whole number from text: 16, or 16.0 and 1e3 as other programs write it.
 pub fn size_from_text(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| text.parse().ok().and_then(size_from_float))
 }
 
-/// Whole, and small enough for the float to mean one number only.
+/// Accepts a whole number that is small enough for the float to mean only that number.
 fn size_from_float(value: f64) -> Option<u64> {
     const EXACT_UP_TO: f64 = 9_007_199_254_740_992.0;
     ((0.0..=EXACT_UP_TO).contains(&value) && value.fract() == 0.0).then_some(value as u64)
@@ -148,8 +149,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// The series of `named` under names of their own: where two files name a series alike, it is called
-/// after the path of its file as well.
+/// Gives every series a name of its own. If two files name a series alike, the path of its file is added.
 ///
 /// # Errors
 /// When one file names two series alike, or is given twice.

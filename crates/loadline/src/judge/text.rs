@@ -1,4 +1,4 @@
-//! The answers as people read them.
+//! The answers as text for people.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use comfy_table::{Table, presets};
 use super::answer::{Answer, IntervalOf};
 use loadline_report::trimmed;
 
-/// Names that a note lists before it counts the rest.
+/// The number of names that a note lists before it counts the rest.
 const NAMES_SHOWN: usize = 3;
 
-/// A row for each answer, what its columns are, and the notes.
+/// A table with a row for each answer, an explanation of its columns, and the notes.
 pub fn text(ids: &[&str], answers: &[Answer]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -73,7 +73,7 @@ fn legend(answers: &[Answer]) -> String {
     legend
 }
 
-/// Each note once, with the series that it is about.
+/// Each note once, with the series it is about.
 fn notes(ids: &[&str], answers: &[Answer]) -> String {
     let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
     for (id, answer) in ids.iter().zip(answers) {
@@ -95,7 +95,7 @@ fn notes(ids: &[&str], answers: &[Answer]) -> String {
     text
 }
 
-/// `text` with what would move the cursor, colour the terminal or turn the line round made visible.
+/// Makes characters visible that would move the cursor, colour the terminal or reverse the line.
 pub fn escaped(text: &str) -> String {
     let is_shown = |char: char| {
         !char.is_control()

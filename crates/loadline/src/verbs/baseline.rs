@@ -1,4 +1,4 @@
-//! `cargo xtask baseline`: measures, shows what would change, and writes what is accepted.
+//! `cargo xtask baseline`: measures, shows what would change, and writes the accepted baselines.
 
 mod accept;
 mod growth;
@@ -31,11 +31,11 @@ use loadline_record::rounds::{Measured, MeasuredScenario, why_absent};
 use loadline_report::trimmed;
 use loadline_verdict::self_check;
 
-/// Carries the command out.
+/// Runs `cargo xtask baseline`.
 ///
 /// # Errors
-/// When something could not be measured or the session is blind; then no baseline has changed. Or when
-/// a file cannot be written; then those of scenarios before it have.
+/// When something could not be measured or the self-check failed; then no baseline has changed. When a file
+/// cannot be written; then the baselines of earlier scenarios have changed.
 pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
     let reason = arguments.reason.as_deref().map(str::trim);
     if reason == Some("") {
@@ -51,7 +51,7 @@ pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
     let reason = reason.ok_or_else(|| Error::new(Exit::Usage, "--reason TEXT is missing"))?;
     let scenarios = selection::chosen(&project, &arguments.selection.choice())?;
     for scenario in &scenarios {
-        // A broken file is found before minutes are spent, and one that cannot be written.
+        // Finds a broken or unwritable file before minutes are spent.
         read(&project, &scenario.name)?;
         atomic::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
     }
@@ -67,14 +67,14 @@ pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
     Ok(Exit::of(&exits))
 }
 
-/// Why baselines are written, and what accepts superlinear growth.
+/// The reason for writing baselines, and the acceptance of superlinear growth.
 #[derive(Clone, Copy)]
 struct Reason<'a> {
     text: &'a str,
     accept: Option<&'a Acceptance>,
 }
 
-/// Measures what one unwinder is to be measured under, and writes it.
+/// Measures the scenarios of one unwinder and writes their baselines.
 fn capture(
     project: &Project,
     selection: &Selection,
@@ -90,7 +90,7 @@ fn capture(
     let runner = Runner::build(project, &surroundings, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
-    // What has ended already is found before minutes are spent.
+    // Finds an expired acceptance before minutes are spent.
     reason.accept.map_or(Ok(()), |accept| accept::check(accept, &environment))?;
     let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
     let floor = baseline_sizes::noise_floor(&bench, &environment)?;
@@ -110,7 +110,7 @@ fn capture(
     Ok(Exit::of(&[vec![exit], uncounted].concat()))
 }
 
-/// Takes out the scenarios of which this machine counts no judged series, before anything is measured;
+/// Removes the scenarios for which this machine counts no judged series, before anything is measured. Returns
 /// an exit code for each.
 ///
 /// # Errors
@@ -137,8 +137,7 @@ fn split_off_uncounted(scenarios: &mut Vec<Scenario>, absent: &[Absent]) -> Resu
     Ok(vec![Exit::CouldNotMeasure; refused.len()])
 }
 
-/// Carries out what is left of a session that was ended, and writes it, for another `reason` where
-/// one is given.
+/// Resumes a session that ended early and writes its baselines. A given `reason` replaces the session's own.
 fn resume(
     named: Option<&Path>,
     reason: Option<&str>,
@@ -162,8 +161,8 @@ fn resume(
     carry_out(project, reopened.take_up(&bench)?, &capture, interrupt)
 }
 
-/// Measures what is left, and writes what is accepted. Only then the session has come to its end: what
-/// could not be written can be once there is space.
+/// Measures the remaining runs and writes the accepted baselines. The session is marked as finished only
+/// after that. So a failed write, for example on a full disk, can be repeated.
 fn carry_out(
     project: &Project,
     mut measurement: Measurement<'_>,
@@ -182,13 +181,13 @@ fn carry_out(
     Ok(exit)
 }
 
-/// Rounds of a baseline, at least: it is measured rarely and compared with often, and half of the
-/// uncertainty of every comparison is its own. The first half of them and the second are two
-/// measurements, which have to agree.
+/// The least number of repetitions of a baseline. A baseline is measured rarely, compared often, and
+/// contributes half of the uncertainty of every comparison. The first and the second half of its repetitions
+/// are two measurements, which have to agree.
 const ROUNDS: usize = 30;
 
-/// Tries the sizes of every scenario, and gives each the ones it will be measured at. Returns the rungs
-/// of every session to come, by title.
+/// Tries the sizes of every scenario and sets the ones at which it will be measured. Returns the sizes of
+/// later sessions, by full name.
 fn sizes(
     bench: &Bench<'_>,
     scenarios: &mut [Scenario],
@@ -261,7 +260,7 @@ fn write(
             let path = project.scenarios().join(format!("{name}.toml"));
             out::line(format_args!("wrote a known issue into {}", path.display()));
         }
-        // Read again: the scenario before may have had the same name.
+        // Reads the file again, because the scenario before may have had the same name.
         let mut baselines = read(project, name)?;
         baselines.put(baseline);
         let folder = project.baselines();

@@ -1,7 +1,8 @@
-//! Unchanged code against itself: what `cargo xtask calibrate` learns from, and `--check` reports.
+//! `cargo xtask calibrate` measures unchanged code twice and learns how much the two measurements differ.
+//! `--check` reports the differences.
 //!
-//! The suite is measured twice, one measurement after the other as two sessions would be, and the
-//! second is judged against the first. Whatever is called worse is a false alarm.
+//! The suite is measured as two sessions, one after the other. The second is judged against the first. Every
+//! series that is called worse is a false alarm.
 
 use comfy_table::{Table, presets};
 use loadline_growth::{Kind, Series, Tau, Verdict, calibrate};
@@ -29,22 +30,22 @@ use loadline_report::trimmed;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::self_check;
 
-/// Rounds of each measurement, at least.
+/// The least number of repetitions of each measurement.
 const ROUNDS: usize = 10;
 
-/// What the first measurement is called.
+/// The name of the first measurement.
 const FIRST: &str = "the same code, measured before";
 
-/// `cargo xtask calibrate`: measures twice, and stores how much the two differ.
+/// Runs `cargo xtask calibrate`: measures twice, and stores how much the two measurements differ.
 ///
 /// # Errors
-/// When something could not be measured, the session is blind, or the file cannot be written.
+/// When something could not be measured, the self-check failed, or the file cannot be written.
 pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     if arguments.check {
         return check(arguments);
     }
     let project = Project::open(arguments.selection.root.as_deref())?;
-    // A broken file is found before minutes are spent, and one that cannot be written.
+    // Finds a broken or unwritable file before minutes are spent.
     let mut calibrations = Calibrations::read(&project.baselines())?;
     atomic::check_made(&project.baselines(), &format!("{}.toml", calibration::NAME))?;
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
@@ -63,7 +64,7 @@ pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// `cargo xtask calibrate --check`: measures twice, and reports whatever is called worse.
+/// Runs `cargo xtask calibrate --check`: measures twice, and reports every series that is called worse.
 ///
 /// # Errors
 /// When something could not be measured.
@@ -75,7 +76,7 @@ fn check(arguments: &cli::Calibrate) -> Result<Exit> {
     say(&report, &measured, &project, (&arguments.strictness).into(), &arguments.outputs)
 }
 
-/// The second measurement, with the first in the place of another build.
+/// Measures twice. Returns the second measurement, with the first as its other build.
 fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Committed)> {
     let interrupt = Interrupt::listen()?;
     let scenarios = selection::chosen(project, &asked.choice())?;
@@ -108,7 +109,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     Ok((Measured { before: Some(MeasuredBefore { build, scenarios }), ..second }, baselines))
 }
 
-/// Two measurements of which one failed, or saw nothing, say nothing about each other.
+/// Refuses measurements of which a run or the self-check failed. They say nothing about each other.
 fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
     let before = measured.before.iter().flat_map(|before| &before.scenarios);
     let failed = measured.scenarios.iter().chain(before).find(|m| !m.failures.is_empty());
@@ -124,7 +125,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// The floors that the two measurements teach, and the false alarms that are left with them.
+/// Learns the floors from the two measurements, and counts the false alarms that remain with them.
 fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
     let pairs = pairs(measured);
     let tau = |kind| calibrate(kind, pairs.iter().map(|(first, second)| (first, second)));
@@ -147,12 +148,12 @@ fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
     calibration
 }
 
-/// A floor as it is stored: four digits after the point.
+/// A floor as it is stored, with four decimal places.
 fn rounded(tau: Tau) -> f64 {
     (tau.share() * 1e4).round() / 1e4
 }
 
-/// Every judged series that both measurements have.
+/// The pairs of all judged series that both measurements have.
 fn pairs(measured: &Measured) -> Vec<(Series, Series)> {
     let before = measured.before.iter().flat_map(|before| &before.scenarios);
     let pairs = before.flat_map(|first| {

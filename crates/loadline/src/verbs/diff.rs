@@ -1,7 +1,7 @@
-//! `cargo xtask diff`: what two sessions, baselines, revisions or variants cost differently.
+//! `cargo xtask diff`: compares the costs of two sessions, baselines, revisions or variants.
 //!
-//! Which of these an argument is stands in the verb's help, as does the shape of `--json`. Whatever
-//! has to be measured is measured in one session, which is saved and can be shown again.
+//! The verb's help says what an argument can be, and describes `--json`. If something has to be measured, it
+//! is measured in one session, which is saved and can be shown again.
 
 use crate::saved::{self, profiles};
 use loadline_measure::session::measurement::Measurement;
@@ -31,11 +31,10 @@ use loadline_report::diff_text;
 use loadline_verdict::compare::Comparison;
 use loadline_verdict::compare::{Saved, Side, SideScenario};
 
-/// Carries the command out.
+/// Runs `cargo xtask diff`.
 ///
 /// # Errors
-/// When something could not be read or measured, or the command line is wrong; a difference is no
-/// error.
+/// When something could not be read or measured, or the command line is wrong. A difference is not an error.
 pub fn run(arguments: &Diff) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
@@ -54,26 +53,26 @@ pub fn run(arguments: &Diff) -> Result<Exit> {
     Ok(if comparison.has_failures() { Exit::CouldNotMeasure } else { Exit::Clean })
 }
 
-/// Both sides, and how their scenarios belong together.
+/// Both sides, and how their scenarios are paired.
 struct Sides {
     old: Side,
     new: Side,
-    /// Which title stands against which; else by title.
+    /// The paired full names, old and new. `None` pairs scenarios of the same name.
     pairs: Option<Vec<(String, String)>>,
-    /// The session that was measured for this.
+    /// The path of the session that was measured for this comparison.
     measured: Option<PathBuf>,
 }
 
-/// What an argument means.
+/// The meaning of an argument.
 enum Input {
     Session(PathBuf),
     BaselineFile(PathBuf),
     Scenario(Box<Scenario>),
-    /// As it was written, and its commit.
+    /// A git revision: the text of the argument, and its commit.
     Revision(String, String),
 }
 
-/// The question and what is needed to answer it.
+/// The command line, and what is needed to run it.
 struct Asked<'a> {
     arguments: &'a Diff,
     project: &'a Project,
@@ -85,7 +84,7 @@ fn usage(text: impl Into<String>) -> Error {
 }
 
 impl Asked<'_> {
-    /// Both sides; none where they run the same program, which is said.
+    /// Reads or measures both sides. Returns `None`, after saying so, if both run the same program.
     fn sides(&self) -> Result<Option<Sides>> {
         let Diff { a, b, measure, set, .. } = self.arguments;
         let is_measured = *measure || !set.is_empty();
@@ -126,7 +125,7 @@ impl Asked<'_> {
         sides.map(Some)
     }
 
-    /// What `asked` means: the first of what the help lists.
+    /// The meaning of `asked`: the first in the help's list that fits.
     fn input(&self, asked: &str) -> Result<Input> {
         let in_sessions = self.project.sessions().join(asked);
         for path in [PathBuf::from(asked), in_sessions] {
@@ -169,7 +168,7 @@ impl Asked<'_> {
         )))
     }
 
-    /// A side that was saved: nothing of it is measured.
+    /// Reads a saved side, without measuring anything.
     fn saved(&self, input: Input) -> Result<Side> {
         match input {
             Input::Session(path) => Ok(saved::read(self.project, &path)?.now(&profiles)),
@@ -184,7 +183,8 @@ impl Asked<'_> {
         saved::baselines(self.project, &path, Some(scenario))
     }
 
-    /// Two sides of one session: its builds, the scenarios named, or each scenario and its control.
+    /// Two sides of one session. They are its two builds, the two scenarios named, or each scenario and its
+    /// control.
     fn within(&self, path: &Path) -> Result<Sides> {
         let saved = saved::read(self.project, path)?;
         let (new, measured) = (saved.now(&profiles), None);
@@ -204,17 +204,17 @@ impl Asked<'_> {
         Ok(Sides { old: saved.now(&profiles), new, pairs: Some(pairs), measured })
     }
 
-    /// The scenario `title` with `--set`; what stands in the title wins.
+    /// The scenario `title` with the changes of `--set`. A change in `title` takes precedence.
     fn scenario(&self, title: &str) -> Result<Scenario> {
         let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
         let found = selection::chosen(self.project, &selection.choice())?.pop();
         found.ok_or_else(|| usage(format!("there is no scenario {title}")))
     }
 
-    /// The scenario as it was named, and with what `--set` changes of its runs.
+    /// Compares the scenario as named with the same scenario after the changes of `--set`.
     fn variants(&self, named: &Scenario) -> Result<Sides> {
         let new = self.scenario(&self.arguments.a)?;
-        // Rungs and rounds hold for both: sizes are compared at equal N alone.
+        // Both sides get the same sizes and repetitions, because costs are compared only at equal N.
         let Scenario { ladder, callgrind_ladder, processes, .. } = new.clone();
         let old = Scenario { ladder, callgrind_ladder, processes, ..named.clone() };
         self.beside_each_other(old, new)
@@ -233,7 +233,7 @@ impl Asked<'_> {
         Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
     }
 
-    /// A scenario's baseline, and what it costs now at the baseline's sizes.
+    /// Compares a scenario's baseline with its cost now, at the baseline's sizes.
     fn against_baseline(&self, scenario: &Scenario) -> Result<Sides> {
         let old = self.baseline(scenario)?;
         let scenario = self.scenario(&self.arguments.a)?;
@@ -245,7 +245,7 @@ impl Asked<'_> {
         Ok(Sides { old, new: saved.now(&profiles), pairs: None, measured: Some(path) })
     }
 
-    /// Two revisions, or one and the working tree, measured in turn.
+    /// Compares two revisions, or a revision with the working tree. Their runs alternate.
     fn revisions(
         &self,
         (name, old): (&str, &str),
@@ -263,7 +263,7 @@ impl Asked<'_> {
             new.map(|(_, commit)| Checkout::of(&self.project.workspace, commit, &folder));
         let checkout = checkout.transpose()?;
         let against = OtherAsked {
-            // In a checkout of the other, HEAD would be the other.
+            // Inside a checkout of the new revision, HEAD would mean that revision, so the commit is used.
             against: Some(if checkout.is_some() { old } else { name }.to_owned()),
             against_wasmtime: None,
             sources: checkout.as_ref().map(|checkout| checkout.workspace().to_owned()),
@@ -282,7 +282,7 @@ impl Asked<'_> {
         }))
     }
 
-    /// The same where there is no other build.
+    /// Measures like [`Asked::measure`], for sides that cannot turn out to be the same program.
     fn measured(
         &self,
         against: Option<&OtherAsked>,
@@ -293,9 +293,9 @@ impl Asked<'_> {
         measured.ok_or_else(|| usage("nothing was measured"))
     }
 
-    /// One session over `scenarios`, as `choose` has them in an environment, with another build where
-    /// `against` asks for one; none where both builds run the same program, which is said. Growth is
-    /// not judged, so none is planted.
+    /// Measures one session over the scenarios that `choose` returns for the environment. With `against`,
+    /// another build is measured too. Returns `None`, after saying so, if both builds run the same program.
+    /// The session has no self-check, because growth is not judged.
     fn measure(
         &self,
         against: Option<&OtherAsked>,
@@ -353,8 +353,7 @@ fn is_toml(path: &Path) -> bool {
 }
 
 impl Sides {
-    /// Compares the scenarios that belong together, of those `wanted`, by name or title, where any
-    /// are.
+    /// Compares the paired scenarios. If `wanted` is not empty, it selects them by name or full name.
     fn compare(&self, wanted: &[String]) -> Result<Comparison> {
         let Sides { old, new, pairs, .. } = self;
         let paired = match pairs {
@@ -377,7 +376,7 @@ impl Sides {
             return Err(usage(self.nothing_in_common(wanted)));
         }
         let mut comparison = Comparison::of(old, new, &paired);
-        // What was paired by hand, or left out on purpose, is missed by nobody.
+        // Unpaired scenarios are not reported if the user chose the pairs or the scenarios.
         if pairs.is_some() || !wanted.is_empty() {
             comparison.only_old.clear();
             comparison.only_new.clear();
@@ -408,7 +407,8 @@ fn find<'a>(side: &'a Side, title: &str) -> Option<&'a SideScenario> {
     side.scenarios.iter().find(|one| one.title == title)
 }
 
-/// The scenarios of one title, in the environments most like each other; else the only ones.
+/// Pairs scenarios of the same full name, in the environments most like each other. If no name is common and
+/// each side has one scenario, these two are paired.
 fn by_title<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SideScenario, &'a SideScenario)> {
     let group = |side: &'a Side| {
         let mut groups: BTreeMap<&str, Vec<&SideScenario>> = BTreeMap::new();

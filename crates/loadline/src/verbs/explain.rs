@@ -1,4 +1,4 @@
-//! `cargo xtask explain`: where the cost of one scenario goes, what of it grows, and what to do.
+//! `cargo xtask explain`: shows where the cost of one scenario goes, what of it grows, and what to do.
 
 use crate::saved::profiles;
 use loadline_measure::session::measurement::Measurement;
@@ -21,7 +21,7 @@ use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
 use loadline_report::absent_lines;
 
-/// Carries the command out.
+/// Runs `cargo xtask explain`.
 ///
 /// # Errors
 /// When something could not be measured, or the session does not hold the scenario.

@@ -1,7 +1,7 @@
 //! `cargo xtask fetch`: gets the modules of a recipe from the user's package registry.
 //!
-//! npm does the asking, with the user's configuration; nothing of a package is run. What it packed is
-//! compared with the recipe before anything of it is written.
+//! npm fetches the packages, with the user's configuration. No code of a package is run. Files are compared
+//! with the recipe before anything is written.
 
 use loadline_record::{Context, Error, Exit, Result, bail};
 use std::fs;
@@ -18,14 +18,14 @@ use loadline_measure::project::folders::Project;
 use loadline_record::atomic::{make_folder, replace};
 use loadline_record::recipe::{Package, Recipe, Taken};
 
-/// The most that is unpacked of one package, in bytes: what it says of itself is not yet trusted.
+/// The most bytes that are unpacked of one package, since its stated size is not trusted yet.
 const LARGEST_PACKAGE: u64 = 1 << 30;
 
-/// Carries the command out. What is there already is left alone.
+/// Runs `cargo xtask fetch`. Files that are already there are left alone.
 ///
 /// # Errors
-/// When npm is missing or gives no package ([`Exit::NotFetched`]), a package or file is not the one
-/// of the recipe, or a file cannot be written. Files that were whole before still are.
+/// When npm is missing or gives no package ([`Exit::NotFetched`]). When a package or file differs from the
+/// recipe, or a file cannot be written. Complete files stay complete.
 pub fn run(arguments: &Fetch) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
@@ -57,7 +57,7 @@ pub fn run(arguments: &Fetch) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// The archive that npm packs, as it came.
+/// The bytes of the archive that npm packs.
 fn packed(package: &Package) -> Result<Vec<u8>> {
     let title = package.title();
     let folder =
@@ -65,7 +65,7 @@ fn packed(package: &Package) -> Result<Vec<u8>> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(npm)
         .args(["pack", &title, "--ignore-scripts", "--silent"])
-        // One more attempt, not minutes of them where there is no network.
+        // One retry is enough. npm's default would take minutes without a network.
         .args(["--fetch-retries", "1", "--pack-destination"])
         .arg(folder.path())
         .current_dir(folder.path())
@@ -99,14 +99,14 @@ fn the_only_file(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The file `path` of the package in `archive`. Nothing else is unpacked, and nothing to disk.
+/// Unpacks the file `path` of the package in `archive` into memory. Nothing else is unpacked.
 fn file_of(archive: &[u8], path: &str) -> Result<Vec<u8>> {
     let unpacked = GzDecoder::new(archive).take(LARGEST_PACKAGE);
     let mut archive = tar::Archive::new(unpacked);
     for entry in archive.entries().context("it is no archive")? {
         let mut entry = entry.context("it is no whole archive")?;
         let found = entry.path().context("it names a file that cannot be")?.into_owned();
-        // All of a package lies in one folder, whatever its name.
+        // All files of a package lie in one folder, whose name does not matter.
         if found.components().skip(1).eq(Path::new(path).components()) {
             let mut content = Vec::new();
             entry.read_to_end(&mut content).with_context(|| format!("cannot unpack {path}"))?;
@@ -116,8 +116,8 @@ fn file_of(archive: &[u8], path: &str) -> Result<Vec<u8>> {
     bail!("there is no file {path}")
 }
 
-/// Refuses a folder with modules that the recipe does not name: scenarios name the folder's files by a
-/// pattern, so they would be measured with the recipe's. They may be the user's, and stay.
+/// Refuses a folder with modules that the recipe does not name. Scenarios name the folder's files by a
+/// pattern, so such modules would be measured as well. They may belong to the user, so they are not deleted.
 ///
 /// # Errors
 /// When there are such modules, or the folder cannot be read.

@@ -1,5 +1,5 @@
-//! `cargo xtask history`: how a scenario's growth has come along, commit by commit and session by
-//! session. Judges nothing.
+//! `cargo xtask history`: shows how a scenario's growth has changed, commit by commit and session by session.
+//! It judges nothing.
 
 mod past;
 
@@ -12,10 +12,10 @@ use loadline_measure::project::folders::Project;
 use loadline_report::history_text;
 use loadline_verdict::trend::{Told, told};
 
-/// Carries the command out.
+/// Runs `cargo xtask history`.
 ///
 /// # Errors
-/// When there is no such scenario or series, or git cannot be asked.
+/// When there is no such scenario or series, or git fails.
 pub fn run(arguments: &History) -> Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let (name, changes) = Project::split_title(&arguments.scenario)?;

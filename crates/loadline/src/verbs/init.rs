@@ -1,4 +1,4 @@
-//! `cargo xtask init`: a starting point in somebody's repository, after a look at what is there.
+//! `cargo xtask init`: looks at a repository and writes files to start from.
 
 mod detect;
 
@@ -12,10 +12,10 @@ use loadline_measure::out;
 use loadline_record::atomic::{make_folder, replace};
 use loadline_record::layout;
 
-/// What CI is to do: the same for every repository, since the rest stands in `loadline.toml`.
+/// The workflow for CI. It is the same for every repository, since the settings are in `loadline.toml`.
 const WORKFLOW: &str = include_str!("init/workflow.yml");
 
-/// Carries the command out.
+/// Runs `cargo xtask init`.
 ///
 /// # Errors
 /// When the folder cannot be read or a file cannot be written.
@@ -43,7 +43,7 @@ pub fn run(arguments: &Init) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Writes a file, unless there is one that is not to be lost.
+/// Writes a file. An existing file is replaced only with `force`.
 fn write(root: &Path, path: &str, text: &str, force: bool) -> Result<()> {
     let place = root.join(path);
     if place.exists() && !force {
@@ -57,7 +57,7 @@ fn write(root: &Path, path: &str, text: &str, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// Has git leave alone what can be made again.
+/// Makes git ignore the files that can be made again.
 fn ignore(root: &Path, repository: &Repository) -> Result<()> {
     let line = format!("/{}", output(repository));
     let path = root.join(".gitignore");
@@ -72,7 +72,7 @@ fn ignore(root: &Path, repository: &Repository) -> Result<()> {
             && (output(repository) == pattern
                 || output(repository).starts_with(&format!("{pattern}/")))
     };
-    // The user's lines stay as they are, whatever they are written in.
+    // The user's lines stay as they are, whatever their encoding.
     if String::from_utf8_lossy(&bytes).lines().any(is_ignored) {
         out::line(format_args!("kept  .gitignore (it names {line})"));
         return Ok(());
@@ -84,7 +84,7 @@ fn ignore(root: &Path, repository: &Repository) -> Result<()> {
     Ok(())
 }
 
-/// Where sessions go: into Cargo's folder where there is one.
+/// The folder for sessions: inside Cargo's folder if there is one.
 fn output(repository: &Repository) -> &'static str {
     if repository.has_cargo { "target/loadline" } else { ".loadline" }
 }
@@ -109,7 +109,7 @@ output = \"{}\" # sessions and artifacts; can be made again
     )
 }
 
-/// The first question, and what it is called.
+/// The name and the text of the first scenario.
 fn scenario(host: &Host) -> (&'static str, String) {
     match host {
         Host::Rust { program } => {
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// What is written for each kind of repository can be read by who reads it later.
+    /// Loadline can read the files that it writes for each kind of repository.
     #[test]
     fn every_starting_point_can_be_read() {
         let hosts = [

@@ -1,5 +1,5 @@
-//! `cargo xtask list`: one line for each scenario, or of the named ones what they judge and whether a
-//! baseline fits this machine.
+//! `cargo xtask list`: prints one line for each scenario. For named scenarios it prints what they judge, and
+//! whether a baseline fits this machine.
 
 use loadline_record::{Error, Exit, PROGRAM, Result, Surroundings};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use loadline_measure::session::bench::Bench;
 use loadline_record::baseline::{Baselines, Key};
 use loadline_report::stand_in_sentence;
 
-/// Carries the command out.
+/// Runs `cargo xtask list`.
 ///
 /// # Errors
 /// When a scenario or baseline is wrong, or the machine cannot be described.
@@ -58,11 +58,11 @@ pub fn run(arguments: &List) -> Result<Exit> {
     machine.describe(&scenarios)
 }
 
-/// What a scenario can be measured with and judged against here.
+/// What this machine can measure, and the baselines to judge against.
 struct Machine<'a> {
     project: &'a Project,
     environment: &'a Environment,
-    /// Why some scenarios cannot be measured yet, by their names.
+    /// The reason why a scenario cannot be measured yet, by its name.
     skipped: &'a BTreeMap<String, String>,
 }
 
@@ -109,7 +109,7 @@ impl Machine<'_> {
         Ok(fit(scenario, &Baselines::read(&path)?, self.environment))
     }
 
-    /// Prints all there is to know of each scenario.
+    /// Prints everything about each scenario.
     fn describe(&self, scenarios: &[Scenario]) -> Result<Exit> {
         for (index, scenario) in scenarios.iter().enumerate() {
             let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
@@ -158,7 +158,7 @@ fn missing(absent: &[Absent]) -> Vec<String> {
     reasons.iter().map(|(one, metrics)| why_missing(&metrics.join(", "), one)).collect()
 }
 
-/// Why these metrics have no counter here, and what that means.
+/// Says why these metrics have no counter here, and what follows from that.
 fn why_missing(metrics: &str, Absent { absence, uncounted, .. }: &Absent) -> String {
     let stand_in = stand_in_sentence(metrics, *absence);
     let needed = "phases of commands need acknowledge = true";
@@ -173,7 +173,7 @@ fn why_missing(metrics: &str, Absent { absence, uncounted, .. }: &Absent) -> Str
     }
 }
 
-/// The unwinders that are here, each as a process says that has it, and how to get the others.
+/// Lists the unwinders of this machine, each as described by a process that uses it, and how to get others.
 fn list_unwinders(project: &Project, host: &Runner, own: &Environment) -> Result<()> {
     let mut families = Vec::new();
     for unwinder in unwinders::here(&project.unwinders()) {
@@ -206,7 +206,7 @@ fn group(scenario: &Scenario) -> &str {
     scenario.group.as_deref().unwrap_or_default()
 }
 
-/// Its group, and whether it is measured unasked.
+/// The group of the scenario, and whether the scenario is measured by default.
 fn belongs(scenario: &Scenario) -> String {
     let group = scenario.group.as_ref().map(|group| format!("group {group}"));
     let complete = (scenario.suite == Suite::Complete).then(|| "with --complete".to_owned());
@@ -218,15 +218,15 @@ fn names(series: &[SeriesName]) -> String {
     series.iter().map(SeriesName::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// How a scenario's baselines fit this machine.
+/// How well a scenario's baselines fit this machine.
 enum Fit {
-    /// There is none.
+    /// The scenario has no baseline.
     None,
-    /// Those that there are were measured elsewhere; how each differs.
+    /// All baselines were measured in other environments. Each text says how one differs.
     Others(Vec<String>),
-    /// Counts compare; times are from another CPU.
+    /// Counts can be compared. Times are from another CPU.
     Counts { date: String, cpu: String },
-    /// One fits, captured then for this reason.
+    /// A baseline fits; it was written on this date for this reason.
     Whole { date: String, reason: String },
 }
 

@@ -20,7 +20,7 @@ use loadline_verdict::outcome::Report;
 use loadline_verdict::reference::BaselineSource;
 use loadline_verdict::self_check::{self, Teeth};
 
-/// Carries the command out.
+/// Runs `cargo xtask merge`.
 ///
 /// # Errors
 /// When a session cannot be read, or the sessions are not the parts of one suite.
@@ -64,7 +64,7 @@ pub fn run(arguments: &cli::Merge) -> Result<Exit> {
     say(&report, &whole, &project, strictness.into(), &arguments.outputs)
 }
 
-/// One part, as it was saved.
+/// The saved session of one part.
 struct Saved {
     path: PathBuf,
     header: Header,
@@ -93,14 +93,14 @@ impl Saved {
         Ok(Measured::of(&self.header, scenarios, &self.records, self.path.clone()))
     }
 
-    /// Whether the scenario was measured in this part.
+    /// Whether this part measured the scenario.
     fn holds(&self, title: &str) -> bool {
         self.header.scenarios.iter().any(|planned| planned.scenario == title)
     }
 }
 
-/// Several sessions are one suite when they were planned as such, none is missing or there twice, and
-/// they differ in nothing that decides growth.
+/// Refuses sessions that are not the parts of one suite. The parts must have one plan, must each be there
+/// once, and must not differ in anything that decides growth.
 fn refuse_what_is_not_one_suite(parts: &[Saved]) -> Result<()> {
     let refuse = |problem: String| Err(Error::new(Exit::Usage, format!("cannot merge: {problem}")));
     let (first, others) = parts.split_first().expect("the command line asks for one at least");
@@ -145,7 +145,7 @@ fn refuse_what_is_not_one_suite(parts: &[Saved]) -> Result<()> {
     Ok(())
 }
 
-/// Puts behind `all` those of `more` that are not there yet.
+/// Appends to `all` the elements of `more` that it does not contain yet.
 fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
     for one in more {
         if !all.contains(&one) {
@@ -154,7 +154,7 @@ fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
     }
 }
 
-/// The titles in the order of an undivided session: each scenario with its control behind it.
+/// The full names in the order of an undivided session, each scenario followed by its control.
 fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     for planned in &part.suite {
@@ -165,7 +165,7 @@ fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     order
 }
 
-/// The teeth of all parts: what one part does not see, the whole does not.
+/// Combines the self-checks of all parts. The whole passes only what every part passes.
 fn together(all: impl Iterator<Item = Teeth>) -> Vec<Teeth> {
     let weight = |sight: &Sight| match sight {
         Sight::Sees => 0,
@@ -183,7 +183,7 @@ fn together(all: impl Iterator<Item = Teeth>) -> Vec<Teeth> {
     teeth
 }
 
-/// The whole as the report shows it: the first part's environment, and how the others differ.
+/// The whole suite as the report shows it: the environment of the first part, and how the others differ.
 fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
     let paths: Vec<String> = parts.iter().map(|part| part.path.display().to_string()).collect();
     let mut sentences = Vec::new();
@@ -214,7 +214,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         today: loadline_record::time::date(loadline_record::time::now()),
     };
     for part in measured {
-        // What is nowhere measured is said by every part.
+        // Every part reports what was left out, so duplicates are skipped.
         add_new(&mut whole.left_out, part.left_out);
         whole.forecasts.extend(part.forecasts);
         add_new(&mut whole.absent, part.absent);

@@ -1,4 +1,4 @@
-//! `cargo xtask regress`: measures, judges against the baselines, reports.
+//! `cargo xtask regress`: measures, judges against the baselines, and reports.
 
 use crate::committed::Committed;
 use crate::conclude::{carry_out, say};
@@ -31,10 +31,10 @@ use loadline_report::Look;
 use loadline_report::by_unwinder;
 use loadline_verdict::outcome::Concluded;
 
-/// Carries the command out.
+/// Runs `cargo xtask regress`.
 ///
 /// # Errors
-/// When something could not be measured or the command line is wrong; a regression is no error.
+/// When something could not be measured, or the command line is wrong. A regression is not an error.
 pub fn run(arguments: &Regress) -> Result<Exit> {
     if !arguments.bisect {
         return measure(arguments);
@@ -71,7 +71,7 @@ fn measure(arguments: &Regress) -> Result<Exit> {
         );
         return Err(Error::new(Exit::Usage, text));
     }
-    // A broken baseline is found before anything is built.
+    // Finds a broken baseline before anything is built.
     Committed::read(&project, &chosen, arguments.baseline.as_deref())?;
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
     project.build(&interrupt)?;
@@ -111,8 +111,8 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     Ok(Exit::of(&exits))
 }
 
-/// Names that are all different: the second `libgcc-list 12` becomes `libgcc-list 12 2`. Two libraries
-/// of one family and version may be asked for, and each report has a file of its own.
+/// Makes all names different: the second `libgcc-list 12` becomes `libgcc-list 12 2`. The user may ask for
+/// two libraries of one family and version, and each report needs a file of its own.
 fn told_apart_by_number(names: Vec<String>) -> Vec<String> {
     let mut apart: Vec<String> = Vec::new();
     for name in names {
@@ -123,13 +123,13 @@ fn told_apart_by_number(names: Vec<String>) -> Vec<String> {
     apart
 }
 
-/// What the exit code is to tell. To a bisection what stays undecided is not good.
+/// The strictness of the exit code. In a bisection, an undecided series is not good.
 fn strictness(arguments: &Regress) -> Strictness {
     let asked = Strictness::from(&arguments.strictness);
     Strictness { inconclusive: asked.inconclusive || arguments.bisect, ..asked }
 }
 
-/// Both sides run the same program, so that there is nothing to measure.
+/// Reports that both sides run the same program, so that there is nothing to measure.
 fn not_measured(
     same: &[String],
     project: &Project,
@@ -151,7 +151,7 @@ fn not_measured(
     Ok(Exit::Clean)
 }
 
-/// The unwinders that everything is measured under which does not name one itself.
+/// The unwinders for all scenarios whose files do not name one.
 fn unwinders_asked(arguments: &Regress, project: &Project) -> Result<Vec<Unwinder>> {
     let mut all = Vec::new();
     for named in &arguments.unwinders {
@@ -170,7 +170,7 @@ fn unwinders_asked(arguments: &Regress, project: &Project) -> Result<Vec<Unwinde
     })
 }
 
-/// Measures one session, and judges it. `left_out` is what no session measures.
+/// Measures and judges one session. `left_out` names what no session measures.
 fn measure_at(
     project: &Project,
     arguments: &Regress,
@@ -191,7 +191,7 @@ fn measure_at(
     let has_free_sizes = before.is_none() && !arguments.selection.sets_ladder();
     let scenarios = match has_free_sizes {
         true => baselines.at_their_sizes(scenarios, environment),
-        // Nothing of baselines is asked, or the sizes are asked for in so many words.
+        // Either no baseline is used, or the user chose the sizes.
         false => scenarios,
     };
     let is_table = !arguments.unwinders.is_empty();
@@ -221,7 +221,7 @@ fn measure_at(
     all.extend(scenarios);
     let default_seed = || arguments.shard.map_or_else(time::now, |_| SHARD_SEED);
     let seed = arguments.selection.seed.unwrap_or_else(default_seed);
-    // The other build is gone with this program: such a session cannot be taken up.
+    // The other build is deleted when this program ends, so such a session cannot be resumed.
     let to_take_up = before.is_none().then(|| asked.clone());
     let mut measurement = Measurement::begin(&bench, all, environment, absent, seed, |header| {
         header.asked = to_take_up;
@@ -232,18 +232,18 @@ fn measure_at(
     carry_out(measurement, &baselines, &asked)
 }
 
-/// Carries out what is left of a session of `regress`. Scenarios, rungs, rounds, seed, unwinder,
-/// baseline and budget are the session's own.
+/// Resumes a session of `regress`. Scenarios, sizes, repetitions, seed, unwinder, baseline and budget are the
+/// session's own.
 ///
 /// # Errors
-/// As [`Reopened::of`], and when something could not be measured.
+/// As for [`Reopened::of`], and when something could not be measured.
 fn resume(
     arguments: &Regress,
     named: Option<&Path>,
     project: &Project,
     interrupt: &Interrupt,
 ) -> Result<Exit> {
-    // First: the newest session may be one that is being measured.
+    // Takes the lock first, because the newest session may be in progress.
     let _lock = MachineLock::take(project, arguments.selection.no_wait, interrupt)?;
     let (reopened, runner) = Reopened::of(resume::Command::Regress, named, project, interrupt)?;
     let header = &reopened.header;
@@ -259,7 +259,7 @@ fn resume(
     say(&report, &measured, project, strictness, &arguments.outputs)
 }
 
-/// What the session has to remember of how it was asked.
+/// The command line's options that the session has to remember.
 fn asked(
     arguments: &Regress,
     project: &Project,
@@ -267,13 +267,13 @@ fn asked(
     suite: &[Scenario],
     scenarios: &[Scenario],
 ) -> Result<Asked> {
-    // Whoever takes the session up may stand in another folder.
+    // The user may resume the session from another folder.
     let from_anywhere = |text: &String| match std::fs::canonicalize(text) {
         Ok(path) if path.is_file() => path.display().to_string(),
         _ => text.clone(),
     };
     let suite = || suite.iter().map(Planned::of).collect();
-    // A newer one may have been installed by then.
+    // A newer LLVM libunwind may be installed by then.
     let library = unwinders::library(unwinder)?;
     let unwinder = library.map_or(Unwinder::Host, Unwinder::Library);
     Ok(Asked {
@@ -289,14 +289,14 @@ fn asked(
     })
 }
 
-/// The time that the scenarios ask for, and some for the growth planted beside them.
+/// The seconds that the scenarios ask for, and some for the self-check.
 fn budget_of(scenarios: &[Scenario]) -> u64 {
     const SECONDS_FOR_TEETH: u64 = 20;
     SECONDS_FOR_TEETH + scenarios.iter().map(|scenario| scenario.budget.as_secs()).sum::<u64>()
 }
 
-/// Whether a time of `scenario` has to be judged beside its control, because no baseline's times
-/// compare.
+/// Whether a time of `scenario` has to be compared with its control, because no baseline has comparable
+/// times.
 fn needs_control(scenario: &Scenario, environment: &Environment, baselines: &Committed) -> bool {
     let fitting = baselines.fitting(scenario, environment);
     scenario.judge.iter().filter(|name| name.metric.kind() == MetricKind::Time).any(|name| {

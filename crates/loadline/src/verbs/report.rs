@@ -15,10 +15,10 @@ use loadline_record::rounds::Measured;
 use loadline_record::session::{self};
 use loadline_report::Look;
 
-/// `cargo xtask report`: judges a saved session again, against the baselines of today.
+/// Runs `cargo xtask report`: judges a saved session again, against today's baselines.
 ///
 /// # Errors
-/// When the session cannot be read, or names scenarios that are gone.
+/// When the session cannot be read, or names scenarios that no longer exist.
 pub fn run(arguments: &cli::Report) -> Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let path = &project.session(&arguments.session);

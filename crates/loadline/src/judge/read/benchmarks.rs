@@ -15,11 +15,11 @@ use self::entry::Entry;
 use super::found::Found;
 use super::points::{Point, grouped};
 
-/// What is kept of the list: the readings, by benchmark and parameters.
+/// The readings of the list, by benchmark and parameters.
 #[derive(Default)]
 pub struct Benchmarks {
     points: Vec<Point>,
-    /// Unit of each family whose benchmarks state one.
+    /// The unit of each family whose benchmarks state one.
     units: BTreeMap<String, String>,
     is_pytest: bool,
     n_aggregates: usize,
@@ -56,10 +56,10 @@ impl Benchmarks {
         Ok(())
     }
 
-    /// The series, in the units of the file.
+    /// Returns the series, in the units of the file.
     ///
     /// # Errors
-    /// When no benchmark was measured over sizes, or its times are no series.
+    /// When no benchmark was measured over sizes, or its times do not form a series.
     pub fn into_found(self) -> Result<Found> {
         ensure!(
             !self.points.is_empty() || self.n_aggregates == 0,

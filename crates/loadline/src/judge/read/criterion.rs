@@ -1,4 +1,5 @@
-//! criterion's folders: `new/sample.json` with what was measured, `new/benchmark.json` with what it is.
+//! criterion's folders. `new/sample.json` holds the measurements, `new/benchmark.json` describes the
+//! benchmark.
 
 use loadline_record::{Context, Result, ensure};
 use std::fs::{self, File};
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::found::Found;
 use super::points::{Point, grouped};
 
-/// How many folders deep a sample is looked for, from `target/criterion` or a folder around it.
+/// The depth to which samples are searched, from `target/criterion` or a folder around it.
 const DEPTH: usize = 8;
 
 #[derive(Deserialize)]
@@ -25,14 +26,15 @@ struct Benchmark {
 #[derive(Deserialize)]
 struct Sample {
     iters: Vec<f64>,
-    /// Nanoseconds of all iterations of a measurement.
+    /// The time of all iterations of a measurement, in nanoseconds.
     times: Vec<f64>,
 }
 
-/// The series of a benchmark's folder, a group's, or all of `target/criterion`, in ns an iteration.
+/// The series below a benchmark's folder, a group's folder, or all of `target/criterion`, in ns per
+/// iteration.
 ///
 /// # Errors
-/// When it holds no samples, or they are no series.
+/// When the folder holds no samples, or they do not form a series.
 pub fn read(folder: &Path) -> Result<Found> {
     let own = folder.join("sample.json");
     let mut samples = if own.is_file() { vec![own] } else { Vec::new() };
@@ -56,13 +58,13 @@ pub fn read(folder: &Path) -> Result<Found> {
     Ok(Found { series, notes, states_itself: true })
 }
 
-/// Samples below `folder`, of the newest measurement of each benchmark; `base` and what was saved under
-/// other names are older.
+/// Finds the samples of the newest measurement of each benchmark below `folder`. Older measurements, in
+/// `base` or under other names, are left out.
 fn find(folder: &Path, depth: usize, samples: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for entry in entries {
         let entry = entry.with_context(|| folder.display().to_string())?;
-        // Links are not followed: they could lead round in a circle.
+        // Links are not followed, because they could lead in a circle.
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }

@@ -1,5 +1,5 @@
-//! JSON: one object or a list of them, read in one pass that keeps the readings alone. Which form it
-//! is shows in its keys.
+//! Reads JSON: one object or a list of objects, in one pass that keeps only the readings. The keys of an
+//! object show its form.
 
 use loadline_record::{Result, bail, ensure};
 use std::fmt;
@@ -12,10 +12,10 @@ use super::found::Found;
 use super::object::Object;
 use super::own;
 
-/// Reads the series of a document; `name` is what a series is called that has no name of its own.
+/// Reads the series of a document. A series without a name of its own is called `name`.
 ///
 /// # Errors
-/// When it is no JSON, none of the forms, or holds no series.
+/// When the input is not JSON, has none of the known forms, or holds no series.
 pub fn read(input: impl Read, name: &str) -> Result<Found> {
     let (objects, is_list) = match serde_json::from_reader(input)? {
         Document::List(objects) => (objects, true),

@@ -1,12 +1,12 @@
-//! What an input turned out to hold.
+//! The content of an input.
 
 use super::super::series::Named;
 
-/// What was read from one path.
+/// The series and notes that were read from one path.
 pub struct Found {
     pub series: Vec<Named>,
-    /// What was not read, and why.
+    /// Says what was not read, and why.
     pub notes: Vec<String>,
-    /// Whether it states by itself what the flags for tables say.
+    /// Whether the input itself states what the flags for tables would say.
     pub states_itself: bool,
 }

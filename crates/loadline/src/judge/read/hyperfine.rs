@@ -15,7 +15,7 @@ use super::points::{Point, grouped};
 #[serde(transparent)]
 pub struct Results(#[serde(deserialize_with = "entries")] Vec<Entry>);
 
-/// A list alone: what asv writes under the same key is an object.
+/// Accepts only a list, since asv writes an object under the same key.
 fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
     struct List;
     impl<'de> Visitor<'de> for List {
@@ -38,18 +38,18 @@ fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::
 struct Entry {
     command: String,
     times: Vec<f64>,
-    /// None where the command was not scanned over anything.
+    /// `None` if the command was not scanned over a parameter.
     parameters: Option<BTreeMap<String, String>>,
     #[serde(default)]
     exit_codes: Vec<Option<i32>>,
 }
 
 impl Results {
-    /// The scans, in seconds as measured. One of nothing but N is called `name`; of several commands
-    /// each is named as well.
+    /// Returns the scans, in seconds as measured. A scan whose only parameter is N is called `name`. If there
+    /// are several commands, each series is named after its command as well.
     ///
     /// # Errors
-    /// When no command was scanned over sizes, or its times are no series.
+    /// When no command was scanned over sizes, or its times do not form a series.
     pub fn into_found(self, name: &str) -> Result<Found> {
         let mut notes = Vec::new();
         let mut points = Vec::new();
@@ -64,8 +64,8 @@ impl Results {
                 notes.push(format!("{:?} is left out: it has no parameter", entry.command));
                 continue;
             }
-            // The file names no template: of one choice of parameters, the first entry is the first
-            // command's, the second the second's.
+            // The file does not name the commands' templates. For each choice of parameters, the first entry
+            // belongs to the first command, the second entry to the second one.
             let place = times_seen.entry(parameters.clone()).or_default();
             if *place == commands.len() {
                 commands.push(template(&entry.command, &parameters));

@@ -1,4 +1,4 @@
-//! One file, folder or stream, read as whatever its content shows it to be.
+//! Reads one file, folder or stream, whose content shows its form.
 
 use loadline_record::{Result, bail};
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::cli::Judge;
 /// Reads `path`, or standard input for `-`.
 ///
 /// # Errors
-/// When it cannot be read, or holds no series; the text says where.
+/// When it cannot be read, or holds no series. The text says where.
 pub fn read(path: &Path, arguments: &Judge) -> Result<Found> {
     if path == Path::new("-") {
         return from_stream(io::stdin().lock(), "-", arguments);
@@ -24,7 +24,7 @@ pub fn read(path: &Path, arguments: &Judge) -> Result<Found> {
     from_stream(BufReader::with_capacity(1 << 16, File::open(path)?), &stem, arguments)
 }
 
-/// `name` is what a series is called that has no name of its own.
+/// A series without a name of its own is called `name`.
 fn from_stream(input: impl BufRead, name: &str, arguments: &Judge) -> Result<Found> {
     let mut input = without_byte_order_mark(input)?;
     let line = skip_blank(&mut input)?;
@@ -44,7 +44,7 @@ fn without_byte_order_mark(mut input: impl BufRead) -> io::Result<impl BufRead> 
     Ok(Cursor::new(start).chain(input))
 }
 
-/// Skips blanks and empty lines; returns the number of the line that comes next, from 1.
+/// Skips blanks and empty lines. Returns the number of the next line, counted from 1.
 fn skip_blank(input: &mut impl BufRead) -> io::Result<usize> {
     let mut line = 1;
     loop {
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Verb};
 
-    /// What is read from a file that the tool itself made: each series with its sizes and, at the first
-    /// of them, its readings.
+    /// Checks what is read from a file that the tool itself made: each series with its sizes, and its
+    /// readings at the first size.
     fn check(name: &str, expected: &Expect) {
         let Verb::Judge(arguments) = Cli::parse_from(["loadline", "judge", name]).verb else {
             panic!("another verb");

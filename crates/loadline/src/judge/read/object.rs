@@ -1,4 +1,4 @@
-//! One JSON object, whichever program wrote it.
+//! One JSON object, of any of the known programs.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::super::series::Size;
 use super::benchmarks::Benchmarks;
 use super::hyperfine::Results;
 
-/// Every key that decides what an object is, of all forms.
+/// All keys that decide the form of an object.
 #[derive(Default)]
 pub struct Object {
     pub id: Option<String>,
@@ -26,12 +26,12 @@ pub struct Object {
     pub design: Option<DesignFile>,
     pub benchmarks: Option<Benchmarks>,
     pub results: Option<Results>,
-    /// Keys that no form has, in the order of the file.
+    /// Keys that belong to no form, in the order of the file.
     pub unknown: Vec<String>,
 }
 
 impl Object {
-    /// Whether it is, or is meant as, a series in Loadline's own form.
+    /// Whether the object is a series in Loadline's own form, or was meant to be one.
     pub fn is_series(&self) -> bool {
         let rows = [&self.y, &self.base, &self.new];
         self.id.is_some()
@@ -57,7 +57,7 @@ impl From<KindName> for Kind {
     }
 }
 
-/// How a made-up series was made. Of all that it may say, `interleaved` counts.
+/// The design of a synthetic series. Only `interleaved` is used.
 #[derive(Deserialize)]
 pub struct DesignFile {
     pub interleaved: Option<bool>,
@@ -66,7 +66,7 @@ pub struct DesignFile {
 }
 
 impl DesignFile {
-    /// A key that can only be meant as the one that counts.
+    /// A key that can only be a misspelt `interleaved`.
     pub fn misspelt(&self) -> Option<&String> {
         self.others.keys().find(|key| nearest(key, ["interleaved"].into_iter()).is_some())
     }

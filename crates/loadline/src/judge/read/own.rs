@@ -11,13 +11,13 @@ use loadline_record::suggest::nearest;
 const KEYS: [&str; 10] =
     ["id", "kind", "n", "y", "base", "new", "interleaved", "exact", "quantum", "design"];
 
-/// Keys that are the author's own: accepted and ignored.
+/// Keys for the author's own remarks. Loadline accepts and ignores them.
 pub const REMARKS: [&str; 4] = ["truth", "unit", "note", "comment"];
 
-/// The series that `object`, the one at `place` of its file, states.
+/// The series that `object` states. `place` is the object's place in its file.
 ///
 /// # Errors
-/// When a key is missing or unknown, or the readings are no series.
+/// When a key is missing or unknown, or the readings do not form a series.
 pub fn named(object: Object, place: usize) -> Result<Named> {
     let shown =
         object.id.as_ref().map_or_else(|| format!("number {place}"), |id| format!("{id:?}"));
@@ -43,7 +43,7 @@ fn checked(object: Object) -> Result<Named> {
         quantum >= 0.0 && quantum.is_finite(),
         "its quantum is {quantum}: the steps in which a count rises are 0 or more"
     );
-    // Who counts once and states nothing else takes the count for exact.
+    // A count that was read once at each size is exact, unless the object states otherwise.
     let rows = [&object.y, &object.base, &object.new].into_iter().flatten().flatten();
     let is_read_once = rows.into_iter().all(|row| row.len() == 1);
     let in_design = object.design.and_then(|design| design.interleaved);

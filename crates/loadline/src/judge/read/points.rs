@@ -1,4 +1,4 @@
-//! Readings of benchmarks that have parameters: one of those is N, the rest tells series apart.
+//! Readings of benchmarks with parameters. One parameter is N; the others distinguish series.
 
 use loadline_record::Result;
 use std::collections::BTreeSet;
@@ -7,27 +7,27 @@ use super::super::series::{Design, Named, Readings, size_from_text};
 
 /// The readings of one benchmark with one choice of parameters.
 pub struct Point {
-    /// What all its sizes have in common.
+    /// The family that all sizes of one series share.
     pub family: String,
-    /// Label and value, in the tool's order.
+    /// Label and value of each parameter, in the tool's order.
     pub parameters: Vec<(String, String)>,
     pub readings: Vec<f64>,
 }
 
-/// A family's points under one choice of the other parameters.
+/// The points of one family under one choice of the other parameters.
 pub struct Group {
     pub family: String,
-    /// All parameters but N.
+    /// All parameters except N.
     pub others: Vec<(String, String)>,
     pub readings: Readings,
 }
 
 impl Group {
-    /// The series of times it is; where there are too few repetitions, `how` says what to ask the tool
-    /// for.
+    /// Returns the series of times of this group. If it has too few repetitions, `how` names the option that
+    /// asks the tool for more.
     ///
     /// # Errors
-    /// When the readings are no series.
+    /// When the readings do not form a series.
     pub fn times(self, how: &str) -> Result<Named> {
         let others = self.others.iter().map(|(label, value)| format!("{label}={value}"));
         let others = others.collect::<Vec<_>>().join(",");
@@ -44,7 +44,7 @@ impl Group {
     }
 }
 
-/// The points, family by family, and a note for each family that has no N.
+/// Groups the points by family and parameters. Also returns a note for each family without an N.
 pub fn grouped(points: Vec<Point>) -> (Vec<Group>, Vec<String>) {
     let mut families: Vec<(String, Vec<Point>)> = Vec::new();
     for point in points {
@@ -63,8 +63,8 @@ pub fn grouped(points: Vec<Point>) -> (Vec<Group>, Vec<String>) {
     (groups, notes)
 }
 
-/// The parameter that is N: the one called n, else the one with most different whole numbers, the
-/// first of several.
+/// The parameter that is N. It is the parameter called n, or else the one with the most different whole
+/// numbers. If there are several, it is the first.
 fn size_label(points: &[Point]) -> Option<String> {
     let values = |label: &str| {
         let value = |point: &Point| {

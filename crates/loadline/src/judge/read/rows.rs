@@ -1,4 +1,4 @@
-//! Rows of N and cost: CSV, and the same with semicolons, tabs or blanks.
+//! Rows of N and cost: CSV, or rows separated by semicolons, tabs or blanks.
 
 use loadline_record::{Context, Result, bail, ensure};
 use std::fmt;
@@ -10,7 +10,7 @@ use super::super::series::{Design, Readings, size_from_text};
 use super::found::Found;
 use crate::cli::{Judge, JudgeKind};
 
-/// What stands between the fields of a row.
+/// The separator between the fields of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Char(char),
@@ -18,14 +18,14 @@ enum Separator {
 }
 
 impl Separator {
-    /// The one that `row` shows.
+    /// The separator that `row` uses.
     fn of(row: &str) -> Separator {
         let char = [';', '\t', ','].into_iter().find(|char| row.contains(*char));
         char.map_or(Separator::Blanks, Separator::Char)
     }
 
-    /// The first two fields, and how many there are. Numbers need no quotes; some programs write them
-    /// all the same.
+    /// The first two fields, and the number of fields. Some programs put quotes around numbers, which are
+    /// removed.
     fn fields(self, row: &str) -> ([&str; 2], usize) {
         fn first_two<'a>(fields: impl Iterator<Item = &'a str>) -> ([&'a str; 2], usize) {
             let (mut two, mut n_fields) = ([""; 2], 0);
@@ -55,8 +55,8 @@ impl fmt::Display for Separator {
     }
 }
 
-/// Rows with the same N are repetitions, in their order. A first row without numbers is a header.
-/// `line` is the number of the first line of `input`; only the readings are kept.
+/// Reads rows. Rows with the same N are repetitions, in their order. A first row without numbers is a header.
+/// `line` is the number of the first line of `input`. Only the readings are kept.
 pub fn read(
     mut input: impl BufRead,
     mut line: usize,
@@ -103,7 +103,7 @@ fn reading(row: &str, separator: Separator) -> Result<(u64, f64)> {
     Ok((size, cost?))
 }
 
-/// No field of it is a number, whatever separates them.
+/// Whether no field of `row` is a number under any separator.
 fn is_header(row: &str) -> bool {
     !row.split([';', '\t', ',', ' ', '"']).any(|field| field.parse::<f64>().is_ok())
 }

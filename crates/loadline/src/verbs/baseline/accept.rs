@@ -1,5 +1,5 @@
-//! `baseline --accept-superlinear`: writes a known issue into the file of its scenario. Baselines hold
-//! measurements only.
+//! `baseline --accept-superlinear`: writes a known issue into the file of its scenario. Baselines hold only
+//! measurements.
 
 use loadline_record::{Acceptance, Context, Error, Exit, Result};
 use loadline_scenario::{
@@ -12,12 +12,12 @@ use loadline_record::atomic::replace;
 use loadline_record::time;
 use loadline_verdict::known::{Entry, Present};
 
-/// What `arguments` accept, if anything.
+/// The acceptance that `arguments` ask for, if any.
 ///
 /// # Errors
-/// When the link or the end cannot be used.
+/// When the link or the expiry cannot be used.
 pub fn asked(arguments: &cli::Baseline) -> Result<Option<Acceptance>> {
-    // The command line asks for both or none.
+    // The command line accepts both options or neither.
     let (true, Some(link), Some(expires)) =
         (arguments.accept_superlinear, &arguments.link, &arguments.expires)
     else {
@@ -34,10 +34,10 @@ pub fn asked(arguments: &cli::Baseline) -> Result<Option<Acceptance>> {
     Ok(Some(Acceptance { link: link.clone(), expires: expires.clone() }))
 }
 
-/// Refuses an acceptance that has ended before it begins.
+/// Refuses an acceptance that has already expired.
 ///
 /// # Errors
-/// When it has.
+/// When it has expired.
 pub fn check(accept: &Acceptance, environment: &Environment) -> Result<()> {
     let today = time::date(time::now());
     if (Present { environment, today: &today }).is_after(&accept.expires) {
@@ -50,11 +50,11 @@ pub fn check(accept: &Acceptance, environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// Adds the entry that accepts the growth of `series` to the file of `scenario`, and leaves
-/// everything else in it as it is.
+/// Adds the entry that accepts the growth of `series` to the file of `scenario`. The rest of the file stays
+/// as it is.
 ///
 /// # Errors
-/// When an entry of the file stands in the way, or it cannot be written.
+/// When the scenario is a variant, the entry does not fit the file, or the file cannot be written.
 pub fn write(
     accept: &Acceptance,
     project: &Project,
@@ -109,14 +109,14 @@ fn entry_of(
     )
 }
 
-/// A table of an array ends whatever table stands before it, so the end of a file always takes one.
+/// An entry can be appended to any file, because its table header ends the table before it.
 fn with_entry(text: &str, entry: &str) -> String {
     let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
     let line = if text.contains("\r\n") { "\r\n" } else { "\n" };
     format!("{text}{end}\n{entry}").replace("\r\n", "\n").replace('\n', line)
 }
 
-/// Whether another unwinder makes another program of `scenario`.
+/// Whether the program of `scenario` depends on the unwinder.
 fn depends_on_unwinder(scenario: &Scenario) -> bool {
     match &scenario.subject {
         Subject::Modules(modules) => modules.tables != Tables::Strip,

@@ -1,4 +1,4 @@
-//! What of a scenario becomes its baseline: two halves that agree, and growth that is stated.
+//! Makes the baseline of a scenario. Two halves of the repetitions must agree, and growth must be stated.
 
 use crate::saved::profiles;
 use loadline_growth::{
@@ -18,12 +18,12 @@ use loadline_scenario::{Metric, MetricKind, SeriesName};
 use loadline_verdict::functions::{self, GrowingSymbol, Reference, Standing};
 use loadline_verdict::known::{Entry, Present, curve, is_steeper_than_quadratic};
 
-/// What is accepted of one scenario, and the series among it whose growth the scenario's file has to
-/// state from now on.
+/// Makes the baseline of one scenario. Also returns the series whose growth the scenario's file has to state
+/// from now on.
 ///
 /// # Errors
-/// When a run failed or has no reading of a judged series that this machine counts, two measurements
-/// of a series do not agree, or one grows beyond linear and nobody says why.
+/// When a run failed or has no reading of a judged series that this machine counts. When two measurements of
+/// a series disagree. When a series grows beyond linear and neither the file nor the command line accepts it.
 pub fn baseline(
     one: &MeasuredScenario,
     measured: &Measured,
@@ -37,7 +37,8 @@ pub fn baseline(
     for name in &one.scenario.judge {
         match one.series.get(name) {
             Some(Rounds::Complete(rounds)) => series.push(accept(one, *name, rounds, measured)?),
-            // Counted here, but not in every run: left out, it would stay undecided in every session.
+            // This machine counts the series, but not in every run. Without an error the series would stay
+            // undecided in every session.
             Some(Rounds::Missing(absence)) if !is_absent(name.metric) => {
                 let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
                 return Err(Error::new(Exit::CouldNotMeasure, text));
@@ -75,7 +76,7 @@ pub fn baseline(
     Ok((baseline, grown))
 }
 
-/// Why there is no baseline of growth that nobody stated, with both ways out.
+/// The error about growth that the file does not state. It names both remedies.
 fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> Error {
     let names: Vec<String> = grown.iter().map(SeriesName::to_string).collect();
     let text = format!(
@@ -89,11 +90,11 @@ fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> Error {
     Error::new(Exit::Regressed, text)
 }
 
-/// The symbols that grow beyond linear, and the series by which a scenario would state that of those
-/// that it does not.
+/// The functions that grow beyond linear, and the series of the growing functions that the scenario's file
+/// does not state.
 ///
 /// # Errors
-/// When one grows faster than anything can be accepted.
+/// When a function grows faster than any known issue may accept.
 fn symbols(
     one: &MeasuredScenario,
     measured: &Measured,
@@ -123,7 +124,7 @@ fn symbols(
     Ok((symbols, unstated))
 }
 
-/// Growth that no known issue accepts.
+/// The error about growth that no known issue may accept.
 fn steeper(what: &str) -> Error {
     let text = format!("{what} grows faster than N², and a known issue accepts N² at most: fix it");
     Error::new(Exit::Regressed, text)
@@ -154,7 +155,7 @@ fn accept(
     Ok(Accepted { name, series, tail })
 }
 
-/// The entry by which the scenario accepts the growth of `name`.
+/// The unexpired known issue by which the scenario accepts the growth of `name`.
 fn known<'a>(
     one: &'a MeasuredScenario,
     name: SeriesName,
@@ -171,13 +172,13 @@ fn is_unstated(one: &MeasuredScenario, accepted: &Accepted, measured: &Measured)
     known(one, *name, measured).is_none() && is_superlinear(one, *name, series, own, measured)
 }
 
-/// Compares the first half of the rounds with the second: what is accepted was seen twice.
+/// Compares the first half of the repetitions with the second, as two measurements.
 ///
 /// # Errors
-/// When one of them grows faster than the other, which no unchanged program does.
+/// When one half grows faster than the other. An unchanged program does not do that.
 fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<()> {
     if rounds.iter().all(|(_, costs)| costs.len() == 1) {
-        // Exact, which a repeated run has proven.
+        // The count is exact: a repeated run has proven it.
         return Ok(());
     }
     let half = |second: bool| {
@@ -202,8 +203,8 @@ fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<()> {
     Err(Error::new(Exit::CouldNotMeasure, text))
 }
 
-/// Whether `series`, whose own curve is `own`, provably grows beyond linear: a time beside its control
-/// where there is one, since caches bend a time's curve.
+/// Whether `series` provably grows beyond linear. `own` is the verdict on its own curve. A time with a
+/// control is compared with the control, because caches bend a time's curve.
 fn is_superlinear(
     one: &MeasuredScenario,
     name: SeriesName,
@@ -218,7 +219,7 @@ fn is_superlinear(
         Some(control) => {
             judge_pair(series, &control, &PairOptions::default()).verdict == PairVerdict::Worse
         }
-        // A control has none itself: only what no cache explains is growth.
+        // A control has no control of its own, so only growth that no cache explains counts.
         None if is_time && one.scenario.is_control() => {
             judge_curve(series, &CurveOptions::default()).is_gross()
         }
@@ -254,7 +255,7 @@ link = "https://example.org/1"
 until = "wasmtime 52"
 "#;
 
-    /// A session of that scenario on wasmtime 48 under libgcc-list.
+    /// A session of `SCENARIO` on wasmtime 48 under libgcc-list.
     fn measured(cost: fn(f64) -> f64) -> Measured {
         let scenario = Scenario::parse("memory", SCENARIO).unwrap();
         let name = scenario.judge[0];
@@ -327,7 +328,7 @@ until = "wasmtime 52"
         assert!(refusal.to_string().contains("faster than N²"), "{refusal}");
     }
 
-    /// Growth that nobody states is written down as the command line accepts it.
+    /// Growth that no file states is accepted by the command line and then written down.
     #[test]
     fn unstated_growth_is_accepted_by_the_command_line_alone() {
         let mut measured = measured(quadratic);
@@ -355,7 +356,7 @@ until = "wasmtime 52"
         refuse(|measured| measured.environment.wasmtime = "52.0.0".to_owned());
     }
 
-    /// The second half of the rounds grows where the first does not.
+    /// Only the second half of the repetitions grows.
     #[test]
     fn two_measurements_that_do_not_agree_are_refused() {
         let name: SeriesName = "unload/task-clock".parse().unwrap();
@@ -389,7 +390,7 @@ until = "wasmtime 52"
         });
     }
 
-    /// One of two judged series has no reading in some run.
+    /// One of two judged series has no reading in one run.
     #[test]
     fn a_series_that_a_run_lacks_is_not_left_out() {
         let lacks = |absence, is_counted_here: bool| {

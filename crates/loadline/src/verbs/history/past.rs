@@ -1,4 +1,4 @@
-//! What a scenario cost at each commit that changed its baseline, and in each session that is kept.
+//! The costs of a scenario at each commit that changed its baseline, and in each saved session.
 
 use crate::saved;
 use crate::saved::profiles;
@@ -16,7 +16,7 @@ use loadline_record::baseline::Key;
 use loadline_record::session;
 use loadline_verdict::compare::Readings;
 
-/// A baseline file as every version has written it: of what came later, nothing is asked.
+/// The part of a baseline file that every version has written. Newer fields are ignored.
 #[derive(Deserialize)]
 struct OldFile {
     baseline: Vec<OldBaseline>,
@@ -43,13 +43,13 @@ struct OldSeries {
     rounds: Vec<Vec<f64>>,
 }
 
-/// All that is known of `scenario`, in this variant.
+/// All known costs of `scenario`, in this variant.
 ///
-/// Returns with it what could not be read, one sentence each: a file of another format, a session
-/// of a scenario that has changed since.
+/// Also returns what could not be read, one sentence each. Examples are a file of another format, and a
+/// session of a scenario that has changed since.
 ///
 /// # Errors
-/// When git cannot be asked.
+/// When git gives a commit time that is not a number.
 pub fn of(project: &Project, scenario: &Scenario) -> Result<(Past, Vec<String>)> {
     let (mut past, mut unread) = (Past::new(), Vec::new());
     committed(project, scenario, &mut past, &mut unread)?;
@@ -70,7 +70,7 @@ fn committed(
     let log =
         match git::text(folder, &["log", "--reverse", "--format=%H%x09%ct%x09%s", "--", &name]) {
             Ok(log) => log,
-            // A repository that is new.
+            // The repository is new.
             Err(Failure::Said(said)) if said.contains("does not have any commits yet") => {
                 return Ok(());
             }
@@ -91,7 +91,7 @@ fn committed(
         else {
             continue;
         };
-        // Where the commit took it away there is nothing to read.
+        // The commit deleted the file, so there is nothing to read.
         let Ok(text) = git::text(folder, &["show", &format!("{hash}:./{name}")]) else {
             continue;
         };
@@ -129,17 +129,17 @@ fn committed(
     Ok(())
 }
 
-/// N, then the reading of each round.
+/// Splits a row into N and the reading of each repetition.
 fn row(mut row: Vec<f64>) -> Option<(usize, Vec<f64>)> {
     let costs = row.split_off(1.min(row.len()));
-    // A whole number that was written by this program.
+    // This program wrote N as a whole number.
     row.first().map(|n| (*n as usize, costs))
 }
 
 fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mut Vec<String>) {
     let entries = std::fs::read_dir(project.sessions()).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()) {
-        // What is no session, or one of other scenarios, has nothing to say of this one.
+        // Skips folders that hold no session, and sessions of other scenarios.
         let Ok((mut header, records)) = session::read(&folder) else { continue };
         header.scenarios.retain(|planned| planned.scenario == scenario.title());
         if header.scenarios.is_empty() {
@@ -153,7 +153,7 @@ fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mu
             }
         };
         for one in saved.now(&profiles).scenarios {
-            // With what its files held then, as a baseline has it.
+            // The key uses the digest of the files at that time, as a baseline does.
             let then = one.scenario.as_ref().unwrap_or(scenario);
             let key = Key::of(then, &one.environment);
             let processor = format!("{}, {}", one.environment.cpu, one.environment.caches);

@@ -1,37 +1,37 @@
-//! What somebody's repository holds: [`Repository`], as far as a first scenario needs to know.
+//! Looks at a user's repository, as far as a first scenario needs: [`Repository`].
 
 use loadline_record::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many entries are looked at: a repository may be anything.
+/// The most entries to look at, because a repository may have any size.
 const PATIENCE: usize = 20_000;
 
-/// How many modules a first scenario names.
+/// The number of modules that a first scenario names.
 const MODULES: usize = 8;
 
-/// Folders of what has been fetched or made.
+/// Folders whose content was fetched or built.
 const LEFT_OUT: [&str; 6] = ["target", "node_modules", "venv", "vendor", "dist", "build"];
 
-/// A repository, looked at from outside.
+/// What `init` has found in a repository.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Repository {
-    /// Whether Cargo builds it, and so has a folder for what can be made again.
+    /// Whether Cargo builds the repository, so that it has a folder for files that can be made again.
     pub has_cargo: bool,
-    /// What may be measured there.
+    /// The program or the modules to measure.
     pub host: Host,
 }
 
-/// What loads modules in a repository, or the modules themselves.
+/// A program that loads modules, or the modules themselves.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Host {
-    /// A package that depends on Wasmtime; its program.
+    /// The program of a package that depends on Wasmtime.
     Rust { program: String },
-    /// A script that imports Wasmtime, and what runs it.
+    /// A script that imports Wasmtime, and the interpreter that runs it.
     Python { interpreter: String, script: String },
-    /// Modules, from the root.
+    /// The paths of modules, relative to the root.
     Modules(Vec<String>),
-    /// None of them.
+    /// Neither a program nor modules.
     Nothing,
 }
 
@@ -39,7 +39,7 @@ impl Repository {
     /// Looks at the files under `root`.
     ///
     /// # Errors
-    /// When the folder cannot be read; what is unreadable below it is passed over.
+    /// When the folder cannot be read. Unreadable folders below it are skipped.
     pub fn look_at(root: &Path) -> Result<Repository> {
         fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
         let files = files(root);
@@ -62,7 +62,7 @@ impl Repository {
         Ok(Repository { has_cargo: root.join("Cargo.toml").is_file(), host })
     }
 
-    /// What was found, for the reader.
+    /// Describes what was found.
     pub fn found(&self) -> Vec<String> {
         match &self.host {
             Host::Rust { program } => vec![format!("a Rust program that uses Wasmtime: {program}")],
@@ -78,8 +78,7 @@ impl Repository {
     }
 }
 
-/// The files under `root`, from there, in the order of their names; what is hidden, fetched or made
-/// is left out.
+/// The files under `root`, relative to it and sorted by name. Hidden, fetched and built files are left out.
 fn files(root: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders, mut looked_at) = (Vec::new(), vec![PathBuf::new()], 0);
     while let Some(folder) = folders.pop() {
@@ -89,7 +88,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
                 break;
             }
             let name = entry.file_name().to_string_lossy().into_owned();
-            // The kind of a link is its own: none leads out of the repository, or in a circle.
+            // This is the kind of the link itself, so no link leads out of the repository or in a circle.
             let Ok(kind) = entry.file_type() else { continue };
             let is_left_out = name.starts_with('.') || LEFT_OUT.contains(&name.as_str());
             if kind.is_dir() && !is_left_out {
@@ -107,7 +106,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
-/// The program of the package at `manifest`, where it depends on Wasmtime and has one.
+/// The program of the package at `manifest`, if the package depends on Wasmtime and has a program.
 fn host_program(manifest: &Path) -> Option<String> {
     let table: toml::Table = toml::from_str(&fs::read_to_string(manifest).ok()?).ok()?;
     let has_wasmtime = ["dependencies", "dev-dependencies"]
@@ -130,7 +129,7 @@ fn is_python_host(root: &Path, file: &Path) -> bool {
         && fs::read_to_string(root.join(file)).is_ok_and(|text| text.lines().any(is_import))
 }
 
-/// The interpreter of the repository's own environment, where it has one.
+/// The Python interpreter: of the repository's own virtual environment, if it has one.
 fn interpreter(root: &Path) -> String {
     let own = [".venv/bin/python3", "venv/bin/python3"];
     own.into_iter().find(|path| root.join(path).exists()).unwrap_or("python3").to_owned()

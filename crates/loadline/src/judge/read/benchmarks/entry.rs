@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// One of them, of either tool.
+/// One entry of either tool's list.
 #[derive(Deserialize)]
 pub struct Entry {
     pub name: String,
@@ -18,9 +18,9 @@ pub struct Entry {
     pub stats: Option<Stats>,
 }
 
-/// What is kept of the statistics.
+/// The statistics of an entry.
 #[derive(Deserialize)]
 pub struct Stats {
-    /// Seconds of each round.
+    /// The time of each repetition, in seconds.
     pub data: Option<Vec<f64>>,
 }

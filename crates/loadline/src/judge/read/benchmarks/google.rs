@@ -1,13 +1,13 @@
-//! Google Benchmark's JSON: one entry for each repetition, aggregates between them.
+//! Google Benchmark's JSON: one entry for each repetition, with aggregates between them.
 
 use super::super::points::Point;
 use super::entry::Entry;
 use loadline_record::Result;
 
-/// What gives a size more repetitions.
+/// The option that gives a size more repetitions.
 pub const MORE_ROUNDS: &str = "--benchmark_repetitions=10";
 
-/// What a name may hold that looks like an argument and is a setting.
+/// Parts of a name that look like an argument but are settings.
 const SETTINGS: [&str; 5] = ["min_time", "min_warmup_time", "iterations", "repeats", "threads"];
 
 pub fn is_aggregate(entry: &Entry) -> bool {
@@ -15,10 +15,10 @@ pub fn is_aggregate(entry: &Entry) -> bool {
     entry.aggregate_name.is_some() || !is_iteration
 }
 
-/// CPU time, or real time where the benchmark asked for that, of one repetition.
+/// The CPU time of one repetition, or its real time if the benchmark asked for that.
 ///
 /// # Errors
-/// When it has neither.
+/// When the entry has neither time.
 pub fn point(entry: Entry) -> Result<Point, String> {
     let name = entry.run_name.unwrap_or(entry.name);
     let is_real = name.split('/').any(|part| matches!(part, "real_time" | "manual_time"));

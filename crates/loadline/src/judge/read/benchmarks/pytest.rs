@@ -1,4 +1,4 @@
-//! pytest-benchmark's JSON: one entry for each test and choice of parameters, its rounds within.
+//! pytest-benchmark's JSON: one entry for each test and choice of parameters, which contains its repetitions.
 
 use loadline_record::Result;
 use serde_json::Value;
@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::super::points::Point;
 use super::entry::Entry;
 
-/// What gives a size more repetitions.
+/// The options that give a size more repetitions.
 pub const MORE_ROUNDS: &str = "benchmark.pedantic(…, rounds=10) or --benchmark-min-rounds=10";
 
-/// The rounds of one test.
+/// The repetitions of one test.
 ///
 /// # Errors
-/// When the file holds their statistics alone.
+/// When the file holds only their statistics.
 pub fn point(entry: Entry) -> Result<Point, String> {
     let name = entry.fullname.unwrap_or(entry.name);
     let Some(readings) = entry.stats.and_then(|stats| stats.data) else {
