@@ -1,16 +1,16 @@
-//! Growth of a cost over N: numbers in, judgement out. No files, no clock, no formats.
+//! Judges the growth of a cost over N: numbers in, verdict out. This crate knows no files, clocks or formats.
 //!
-//! A cost that is measured over a rising N can be judged in two ways, and this crate does both:
+//! A cost that is measured over a rising N can be judged in two ways, and this crate offers both:
 //!
-//! * [`judge_pair`], the **pair rule**: does it grow faster than its baseline, whatever shape that
-//!   has? It needs both sides measured at the same N, and it may turn a build red for counts and
-//!   for time.
-//! * [`judge_curve`], the **curve rule**: is there superlinear growth in it at all? It needs no
-//!   baseline. Of counts it may turn a build red; of time only [gross](CurveEvidence::is_gross)
-//!   growth may, because caches make the true cost per item rise, too.
+//! * [`judge_pair`], the **pair rule**: does the cost grow faster than its baseline, whatever shape the
+//!   baseline has? Both sides must be measured at the same N. This rule may turn a build red for counts
+//!   and for time.
+//! * [`judge_curve`], the **curve rule**: does the cost grow superlinearly at all? This rule needs no
+//!   baseline. For counts it may turn a build red. For time only
+//!   [gross](CurveEvidence::is_gross) growth may, because caches make the true cost per item rise, too.
 //!
-//! [`judge`] puts both together into one of five words, a [`Verdict`]; [`judge_suite`] does so for
-//! all series of a session, where accidents must be shared among many.
+//! [`judge`] combines both rules into a [`Verdict`], one of five words. [`judge_suite`] does this for all
+//! series of a session, and keeps false alarms rare among many series.
 //!
 //! ```
 //! use loadline_growth::{JudgeOptions, Kind, Series, Verdict, judge};
@@ -32,16 +32,16 @@
 //!
 //! # What "superlinear" means
 //!
-//! Let f(N) be the cost without noise. Its superlinear share S is the part of f(Nmax) that comes
-//! from terms growing faster than N log N. A curve with S ≥ 20 % should be found; one with S = 0
-//! must not be: setup cost, log N, √N, N, N log N, N log N − cN, one step in cost per item, a jump,
-//! the saw-teeth of a doubling table. What lies between may be called either.
+//! Let f(N) be the cost without noise. Its superlinear share S is the part of f(Nmax) that comes from terms
+//! growing faster than N log N. A curve with S ≥ 20 % should be found. A curve with S = 0 must not be found:
+//! setup cost, log N, √N, N, N log N, N log N − cN, one step in cost per item, a jump, or the saw-teeth of a
+//! doubling table. A curve with S between 0 and 20 % may be called either.
 //!
-//! For a + bN + cN² a share of 20 % means that the next item at the top costs 1.5 times what it
-//! costs at small N. N log N from 64 to 4096 has *more* marginal growth than that, 1.8 times. So no
-//! threshold on an exponent or on marginal growth can separate the two, only the shape can: early
-//! or late. That is why N log N is one of the shapes that are allowed, and why nothing here picks a
-//! best-fitting label: 80 % N + 20 % N² is called linear by those.
+//! For a + bN + cN² a share of 20 % means that the next item at the top costs 1.5 times as much as at small
+//! N. N log N from 64 to 4096 has *more* marginal growth: 1.8 times. So no threshold on an exponent or on
+//! marginal growth can separate the two. Only the shape can, because it shows whether the cost grows early or
+//! late. That is why N log N is one of the allowed shapes. It is also why nothing here picks a best-fitting
+//! label: such labels call 80 % N + 20 % N² linear.
 //!
 //! # From readings to a summary
 //!
@@ -73,16 +73,15 @@
 //! [`Expect`] for other splits). Coefficients are never negative: they are found by Lawson &
 //! Hanson's NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either fit may
 //! contain one hinge, max(0, N − h), at one of the sizes but the first and the last three, or
-//! between two of those. u² gains (0.1/N)², since lower-order terms of a law are of the order 1/N.
+//! between two of those. u² gains (0.1/N)², because lower-order terms of a cost are of the order 1/N.
 //!
 //! * r₀ and r₁ are the weighted residual sums of squares with the allowed and with all shapes, d the
 //!   sizes beyond the coefficients in use, φ = max(1, r₁/d),
 //!   ν = φ²/(1/(ν₀+d) + (φ−1)²/d), t = √((r₀−r₁)/φ), and p comes from Student's t with ν degrees of
 //!   freedom. S is the superlinear part of the second fit.
-//! * **Steep**: the exponents of the last two doublings, each at its lower 99.9 % bound, are both
-//!   above 2: **superlinear** by that alone. At 1.6 the growth is
-//!   [gross](CurveEvidence::is_gross): no hinge does that twice, and no program with allowed growth
-//!   that was tried did.
+//! * **Steep**: the last two doublings both have exponents above 2, each at its lower 99.9 % bound. Such a
+//!   curve is **superlinear** by that alone. At 1.6 the growth is [gross](CurveEvidence::is_gross): no hinge
+//!   and no tested program with allowed growth was that steep twice.
 //! * p ≤ 0.01 and S ≥ 10 %: **superlinear**, if the growth is gross or marginal cost rises over the
 //!   last two gaps more than that of N log N, and if p without the largest size is still ≤ 0.2.
 //!   Else it is [suspect](Doubt::Suspect).
@@ -102,36 +101,36 @@
 //!
 //! # The pair rule
 //!
-//! One law is compared with: new = β + α·old. β is setup added or removed, α a constant factor from 0
-//! to 3.3 (more only as far as the cost at the smallest size forces it); neither is growth. α is not
-//! known, so every question is asked for all α at once, and only the answer of the best one counts.
-//! Each side has its own error, u·new and α·u·old.
+//! The rule compares with one model: new = β + α·old. β is setup added or removed. α is a constant factor
+//! from 0 to 3.3 (more only as far as the cost at the smallest size forces it). Neither is growth. α is
+//! unknown, so the rule asks every question for all α at once, and only the answer of the best α counts. Each
+//! side has its own error, u·new and α·u·old.
 //!
-//! * **Growth**: with a term γ·old·x added (x = N/Nmax; old·x³ where that fits clearly better), E = γ
-//!   is the share of the new cost at Nmax that the baseline's growth does not explain, whatever that
-//!   growth is. Grown: p ≤ 0.003, adjusted for all series judged together ([`holm`]) ≤ 0.01, and
-//!   E ≥ 5 %.
-//! * **Top**: the law is fitted to the first m sizes, for every m from k−1 down to half of them. X is
-//!   the part of a cost above it. Gross: both of the two largest sizes stand above it (p ≤ 0.003),
-//!   by at least 5 % and 40 % of their cost, or by 20 % where the excess itself grows.
+//! * **Growth**: a term γ·old·x is added (x = N/Nmax; old·x³ if that fits clearly better). E = γ is the
+//!   share of the new cost at Nmax that the baseline's growth does not explain, whatever that growth is.
+//!   Grown: p ≤ 0.003, p adjusted for all series judged together ([`holm`]) ≤ 0.01, and E ≥ 5 %.
+//! * **Top**: the model is fitted to the first m sizes, for every m from k−1 down to half of them. X is
+//!   the part of a cost above the model. Gross: both of the two largest sizes exceed the model
+//!   (p ≤ 0.003). The second largest exceeds it by at least 5 % of its cost, and the largest by at least
+//!   40 %, or by 20 % if the excess itself grows.
 //! * **More expensive**: the cost at Nmax, or the step to it, is larger than before by 15 % and by
 //!   twice its error.
-//! * Grown or gross, and more expensive: **worse**, unless the growth rests on Nmax alone. Where it
-//!   is no more expensive, or the top alone stands out, **suspect**. **Ok** only where E's upper
-//!   bound (95 %) is below 20 %; improved if, moreover, old is worse than new by this rule and costs
-//!   more at Nmax.
-//! * Exact counts are compared to one part in 100,000 and to their [quantum](Series::quantum), if
-//!   they fit one law so well; else like other counts.
+//! * Grown or gross, and more expensive: **worse**, unless the growth rests on Nmax alone. If the series
+//!   is no more expensive, or only its top exceeds the model: **suspect**. **Ok** requires that E's upper
+//!   bound (95 %) is below 20 %. Improved also requires that old is worse than new by this rule, and that
+//!   old costs more at Nmax.
+//! * Exact counts are compared to one part in 100,000 and to their [quantum](Series::quantum), if they
+//!   fit one model so well. Otherwise they are compared like other counts.
 //!
 //! # Threads
 //!
-//! [`judge_scaling`] asks another question of times: whether work is done faster by several threads,
-//! beside a control that says what threads can gain on this machine at all.
+//! [`judge_scaling`] answers another question about times: do several threads do the work faster? It compares
+//! the work with a control, which shows how much threads can gain on this machine.
 //!
 //! # Beyond the measured N, and around the rules
 //!
-//! [`hidden_growth`] extrapolates a small superlinear part to the N that matters; [`Sight`] says
-//! whether a session saw growth that was planted; [`Remedy`] says what to measure next.
+//! [`hidden_growth`] extrapolates a small superlinear part to a larger N. [`Sight`] says whether a session
+//! saw planted growth. [`Remedy`] says what to measure next.
 
 mod input;
 mod model;

@@ -1,16 +1,16 @@
-//! How much a cost jitters from size to size for reasons that more rounds do not average away.
+//! Estimates how much a cost jitters from size to size for reasons that more repetitions do not average away.
 
 use super::series::{Kind, Series};
 use super::summary::Summary;
 use super::tau::Tau;
 use crate::numeric::median::median;
 
-/// The structural floor τ learnt from two sessions of unchanged code, pooled over a suite.
+/// Computes the structural floor τ from two sessions of unchanged code, pooled over a suite.
 ///
-/// `sessions` holds, per benchmark of this `kind`, the same series measured twice. Each pair yields
-/// a variance: that of the difference of its two curves (robust, offset removed), less what their
-/// rounds explain. τ² is the mean over all pairs, never below the kind's default. Pairs of another
-/// kind, at different sizes, or too small to be judged are left out.
+/// `sessions` holds the same series measured twice, one pair per benchmark of this `kind`. Each pair yields a
+/// variance: the variance of the difference of its two curves (robust, offset removed), less the variance
+/// that their repetitions explain. τ² is the mean over all pairs, never below the kind's default. Pairs of
+/// another kind, at different sizes, or too small to be judged are left out.
 ///
 /// Uncalibrated jitter of 3 % raises the pair rule's false alarms from 0.03 % to 0.89 %.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn calibrate<'a>(
     Tau::new(share.min(1.0)).unwrap_or(floor)
 }
 
-/// V: half the variance of m₁ − m₂ that the rounds of neither side explain; may be negative.
+/// Returns V: half the variance of m₁ − m₂ that the repetitions of neither side explain. V may be negative.
 fn excess_variance(first: &Series, second: &Series, floor: Tau) -> Option<f64> {
     /// Median distance from the median of a normal distribution with standard deviation 1.
     const MEDIAN_DEVIATION: f64 = 0.6745;
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn one_pair_by_hand() {
-        // Differences 0.3 + (-0.2, -0.1, 0, 0.1, 0.2): the median distance from their median is 0.1,
-        // and a single exact column explains nothing of it.
+        // The differences are 0.3 + (-0.2, -0.1, 0, 0.1, 0.2). Their median distance from their median is
+        // 0.1, and one exact column explains none of it.
         let series = |offsets: [f64; 5]| {
             let costs = offsets.iter().map(|offset| vec![offset.exp()]).collect();
             let sizes = vec![16, 32, 64, 128, 256];
@@ -73,7 +73,7 @@ mod tests {
         let expected = (0.1_f64 / 0.6745) * (5.0_f64 / 4.0 / 2.0).sqrt();
         let tau = calibrate(Kind::Count, [(&first, &second)]);
         assert!((tau.share() - expected).abs() < 1e-9, "{tau} instead of {expected}");
-        // Pooled: the mean of the variances, and the second pair has none.
+        // τ² is the mean of both variances, and the variance of the second pair is 0.
         let tau = calibrate(Kind::Count, [(&first, &second), (&second, &second)]);
         assert!((tau.share() - expected / 2.0_f64.sqrt()).abs() < 1e-9, "{tau}");
     }

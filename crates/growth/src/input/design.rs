@@ -1,46 +1,45 @@
-//! [`DesignFlaw`]: what a measuring design lacks for any judgement.
+//! [`DesignFlaw`]: why a measuring design cannot be judged.
 
 use std::fmt;
 
 use super::series::Series;
 
-/// Fewest sizes that can be judged.
+/// The fewest sizes that can be judged.
 pub(crate) const MIN_SIZES: usize = 5;
-/// Most sizes that are judged: a hinge is tried at and between all of them.
+/// The most sizes that can be judged, because a hinge is tried at and between all of them.
 pub(crate) const MAX_SIZES: usize = 500;
-/// Smallest largest-to-smallest N that can be judged.
+/// The smallest ratio of the largest to the smallest N that can be judged.
 pub(crate) const MIN_RATIO: f64 = 8.0;
-/// Fewest rounds that can be judged, unless the metric is exact.
+/// The fewest repetitions that can be judged, unless the metric is exact.
 pub(crate) const MIN_ROUNDS: usize = 3;
-/// What a measuring design lacks.
+/// Why a measuring design cannot be judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DesignFlaw {
-    /// Fewer than five values of N.
+    /// The series has fewer than five values of N.
     TooFewSizes {
-        /// How many there are.
+        /// The number of values of N.
         found: usize,
     },
-    /// More values of N than are judged.
+    /// The series has more values of N than can be judged.
     TooManySizes {
-        /// How many there are.
+        /// The number of values of N.
         found: usize,
     },
     /// The largest N is less than eight times the smallest.
     RangeTooNarrow {
-        /// Largest over smallest N.
+        /// The largest N divided by the smallest.
         ratio: f64,
     },
-    /// Fewer than three rounds (or exactly one, of an exact metric).
+    /// The series has fewer than three repetitions. An exact metric may have exactly one.
     TooFewRounds {
-        /// Rounds per size.
+        /// The repetitions per size.
         found: usize,
     },
     /// A pair needs the same N on both sides; costs are never interpolated.
     SizesDiffer,
     /// A pair needs the same kind of metric on both sides.
     KindsDiffer,
-    /// Costs differ by more than a factor of 10^130 (of one curve, 10^260), which no arithmetic
-    /// holds.
+    /// Costs differ by a factor of more than 10^130 (of one curve, 10^260), which overflows the arithmetic.
     CostsTooFarApart,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured, condensed: the numbers that every rule starts from.
+//! The measured data, condensed into the numbers that every rule starts from.
 
 pub(crate) mod calibrate;
 pub(crate) mod design;

@@ -1,4 +1,4 @@
-//! The rounds of one series in a few numbers per size, before any floor.
+//! Condenses the repetitions of one series into a few numbers per size, before any floor is added.
 
 use std::slice;
 
@@ -6,18 +6,18 @@ use super::series::{Kind, Series};
 use crate::numeric::distance::distance_quantiles;
 use crate::numeric::median::median;
 
-/// Degrees of freedom granted to an exact metric measured once.
+/// The degrees of freedom of an exact metric that is measured once.
 const EXACT_FREEDOM: f64 = 30.0;
-/// Two readings this close, as a share of the smaller, are one tick of a clock: ticks taken as
-/// differences of clock readings are equal only nearly.
+/// Two readings whose difference is below this share of the smaller are the same clock tick. Ticks are
+/// differences of clock readings, so equal ticks are only nearly equal.
 const SAME_TICK: f64 = 1e-6;
 
-/// What the rounds of one series say, before any floor.
+/// The condensed repetitions of one series, before any floor is added.
 pub(super) struct Readings {
     pub(super) log_cost: Vec<f64>,
     pub(super) spread: Vec<f64>,
     pub(super) noise: f64,
-    /// From the spread of one reading to the error of `log_cost`.
+    /// The factor from the spread of one reading to the error of `log_cost`.
     pub(super) spread_to_error: Vec<f64>,
     pub(super) freedom: f64,
 }
@@ -46,7 +46,7 @@ impl Readings {
         }
         let (spread, noise) = spreads(&logs);
         let to_error = |row: &Vec<f64>| {
-            // A trimmed mean is a little less certain than a mean, the median of three more so.
+            // A trimmed mean is a little less certain than a mean, and the median of three even less.
             let inflation = if row.len() == 3 { 1.16 } else { 1.10 };
             inflation / (row.len() as f64).sqrt()
         };
@@ -60,8 +60,8 @@ impl Readings {
     }
 }
 
-/// Logarithms of one size's readings. A size of which at least half of the readings are 0 lies below
-/// the resolution: each becomes half of `low`. Elsewhere a 0 is a failed reading, NaN here.
+/// Returns the logarithms of one size's readings. If at least half of the readings are 0, the size lies below
+/// the resolution, and each reading becomes half of `low`. Otherwise a 0 is a failed reading and becomes NaN.
 fn logarithms(row: &[f64], low: f64) -> Vec<f64> {
     let floor = if low > 0.0 { low.ln() - std::f64::consts::LN_2 } else { 0.0 };
     if is_below_resolution(row) {
@@ -74,11 +74,12 @@ fn is_below_resolution(row: &[f64]) -> bool {
     2 * row.iter().filter(|cost| **cost <= 0.0).count() >= row.len()
 }
 
-/// q: what the instrument cannot tell from nothing, in the unit of the cost; 0 without a sign of it.
+/// Returns q: a cost below q looks like 0 to the instrument. q is in the unit of the cost, and 0 if neither
+/// the caller nor the readings show such a limit.
 ///
-/// The signs are a size of which most readings are 0, and a clock of which at least half of the
-/// neighbouring readings at the smallest N fall on the same tick. `low` is the smallest positive
-/// reading of the curve or of the pair.
+/// There are two signs: a size at which at least half of the readings are 0, and a clock on whose ticks many
+/// readings agree. The clock counts if at least half of the neighbouring readings at the smallest N fall on
+/// the same tick. `low` is the smallest positive reading of the curve or of the pair.
 pub(super) fn resolution_of(series: &Series, low: f64) -> f64 {
     let mut resolution = series.stated_resolution();
     if series.costs().iter().any(|row| is_below_resolution(row)) {
@@ -104,9 +105,9 @@ pub(super) fn resolution_of(series: &Series, low: f64) -> f64 {
     resolution
 }
 
-/// Takes out of every size what a whole round was slower or faster than the others: interleaved
-/// rounds see the same weather. The median keeps one disturbed size from moving its round. Failed
-/// readings (NaN) are left out; a round of nothing else moves nothing.
+/// Removes from every size the amount by which a whole repetition was slower or faster than the others.
+/// Interleaved repetitions share such disturbances. The median keeps one disturbed size from shifting its
+/// repetition. Failed readings (NaN) are left out; a repetition with only failed readings shifts nothing.
 fn remove_round_effects(logs: &mut [Vec<f64>]) {
     let rounds = logs[0].len();
     if rounds < 3 || logs.len() < 4 {
@@ -128,7 +129,7 @@ fn remove_round_effects(logs: &mut [Vec<f64>]) {
     }
 }
 
-/// Mean of the middle half of a sorted row (the median, for three; the mean, for two).
+/// Returns the mean of the middle half of a sorted row (for three values the median, for two the mean).
 fn trimmed_mean(sorted: &[f64]) -> f64 {
     let cut =
         if sorted.len() > 2 { (0.25 * sorted.len() as f64 + 0.5).floor() as usize } else { 0 };
@@ -136,11 +137,11 @@ fn trimmed_mean(sorted: &[f64]) -> f64 {
     kept.iter().sum::<f64>() / kept.len() as f64
 }
 
-/// The spread of each sorted row and of all together: the median distance of two readings, which is
-/// 0.9539 standard deviations of a normal distribution. Over all rows the upper quartile, 1.6268
-/// standard deviations, counts as well: two states of a clock leave the median at 0 where two thirds
-/// of the readings agree. Each row's own spread is shrunk towards the common one, which counts as
-/// six readings.
+/// Returns the spread of each sorted row, and of all rows together, from the median distance of two readings.
+/// That distance is 0.9539 standard deviations of a normal distribution. Over all rows the upper quartile,
+/// 1.6268 standard deviations, counts as well. With two states of a clock the median is 0 if two thirds of
+/// the readings agree. Each row's own spread is shrunk towards the common spread, which counts as six
+/// readings.
 fn spreads(logs: &[Vec<f64>]) -> (Vec<f64>, f64) {
     const MEDIAN_DISTANCE: f64 = 0.9539;
     const UPPER_QUARTILE: f64 = 1.6268;

@@ -1,18 +1,18 @@
-//! What was measured: one metric over a rising N, round by round, and nothing derived from it.
+//! The measured data: one metric over a rising N, one reading per repetition, and nothing derived from it.
 
 use super::tau::Tau;
 
-/// What a cost is made of; it decides which noise is taken for granted and which shapes are natural.
+/// The kind of a cost. It decides which noise is assumed and which shapes are natural.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Things counted: instructions, faults, bytes, allocations, operations.
+    /// Counted things: instructions, faults, bytes, allocations, operations.
     Count,
-    /// Task clock or wall time: caches and neighbours bend the curve.
+    /// Task clock or wall time. Caches and neighbours on the machine bend the curve.
     Time,
 }
 
 impl Kind {
-    /// The structural floor this kind starts with, before any calibration.
+    /// Returns the structural floor of this kind, before any calibration.
     #[must_use]
     pub fn default_tau(self) -> Tau {
         match self {
@@ -24,10 +24,10 @@ impl Kind {
 
 /// Observations of one metric over a rising N.
 ///
-/// Checked once, here: N rises strictly from at least 1, every size has at least one reading, every
-/// cost is finite and not negative. Whether that is *enough* to judge is not checked: a series of
-/// two sizes is valid and its verdict is inconclusive. Sizes may differ in their number of readings,
-/// as long as the readings are not [interleaved](Self::interleaved).
+/// [`Series::new`] checks the data once: N rises strictly from at least 1, every size has at least one
+/// reading, and every cost is finite and not negative. It does not check whether the data is *enough* to
+/// judge. A series of two sizes is valid, and its verdict is inconclusive. Sizes may differ in their number
+/// of readings, as long as the readings are not [interleaved](Self::interleaved).
 ///
 /// ```
 /// use loadline_growth::{Kind, Series};
@@ -48,13 +48,13 @@ pub struct Series {
 }
 
 impl Series {
-    /// A series from `sizes` (the values of N) and `costs[i][j]`, the cost of *all* `sizes[i]` items
-    /// in round `j`, in one unit throughout. It counts as neither interleaved nor exact until
+    /// Creates a series from `sizes` (the values of N) and `costs[i][j]`, the cost of *all* `sizes[i]` items
+    /// in repetition `j`, in one unit throughout. The series is neither interleaved nor exact until
     /// [`interleaved`](Self::interleaved) or [`exact`](Self::exact) says so.
     ///
     /// # Errors
     ///
-    /// Names the first size whose place, readings or cost breaks the promise above.
+    /// Returns an error that names the first size whose order, readings or cost is invalid.
     pub fn new(kind: Kind, sizes: Vec<u64>, costs: Vec<Vec<f64>>) -> Result<Self, SeriesError> {
         check_sizes(&sizes)?;
         check_costs(&sizes, &costs)?;
@@ -69,11 +69,11 @@ impl Series {
         })
     }
 
-    /// The series at those of its sizes that `keep` names, with all that was stated of it.
+    /// Returns the series restricted to the sizes for which `keep` is true, with all its other properties.
     ///
     /// # Errors
     ///
-    /// When no size is left.
+    /// Returns an error if no size is left.
     pub fn at_sizes(&self, keep: impl Fn(u64) -> bool) -> Result<Self, SeriesError> {
         let rows = self.sizes.iter().zip(&self.costs).filter(|(size, _)| keep(**size));
         let (sizes, costs) = rows.map(|(size, costs)| (*size, costs.clone())).unzip();
@@ -81,26 +81,26 @@ impl Series {
         Ok(Series { sizes, costs, ..self.clone() })
     }
 
-    /// States whether round `j` visited every size once before round `j + 1` began. Only then does
-    /// a slow round say something about the machine, and is taken out of every size alike.
+    /// States whether repetition `j` visited every size once before repetition `j + 1` began. Only then does
+    /// a slow repetition show a disturbance of the machine, which the rules remove from every size.
     #[must_use]
     pub fn interleaved(mut self, is_interleaved: bool) -> Self {
         self.is_interleaved = is_interleaved;
         self
     }
 
-    /// States whether the metric is exact: two runs at one N agree to one part in a million, proven
-    /// in this very session. An exact series may be measured once per N.
+    /// States whether the metric is exact: two runs at one N agreed to one part in a million in this very
+    /// session. An exact series may be measured once per N.
     #[must_use]
     pub fn exact(mut self, is_exact: bool) -> Self {
         self.is_exact = is_exact;
         self
     }
 
-    /// States the steps in which an exact count rises, in the unit of the cost: 1 (the default) for
-    /// counts of single things, the page size for bytes of whole pages. Exact counts of one pair are
-    /// compared to within these steps, so a count that is given in another unit needs a quantum in
-    /// that unit. A quantum that is negative or not finite leaves 1.
+    /// States the steps in which an exact count rises, in the unit of the cost. The default is 1, for counts
+    /// of single things; for bytes of whole pages it is the page size. The pair rule compares exact counts to
+    /// within these steps, so a count in another unit needs a quantum in that unit. A quantum that is
+    /// negative or not finite leaves 1.
     #[must_use]
     pub fn quantum(mut self, quantum: f64) -> Self {
         if quantum >= 0.0 && quantum.is_finite() {
@@ -109,10 +109,10 @@ impl Series {
         self
     }
 
-    /// States the smallest difference the instrument can see, in the unit of the cost: 10 ms for a
-    /// clock that ticks every 10 ms. The judgement finds the steps of a coarse clock by itself where
-    /// the readings show them; this is for what readings cannot show. A resolution that is negative
-    /// or not finite leaves 0, "as fine as the readings".
+    /// States the smallest difference that the instrument can see, in the unit of the cost: 10 ms for a clock
+    /// that ticks every 10 ms. The judgement finds the steps of a coarse clock by itself if the readings show
+    /// them. This method states what the readings cannot show. A resolution that is negative or not finite
+    /// leaves 0, "as fine as the readings".
     #[must_use]
     pub fn resolution(mut self, resolution: f64) -> Self {
         if resolution >= 0.0 && resolution.is_finite() {
@@ -121,7 +121,7 @@ impl Series {
         self
     }
 
-    /// Counts or time.
+    /// The kind of the cost: counts or time.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -139,7 +139,7 @@ impl Series {
         &self.costs
     }
 
-    /// Readings that every size has: the rounds of an interleaved series, at least 1.
+    /// The number of readings that every size has: the repetitions of an interleaved series, at least 1.
     #[must_use]
     pub fn rounds(&self) -> usize {
         self.costs.iter().map(Vec::len).min().unwrap_or(0)
@@ -151,37 +151,37 @@ impl Series {
         self.sizes.last().copied().unwrap_or(1)
     }
 
-    /// See [`interleaved`](Self::interleaved). Sizes with different numbers of readings were not
-    /// visited in rounds, whatever was stated.
+    /// Whether the repetitions were [interleaved](Self::interleaved). Sizes with different numbers of
+    /// readings were not, whatever was stated.
     #[must_use]
     pub fn is_interleaved(&self) -> bool {
         self.is_interleaved && self.costs.iter().all(|row| row.len() == self.rounds())
     }
 
-    /// See [`exact`](Self::exact).
+    /// Whether the metric was stated to be [exact](Self::exact).
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.is_exact
     }
 
-    /// The steps in which an exact count rises; see [`quantum`](Self::quantum).
+    /// The steps in which an exact count rises, as [stated](Self::quantum).
     pub(crate) fn step(&self) -> f64 {
         self.quantum
     }
 
-    /// What the caller stated; see [`resolution`](Self::resolution).
+    /// The smallest visible difference, as [stated](Self::resolution).
     pub(crate) fn stated_resolution(&self) -> f64 {
         self.resolution
     }
 
-    /// The smallest reading above 0; 0 if there is none.
+    /// The smallest reading above 0, or 0 if there is none.
     pub(crate) fn smallest_positive(&self) -> f64 {
         let positive = self.costs.iter().flatten().copied().filter(|cost| *cost > 0.0);
         let smallest = positive.fold(f64::INFINITY, f64::min);
         if smallest.is_finite() { smallest } else { 0.0 }
     }
 
-    /// Whether this is a count of which all readings at one N agree.
+    /// Whether this is a count whose readings at each N all agree.
     pub(crate) fn repeats_exactly(&self) -> bool {
         self.kind == Kind::Count
             && self.costs.iter().all(|row| row.iter().all(|cost| *cost == row[0]))
@@ -194,7 +194,7 @@ fn check_sizes(sizes: &[u64]) -> Result<(), SeriesError> {
         return Err(SeriesError::SizeZero);
     }
     for pair in sizes.windows(2) {
-        // Compared as the fits see them: beyond 2^53 neighbours are one and the same number.
+        // Sizes are compared as the fits see them: beyond 2^53, neighbouring integers are the same float.
         if pair[1] as f64 <= pair[0] as f64 {
             return Err(SeriesError::SizesDoNotRise { previous: pair[0], size: pair[1] });
         }
@@ -219,46 +219,46 @@ fn check_costs(sizes: &[u64], costs: &[Vec<f64>]) -> Result<(), SeriesError> {
     Ok(())
 }
 
-/// Why observations do not make a [`Series`].
+/// Why observations cannot form a [`Series`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeriesError {
-    /// There is no N at all.
+    /// The series has no N at all.
     #[error("a series needs at least one size")]
     NoSizes,
-    /// N = 0 has no cost per item.
+    /// The series has a size N = 0, which has no cost per item.
     #[error("sizes start at 1, found 0")]
     SizeZero,
-    /// N must rise strictly (as 64-bit floats, which matters beyond 2^53).
+    /// The sizes do not rise strictly as 64-bit floats, which matters beyond 2^53.
     #[error("sizes must rise, found {size} after {previous}")]
     SizesDoNotRise {
-        /// The size before.
+        /// The size before it.
         previous: u64,
         /// The size that is not larger.
         size: u64,
     },
-    /// One row of costs belongs to each size.
+    /// The number of rows of costs differs from the number of sizes.
     #[error("each size needs one row of costs, found {rows} rows for {sizes} sizes")]
     RowsDoNotMatch {
-        /// How many sizes there are.
+        /// The number of sizes.
         sizes: usize,
-        /// How many rows of costs there are.
+        /// The number of rows of costs.
         rows: usize,
     },
-    /// Every size needs at least one reading.
+    /// A size has no reading.
     #[error("there is no reading at N = {size}")]
     NoReadings {
-        /// The N concerned.
+        /// The N without a reading.
         size: u64,
     },
     /// A cost is negative, infinite or not a number.
     #[error("cost {cost} in round {round} at N = {size} is not a finite number from 0 up")]
     BadCost {
-        /// The N concerned.
+        /// The N of the cost.
         size: u64,
-        /// The round, counted from 0.
+        /// The repetition, counted from 0.
         round: usize,
-        /// The cost found.
+        /// The invalid cost.
         cost: f64,
     },
 }

@@ -1,17 +1,17 @@
-//! One measured curve in a few numbers per size: a robust mean of the logarithm and how far it can
-//! be trusted. Knows nothing of shapes.
+//! Condenses one measured curve into a few numbers per size: a robust mean of the logarithm, and its
+//! uncertainty. Knows nothing of shapes.
 
 use super::design::{DesignFlaw, check_design};
 use super::readings::{Readings, resolution_of};
 use super::series::Series;
 use super::tau::Tau;
 
-/// Logarithms of the costs of one curve may differ by this much; squares of relative costs would
-/// overflow beyond it.
+/// The largest range of the logarithms of one curve's costs. Beyond it, squares of relative costs would
+/// overflow.
 pub(crate) const MAX_LOG_SPAN: f64 = 600.0;
-/// The same for the costs of both sides of a pair.
+/// The largest range of the logarithms of the costs of both sides of a pair.
 const MAX_PAIR_LOG_SPAN: f64 = 300.0;
-/// One measured curve, condensed: what every fit starts from. All vectors have one entry per size.
+/// One measured curve, condensed: every fit starts from it. All vectors have one entry per size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// N as the fits use it.
@@ -21,7 +21,7 @@ pub struct Summary {
     pub log_cost: Vec<f64>,
     /// s: standard deviation of one reading as a share of the cost, shrunk towards [`noise`](Self::noise).
     pub spread: Vec<f64>,
-    /// The same, pooled over all sizes: the noise of one reading. 0 for an exact metric.
+    /// The spread pooled over all sizes: the noise of one reading. 0 for an exact metric.
     pub noise: f64,
     /// u: uncertainty of [`log_cost`](Self::log_cost) (one standard deviation), never below τ.
     pub uncertainty: Vec<f64>,
@@ -31,28 +31,28 @@ pub struct Summary {
     pub relative: Vec<f64>,
     /// w: weight 1/(z·u); residuals times weight are in standard deviations.
     pub weight: Vec<f64>,
-    /// q: the smallest difference the readings can show, in the metric's unit; 0 where they show no
-    /// sign of one.
+    /// q: the smallest difference that the readings can show, in the metric's unit; 0 if they show no such
+    /// limit.
     pub resolution: f64,
     /// Whether every reading is 0, so that the cost is 0 and not e^[`log_cost`](Self::log_cost).
     pub is_zero: bool,
-    /// τ²: what the structural floor contributes to u².
+    /// τ²: the part of u² that comes from the structural floor.
     pub(crate) tau: f64,
 }
 
 impl Summary {
-    /// Condenses one series; `tau` is the structural floor to use.
+    /// Condenses one series, with the structural floor `tau`.
     ///
     /// # Errors
     ///
-    /// Says what the measuring design lacks for any judgement.
+    /// Returns an error that says why the measuring design cannot be judged.
     pub fn of(series: &Series, tau: Tau) -> Result<Summary, DesignFlaw> {
         check_design(series)?;
         let low = series.smallest_positive();
         Ok(Self::with(series, tau, low, resolution_of(series, low)))
     }
 
-    /// Condenses both sides of a pair, which share the smallest reading and the resolution.
+    /// Condenses both sides of a pair. Both use the same smallest reading and the same resolution.
     pub(crate) fn of_pair(
         new: &Series,
         old: &Series,
@@ -78,7 +78,8 @@ impl Summary {
         Ok((new, old))
     }
 
-    /// Zeros are replaced with `low`, the smallest positive reading of the curve or the pair.
+    /// Condenses one series. Readings of 0 are replaced as [`Readings`] says; `low` is the smallest positive
+    /// reading of the curve or the pair.
     fn with(series: &Series, tau: Tau, low: f64, resolution: f64) -> Summary {
         let readings = Readings::of(series, low);
         let tau = tau.share().powi(2);
@@ -112,29 +113,29 @@ impl Summary {
         .weighted()
     }
 
-    /// z and w from m and u.
+    /// Computes z and w from m and u.
     fn weighted(mut self) -> Summary {
         self.relative = relative_to_last(&self.log_cost);
         self.weight = weights(&self.relative, &self.uncertainty);
         self
     }
 
-    /// The same curve with other uncertainties; `change` gets u² and the place of the size.
+    /// Returns the same curve with other uncertainties. `change` gets u² and the index of the size.
     fn with_variances(&self, change: impl Fn(f64, usize) -> f64) -> Summary {
         let variances = self.uncertainty.iter().enumerate();
         let uncertainty = variances.map(|(place, u)| change(u * u, place).sqrt()).collect();
         Summary { uncertainty, ..self.clone() }.weighted()
     }
 
-    /// The curve as single fits use it. Lower-order terms and roundings of a law are of the order
-    /// 1/N: at N = 1 or 2 no law is sharp.
+    /// Returns the curve as fits of a single curve use it. Lower-order terms and rounding in a program's cost
+    /// are of the order 1/N, so at N = 1 or 2 no model is sharp.
     pub(crate) fn for_curve(&self) -> Summary {
         const GRAIN: f64 = 0.1;
         self.with_variances(|variance, place| variance + (GRAIN / self.sizes[place]).powi(2))
     }
 
-    /// An exact count is known to one part in 100,000 and to a quantum: the structural floor, which
-    /// stands for what differs from size to size without being growth, does not apply.
+    /// Returns the curve of an exact count, known to one part in 100,000 and to a quantum. The structural
+    /// floor does not apply: it stands for differences between sizes that are not growth.
     pub(crate) fn exactly(&self, quantum: f64) -> Summary {
         const FLOOR: f64 = 1e-10;
         self.with_variances(|variance, place| {
@@ -158,23 +159,23 @@ impl Summary {
         self.log_cost[self.log_cost.len() - 1]
     }
 
-    /// The uncertainty of that.
+    /// The uncertainty of ln(cost) at the largest N.
     pub(crate) fn top_uncertainty(&self) -> f64 {
         self.uncertainty[self.uncertainty.len() - 1]
     }
 
-    /// How far ln(cost) ranges over all sizes.
+    /// The range of ln(cost) over all sizes.
     pub(crate) fn log_span(&self) -> f64 {
         span(self.log_cost.iter())
     }
 
-    /// The place of the largest size that is at most 1/`ratio` of the size at `place`.
+    /// The index of the largest size that is at most 1/`ratio` of the size at `place`.
     pub(crate) fn place_below(&self, place: usize, ratio: f64) -> Option<usize> {
         let limit = self.sizes[place] / ratio * (1.0 + 1e-9);
         self.sizes[..place].iter().rposition(|size| *size <= limit)
     }
 
-    /// The same curve as if its largest size had never been measured.
+    /// Returns the same curve as if its largest size had never been measured.
     pub(crate) fn without_top(&self) -> Summary {
         let n_sizes = self.sizes.len();
         let kept = n_sizes - 1;
@@ -190,7 +191,7 @@ impl Summary {
     }
 }
 
-/// e^(m − last m), never so small that its square would be 0.
+/// Returns e^(m − last m), limited so that its square is never 0.
 fn relative_to_last(log_cost: &[f64]) -> Vec<f64> {
     let last = log_cost[log_cost.len() - 1];
     log_cost.iter().map(|m| (m - last).clamp(-MAX_LOG_SPAN, MAX_LOG_SPAN).exp()).collect()
@@ -203,7 +204,7 @@ fn span<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
     high - low
 }
 
-/// 1/(z·u).
+/// Returns 1/(z·u).
 pub(crate) fn weights(relative: &[f64], uncertainty: &[f64]) -> Vec<f64> {
     relative.iter().zip(uncertainty).map(|(z, u)| 1.0 / (z * u)).collect()
 }
@@ -223,8 +224,8 @@ mod tests {
 
     #[test]
     fn figures_of_one_row_by_hand() {
-        // ln: 0, 0.1, 0.2, 0.3, 1.0 (an outlier). Middle half: 0.1, 0.2, 0.3. Ten distances, the
-        // fifth and sixth of which are 0.2 and 0.3; of all fifty the upper quartile is 0.8.
+        // The logarithms are 0, 0.1, 0.2, 0.3 and 1.0 (an outlier), and the middle half is 0.1, 0.2, 0.3. Of
+        // the ten distances, the fifth and sixth are 0.2 and 0.3. The upper quartile of all fifty is 0.8.
         let row: Vec<f64> = [0.1, 0.0, 1.0, 0.3, 0.2_f64].iter().map(|l| l.exp()).collect();
         let summary = Summary::of(&series(&row), Tau::TIME).unwrap();
         assert!((summary.log_cost[0] - 0.2).abs() < 1e-12);
@@ -260,7 +261,7 @@ mod tests {
         assert!((summary.log_cost[0] - 0.01_f64.ln()).abs() < 1e-12);
         assert_eq!(summary.resolution, 0.02);
         assert!(summary.uncertainty[0] > 0.5, "half of the smallest reading is a guess");
-        // One zero of four is a failed reading, and says nothing of a resolution.
+        // One 0 among four readings is a failed reading, and says nothing about the resolution.
         let summary = rows([&[0.0, 0.5, 0.5, 0.51], &row, &row, &row, &row]);
         assert!((summary.log_cost[0] - 0.5_f64.ln()).abs() < 0.01);
         assert_eq!(summary.resolution, 0.0);
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn ticks_of_a_coarse_clock_are_its_resolution() {
-        // Three readings on one tick at the smallest N, though not to the last digit.
+        // Three readings at the smallest N fall on one tick, though not to the last digit.
         let (first, other) = ([0.01, 0.01 + 1e-12, 0.01, 0.02], [0.05, 0.07, 0.09, 0.11]);
         let summary = rows([&first, &other, &other, &other, &other]);
         assert!((summary.resolution - 0.01).abs() < 1e-9, "{}", summary.resolution);
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn two_states_of_a_clock_are_noise() {
-        // Two thirds of the distances are small: the median alone would see no spread.
+        // Two thirds of the distances are small, so the median alone would see no spread.
         let row = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.3, 1.3, 1.3];
         assert!(summary_of(&row).noise > 0.1);
     }

@@ -1,27 +1,27 @@
-//! [`Tau`]: the jitter of a cost that more rounds do not remove.
+//! [`Tau`]: the jitter of a cost that more repetitions do not remove.
 
 use std::fmt;
 
-/// The structural floor τ of a kind of metric: the relative deviation (1 standard deviation, as a
-/// share of the cost) that more rounds do not remove, because layout, alignment or rounding differ
-/// from size to size. See [`calibrate`](crate::calibrate).
+/// The structural floor τ of a kind of metric: the relative deviation (1 standard deviation, as a share of
+/// the cost) that more repetitions do not remove. It exists because layout, alignment or rounding differ from
+/// size to size. See [`calibrate`](crate::calibrate).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Tau(f64);
 
 impl Tau {
-    /// 0.3 %, for counts.
+    /// The default floor for counts, 0.3 %.
     pub const COUNT: Tau = Tau(0.003);
-    /// 1 %, for time.
+    /// The default floor for time, 1 %.
     pub const TIME: Tau = Tau(0.010);
 
-    /// A floor of `share`, at least one part in a million (less would claim that the shapes of the
-    /// fit are exact) and at most 1. Anything outside, or not a number, is `None`.
+    /// Creates a floor of `share`, from one part in a million to 1. A smaller floor would claim that the
+    /// shapes of the fit are exact. Returns `None` for any other value, or for NaN.
     #[must_use]
     pub fn new(share: f64) -> Option<Tau> {
         (1e-6..=1.0).contains(&share).then_some(Tau(share))
     }
 
-    /// The floor as a share of the cost.
+    /// Returns the floor as a share of the cost.
     #[must_use]
     pub fn share(self) -> f64 {
         self.0

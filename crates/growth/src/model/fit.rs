@@ -1,5 +1,4 @@
-//! Fits of shapes to one summarised curve, with and without a hinge, and what a fit says about N
-//! that were not measured.
+//! Fits shapes to one condensed curve, with and without a hinge, and extrapolates the fit to other N.
 
 use super::shape::{Shape, Shapes, hinge};
 use crate::input::series::Kind;
@@ -7,9 +6,9 @@ use crate::input::summary::Summary;
 use crate::numeric::least_squares::{UnitColumn, nonnegative};
 use crate::numeric::student::upper_tail;
 
-/// A fitted curve: f(N) = cost at Nmax · Σ share·shape, from which costs at other N follow.
+/// A fitted curve: f(N) = cost at Nmax · Σ share·shape. Costs at other N follow from it.
 ///
-/// Beyond the largest size measured this is extrapolation, and to be shown as such.
+/// Costs beyond the largest measured size are extrapolated, and must be shown as such.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurveFit {
     top_size: f64,
@@ -22,38 +21,38 @@ pub struct CurveFit {
 /// One term of a [`CurveFit`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Term {
-    /// How it grows.
+    /// The shape of the term.
     pub shape: Shape,
-    /// What it contributes at the largest N, as a share of the cost measured there; 0 or more.
+    /// The term's part of the cost measured at the largest N, as a share; 0 or more.
     pub share: f64,
-    /// Whether the judgement counts it as superlinear.
+    /// Whether the rule counts the term as superlinear.
     pub is_superlinear: bool,
 }
 
-/// Where cost per item steps up, and what that adds.
+/// A step in the cost per item: where it begins, and what it adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hinge {
-    /// The N from which cost rises faster.
+    /// The N from which the cost rises faster.
     pub start: f64,
-    /// What it contributes at the largest N, as a share of the cost measured there; above 0.
+    /// The hinge's part of the cost measured at the largest N, as a share; above 0.
     pub share: f64,
 }
 
 /// A predicted cost in four parts, in the metric's unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostParts {
-    /// Setup: the same at every N.
+    /// The setup cost, the same at every N.
     pub fixed: f64,
-    /// log N and √N.
+    /// The costs that grow like log N and √N.
     pub sublinear: f64,
-    /// Linear in N, N log N where that is allowed, and what a hinge adds.
+    /// The costs linear in N, N log N if it is allowed, and the cost that a hinge adds.
     pub per_item: f64,
-    /// Everything that grows faster than allowed.
+    /// The costs that grow faster than allowed.
     pub superlinear: f64,
 }
 
 impl CostParts {
-    /// All four together.
+    /// The sum of all four parts.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.fixed + self.sublinear + self.per_item + self.superlinear
@@ -67,29 +66,29 @@ impl CurveFit {
         self.top_size
     }
 
-    /// Terms that contribute something, slowest growth first.
+    /// The terms with a share above 0, slowest growth first.
     #[must_use]
     pub fn terms(&self) -> &[Term] {
         &self.terms
     }
 
-    /// The step in cost per item, where the fit has one.
+    /// The step in cost per item, if the fit has one.
     #[must_use]
     pub fn hinge(&self) -> Option<Hinge> {
         self.hinge
     }
 
-    /// Predicted cost of all `size` items, in the metric's unit, never negative.
+    /// Predicts the cost of all `size` items, in the metric's unit; never negative.
     #[must_use]
     pub fn cost_at(&self, size: u64) -> f64 {
         self.parts_at(size).total().max(0.0)
     }
 
-    /// The same, by parts; a single part can be slightly negative at the smallest N.
+    /// Predicts the cost by parts. A single part can be slightly negative at the smallest N.
     ///
-    /// A steep curve is extrapolated by a + b·N^p, which fits its top, since no sum of the shapes
-    /// does. Of any other curve, terms faster than N³ are extrapolated like N³: they are too small to
-    /// be more than noise, and N^17 would make everything of nothing.
+    /// A steep curve is extrapolated by a + b·N^p, which fits its top, because no sum of the shapes does. For
+    /// any other curve, terms faster than N³ are extrapolated like N³. They are so small that they may be
+    /// noise, and N^17 would outgrow everything else.
     #[must_use]
     pub fn parts_at(&self, size: u64) -> CostParts {
         let size = size.max(1) as f64;
@@ -118,7 +117,7 @@ impl CurveFit {
     }
 }
 
-/// offset + factor·x^power, shares of the cost at the largest N.
+/// offset + factor·x^power, in shares of the cost at the largest N.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct OffsetPower {
     pub offset: f64,
@@ -126,16 +125,16 @@ pub(crate) struct OffsetPower {
     pub power: f64,
 }
 
-/// Coefficients of one minimisation over a set of hinges.
+/// The coefficients of the best fit over a set of hinges.
 #[derive(Debug, Clone)]
 pub(crate) struct Hinged {
-    /// One per shape, then the hinge's if there is one.
+    /// One coefficient per shape, then the hinge's if there is one.
     pub coefficients: Vec<f64>,
     pub rss: f64,
     pub hinge: Option<f64>,
 }
 
-/// One curve against its shapes, weighted and ready to be minimised.
+/// One curve and its shapes, weighted and ready for a fit.
 pub(crate) struct Problem<'a> {
     pub summary: &'a Summary,
     pub shapes: &'a Shapes,
@@ -167,8 +166,8 @@ impl<'a> Problem<'a> {
         self.target.len()
     }
 
-    /// Where one step in cost per item is looked for: the sizes N₂…N₍ₖ₋₃₎, then the geometric
-    /// middles of the first k − 3 gaps. At least three sizes lie beyond each.
+    /// The places where one step in cost per item is tried: the sizes N₂…N₍ₖ₋₃₎, and the geometric middles of
+    /// the first k − 3 gaps. At least three sizes lie beyond each place.
     pub fn hinge_columns(&self) -> Vec<HingeColumn> {
         let sizes = &self.summary.sizes;
         let inner = sizes.len() - 3;
@@ -181,15 +180,15 @@ impl<'a> Problem<'a> {
             .collect()
     }
 
-    /// The best fit of the first `n_shapes` shapes, with none or one of `hinges`.
+    /// Returns the best fit of the first `n_shapes` shapes, with at most one of `hinges`.
     pub fn best(&self, n_shapes: usize, hinges: &[HingeColumn]) -> Hinged {
         best_hinged(&self.columns[..n_shapes], &self.target, hinges)
     }
 
-    /// The smallest RSS of the allowed shapes plus one that grows too fast and holds exactly
-    /// `share` of the fitted cost at Nmax, with none or one of `hinges`.
+    /// Returns the smallest RSS of the allowed shapes plus one planted shape that grows too fast. The planted
+    /// shape has exactly `share` of the fitted cost at Nmax. The fit has at most one of `hinges`.
     ///
-    /// A sum whose planted coefficient is share·Σ is a sum of columns c + share/(1−share)·planted.
+    /// A sum whose planted coefficient is share·Σ equals a sum of columns c + share/(1−share)·planted.
     pub fn rss_with_planted(&self, share: f64, hinges: &[HingeColumn]) -> f64 {
         let Some(place) = self.shapes.all().iter().position(|s| *s == self.shapes.planted) else {
             return f64::INFINITY;
@@ -204,7 +203,7 @@ impl<'a> Problem<'a> {
         best_hinged(&base, &self.target, &hinges).rss
     }
 
-    /// Tests for shapes beyond the allowed ones, with none or one of `hinges` on either side.
+    /// Tests for shapes beyond the allowed ones, with at most one of `hinges` on either side.
     pub fn contrast(&self, hinges: &[HingeColumn]) -> Contrast {
         let null = self.best(self.shapes.n_allowed(), hinges);
         let full = self.best(self.columns.len(), hinges);
@@ -218,11 +217,11 @@ impl<'a> Problem<'a> {
         Contrast { null, full, share, quality, t, p }
     }
 
-    /// How well `fit` describes the curve, and the degrees of freedom that leaves.
+    /// Computes how well `fit` describes the curve, and its remaining degrees of freedom.
     pub fn quality(&self, fit: &Hinged) -> Quality {
         let used = fit.coefficients.iter().filter(|c| **c > 1e-9).count();
         let bent = fit.hinge.is_some() && fit.coefficients.last().is_some_and(|c| *c > 1e-9);
-        // A hinge costs two: how much it adds, and where.
+        // A hinge uses two degrees of freedom: its size and its place.
         let used = used + usize::from(bent);
         let nu0 = self.summary.freedom;
         if used >= self.n_sizes() {
@@ -230,12 +229,12 @@ impl<'a> Problem<'a> {
         }
         let left = (self.n_sizes() - used) as f64;
         let phi = (fit.rss / left).max(1.0);
-        // Satterthwaite: the variance is partly known beforehand, partly estimated from the misfit.
+        // Satterthwaite: the variance is partly known beforehand and partly estimated from the misfit.
         let nu = phi * phi / (1.0 / (nu0 + left) + (phi - 1.0).powi(2) / left);
         Quality { phi, nu }
     }
 
-    /// `fit` (over all shapes) as a curve in the metric's unit, which goes on as `beyond` says.
+    /// Converts `fit` (over all shapes) into a curve in the metric's unit. `beyond` extrapolates it.
     pub fn curve(&self, fit: &Hinged, beyond: Option<OffsetPower>) -> CurveFit {
         let shapes = self.shapes.all();
         let terms = shapes.iter().zip(&fit.coefficients).enumerate();
@@ -259,8 +258,8 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// A hinge replaces none, or the one before it, only if it is better by more than rounding: a hinge
-/// that is not used ties with none.
+/// Fits with at most one hinge. A hinge replaces the best fit so far only if it is better by more than
+/// rounding, because an unused hinge ties with no hinge.
 fn best_hinged(base: &[UnitColumn], target: &[f64], hinges: &[HingeColumn]) -> Hinged {
     let solve = |columns: &[&UnitColumn], hinge: Option<f64>| {
         let solution = nonnegative(columns, target);
@@ -279,7 +278,7 @@ fn best_hinged(base: &[UnitColumn], target: &[f64], hinges: &[HingeColumn]) -> H
     best
 }
 
-/// w·value, one row per size.
+/// Returns w·value, one row per size.
 fn weighted(summary: &Summary, value: impl Fn(f64) -> f64) -> UnitColumn {
     let sizes = summary.sizes.iter().zip(&summary.weight);
     UnitColumn::new(sizes.map(|(&size, w)| w * value(size)).collect())
@@ -303,7 +302,7 @@ pub(crate) struct Contrast {
     pub p: f64,
 }
 
-/// Whether a kind of metric takes a step in cost per item for granted (caches make one).
+/// Whether a step in cost per item is normal for this kind of metric. Caches cause such steps in times.
 pub(crate) fn may_bend(kind: Kind) -> bool {
     kind == Kind::Time
 }

@@ -1,4 +1,4 @@
-//! A count in plain words: so much once, so much an item, so much for each pair of items.
+//! Describes a count as a formula: a fixed cost, a cost per item, and a cost per pair of items.
 
 use std::fmt;
 
@@ -6,33 +6,33 @@ use crate::input::series::Series;
 use crate::numeric::least_squares::unconstrained;
 use crate::numeric::median::median;
 
-/// fixed + per_item·N + per_pair·N², in the metric's unit. For the reader; nothing is judged by it.
+/// fixed + per_item·N + per_pair·N², in the metric's unit. It is for readers; no verdict uses it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Formula {
-    /// What is paid once.
+    /// The fixed cost.
     pub fixed: f64,
-    /// What each item costs, however many there are.
+    /// The cost of each item, for any number of items.
     pub per_item: f64,
-    /// What each item costs more for every other one.
+    /// The additional cost of each item for every other item.
     pub per_pair: f64,
-    /// The typical distance of a measured cost from the formula, as a share of that cost.
+    /// The typical relative error of the formula at a measured size.
     pub misfit: f64,
-    /// The largest N that was measured: the parts are compared there.
+    /// The largest measured N, at which the parts are compared.
     pub top_size: u64,
 }
 
 impl Formula {
-    /// Fits `series`, the median of its rounds, with errors relative to each cost. A coefficient may be
-    /// negative: this describes, and does not judge.
+    /// Fits the medians of `series`, with errors relative to each cost. A coefficient may be negative,
+    /// because the formula describes and does not judge.
     ///
-    /// `None` with fewer than three sizes.
+    /// Returns `None` if there are fewer than three sizes.
     #[must_use]
     pub fn of(series: &Series) -> Option<Formula> {
         let sizes: Vec<f64> = series.sizes().iter().map(|size| *size as f64).collect();
         let top = *sizes.last()?;
         let mut costs = series.costs().to_vec();
         let costs: Vec<f64> = costs.iter_mut().map(|rounds| median(rounds)).collect();
-        // A cost of nothing is known as exactly as the smallest that is something.
+        // A cost of 0 gets the same error as the smallest positive cost.
         let least = series.smallest_positive();
         let least = if least > 0.0 { least } else { 1.0 };
         let weights: Vec<f64> = costs.iter().map(|cost| 1.0 / cost.abs().max(least)).collect();
@@ -64,21 +64,21 @@ impl Formula {
         Some(Formula { misfit: median(&mut misfits), ..formula })
     }
 
-    /// The cost of `n` items.
+    /// Returns the cost of `n` items.
     #[must_use]
     pub fn at(&self, n: f64) -> f64 {
         self.fixed + self.per_item * n + self.per_pair * n * n
     }
 
-    /// What one more item costs where there are `n`: the slope there.
+    /// Returns the cost of one more item at `n` items: the slope of the formula.
     #[must_use]
     pub fn next_at(&self, n: f64) -> f64 {
         self.per_item + 2.0 * self.per_pair * n
     }
 }
 
-/// `4.00·N² + 33.0·N + 120`, without the parts that come to less than a thousandth at the largest N
-/// measured. Three significant digits.
+/// Formats the formula as `4.00·N² + 33.0·N + 120`, with three significant digits. Leaves out parts below a
+/// thousandth of the cost at the largest measured N.
 impl fmt::Display for Formula {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.top_size as f64;
@@ -106,7 +106,7 @@ impl fmt::Display for Formula {
     }
 }
 
-/// A number from 0 up in three significant digits; whole numbers keep all of theirs.
+/// Formats a number from 0 up with three significant digits. Whole numbers keep all digits.
 fn significant(number: f64) -> String {
     let scientific = format!("{number:.2e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

@@ -1,5 +1,5 @@
-//! Two curves side by side, in units of the new cost at the largest N: new = β + α·old, with or
-//! without a term that grows. α is given, everything else is weighted least squares in closed form.
+//! Models two curves together, in units of the new cost at the largest N: new = β + α·old, with or without a
+//! growing term. For a given α, the rest is weighted least squares in closed form.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::input::summary::Summary;
 use crate::numeric::estimate::{Estimate, Interval};
 use crate::numeric::minimise::{Minimum, least_over_factors};
 
-/// What the new cost over the old one grows like, by the best of three fits. For display only.
+/// The best-fitting growth of the new cost over the old cost, out of three fits. For display only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GrowthName {
     /// Like log N.
@@ -31,7 +31,7 @@ impl fmt::Display for GrowthName {
     }
 }
 
-/// A constant factor that is no growth is at most this, as far as the smallest size does not force it.
+/// The largest constant factor that is not growth, unless the cost at the smallest size forces a larger one.
 const MAX_FACTOR: f64 = 3.0;
 const MARGIN: f64 = 1.1;
 
@@ -41,20 +41,20 @@ pub(crate) struct Comparison {
     x: Vec<f64>,
     old: Vec<f64>,
     new: Vec<f64>,
-    /// Squared errors of each side.
+    /// The squared errors of the old costs.
     old_variance: Vec<f64>,
     new_variance: Vec<f64>,
     largest_factor: f64,
 }
 
-/// new = β + α·old on the first sizes.
+/// The model new = β + α·old, fitted to the first sizes.
 pub(crate) struct Law {
     pub setup: f64,
     pub rss: f64,
     pub total_weight: f64,
 }
 
-/// new = β + α·old + γ·old·x^q/old_k.
+/// The model new = β + α·old + γ·old·x^q/old_k.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Growth {
     /// α.
@@ -99,12 +99,12 @@ impl Comparison {
         self.new[place]
     }
 
-    /// The smallest value of `function` over all factors.
+    /// Minimises `function` over all factors.
     pub fn least(&self, function: impl Fn(f64) -> f64) -> Minimum {
         least_over_factors(self.largest_factor, None, function)
     }
 
-    /// The same, where `known` is a factor that is not too unlikely.
+    /// Minimises `function` over all factors. `known` is a factor that is not too unlikely.
     pub fn least_from(&self, known: f64, function: impl Fn(f64) -> f64) -> Minimum {
         least_over_factors(self.largest_factor, Some(known), function)
     }
@@ -122,12 +122,12 @@ impl Comparison {
         self.new[place] - factor * self.old[place]
     }
 
-    /// How far the new cost at one size stands above a law.
+    /// Returns how far the new cost at one size exceeds a model.
     pub fn above(&self, place: usize, law: &Law, factor: f64) -> f64 {
         self.rest(place, factor) - law.setup
     }
 
-    /// The law for one factor, fitted to the first `n_law` sizes.
+    /// Fits the model for one factor to the first `n_law` sizes.
     pub fn law(&self, factor: f64, n_law: usize) -> Law {
         let (mut total_weight, mut sum) = (0.0, 0.0);
         for place in 0..n_law {
@@ -141,7 +141,7 @@ impl Comparison {
         Law { setup, rss: squares.sum(), total_weight }
     }
 
-    /// What grows, scaled to 1 at the largest N.
+    /// Returns the growing term, scaled to 1 at the largest N.
     fn column(&self, place: usize, power: u8) -> f64 {
         self.growing(place, self.x[place].powi(i32::from(power)))
     }
@@ -150,15 +150,15 @@ impl Comparison {
         self.old[place] * pace / self.old[self.n_sizes() - 1]
     }
 
-    /// Setup and growth for one factor, fitted to all sizes.
+    /// Fits setup and growth for one factor to all sizes.
     pub fn grow(&self, factor: f64, power: u8) -> Growth {
         let (share, error, rss) = self.with_column(factor, |place| self.column(place, power));
         Growth { factor, power, share, error, rss }
     }
 
-    /// γ, its standard error and the RSS for one factor and a column that grows.
+    /// Returns γ, its standard error and the RSS for one factor and one growing column.
     fn with_column(&self, factor: f64, column: impl Fn(usize) -> f64) -> (f64, f64, f64) {
-        /// A column this close to a constant is one but for rounding, and shows no growth.
+        /// A column this close to a constant differs from it only by rounding, and shows no growth.
         const ALIKE: f64 = 1e-20;
         let (mut total, mut column_sum, mut rest_sum, mut column_squares) = (0.0, 0.0, 0.0, 0.0);
         for place in 0..self.n_sizes() {
@@ -192,14 +192,14 @@ impl Comparison {
         (share, 1.0 / square.sqrt(), rss)
     }
 
-    /// Growth for the factor that fits best.
+    /// Fits growth with the factor that fits best.
     pub fn best(&self, power: u8) -> Growth {
         let best = self.least(|factor| self.grow(factor, power).rss);
         self.grow(best.at, power)
     }
 
-    /// The same comparison without the largest size; growth is then a share of the new cost at the
-    /// size before.
+    /// Returns the same comparison without the largest size. Growth is then a share of the new cost at the
+    /// second largest size.
     pub fn without_top(&self) -> Comparison {
         let kept = self.n_sizes() - 1;
         let top = self.new[kept - 1];
@@ -216,8 +216,7 @@ impl Comparison {
         }
     }
 
-    /// Whether the top, or the step to the top, costs more than before: by 15 % and by more than
-    /// twice its error.
+    /// Whether the cost at the top, or the last step to it, rose by 15 % and by more than twice its error.
     pub fn is_more_expensive(&self, new: &Summary, old: &Summary) -> bool {
         const MORE: f64 = 1.15;
         let top = self.n_sizes() - 1;
@@ -231,8 +230,8 @@ impl Comparison {
                 && new_step - old_step > 2.0 * variances.iter().sum::<f64>().sqrt())
     }
 
-    /// α where growth is taken to have stayed as it was, with all factors whose law fits hardly
-    /// worse: by at most `quantile` standard errors.
+    /// Estimates α without growth. The interval has all factors whose model fits hardly worse: by at most
+    /// `quantile` standard errors.
     pub fn factor_interval(&self, best: Minimum, quantile: f64) -> Estimate {
         let n_sizes = self.n_sizes();
         let phi = (best.value / (n_sizes - 2) as f64).max(1.0);
@@ -257,13 +256,13 @@ impl Comparison {
         Estimate { value: best.at, interval }
     }
 
-    /// The name of the growth that fits best, where `power` is what the growth test settled on.
+    /// Names the growth that fits best. `power` is the result of the growth test.
     pub fn name_growth(&self, power: u8) -> GrowthName {
         if power > 1 {
             return GrowthName::Cubic;
         }
         let top = self.n_sizes() - 1;
-        // N itself does not count: log N is known up to a constant, which α·old takes in.
+        // The unit of N must not matter: log N is known up to a constant, which α·old absorbs.
         let pace = |place: usize, name: GrowthName| match name {
             GrowthName::Log => 1.0 + self.x[place].ln() / (1.0 - self.x[0].ln()),
             GrowthName::Root => self.x[place].sqrt(),

@@ -2,11 +2,11 @@
 
 use crate::input::series::Kind;
 
-/// One term of a fitted curve. Each equals 1 at the largest N of the fit, so that its coefficient is
-/// a share of the cost there. With x = N/Nmax and ℓ = log₂ max(N, 2) / log₂ max(Nmax, 2):
+/// One term of a fitted curve. Each shape equals 1 at the largest N of the fit, so its coefficient is a share
+/// of the cost at that N. With x = N/Nmax and ℓ = log₂ max(N, 2) / log₂ max(Nmax, 2):
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// 1: setup.
+    /// 1, the setup cost.
     Constant,
     /// ℓ.
     Log,
@@ -14,12 +14,12 @@ pub enum Shape {
     Root,
     /// x.
     Linear,
-    /// x·(log₂ N − log₂ e), scaled to 1 at Nmax: comparisons of a merge sort, log N!, insertions
-    /// into a B-tree. Beside x it is any N log N. Below N = e it is negative. (x·ℓ where Nmax is at
-    /// most 4.)
+    /// x·(log₂ N − log₂ e), scaled to 1 at Nmax. Examples are the comparisons of a merge sort, log N!, and
+    /// insertions into a B-tree. Together with x it forms any N log N. Below N = e it is negative. If Nmax is
+    /// at most 4, the shape is x·ℓ.
     LinearLog,
-    /// N·(N − 2), scaled to 1 at Nmax: a search among all the others, which finds itself half-way or not
-    /// at all. Beside x² it is any N² − cN with c up to 2.
+    /// N·(N − 2), scaled to 1 at Nmax: each item is searched among all others, and found half-way or not at
+    /// all. Together with x² it forms any N² − cN with c up to 2.
     SquareLessLinear,
     /// x^(quarters/4): x^1.5 has 6 quarters, x² has 8.
     Power {
@@ -32,10 +32,10 @@ const SQUARE: Shape = Shape::Power { quarters: 8 };
 const CUBE: Shape = Shape::Power { quarters: 12 };
 
 impl Shape {
-    /// The shape's value at `size`, relative to its value at `top`. Both at least 1.
+    /// Returns the shape's value at `size`, relative to its value at `top`. Both must be at least 1.
     #[must_use]
     pub fn at(self, size: f64, top: f64) -> f64 {
-        // log₂ e, with the decimals that the rule was measured with.
+        // This is log₂ e, with the decimals that the rule was measured with.
         #[allow(clippy::approx_constant)]
         const LOG2_E: f64 = 1.4427;
         let x = size / top;
@@ -54,7 +54,7 @@ impl Shape {
         }
     }
 
-    /// The shape itself, or N³ in place of anything faster.
+    /// Returns the shape itself, or N³ for anything faster.
     pub(crate) fn at_most_cubic(self) -> Shape {
         match self {
             Shape::Power { quarters } if quarters > 12 => CUBE,
@@ -63,34 +63,34 @@ impl Shape {
     }
 }
 
-/// A hinge: nothing up to `start`, then linear; 1 at `top`.
+/// Returns the value of a hinge: 0 up to `start`, then linear, and 1 at `top`.
 pub(crate) fn hinge(size: f64, top: f64, start: f64) -> f64 {
     (size - start).max(0.0) / (top - start)
 }
 
-/// The growth a curve is allowed to have. More than this is superlinear.
+/// The growth that a curve may have. Any faster growth is superlinear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Expect {
     /// Up to N log N, with any setup cost.
     #[default]
     LinearLog,
-    /// Up to N: N log N counts as superlinear, at a stricter level (0.001 in place of 0.01).
+    /// Up to N. N log N counts as superlinear, at a stricter level (0.001 instead of 0.01).
     Linear,
-    /// Up to N², of counts also N² − cN, at the stricter level. Not measured on any corpus.
+    /// Up to N², and for counts also N² − cN, at the stricter level. Not measured on any corpus.
     Quadratic,
 }
 
-/// The shapes of one judgement, split by what is allowed.
+/// The shapes of one judgement, split into allowed and superlinear ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Shapes {
-    /// The allowed ones first, slowest first.
+    /// All shapes: the allowed ones first, slowest first.
     all: Vec<Shape>,
     n_allowed: usize,
-    /// What grows the fastest among the allowed, as a pace to accelerate against.
+    /// The fastest allowed growth, as the reference for acceleration.
     pub pace: Pace,
-    /// What a share of 20 % is tried with before a curve is called ok.
+    /// The shape of the 20 % share that must be excluded before a curve is called ok.
     pub planted: Shape,
-    /// Largest p that still shows growth.
+    /// The largest p that still shows growth.
     pub level: f64,
     /// The exponent that no sum of allowed shapes reaches over two doublings.
     pub steep: f64,
@@ -107,7 +107,7 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    /// A cost growing at this pace, in any unit, at `x` = N/Nmax.
+    /// Returns a cost with this growth, in any unit, at `x` = N/Nmax.
     pub fn cost(self, x: f64, size: f64) -> f64 {
         match self {
             Pace::Linear => x,
@@ -119,8 +119,8 @@ impl Pace {
 
 impl Shapes {
     pub fn new(kind: Kind, expect: Expect) -> Shapes {
-        /// Superlinear powers of N, times four. Up to 17, since a share that grows with a smaller
-        /// power than the data would be understated.
+        /// The superlinear powers of N, times four, up to 17. If the data grows with a larger power than the
+        /// shapes, the superlinear share is understated.
         const POWERS: [u8; 8] = [6, 7, 8, 10, 12, 20, 36, 68];
         let (n_allowed, pace, level) = match expect {
             Expect::Linear => (4, Pace::Linear, 0.001),
@@ -132,8 +132,8 @@ impl Shapes {
         all.extend(POWERS.map(|quarters| Shape::Power { quarters }));
         let allows_square = expect == Expect::Quadratic;
         if allows_square && kind == Kind::Count {
-            // Where N² is superlinear, N² − cN is N² and needs no shape of its own. Where it is
-            // allowed, exact counts of searches would have a faster power made of what they lack at
+            // If N² is superlinear, N² − cN counts as N² and needs no shape of its own. If N² is allowed,
+            // exact counts of searches need this shape. Otherwise a faster power would fit what they lack at
             // small N.
             all.insert(n_allowed, Shape::SquareLessLinear);
         }

@@ -1,19 +1,19 @@
-//! The scaling exponent of the tail: how the largest sizes grew, free of setup cost.
+//! The scaling exponent of the tail: how fast the cost grew over the largest sizes, without setup cost.
 
 use super::fit::OffsetPower;
 use crate::input::summary::Summary;
 use crate::numeric::estimate::{Estimate, Interval};
 use crate::numeric::student::quantile_above;
 
-/// The exponents that are looked for.
+/// The range of exponents that are tried.
 const RANGE: Interval = Interval { low: 0.05, high: 20.0 };
-/// How many exponents are tried before the best is closed in on, evenly spaced in their logarithm.
+/// The number of exponents tried before the search narrows down, evenly spaced in their logarithm.
 const N_TRIED: usize = 121;
-/// More sizes are taken as long as each beyond the third adds no more than this to the RSS.
+/// More sizes are included as long as each size beyond the third adds at most this much to the RSS.
 const FITS: f64 = 0.3;
 
-/// p of a + b·N^p, fitted to as many of the largest sizes as it fits, and at least three; with its
-/// 95 % interval. `None` for a flat curve: a cost that does not rise has no exponent.
+/// Fits p of a + b·N^p to at least three of the largest sizes, and to as many as it fits. The estimate has a
+/// 95 % interval. Returns `None` for a flat curve, because a cost that does not rise has no exponent.
 pub(crate) fn tail_exponent(summary: &Summary) -> Option<(Estimate, OffsetPower)> {
     let n_sizes = summary.sizes.len();
     let quarter = summary.place_below(n_sizes - 1, 4.0)?;
@@ -31,7 +31,7 @@ pub(crate) fn tail_exponent(summary: &Summary) -> Option<(Estimate, OffsetPower)
         kept.push(fit);
     }
     let limit = quantile_above(0.025, summary.freedom).powi(2);
-    // The model may bend a little with every size that is added: the last two speak together.
+    // Each added size may bend the model a little, so the interval covers those of the last two fits.
     let intervals = kept.iter().rev().take(2).map(|fit| fit.interval(limit));
     let hull = |hull: Interval, next: Interval| Interval {
         low: hull.low.min(next.low),
@@ -42,12 +42,12 @@ pub(crate) fn tail_exponent(summary: &Summary) -> Option<(Estimate, OffsetPower)
     Some((Estimate { value: last.power, interval }, last.tail.law(last.power)))
 }
 
-/// The largest sizes of a curve, weighted, and their logarithms.
+/// The largest sizes of a curve with their weights and logarithms.
 struct Tail {
     /// ln(N/Nmax).
     log_x: Vec<f64>,
     cost: Vec<f64>,
-    /// Cost without its weighted mean.
+    /// The cost minus its weighted mean.
     centred: Vec<f64>,
     /// w², and its sum.
     weight: Vec<f64>,
@@ -71,7 +71,7 @@ impl Tail {
         }
     }
 
-    /// Least RSS of a + b·x^p over any a and b ≥ 0, given x^p.
+    /// Returns the least RSS of a + b·x^p over any a and b ≥ 0, given x^p.
     fn rss_of(&self, column: &[f64]) -> f64 {
         let (factor, mean) = self.factor_of(column);
         self.weight
@@ -82,7 +82,7 @@ impl Tail {
             .sum()
     }
 
-    /// b, and the weighted mean of x^p.
+    /// Returns b, and the weighted mean of x^p.
     fn factor_of(&self, column: &[f64]) -> (f64, f64) {
         let mean = mean(&self.weight, column, self.total_weight);
         let (mut product, mut square) = (0.0, 0.0);
@@ -114,7 +114,7 @@ fn mean(weight: &[f64], values: &[f64], total_weight: f64) -> f64 {
     weight.iter().zip(values).map(|(w, value)| w * value).sum::<f64>() / total_weight
 }
 
-/// x^p at all sizes for all powers that are tried first.
+/// x^p at all sizes, for all powers that are tried first.
 struct Tried<'a> {
     summary: &'a Summary,
     powers: Vec<f64>,
@@ -152,18 +152,18 @@ impl<'a> Tried<'a> {
     }
 }
 
-/// The place of the smallest value, the first of equals.
+/// Returns the index of the smallest value, the first of equals.
 fn least(values: &[f64]) -> usize {
     let smaller = |best: usize, place| if values[place] < values[best] { place } else { best };
     (1..values.len()).fold(0, smaller)
 }
 
-/// The neighbours of one place.
+/// Returns the neighbours of one index.
 fn around(values: &[f64], place: usize) -> (f64, f64) {
     (values[place.saturating_sub(1)], values[(place + 1).min(values.len() - 1)])
 }
 
-/// The best power of one tail.
+/// The best power for one tail.
 struct Fit {
     tail: Tail,
     power: f64,
@@ -171,7 +171,7 @@ struct Fit {
 }
 
 impl Fit {
-    /// All powers whose RSS exceeds the least one by at most `limit` times the misfit.
+    /// Returns the range of powers whose RSS exceeds the least RSS by at most `limit` times the misfit.
     fn interval(&self, limit: f64) -> Interval {
         let left = self.tail.cost.len() - 3;
         let misfit = if left > 0 { (self.rss / left as f64).max(1.0) } else { 1.0 };

@@ -1,10 +1,11 @@
-//! Quantiles of the distances between readings, without a list of all pairs where it would be long.
+//! Computes quantiles of the distances between readings. Long rows need no list of all pairs.
 
-/// Pairs up to which a list of all distances is quicker than counting.
+/// The number of pairs up to which a list of all distances is faster than counting.
 const MAX_LISTED: usize = 1 << 14;
 
-/// Quantiles (each `p` from 0 to 1) of the distances between two readings of one row, over all `rows`
-/// together, interpolated linearly between order statistics. Each row is sorted. 0 without a pair.
+/// Computes quantiles (each `p` from 0 to 1) of the distances between two readings of one row, over all
+/// `rows` together. Interpolates linearly between order statistics. Each row must be sorted. Returns 0 if
+/// there is no pair.
 pub(crate) fn distance_quantiles<const N: usize>(rows: &[Vec<f64>], p: [f64; N]) -> [f64; N] {
     let n_pairs: usize = rows.iter().map(|row| row.len() * (row.len() - 1) / 2).sum();
     if n_pairs == 0 {
@@ -32,7 +33,7 @@ fn distances(rows: &[Vec<f64>]) -> Vec<f64> {
     all
 }
 
-/// The order statistics `below` and `above`, which are at most one apart.
+/// Returns the order statistics `below` and `above` from a list. They are at most one apart.
 fn listed(all: &mut [f64], below: usize, above: usize) -> (f64, f64) {
     let (_, low, rest) = all.select_nth_unstable_by(below, f64::total_cmp);
     let low = *low;
@@ -40,12 +41,12 @@ fn listed(all: &mut [f64], below: usize, above: usize) -> (f64, f64) {
     (low, if above > below { high } else { low })
 }
 
-/// The same by bisection over all floats: a distance is found by how many are not larger, which one
-/// pass over the sorted rows tells.
+/// Returns the same order statistics by bisection over all floats. One pass over the sorted rows counts how
+/// many distances are not larger than a candidate.
 fn counted(rows: &[Vec<f64>], below: usize, above: usize) -> (f64, f64) {
     let widest = rows.iter().map(|row| row[row.len() - 1] - row[0]).fold(0.0, f64::max);
     let order_statistic = |place: usize| {
-        // Floats from 0 up are in the order of their bits.
+        // Floats from 0 up have the same order as their bits.
         let (mut low, mut high) = (0, widest.to_bits());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -61,7 +62,7 @@ fn counted(rows: &[Vec<f64>], below: usize, above: usize) -> (f64, f64) {
     (low, if above > below { order_statistic(above) } else { low })
 }
 
-/// How many pairs are at most `limit` apart.
+/// Counts the pairs that are at most `limit` apart.
 fn n_within(rows: &[Vec<f64>], limit: f64) -> usize {
     let within = |row: &Vec<f64>| {
         let mut first = 0;
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_interpolated() {
-        // Distances 1, 2, 3, 5, 7 and 8: the median lies between 3 and 5.
+        // The distances are 1, 2, 3, 5, 7 and 8, so the median lies between 3 and 5.
         assert_eq!(distance_quantiles(&[vec![0.0, 1.0, 3.0, 8.0]], [0.5]), [4.0]);
         assert_eq!(distance_quantiles(&[vec![5.0]], [0.5]), [0.0]);
         let rows = [vec![0.0, 1.0], vec![2.0, 5.0]];

@@ -3,9 +3,9 @@
 /// An estimate with its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The best guess.
+    /// The estimated value.
     pub value: f64,
-    /// Where it lies with 95 % confidence.
+    /// The range of the value with 95 % confidence.
     pub interval: Interval,
 }
 

@@ -1,8 +1,8 @@
-//! Several series judged at once: the more questions, the likelier an accident.
+//! Adjusts p-values of several series that are judged together: more questions make an accident more likely.
 
-/// Holm's step-down adjustment of p-values (Scandinavian Journal of Statistics 6, 1979, p. 65–70),
-/// in the order given. Reject where the result is at most the level wanted for *any* false alarm
-/// among all; it holds whatever the dependence between the series. What is not a number counts as 1.
+/// Adjusts p-values by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979, p. 65–70), in the
+/// order given. Reject where the result is at most the level wanted for *any* false alarm among all series.
+/// This is valid whatever the dependence between the series. NaN counts as 1.
 ///
 /// ```
 /// let adjusted = loadline_growth::holm(&[0.01, 0.04, 0.03]);
@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn steps_down_from_the_smallest() {
-        // Sorted: 0.005·4 = 0.020, 0.01·3 = 0.030, 0.03·2 = 0.060, 0.04·1 = 0.040 → 0.060.
+        // Sorted, the products are 0.005·4 = 0.020, 0.01·3 = 0.030, 0.03·2 = 0.060 and 0.04·1 = 0.040, which
+        // becomes 0.060.
         check(&[0.01, 0.04, 0.03, 0.005], &[0.030, 0.060, 0.060, 0.020]);
     }
 

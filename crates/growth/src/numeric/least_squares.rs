@@ -1,21 +1,21 @@
-//! Least squares on a handful of columns: plain, by Householder QR, and with coefficients that must
-//! not be negative. Knows numbers only.
+//! Least squares on a few columns: plain by Householder QR, and with coefficients that must not be negative.
+//! Knows only numbers.
 //!
-//! Never by normal equations: the shapes that are fitted are nearly collinear, and squaring their
-//! condition number would leave no digits. Columns are few (at most fifteen) and rows are tens, so
-//! every solve factors anew.
+//! Normal equations are never used. The fitted shapes are nearly collinear, and squaring their condition
+//! number would leave no digits. There are at most fifteen columns and some tens of rows, so every solve
+//! factors the matrix again.
 
-/// Coefficients that minimise the residuals, and the residuals.
+/// The coefficients that minimise the residuals, and those residuals.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Solution {
-    /// One per column, in the order of the columns.
+    /// The coefficients, in the order of the columns.
     pub coefficients: Vec<f64>,
-    /// target − columns·coefficients, one per row.
+    /// The residuals target − columns·coefficients, one per row.
     pub residuals: Vec<f64>,
 }
 
 impl Solution {
-    /// Sum of squared residuals.
+    /// Returns the sum of squared residuals.
     pub fn rss(&self) -> f64 {
         dot(&self.residuals, &self.residuals)
     }
@@ -24,15 +24,15 @@ impl Solution {
 /// Minimises |target − Σ coefficient·column| over coefficients ≥ 0: Lawson & Hanson, "Solving Least
 /// Squares Problems" (1974), chapter 23, algorithm NNLS.
 ///
-/// Columns are expected to be of [unit length](UnitColumn). The next to enter is the one with the
-/// largest product with the residuals, the first of equals; the end is reached when no product
-/// exceeds 1e−12 of the target's length. A column that would enter with a coefficient ≤ 0 is barred
-/// for that step. Where columns outnumber what the data can tell apart, this order decides which of
-/// several equal solutions is returned, so it is part of the rule and not a matter of taste.
+/// Columns should have [unit length](UnitColumn). The next column to enter has the largest product with the
+/// residuals; of equal products the first wins. The search ends when no product exceeds 1e−12 of the target's
+/// length. A column that would enter with a coefficient ≤ 0 is barred for that step. If there are more
+/// columns than the data can distinguish, this order decides which of several equal solutions is returned. So
+/// the order is part of the rule and not a matter of taste.
 pub(crate) fn nonnegative(columns: &[&UnitColumn], target: &[f64]) -> Solution {
     let mut state = ActiveSet::new(columns, target);
     let tolerance = 1e-12 * dot(target, target).sqrt();
-    // Every pass adds a column that lowers the residuals; the bound only guards against rounding.
+    // Every pass adds a column that lowers the residuals. The bound only guards against rounding.
     for _ in 0..10 * columns.len() {
         if !state.admit_one(tolerance) {
             break;
@@ -45,7 +45,7 @@ pub(crate) fn nonnegative(columns: &[&UnitColumn], target: &[f64]) -> Solution {
     solution
 }
 
-/// A column scaled to length 1, and the length it had. A column of nothing but 0 stays as it is.
+/// A column scaled to length 1, and its original length. A column of only 0 is not scaled.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitColumn {
     entries: Vec<f64>,
@@ -54,7 +54,8 @@ pub(crate) struct UnitColumn {
 
 impl UnitColumn {
     pub fn new(mut entries: Vec<f64>) -> UnitColumn {
-        // The largest entry first, since squares of entries may overflow where their length does not.
+        // The entries are scaled by the largest one first, because their squares may overflow even if the
+        // length does not.
         let largest = entries.iter().fold(0.0_f64, |largest, entry| largest.max(entry.abs()));
         let largest = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
         let length = entries.iter().map(|e| (e / largest).powi(2)).sum::<f64>().sqrt() * largest;
@@ -63,7 +64,7 @@ impl UnitColumn {
         UnitColumn { entries, length }
     }
 
-    /// The column as it was, times `factor`, added to `other` as that was.
+    /// Returns the original column times `factor`, added to the original `other`.
     pub fn sum(&self, other: &UnitColumn, factor: f64) -> UnitColumn {
         let scaled = self.entries.iter().zip(&other.entries);
         let entry = |(own, its): (&f64, &f64)| own * self.length + factor * its * other.length;
@@ -76,11 +77,11 @@ struct ActiveSet<'a> {
     target: &'a [f64],
     coefficients: Vec<f64>,
     residuals: Vec<f64>,
-    /// Of each column with the residuals; −∞ for one that may not enter in this step.
+    /// The product of each column with the residuals; −∞ for a column that must not enter in this step.
     products: Vec<f64>,
-    /// Columns with a positive coefficient, in the order of entering.
+    /// The columns with a positive coefficient, in the order of entering.
     active: Vec<usize>,
-    /// Solution of the unconstrained problem on `active`.
+    /// The solution of the unconstrained problem on `active`.
     trial: Vec<f64>,
     workspace: Factorisation,
 }
@@ -99,7 +100,8 @@ impl<'a> ActiveSet<'a> {
         }
     }
 
-    /// Lets one column enter and those leave that it makes negative; false if none can enter.
+    /// Lets one column enter, and removes the columns that it makes negative. Returns false if none can
+    /// enter.
     fn admit_one(&mut self, tolerance: f64) -> bool {
         self.products.clear();
         let products = self.columns.iter().map(|column| dot(&column.entries, &self.residuals));
@@ -131,7 +133,7 @@ impl<'a> ActiveSet<'a> {
         true
     }
 
-    /// Walks towards the trial solution, dropping each column whose coefficient reaches 0 first.
+    /// Moves towards the trial solution, and drops each column whose coefficient reaches 0 first.
     fn leave_negative_behind(&mut self) {
         while self.trial.iter().any(|&coefficient| coefficient <= 0.0) {
             let mut step = f64::INFINITY;
@@ -167,7 +169,7 @@ impl<'a> ActiveSet<'a> {
         }
     }
 
-    /// Solves for `active` into `trial`; false if those columns are dependent.
+    /// Solves for `active` into `trial`. Returns false if those columns are dependent.
     fn solve_active(&mut self) -> bool {
         let active = self.active.iter().map(|&column| self.columns[column].entries.as_slice());
         self.workspace.factor(active, self.target)
@@ -189,17 +191,17 @@ impl<'a> ActiveSet<'a> {
     }
 }
 
-/// An unconstrained solution with what its covariance needs.
+/// An unconstrained solution, with the numbers that its covariance needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Unconstrained {
     pub coefficients: Vec<f64>,
-    /// Diagonal of (AᵀA)⁻¹: variances of the coefficients where residuals have variance 1.
+    /// The diagonal of (AᵀA)⁻¹: the variances of the coefficients if the residuals have variance 1.
     pub variances: Vec<f64>,
-    /// Sum of squared residuals.
+    /// The sum of squared residuals.
     pub rss: f64,
 }
 
-/// Minimises |target − Σ coefficient·column|; `None` if the columns are dependent.
+/// Minimises |target − Σ coefficient·column|. Returns `None` if the columns are dependent.
 pub(crate) fn unconstrained(columns: &[&[f64]], target: &[f64]) -> Option<Unconstrained> {
     let mut factors = Factorisation::default();
     let mut coefficients = Vec::new();
@@ -221,12 +223,12 @@ pub(crate) fn unconstrained(columns: &[&[f64]], target: &[f64]) -> Option<Uncons
     })
 }
 
-/// A = QR by Householder reflections, and Qᵀ·target. Buffers are kept from solve to solve.
+/// A = QR by Householder reflections, and Qᵀ·target. Solves reuse the buffers.
 #[derive(Debug, Default)]
 struct Factorisation {
     rows: usize,
     n_columns: usize,
-    /// Column after column: R above and on the diagonal, reflections below it.
+    /// The columns one after the other: R above and on the diagonal, reflections below it.
     entries: Vec<f64>,
     /// Qᵀ·target.
     rotated: Vec<f64>,
@@ -234,7 +236,7 @@ struct Factorisation {
 }
 
 impl Factorisation {
-    /// False if a column is, to rounding, a combination of those before it.
+    /// Factors the columns. Returns false if a column is, to rounding, a combination of those before it.
     fn factor<'a>(&mut self, columns: impl Iterator<Item = &'a [f64]>, target: &[f64]) -> bool {
         self.rows = target.len();
         self.entries.clear();
@@ -246,7 +248,7 @@ impl Factorisation {
         self.n_columns <= self.rows && (0..self.n_columns).all(|column| self.reflect(column))
     }
 
-    /// Zeroes `column` below its diagonal, in what is left of all later columns and the target.
+    /// Zeroes `column` below its diagonal, and transforms all later columns and the target.
     fn reflect(&mut self, column: usize) -> bool {
         let rows = self.rows;
         let (before, later) = self.entries.split_at_mut((column + 1) * rows);
@@ -254,7 +256,7 @@ impl Factorisation {
         let above = dot(&own[..column], &own[..column]);
         let below = dot(&own[column..], &own[column..]);
         let length = below.sqrt();
-        // Lawson & Hanson's test: what is left must still count beside what was explained.
+        // Lawson & Hanson's test: the remaining length must still matter next to the explained length.
         let is_independent = above.sqrt() + 0.01 * length > above.sqrt() && length.is_finite();
         if !is_independent {
             return false;
@@ -271,7 +273,7 @@ impl Factorisation {
         true
     }
 
-    /// Back substitution; false if a coefficient overflows.
+    /// Solves by back substitution. Returns false if a coefficient overflows.
     fn coefficients_into(&self, coefficients: &mut Vec<f64>) -> bool {
         coefficients.clear();
         coefficients.extend_from_slice(&self.rotated[..self.n_columns]);
@@ -291,7 +293,7 @@ impl Factorisation {
         }
     }
 
-    /// Diagonal of (RᵀR)⁻¹: squared row lengths of R⁻¹.
+    /// Returns the diagonal of (RᵀR)⁻¹: the squared row lengths of R⁻¹.
     fn inverse_diagonal(&self) -> Vec<f64> {
         let mut squares = vec![0.0; self.n_columns];
         for column in 0..self.n_columns {
@@ -341,17 +343,18 @@ mod tests {
 
     #[test]
     fn what_would_be_negative_is_zero() {
-        // Each alone: 1 and -1. The second's product with the residuals (0, -1) is -1: it stays out.
+        // Alone, the columns give 1 and -1. The product of the second with the residuals (0, -1) is -1, so
+        // the second stays out.
         check(&[&[1.0, 0.0], &[0.0, 1.0]], &[1.0, -1.0], &[1.0, 0.0]);
-        // Unconstrained 4·(1,1,1) - 1·(1,2,3). Without the second: 2, residuals (1, 0, -1), and its
-        // product with them is 1 - 3 = -2.
+        // Unconstrained: 4·(1,1,1) - 1·(1,2,3). Without the second column: 2, with residuals (1, 0, -1), and
+        // the product of the second with them is 1 - 3 = -2.
         check(&[&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]], &[3.0, 2.0, 1.0], &[2.0, 0.0]);
     }
 
     #[test]
     fn a_column_that_entered_leaves_again() {
-        // The first has the largest product, 7.5, and enters first. Once all three are in, they solve
-        // the system exactly, with -2 for the first; without it the residuals are (0, 0, -1).
+        // The first column has the largest product, 7.5, and enters first. Once all three are in, they solve
+        // the system exactly, with -2 for the first. Without the first column the residuals are (0, 0, -1).
         let columns: [&[f64]; 3] = [&[2.0, 2.0, 0.5], &[1.0, 0.0, 0.0], &[0.0, 1.0, 0.0]];
         check(&columns, &[1.0, 3.0, -1.0], &[0.0, 1.0, 3.0]);
     }
@@ -370,7 +373,7 @@ mod tests {
 
     #[test]
     fn variances_are_those_of_a_straight_line() {
-        // y = 1 + 2x at x = 0, 1, 2, 3, and 0.1·(1, -1, -1, 1) on top, which no line explains.
+        // y = 1 + 2x at x = 0, 1, 2, 3, plus 0.1·(1, -1, -1, 1), which no line explains.
         let x = [0.0, 1.0, 2.0, 3.0];
         let fit = unconstrained(&[&[1.0; 4], &x], &[1.1, 2.9, 4.9, 7.1]).unwrap();
         let expected = [(fit.coefficients[0], 1.0), (fit.coefficients[1], 2.0), (fit.rss, 0.04)];
@@ -382,8 +385,8 @@ mod tests {
     }
 
     proptest! {
-        /// Karush, Kuhn and Tucker: no coefficient is negative, and no residual has a product with
-        /// a column that could lower it, positive ones only with those that are out.
+        /// The Karush–Kuhn–Tucker conditions: no coefficient is negative, and no column has a positive
+        /// product with the residuals. Columns in use have a product of 0.
         #[test]
         fn solutions_are_optimal(
             values in prop::collection::vec(prop::collection::vec(-1.0..1.0_f64, 8), 1..7),

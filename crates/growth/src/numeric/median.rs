@@ -1,6 +1,7 @@
 //! The median.
 
-/// The median; mean of the middle two for an even number. Reorders `values`. 0 for none.
+/// Returns the median, or the mean of the middle two for an even number of values. Reorders `values`. Returns
+/// 0 for no values.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;

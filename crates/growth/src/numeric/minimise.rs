@@ -1,18 +1,18 @@
-//! The smallest value of a function of one variable on an interval.
+//! Finds the smallest value of a function of one variable on an interval.
 
-/// Where a function is smallest, and its value there.
+/// The place where a function is smallest, and its value there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Minimum {
     pub at: f64,
     pub value: f64,
 }
 
-/// The smallest value of `function` over the factor 0 ≤ α ≤ `largest`, to about 1e−9·max(1, α).
+/// Finds the smallest value of `function` over the factor 0 ≤ α ≤ `largest`, to about 1e−9·max(1, α).
 ///
-/// Seventeen factors up to 3.3 are tried first and, beyond, one in each step of √2; with them `known`,
-/// which a caller has reason to try. Nine between the neighbours of the best follow, since a baseline
-/// that costs far more than the new curve makes a valley much narrower than the first steps. Brent's
-/// method ("Algorithms for Minimization without Derivatives", 1973, chapter 5) closes in from there.
+/// First it tries seventeen factors up to 3.3, one per step of √2 beyond, and `known`, a factor that the
+/// caller expects. Then it tries nine factors between the neighbours of the best. They are needed because a
+/// baseline that costs far more than the new curve makes a valley much narrower than the first steps. Brent's
+/// method ("Algorithms for Minimization without Derivatives", 1973, chapter 5) finishes the search.
 pub(crate) fn least_over_factors(
     largest: f64,
     known: Option<f64>,
@@ -37,7 +37,7 @@ fn evenly(low: f64, high: f64, steps: u32) -> Vec<f64> {
     (0..=steps).map(step).collect()
 }
 
-/// The best of rising `factors` and of a `known` one, between its neighbours.
+/// Returns the best of rising `factors` and of a `known` one, with its neighbours.
 fn bracket(
     factors: Vec<f64>,
     known: Option<Minimum>,
@@ -52,7 +52,7 @@ fn bracket(
     (*below.unwrap_or(&best.at), best, *above.unwrap_or(&best.at))
 }
 
-/// Brent's method between `low` and `high`, from a known point between them.
+/// Runs Brent's method between `low` and `high`, from a known point between them.
 fn close_in(mut low: f64, mut high: f64, start: Minimum, function: impl Fn(f64) -> f64) -> Minimum {
     /// The smaller part of the golden section.
     const GOLDEN: f64 = 0.381_966_011_250_105;
@@ -102,7 +102,7 @@ fn close_in(mut low: f64, mut high: f64, start: Minimum, function: impl Fn(f64) 
     best
 }
 
-/// From the best of three points to the lowest point of the parabola through them.
+/// Returns the step from the best of three points to the lowest point of the parabola through them.
 fn parabola_step(best: Minimum, second: Minimum, third: Minimum) -> Option<f64> {
     let r = (best.at - second.at) * (best.value - third.value);
     let q = (best.at - third.at) * (best.value - second.value);
@@ -129,7 +129,7 @@ mod tests {
         check(3.3, 3.3, |a| -a);
         check(1e6, 54_321.0, |a| (a.max(1e-9).ln() - 54_321.0_f64.ln()).powi(2));
         check(3.3, 0.7, |a| (a - 0.7).abs());
-        // A narrow valley in a plain that slopes towards it.
+        // A narrow valley in a plain that slopes towards the valley.
         check(3.3, 1.3, |a| {
             if (a - 1.3).abs() < 1e-3 { (a - 1.3).powi(2) - 1.0 } else { 1e6 + (a - 1.3).abs() }
         });

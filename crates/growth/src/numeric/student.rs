@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// P(T > t). 1 (nothing shown) where the figures do not make a distribution.
+/// Returns P(T > t). Returns 1 (nothing shown) if the numbers do not form a distribution.
 pub(crate) fn upper_tail(t: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom) {
         Ok(distribution) if !t.is_nan() => distribution.sf(t),
@@ -10,8 +10,8 @@ pub(crate) fn upper_tail(t: f64, freedom: f64) -> f64 {
     }
 }
 
-/// The t that is exceeded with probability `p`, 0 < p < 1. Infinite where the figures do not make a
-/// distribution.
+/// Returns the t that is exceeded with probability `p`, 0 < p < 1. Returns infinity if the numbers do not
+/// form a distribution.
 pub(crate) fn quantile_above(p: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom) {
         Ok(distribution) => {
@@ -34,7 +34,7 @@ mod tests {
                 assert!((back / p - 1.0).abs() < 1e-6, "{back} instead of {p}, ν = {freedom}");
             }
         }
-        // Tables: t(0.975; 10) = 2.228139.
+        // Published tables have t(0.975; 10) = 2.228139.
         assert!((quantile_above(0.025, 10.0) - 2.228_139).abs() < 1e-6);
     }
 

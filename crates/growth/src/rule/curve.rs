@@ -1,4 +1,4 @@
-//! The curve rule: is there superlinear growth in one series, without looking at any other?
+//! The curve rule: does one series, judged by itself, grow superlinearly?
 
 use super::doubt::{Doubt, Suspicion};
 use crate::input::design::DesignFlaw;
@@ -11,35 +11,36 @@ use crate::model::tail::tail_exponent;
 use crate::numeric::estimate::Estimate;
 use crate::numeric::student::quantile_above;
 
-/// A superlinear share below this is never called superlinear, however sure.
+/// A superlinear share below this is never called superlinear, however certain it is.
 pub const MIN_SHARE: f64 = 0.10;
-/// The superlinear share that must be excluded before a curve is called ok, and growth beyond the
-/// baseline before a pair is.
+/// The superlinear share that must be excluded before a curve is called ok. For a pair, it is the growth
+/// beyond the baseline that must be excluded.
 pub const SHARE_OF_INTEREST: f64 = 0.20;
-/// Above this misfit φ no allowed or fast shape describes the curve well: worth a warning.
+/// Above this misfit φ, neither the allowed nor the fast shapes describe the curve well, which deserves a
+/// warning.
 pub const POOR_FIT: f64 = 4.0;
-/// Without the largest size the test must still say p ≤ this.
+/// The largest p of the test without the largest size.
 const JACKKNIFE_LEVEL: f64 = 0.20;
-/// One-sided level of the exponents over the last two doublings.
+/// The one-sided level of the exponents over the last two doublings.
 const STEEP_LEVEL: f64 = 0.001;
 
-/// How a curve is judged.
+/// The options of the curve rule.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CurveOptions {
     /// The growth that is allowed.
     pub expect: Expect,
-    /// The structural floor; the kind's default if `None`.
+    /// The structural floor; `None` means the kind's default.
     pub tau: Option<Tau>,
 }
 
-/// What the curve rule found.
+/// The verdict of the curve rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum CurveVerdict {
-    /// A growing share beyond what is allowed is shown.
+    /// A growing share beyond the allowed growth is shown.
     Superlinear,
     /// A growing share of 20 % at the largest N is excluded.
     Ok,
-    /// Neither.
+    /// Growth is neither shown nor excluded.
     Inconclusive(Doubt),
 }
 
@@ -48,21 +49,21 @@ pub enum CurveVerdict {
 pub struct CurveJudgement {
     /// The verdict.
     pub verdict: CurveVerdict,
-    /// The figures behind it; `None` only where the design allows no fit.
+    /// The figures behind the verdict; `None` only if the design allows no fit.
     pub evidence: Option<CurveEvidence>,
 }
 
 impl CurveJudgement {
-    /// Whether a superlinear verdict should be seen again with 2·Nmax added before anyone acts on
-    /// it: of time, and of counts that one step in cost per item explains as well. Gross growth
-    /// needs no confirmation, since one step does not look like it.
+    /// Whether to measure 2·Nmax and judge again before acting on a superlinear verdict. This applies to
+    /// time, and to counts that one step in cost per item explains as well. Gross growth needs no
+    /// confirmation, because one step does not look like it.
     #[must_use]
     pub fn needs_confirmation(&self) -> bool {
         self.evidence.as_ref().is_some_and(|evidence| evidence.needs_confirmation)
     }
 
-    /// Whether the series is superlinear and [gross](CurveEvidence::is_gross): growth that needs
-    /// nothing to compare with, even of time.
+    /// Whether the series is superlinear and [gross](CurveEvidence::is_gross). Such growth needs no
+    /// comparison, even for time.
     #[must_use]
     pub fn is_gross(&self) -> bool {
         self.verdict == CurveVerdict::Superlinear
@@ -73,51 +74,50 @@ impl CurveJudgement {
 /// The figures behind a verdict of the curve rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurveEvidence {
-    /// The curve in a few numbers per size.
+    /// The condensed curve.
     pub summary: Summary,
-    /// The fit over all shapes; costs at other N follow from it.
+    /// The fit over all shapes, which predicts costs at other N.
     pub fit: CurveFit,
-    /// S: share of the cost at the largest N that grows faster than allowed, 0 to 1.
+    /// S: the share of the cost at the largest N that grows faster than allowed, 0 to 1.
     pub share: f64,
-    /// N*: where the superlinear part overtakes the rest if it is quadratic, Nmax·(1−S)/S. `None`
-    /// where there is none.
+    /// N*: the N at which the superlinear part overtakes the rest if it is quadratic, Nmax·(1−S)/S. `None` if
+    /// there is no superlinear part.
     pub crossover: Option<f64>,
-    /// One-sided p of the test for shapes beyond the allowed ones.
+    /// The one-sided p of the test for shapes beyond the allowed ones.
     pub p: f64,
-    /// The test's t.
+    /// The t of the test.
     pub t: f64,
-    /// φ: squared misfit in units of the expected one, at least 1; above 4 no shape fits well.
+    /// φ: the squared misfit in units of the expected one, at least 1. Above 4 no shape fits well.
     pub phi: f64,
-    /// ν: degrees of freedom of t.
+    /// ν: the degrees of freedom of t.
     pub nu: f64,
-    /// r₀: weighted RSS of the allowed shapes.
+    /// r₀: the weighted RSS of the allowed shapes.
     pub rss_allowed: f64,
-    /// r₁: weighted RSS of all shapes.
+    /// r₁: the weighted RSS of all shapes.
     pub rss_all: f64,
     /// The N of the hinge behind r₀.
     pub hinge_allowed: Option<f64>,
     /// The N of the hinge behind r₁.
     pub hinge_all: Option<f64>,
-    /// The smaller of the lower bounds (one-sided 99.9 %) of the exponents over the last two
-    /// doublings of N, setup included. `None` where the sizes do not hold two doublings. Above 2 the
-    /// curve is superlinear by this alone.
+    /// The smaller of the lower bounds (one-sided 99.9 %) of the exponents over the last two doublings of N,
+    /// setup included. `None` if the sizes do not cover two doublings. Above 2 the curve is superlinear by
+    /// this alone.
     pub steepness: Option<f64>,
-    /// Whether the last two doublings each cost more than three times as much (exponents of at least
-    /// 1.6; of 2.6 where N² is allowed). Neither one step in cost per item nor the caches of any real
-    /// program tried looked like that.
+    /// Whether the last two doublings each cost more than three times as much (exponents of at least 1.6; of
+    /// 2.6 if N² is allowed). Neither one step in cost per item nor the caches of any tested real program
+    /// looked like that.
     pub is_gross: bool,
-    /// The scaling exponent of the largest sizes, p of a + b·N^p, with its 95 % interval; `None` for
-    /// a flat curve.
+    /// The scaling exponent of the largest sizes, p of a + b·N^p, with its 95 % interval; `None` for a flat
+    /// curve.
     pub tail_exponent: Option<Estimate>,
-    /// See [`CurveJudgement::needs_confirmation`].
+    /// Whether to confirm a superlinear verdict; see [`CurveJudgement::needs_confirmation`].
     pub needs_confirmation: bool,
-    /// Of inconclusive curves: the smallest quadratic share of an otherwise linear cost that this run
-    /// would have found in about half of all cases; `None` where not even pure growth would have
-    /// been.
+    /// For inconclusive curves, the smallest quadratic share of an otherwise linear cost that this run would
+    /// have found in about half of all cases. `None` if this run would not even have found pure growth.
     pub smallest_detectable: Option<f64>,
 }
 
-/// Judges one series by itself. Deterministic; well below a millisecond.
+/// Judges one series by itself. Deterministic; takes well below a millisecond.
 #[must_use]
 pub fn judge_curve(series: &Series, options: &CurveOptions) -> CurveJudgement {
     let tau = options.tau.unwrap_or(series.kind().default_tau());
@@ -139,7 +139,7 @@ impl CurveJudgement {
     }
 }
 
-/// One curve under test; the steps of the rule are its methods.
+/// One curve under test. The steps of the rule are its methods.
 struct Test<'a> {
     problem: Problem<'a>,
     hinges: Vec<HingeColumn>,
@@ -160,7 +160,7 @@ impl<'a> Test<'a> {
         CurveJudgement { verdict, evidence: Some(self.evidence(verdict)) }
     }
 
-    /// No sum of allowed shapes, and no cache step of up to ×5, costs that much more twice running.
+    /// No sum of allowed shapes, and no cache step of up to ×5, makes the cost rise that much twice in a row.
     fn is_steep(&self) -> bool {
         self.steepness.is_some_and(|exponent| exponent > self.problem.shapes.steep)
     }
@@ -240,16 +240,16 @@ impl<'a> Test<'a> {
         }
     }
 
-    /// Whether one step in cost per item explains the curve as well. Of time that is always taken to
-    /// be so: caches make more than one.
+    /// Whether one step in cost per item explains the curve as well. For time this is always assumed, because
+    /// caches cause more than one step.
     fn may_be_a_step(&self) -> bool {
         let bent = || self.problem.contrast(&self.problem.hinge_columns()).p;
         !self.hinges.is_empty() || bent() > self.problem.shapes.level
     }
 
-    /// The share at which planted growth would just pass both tests if there were no noise but what
-    /// the uncertainties and φ say. In simulated runs of five designs that share was called
-    /// superlinear in 25 to 67 % of cases, and superlinear or suspect in 70 to 95 %.
+    /// Returns the share at which planted growth would just pass both tests, with only the noise that the
+    /// uncertainties and φ describe. In simulated runs of five designs that share was called superlinear in
+    /// 25 to 67 % of cases. It was superlinear or suspect in 70 to 95 %.
     fn smallest_detectable(&self) -> Option<f64> {
         if !self.would_find(1.0) {
             return None;
@@ -269,8 +269,8 @@ impl<'a> Test<'a> {
         Some(found)
     }
 
-    /// Whether a curve with `share` planted would be found, with and without its largest size. All
-    /// shapes together fit it perfectly, so the misfit of the allowed ones is all of t².
+    /// Whether a curve with `share` planted would be found, with and without its largest size. All shapes
+    /// together fit it perfectly, so t² is the misfit of the allowed shapes.
     fn would_find(&self, share: f64) -> bool {
         let shapes = self.problem.shapes;
         let planted = self.with_planted(share);
@@ -285,8 +285,8 @@ impl<'a> Test<'a> {
             && passes(&planted.without_top(), false, JACKKNIFE_LEVEL)
     }
 
-    /// A curve of which `share` is planted and the rest is this curve's setup and linear. (Not its
-    /// whole allowed fit: that mimics whatever growth is in the data.)
+    /// Returns a curve with `share` planted; the rest is this curve's setup and a linear part. The whole
+    /// allowed fit would not do, because it imitates any growth in the data.
     fn with_planted(&self, share: f64) -> Summary {
         let summary = self.problem.summary;
         let top = summary.top_size();
@@ -306,7 +306,7 @@ impl<'a> Test<'a> {
     }
 }
 
-/// The smaller of the lower bounds of the exponents over the last two doublings.
+/// Returns the smaller of the lower bounds of the exponents over the last two doublings.
 fn steepness(summary: &Summary) -> Option<f64> {
     let Summary { sizes, log_cost, uncertainty, .. } = summary;
     let quantile = quantile_above(STEEP_LEVEL, summary.freedom);
@@ -322,7 +322,7 @@ fn steepness(summary: &Summary) -> Option<f64> {
     Some(smallest)
 }
 
-/// p of the test without the largest size, where no hinge is granted.
+/// Returns p of the test without the largest size and without a hinge.
 fn p_without_top(summary: &Summary, shapes: &Shapes) -> f64 {
     Problem::new(&summary.without_top(), shapes).contrast(&[]).p
 }

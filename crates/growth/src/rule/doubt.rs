@@ -1,4 +1,4 @@
-//! Why a run could not decide, and what would let it: data first, one sentence each.
+//! Why a run could not decide, and what to measure next: as data, with one sentence each.
 
 use std::fmt;
 
@@ -10,32 +10,32 @@ use crate::input::series::Series;
 pub enum Doubt {
     /// The measuring design cannot carry any judgement.
     Design(DesignFlaw),
-    /// Too little data: growth of 20 % is neither shown nor excluded.
+    /// The data is too imprecise: growth of 20 % is neither shown nor excluded.
     Imprecise,
     /// The fit finds growth, but something other than growth would look the same.
     Suspect(Suspicion),
-    /// Of threads: the control is not even 1.25 times as fast with them, so nothing could be lost.
+    /// For threads: with them the control is not even 1.25 times as fast, so nothing could be lost.
     ControlGainsNothing,
-    /// Of threads: a loss of 20 % of what the control gains is neither shown nor excluded.
+    /// For threads: a loss of 20 % of the control's gain is neither shown nor excluded.
     ScalingImprecise,
 }
 
 /// What else could explain the growth that a fit finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// Cost per item does not accelerate at the top as growth would: a step, perhaps.
+    /// The cost per item does not accelerate at the top as growth would; the cause may be a step.
     NotAccelerating,
-    /// Without the largest N hardly anything is found.
+    /// Without the largest N there is hardly any growth.
     RestsOnLargestSize,
     /// One step in cost per item explains the curve as well.
     OneStep,
-    /// A large part of the cost grows at the top, but like none of the shapes that are tried.
+    /// A large part of the cost grows at the top, but unlike any of the tried shapes.
     LikeNoShape,
-    /// Of pairs: steeper than the baseline, but no more expensive than it at the largest N.
+    /// For pairs: steeper than the baseline, but no more expensive at the largest N.
     NoMoreExpensive,
-    /// Of pairs: the largest size stands above the law that the smaller sizes obey.
+    /// For pairs: the largest size exceeds the model that fits the smaller sizes.
     TopAboveLaw,
-    /// Worse than the baseline, but not any more once a larger N was added.
+    /// Worse than the baseline at first, but no longer after a larger N was added.
     NotConfirmed,
 }
 
@@ -77,46 +77,46 @@ impl fmt::Display for Suspicion {
     }
 }
 
-/// What would resolve a doubt: the next thing to measure.
+/// What to measure next to resolve a doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Measure every size in this many rounds.
+    /// Measure every size in this many repetitions.
     Rounds {
-        /// Rounds per size, in all.
+        /// The repetitions per size, in all.
         rounds: usize,
     },
-    /// Add this size, twice the largest so far.
+    /// Add this size, which is twice the largest so far.
     LargerSize {
         /// The N to add.
         size: u64,
     },
     /// Measure at least this many sizes.
     Sizes {
-        /// Sizes, in all.
+        /// The number of sizes, in all.
         sizes: usize,
     },
     /// Measure at most this many sizes, spread evenly over log N.
     FewerSizes {
-        /// Sizes, in all.
+        /// The number of sizes, in all.
         sizes: usize,
     },
     /// Widen the sizes to at least this largest N.
     WiderRange {
-        /// The largest N needed.
+        /// The largest N that is needed.
         size: u64,
     },
-    /// Measure where as many processors are idle as there are threads.
+    /// Measure on a machine with as many idle CPUs as there are threads.
     IdleProcessors,
-    /// Measure again; of a pair, both sides at the same sizes and with the same metric.
+    /// Measure again. For a pair, measure both sides at the same sizes and with the same metric.
     MeasureAgain,
 }
 
-/// Rounds beyond which more of them are not worth their time.
+/// The number of repetitions beyond which more of them are not worth their time.
 const ROUNDS_CAP: usize = 20;
 
 impl Remedy {
-    /// What resolves `doubt` about a series: rounds are doubled up to 20 while precision is what
-    /// lacks; after that, and against every suspicion, only a larger N helps.
+    /// Returns the remedy for `doubt` about a series. Repetitions are doubled up to 20 if precision is
+    /// missing. After that, and against every suspicion, only a larger N helps.
     #[must_use]
     pub fn of(doubt: Doubt, series: &Series) -> Remedy {
         let rounds = series.rounds();
@@ -185,7 +185,7 @@ mod tests {
             (Doubt::Imprecise, 5, "measure every size in 10 rounds"),
             (Doubt::Imprecise, 15, "measure every size in 20 rounds"),
             (Doubt::Imprecise, 20, "add N = 80"),
-            // More rounds of what is exact say nothing new.
+            // More repetitions of an exact metric add nothing.
             (Doubt::Imprecise, 1, "add N = 80"),
             (Doubt::Suspect(Suspicion::OneStep), 5, "add N = 80"),
             (Doubt::Design(DesignFlaw::TooFewSizes { found: 2 }), 5, "measure at least 5 sizes"),

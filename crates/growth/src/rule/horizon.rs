@@ -1,20 +1,20 @@
-//! Growth that does not show yet: a small part of the cost, extrapolated to the N that matters.
+//! Growth that does not show yet: a small part of the cost, extrapolated to a larger N.
 
 use super::curve::SHARE_OF_INTEREST;
 use crate::model::fit::CurveFit;
 
-/// What a superlinear part of a cost comes to at a larger N. Extrapolated, and to be shown as such.
+/// The superlinear part of a cost, extrapolated to a larger N. It must be shown as extrapolated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HiddenGrowth {
-    /// The N that was asked for.
+    /// The N that the cost is extrapolated to.
     pub horizon: u64,
-    /// Predicted cost of the superlinear terms of the part there, in the metric's unit.
+    /// The predicted cost of the part's superlinear terms at that N, in the metric's unit.
     pub superlinear_cost: f64,
-    /// Predicted cost of everything there, in the metric's unit.
+    /// The predicted total cost at that N, in the metric's unit.
     pub total_cost: f64,
-    /// The first as a share of the second, 0 to 1.
+    /// The superlinear cost as a share of the total cost, 0 to 1.
     pub share: f64,
-    /// The smallest N up to the horizon at which that share reaches 20 %: "hidden until N ≈ …".
+    /// The smallest N up to the horizon at which the share reaches 20 %: "hidden until N ≈ …".
     pub visible_from: Option<u64>,
 }
 
@@ -26,14 +26,13 @@ impl HiddenGrowth {
     }
 }
 
-/// Extrapolates `part` (one symbol, one count) and `total` to `horizon`.
+/// Extrapolates `part` (one function, one count) and `total` to `horizon`.
 ///
-/// Meant for a part whose own curve was found [superlinear](crate::CurveVerdict::Superlinear), in
-/// the total's unit. Only its superlinear terms count as growth: a part that is large and linear
-/// hides nothing. The same terms of the total count only where `total_is_superlinear` by its own
-/// curve: a little of N³ that noise put into its fit would outgrow everything at the horizon. Else
-/// the total grows by what the part does. It is taken to be at least the part in any case, since a
-/// fit of the total may have missed what the fit of the part shows.
+/// `part` should be [superlinear](crate::CurveVerdict::Superlinear) by its own curve, in the total's unit.
+/// Only its superlinear terms count as growth, because a large linear part hides nothing. The superlinear
+/// terms of the total count only if `total_is_superlinear` by its own curve. Otherwise a little N³ from noise
+/// would outgrow everything at the horizon, so the total grows only by the part's growth. The total is at
+/// least the part in any case, because the fit of the total may miss what the fit of the part shows.
 #[must_use]
 pub fn hidden_growth(
     part: &CurveFit,

@@ -1,4 +1,4 @@
-//! The pair rule: does a series grow faster than its baseline, whatever the baseline's own shape?
+//! The pair rule: does a series grow faster than its baseline, whatever the baseline's shape?
 
 use super::curve::SHARE_OF_INTEREST;
 use super::doubt::{Doubt, Suspicion};
@@ -11,27 +11,27 @@ use crate::numeric::estimate::{Estimate, Interval};
 use crate::numeric::minimise::least_over_factors;
 use crate::numeric::student::{quantile_above, upper_tail};
 
-/// Growth below this share of the new cost is never called worse, however sure.
+/// Growth below this share of the new cost is never called worse, however certain it is.
 pub const MIN_GROWTH: f64 = 0.05;
-/// Largest p of the series alone that still shows growth.
+/// The largest p of the series alone that still shows growth.
 pub const PAIR_LEVEL: f64 = 0.003;
-/// Largest p, adjusted for the number of series judged together, that still shows growth.
+/// The largest p, adjusted for the number of series judged together, that still shows growth.
 pub const SUITE_LEVEL: f64 = 0.01;
-/// The largest p at which a top that stands above the law of the sizes below is suspect.
+/// The largest p at which a top above the model of the smaller sizes is suspect.
 const SUSPECT_LEVEL: f64 = 0.05;
-/// The excess of the largest size that is growth by itself where it does not become larger from one
-/// size to the next.
+/// The excess of the largest size that is growth by itself, even if the excess does not rise from one size to
+/// the next.
 const GROSS_EXCESS: f64 = 0.40;
-/// Coarse clocks hit the limits of shares exactly.
+/// Readings of coarse clocks hit the limits of shares exactly, so comparisons allow for rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// How a pair is judged.
+/// The options of the pair rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairOptions {
-    /// How often the same question is asked while data are added, at most: every p is multiplied by
-    /// this. 0 counts as 1.
+    /// How often the same question is asked at most while data is added. Every p is multiplied by this
+    /// number. 0 counts as 1.
     pub looks: u32,
-    /// The structural floor of both sides; the kind's default if `None`.
+    /// The structural floor of both sides; `None` means the kind's default.
     pub tau: Option<Tau>,
 }
 
@@ -41,86 +41,86 @@ impl Default for PairOptions {
     }
 }
 
-/// What the pair rule found.
+/// The verdict of the pair rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PairVerdict {
     /// The new series grows faster than the baseline.
     Worse,
     /// Growth of 20 % beyond the baseline's is excluded.
     Ok,
-    /// Neither.
+    /// Growth is neither shown nor excluded.
     Inconclusive(Doubt),
 }
 
 /// A verdict of the pair rule with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairJudgement {
-    /// The verdict on this pair alone; among others, ask [`PairEvidence::verdict`].
+    /// The verdict on this pair alone. For one pair among several, ask [`PairEvidence::verdict`].
     pub verdict: PairVerdict,
-    /// The figures behind it; `None` where the design allows no fit, and where both sides are
-    /// exactly the same count.
+    /// The figures behind the verdict. `None` if the design allows no fit, or if both sides are exactly the
+    /// same count.
     pub evidence: Option<PairEvidence>,
 }
 
-/// The figures behind a verdict of the pair rule. Costs are compared as new = β + α·old, plus
-/// γ·old·x^q where growth is looked for; every figure is for the best α.
+/// The figures behind a verdict of the pair rule. Costs are compared as new = β + α·old, plus γ·old·x^q to
+/// look for growth. Every figure is for the best α.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairEvidence {
-    /// The new curve in a few numbers per size.
+    /// The condensed new curve.
     pub new: Summary,
-    /// The baseline likewise.
+    /// The condensed curve of the baseline.
     pub old: Summary,
-    /// E: share of the new cost at the largest N that the baseline's growth does not explain;
-    /// negative where growth became less.
+    /// E: the share of the new cost at the largest N that the baseline's growth does not explain. E is
+    /// negative if growth became less.
     pub growth: Estimate,
-    /// The growth that is exceeded with 5 % probability only.
+    /// The upper bound of the growth, exceeded with a probability of only 5 %.
     pub upper_bound: f64,
-    /// q: 1, or 3 where the cost grows so much faster that old·x³ fits it clearly better than old·x.
+    /// q: 1, or 3 if old·x³ fits the growth clearly better than old·x.
     pub power: u8,
     /// E over its standard error.
     pub t: f64,
-    /// One-sided p, multiplied by the number of looks.
+    /// The one-sided p, multiplied by the number of looks.
     pub p: f64,
-    /// φ: squared misfit in units of the expected one, at least 1; above 4 the two curves are not of
-    /// one shape.
+    /// φ: the squared misfit in units of the expected one, at least 1. Above 4 the two curves do not have the
+    /// same shape.
     pub phi: f64,
-    /// ν: degrees of freedom of t.
+    /// ν: the degrees of freedom of t.
     pub nu: f64,
-    /// r₀: weighted RSS without growth.
+    /// r₀: the weighted RSS without growth.
     pub rss_without_growth: f64,
-    /// r₁: weighted RSS with growth.
+    /// r₁: the weighted RSS with growth.
     pub rss: f64,
-    /// By what factor the baseline's law became more (above 1) or less expensive at every N, if
-    /// growth is taken to have stayed as it was. The verdict does not depend on it.
+    /// The factor by which the baseline's costs rose (above 1) or fell at every N, assuming that growth did
+    /// not change. The verdict does not depend on it.
     pub constant_factor: Estimate,
-    /// How far the largest sizes stand above the law of the smaller ones.
+    /// How far the largest sizes exceed the model of the smaller ones.
     pub tops: Vec<TopTest>,
-    /// Whether the largest N, or the step to it, costs more than before: by 15 % and by more than
-    /// twice its error. Nothing is worse without.
+    /// Whether the largest N, or the step to it, costs more than before: by 15 % and by more than twice its
+    /// error. Only then can the verdict be worse.
     pub is_more_expensive: bool,
-    /// E without the largest size, as a share of the new cost at the size before.
+    /// E without the largest size, as a share of the new cost at the second largest size.
     pub growth_without_top: f64,
     /// How often this question may be asked, at least 1.
     pub looks: u32,
 }
 
-/// How far the two largest sizes stand above the law that the first `n_sizes` sizes obey.
+/// How far the two largest sizes exceed the model that fits the first `n_sizes` sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TopTest {
-    /// m: how many of the smallest sizes the law is fitted to.
+    /// m: the number of smallest sizes that the model is fitted to.
     pub n_sizes: usize,
-    /// The largest size.
+    /// The excess of the largest size.
     pub top: Excess,
-    /// The size before it, where the law does not rest on it.
+    /// The excess of the second largest size, if the model was not fitted to it.
     pub before: Option<Excess>,
 }
 
-/// What a cost exceeds a law by.
+/// By how much a cost exceeds a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Excess {
-    /// X: the part of the cost that the law does not explain; negative below the law.
+    /// X: the part of the cost that the model does not explain; negative below the model.
     pub share: f64,
-    /// How likely that is if the law holds, for the α that explains most; one-sided.
+    /// The one-sided p of such an excess if the model is right, for the α that explains most.
     pub p: f64,
 }
 
@@ -131,7 +131,7 @@ impl Excess {
 }
 
 impl TopTest {
-    /// Whether both sizes stand so far above the law that this is growth, whatever its shape.
+    /// Whether both sizes exceed the model by so much that this is growth, whatever its shape.
     fn is_gross(&self, looks: f64) -> bool {
         let Some(before) = self.before else { return false };
         let rises = self.top.share > before.share + MIN_GROWTH;
@@ -143,8 +143,8 @@ impl TopTest {
 }
 
 impl PairEvidence {
-    /// The verdict if this pair is one of several: `adjusted_p` is its p after [`holm`](crate::holm)
-    /// over all of them (its own p if it is alone).
+    /// Returns the verdict if this pair is one of several. `adjusted_p` is its p after [`holm`](crate::holm)
+    /// over all of them, or its own p if it is alone.
     #[must_use]
     pub fn verdict(&self, adjusted_p: f64) -> PairVerdict {
         let suspect = |suspicion| PairVerdict::Inconclusive(Doubt::Suspect(suspicion));
@@ -172,9 +172,9 @@ impl PairEvidence {
         }
     }
 
-    /// The largest part of the cost at the largest N that the law of the smaller sizes does not
-    /// explain, where it is so large at both of the largest sizes that this alone is growth. The
-    /// cost is then more than 1/(1 − X) times what the law says, and E says less than there is.
+    /// Returns the largest part of the cost at the largest N that the model of the smaller sizes does not
+    /// explain. Returns it only if the excess at both of the largest sizes is so large that it alone is
+    /// growth. The cost is then more than 1/(1 − X) times the model's, and E understates the growth.
     #[must_use]
     pub fn gross_excess(&self) -> Option<f64> {
         let looks = f64::from(self.looks);
@@ -182,30 +182,30 @@ impl PairEvidence {
         gross.map(|test| test.top.share).reduce(f64::max)
     }
 
-    /// What the growth looks like.
+    /// Names the growth that fits best.
     #[must_use]
     pub fn growth_name(&self) -> GrowthName {
         Comparison::new(&self.new, &self.old).name_growth(self.power)
     }
 
-    /// The standard error of E, misfit and the unknown factor included: a quarter of the 95 %
-    /// interval, roughly.
+    /// Returns the standard error of E, including misfit and the unknown factor. It is roughly a quarter of
+    /// the 95 % interval.
     fn standard_error(&self) -> f64 {
         let Interval { low, high } = self.growth.interval;
         0.5 * (high - low) / quantile_above(0.025, self.nu)
     }
 
-    /// The smallest E that this run would have called worse in half of all cases, among `n_series`
-    /// judged together: the larger of 5 % and t·se at the level that the strictest step of
-    /// [`holm`](crate::holm) asks for. Infinite where nothing would have been found.
+    /// Returns the smallest E that this run would have called worse in half of all cases, among `n_series`
+    /// judged together. It is the larger of 5 % and t·se at the level of the strictest step of
+    /// [`holm`](crate::holm). It is infinite if no growth would have been found.
     #[must_use]
     pub fn smallest_detectable(&self, n_series: usize) -> f64 {
         let level = PAIR_LEVEL.min(SUITE_LEVEL / n_series.max(1) as f64) / f64::from(self.looks);
         MIN_GROWTH.max(quantile_above(level, self.nu) * self.standard_error())
     }
 
-    /// E as a factor on the cost at the largest N, "×1.25 beyond the baseline's growth": 1/(1 − E),
-    /// where E is clipped to 0.99.
+    /// Converts E into a factor on the cost at the largest N, "×1.25 beyond the baseline's growth": 1/(1 −
+    /// E), with E limited to 0.99.
     #[must_use]
     pub fn growth_factor(&self) -> Estimate {
         let factor = |share: f64| 1.0 / (1.0 - share.min(0.99));
@@ -219,7 +219,8 @@ impl PairEvidence {
     }
 }
 
-/// Judges one series against its baseline, as if it were the only one. Deterministic; takes below 0.1 ms (`cargo bench -p loadline-growth`).
+/// Judges one series against its baseline, as if it were the only one. Deterministic; takes below 0.1 ms
+/// (`cargo bench -p loadline-growth`).
 #[must_use]
 pub fn judge_pair(new: &Series, old: &Series, options: &PairOptions) -> PairJudgement {
     let tau = options.tau.unwrap_or(new.kind().default_tau());
@@ -239,7 +240,7 @@ pub fn judge_pair(new: &Series, old: &Series, options: &PairOptions) -> PairJudg
             let exactly = |summary: &Summary, series: &Series| summary.exactly(series.step());
             compare(exactly(&new_summary, new), exactly(&old_summary, old), looks)
         })
-        // A misfit beyond that: the two are not exactly of one family, and the usual errors apply.
+        // With a larger misfit the two curves are not exactly related, and the usual errors apply.
         .filter(|evidence| evidence.phi <= super::curve::POOR_FIT)
         .unwrap_or_else(|| compare(new_summary, old_summary, looks));
     PairJudgement { verdict: evidence.verdict(evidence.p), evidence: Some(evidence) }
@@ -251,7 +252,7 @@ impl PairJudgement {
     }
 }
 
-/// Asks every question for all constant factors α at once.
+/// Computes every figure over all constant factors α at once.
 fn compare(new: Summary, old: Summary, looks: u32) -> PairEvidence {
     let comparison = Comparison::new(&new, &old);
     let n_sizes = new.sizes.len();
@@ -287,7 +288,7 @@ fn compare(new: Summary, old: Summary, looks: u32) -> PairEvidence {
     }
 }
 
-/// Growth by old·x, or by old·x³ where that fits clearly better.
+/// Fits growth by old·x, or by old·x³ if that fits clearly better.
 fn best_growth(comparison: &Comparison) -> Growth {
     const CLEARLY: f64 = 4.0;
     let left = (comparison.n_sizes() - 3) as f64;
@@ -296,7 +297,7 @@ fn best_growth(comparison: &Comparison) -> Growth {
     if gain > CLEARLY * (cubic.rss / left).max(1.0) { cubic } else { linear }
 }
 
-/// Satterthwaite: the variance is partly known beforehand, partly estimated from the misfit.
+/// Satterthwaite: the variance is partly known beforehand and partly estimated from the misfit.
 pub(crate) fn freedom_of(known: f64, phi: f64, left: f64) -> f64 {
     if left <= 0.0 {
         return known;
@@ -304,7 +305,7 @@ pub(crate) fn freedom_of(known: f64, phi: f64, left: f64) -> f64 {
     phi * phi / (1.0 / (known + left) + (phi - 1.0).powi(2) / left)
 }
 
-/// How large or small the growth may be, over all factors that are not too unlikely.
+/// The bounds of the growth, over all factors that are not too unlikely.
 struct Bounds<'a> {
     comparison: &'a Comparison,
     growth: &'a Growth,
@@ -313,9 +314,10 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// The end of the interval that is exceeded with probability `p`, up (`side` 1) or down (−1).
+    /// Returns the bound of the growth that is exceeded with probability `p`: the upper (`side` 1) or the
+    /// lower (−1).
     fn end(&self, p: f64, side: f64) -> f64 {
-        /// Beyond every share, so that a factor which is too unlikely is never the best.
+        /// A value beyond every share, so that a factor that is too unlikely is never the best.
         const UNLIKELY: f64 = 1e6;
         let limit = self.phi * quantile_above(p, self.nu).powi(2);
         let value = |factor: f64| {
@@ -330,7 +332,7 @@ impl Bounds<'_> {
     }
 }
 
-/// For every law on fewer sizes, how far the two largest sizes stand above it.
+/// Tests, for every model of fewer sizes, how far the two largest sizes exceed it.
 fn top_tests(comparison: &Comparison, freedom: f64) -> Vec<TopTest> {
     let n_sizes = comparison.n_sizes();
     let smallest = n_sizes.div_ceil(2).max(3);

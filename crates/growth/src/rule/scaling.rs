@@ -1,8 +1,8 @@
-//! Whether threads help: how much faster the same work is done by several threads than by one, beside
-//! a control that does other work the same way.
+//! Judges whether threads help: how much faster several threads do the same work than one thread. The work is
+//! compared with a control that does other work in the same way.
 //!
-//! Two processors of a shared machine are seldom two. So a speed-up by itself is never judged: the
-//! control's, measured in the same rounds, says what threads can gain here at all.
+//! Two CPUs of a shared machine seldom do twice the work, so a speed-up by itself is never judged. The
+//! control, measured in the same repetitions, shows how much threads can gain on this machine.
 
 use super::curve::SHARE_OF_INTEREST;
 use super::doubt::Doubt;
@@ -16,32 +16,32 @@ use crate::numeric::student::{quantile_above, upper_tail};
 /// The same work done by one thread, and by several that share it.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'a> {
-    /// The time that one thread takes for all of it.
+    /// The time that one thread takes for all of the work.
     pub alone: &'a Series,
-    /// The time that several take, added up over the threads.
+    /// The time that several threads take, added up over the threads.
     pub shared: &'a Series,
 }
 
-/// How scaling is judged.
+/// The options of the scaling rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScalingOptions {
-    /// How many threads share the work; at least 2.
+    /// The number of threads that share the work; at least 2.
     pub threads: usize,
-    /// How often the same question is asked while rounds are added, at most: p is multiplied by this.
-    /// 0 counts as 1.
+    /// How often the same question is asked at most while repetitions are added. p is multiplied by this
+    /// number. 0 counts as 1.
     pub looks: u32,
-    /// The structural floor of all four series; the kind's default if `None`.
+    /// The structural floor of all four series; `None` means the kind's default.
     pub tau: Option<Tau>,
 }
 
-/// What became of the speed-up.
+/// The verdict of the scaling rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ScalingVerdict {
-    /// Losing 20 % or more of what the control gains is excluded.
+    /// A loss of 20 % or more of the control's gain is excluded.
     Scales,
-    /// 20 % or more of what the control gains is lost.
+    /// The work loses 20 % or more of the control's gain.
     Lost,
-    /// Neither; or the control gains nothing itself, so that nothing could be lost.
+    /// A loss is neither shown nor excluded, or the control gains nothing, so that nothing could be lost.
     Inconclusive(Doubt),
 }
 
@@ -50,39 +50,39 @@ pub enum ScalingVerdict {
 pub struct ScalingJudgement {
     /// The verdict.
     pub verdict: ScalingVerdict,
-    /// The figures behind it; `None` only where the design allows none.
+    /// The figures behind the verdict; `None` only if the design allows none.
     pub evidence: Option<ScalingEvidence>,
 }
 
-/// The figures behind a verdict on scaling, all at the largest N. Intervals are of 95 %.
+/// The figures behind a verdict on scaling, all at the largest N. Intervals have 95 % confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScalingEvidence {
-    /// How many threads shared the work.
+    /// The number of threads that shared the work.
     pub threads: usize,
     /// The largest N.
     pub size: u64,
-    /// How many times as fast the threads are as one: from 1 (no gain) to their number; below 1 they
-    /// hinder each other.
+    /// How many times as fast the threads are as one thread. 1 means no gain, and the number of threads is
+    /// ideal. Below 1 the threads hinder each other.
     pub speed_up: Estimate,
-    /// The same of the control.
+    /// The speed-up of the control.
     pub control_speed_up: Estimate,
-    /// The first over the second: 1 where nothing is lost.
+    /// The speed-up divided by the control's: 1 if nothing is lost.
     pub kept: Estimate,
-    /// How likely such a loss is where less than 20 % is lost, times the number of looks.
+    /// The p of such a loss if less than 20 % is lost, times the number of looks.
     pub p: f64,
 }
 
-/// Largest p that still shows a loss.
+/// The largest p that still shows a loss.
 const LOSS_LEVEL: f64 = 0.001;
-/// The smallest share of the control's speed-up that has to be kept.
+/// The smallest share of the control's speed-up that the work has to keep.
 const LEAST_KEPT: f64 = 1.0 - SHARE_OF_INTEREST;
 
-/// Judges how `work` scales, beside `control`. Both must have been measured at the same N.
+/// Judges how `work` scales compared with `control`. Both must have been measured at the same N.
 ///
-/// With m the robust mean of ln(cost) of each series at the largest N and u its uncertainty (as
-/// [`Summary`] has them), a speed-up is threads · e^(m_alone − m_shared), and what is kept of it
-/// e^D, D = (m_alone − m_shared) − (m_alone − m_shared of the control), u_D² the sum of the four u²;
-/// Student's t with the least ν₀ of the four.
+/// Let m be the robust mean of ln(cost) of a series at the largest N and u its uncertainty (see [`Summary`]).
+/// The speed-up is threads · e^(m_alone − m_shared). The kept share is e^D with D = (m_alone − m_shared) −
+/// (m_alone − m_shared of the control). u_D² is the sum of the four u². Student's t has the least ν₀ of the
+/// four.
 ///
 /// * control's speed-up not above 1.25 (one-sided 95 %): [`Doubt::ControlGainsNothing`];
 /// * p of D against ln 0.8, times the looks, ≤ 0.001: [`ScalingVerdict::Lost`];
@@ -160,7 +160,7 @@ impl Gain {
         })
     }
 
-    /// The ratio itself, times `factor`.
+    /// Returns the ratio itself, times `factor`.
     fn times(&self, factor: f64) -> Estimate {
         let margin = quantile_above(0.025, self.freedom) * self.error;
         let at = |log: f64| factor * log.exp();
@@ -168,7 +168,7 @@ impl Gain {
         Estimate { value: at(self.log), interval }
     }
 
-    /// The logarithm that is fallen short of with 5 % probability only.
+    /// Returns the lower bound of the logarithm, with a 5 % probability of lying below it.
     fn lower_bound(&self) -> f64 {
         self.log - quantile_above(0.05, self.freedom) * self.error
     }
@@ -183,8 +183,8 @@ mod tests {
 
     const SIZES: [u64; 7] = [32, 64, 128, 256, 512, 1024, 2048];
 
-    /// Times of five rounds: `per_item` ns each, a few per cent of noise that differs from size to
-    /// size and from one `stream` to another.
+    /// Times of five repetitions: `per_item` ns each, with noise of a few per cent. The noise differs between
+    /// sizes and between `stream`s.
     fn times(per_item: f64, noise: f64, stream: usize) -> Series {
         let jitter = [0.3, -1.0, 0.8, -0.2, 1.1, -0.7, 0.1, 0.5, -0.9, 0.4, -0.4];
         let cost = |place: usize, round: usize| {
@@ -197,7 +197,7 @@ mod tests {
         Series::new(Kind::Time, SIZES.to_vec(), rows.collect()).unwrap().interleaved(true)
     }
 
-    /// Speed-ups on two threads, of the subject and of the control.
+    /// Judges speed-ups on two threads, of the work and of the control.
     fn judged(speed_up: f64, control: f64, noise: f64) -> ScalingJudgement {
         let alone = times(900.0, noise, 0);
         let shared = times(900.0 * 2.0 / speed_up, noise, 1);
@@ -221,13 +221,13 @@ mod tests {
             (1.95, 1.95, 0.02, Scales),
             (1.0, 1.95, 0.02, Lost),
             (0.7, 1.95, 0.02, Lost),
-            // A global lock on a machine whose second processor is half busy.
+            // A global lock on a machine whose second CPU is half busy.
             (1.0, 1.5, 0.02, Lost),
-            // Half of what could be lost on a machine with one processor is nothing.
+            // A machine with one CPU has almost no gain that could be lost.
             (1.0, 1.02, 0.02, no_gain),
             (0.5, 1.1, 0.02, no_gain),
             (1.5, 1.95, 0.2, imprecise),
-            // Faster than its control.
+            // The work gains more than its control.
             (1.95, 1.4, 0.02, Scales),
         ];
         for (subject, control, noise, expected) in cases {

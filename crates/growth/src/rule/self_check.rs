@@ -1,30 +1,29 @@
-//! Whether a session can see growth at all: the self-check judges work whose growth is known, first.
+//! The self-check: judges work with known growth, to find out whether a session can see growth at all.
 
 use super::curve::CurveVerdict;
 use super::pair::{PairOptions, PairVerdict, judge_pair};
 use crate::input::series::{Series, SeriesError};
 
-/// What a session makes of work with known growth.
+/// How a session judged work with known growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sight {
-    /// The known growth was found and none was imagined.
+    /// The session found the known growth, and no growth in linear work.
     Sees,
-    /// Undecided: inconclusive, this session cannot see a share of 20 %.
+    /// The session is undecided: it cannot see a share of 20 %.
     Unsure,
-    /// The known growth was called ok, or growth was seen where there is none: no verdict of this
-    /// session counts.
+    /// The session called known growth ok, or saw growth in linear work. None of its verdicts counts.
     Blind,
 }
 
 impl Sight {
-    /// The worse of two answers.
+    /// Returns the worse of two answers.
     #[must_use]
     pub fn worse(self, other: Sight) -> Sight {
         self.max(other)
     }
 }
 
-/// Counts: the curve rule on quadratic and on linear work.
+/// Checks counts: the curve rule on quadratic and on linear work.
 #[must_use]
 pub fn sight_of_curves(quadratic: CurveVerdict, linear: CurveVerdict) -> Sight {
     let found = |verdict| match verdict {
@@ -35,17 +34,17 @@ pub fn sight_of_curves(quadratic: CurveVerdict, linear: CurveVerdict) -> Sight {
     sight(found(quadratic), found(linear))
 }
 
-/// Time: the pair rule on quadratic against linear work, and on the linear work against its own
-/// second measurement, all of one session.
+/// Checks times: the pair rule on quadratic against linear work, and on the linear work against its own
+/// second measurement. All are of one session.
 #[must_use]
 pub fn sight_of_pairs(quadratic: PairVerdict, linear: PairVerdict) -> Sight {
     sight(is_worse(quadratic), is_worse(linear))
 }
 
-/// Both kinds: the pair rule on two changes made to the readings of the linear work itself, which
-/// cost no run. Its largest size ten times as expensive must not be called ok; half of a setup cost
-/// taken away, as large as all of the linear work, must not be called worse. Costs too large to be
-/// changed so leave the answer [unsure](Sight::Unsure).
+/// Checks counts and times by the pair rule, on two changes to the readings of the linear work; they need no
+/// run. The first change makes the largest size ten times as expensive, and must not be called ok. The second
+/// removes half of a setup cost as large as all of the linear work, and must not be called worse. If the
+/// costs are too large to be changed like this, the answer is [unsure](Sight::Unsure).
 #[must_use]
 pub fn sight_of_changes(linear: &Series, options: &PairOptions) -> Sight {
     changes_seen(linear, options).unwrap_or(Sight::Unsure)

@@ -1,4 +1,4 @@
-//! Where "regressed" is decided: the rules' findings become one of five words.
+//! Decides "regressed": turns the findings of the rules into one of five words.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::input::tau::Tau;
 use crate::model::shape::Expect;
 use crate::numeric::holm::holm;
 
-/// The verdict on one series. Five words.
+/// The verdict on one series, one of five words.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// Growth is what the baseline (or the stated expectation) says.
+    /// The growth is what the baseline (or the stated expectation) says.
     Holds,
-    /// Growth is less than the baseline's.
+    /// The growth is less than the baseline's.
     Improved,
-    /// Growth is more than the baseline's, or superlinear where none is recorded.
+    /// The growth is more than the baseline's, or superlinear where no growth is recorded.
     Regressed,
-    /// Neither shown nor excluded.
+    /// Growth is neither shown nor excluded.
     Inconclusive(Doubt),
-    /// Nothing to judge against.
+    /// There is nothing to judge the series against.
     NoBaseline,
 }
 
@@ -37,18 +37,18 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is known about a series beyond its numbers.
+/// Options of a judgement: what is known about a series besides its numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JudgeOptions {
-    /// The growth that was stated beforehand. Without a baseline, counts are judged against it;
-    /// with neither, a series can be found superlinear but never to hold.
+    /// The growth that was stated beforehand. Without a baseline, counts are judged against it. Without
+    /// either, a series can be found superlinear, but it never holds.
     pub expect: Option<Expect>,
-    /// The structural floor; the kind's default if `None`.
+    /// The structural floor; `None` means the kind's default.
     pub tau: Option<Tau>,
-    /// How often the pair is asked about while data are added, at most (5 in an adaptive loop).
+    /// How often the pair is judged at most while data is added (5 in an adaptive loop).
     pub looks: u32,
-    /// States that a curve was superlinear before its largest size was added. Then superlinear
-    /// counts are no longer suspected of one step in cost per item.
+    /// States that a curve was superlinear before its largest size was added. Superlinear counts are then no
+    /// longer suspected of one step in cost per item.
     pub is_confirmed: bool,
 }
 
@@ -61,20 +61,20 @@ impl Default for JudgeOptions {
 /// One series to be judged among others.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
-    /// What was measured now.
+    /// The series that was measured now.
     pub new: &'a Series,
-    /// What was accepted last.
+    /// The series that was accepted last.
     pub old: Option<&'a Series>,
-    /// What is known beyond the numbers.
+    /// What is known besides the numbers.
     pub options: JudgeOptions,
 }
 
 /// The rule that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// Against the baseline.
+    /// The pair rule, against the baseline.
     Pair,
-    /// The series by itself.
+    /// The curve rule, on the series by itself.
     Curve,
 }
 
@@ -83,32 +83,32 @@ pub enum Rule {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// The rule it comes from.
+    /// The rule that decided the verdict.
     pub decided_by: Rule,
-    /// The pair rule's finding, taken alone; `None` without a baseline.
+    /// The pair rule's finding on this pair alone; `None` without a baseline.
     pub pair: Option<PairJudgement>,
-    /// The pair's p, adjusted for all series judged together.
+    /// The p of the pair, adjusted for all series judged together.
     pub holm_p: Option<f64>,
-    /// The curve rule's finding on the new series. Advisory for time.
+    /// The curve rule's finding on the new series. For time it is advisory.
     pub curve: CurveJudgement,
     /// The curve rule's finding on the baseline.
     pub baseline_curve: Option<CurveJudgement>,
-    /// Where inconclusive: what to measure next.
+    /// If the verdict is inconclusive, what to measure next.
     pub remedy: Option<Remedy>,
-    /// Where inconclusive: the smallest growing share of the cost at the largest N that this run
-    /// would have found in half of all cases, 0 to 1; `None` if not even pure growth.
+    /// If the verdict is inconclusive, the smallest growing share of the cost at the largest N that this run
+    /// would have found. It would have found that share in half of all cases. The share lies from 0 to 1;
+    /// `None` if this run would not even have found pure growth.
     pub smallest_detectable: Option<f64>,
 }
 
-/// Judges one series as if it were the only one; see [`judge_suite`].
+/// Judges one series as if it were the only one. See [`judge_suite`] for several series.
 #[must_use]
 pub fn judge(new: &Series, old: Option<&Series>, options: &JudgeOptions) -> Judgement {
     findings(&Case { new, old, options: *options }).decide(Holm::default(), 1)
 }
 
-/// Judges the series of one session together: p-values of the pairs are adjusted by [`holm`], so
-/// that one of a hundred unchanged series is not called regressed by accident. Results in the order
-/// of `cases`.
+/// Judges the series of one session together. [`holm`] adjusts the p-values of the pairs, so that one of a
+/// hundred unchanged series is not called regressed by accident. Results are in the order of `cases`.
 #[must_use]
 pub fn judge_suite(cases: &[Case<'_>]) -> Vec<Judgement> {
     let findings: Vec<Findings> = cases.iter().map(findings).collect();
@@ -130,7 +130,7 @@ pub fn judge_suite(cases: &[Case<'_>]) -> Vec<Judgement> {
         .collect()
 }
 
-/// The p-values of one case after [`holm`] over all cases; none where it is judged by itself.
+/// The p-values of one case after [`holm`] over all cases; `None` if the case is judged by itself.
 #[derive(Debug, Clone, Copy, Default)]
 struct Holm {
     worse: Option<f64>,
@@ -141,7 +141,7 @@ fn p_of(pair: Option<&PairJudgement>) -> Option<f64> {
     Some(pair?.evidence.as_ref()?.p)
 }
 
-/// What the pair rule says with an adjusted p, or with its own where there is none.
+/// Returns the pair rule's verdict with an adjusted p, or with the pair's own p if there is none.
 fn verdict_of(pair: &PairJudgement, adjusted_p: Option<f64>) -> PairVerdict {
     match (&pair.evidence, adjusted_p.or(p_of(Some(pair)))) {
         (Some(evidence), Some(p)) => evidence.verdict(p),
@@ -149,11 +149,11 @@ fn verdict_of(pair: &PairJudgement, adjusted_p: Option<f64>) -> PairVerdict {
     }
 }
 
-/// What the rules say about one case, before anything is decided.
+/// The findings of the rules on one case, before a verdict is decided.
 struct Findings<'a> {
     case: Case<'a>,
     pair: Option<PairJudgement>,
-    /// The other way round: what was growth then, and is none now.
+    /// The pair rule with both sides swapped: it finds growth that the old side had and the new side lacks.
     reversed: Option<PairJudgement>,
     curve: CurveJudgement,
     baseline_curve: Option<CurveJudgement>,
@@ -195,9 +195,9 @@ impl Findings<'_> {
         }
     }
 
-    /// Growth above the baseline's; and where that is open, growth the baseline does not record.
-    /// Where the pair is ok the baseline's shape explains the new curve, whatever each of the two
-    /// would be called by itself.
+    /// Judges growth beyond the baseline's. If that is undecided, judges growth that the baseline does not
+    /// record. If the pair is ok, the baseline's shape explains the new curve, whatever the curve rule says
+    /// about either.
     fn against_baseline(&self, pair: &PairJudgement, holm: Holm) -> (Verdict, Rule) {
         let was_worse = |reversed| verdict_of(reversed, holm.improved) == PairVerdict::Worse;
         match verdict_of(pair, holm.worse) {
@@ -231,8 +231,8 @@ impl Findings<'_> {
         }
     }
 
-    /// What superlinear growth of the new curve amounts to by itself. For time only gross growth
-    /// counts: caches make real cost per item rise, so anything less needs a comparison.
+    /// Returns the verdict on superlinear growth of the new curve by itself. For time only gross growth
+    /// counts. Caches make the real cost per item rise, so any smaller growth needs a comparison.
     fn blocking_growth(&self) -> Option<Verdict> {
         let is_enough = self.case.new.kind() == Kind::Count || self.curve.is_gross();
         if !is_enough || self.curve.verdict != CurveVerdict::Superlinear {
@@ -246,7 +246,7 @@ impl Findings<'_> {
         })
     }
 
-    /// Whether the baseline records superlinear growth, or may: not enough to call growth new.
+    /// Whether the baseline records superlinear growth, or may do so. Then the growth cannot be called new.
     fn baseline_may_grow(&self) -> bool {
         self.baseline_curve.as_ref().is_some_and(|curve| match curve.verdict {
             CurveVerdict::Superlinear => true,
@@ -271,7 +271,7 @@ fn is_cheaper_at_top(pair: &PairJudgement) -> bool {
     pair.evidence.as_ref().is_some_and(|e| e.new.top_log_cost() < e.old.top_log_cost())
 }
 
-/// Whether the largest N, or the step to it, costs more than before, as far as that is known.
+/// Whether the largest N, or the step to it, costs more than before. If this is unknown, it may.
 fn may_cost_more(pair: &PairJudgement) -> bool {
     pair.evidence.as_ref().is_none_or(|evidence| evidence.is_more_expensive)
 }
