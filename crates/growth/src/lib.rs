@@ -37,67 +37,68 @@
 //! setup cost, log N, √N, N, N log N, N log N − cN, one step in cost per item, a jump, or the saw-teeth of a
 //! doubling table. A curve with S between 0 and 20 % may be called either.
 //!
-//! For a + bN + cN² a share of 20 % means that the next item at the top costs 1.5 times as much as at small
-//! N. N log N from 64 to 4096 has *more* marginal growth: 1.8 times. So no threshold on an exponent or on
-//! marginal growth can separate the two. Only the shape can, because it shows whether the cost grows early or
-//! late. That is why N log N is one of the allowed shapes. It is also why nothing here picks a best-fitting
-//! label: such labels call 80 % N + 20 % N² linear.
+//! For a + bN + cN² a share of 20 % means that the next item at the top costs 1.5 times as much as at
+//! small N. The marginal growth of N log N from 64 to 4096 is *larger*: 1.8 times. So no threshold on
+//! an exponent or on marginal growth can separate the two. Only the shape can, because it shows whether
+//! the cost grows early or late. That is why N log N is one of the allowed shapes. It is also why
+//! nothing here picks a best-fitting label: such labels call 80 % N + 20 % N² linear.
 //!
 //! # From readings to a summary
 //!
 //! Given y(i, j), the cost at size Nᵢ in repetition j, for k sizes and r repetitions ([`Summary`]):
 //!
-//! 1. A size of which at least half of the readings are 0 lies below the resolution: its readings
-//!    become half of the smallest positive reading. Elsewhere a 0 is a failed reading and is left
+//! 1. If at least half of a size's readings are 0, the size lies below the resolution. Its readings
+//!    become half of the smallest positive reading. At other sizes a 0 is a failed reading and is left
 //!    out. No constant with a unit is added, so the unit decides nothing. The resolution q is that
-//!    smallest reading, or the tick of a clock where half of the neighbouring readings at the
-//!    smallest N are equal.
+//!    smallest reading, or the tick of a clock if half of the neighbouring readings at the smallest N
+//!    are equal.
 //! 2. L = ln y. If repetitions were interleaved, each repetition's median deviation from the sizes'
-//!    medians is taken out.
+//!    medians is subtracted.
 //! 3. m: mean of L without the lower and upper quarter.
-//! 4. The spread of one reading: the median distance of two readings over 0.9539, for each size; for
-//!    all sizes together that or the upper quartile of the distances over 1.6268, whichever is
-//!    larger. s² = (6·noise² + (r−1)·own²)/(6 + r − 1).
+//! 4. The spread of one reading, for each size: the median distance of two readings over 0.9539. For all
+//!    sizes together it is that or the upper quartile of the distances over 1.6268, whichever is larger.
+//!    s² = (6·noise² + (r−1)·own²)/(6 + r − 1).
 //! 5. u² = c²s²/r + τ² + (q/cost)²/12, c = 1.10 (1.16 for r = 3), with the structural floor τ
 //!    ([`Tau`]): 0.3 % for counts, 1 % for time, or as [`calibrate`] finds it.
 //!    ν₀ = max(2, 0.6·k·(r−1)). An exact metric measured once has s = 0 and ν₀ = 30.
 //! 6. z = e^(m − mₖ), and weights w = 1/(z·u): errors are relative.
 //!
-//! At least 5 sizes, a largest N of 8 times the smallest and 3 repetitions (1 if exact) are
-//! required; anything less is [inconclusive](Doubt::Design), not an error.
+//! A verdict needs at least 5 sizes, a largest N of 8 times the smallest and 3 repetitions (1 if exact).
+//! Anything less is [inconclusive](Doubt::Design), not an error.
 //!
 //! # The curve rule
 //!
 //! Each [`Shape`] is 1 at the largest N, so coefficients are shares. Allowed are 1, log N, √N, N and
 //! N·(log₂ N − log₂ e); superlinear are the powers 1.5, 1.75, 2, 2.5, 3, 5, 9 and 17 of N (see
-//! [`Expect`] for other splits). Coefficients are never negative: they are found by Lawson &
-//! Hanson's NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either fit may
-//! contain one hinge, max(0, N − h), at one of the sizes but the first and the last three, or
-//! between two of those. u² gains (0.1/N)², because lower-order terms of a cost are of the order 1/N.
+//! [`Expect`] for other splits). Coefficients are never negative: they are found by Lawson & Hanson's
+//! NNLS ("Solving Least Squares Problems", 1974, chapter 23). For time, either fit may contain one
+//! hinge, max(0, N − h). h is one of the sizes except the first and the last three, or lies between two
+//! sizes; at least three sizes lie beyond it. u² gains (0.1/N)², because lower-order terms of a cost
+//! are of the order 1/N.
 //!
-//! * r₀ and r₁ are the weighted residual sums of squares with the allowed and with all shapes, d the
-//!   sizes beyond the coefficients in use, φ = max(1, r₁/d),
-//!   ν = φ²/(1/(ν₀+d) + (φ−1)²/d), t = √((r₀−r₁)/φ), and p comes from Student's t with ν degrees of
+//! * r₀ and r₁ are the weighted residual sums of squares with the allowed and with all shapes. d is the
+//!   number of sizes beyond the coefficients in use. Then φ = max(1, r₁/d),
+//!   ν = φ²/(1/(ν₀+d) + (φ−1)²/d) and t = √((r₀−r₁)/φ). p comes from Student's t with ν degrees of
 //!   freedom. S is the superlinear part of the second fit.
 //! * **Steep**: the last two doublings both have exponents above 2, each at its lower 99.9 % bound. Such a
 //!   curve is **superlinear** by that alone. At 1.6 the growth is [gross](CurveEvidence::is_gross): no hinge
 //!   and no tested program with allowed growth was that steep twice.
-//! * p ≤ 0.01 and S ≥ 10 %: **superlinear**, if the growth is gross or marginal cost rises over the
-//!   last two gaps more than that of N log N, and if p without the largest size is still ≤ 0.2.
-//!   Else it is [suspect](Doubt::Suspect).
+//! * p ≤ 0.01 and S ≥ 10 %: **superlinear** on two conditions. The growth is gross, or marginal cost
+//!   rises over the last two gaps more than that of N log N. And p without the largest size is still
+//!   ≤ 0.2. Otherwise the curve is [suspect](Doubt::Suspect).
 //! * Otherwise, S < 20 % (and not 5 % with p ≤ 0.01): **ok**, if forcing exactly 20 % of N² into the
 //!   allowed shapes raises the misfit significantly (t ≥ the 95 % quantile).
-//! * Otherwise **inconclusive**; suspect where, for time, the hinge alone speaks against growth, and
-//!   where a large share grows like none of the shapes.
+//! * Otherwise **inconclusive**. The curve is suspect if a large share grows like none of the shapes. A
+//!   time is also suspect if only the hinge speaks against growth.
 //!
-//! A superlinear verdict stays what it is, but [`CurveJudgement::needs_confirmation`] says whether
-//! to add 2·Nmax and ask again before acting on it: for time, and for counts that a hinge would
-//! explain as well, unless the growth is gross. [`judge`] keeps such counts inconclusive until they
+//! [`CurveJudgement::needs_confirmation`] says whether to add 2·Nmax and judge again before acting on a
+//! superlinear verdict. Times need this, and counts that a hinge would explain as well, unless the growth
+//! is gross. [`judge`] keeps such counts inconclusive until they
 //! are [confirmed](JudgeOptions::is_confirmed).
 //!
 //! The **scaling exponent** of the tail is p of a + b·N^p, fitted to as many of the largest sizes as
-//! it fits: setup cost drops out; N gives 1, N log N 1.1 to 1.2, N² gives 2, a share of 20 % gives
-//! 1.2.
+//! it fits. Setup cost drops out. N gives 1, N log N gives 1.1 to 1.2, N² gives 2, and a superlinear
+//! share of 20 % gives 1.2.
 //!
 //! # The pair rule
 //!

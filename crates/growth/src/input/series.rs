@@ -133,7 +133,7 @@ impl Series {
         &self.sizes
     }
 
-    /// `costs()[i][j]`: the cost at `sizes()[i]` in round `j`.
+    /// `costs()[i][j]`: the cost at `sizes()[i]` in repetition `j`.
     #[must_use]
     pub fn costs(&self) -> &[Vec<f64>] {
         &self.costs

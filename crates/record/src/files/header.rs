@@ -100,7 +100,7 @@ pub struct Asked {
     pub surroundings: Surroundings,
     /// The baseline that the user insisted on.
     pub baseline: Option<String>,
-    /// Seconds within which undecided series get more rounds.
+    /// Seconds within which undecided series get more repetitions.
     pub budget: u64,
     /// Whether undecided series change the exit code.
     pub strict: bool,
