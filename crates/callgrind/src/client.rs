@@ -1,19 +1,19 @@
-//! Requests to valgrind's callgrind from within the program that it runs: whether valgrind runs the
-//! program, and where callgrind starts to count, stops, and writes down what it has counted.
+//! Requests to valgrind's callgrind from within the program that it runs. They ask whether valgrind runs the
+//! program, and tell callgrind to start counting, to stop, and to write what it has counted.
 //!
-//! A request is a sequence of instructions that changes nothing on a processor and that valgrind
-//! reads as a call. Outside valgrind each function here costs a dozen instructions and does nothing.
-//! The sequences exist for x86-64 and aarch64 Linux; elsewhere [`is_running`] is always false.
+//! A request is a sequence of instructions that changes nothing on a CPU and that valgrind reads as a call.
+//! Outside valgrind each function here costs a dozen instructions and does nothing. The sequences exist for
+//! x86-64 and aarch64 Linux. Elsewhere [`is_running`] is always false.
 //!
-//! The sequences and numbers are part of valgrind's ABI and do not change: `valgrind.h`
-//! (`VALGRIND_DO_CLIENT_REQUEST_EXPR`, `VG_USERREQ__RUNNING_ON_VALGRIND`) and `callgrind.h`
+//! The sequences and numbers are part of valgrind's ABI and do not change. They are in `valgrind.h`
+//! (`VALGRIND_DO_CLIENT_REQUEST_EXPR`, `VG_USERREQ__RUNNING_ON_VALGRIND`) and in `callgrind.h`
 //! (`Vg_CallgrindClientRequest`).
 
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
 
-/// `VG_USERREQ__RUNNING_ON_VALGRIND`: answered with the number of valgrinds in each other.
+/// `VG_USERREQ__RUNNING_ON_VALGRIND`: the answer is the number of valgrinds that run inside each other.
 const RUNNING_ON_VALGRIND: usize = 0x1001;
 
 /// `VG_USERREQ_TOOL_BASE('C', 'T')`: the first of callgrind's own requests, which it answers with 0.
@@ -23,50 +23,51 @@ const DUMP_STATS_AT: usize = CALLGRIND + 3;
 const START_INSTRUMENTATION: usize = CALLGRIND + 4;
 const STOP_INSTRUMENTATION: usize = CALLGRIND + 5;
 
-/// What nobody answers.
+/// A value that callgrind never answers.
 const UNANSWERED: usize = usize::MAX;
 
-/// Whether this process runs under valgrind, whatever the tool.
+/// Whether this process runs under valgrind, with any tool.
 pub fn is_running() -> bool {
     request(0, RUNNING_ON_VALGRIND, 0) > 0
 }
 
-/// Whether this process runs under callgrind. What has been counted so far is forgotten.
+/// Whether this process runs under callgrind. All counts so far are discarded.
 ///
-/// Another tool than callgrind may complain of a request it does not know.
+/// Another tool than callgrind may complain about the unknown request.
 pub fn is_callgrind() -> bool {
     is_running() && zero()
 }
 
-/// Forgets what has been counted so far on this thread, or on all of them where callgrind does not
-/// count them apart (`--separate-threads`). Whether callgrind has done so.
+/// Discards the counts of this thread so far. If callgrind does not count threads separately
+/// (`--separate-threads`), it discards those of all threads. Returns whether callgrind has done so.
 pub fn zero() -> bool {
     request(UNANSWERED, ZERO_STATS, 0) == 0
 }
 
-/// Has callgrind write what it has counted since the last time, under a name, and count from 0 on.
-/// Of this thread where threads are counted apart, of all otherwise. Whether callgrind has done so.
+/// Makes callgrind write its counts since the last dump under `name`, and count from 0 on. The counts are
+/// those of this thread if threads are counted separately, or else of all threads. Returns whether callgrind
+/// has done so.
 ///
-/// The name is the result's `desc: Trigger: Client Request: NAME`.
+/// The dump's description is `desc: Trigger: Client Request: NAME`.
 pub fn dump(name: &CStr) -> bool {
     request(UNANSWERED, DUMP_STATS_AT, name.as_ptr() as usize) == 0
 }
 
-/// Has callgrind count from here on, if it was started with `--instr-atstart=no` or was told to
-/// stop; else it changes nothing. Whether callgrind has answered.
+/// Makes callgrind count from here on, if it was started with `--instr-atstart=no` or was stopped. Otherwise
+/// nothing changes. Returns whether callgrind has answered.
 pub fn start_instrumentation() -> bool {
     request(UNANSWERED, START_INSTRUMENTATION, 0) == 0
 }
 
-/// Has callgrind count no more. Whether callgrind has answered.
+/// Makes callgrind stop counting. Returns whether callgrind has answered.
 pub fn stop_instrumentation() -> bool {
     request(UNANSWERED, STOP_INSTRUMENTATION, 0) == 0
 }
 
-/// Asks valgrind; `default` where there is none, or it does not know the request.
+/// Sends a request to valgrind. Returns `default` without valgrind, or if valgrind does not know the request.
 #[inline]
 fn request(default: usize, number: usize, argument: usize) -> usize {
-    // The request, then five arguments, as valgrind reads them from memory.
+    // valgrind reads the request and then five arguments from memory.
     let block = [number, argument, 0, 0, 0, 0];
     sequence(default, &block)
 }
@@ -79,10 +80,10 @@ fn request(default: usize, number: usize, argument: usize) -> usize {
 #[inline]
 fn sequence(default: usize, block: &[usize; 6]) -> usize {
     let answer;
-    // SAFETY: on a CPU the rotations of rdi or x12 add up to 128 bits, twice the register's width, and
-    // rbx is exchanged with itself or x10 or-ed with itself: nothing but flags changes, which are not
-    // declared as kept. valgrind reads the six words behind rax or x4, and for a dump the text behind
-    // the second, whose pointer came from a `CStr`; it writes rdx or x3 alone, which is an output.
+    // SAFETY: on a CPU the rotations of rdi or x12 add up to 128 bits, twice the register's width, and rbx is
+    // exchanged with itself or x10 or-ed with itself. So only flags change, and these are not declared as
+    // kept. valgrind reads the six words behind rax or x4. For a dump it also reads the text behind the
+    // second word, whose pointer came from a `CStr`. valgrind writes only rdx or x3, which is an output.
     unsafe {
         #[cfg(target_arch = "x86_64")]
         std::arch::asm!(
@@ -124,7 +125,7 @@ fn sequence(default: usize, _block: &[usize; 6]) -> usize {
 mod tests {
     use super::*;
 
-    /// Tests are not run under valgrind; where they are, there is nothing to see.
+    /// Tests do not run under valgrind. If they do, this test checks nothing.
     #[test]
     fn outside_valgrind_nobody_answers() {
         if is_running() {

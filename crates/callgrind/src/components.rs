@@ -1,9 +1,9 @@
-//! Which functions call each other in a circle: the strongly connected components of a call graph.
+//! Finds functions that call each other in a cycle: the strongly connected components of a call graph.
 
-/// The component of each node, for edges given as a list of callees a caller. Components are
-/// numbered from 0.
+/// The component of each node. Edges are given as a list of callees for each caller. Components are numbered
+/// from 0.
 ///
-/// Tarjan's algorithm (1972), with a stack of its own: call chains may be long.
+/// This is Tarjan's algorithm (1972). It keeps a stack of its own, because call chains may be long.
 pub(crate) fn components(callees: &[Vec<usize>]) -> Vec<usize> {
     let n = callees.len();
     let mut search = Search {
@@ -27,12 +27,12 @@ const UNSEEN: usize = usize::MAX;
 
 struct Search<'a> {
     callees: &'a [Vec<usize>],
-    /// When each node was first seen.
+    /// The order in which nodes were first visited.
     index: Vec<usize>,
-    /// The earliest node that is known to be reachable from each.
+    /// The earliest node that is known to be reachable from each node.
     lowest: Vec<usize>,
     component: Vec<usize>,
-    /// Nodes seen whose component is not complete.
+    /// Visited nodes whose component is not complete yet.
     open: Vec<usize>,
     n_seen: usize,
     n_components: usize,
@@ -40,7 +40,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn visit(&mut self, root: usize) {
-        // A node, and how many of its callees have been looked at.
+        // A node, and the number of its callees that have been visited.
         let mut way = vec![(root, 0)];
         self.enter(root);
         while let Some((node, next)) = way.last_mut() {

@@ -1,4 +1,4 @@
-//! What a [`Profile`] says: costs per symbol, calls, and the way up from a culprit.
+//! Evaluates a [`Profile`]: costs per symbol, calls, and the call path to an expensive function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,73 +6,74 @@ use crate::components::components;
 use crate::names::Symbol;
 use crate::profile::{Calls, Profile};
 
-/// What one symbol has cost, in one event.
+/// The cost of one symbol, in one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost<'a> {
-    /// Which.
+    /// The symbol.
     pub symbol: &'a Symbol,
-    /// Of its own instructions.
+    /// The cost of its own instructions.
     pub own: u64,
-    /// With what it called; never more than the total.
+    /// Its own cost and that of everything it called. It is never more than the total.
     pub inclusive: u64,
-    /// How often it was called, by itself and by others. 0 for a function that was running already
-    /// when the counting began.
+    /// The number of its calls, by itself and by others. 0 for a function that was already running when
+    /// counting began.
     pub calls: u64,
-    /// Whether it calls itself, by way of others or not, or an instance of it another one; then
-    /// `inclusive` is the most it can be.
+    /// Whether the function calls itself, directly or through others, or one of its instances calls another.
+    /// Then `inclusive` is an upper bound.
     pub is_recursive: bool,
-    /// Its own cost by source file, the largest first; [`Symbol::UNKNOWN`] without debug information.
+    /// Its own cost by source file, the largest first. The file is [`Symbol::UNKNOWN`] without debug
+    /// information.
     pub files: Vec<(&'a str, u64)>,
 }
 
-/// One step on the way from a root down to a symbol.
+/// One step of the call path from a root down to a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// Who calls the next one.
+    /// The function that calls the next one of the path.
     pub symbol: &'a Symbol,
-    /// How often it does.
+    /// The number of these calls.
     pub calls: u64,
-    /// What these calls cost, in the event asked for.
+    /// The cost of these calls, in the requested event.
     pub cost: u64,
 }
 
 /// All calls from one symbol to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// Who calls.
+    /// The calling symbol.
     pub caller: &'a Symbol,
-    /// Who is called.
+    /// The called symbol.
     pub callee: &'a Symbol,
-    /// How often.
+    /// The number of calls.
     pub calls: u64,
-    /// What these calls cost, in the event asked for, with all that the callee calls; where calls go
-    /// in a circle, once for each level.
+    /// The cost of these calls, in the requested event, with everything that the callee calls. In a cycle of
+    /// calls, the cost counts once for each level.
     pub cost: u64,
 }
 
 impl Profile {
-    /// Every symbol's cost in the event with this index, the largest own cost first. Empty where no
-    /// event has the index.
+    /// The cost of every symbol in the event with this index, the largest own cost first. Empty if there is
+    /// no such event.
     pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
         let mut costs = self.by_symbol(event);
         costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
         costs
     }
 
-    /// The cost of one symbol in the event with this index; none where the symbol does not occur or
-    /// no event has the index.
+    /// The cost of one symbol in the event with this index. `None` if the symbol does not occur, or there is
+    /// no such event.
     pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
         self.by_symbol(event).into_iter().find(|cost| cost.symbol == symbol)
     }
 
-    /// By which calls a symbol is reached: from a root, which nobody calls, down to the symbol's own
-    /// caller, at each step upward the caller whose calls cost most in the event with this index.
-    /// Callers from outside a circle of calls come before those within it, and none comes twice.
-    /// Empty for a root, for a symbol that does not occur, and where no event has the index.
+    /// The call path to a symbol: from a root without callers down to the symbol's own caller. Each step
+    /// upward takes the caller whose calls cost most in the event with this index. Callers outside a cycle
+    /// are preferred to those within it, and no caller occurs twice. The path is empty for a root, for an
+    /// unknown symbol, and for an unknown event.
     ///
-    /// Callgrind keeps who called whom, not whole stacks: above the first caller, a path is the one
-    /// most of that caller's cost came by, whatever it was spent on. Of several functions with this
-    /// symbol, the path is that to the one with the largest own cost.
+    /// Callgrind records who called whom, but no whole stacks. Above the first caller, the path is the one by
+    /// which most of that caller's cost came, whatever the cost was spent on. If several functions have this
+    /// symbol, the path leads to the one with the largest own cost.
     pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
         if !self.counts(event) {
             return Vec::new();
@@ -106,8 +107,8 @@ impl Profile {
         path
     }
 
-    /// Every pair of symbols of which one calls the other, in the order of callers, then callees.
-    /// Empty where no event has the index.
+    /// Every pair of symbols of which one calls the other, sorted by caller, then by callee. Empty if there
+    /// is no event with this index.
     pub fn calls(&self, event: usize) -> Vec<Call<'_>> {
         if !self.counts(event) {
             return Vec::new();
@@ -128,7 +129,7 @@ impl Profile {
         event < self.events().len()
     }
 
-    /// One row for each symbol, in the order of symbols.
+    /// One row for each symbol, sorted by symbol.
     fn by_symbol(&self, event: usize) -> Vec<Cost<'_>> {
         if !self.counts(event) {
             return Vec::new();
@@ -143,7 +144,7 @@ impl Profile {
             let mut files: BTreeMap<&str, u64> = BTreeMap::new();
             for number in &instances {
                 for (file, cost) in &self.functions[*number].own {
-                    // Within the total, which was found to fit.
+                    // The sum cannot overflow, because it is part of the total.
                     *files.entry(file).or_default() += cost.get(event).copied().unwrap_or(0);
                 }
             }
@@ -173,16 +174,16 @@ impl Profile {
     }
 }
 
-/// Who calls whom, and what circles of calls cost in one event.
+/// The call graph, with the costs of its cycles in one event.
 struct Graph {
     callees: Vec<Vec<usize>>,
-    /// Of each function: how often it was called.
+    /// The number of calls of each function.
     calls: Vec<u64>,
-    /// Of each function: the circle it belongs to, which may be itself alone.
+    /// The cycle to which each function belongs. It may contain only the function itself.
     circle_of: Vec<usize>,
-    /// Of each function: whether it calls itself, by way of others or not.
+    /// Whether each function calls itself, directly or through others.
     is_in_circle: Vec<bool>,
-    /// Of each circle: own costs of its members, and what they call outside.
+    /// The inclusive cost of each cycle: the own costs of its members, and what they call outside.
     inclusive: Vec<u64>,
 }
 
@@ -200,7 +201,7 @@ impl Graph {
             calls[callee] = calls[callee].saturating_add(between.count);
             let circle = circle_of[caller];
             if circle == circle_of[callee] {
-                // Every member of a circle calls one of them.
+                // Every member of a cycle calls a member.
                 is_in_circle[caller] = true;
             } else {
                 let cost = between.inclusive.get(event).copied().unwrap_or(0);
@@ -210,13 +211,13 @@ impl Graph {
         Graph { callees, calls, circle_of, is_in_circle, inclusive }
     }
 
-    /// The inclusive cost of functions with one symbol, each circle once.
+    /// The inclusive cost of all functions with one symbol. Each cycle counts once.
     fn inclusive(&self, instances: &[usize]) -> u64 {
         let circles: BTreeSet<usize> = instances.iter().map(|n| self.circle_of[*n]).collect();
         circles.into_iter().fold(0, |sum: u64, circle| sum.saturating_add(self.inclusive[circle]))
     }
 
-    /// Whether one of these functions is called, by way of others or not, by one of them.
+    /// Whether one of these functions calls one of them, directly or through others.
     fn is_nested(&self, instances: &[usize]) -> bool {
         if let [one] = instances {
             return self.is_in_circle[*one];
@@ -248,7 +249,7 @@ mod tests {
         Symbol::new("program", function)
     }
 
-    /// `own` costs by function, and calls: caller, callee, how many, inclusive cost.
+    /// Makes a profile from `own` costs by function and from calls: caller, callee, number, inclusive cost.
     fn profile(own: &[(&str, u64)], calls: &[(&str, &str, u64, u64)]) -> Profile {
         let mut profile = Profile::of_events(vec!["Ir".to_owned()]);
         for (function, cost) in own {
@@ -296,8 +297,8 @@ mod tests {
         assert_eq!(profile.totals(), [135]);
     }
 
-    /// `f` goes three levels deep, 10 a level: callgrind states 20 for its own two calls, 10 of
-    /// which it has counted twice.
+    /// `f` goes three levels deep, at a cost of 10 per level. callgrind states 20 for its own two calls, and
+    /// has counted 10 of them twice.
     #[test]
     fn recursion_is_counted_once() {
         let profile =
@@ -390,7 +391,7 @@ mod tests {
         assert_eq!(other.instructions(), None);
     }
 
-    /// Two instances of one generic function, the second called on behalf of the first.
+    /// One generic function has two instances, and the first calls the second.
     #[test]
     fn instances_of_a_function_are_one_symbol() {
         let outer = "_ZN4drop17h0000000000000001E";
@@ -411,7 +412,7 @@ mod tests {
         assert_eq!((drop.own, drop.files.as_slice()), (30, &[("a.rs", 30)][..]));
     }
 
-    /// Nothing that a file can state makes the arithmetic panic.
+    /// No value in a file makes the arithmetic panic.
     #[test]
     fn calls_that_state_too_much_are_kept_below_the_total() {
         let most = u64::MAX;

@@ -1,4 +1,4 @@
-//! All dumps of one run: one [`Profile`] a phase.
+//! Reads all dumps of one run, and adds them up to one [`Profile`] per phase.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,40 +10,40 @@ use crate::invocation::BASE;
 use crate::profile::{Mismatch, Profile};
 use crate::reader::{FormatError, Parts};
 
-/// Why the dumps of a run are not understood.
+/// The reason why the dumps of a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// The folder or a file in it.
+    /// The folder or a file in it cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The path of the folder or file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file in another format, or a damaged one.
+    /// A file has another format, or is damaged.
     #[error("cannot read {}: {source}", path.display())]
     Format {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it, and where.
+        /// What is wrong with the file, and where.
         source: FormatError,
     },
-    /// A dump whose costs are not those it states.
+    /// The costs in a dump do not add up to the sums that it states.
     #[error(
         "{} is torn: its costs add up to {found:?} where it states {stated:?} (was the disk full, or the run ended early?)",
         path.display()
     )]
     Torn {
-        /// Which.
+        /// The path of the dump.
         path: PathBuf,
-        /// The sums of its costs, an entry an event.
+        /// The sums of its costs, one entry per event.
         found: Vec<u64>,
-        /// What it states; nothing where it has no such line.
+        /// The sums that the dump states. Empty if it states none.
         stated: Vec<u64>,
     },
-    /// Dumps are numbered from 1 on, and one of them is not there.
+    /// Dumps are numbered from 1, and one number is missing.
     #[error(
         "{} has no dump number {number} (was the disk full, or a file deleted?)",
         folder.display()
@@ -54,15 +54,15 @@ pub enum FolderError {
         /// The number of the first dump that is missing.
         number: u64,
     },
-    /// Dumps that cannot be added up.
+    /// Two dumps cannot be added up.
     #[error("{}: {source}", path.display())]
     Sum {
         /// The file that does not fit those before it.
         path: PathBuf,
-        /// Why not.
+        /// The reason why they cannot be added up.
         source: Mismatch,
     },
-    /// No dump that the program asked for.
+    /// The folder has no dump that the program asked for.
     #[error(
         "{} has no dump with a name: the program never told callgrind where a phase ends",
         folder.display()
@@ -71,7 +71,7 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
     },
-    /// No dump at all.
+    /// The folder has no dump at all.
     #[error(
         "{} has no dump: callgrind did not run, or was killed before it wrote one",
         folder.display()
@@ -80,28 +80,28 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A process that ended so abruptly that callgrind could not write what it had counted.
+    /// A process ended so abruptly that callgrind could not write its counts.
     #[error("a process was killed before callgrind could write {}", path.display())]
     Killed {
         /// The file that is empty.
         path: PathBuf,
     },
-    /// A phase in which nothing was counted.
+    /// callgrind counted nothing in a phase.
     #[error(
         "callgrind counted nothing in phase {phase} (was it started with --collect-atstart=no?)"
     )]
     Empty {
-        /// Which.
+        /// The name of the phase.
         phase: String,
     },
 }
 
-/// Reads every file in `folder`, and adds up the dumps of the same name: one profile a phase, of all
-/// threads together. What callgrind dumped by itself, when the program ended, is left out.
+/// Reads every file in `folder`, and adds up the dumps of the same name: one profile per phase, over all
+/// threads. Dumps that callgrind made by itself when the program ended are left out.
 ///
 /// # Errors
-/// When there is no such dump, one is damaged, torn or missing, or a phase has no cost at all:
-/// callgrind says nothing when it was started with options that make it count nothing.
+/// When the program asked for no dump, or a dump is damaged, torn or missing. When a phase has no cost at
+/// all, because callgrind does not report options that make it count nothing.
 pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
     let mut phases = BTreeMap::new();
     let mut numbers = BTreeSet::new();
@@ -115,7 +115,7 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
             })?;
             n_parts += 1;
             numbers.extend(part.number);
-            // Only at the program's end callgrind states sums that are wrong.
+            // callgrind states wrong sums only at the program's end.
             let is_torn = match part.phase() {
                 Some(_) => !part.is_whole(),
                 None => part.stated.is_none(),
@@ -134,7 +134,7 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
                 })?,
             }
         }
-        // Callgrind makes a file of the name it was given, and leaves it empty.
+        // callgrind makes an empty file of the name that it was given.
         if n_parts == 0 && path.file_name() != Some(OsStr::new(BASE)) {
             return Err(FolderError::Torn { path, found: Vec::new(), stated: Vec::new() });
         }
@@ -153,16 +153,16 @@ pub fn profiles(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
     }
 }
 
-/// The name of all that a program and the programs it starts have counted, from start to end.
+/// The name of the profile of everything that a program and its child processes do, from start to end.
 pub const WHOLE: &str = "run";
 
-/// Reads every file in `folder` that [`command_options`](crate::command_options) had callgrind write, of
-/// as many processes as there were: all of it together as [`WHOLE`]. A dump that a process has asked
-/// for by name is added to the profile of that name, and another one in a folder within `folder` to the
-/// profile of that folder's name.
+/// Reads every file that callgrind wrote into `folder` with [`command_options`](crate::command_options), for
+/// any number of processes. The profile [`WHOLE`] is the sum of all dumps. A dump that a process asked for by
+/// name is also added to the profile of that name. A dump without a name in a folder within `folder` is added
+/// to the profile of that folder's name.
 ///
 /// # Errors
-/// When there is no dump, one is damaged or torn, or a process was killed.
+/// When there is no dump, a dump is damaged or torn, or a process was killed.
 pub fn programs(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError> {
     let mut profiles = BTreeMap::new();
     add_programs(&mut profiles, folder, None)?;
@@ -180,7 +180,7 @@ pub fn programs(folder: &Path) -> Result<BTreeMap<String, Profile>, FolderError>
     Ok(profiles)
 }
 
-/// Adds the dumps in `folder`, those without a name of their own under `name`.
+/// Adds the dumps in `folder`. A dump without a name of its own is added under `name`.
 fn add_programs(
     profiles: &mut BTreeMap<String, Profile>,
     folder: &Path,
@@ -194,7 +194,7 @@ fn add_programs(
         for part in Parts::of(BufReader::new(file)) {
             let part = part.map_err(|source| FolderError::Format { path: path.clone(), source })?;
             let is_last = part.trigger.as_deref() == Some("Program termination");
-            // Only at the program's end callgrind states sums that are wrong.
+            // callgrind states wrong sums only at the program's end.
             if part.stated.is_none() || !(is_last || part.is_whole()) {
                 let found = part.profile.totals().to_vec();
                 let stated = part.stated.unwrap_or_default();
@@ -212,7 +212,7 @@ fn add_programs(
     Ok(())
 }
 
-/// The folder's files, in an order that does not change what is read from them.
+/// The folder's files, sorted, so that errors are the same each time.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let entries = fs::read_dir(folder).map_err(|source| read_error(folder, source))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(phases, [("load", 20), ("unload", 7)]);
     }
 
-    /// A full disk ends a file anywhere: before its name, within it, or before its first byte.
+    /// A full disk ends a file at any byte: before its name, within it, or before its first byte.
     #[test]
     fn a_dump_torn_in_its_header_is_not_left_out() {
         let whole = dump("Client Request: load", 10, 10);

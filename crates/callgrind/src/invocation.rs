@@ -1,27 +1,26 @@
-//! How valgrind is started for a run, and which valgrind there is.
+//! Says how to start valgrind for a run, and finds the installed valgrind.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The oldest valgrind this was tried with. Older ones may do: what is asked of them is older.
+/// The oldest valgrind that was tried. Older versions may work, since all options used here are older.
 pub const OLDEST_VALGRIND: Version = Version { major: 3, minor: 19, patch: 0 };
 
-/// The name that callgrind is given for its files: it makes an empty file of that name, and appends
-/// the number of a dump for each of the others.
+/// The name that callgrind gets for its files. It makes an empty file of this name. For each dump it makes a
+/// file of this name with the dump's number appended.
 pub(crate) const BASE: &str = "out";
 
-/// valgrind, asked to run the runner under callgrind.
+/// The command that runs the runner under valgrind's callgrind.
 ///
-/// Pure: says what to start, and starts nothing. The request is given to the runner's standard input
-/// as without valgrind, its answer comes from its standard output, and afterwards
-/// [`profiles`](crate::profiles) reads the folder.
+/// This type starts nothing. The request goes to the runner's standard input and the answer comes from its
+/// standard output, as without valgrind. Afterwards [`profiles`](crate::profiles) reads the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// The runner. Its path is one of its arguments: as a longer path moves its stack, runs that are
-    /// to be compared use one path.
+    /// The runner. Its path is one of its arguments, and a longer path moves its stack. So runs that are
+    /// compared must use the same path.
     pub runner: PathBuf,
-    /// An empty folder of this run's own, for what callgrind writes.
+    /// An empty folder of this run's own, into which callgrind writes.
     pub folder: PathBuf,
     /// How the threads of the runner are counted.
     pub threads: Threads,
@@ -30,14 +29,15 @@ pub struct Invocation {
 /// How callgrind counts the threads of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
-    /// A dump is of the thread that asks for it, so that threads can be in different phases.
+    /// Each thread is counted separately, so that threads can be in different phases. A dump covers the
+    /// thread that asks for it.
     Apart,
-    /// A dump is of all threads together.
+    /// A dump covers all threads together.
     Together,
 }
 
 impl Invocation {
-    /// valgrind's arguments, the runner's path the last.
+    /// The arguments for valgrind. The runner's path is the last one.
     pub fn arguments(&self) -> Vec<OsString> {
         let file = out_file(&self.folder, "");
         let mut arguments: Vec<OsString> = OPTIONS.iter().map(OsString::from).collect();
@@ -49,21 +49,20 @@ impl Invocation {
         arguments
     }
 
-    /// The whole environment of valgrind and the runner, but for what names another unwinder: what
-    /// else is there would change addresses and may change counts.
+    /// The whole environment of valgrind and the runner, except the variable that names another unwinder.
+    /// Further variables would change addresses and might change counts.
     pub fn environment() -> &'static [(&'static str, &'static str)] {
-        // Without its fast bins, glibc's malloc does not put off merging what was freed until a
-        // large request comes: dropping a module costs the same whenever it is dropped (glibc
-        // manual, "Memory Allocation Tunables").
+        // Without its fast bins, glibc's malloc does not delay merging freed blocks until a large request. So
+        // dropping a module costs the same at any time (glibc manual, "Memory Allocation Tunables").
         &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=0")]
     }
 }
 
-/// valgrind's arguments for a program of the user's, which stand before the program's own: everything that
-/// the program does from its start on is counted, and so is every program that it starts.
-/// [`programs`](crate::programs) reads the folder afterwards.
+/// valgrind's arguments for a user's program, to be followed by the program's own. callgrind counts
+/// everything that the program does from its start on, and every program that it starts. Afterwards
+/// [`programs`](crate::programs) reads the folder.
 ///
-/// With `pipes`, each process can be asked for a dump by `vgdb --vgdb-prefix=PIPES --pid=PROCESS dump`.
+/// With `pipes`, `vgdb --vgdb-prefix=PIPES --pid=PROCESS dump` makes a process write a dump.
 pub fn command_options(folder: &Path, pipes: Option<&Path>) -> Vec<OsString> {
     let mut options: Vec<OsString> = COMMAND_OPTIONS.iter().map(OsString::from).collect();
     match pipes {
@@ -72,12 +71,12 @@ pub fn command_options(folder: &Path, pipes: Option<&Path>) -> Vec<OsString> {
         }
         None => options.push("--vgdb=no".into()),
     }
-    // One base name per process.
+    // Each process has its own base name.
     options.push(out_file(folder, "%p"));
     options
 }
 
-/// An option with a path in which a % stands for itself; valgrind takes it for the beginning of a
+/// An option with a path. Each % in the path is escaped, since valgrind would read it as the start of a
 /// placeholder.
 fn placed(option: &str, path: &Path) -> OsString {
     let path = path.as_os_str().to_owned();
@@ -87,7 +86,7 @@ fn placed(option: &str, path: &Path) -> OsString {
     option
 }
 
-/// The option that names callgrind's files: in `folder`, with `suffix`, in which a % begins a
+/// The option that names callgrind's files in `folder`, with `suffix` appended. A % in `suffix` starts a
 /// placeholder.
 fn out_file(folder: &Path, suffix: &str) -> OsString {
     let mut file = placed("--callgrind-out-file=", &folder.join(BASE));
@@ -103,8 +102,8 @@ const COMMAND_OPTIONS: &[&str] = &[
     "--quiet",
     "--trace-children=yes",
     "--separate-threads=no",
-    // A process that is forked goes on counting from what its parent had counted. With a dump just
-    // before, it begins at nothing, and no instruction is counted twice.
+    // A forked process goes on counting from its parent's counts. A dump just before the fork makes the child
+    // start at zero, so no instruction is counted twice.
     "--dump-before=fork",
     "--cache-sim=no",
     "--branch-sim=no",
@@ -117,38 +116,39 @@ const COMMAND_OPTIONS: &[&str] = &[
 
 const OPTIONS: &[&str] = &[
     "--tool=callgrind",
-    // Only what goes wrong, on standard error.
+    // Print only errors, to standard error.
     "--quiet",
-    // No pipes for a debugger in the folder for temporary files.
+    // Make no pipes for a debugger in the folder for temporary files.
     "--vgdb=no",
-    // The runner begins to count at its first step: nothing before it gets into the first dump.
+    // The runner starts counting at its first step, so nothing before that step gets into the first dump.
     "--instr-atstart=no",
-    // Instructions alone; caches would be a guess, and take longer.
+    // Count only instructions. Caches would be a simulation and take longer.
     "--cache-sim=no",
     "--branch-sim=no",
-    // Names of files behind inlined instructions come with the line numbers.
+    // The file names of inlined instructions come with the line numbers.
     "--dump-line=yes",
     "--dump-instr=no",
-    // With their hashes, instances of one generic function stay apart and do not seem to recurse.
+    // Mangled names contain hashes, so instances of one generic function stay separate and do not seem to
+    // recurse.
     "--demangle=no",
     "--separate-recs=1",
-    // Would otherwise be this shell's limit.
+    // The default would be the stack limit of this shell.
     "--main-stacksize=8388608",
 ];
 
 /// valgrind's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// The first number.
+    /// The first number of the version.
     pub major: u32,
-    /// The second.
+    /// The second number of the version.
     pub minor: u32,
-    /// The third.
+    /// The third number of the version.
     pub patch: u32,
 }
 
 impl Version {
-    /// Reads what `valgrind --version` prints: `valgrind-3.19.0`, or `valgrind-3.20.0.GIT`.
+    /// Reads the output of `valgrind --version`: `valgrind-3.19.0`, or `valgrind-3.20.0.GIT`.
     pub fn parse(text: &str) -> Option<Version> {
         let text = text.trim().strip_prefix("valgrind-")?;
         let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
@@ -164,8 +164,8 @@ impl fmt::Display for Version {
     }
 }
 
-/// The first `valgrind` in the folders of a search path, such as the environment's `PATH`; none
-/// where it is not installed.
+/// The first `valgrind` in the folders of a search path, such as the environment's `PATH`. `None` if it is
+/// not installed.
 pub fn find_valgrind(search_path: &OsStr) -> Option<PathBuf> {
     let folders = std::env::split_paths(search_path).filter(|folder| folder.is_absolute());
     folders.map(|folder| folder.join("valgrind")).find(|path| is_executable(path))
@@ -178,7 +178,7 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// valgrind runs on Unix alone.
+/// valgrind exists only on Unix.
 #[cfg(not(unix))]
 fn is_executable(_path: &Path) -> bool {
     false

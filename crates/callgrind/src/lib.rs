@@ -1,5 +1,5 @@
-//! What valgrind's callgrind has counted: costs per symbol, the calls between them, and by which
-//! calls a culprit is reached.
+//! Reads the counts of valgrind's callgrind: costs per symbol, the calls between symbols, and the call path
+//! to an expensive function.
 //!
 //! ```
 //! use loadline_callgrind::{Parts, Symbol};
@@ -28,13 +28,13 @@
 //! # Ok::<(), loadline_callgrind::FormatError>(())
 //! ```
 //!
-//! [`Parts`] reads the documented format (valgrind manual, "Callgrind Format Specification") line by
-//! line; [`Profile`] is what one part counted, and adds up with others; [`profiles`] reads all dumps
-//! of a run, one profile a phase; [`Invocation`] says how valgrind is to be started for that.
-//! [`programs`] and [`command_options`] do the same for a program of the user's and all that it starts.
-//! [`client`] has the requests that the counted program makes.
+//! [`Parts`] reads the documented format (valgrind manual, "Callgrind Format Specification") line by line. A
+//! [`Profile`] holds the counts of one part, and can be added to others. [`profiles`] reads all dumps of a
+//! run, one profile per phase. [`Invocation`] says how to start valgrind for that. [`programs`] and
+//! [`command_options`] do the same for a user's program and everything that it starts. [`client`] has the
+//! requests that the counted program makes.
 //!
-//! What it does not do: start a process, print, or judge.
+//! This crate starts no process, prints nothing and judges nothing.
 
 pub mod client;
 mod components;
@@ -57,5 +57,5 @@ pub use part::Part;
 pub use profile::{Mismatch, Profile};
 pub use reader::{FormatError, Parts, Problem};
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

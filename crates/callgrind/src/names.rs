@@ -1,25 +1,25 @@
-//! Names of functions and files: written out once in a file, then by number.
+//! Names of functions and files. A file writes each name once, and then refers to it by number.
 
 use std::collections::HashMap;
 use std::fmt;
 
-/// A function, by the object it lies in.
+/// A function, named together with its object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol {
-    /// The path of the program or library, as callgrind saw it; [`Symbol::UNKNOWN`] for code that
-    /// was made at run time.
+    /// The path of the program or library, as callgrind saw it. [`Symbol::UNKNOWN`] for code that was
+    /// generated at run time.
     pub object: String,
-    /// The function's name, demangled and without the hash that tells one build from another, so
-    /// that all instances of a generic function are one. [`Symbol::UNKNOWN`] for code without a
-    /// name in no object: its address tells a reader nothing, and each module has another.
+    /// The function's name, demangled and without the hash that differs between builds. So all instances of a
+    /// generic function have one name. [`Symbol::UNKNOWN`] for nameless code without an object: its address
+    /// says nothing to a reader, and differs between modules.
     pub function: String,
 }
 
 impl Symbol {
-    /// What callgrind writes where it knows no name.
+    /// The text that callgrind writes for an unknown name.
     pub const UNKNOWN: &'static str = "???";
 
-    /// The function `function`, as it is named in a file, of `object`.
+    /// The symbol of `function`, as a file writes it, in `object`.
     pub fn new(object: &str, function: &str) -> Symbol {
         let is_address = function.starts_with("0x");
         let function = if object == Symbol::UNKNOWN && is_address {
@@ -30,23 +30,23 @@ impl Symbol {
         Symbol { object: object.to_owned(), function }
     }
 
-    /// The object's file name, which is the same on other machines where its folder is not.
+    /// The object's file name, which is the same on other machines even if its folder is not.
     pub fn object_name(&self) -> &str {
         self.object.rsplit('/').next().unwrap_or(&self.object)
     }
 }
 
-/// `libgcc_s.so.1: __deregister_frame_info_bases`.
+/// Writes the symbol as `libgcc_s.so.1: __deregister_frame_info_bases`.
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.object_name(), self.function)
     }
 }
 
-/// The name in Rust's syntax, where it is one of Rust's. valgrind can do that by itself, but then
-/// instances of one generic function are one function to it, and seem to call themselves.
+/// Demangles a Rust name; other names stay as they are. valgrind can demangle too, but then it would merge
+/// the instances of a generic function, which would seem to call themselves.
 fn demangled(name: &str) -> String {
-    // What callgrind adds for levels of recursion stands behind the name.
+    // callgrind appends the level of recursion to the name.
     let (name, level) = match name.rsplit_once('\'') {
         Some((name, level)) if level.bytes().all(|byte| byte.is_ascii_digit()) => {
             (name, Some(level))
@@ -63,23 +63,23 @@ fn demangled(name: &str) -> String {
     }
 }
 
-/// The names of one kind (functions, files or objects) that a file has given numbers to.
+/// The numbered names of one kind (functions, files or objects) in a file.
 #[derive(Debug, Default)]
 pub(crate) struct Names(HashMap<u64, String>);
 
-/// Why a name is none.
+/// The reason why a name cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameError {
-    /// A number that no name was given.
+    /// A number to which the file has given no name.
     Unknown(u64),
-    /// Brackets around something that begins as a number and is none.
+    /// A text in brackets that begins like a number and is not one.
     Malformed,
 }
 
 impl Names {
-    /// The name that `(7) name`, `(7)` or `name` stands for.
+    /// The name that the text `(7) name`, `(7)` or `name` stands for.
     pub(crate) fn resolve(&mut self, text: &str) -> Result<String, NameError> {
-        // A name in brackets that are no number is the name, such as `(below main)`.
+        // A text in brackets that is not a number is itself the name, such as `(below main)`.
         let number = text
             .strip_prefix('(')
             .and_then(|rest| rest.split_once(')'))

@@ -1,42 +1,42 @@
-//! [`Profile`]: costs per function and the calls between functions, as they are added up.
+//! [`Profile`]: costs per function and calls between functions, added up over dumps.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::names::Symbol;
 
-/// Costs per symbol, and the calls between functions, of one dump or of several added up.
+/// The costs per symbol and the calls between functions, of one dump or of several dumps added up.
 ///
-/// **Own cost** is what a function's instructions cost, inlined ones included: callgrind names the
-/// file they come from, and [`Cost::files`](crate::Cost::files) has them apart, but whose function they were is not
-/// known where the debug information has lines alone.
+/// **Own cost** is the cost of a function's instructions, including inlined ones. callgrind names the source
+/// file of inlined instructions, and [`Cost::files`](crate::Cost::files) lists the costs by file. The inlined
+/// function itself is unknown if the debug information has only lines.
 ///
-/// **Inclusive cost** is own cost and that of everything called, as sums over calls that returned:
-/// a function that was still running when the dump was made lacks its last call. Where functions
-/// call each other in a circle, or one calls itself, callgrind counts what is below once for each
-/// level, so that sums over calls say too much. Such a circle has one inclusive cost, that of the
-/// circle as a whole: the own cost of all its members, and what they call outside. For one function
-/// that calls itself this is exact, for the members of a larger circle it is the most it can be.
+/// **Inclusive cost** is the own cost and that of everything called. It is a sum over calls that have
+/// returned: a function that was still running at the time of the dump lacks its last call. If functions call
+/// each other in a cycle, or one calls itself, callgrind counts the cost below once for each level. Sums over
+/// such calls are too large. So a cycle has one inclusive cost for all its members: their own costs, and what
+/// they call outside. For one function that calls itself this is exact. For the members of a larger cycle it
+/// is an upper bound.
 ///
-/// **A symbol may be several functions:** the instances of a generic one. Their own costs are added
-/// up, and so are their inclusive costs; where one instance is called on behalf of another, the sum
-/// is again the most it can be. [`Cost::is_recursive`](crate::Cost::is_recursive) is set wherever there is such doubt.
+/// **A symbol may be several functions,** the instances of a generic function. Their own costs are added up,
+/// and so are their inclusive costs. If one instance calls another, the sum is an upper bound as well.
+/// [`Cost::is_recursive`](crate::Cost::is_recursive) marks every cost that may only be an upper bound.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
     events: Vec<String>,
     totals: Vec<u64>,
     pub(crate) functions: Vec<Function>,
-    /// By object, then by name as it is in the file.
+    /// The number of each function, by its object, then by its name as the file writes it.
     numbers: HashMap<String, HashMap<String, usize>>,
     pub(crate) calls: BTreeMap<(usize, usize), Calls>,
 }
 
-/// What one function has cost by itself.
+/// The own cost of one function.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
-    /// The name as it is in the file, which tells instances of one symbol apart.
+    /// The name as the file writes it, which distinguishes the instances of one symbol.
     name: String,
     pub(crate) symbol: Symbol,
-    /// By the file the instructions come from; an entry an event.
+    /// The own cost by source file, one entry per event.
     pub(crate) own: BTreeMap<String, Vec<u64>>,
 }
 
@@ -44,14 +44,14 @@ pub(crate) struct Function {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls {
     pub(crate) count: u64,
-    /// An entry an event.
+    /// The inclusive cost of these calls, one entry per event.
     pub(crate) inclusive: Vec<u64>,
 }
 
-/// Why two profiles are not added up.
+/// The reason why two profiles cannot be added up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// They counted other things.
+    /// The profiles counted different events.
     #[error("cannot add up profiles of different events: {} and {}", .0.join(" "), .1.join(" "))]
     Events(Vec<String>, Vec<String>),
     /// The sum is more than 64 bits hold.
@@ -59,36 +59,36 @@ pub enum Mismatch {
     Overflow,
 }
 
-/// A sum that 64 bits do not hold.
+/// A sum exceeds 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
 impl Profile {
-    /// Nothing counted yet, in these events.
+    /// An empty profile of these events.
     pub(crate) fn of_events(events: Vec<String>) -> Profile {
         Profile { totals: vec![0; events.len()], events, ..Profile::default() }
     }
 
-    /// What was counted, by callgrind's short names; `Ir`, instructions read, comes first.
+    /// The events that were counted, by callgrind's short names. `Ir`, instructions read, comes first.
     pub fn events(&self) -> &[String] {
         &self.events
     }
 
-    /// The sum of all symbols' own costs, an entry an event.
+    /// The sum of all symbols' own costs, one entry per event.
     pub fn totals(&self) -> &[u64] {
         &self.totals
     }
 
-    /// Instructions: the total of the event `Ir`; none where it was not counted.
+    /// The total number of instructions, from the event `Ir`. `None` if it was not counted.
     pub fn instructions(&self) -> Option<u64> {
         let event = self.events.iter().position(|event| event == "Ir")?;
         self.totals.get(event).copied()
     }
 
-    /// Adds what `other` counted.
+    /// Adds the counts of `other`.
     ///
     /// # Errors
-    /// When it counted other events, or the sum does not fit. Then this profile is of no use.
+    /// When `other` counted other events, or a sum overflows. Then this profile must not be used any more.
     pub fn add(&mut self, other: &Profile) -> Result<(), Mismatch> {
         if self.events != other.events {
             return Err(Mismatch::Events(self.events.clone(), other.events.clone()));
@@ -108,9 +108,9 @@ impl Profile {
         Ok(())
     }
 
-    /// The number under which costs of a function are added, by its name as it is in the file.
+    /// The number of a function, under which its costs are added. `name` is the name as the file writes it.
     pub(crate) fn number(&mut self, object: &str, name: &str) -> usize {
-        // Of code in no object only the address is known, and that is another one each time.
+        // For code without an object only the address is known, and it differs each time.
         let name = if object == Symbol::UNKNOWN && name.starts_with("0x") {
             Symbol::UNKNOWN
         } else {
@@ -126,7 +126,7 @@ impl Profile {
         number
     }
 
-    /// Adds instructions of a function; `cost` has at most an entry an event, and 0 for the rest.
+    /// Adds own costs of a function. `cost` has at most one entry per event; missing entries are 0.
     pub(crate) fn add_own(
         &mut self,
         number: usize,
@@ -160,7 +160,7 @@ impl Profile {
 
 impl Function {
     pub(crate) fn own_cost(&self, event: usize) -> u64 {
-        // Within the total, which was found to fit.
+        // The sum cannot overflow, because it is part of the total.
         self.own.values().filter_map(|cost| cost.get(event)).sum()
     }
 }

@@ -7,17 +7,17 @@ use crate::part::Part;
 use crate::profile::{Overflow, Profile};
 use crate::text::{NumberError, check_position, number};
 
-/// The longest line that is read, in bytes. Names of C++ templates reach some ten thousand.
+/// The longest line that is read, in bytes. Names of C++ templates can have some ten thousand bytes.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// The most events a file may count; callgrind knows about twenty.
 const MOST_EVENTS: usize = 64;
 
-/// Why a file is not understood, and where.
+/// The reason why a file cannot be read, and the place.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct FormatError {
-    /// The line, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub problem: Problem,
@@ -27,74 +27,73 @@ pub struct FormatError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The system does not give it out.
+    /// The system could not read the line.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
-    /// Longer than any name is.
+    /// The line is longer than any name.
     #[error("is longer than {LONGEST_LINE} bytes (is it a callgrind.out file?)")]
     TooLong,
-    /// A word that should be a number.
+    /// A word should be a number.
     #[error("{0:?} is no number")]
     NotANumber(String),
-    /// A number, or the sum with what came before, that does not fit.
+    /// A number, or its sum with earlier numbers, exceeds 64 bits.
     #[error("a cost is larger than 2^64")]
     TooLarge,
-    /// `(7)` before `(7) name`.
+    /// The number `(7)` occurs before `(7) name`.
     #[error("no name was given to number {0} (is the beginning of the file missing?)")]
     UnknownName(u64),
-    /// `(7x)`.
+    /// A name like `(7x)`, which is neither a number nor a name.
     #[error("{0:?} is no name")]
     NotAName(String),
-    /// A cost line before the events it counts are named, or more costs than events.
+    /// A cost line comes before the line that names the events, or has more costs than events.
     #[error("has {found} costs where {events} events are counted")]
     Costs {
-        /// How many the line has.
+        /// The number of costs in the line.
         found: usize,
-        /// How many the header names.
+        /// The number of events in the header.
         events: usize,
     },
-    /// More events than callgrind has.
+    /// The file names more events than callgrind has.
     #[error("names more than {MOST_EVENTS} events")]
     TooManyEvents,
-    /// Costs before a `fn=` says whose they are.
+    /// Costs come before the `fn=` line of their function.
     #[error("has costs of no function")]
     NoFunction,
-    /// `calls=` before a `cfn=` says what was called.
+    /// `calls=` comes before the `cfn=` line that names the callee.
     #[error("calls no function")]
     NoCallee,
-    /// A `calls=` or jump whose second line does not follow.
+    /// The second line of a `calls=` or of a jump is missing.
     #[error("has no line after it that says where from")]
     Torn,
-    /// Anything else.
+    /// The line has no known form.
     #[error("is not understood: {0:?}")]
     NotUnderstood(String),
 }
 
-/// The parts of a file, read one by one; after an error there are no more.
+/// An iterator over the parts of a file. After an error there are no more parts.
 ///
-/// What is kept is names and sums. Jumps, positions within files, and descriptions other than the
-/// trigger are checked for their form where they have one, and not kept. Of the input one line is in
-/// memory at a time, of at most a mebibyte.
+/// Only names and sums are kept. Jumps, positions within files, and descriptions other than the trigger are
+/// checked for their form and discarded. One line of the input is in memory at a time, of at most a mebibyte.
 #[derive(Debug)]
 pub struct Parts<R> {
     input: R,
-    /// The line that is being read, from 1.
+    /// The number of the line that is being read, from 1.
     line: u64,
     buffer: Vec<u8>,
-    /// Whether the buffer has a line that begins the next part.
+    /// Whether the buffer holds the first line of the next part.
     is_held: bool,
     names: AllNames,
     has_ended: bool,
 }
 
 impl<R: BufRead> Parts<R> {
-    /// The parts in `input`.
+    /// Reads the parts of `input`.
     pub fn of(input: R) -> Parts<R> {
         let (buffer, names) = (Vec::new(), AllNames::default());
         Parts { input, line: 0, buffer, is_held: false, names, has_ended: false }
     }
 
-    /// The next part; none at the end of the input, and none in an empty one.
+    /// Reads the next part. `None` at the end of the input, or if the input is empty.
     fn part(&mut self) -> Result<Option<Part>, Problem> {
         let mut builder = Builder::default();
         while self.is_held || self.next_line()? {
@@ -111,7 +110,7 @@ impl<R: BufRead> Parts<R> {
         builder.end()
     }
 
-    /// Reads a line into the buffer, without its end; false where there is none.
+    /// Reads a line into the buffer, without its end. Returns false at the end of the input.
     fn next_line(&mut self) -> Result<bool, Problem> {
         self.buffer.clear();
         let mut limited = self.input.by_ref().take(LONGEST_LINE);
@@ -146,15 +145,15 @@ struct AllNames {
     objects: Names,
 }
 
-/// What a line is, by its form.
+/// The form of a line.
 enum Line<'a> {
-    /// Nothing, or a comment.
+    /// An empty line or a comment.
     Empty,
-    /// `key: value`
+    /// A header, `key: value`.
     Header(&'a str, &'a str),
-    /// `key=value`
+    /// A specification, `key=value`.
     Body(&'a str, &'a str),
-    /// A position, and costs behind it.
+    /// A position, followed by costs.
     Costs(&'a str),
 }
 
@@ -183,24 +182,24 @@ struct Builder {
     command: Option<String>,
     trigger: Option<String>,
     stated: Option<Vec<u64>>,
-    /// Columns of a position; one where the header does not say.
+    /// The number of columns of a position. `None` means one, if the header does not say.
     n_positions: Option<usize>,
     events: Vec<String>,
-    /// From the first line behind the header on.
+    /// Set at the first line after the header.
     profile: Option<Profile>,
     place: Place,
 }
 
-/// Where in a part the reader is.
+/// The reader's position within a part.
 #[derive(Debug, Default)]
 struct Place {
     object: Option<String>,
     file: Option<String>,
-    /// Its number in the profile.
+    /// The function's number in the profile.
     function: Option<usize>,
     called_object: Option<String>,
     called: Option<String>,
-    /// What the next line belongs to, where that is not the function.
+    /// The call or jump to which the next line belongs. `None` if it belongs to the function.
     pending: Option<Pending>,
 }
 
@@ -211,8 +210,8 @@ enum Pending {
 }
 
 impl Builder {
-    /// Whether the line belongs to the next part: a header line behind costs, but for those that
-    /// close a part.
+    /// Whether the line begins the next part. It does if it is a header line after costs, except the lines
+    /// that close a part.
     fn ends_before(&self, line: &Line<'_>) -> bool {
         let closes = |key: &str| matches!(key, "totals" | "summary");
         self.profile.is_some() && matches!(line, Line::Header(key, _) if !closes(key))
@@ -263,13 +262,13 @@ impl Builder {
                     return Err(Problem::TooManyEvents);
                 }
             }
-            // One that states nothing was cut off.
+            // A line without sums was cut off.
             "totals" | "summary" if !value.is_empty() => {
                 let mut stated = read_costs(value.split_whitespace(), self.events.len())?;
                 stated.resize(self.events.len(), 0);
                 self.stated = Some(stated);
             }
-            // Names, versions and descriptions, of which a later format may have more.
+            // Names, versions and descriptions. A later format may have more of them.
             _ => {}
         }
         Ok(())
@@ -290,7 +289,7 @@ impl Builder {
                 place.function = Some(profile.number(or_unknown(&place.object), &function));
             }
             "cob" => place.called_object = Some(read_name(&mut names.objects, value)?),
-            // Only to learn the names they give to numbers.
+            // Read only to learn the numbers of the names.
             "cfi" | "cfl" | "jfi" => drop(read_file(&mut names.files, value)?),
             "jfn" => drop(read_name(&mut names.functions, value)?),
             "cfn" => place.called = Some(read_name(&mut names.functions, value)?),
@@ -305,7 +304,8 @@ impl Builder {
             }
             "jump" | "jcnd" => {
                 let mut words = value.split_whitespace();
-                // How often it was taken, and of a conditional one how often it was come by.
+                // The number of times a jump was taken and, for a conditional jump, the number of times it
+                // was reached.
                 let counts = words.next().unwrap_or_default();
                 counts.split('/').try_for_each(|count| read_number(count).map(drop))?;
                 words.try_for_each(read_position)?;
@@ -349,8 +349,8 @@ fn read_name(names: &mut Names, text: &str) -> Result<String, Problem> {
     })
 }
 
-/// The name of a source file; none where its number was given no name: callgrind 3.19 forgets to
-/// write the names of some files that instructions were inlined from.
+/// The name of a source file. `None` if the file gives its number no name: callgrind 3.19 does not write the
+/// names of some files that instructions were inlined from.
 fn read_file(names: &mut Names, text: &str) -> Result<Option<String>, Problem> {
     match read_name(names, text) {
         Ok(name) => Ok(Some(name)),
@@ -359,7 +359,7 @@ fn read_file(names: &mut Names, text: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Costs, of which the last ones are left out where they are 0.
+/// Reads costs. Trailing costs of 0 may be left out.
 fn read_costs<'a>(
     words: impl Iterator<Item = &'a str>,
     n_events: usize,
@@ -397,7 +397,7 @@ fn not_understood(line: &str) -> Problem {
     Problem::NotUnderstood(shortened(line))
 }
 
-/// As much of a text as an error message needs.
+/// Shortens a text for an error message.
 fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

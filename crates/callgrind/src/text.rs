@@ -1,29 +1,29 @@
-//! Numbers and positions as the format writes them.
+//! Numbers and positions, as the format writes them.
 
-/// Why a word is no number.
+/// The reason why a word is not a valid number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberError {
-    /// It is something else.
+    /// The word is not a number.
     NotANumber,
-    /// It is more than 64 bits hold.
+    /// The number exceeds 64 bits.
     TooLarge,
 }
 
-/// A number, decimal or hexadecimal with `0x`.
+/// Reads a decimal number, or a hexadecimal one with `0x`.
 pub(crate) fn number(word: &str) -> Result<u64, NumberError> {
     let (digits, radix) = match word.strip_prefix("0x") {
         Some(digits) => (digits, 16),
         None => (word, 10),
     };
-    // `from_str_radix` would take a sign as well.
+    // `from_str_radix` would accept a sign as well.
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         return Err(NumberError::NotANumber);
     }
     u64::from_str_radix(digits, radix).map_err(|_| NumberError::TooLarge)
 }
 
-/// Checks one column of a position: a number, `+n` or `-n` from the one before, or `*` for the same.
-/// Costs are kept per function and file, so where in it is not kept.
+/// Checks one column of a position: a number, `+n` or `-n` relative to the one before, or `*` for the same.
+/// Costs are kept per function and file, so the position itself is not kept.
 pub(crate) fn check_position(word: &str) -> Result<(), NumberError> {
     if word == "*" {
         return Ok(());

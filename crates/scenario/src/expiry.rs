@@ -1,22 +1,22 @@
-//! Until when growth is accepted: a day, or a version of a component.
+//! The date or version at which a known issue expires.
 
 use std::fmt;
 
 use crate::protocol::environment::Environment;
 
-/// What `until` may say, for messages.
+/// The forms of an expiry, for messages.
 pub const FORMS: &str = "a version of a component, as in \"wasmtime 52\" (also libgcc, llvm, loadline), or a day, as in \"2027-06-30\"";
 
-/// Until when something is accepted; on that day, and from that version on, it no longer is.
+/// When an acceptance expires: from this day on, or from this version of a component on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
-    /// A day, `2027-06-30`, in UTC.
+    /// A day in UTC, such as `2027-06-30`.
     Day(String),
-    /// A version of a component that decides how loading grows.
+    /// A version of a component that decides how loading scales.
     Version {
-        /// Which.
+        /// The component.
         component: Component,
-        /// The first version that is no longer accepted, as many of its numbers as matter.
+        /// The first version that is no longer accepted, with as many numbers as matter.
         version: Vec<u64>,
     },
 }
@@ -47,7 +47,7 @@ impl Component {
         }
     }
 
-    /// Its version in `environment`; `None` where it is not part of it.
+    /// The component's version in `environment`. `None` if the environment does not have the component.
     fn version(self, environment: &Environment) -> Option<&str> {
         let family = environment.unwinder_family.as_str();
         match self {
@@ -71,8 +71,8 @@ impl Expiry {
         Some(Expiry::Version { component, version: numbers(version)? })
     }
 
-    /// Whether it has ended in `environment` on the day `today`, `2026-11-23`. A version that cannot
-    /// be read is no ground to accept anything; a component that is not there does not end it.
+    /// Whether the acceptance has expired in `environment` on the day `today`, for example `2026-11-23`. An
+    /// unreadable version counts as expired. A missing component does not.
     pub fn has_ended(&self, environment: &Environment, today: &str) -> bool {
         match self {
             Expiry::Day(day) => today >= day.as_str(),
@@ -97,7 +97,7 @@ impl fmt::Display for Expiry {
     }
 }
 
-/// Whether `text` is a day that the calendar could have: digits in their places, within the year.
+/// Whether `text` looks like a day: digits in their places, with a month up to 12 and a day up to 31.
 fn is_day(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return false };
@@ -110,12 +110,12 @@ fn is_day(text: &str) -> bool {
         && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
 }
 
-/// `48.0.8` as numbers; `None` where any part is none.
+/// The numbers of a version such as `48.0.8`. `None` if a part is not a number.
 fn numbers(text: &str) -> Option<Vec<u64>> {
     text.split('.').map(|part| part.parse().ok()).collect()
 }
 
-/// The numbers that a version begins with: those of `49.0.0-dev` are 49, 0, 0.
+/// The numbers with which a version begins. For `49.0.0-dev` they are 49, 0, 0.
 fn leading_numbers(text: &str) -> Option<Vec<u64>> {
     let end = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     numbers(text[..end].trim_end_matches('.'))

@@ -1,7 +1,8 @@
-//! The shared words of Loadline: what is asked, in which order, and how an answer looks.
+//! The types that all crates of Loadline share: scenarios, the plan of runs, and the protocol between the
+//! program and its runner.
 //!
-//! Every other crate speaks in these types, so this one knows neither Wasmtime nor perf events and
-//! builds in seconds. It reads no files and starts no processes.
+//! This crate depends neither on Wasmtime nor on perf events, and builds in seconds. It reads no files and
+//! starts no processes.
 
 pub mod expiry;
 mod metric;
@@ -45,5 +46,5 @@ pub use subject::planted::{Planted, PlantedWork};
 pub use subject::registration::{AddressOrder, Registration, RegistrationCalls};
 pub use unwinder::{NoUnwinder, Unwinder};
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -1,4 +1,4 @@
-//! Every process that will be started, in order: [`Plan`].
+//! [`Plan`]: the processes of a session, in the order in which they start.
 
 use std::ops::Range;
 
@@ -6,44 +6,45 @@ use crate::metric::collector::Means;
 use crate::random::Random;
 use crate::scenario::Scenario;
 
-/// One fresh process: a scenario at one N.
+/// One fresh process, which runs one scenario at one N.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// Index into the scenarios the plan was made of.
+    /// The index into the scenarios from which the plan was made.
     pub scenario: usize,
-    /// N.
+    /// The size, N.
     pub modules: usize,
-    /// Which of the measuring rounds this belongs to, from 0.
+    /// The repetition to which the run belongs, from 0.
     pub round: usize,
-    /// What watches it.
+    /// The collector that observes the run.
     pub means: Means,
 }
 
-/// The runs of some rounds of a session, in the order of measuring.
+/// The runs by the clock of some repetitions of a session, in the order of measuring.
 ///
-/// Rounds follow one another; within a round every rung of every scenario is visited once, in
-/// shuffled order. So what drifts on the machine spreads over all N instead of looking like growth.
+/// Repetitions follow one another. Each repetition visits every size of every scenario once, in shuffled
+/// order. So a drift of the machine spreads over all N instead of looking like growth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// What decided the order.
+    /// The seed that decided the order.
     pub seed: u64,
-    /// The runs.
+    /// The runs in order.
     pub runs: Vec<Run>,
 }
 
 impl Plan {
-    /// The plan for every round of `scenarios`; the same for the same scenarios and seed.
+    /// Plans every repetition of `scenarios`. The same scenarios and seed always give the same plan.
     pub fn of(scenarios: &[Scenario], seed: u64) -> Plan {
         let most = scenarios.iter().map(|s| s.processes).max().unwrap_or(0);
         Plan::of_rounds(scenarios, 0..most, seed)
     }
 
-    /// The plan for those `rounds` of `scenarios` that they have. A round's order depends on the
-    /// seed, its number and who takes part, not on the rounds before it.
+    /// Plans the repetitions in the range `rounds`. A scenario with fewer repetitions takes part in those
+    /// that it has. The order depends on the seed, on the repetition's number, and on which scenarios take
+    /// part. It does not depend on earlier repetitions.
     pub fn of_rounds(scenarios: &[Scenario], rounds: Range<usize>, seed: u64) -> Plan {
         let runs = rounds.flat_map(|round| {
             let mut visits: Vec<Run> = visits(scenarios, round).collect();
-            // Another stream for each round: seeds that differ in one bit give unlike sequences.
+            // Each repetition has another random stream: seeds that differ in one bit give unlike sequences.
             Random::new(seed ^ (round as u64) << 32).shuffle(&mut visits);
             visits
         });
@@ -60,9 +61,8 @@ fn visits(scenarios: &[Scenario], round: usize) -> impl Iterator<Item = Run> {
     })
 }
 
-/// The runs of one scenario by means that count exactly, `scenario` being its place: each rung in
-/// `rounds` rounds. One is enough where a repeated run says the same; the middle rung is repeated to
-/// prove that.
+/// The runs of one scenario with an exact collector, where `place` is the scenario's index. Each size gets
+/// `rounds` repetitions. If `rounds` is 1, the middle size is repeated once to prove that counts repeat.
 pub fn exact_runs(
     place: usize,
     scenario: &Scenario,

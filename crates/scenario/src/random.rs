@@ -1,8 +1,8 @@
 //! Seeded pseudo-random numbers that stay the same over releases and machines.
 //!
-//! A recorded seed must repeat the order of runs and the generated modules for years, which crates
-//! for random numbers do not promise. SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom
-//! number generators", OOPSLA 2014. Not for secrets.
+//! A recorded seed must give the same order of runs and the same generated modules for years. Crates for
+//! random numbers do not promise that. SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number
+//! generators", OOPSLA 2014. Not for secrets.
 
 /// A SplitMix64 generator.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The generator that begins at `seed`.
+    /// Makes a generator that starts from `seed`.
     pub const fn new(seed: u64) -> Random {
         Random { state: seed }
     }
@@ -25,7 +25,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 where `bound` is 0. The bias is below 2⁻⁶⁴·`bound`.
+    /// A number below `bound`, or 0 if `bound` is 0. The bias is below 2⁻⁶⁴·`bound`.
     pub const fn below(&mut self, bound: u64) -> u64 {
         ((self.next_u64() as u128 * bound as u128) >> 64) as u64
     }

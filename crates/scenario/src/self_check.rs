@@ -1,5 +1,5 @@
-//! The self-check of a session: work of known growth that is measured with every suite, so that each
-//! session proves it would see growth. Linear work is there to see that nothing is reported of it.
+//! The self-check of a session: work of known growth that is measured with every suite. It proves that the
+//! session would detect growth. Linear work proves that the session reports no false growth.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -14,44 +14,44 @@ use crate::scenario::{Scenario, Suite};
 use crate::subject::Subject;
 use crate::subject::planted::{Planted, PlantedWork};
 
-/// Linear work on the processor.
+/// Linear work on the CPU.
 pub const CPU_LINEAR: &str = "planted-cpu-linear";
-/// The same once more.
+/// The same linear work on the CPU, measured a second time.
 pub const CPU_LINEAR_AGAIN: &str = "planted-cpu-linear-again";
-/// The same with a quadratic share.
+/// Work on the CPU with a quadratic share.
 pub const CPU_QUADRATIC: &str = "planted-cpu-quadratic";
-/// Linear touching of pages.
+/// Touching a linear number of pages.
 pub const PAGES_LINEAR: &str = "planted-pages-linear";
-/// The same with a quadratic share.
+/// Touching pages with a quadratic share.
 pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
-/// Linear use of the allocator.
+/// A linear number of allocations.
 pub const ALLOCATIONS_LINEAR: &str = "planted-allocations-linear";
-/// The same with a quadratic share.
+/// Allocations with a quadratic share.
 pub const ALLOCATIONS_QUADRATIC: &str = "planted-allocations-quadratic";
-/// Linear work on the processor that callgrind makes up.
+/// Linear work on the CPU that callgrind simulates.
 pub const CALLGRIND_LINEAR: &str = "planted-callgrind-linear";
-/// The same with a quadratic share.
+/// Work on the CPU that callgrind simulates, with a quadratic share.
 pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
 
-/// The self-check of a session over `scenarios`: work of known growth, measured by the same means and
-/// in as many rounds as what is judged. A session is not checked for what it does not judge: noise in
-/// times does not void a session that judges counts alone.
+/// The self-check of a session over `scenarios`. Its work is measured with the same collectors, and as often,
+/// as the judged series. What a session does not judge is not checked. So noise in times does not invalidate
+/// a session that judges only counts.
 pub fn scenarios_for(scenarios: &[Scenario]) -> Vec<Scenario> {
     let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
     let vouches = |check: &&Check| scenarios.iter().any(|scenario| check.vouches_for(scenario));
     CHECKS.iter().filter(vouches).map(|check| Scenario { processes, ..check.scenario() }).collect()
 }
 
-/// The planted scenario called `name`.
+/// The self-check's scenario called `name`.
 pub fn scenario(name: &str) -> Option<Scenario> {
     CHECKS.iter().find(|check| check.name == name).map(Check::scenario)
 }
 
-/// Work by which a session proves that it can see.
+/// Work that proves that a session detects growth.
 struct Check {
     name: &'static str,
     work: PlantedWork,
-    /// Which percentage of the work at the largest N grows with N².
+    /// The percentage of the work at the largest N that grows with N².
     quadratic_percent: u8,
     means: Means,
 }
@@ -78,9 +78,8 @@ const CHECKS: [Check; 9] = [
 ];
 
 impl Check {
-    /// Whether a verdict on `scenario` rests on what this work shows. Times and counted instructions
-    /// rest on work of the CPU, and every other count that is read during runs by the clock on touched
-    /// pages.
+    /// Whether a verdict on `scenario` relies on this work. Times and counted instructions rely on work of
+    /// the CPU. All other counts by the clock rely on touched pages.
     fn vouches_for(&self, scenario: &Scenario) -> bool {
         let is_of_cpu =
             |metric: Metric| metric.kind() == MetricKind::Time || metric == Metric::Instructions;
@@ -99,7 +98,7 @@ impl Check {
     fn scenario(&self) -> Scenario {
         let ladder = match self.means {
             Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
-            // A unit is an allocation, or is executed instruction by instruction.
+            // A unit is one allocation, or is executed instruction by instruction.
             Means::Count | Means::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
         };
         let metrics: &[Metric] = match (self.means, self.work) {
@@ -153,7 +152,7 @@ mod tests {
         Scenario::parse("mine", TEXT).expect("it is a scenario")
     }
 
-    /// The names of what is planted beside a scenario that judges these series.
+    /// The names of the self-check's scenarios for a scenario that judges these series.
     fn planted_for(judge: &[&str], observe: &[&str]) -> Vec<String> {
         let series = |names: &[&str]| {
             let names = names.iter().map(|name| name.parse::<SeriesName>());

@@ -1,14 +1,14 @@
-//! Figures and names as they are shown: short, and the same on both sides only where they are the same.
+//! Formats figures and names for people.
 
-/// Characters of a symbol's name that are shown, at most.
+/// The most characters of a function's name that are shown.
 const NAME_WIDTH: usize = 44;
 
-/// `old → new`, or what both are.
+/// Writes `old → new`, or only one text if both are the same.
 pub fn arrow(old: &str, new: &str) -> String {
     if old == new { old.to_owned() } else { format!("{old} → {new}") }
 }
 
-/// A cost with a unit people have, in at most four digits.
+/// Formats a cost in a common unit, with at most four digits.
 pub fn short(cost: f64, unit: &str) -> String {
     let size = cost.abs();
     let sign = if cost < 0.0 { "−" } else { "" };
@@ -20,7 +20,7 @@ pub fn short(cost: f64, unit: &str) -> String {
     }
     let scaled = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")];
     let fitting = scaled.iter().find(|(from, _)| size >= *from);
-    // Fitted whole numbers are so but for rounding.
+    // A fitted whole number may be off by a rounding error.
     let is_whole = (size - size.round()).abs() < 1e-6 * size;
     match fitting {
         Some((1e5, suffix)) => format!("{sign}{} {suffix}", amount(size / 1e3, "count")),
@@ -30,7 +30,7 @@ pub fn short(cost: f64, unit: &str) -> String {
     }
 }
 
-/// A factor, near 1 with more digits.
+/// Formats a factor, with more digits near 1.
 pub fn factor(factor: f64) -> String {
     match factor {
         0.0 => "0".to_owned(),
@@ -41,13 +41,13 @@ pub fn factor(factor: f64) -> String {
     }
 }
 
-/// A share with its sign, in percent.
+/// Formats a share in percent, with its sign.
 pub fn percent(share: f64) -> String {
     let sign = if share < 0.0 { "−" } else { "+" };
     format!("{sign}{:.0} %", share.abs() * 100.0)
 }
 
-/// A long name without its middle.
+/// Shortens a long name by cutting out its middle.
 pub fn cut(name: &str) -> String {
     let characters: Vec<char> = name.chars().collect();
     if characters.len() <= NAME_WIDTH {
@@ -59,7 +59,7 @@ pub fn cut(name: &str) -> String {
     format!("{first}…{last}")
 }
 
-/// A cost with a unit people have.
+/// Formats a cost in a common unit.
 pub fn amount(cost: f64, unit: &str) -> String {
     let scaled = |steps: &[(f64, &str)]| {
         let fitting = steps.iter().find(|(size, _)| cost >= *size).or(steps.last());

@@ -1,7 +1,7 @@
-//! Which unwinder measured processes have: [`Unwinder`].
+//! [`Unwinder`]: the unwinder of measured processes.
 //!
-//! Names what is asked for. Where such a library lies is the caller's part, and whether it became the
-//! active one the measured process says itself.
+//! This module only names the requested unwinder. The caller finds its library. The measured process reports
+//! whether that library became the active unwinder.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The unwinder that measured processes are to have.
+/// The unwinder that measured processes should use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Unwinder {
-    /// The machine's own: what the runner is linked with.
+    /// The machine's own unwinder, with which the runner is linked.
     #[default]
     Host,
     /// The newest LLVM libunwind that is installed.
     Llvm,
-    /// This library: an LLVM libunwind, or a libgcc of another version.
+    /// The library at this path: an LLVM libunwind, or a libgcc of another version.
     Library(PathBuf),
 }
 
-/// An unwinder without a name.
+/// The error about a text that names no unwinder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an unwinder is host, llvm, or the path of a library")]
 pub struct NoUnwinder;

@@ -148,8 +148,8 @@ impl Runner {
         self.valgrind.as_ref().map(|(program, _)| program.as_path())
     }
 
-    /// The program that has waiting processes under valgrind write down what they have counted, where it
-    /// works.
+    /// The path of `vgdb`, which makes waiting processes under valgrind write their counts. `None` if it does
+    /// not work here.
     pub fn vgdb(&self) -> Option<PathBuf> {
         crate::process::vgdb::usable(self.valgrind()?)
     }

@@ -1,5 +1,5 @@
-//! Whether valgrind's `vgdb` can have a process that waits write down what it has counted. It stops such a
-//! process by ptrace(2), and never returns where that is refused.
+//! Checks whether valgrind's `vgdb` can make a waiting process write its counts. vgdb stops such a process by
+//! ptrace(2), and never returns where the system refuses that.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How long each part of the trial may take.
+/// The time limit of each part of the trial.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// The `vgdb` of `valgrind`, where it works. Tried once per process, on a program that waits.
+/// The path of the `vgdb` that belongs to `valgrind`, if it works. It is tried once, on a waiting program.
 pub fn usable(valgrind: &Path) -> Option<PathBuf> {
     static USABLE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let try_it = || {
@@ -28,7 +28,7 @@ fn works(valgrind: &Path, vgdb: &Path, limit: Duration) -> io::Result<bool> {
     prefix.push(folder.path().join("pipe"));
     let mut wait = Command::new(valgrind);
     wait.args(["--tool=none", "--quiet", "--vgdb=yes"]).arg(&prefix);
-    // It makes a file when it begins to wait: before that it would answer by itself.
+    // The program makes a file just before it waits. Before that, it would answer vgdb by itself.
     let ready = folder.path().join("ready");
     wait.args(["/bin/sh", "-c", ": > \"$0\"; read -r answer"]).arg(&ready);
     wait.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -48,14 +48,14 @@ fn works(valgrind: &Path, vgdb: &Path, limit: Duration) -> io::Result<bool> {
     Ok(status.is_some_and(|status| status.success()))
 }
 
-/// Whether a process waits in the kernel, by the third field of its `stat`. The second one, its name in
-/// brackets, may hold anything.
+/// Whether a process waits in the kernel, according to the third field of its `stat`. The second field, its
+/// name in brackets, may contain anything.
 fn sleeps(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
 }
 
-/// The first answer of `look`, if there is one within `limit`.
+/// The first answer of `look`, or `None` if there is none within `limit`.
 fn within<T>(
     limit: Duration,
     mut look: impl FnMut() -> io::Result<Option<T>>,
@@ -70,7 +70,7 @@ fn within<T>(
     }
 }
 
-/// Ends a process that may have ended already.
+/// Ends a process, unless it has ended already.
 fn end(child: &mut Child) -> io::Result<()> {
     if child.try_wait()?.is_none() {
         child.kill()?;
@@ -85,12 +85,13 @@ mod tests {
 
     use super::*;
 
-    /// Programs that do the part of valgrind and vgdb that the trial looks at.
+    /// Runs the trial with scripts in place of valgrind and vgdb.
     fn trial(valgrind: &str, vgdb: &str, limit: Duration) -> bool {
         let folder = tempfile::tempdir().unwrap();
         let script = |name: &str, text: &str| {
             let path = folder.path().join(name);
-            // Another process writes it: what this one has open for writing cannot be started.
+            // Another process writes the file, because a file that this process has open for writing cannot
+            // be started.
             let mut shell = Command::new("sh");
             shell.args(["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod +x \"$0\""]);
             assert!(shell.arg(&path).arg(text).status().unwrap().success());
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn only_an_answer_in_time_counts() {
-        // The last argument is the file that the program makes.
+        // The last argument is the path of the file that the program makes.
         let waits = "for file; do :; done; : > \"$file\"; exec sleep 600";
         let long = Duration::from_secs(600);
         assert!(trial(waits, "exit 0", long));

@@ -369,11 +369,11 @@ fn profiled(
 /// A function that reads the files that callgrind wrote into a folder.
 type ReadProfiles = fn(&Path) -> std::result::Result<BTreeMap<String, Profile>, FolderError>;
 
-/// Where callgrind writes what it counts of a command, within the run's folder.
+/// The folder, within the run's folder, into which callgrind writes a command's counts.
 const COUNTS: &str = "counts";
 
-/// The request to run a command under callgrind, which writes into `folder`: the runner starts valgrind, whose
-/// arguments are the command. With `vgdb` the runner splits the counts at the phase lines.
+/// The request to run a command under callgrind, which writes into `folder`. The runner starts valgrind,
+/// whose arguments are the command. With `vgdb` the runner splits the counts at the phase lines.
 fn under_callgrind(
     runner: &Runner,
     measure: &Measure,
@@ -404,7 +404,7 @@ fn under_callgrind(
     Ok(Request::Measure(Measure { subject, means, metrics, dumps, ..measure.clone() }))
 }
 
-/// Whether instructions of single phases of a command are asked for.
+/// Whether the scenario asks for a command's instructions in single phases.
 fn wants_phases(scenario: &Scenario) -> bool {
     scenario.series().any(|name| is_counted_by_phase(scenario, name))
 }
@@ -414,8 +414,8 @@ fn is_counted_by_phase(scenario: &Scenario, name: SeriesName) -> bool {
     is_command && name.metric == Metric::CallgrindInstructions && name.phase != Phase::Run
 }
 
-/// The phases of a command whose instructions are asked for and were not counted, where that is not
-/// the command's doing.
+/// Samples for phases whose instructions the scenario asks for and that could not be counted. Empty if the
+/// phases can be separated here; then a missing phase is the command's failure.
 fn not_separated(
     runner: &Runner,
     scenario: &Scenario,

@@ -1,27 +1,27 @@
-//! [`Means`]: how a metric is collected.
+//! [`Means`]: the collector of a metric.
 
 use serde::{Deserialize, Serialize};
 
-/// What watches a run. What disturbs the clock is counted in runs of its own.
+/// The collector that observes a run. Collectors that disturb the clock have runs of their own.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Means {
-    /// Counters that cost next to nothing beside what is measured; times are taken.
+    /// Times, and counters that cost next to nothing compared with the measured work.
     #[default]
     Clock,
-    /// Every operation is counted, whatever that costs; no time is taken.
+    /// Counts of every operation, at any cost. Takes no times.
     Count,
-    /// valgrind's callgrind counts every instruction; no time is taken.
+    /// Counts of every instruction by valgrind's callgrind. Takes no times.
     Callgrind,
 }
 
 impl Means {
-    /// All of them, from the quickest on.
+    /// All collectors, the quickest first.
     pub const ALL: [Means; 3] = [Means::Clock, Means::Count, Means::Callgrind];
 
-    /// Whether times are taken.
+    /// Whether this collector takes times.
     pub fn is_clock(&self) -> bool {
         *self == Means::Clock
     }

@@ -1,4 +1,4 @@
-//! What is counted, where, and in which unit.
+//! Metrics, phases, and the readings of counters.
 
 pub(crate) mod collector;
 pub(crate) mod name;

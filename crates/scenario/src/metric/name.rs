@@ -1,4 +1,4 @@
-//! [`Metric`]: what is counted, and in which unit. Nothing here opens a counter.
+//! [`Metric`]: a quantity that Loadline counts, and its unit. Nothing here opens a counter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::collector::Means;
 use super::unknown_name::{UnknownName, known};
 
-/// What is counted. The kernel's and the operating system's own names for the events are known to
-/// `loadline-probe` alone.
+/// A quantity that Loadline counts. Only `loadline-probe` knows the names that the kernel and the operating
+/// system use for the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Metric {
-    /// Calls that told the process's unwinder about an `.eh_frame`.
+    /// Calls that registered an `.eh_frame` with the process's unwinder.
     FramesRegistered,
-    /// Calls that told the process's unwinder to forget an `.eh_frame`.
+    /// Calls that deregistered an `.eh_frame` from the process's unwinder.
     FramesDeregistered,
-    /// Entries (FDEs, one a function) in what those calls gave the unwinder.
+    /// Entries in the registered tables (FDEs, one per function).
     FrameEntriesRegistered,
-    /// Entries in what the unwinder was told to forget.
+    /// Entries in the deregistered tables.
     FrameEntriesDeregistered,
-    /// Times Rust code asked the allocator for memory, a block that grew or shrank included. What C
-    /// libraries allocate themselves is not among them.
+    /// How often Rust code asked the allocator for memory, including each block that grew or shrank.
+    /// Allocations of C libraries are not included.
     Allocations,
-    /// Bytes asked for by those; for a block that grew or shrank its new size.
+    /// Bytes that Rust code asked the allocator for. A block that grew or shrank counts with its new size.
     AllocatedBytes,
     /// Growth, since before the first step, of the bytes that Rust code has allocated and not freed.
     AliveBytes,
@@ -35,22 +35,22 @@ pub enum Metric {
     MappingsChanged,
     /// System calls that removed a mapping: `munmap`.
     MappingsRemoved,
-    /// Growth, since before the first step, of the number of mappings: what the system limits.
+    /// Growth, since before the first step, of the number of mappings, which the system limits.
     MappingsAlive,
     /// Growth, since before the first step, of the bytes of address space in all mappings.
     MappedBytes,
-    /// Growth, since before the first step, of the number of open descriptors.
+    /// Growth, since before the first step, of the number of open file descriptors.
     DescriptorsAlive,
-    /// Growth of the resident set since before the first step.
+    /// Growth, since before the first step, of the resident set.
     ResidentBytes,
     /// Page faults, minor and major.
     PageFaults,
-    /// Instructions executed in user space, as callgrind counts them: the same in every run, and only
-    /// in runs under it.
+    /// Instructions executed in user space, as callgrind counts them. The count is the same in every run, and
+    /// exists only in runs under callgrind.
     CallgrindInstructions,
     /// Instructions retired in user space.
     Instructions,
-    /// Processor cycles in user space.
+    /// CPU cycles in user space.
     Cycles,
     /// Accesses to the last-level cache.
     CacheReferences,
@@ -62,22 +62,22 @@ pub enum Metric {
     BranchMisses,
     /// Data loads that missed the translation lookaside buffer.
     DtlbMisses,
-    /// Processor time of the counted threads, user and kernel.
+    /// CPU time of the counted threads, in user space and in the kernel.
     TaskClock,
-    /// Times the kernel took a counted thread off its processor.
+    /// How often the kernel took a counted thread off its CPU.
     ContextSwitches,
-    /// Times a counted thread came back on another processor.
+    /// How often a counted thread moved to another CPU.
     CpuMigrations,
     /// Elapsed time.
     WallTime,
-    /// What a command counts itself, under a name of its own.
+    /// A count that a command reports itself, under a name of its own.
     Reported,
 }
 
 /// How a metric behaves between two measurements of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
-    /// A number of things that happened; repeatable to well below a percent.
+    /// A number of events, repeatable to well below a percent.
     Count,
     /// A duration; noisy, and dependent on caches.
     Time,
@@ -162,7 +162,7 @@ impl Metric {
         }
     }
 
-    /// Whether the rule for counts or the rule for times speaks about this metric.
+    /// Whether the growth rule for counts or the one for times applies to this metric.
     ///
     /// Cycles and cache events depend on caches and clocks as times do, so they count as times.
     pub const fn kind(self) -> MetricKind {
@@ -180,13 +180,13 @@ impl Metric {
         }
     }
 
-    /// Whether the metric may turn CI red. The others are shown only: they follow the machine's
+    /// Whether the metric may turn CI red. The other metrics are informational. They follow the machine's
     /// load (wall time, context switches) or its caches more than the program's growth.
     pub const fn may_be_judged(self) -> bool {
         matches!(self, Metric::TaskClock) || matches!(self.kind(), MetricKind::Count)
     }
 
-    /// By which means it is counted: its readings come from runs by these alone.
+    /// The collector that counts the metric. Its readings come only from runs with this collector.
     pub const fn means(self) -> Means {
         match self {
             Metric::FrameEntriesRegistered

@@ -1,4 +1,4 @@
-//! [`Phase`]: the stretches of a run that readings belong to.
+//! [`Phase`]: the parts of a run to which readings belong.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use super::unknown_name::{UnknownName, known};
 
-/// The stretch of a run that a reading belongs to.
+/// The part of a run to which a reading belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// Bytes of the artifact brought from disk into memory.
+    /// Reading an artifact's bytes from disk into memory.
     Read,
-    /// `Module::deserialize` and its kin: from bytes or file to a ready module.
+    /// `Module::deserialize` and similar functions: from bytes or a file to a ready module.
     Deserialize,
     /// `read` and `deserialize` together.
     Load,
-    /// Instantiation and call of one exported function in a sample of the modules.
+    /// Instantiating a sample of the modules and calling an exported function of each.
     Call,
     /// A native backtrace taken in the host.
     Unwind,
-    /// A native backtrace taken in a host function that was called from wasm.
+    /// A native backtrace taken in a host function that wasm has called.
     Backtrace,
-    /// A call that traps, with the native backtrace that its error keeps.
+    /// A call that traps. Its error keeps the native backtrace.
     Trap,
-    /// A panic of the host, and its being caught a few frames up.
+    /// A panic of the host, which is caught a few frames up.
     Panic,
-    /// Instantiation of a module, with a host function made for it, in the one store of the thread.
+    /// Instantiating a module, with a host function made for it, in the thread's single store.
     Instantiate,
-    /// Telling the unwinder about unwind tables, without a module.
+    /// Registering unwind tables with the unwinder, without a module.
     Register,
-    /// Telling the unwinder to forget them.
+    /// Deregistering unwind tables.
     Deregister,
-    /// From dropping the last handle of a module to its being gone.
+    /// Dropping a module, from dropping its last handle until the module is gone.
     Unload,
     /// `load` and `unload` together.
     Total,
-    /// Planted work of known growth, which the gate must see to be trusted.
+    /// The self-check's work, whose growth is known. A session must detect that growth to be trusted.
     Work,
     /// The whole run of a command that marks no phases.
     Run,

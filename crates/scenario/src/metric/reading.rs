@@ -1,35 +1,36 @@
-//! [`Reading`]: what a counter said, or why there is no count.
+//! [`Reading`]: the result of a counter, or the reason why there is none.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What one counter said about one phase of one run.
+/// The result of one counter for one phase of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Reading {
-    /// Counted through the whole phase; in the metric's unit.
+    /// The count over the whole phase, in the metric's unit.
     Exact(u64),
-    /// The kernel took turns: scaled up from `share` of the phase, `0 < share < 1`.
+    /// The kernel shared the counter among events, so the count is scaled up from `share` of the phase, `0 <
+    /// share < 1`.
     Multiplexed {
-        /// The count had the counter run all the time, in the metric's unit.
+        /// The estimated count over the whole phase, in the metric's unit.
         estimate: f64,
         /// The share of the enabled time in which the counter really ran.
         share: f64,
     },
-    /// Known to a step only: the system's accounting keeps a part of the value in clock ticks.
+    /// A value that is only known to within a step, because the system accounts a part of it in clock ticks.
     Coarse {
         /// The value, in the metric's unit.
         value: u64,
         /// The step by which the value may be off, in the metric's unit.
         resolution: u64,
     },
-    /// There is no count, and why.
+    /// There is no count, for this reason.
     Unavailable(Absence),
 }
 
 impl Reading {
-    /// The reading as a number in the metric's unit, where there is one.
+    /// The reading as a number in the metric's unit. `None` if there is no count.
     pub fn value(self) -> Option<f64> {
         match self {
             Reading::Exact(count) | Reading::Coarse { value: count, .. } => Some(count as f64),
@@ -39,34 +40,35 @@ impl Reading {
     }
 }
 
-/// Why there is no count.
+/// The reason why there is no count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[non_exhaustive]
 pub enum Absence {
-    /// `ENOENT`: this processor, as the kernel sees it, has no such event; usual on virtual machines.
+    /// `ENOENT`: this CPU, as the kernel sees it, does not offer the event. This is usual on virtual
+    /// machines.
     NotOffered,
-    /// `EOPNOTSUPP`: the event exists, the hardware cannot count it as asked.
+    /// `EOPNOTSUPP`: the event exists, but the hardware cannot count it in this way.
     NotSupported,
-    /// `EACCES` or `EPERM`: the kernel forbids it to this user.
+    /// `EACCES` or `EPERM`: the kernel does not permit this user to count.
     NotPermitted,
-    /// `EMFILE` or `ENFILE`: no descriptor left for the counter.
+    /// `EMFILE` or `ENFILE`: no file descriptor is left for the counter.
     TooManyFiles,
     /// `EINVAL`: this kernel does not know the event or the combination.
     NotUnderstood,
-    /// `ENOSYS`, or another platform: there is no such interface.
+    /// `ENOSYS`, or another platform: the system has no such interface.
     NotOnThisPlatform,
-    /// The counter was open and wanted, but its running time was 0: the kernel never scheduled it.
+    /// The counter was open and enabled, but its running time was 0: the kernel never scheduled it.
     NeverRan,
     /// The phase ended before the counter ran for the first time, or its clock moved.
     TooShort,
-    /// The counter ran, and counted 0 of something that always happens.
+    /// The counter ran, but counted 0 of an event that always happens.
     CountedNothing,
-    /// The counter covers the cores of one type of a hybrid processor, and the run was on others too.
+    /// The counter covers only one core type of a hybrid CPU, and the run also used other cores.
     OneCoreType,
     /// CPU clocks can be read at a phase line only while the command waits for an answer.
     NotAcknowledged,
-    /// A process that the command had started went on after the one that should have waited for it.
+    /// A process that the command started went on after the process that should have waited for it.
     NotWaitedFor,
     /// The counter was open and ran, but miscounted a loop whose count is known.
     FailedSelfTest,
@@ -74,18 +76,18 @@ pub enum Absence {
     NotMeasured,
     /// The runner was built from sources that do not know the metric.
     UnknownToBuild,
-    /// Instructions are counted by valgrind, which is not installed.
+    /// callgrind counts instructions, and valgrind is not installed.
     NoValgrind,
-    /// callgrind has counted the command as a whole, and its phases could not be separated.
+    /// callgrind counted the command as a whole, and its phases could not be separated.
     PhasesNotSeparated,
-    /// The kernel lets this process not follow its own system calls; why, by its number.
+    /// The kernel does not let this process follow its own system calls, for the reason with this errno.
     SystemCallsNotFollowed(i32),
-    /// Any other error of the kernel, by its number.
+    /// Any other error of the kernel, as its errno.
     Errno(i32),
 }
 
 impl Absence {
-    /// What to do about it, as a continuation of "… is unavailable: ".
+    /// The remedy, as a continuation of "… is unavailable: ".
     pub const fn remedy(self) -> &'static str {
         match self {
             Absence::NotOffered => {

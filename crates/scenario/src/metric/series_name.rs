@@ -9,13 +9,13 @@ use super::name::Metric;
 use super::phase::Phase;
 use super::unknown_name::UnknownName;
 
-/// A phase and a metric: the name of a series, `unload/task-clock`.
+/// The name of a series: a phase and a metric, such as `unload/task-clock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SeriesName {
-    /// Where it is counted.
+    /// The phase in which the metric is counted.
     pub phase: Phase,
-    /// What is counted.
+    /// The metric that is counted.
     pub metric: Metric,
 }
 

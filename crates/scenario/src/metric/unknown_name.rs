@@ -1,16 +1,16 @@
-//! The error about a name that no phase, metric or series has.
+//! The error about an unknown phase, metric or series.
 
 use std::fmt;
 
-/// A phase, metric or series nobody knows.
+/// A name that no phase, metric or series has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} {name:?} (known: {known})")]
 pub struct UnknownName {
     /// `phase`, `metric` or `series`.
     pub what: &'static str,
-    /// As it was written.
+    /// The unknown name, as it was written.
     pub name: String,
-    /// The names there are.
+    /// The names that exist.
     pub known: String,
 }
 

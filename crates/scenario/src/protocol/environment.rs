@@ -1,9 +1,9 @@
-//! [`Environment`]: the machine and the build that a run is measured with.
+//! [`Environment`]: the machine and the build with which a run is measured.
 
 use serde::{Deserialize, Serialize};
 
-/// What decides how a run behaves, beside the scenario. What could not be found out is the text
-/// `unknown` with the reason behind it, never empty.
+/// Everything apart from the scenario that decides how a run behaves. An unknown value is the text `unknown`
+/// followed by the reason, never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -19,42 +19,42 @@ pub struct Environment {
     pub isa: String,
     /// Cranelift's flags that differ from their defaults, shared and of the instruction set.
     pub isa_flags: String,
-    /// How the runner was built.
+    /// The options with which the runner was built.
     pub build: String,
     /// The active unwinder's family: `libgcc-list` (libgcc up to 12), `libgcc-tree` (from 13),
     /// `llvm` or `other`.
     pub unwinder_family: String,
     /// The active unwinder's version.
     pub unwinder_version: String,
-    /// The file it was loaded from.
+    /// The file from which the active unwinder was loaded.
     pub unwinder_path: String,
     /// The C library and its version.
     pub libc: String,
     /// Operating system and kernel release.
     pub kernel: String,
-    /// The processor architecture, as Rust names it.
+    /// The CPU architecture, as Rust names it.
     pub arch: String,
-    /// The processor's model.
+    /// The model of the CPU.
     pub cpu: String,
-    /// The sizes of its caches, from the first level on.
+    /// The sizes of the CPU's caches, from the first level on.
     pub caches: String,
-    /// How many processors this process may use.
+    /// The number of CPUs that this process may use.
     pub processors: String,
-    /// Which ones, by number: `0-1`.
+    /// The numbers of the CPUs that this process may use, such as `0-1`.
     pub affinity: String,
-    /// What is fixed of the allocator: glibc's tunables, as the process was started with.
+    /// The fixed settings of the allocator: glibc's tunables with which the process was started.
     pub allocator: String,
-    /// The arguments and the names of the environment variables the process was started with.
+    /// The arguments with which the process was started, and the names of its environment variables.
     pub started_with: String,
     /// The valgrind that counts instructions, or `none`.
     pub valgrind: String,
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: String,
-    /// `on` or `off`.
+    /// Whether address space randomisation is `on` or `off`.
     pub address_randomisation: String,
     /// `vm.max_map_count`.
     pub max_map_count: String,
-    /// The soft limit of open descriptors.
+    /// The soft limit of open file descriptors.
     pub descriptor_limit: String,
     /// Memory available when the process began, in bytes.
     pub memory_bytes: String,
@@ -68,12 +68,13 @@ impl Environment {
         format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
     }
 
-    /// Wasmtime's major version: growth is compared within one.
+    /// Wasmtime's major version. Growth is compared only within one major version.
     pub fn wasmtime_major(&self) -> &str {
         self.wasmtime.split('.').next().unwrap_or(&self.wasmtime)
     }
 
-    /// The unwinder's family and major version, `libgcc-list 12`: growth is compared within one.
+    /// The unwinder's family and major version, such as `libgcc-list 12`. Growth is compared only within one
+    /// such version.
     pub fn unwinder(&self) -> String {
         let major = self.unwinder_version.split('.').next().unwrap_or(&self.unwinder_version);
         format!("{} {major}", self.unwinder_family)

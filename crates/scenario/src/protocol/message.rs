@@ -1,6 +1,6 @@
-//! [`Message`]: what the runner answers.
+//! [`Message`]: one line of the runner's answer.
 //!
-//! Messages are one JSON document a line on the runner's standard output.
+//! Messages are JSON documents on the runner's standard output, one per line.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,62 +10,62 @@ use crate::metric::reading::{Absence, Reading};
 use crate::protocol::environment::Environment;
 use crate::subject::Subject;
 
-/// One line of the runner's answer. The last line is `Done` or `Failed`; an answer that ends with
-/// another is torn.
+/// One line of the runner's answer. The last line is `Done` or `Failed`. An answer with another last line is
+/// incomplete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Message {
-    /// What this machine and build are.
+    /// The description of this machine and build.
     Environment(Box<Environment>),
-    /// A metric that cannot be counted here, and why.
+    /// A metric that this machine cannot count, and why.
     Absent(Absent),
-    /// How far the compiling of a corpus is.
+    /// The progress of compiling a corpus.
     Progress {
-        /// Artifacts ready.
+        /// The number of artifacts that are ready.
         done: usize,
-        /// Artifacts asked for.
+        /// The number of artifacts that were asked for.
         total: usize,
     },
     /// One reading.
     Sample(Sample),
-    /// The counts by which the run proves its work.
+    /// The counts that prove the run's work.
     Proof(Proof),
-    /// What was met at a limit.
+    /// The result of loading modules up to a limit.
     Exhausted(Exhausted),
-    /// The request could not be carried out.
+    /// The runner could not do what the request asks for.
     Failed {
-        /// What was attempted, what went wrong, what to do.
+        /// The attempt, what went wrong, and the remedy.
         error: String,
     },
-    /// Everything asked for has been said.
+    /// The answer is complete.
     Done,
 }
 
-/// What was met at a limit, by a process that went on afterwards.
+/// The result of loading modules up to a limit, reported by the process that met the limit and went on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exhausted {
-    /// How much of it was in use before the first module.
+    /// How much of the limited resource was in use before the first module.
     pub in_use: u64,
-    /// How many modules were loaded.
+    /// The number of modules that were loaded.
     pub modules: usize,
-    /// The error of the next.
+    /// The error when the next module was loaded.
     pub ended: String,
 }
 
-/// A metric whose counter is missing here.
+/// A metric whose counter this machine does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absent {
-    /// The metric.
+    /// The metric that is not counted.
     pub metric: Metric,
     /// Why the counter is missing.
     pub absence: Absence,
-    /// The subjects that have no count of the metric because of that.
+    /// The subjects that have no count of the metric for this reason.
     #[serde(default, skip_serializing_if = "Uncounted::is_all")]
     pub uncounted: Uncounted,
 }
 
 impl Absent {
-    /// The metric is not counted for any subject.
+    /// Makes an entry for a metric that is not counted for any subject.
     pub const fn everywhere(metric: Metric, absence: Absence) -> Absent {
         Absent { metric, absence, uncounted: Uncounted::All }
     }
@@ -81,9 +81,9 @@ impl Absent {
     }
 }
 
-/// The subjects for which a metric without its counter is not counted.
+/// The subjects for which a metric is not counted when its counter is missing.
 ///
-/// The system's own accounting (CPU clocks, resource usage) stands in for some counters.
+/// For some counters, the system's own accounting (CPU clocks, resource usage) is used instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Uncounted {
@@ -105,54 +105,54 @@ impl Uncounted {
     }
 }
 
-/// Whose counts a sample holds.
+/// The threads whose counts a sample holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// All threads of the run together.
     Process,
-    /// One thread: loading threads from 0, then the one that unloads.
+    /// One thread. Loading threads count from 0; the unloading thread follows them.
     Thread(usize),
 }
 
-/// One reading of one phase, at one N, in one process, raw.
+/// One raw reading of one phase, at one N, in one process.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Where it was counted.
+    /// The phase that was counted.
     pub phase: Phase,
-    /// What was counted.
+    /// The metric that was counted.
     pub metric: Metric,
-    /// Whose counts.
+    /// The threads that were counted.
     pub scope: Scope,
-    /// How many modules had gone through the phase: N, or a geometric checkpoint before it.
+    /// The number of modules that had gone through the phase: N, or a geometric checkpoint before N.
     pub modules: usize,
-    /// The cumulative count from the phase's beginning to there.
+    /// The cumulative count from the beginning of the phase to this number of modules.
     pub reading: Reading,
 }
 
-/// The counts by which a run proves its work.
+/// The counts that prove what a run has done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Proof {
     /// Modules that became ready.
     pub loaded: usize,
-    /// Modules that were instantiated, called, and returned what their source says.
+    /// Modules that were instantiated and called, and returned the value that their source defines.
     pub called: usize,
     /// Native unwinds that found at least one frame.
     pub unwound: usize,
-    /// Backtraces, traps, panics and instantiations that went as they should.
+    /// Backtraces, traps, panics and instantiations that succeeded.
     #[serde(default)]
     pub acted: usize,
     /// Modules that were dropped.
     pub released: usize,
-    /// Calls that told the unwinder about an `.eh_frame`; `None` where they are not counted.
+    /// Calls that registered an `.eh_frame` with the unwinder. `None` where they are not counted.
     pub registered: Option<u64>,
-    /// Calls that told it to forget one.
+    /// Calls that deregistered an `.eh_frame`. `None` where they are not counted.
     pub deregistered: Option<u64>,
-    /// Planted work done, in its own unit.
+    /// The work of a self-check that was done, in its own unit.
     pub planted: u64,
-    /// How a command ended; `None` where none was run.
+    /// How a command ended. `None` if no command was run.
     pub command: Option<CommandProof>,
-    /// The file of the unwinder that was active, as [`Environment::unwinder_path`] has it.
+    /// The file of the active unwinder, as in [`Environment::unwinder_path`].
     pub unwinder_path: String,
 }
 
@@ -161,7 +161,7 @@ pub struct Proof {
 pub struct CommandProof {
     /// Its exit code.
     pub exit_code: i32,
-    /// What its last line `loadline:check=…` said; `None` where it printed none.
+    /// The text of its last line `loadline:check=…`. `None` if it printed none.
     pub check: Option<String>,
     /// The metrics that CPU clocks and resource usage measured in place of `perf_event` counters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,5 +1,5 @@
-//! What one process is asked and what it answers. This crate names the types; the two programs read and
-//! write them.
+//! The request to one runner process and its answer. This crate defines the types. The program and its runner
+//! read and write them.
 
 pub(crate) mod environment;
 pub(crate) mod message;

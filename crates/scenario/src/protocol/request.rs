@@ -1,6 +1,4 @@
-//! [`Request`]: what the runner is asked to do.
-//!
-//! A request is one JSON document on the runner's standard input.
+//! [`Request`]: the task of one runner process.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,23 +11,23 @@ use crate::subject::Subject;
 use crate::subject::corpus::{Corpus, Tables};
 use crate::subject::modules::{Limit, Modules};
 
-/// What the runner is asked to do; it does one thing and ends.
+/// The task of one runner process. The runner does this one thing and ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// Say what this machine and build are.
+    /// Describe this machine and build.
     Describe {
-        /// The metrics whose counters are to be tried.
+        /// The metrics whose counters the runner tries.
         metrics: Vec<Metric>,
-        /// The processors to stay on; all if empty.
+        /// The CPUs to stay on. Empty means all.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         processors: Vec<usize>,
     },
-    /// Compile the artifacts of a corpus into the cache, where they are not there yet.
+    /// Compile the artifacts of a corpus into the cache, unless they are there already.
     Prepare(Prepare),
-    /// Compile the functions of unwind tables into the cache, where they are not there yet.
+    /// Compile the functions of unwind tables into the cache, unless they are there already.
     PrepareTables {
-        /// How many functions a table has.
+        /// The number of functions per table.
         functions: NonZeroUsize,
         /// The folder of all cached corpora.
         #[serde(with = "crate::subject::path")]
@@ -37,87 +35,86 @@ pub enum Request {
     },
     /// Measure one run.
     Measure(Measure),
-    /// Load modules until a limit of the system ends it.
+    /// Load modules until a limit of the system stops it.
     Exhaust(Exhaust),
 }
 
-/// A limit of the system to be met.
+/// The request to load modules until a limit of the system stops it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exhaust {
-    /// What is loaded, and how.
+    /// The modules to load, and how.
     pub subject: Modules,
-    /// The limit.
+    /// The limit to meet.
     pub limit: Limit,
-    /// To what the process lowers it first; as it is if none.
+    /// The value to which the process first lowers the limit. `None` leaves the limit as it is.
     pub lowered: Option<u64>,
-    /// How many artifacts are prepared; they are loaded in turn.
+    /// The number of prepared artifacts, which are loaded in turn.
     pub artifacts: usize,
-    /// How many modules are loaded at most.
+    /// The most modules to load.
     pub most: usize,
     /// The folder of all cached corpora, as given to [`Prepare`].
     #[serde(with = "crate::subject::path")]
     pub cache: PathBuf,
 }
 
-/// Artifacts to compile.
+/// The request to compile artifacts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// Which artifacts.
+    /// The corpus whose artifacts are compiled.
     pub corpus: Corpus,
-    /// With or without unwind tables.
+    /// Whether the artifacts keep their unwind tables.
     pub tables: Tables,
-    /// How many.
+    /// The number of artifacts to compile.
     pub modules: usize,
     /// The folder of all cached corpora.
     #[serde(with = "crate::subject::path")]
     pub cache: PathBuf,
-    /// What will watch the runs that load them: callgrind brings a processor of its own, for which
-    /// others are compiled. Left out and `Clock` as in [`Measure`].
+    /// The collector of the runs that will load the artifacts. Callgrind simulates a CPU of its own, which
+    /// needs other artifacts. The field is left out and `Clock` under the same conditions as in [`Measure`].
     #[serde(default, skip_serializing_if = "Means::is_clock")]
     pub means: Means,
 }
 
-/// One run to measure.
+/// The request to measure one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
-    /// What to do.
+    /// The work of the run.
     pub subject: Subject,
-    /// N.
+    /// The size, N.
     pub modules: usize,
-    /// Decides what the lifecycle leaves to chance.
+    /// The seed for everything that the load order leaves to chance.
     pub seed: u64,
-    /// What to count.
+    /// The metrics to count.
     pub metrics: Vec<Metric>,
     /// The folder of all cached corpora, as given to [`Prepare`].
     #[serde(with = "crate::subject::path")]
     pub cache: PathBuf,
-    /// What watches the process. Left out where it is [`Means::Clock`], so that runners of older
-    /// sources understand the request.
+    /// The collector that observes the process. [`Means::Clock`] is left out of the JSON, so that runners of
+    /// older sources understand the request.
     #[serde(default, skip_serializing_if = "Means::is_clock")]
     pub means: Means,
-    /// The processors to stay on; all if empty.
+    /// The CPUs to stay on. Empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processors: Vec<usize>,
-    /// Of a command that runs under callgrind: how its counts are split at its phase lines.
+    /// How a command's counts under callgrind are split at its phase lines. `None` if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dumps: Option<Dumps>,
 }
 
-/// How the counts of a command under callgrind are split at its phase lines, while it waits for the
-/// answer.
+/// How to split a command's counts under callgrind at its phase lines, while the command waits for an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dumps {
-    /// valgrind's program that has a process write down what it has counted.
+    /// valgrind's program `vgdb`, which makes a process write its counts.
     #[serde(with = "crate::subject::path")]
     pub vgdb: PathBuf,
-    /// Where callgrind writes. What belongs to a phase is moved into a folder of the phase's name.
+    /// The folder into which callgrind writes. Dumps of a phase are moved into a folder of the phase's name.
     #[serde(with = "crate::subject::path")]
     pub folder: PathBuf,
-    /// How the names of valgrind's pipes begin: one set of pipes per living process.
+    /// The prefix of the names of valgrind's pipes. Each running process has its own pipes.
     #[serde(with = "crate::subject::path")]
     pub pipes: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! A scenario with some fields of its file changed.
+//! Reads a scenario with some fields of its file changed.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::scenario::variant::Variant;
 use crate::subject::Subject;
 
 impl Scenario {
-    /// The scenario `name` from its file's text, with `changes` (field, value) made to it. A field
-    /// inside a table is named with a dot: `artifact.types`.
+    /// Reads the scenario `name` from its file's text and makes `changes` (field to value). A dot names a
+    /// field inside a table: `artifact.types`.
     ///
     /// # Errors
-    /// As [`Scenario::parse`], and when a field is not there or does not take the value.
+    /// As for [`Scenario::parse`], and when a field does not exist or does not accept the value.
     pub fn parse_with(
         name: &str,
         text: &str,
@@ -33,7 +33,8 @@ impl Scenario {
             set(&mut table, key, value).map_err(&refuse)?;
             let text = toml::to_string(&table).map_err(|e| refuse(e.to_string()))?;
             let changed = Scenario::parse(name, &text).map_err(|e| refuse(e.to_string()))?;
-            // What leaves the subject as it was does not change its growth: no other variant.
+            // A change that leaves the subject as it was does not change its growth, so it makes no other
+            // variant.
             if changed.subject != scenario.subject {
                 if value.contains(',') {
                     return Err(refuse(
@@ -53,7 +54,7 @@ impl Scenario {
     }
 }
 
-/// Puts `value` at the dotted `key`, as the TOML value it spells, or else as a string.
+/// Sets the dotted `key` to `value`, read as a TOML value if possible, or else as a string.
 fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
     let mut names = key.split('.').peekable();
     let mut inner = table;
@@ -61,7 +62,7 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
         if names.peek().is_none() {
             let parsed = format!("v = {value}").parse::<toml::Table>();
             let parsed = parsed.ok().and_then(|mut table| table.remove("v"));
-            // What is a text stays one, even where the new text looks like a number.
+            // A text field stays a text, even if the new value looks like a number.
             let is_text =
                 key.starts_with("environment.") || inner.get(name).is_some_and(toml::Value::is_str);
             let typed = parsed.filter(|parsed| parsed.is_str() || !is_text);
@@ -75,7 +76,7 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
     Err("no field named".to_owned())
 }
 
-/// One spelling for each value, so that one variant has one name.
+/// Gives each value one spelling, so that one variant has one name.
 fn canonical(scenario: &Scenario, key: &str, value: &str) -> String {
     match (&scenario.subject, key) {
         (Subject::Modules(modules), "tables") => modules.tables.name().to_owned(),

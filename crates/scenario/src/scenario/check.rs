@@ -142,7 +142,7 @@ fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioErro
 }
 
 impl Modules {
-    /// Refuses what no run could do.
+    /// Refuses settings that no run could follow.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         let is_made_first = matches!(self.load_from, LoadFrom::Pack | LoadFrom::Store);
         if self.profiler != Profiler::None && is_made_first {

@@ -1,24 +1,24 @@
-//! [`ScenarioError`]: why a text is no scenario.
+//! [`ScenarioError`]: the reason why a text is not a valid scenario.
 
-/// The format of scenario files this version reads.
+/// The format of scenario files that this version reads.
 pub const FORMAT: u32 = 1;
 
-/// Why a scenario's text is no scenario.
+/// The reason why a text is not a valid scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScenarioError {
-    /// Not TOML, or not these keys; the text names line and column.
+    /// The text is not TOML, or has wrong keys. The message names line and column.
     #[error("{0}")]
     Syntax(String),
-    /// Made for another version of this tool.
+    /// The file was made for another version of this tool.
     #[error(
         "format {found} is not known to this version, which reads format {FORMAT} (update loadline)"
     )]
     Format {
-        /// The format the file names.
+        /// The format that the file names.
         found: u32,
     },
-    /// A field whose value cannot be.
+    /// A field has an invalid value.
     #[error("{field}: {problem}")]
     Field {
         /// The field.
@@ -31,9 +31,9 @@ pub enum ScenarioError {
     Set {
         /// The field to change.
         key: String,
-        /// The value asked for.
+        /// The requested value.
         value: String,
-        /// Why not.
+        /// The reason why the change cannot be made.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The series that need not be named because they are counted exactly of every load order.
+//! The exactly counted series of every load order. Scenario files need not name them.
 
 use crate::metric::collector::Means;
 use crate::metric::name::Metric;
@@ -7,7 +7,7 @@ use crate::metric::series_name::SeriesName;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::subject::Subject;
 
-/// What is judged of loading that is counted exactly, and of unloading.
+/// The exactly counted series of loading and unloading that are judged.
 const COUNTED: [(Phase, &[Metric]); 2] = [
     (
         Phase::Load,
@@ -30,25 +30,28 @@ const COUNTED: [(Phase, &[Metric]); 2] = [
     ),
 ];
 
-/// What is judged of registering unwind tables that is counted exactly.
+/// The exactly counted series of registering unwind tables that are judged.
 const REGISTERED: [(Phase, &[Metric]); 2] = [
     (Phase::Register, &[Metric::FrameEntriesRegistered, Metric::CallgrindInstructions]),
     (Phase::Deregister, &[Metric::FrameEntriesDeregistered, Metric::CallgrindInstructions]),
 ];
 
-/// What is left over once everything is unloaded: shown alone, since a handful of mappings is no
-/// growth however it depends on N.
+/// What is left over when everything is unloaded. These metrics are informational: a handful of mappings is
+/// not growth, however it depends on N.
 const LEFT_OVER: [Metric; 3] =
     [Metric::AliveBytes, Metric::MappingsAlive, Metric::DescriptorsAlive];
 
-/// What a file need not name, because it is counted of every lifecycle.
+/// The series that a file need not name.
 pub(super) struct Exact {
     pub(super) judged: Vec<SeriesName>,
     pub(super) observed: Vec<SeriesName>,
 }
 
-/// The series that are counted exactly, by the means that `asked` names; by all where it does not
-/// say.
+/// The exactly counted series of the collectors that `asked` names, or of all exact collectors if `asked` is
+/// `None`.
+///
+/// # Errors
+/// When `asked` names the clock, or names a collector for a subject without load order.
 pub(super) fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
     let (counted, left_over): (&[_], &[_]) = match subject {
         Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
@@ -67,7 +70,7 @@ pub(super) fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exa
         None if is_counted => vec![Means::Count, Means::Callgrind],
         None => Vec::new(),
     };
-    // Modules that become larger are mapped as often as before.
+    // Modules that become larger need no more mappings than before.
     let is_of_their_number = |metric: Metric| {
         matches!(
             metric,

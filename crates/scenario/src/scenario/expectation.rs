@@ -1,4 +1,4 @@
-//! What a scenario expects of its series: known issues.
+//! What a scenario expects of its series: its known issues.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use crate::scenario::known_issue::{GrowthClass, KnownGrowth};
 use crate::scenario::scaling::KnownContention;
 
 impl Scenario {
-    /// What is known to grow beyond linear in `series` under the unwinder family `unwinder`.
+    /// The known issue that covers `series` under the unwinder family `unwinder`, if there is one.
     pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
         self.known_growth.iter().find(|known| {
             known.series.contains(&series) && self.is_meant(&known.unwinders, &known.when, unwinder)
         })
     }
 
-    /// The growth beyond linear that `series` is expected to have at most under the unwinder family
-    /// `unwinder`; `None`: it is expected to be linear.
+    /// The most growth that `series` is expected to have under the unwinder family `unwinder`. `None` means
+    /// linear.
     pub fn expected(&self, series: SeriesName, unwinder: &str) -> Option<GrowthClass> {
         self.known(series, unwinder).map(|known| known.class)
     }
@@ -27,14 +27,14 @@ impl Scenario {
         series.any(|series| self.expected(*series, unwinder).is_some())
     }
 
-    /// Why threads are known to gain nothing here under the unwinder family `unwinder`.
+    /// The known issue that explains why threads gain nothing under the unwinder family `unwinder`.
     pub fn known_contention(&self, unwinder: &str) -> Option<&KnownContention> {
         let mut known = self.scaling.as_ref()?.known.iter();
         known.find(|known| self.is_meant(&known.unwinders, &known.when, unwinder))
     }
 
-    /// Whether what is known under these `unwinders`, while fields have the values in `when`, is known
-    /// of this scenario under the family `unwinder`.
+    /// Whether a known issue covers this scenario under the family `unwinder`. The issue names its
+    /// `unwinders`, and in `when` the field values on which it depends.
     fn is_meant(
         &self,
         unwinders: &[String],

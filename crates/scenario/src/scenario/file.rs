@@ -1,4 +1,4 @@
-//! The text of a scenario file: what serde fills.
+//! The structure of a scenario file, which serde fills.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -160,7 +160,7 @@ pub(super) fn read(text: &str) -> Result<ScenarioFile, ScenarioError> {
     struct FormatOnly {
         format: u32,
     }
-    // The format first: a newer file may have keys that this version would call mistakes.
+    // Reads the format first, because this version would call the keys of a newer file mistakes.
     let format: FormatOnly = toml::from_str(text).map_err(syntax)?;
     if format.format != FORMAT {
         return Err(ScenarioError::Format { found: format.format });

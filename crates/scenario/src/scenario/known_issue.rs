@@ -1,4 +1,5 @@
-//! Growth beyond linear that a scenario states: [`KnownGrowth`], under which unwinders, why and until when.
+//! Known issues: growth beyond linear that a scenario states, with unwinders, reason and expiry
+//! ([`KnownGrowth`]).
 
 use std::collections::BTreeMap;
 
@@ -8,28 +9,28 @@ use crate::expiry::{Expiry, FORMS};
 use crate::metric::series_name::SeriesName;
 use crate::scenario::error::{ScenarioError, wrong};
 
-/// Growth beyond linear that is known, why, and until when it is accepted.
+/// A known issue: growth beyond linear with its reason, accepted until it expires.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownGrowth {
-    /// The series it shows in.
+    /// The series that show the growth.
     pub series: Vec<SeriesName>,
-    /// The unwinders it shows under: `libgcc-list`, `libgcc-tree`, `llvm`, `other` or `any`.
+    /// The unwinder families that show the growth: `libgcc-list`, `libgcc-tree`, `llvm`, `other` or `any`.
     pub unwinders: Vec<String>,
-    /// The fields, with their values, it depends on; it is not expected once one is changed.
+    /// The fields and values on which the growth depends. If one is changed, the growth is not expected.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
-    /// The growth expected.
+    /// The expected growth.
     pub class: GrowthClass,
     /// The mechanism, as one sentence.
     pub reason: String,
-    /// Where it is reported or described.
+    /// The address where the growth is reported or described.
     pub link: String,
-    /// Until when it is accepted, as [`Expiry`] reads it.
+    /// The text of the expiry, in the form that [`Expiry`] reads.
     pub until: String,
 }
 
-/// A growth beyond linear.
+/// A class of growth beyond linear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GrowthClass {
@@ -37,11 +38,11 @@ pub enum GrowthClass {
     Quadratic,
 }
 
-/// The families a `known_growth` may name, and `any`.
+/// The unwinder families that a `known_growth` may name, and `any`.
 const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
 
 impl KnownGrowth {
-    /// Refuses what nobody could accept anything by.
+    /// Refuses a known issue with an unknown unwinder, or with an invalid link or expiry.
     pub(super) fn check(
         field: &'static str,
         unwinders: &[String],

@@ -1,7 +1,6 @@
-//! A checked scenario: what is asked of loading and unloading, over which N, and what is expected.
+//! A checked scenario: what is loaded and unloaded, over which N, and what is expected.
 //!
-//! `parse.rs` makes it from a file's text. Reading the file and saying where it lies is the caller's
-//! part.
+//! `parse.rs` makes a scenario from a file's text. The caller reads the file and reports its path.
 
 mod change;
 mod check;
@@ -31,13 +30,14 @@ use crate::subject::Subject;
 use crate::subject::modules::Limit;
 use crate::unwinder::Unwinder;
 
-/// The fewest sizes a growth can be judged from.
+/// The fewest sizes from which growth can be judged.
 pub const FEWEST_RUNGS: usize = 5;
 
-/// The smallest ratio of the largest to the smallest N that a growth can be judged from.
+/// The smallest ratio of the largest to the smallest N from which growth can be judged.
 pub const SMALLEST_RATIO: usize = 8;
 
-/// The largest N a ladder may name: an engine's type index and the counters stay far from wrapping.
+/// The largest N that a scenario may name. Up to it, an engine's type indices and the counters stay far from
+/// overflow.
 pub const LARGEST_MODULES: usize = 1 << 24;
 
 /// One question: what is loaded and dropped in which order, and what is judged.
@@ -45,67 +45,67 @@ pub const LARGEST_MODULES: usize = 1 << 24;
 pub struct Scenario {
     /// The file's name without its ending.
     pub name: String,
-    /// Which scenarios it can be named together with; none for one that stands alone.
+    /// The group of scenarios that can be named together with this one. `None` if there is no group.
     pub group: Option<String>,
     /// Whether it is measured when no scenario is named.
     pub suite: Suite,
-    /// What of the subject was changed from the file by `--set`; empty for the scenario as written.
+    /// The changes of `--set` to the subject. Empty for the scenario as written.
     pub variant: Variant,
-    /// What else was changed by `--set`, field and value: how it is measured and judged.
+    /// The other changes of `--set`, field to value. They concern how the scenario is measured and judged.
     pub settings: BTreeMap<String, String>,
     /// The question, as one sentence.
     pub question: String,
-    /// What is expected to happen, for a reader.
+    /// The expected result, for readers.
     pub expectation: String,
     /// What one run does.
     pub subject: Subject,
-    /// The unwinder it is about, whatever a session is measured under; `None`: the session's.
+    /// The unwinder that the scenario is about. `None` means the session's unwinder.
     pub unwinder: Option<Unwinder>,
-    /// The recipe by which its modules are fetched, from the root of the repository; without them it
-    /// is skipped.
+    /// The recipe that fetches the scenario's modules, relative to the root of the repository. Without the
+    /// modules, the scenario is skipped.
     pub recipe: Option<PathBuf>,
-    /// What the files hold that it names, by a digest; `None` where it names none, or nobody has read
-    /// them yet.
+    /// The digest of the contents of the files that the scenario names. `None` if it names none, or they have
+    /// not been read yet.
     pub digest: Option<String>,
-    /// The series that can turn CI red: those the file names, then what is counted exactly of every
-    /// lifecycle.
+    /// The series that can turn CI red: those that the file names, then the exactly counted series of every
+    /// load order.
     pub judge: Vec<SeriesName>,
-    /// The series that are shown only.
+    /// The series that are informational.
     pub observe: Vec<SeriesName>,
-    /// Fresh processes per rung.
+    /// The number of repetitions: fresh processes per size.
     pub processes: usize,
-    /// The rungs: N, strictly rising.
+    /// The sizes: N, strictly rising.
     pub ladder: Vec<usize>,
-    /// The rungs under callgrind.
+    /// The sizes under callgrind.
     pub callgrind_ladder: Vec<usize>,
-    /// How long one run may take before it is ended.
+    /// The time after which one run is ended.
     pub timeout: Duration,
-    /// How long measuring may take in all while series are undecided.
+    /// The time that measuring may take in all while series are undecided.
     pub budget: Duration,
-    /// The N that matters to whoever asks; growth is foretold up to there.
+    /// The N that matters to the user. Growth is extrapolated up to it.
     pub horizon: Option<usize>,
-    /// A limit of the system that ends it at some N, which is foretold and gone to.
+    /// A limit of the system that ends the scenario at some N. Loadline extrapolates this N and checks it.
     pub limit: Option<Limit>,
-    /// What must hold whenever this scenario is asked: the same without the trap.
+    /// The control: the same work without the pitfall, which must scale linearly.
     pub control: Option<Control>,
-    /// Growth beyond linear that is known and expected.
+    /// The known issues: growth beyond linear that is expected.
     pub known_growth: Vec<KnownGrowth>,
-    /// Whether it is to be done faster by several threads.
+    /// Whether several threads must do the work faster.
     pub scaling: Option<Scaling>,
 }
 
-/// When a scenario is measured that nobody has named.
+/// When a scenario is measured that the user has not named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Suite {
     /// Always.
     #[default]
     Default,
-    /// Only where all scenarios are asked for: it takes long, or is another's close relative.
+    /// Only when all scenarios are requested, because it takes long or is similar to another one.
     Complete,
 }
 
-/// The variant or scenario that must hold whenever this one is asked.
+/// The variant or scenario that must scale linearly whenever this one is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Control {
@@ -124,19 +124,19 @@ impl Scenario {
         }
     }
 
-    /// Every metric that has to be counted for the series judged and observed.
+    /// All metrics of the judged and observed series.
     pub fn metrics(&self) -> Vec<Metric> {
         let wanted = |metric: &Metric| self.series().any(|s| s.metric == *metric);
         Metric::ALL.into_iter().filter(wanted).collect()
     }
 
-    /// Those of them that runs by `means` count.
+    /// The metrics of this scenario that the collector `means` counts.
     pub fn metrics_by(&self, means: Means) -> Vec<Metric> {
         self.metrics().into_iter().filter(|metric| self.means_of(*metric) == means).collect()
     }
 
-    /// By which means `metric` is counted here. A command's instructions are counted by callgrind.
-    /// All else that only the command itself can count is counted in runs by the clock.
+    /// The collector that counts `metric` here. callgrind counts a command's instructions. Runs by the clock
+    /// count all other metrics of a command.
     pub fn means_of(&self, metric: Metric) -> Means {
         match self.subject {
             Subject::Command(_) if metric.means() != Means::Callgrind => Means::Clock,
@@ -145,14 +145,14 @@ impl Scenario {
         }
     }
 
-    /// The means by which runs are needed.
+    /// The collectors that this scenario needs.
     pub fn means(&self) -> Vec<Means> {
         let needed = |means: &Means| !self.metrics_by(*means).is_empty();
         Means::ALL.into_iter().filter(needed).collect()
     }
 
-    /// The rungs that are measured by `means`: under callgrind, which takes fifty times as long,
-    /// smaller ones.
+    /// The sizes that are measured with the collector `means`. callgrind takes fifty times as long, so its
+    /// sizes are smaller.
     pub fn ladder_by(&self, means: Means) -> &[usize] {
         match means {
             Means::Clock | Means::Count => &self.ladder,
@@ -160,7 +160,7 @@ impl Scenario {
         }
     }
 
-    /// The series judged, then those observed.
+    /// The judged series, followed by the observed series.
     pub fn series(&self) -> impl Iterator<Item = SeriesName> {
         self.judge.iter().chain(&self.observe).copied()
     }

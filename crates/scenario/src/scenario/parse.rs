@@ -1,4 +1,4 @@
-//! A scenario from the text of its file.
+//! Reads a scenario from the text of its file.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -22,10 +22,10 @@ use crate::subject::modules::Modules;
 use crate::subject::registration::Registration;
 
 impl Scenario {
-    /// The scenario `name` from its file's text, as written.
+    /// Reads the scenario `name` from its file's text, as written.
     ///
     /// # Errors
-    /// When the text is not TOML, has unknown or missing keys, or values that cannot be measured.
+    /// When the text is not TOML, has unknown or missing keys, or has values that cannot be measured.
     pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         let scenario = unchecked(name, text)?;
         scenario.check()?;
@@ -33,10 +33,10 @@ impl Scenario {
     }
 }
 
-/// The rungs under callgrind where a file names none: a run of them takes about a second.
+/// The sizes under callgrind for a file that names none. A run of these takes about a second.
 const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
 
-/// The scenario `name` out of its file's text, not yet checked as a whole.
+/// Reads the scenario `name` from its file's text, without checking it as a whole.
 fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let file = file::read(text)?;
     let subject = match (&file.command, file.registration) {
@@ -91,7 +91,7 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
 const OF_COMMANDS: [&str; 6] =
     ["directory", "environment", "inherit", "exit_code", "check", "acknowledge"];
 
-/// The keys that belong to a lifecycle.
+/// The keys that belong to a load order.
 const OF_LIFECYCLES: [&str; 21] = [
     "lifecycle",
     "order",
@@ -116,7 +116,7 @@ const OF_LIFECYCLES: [&str; 21] = [
     "recipe",
 ];
 
-/// Refuses keys of the other kind of scenario: they would be read and do nothing.
+/// Refuses keys of the other kind of scenario, since they would have no effect.
 fn refuse(
     keys: &'static [&'static str],
     text: &str,
@@ -163,7 +163,7 @@ fn command(
     Ok(command)
 }
 
-/// More functions to a table than any module has would fill the memory before they tell anything.
+/// The most functions per table. More than any module has would fill the memory without showing more.
 const MOST_FUNCTIONS: usize = 10_000;
 
 fn checked(registration: Registration, text: &str) -> Result<Registration, ScenarioError> {
@@ -193,7 +193,7 @@ fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
     })
 }
 
-/// How many modules there are where N is something else.
+/// The number of modules where N counts something else.
 fn count(file: &ScenarioFile) -> Result<NonZeroUsize, ScenarioError> {
     match (file.axis.unwrap_or_default(), file.count) {
         (Axis::Modules, Some(_)) => {
@@ -239,8 +239,8 @@ fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
             format!("{} is more than functions", generated.exported),
         ));
     }
-    // Wasmtime's own limits are near a million functions and 100,000 data segments; these bounds
-    // keep a typing mistake from filling the disk.
+    // Wasmtime's own limits are near a million functions and 100,000 data segments. These bounds keep a
+    // typing mistake from filling the disk.
     if functions.get() > 100_000 || generated.types > 100_000 {
         return Err(wrong("artifact", "functions and types end at 100000"));
     }

@@ -1,4 +1,4 @@
-//! Which other scenarios are measured because of one: its control, and both on several threads.
+//! The scenarios that are measured because of another one: its control, and both on several threads.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::scenario::{Control, Scenario};
 use crate::subject::Subject;
 
 impl Scenario {
-    /// The title of the scenario that must scale linearly wherever this one is asked, if it names one.
+    /// The full name of the scenario's control, if it has one.
     #[must_use]
     pub fn control_title(&self) -> Option<String> {
         match self.control.as_ref()? {
@@ -18,7 +18,7 @@ impl Scenario {
             Control::Set(changes) => {
                 let mut variant = self.variant.clone();
                 variant.0.extend(changes.clone());
-                // A variant that is its own control has none.
+                // A variant that is its own control has no control.
                 (variant != self.variant).then(|| Scenario { variant, ..self.clone() }.title())
             }
         }
@@ -30,15 +30,15 @@ impl Scenario {
         self.control.is_some() && self.control_title().is_none()
     }
 
-    /// The changes that make this scenario the same on several threads. A control is measured on them
-    /// after what it controls, not by itself.
+    /// The changes that make this scenario run on several threads. `None` for a control, which is measured on
+    /// several threads together with the scenario that it controls.
     #[must_use]
     pub fn changes_for_threads(&self) -> Option<BTreeMap<String, String>> {
         self.changes_of_several().filter(|_| !self.is_control())
     }
 
-    /// The titles of what is measured on several threads because of this scenario: itself, and its
-    /// control.
+    /// The full names of the scenarios that are measured on several threads because of this one: itself, and
+    /// its control.
     #[must_use]
     pub fn titles_on_threads(&self) -> Option<[String; 2]> {
         let variant = Variant(self.changes_for_threads()?);
@@ -46,24 +46,24 @@ impl Scenario {
         Some([several.title(), several.control_title()?])
     }
 
-    /// The titles of all that is measured because of this scenario: its own first, then its control,
-    /// then both on several threads.
+    /// The full names of all scenarios that are measured because of this one. Its own comes first, then its
+    /// control, then both on several threads.
     pub fn titles_measured(&self) -> impl Iterator<Item = String> + use<> {
         let several = self.titles_on_threads().into_iter().flatten();
         [self.title()].into_iter().chain(self.control_title()).chain(several)
     }
 
-    /// What this scenario asks of several threads; `None` for one that already runs on several.
+    /// What this scenario demands of several threads. `None` for a scenario that already runs on several.
     pub fn scales(&self) -> Option<&Scaling> {
         self.scaling.as_ref().filter(|_| !self.has_threads())
     }
 
-    /// Whether several threads load.
+    /// Whether several threads load modules.
     fn has_threads(&self) -> bool {
         matches!(&self.subject, Subject::Modules(m) if m.lifecycle.threads.get() > 1)
     }
 
-    /// The changes that make this scenario the same on several threads.
+    /// The changes that make this scenario run on several threads, also for a control.
     pub fn changes_of_several(&self) -> Option<BTreeMap<String, String>> {
         let threads = self.scales()?.threads.to_string();
         let mut changes = self.variant.0.clone();
@@ -71,7 +71,7 @@ impl Scenario {
         Some(changes)
     }
 
-    /// Leaves to the clock what is measured on several threads: it is there for its times.
+    /// Keeps only the series by the clock for a scenario on several threads, which is measured for its times.
     pub(super) fn only_clock_on_threads(&mut self) {
         if self.scaling.is_some() && self.has_threads() {
             let by_clock = |name: &SeriesName| name.metric.means() == Means::Clock;

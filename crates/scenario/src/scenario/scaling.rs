@@ -1,4 +1,4 @@
-//! Whether work is to be done faster by several threads than by one: [`Scaling`].
+//! [`Scaling`]: the demand that several threads do the work faster than one.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -7,33 +7,33 @@ use serde::Deserialize;
 
 use crate::metric::series_name::SeriesName;
 
-/// A scenario is measured on several threads as well, and so is its control; what threads gain is
-/// judged beside what they gain there.
+/// The demand that several threads save time. The scenario and its control are also measured on several
+/// threads. What threads gain in the scenario is compared with what they gain in the control.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Scaling {
-    /// How many threads share the work, beside the one of the file.
+    /// The number of threads of the second measurement.
     pub threads: NonZeroUsize,
-    /// The time that they should save.
+    /// The time that threads should save.
     pub series: SeriesName,
-    /// Where it is known that they do not.
+    /// The known issues: where threads are known to save no time.
     #[serde(default)]
     pub known: Vec<KnownContention>,
 }
 
-/// Threads that are known to wait for each other, why, and until when it is accepted.
+/// A known issue: threads wait for each other, for this reason, accepted until it expires.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownContention {
-    /// The unwinders it shows under, as of [`KnownGrowth`].
+    /// The unwinder families that show it, as in [`KnownGrowth`].
     pub unwinders: Vec<String>,
-    /// The fields, with their values, it depends on.
+    /// The fields and values on which it depends.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
-    /// What they wait for, as one sentence.
+    /// What the threads wait for, as one sentence.
     pub reason: String,
-    /// Where it is reported or described.
+    /// The address where it is reported or described.
     pub link: String,
-    /// Until when it is accepted, as [`Expiry`](crate::Expiry) reads it.
+    /// The text of the expiry, in the form that [`Expiry`](crate::Expiry) reads.
     pub until: String,
 }

@@ -1,22 +1,22 @@
-//! A scenario with some fields of its file changed: [`Variant`], the changes that make it another subject.
+//! [`Variant`]: the changes to a scenario's file that change its subject.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What was changed from a scenario's file: field and value, sorted by field.
+/// The changes to the fields of a scenario's file: field to value, sorted by field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Variant(pub BTreeMap<String, String>);
 
 impl Variant {
-    /// Whether nothing was changed.
+    /// Whether the scenario is unchanged.
     pub fn is_as_written(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Reads `tables=strip,threads=2`; the empty text is the scenario as written.
+    /// Reads `tables=strip,threads=2`. The empty text is the scenario as written.
     pub fn parse_changes(text: &str) -> Result<BTreeMap<String, String>, String> {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());
         pairs
@@ -30,7 +30,7 @@ impl Variant {
     }
 }
 
-/// `tables=strip,threads=2`; empty for the scenario as written.
+/// Writes `tables=strip,threads=2`, or nothing for the scenario as written.
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs: Vec<String> =

@@ -1,22 +1,22 @@
-//! What N is: [`Axis`].
+//! [`Axis`]: what N counts.
 
 use serde::{Deserialize, Serialize};
 
-/// What rises from rung to rung. All but the first leave the number of modules as it is.
+/// What N counts. Except with `Modules`, the number of modules stays the same at every N.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axis {
-    /// How many modules are loaded.
+    /// The number of loaded modules.
     #[default]
     Modules,
-    /// How many functions a generated module has; all exported ones stay exported.
+    /// The number of functions of a generated module. If all functions are exported, all stay exported.
     Functions,
-    /// How many core modules a generated component has.
+    /// The number of core modules in a generated component.
     CoreModules,
 }
 
 impl Axis {
-    /// One of what N counts, as a reader is told it.
+    /// The name of one unit of N, for readers.
     pub const fn unit(self) -> &'static str {
         match self {
             Axis::Modules => "module",

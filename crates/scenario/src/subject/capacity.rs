@@ -1,4 +1,4 @@
-//! How many modules fit into the limits that a kernel sets a process.
+//! How many modules fit the limits that a kernel sets for a process.
 
 use crate::subject::corpus::LoadFrom;
 use crate::subject::modules::Modules;
@@ -7,15 +7,16 @@ use crate::subject::modules::Modules;
 const USUAL_MAPPINGS: usize = 65_530;
 
 impl Modules {
-    /// The most modules that fit a machine as the kernel sets it up, whatever this one allows: a verdict
-    /// that looks that far is the same everywhere.
+    /// The most modules within the kernel's default limits. The limits of this machine do not matter, so a
+    /// verdict that extrapolates to this N is the same everywhere.
     #[must_use]
     pub fn largest_usual(&self) -> usize {
         self.largest_within(Some(USUAL_MAPPINGS), None).0
     }
 
-    /// The most modules within so many mappings and descriptors. A module loaded from bytes takes two
-    /// mappings, from a file three and a descriptor; a tenth is left for everything else.
+    /// The most modules within this many mappings and file descriptors, and the limit that sets it. A module
+    /// loaded from bytes takes two mappings. A module loaded from a file takes three mappings and a
+    /// descriptor. A tenth of each limit is left for everything else.
     #[must_use]
     pub fn largest_within(
         &self,

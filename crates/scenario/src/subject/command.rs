@@ -1,53 +1,54 @@
-//! Any program as a scenario's subject: [`Command`], and what it is for one N, [`Invocation`].
+//! A program as a scenario's subject: [`Command`], and its form for one N, [`Invocation`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What stands for N in arguments, environment and check.
+/// The placeholder for N in arguments, environment and check.
 const PLACEHOLDER: &str = "{n}";
 
-/// Where programs are found unless the scenario says otherwise.
+/// The search path of programs, unless the scenario sets another.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// A program started once for each N.
+/// A program that Loadline starts once for each N.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The program and its arguments; `{n}` stands for N. Never empty.
     pub arguments: Vec<String>,
-    /// Where it runs: a folder, from the project's root.
+    /// The folder in which it runs, relative to the project's root.
     #[serde(with = "crate::subject::path")]
     pub directory: PathBuf,
-    /// Its environment, nothing of the caller's; `{n}` stands for N.
+    /// The program's environment, without the caller's; `{n}` stands for N.
     pub environment: BTreeMap<String, String>,
-    /// Variables of the caller's environment that it is given as well.
+    /// Variables that the program also gets from the caller's environment.
     pub inherit: Vec<String>,
     /// The exit code that means success.
     pub exit_code: i32,
-    /// What its line `loadline:check=…` has to say; `{n}` stands for N.
+    /// The text that its line `loadline:check=…` must have; `{n}` stands for N.
     pub check: Option<String>,
-    /// Whether each `loadline:phase=…` line is answered with an empty line on its standard input.
+    /// Whether Loadline answers each `loadline:phase=…` line with an empty line on the program's standard
+    /// input.
     pub acknowledge: bool,
 }
 
-/// A command for one N, placeholders filled in.
+/// A command for one N, with all placeholders filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// The program and its arguments. Never empty.
     pub arguments: Vec<String>,
-    /// Its whole environment.
+    /// The program's whole environment.
     pub environment: BTreeMap<String, String>,
-    /// What its line `loadline:check=…` has to say.
+    /// The text that its line `loadline:check=…` must have.
     pub check: Option<String>,
 }
 
 impl Command {
     /// The command for N = `modules`.
     ///
-    /// Where the scenario gives no `PATH` it is `/usr/local/bin:/usr/bin:/bin`. `LOADLINE_ACK=1` is
-    /// set where phase lines are answered, so that the program waits only when somebody answers.
+    /// If the scenario sets no `PATH`, it is `/usr/local/bin:/usr/bin:/bin`. `LOADLINE_ACK=1` is set if
+    /// Loadline answers phase lines, so that the program waits only for answers that will come.
     pub fn at(&self, modules: usize) -> Invocation {
         let n = modules.to_string();
         let fill = |text: &String| text.replace(PLACEHOLDER, &n);
@@ -64,12 +65,12 @@ impl Command {
         }
     }
 
-    /// What the line `loadline:check=…` has to say at N = `modules`.
+    /// The text that the line `loadline:check=…` must have at N = `modules`.
     pub fn check_at(&self, modules: usize) -> Option<String> {
         self.check.as_ref().map(|check| check.replace(PLACEHOLDER, &modules.to_string()))
     }
 
-    /// Whether N reaches the program at all.
+    /// Whether the arguments or the environment contain N.
     pub(crate) fn names_n(&self) -> bool {
         let mut texts = self.arguments.iter().chain(self.environment.values());
         texts.any(|text| text.contains(PLACEHOLDER))

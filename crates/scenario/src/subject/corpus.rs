@@ -1,4 +1,4 @@
-//! Which artifacts a run loads: [`Corpus`], the axes of generated modules, and what is done about
+//! The artifacts that a run loads ([`Corpus`]), the properties of generated modules, and the handling of
 //! their unwind tables.
 
 use std::num::NonZeroUsize;
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What is done about an artifact's native unwind tables before it is loaded.
+/// The handling of an artifact's native unwind tables before it is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tables {
-    /// They stay as compiled and are registered with the process's unwinder.
+    /// The tables stay as compiled and are registered with the process's unwinder.
     #[default]
     Keep,
-    /// They are hidden from Wasmtime, which then registers nothing.
+    /// The tables are hidden from Wasmtime, which then registers nothing.
     #[serde(alias = "stripped")]
     Strip,
 }
@@ -28,7 +28,7 @@ impl Tables {
     }
 }
 
-/// How an artifact reaches Wasmtime.
+/// How an artifact is passed to Wasmtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadFrom {
@@ -37,12 +37,12 @@ pub enum LoadFrom {
     Bytes,
     /// `Module::deserialize_file`, which maps the file.
     File,
-    /// From a store of the loader's, which is filled before anything is measured: each entry is read,
-    /// compared with its seal, and deserialized.
+    /// From the loader's store, which is filled before anything is measured. Each entry is read, compared
+    /// with its seal, and deserialized.
     Store,
-    /// From a pack of the loader's, one mapping for all modules, which is made and opened before
-    /// anything is measured. Packs register no unwind tables; with [`Tables::Keep`] unwinders find
-    /// frames through the pack's own index of them, where the machine allows it.
+    /// From the loader's pack, a single mapping for all modules. The pack is made and opened before anything
+    /// is measured. Packs register no unwind tables. With [`Tables::Keep`], unwinders find frames through the
+    /// pack's own index, where the machine allows it.
     Pack,
 }
 
@@ -50,10 +50,10 @@ pub enum LoadFrom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TypeSharing {
-    /// Every module declares the same function types.
+    /// All modules declare the same function types.
     #[default]
     Shared,
-    /// Every module declares function types no other module has.
+    /// Every module declares function types that no other module has.
     Own,
 }
 
@@ -61,12 +61,12 @@ pub enum TypeSharing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostFunction {
-    /// They import nothing.
+    /// The modules import nothing.
     #[default]
     None,
-    /// One, of the same type in all modules. It can be called through a few frames of wasm.
+    /// One host function, of the same type in all modules. It can be called through a few frames of wasm.
     SharedType,
-    /// One, of a type that no other module has.
+    /// One host function, of a type that no other module has.
     OwnType,
 }
 
@@ -76,33 +76,34 @@ impl HostFunction {
     }
 }
 
-/// The axes of generated modules. All modules of one corpus differ in names and bodies.
+/// The properties of generated modules. All modules of one corpus differ in names and bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Generated {
-    /// Functions a module has, exported ones included.
+    /// The number of functions per module, including exported ones.
     pub functions: NonZeroUsize,
-    /// How many of them are exported; at most `functions`.
+    /// The number of exported functions; at most `functions`.
     pub exported: NonZeroUsize,
-    /// Function types a module declares beside the one of its exported functions.
+    /// The number of function types that a module declares, besides the type of its exported functions.
     pub types: usize,
-    /// Whether those types are its own.
+    /// Whether modules share those types.
     #[serde(rename = "type-sharing")]
     pub type_sharing: TypeSharing,
-    /// Active data segments.
+    /// The number of active data segments.
     #[serde(rename = "data-segments")]
     pub data_segments: usize,
-    /// Arithmetic operations in a function's body.
+    /// The number of arithmetic operations in a function's body.
     #[serde(rename = "body-size")]
     pub body_size: usize,
-    /// The host function that a module imports. Left out where there is none, so that runners of
-    /// older sources understand the request; as the next.
+    /// The host function that a module imports. `HostFunction::None` is left out of the JSON, so that runners
+    /// of older sources understand the request.
     #[serde(rename = "host-function", default, skip_serializing_if = "HostFunction::is_none")]
     pub host_function: HostFunction,
-    /// Core modules in each artifact, which is a component then; a plain module where there are none.
+    /// The number of core modules in each artifact, which is then a component. `None` makes plain modules,
+    /// and is left out of the JSON as well.
     #[serde(rename = "core-modules", default, skip_serializing_if = "Option::is_none")]
     pub core_modules: Option<NonZeroUsize>,
-    /// What makes this corpus differ from others with the same axes.
+    /// The seed that distinguishes this corpus from others with the same properties.
     pub seed: u64,
 }
 
@@ -123,15 +124,15 @@ impl Default for Generated {
     }
 }
 
-/// Where the N artifacts of a run come from.
+/// The source of the N artifacts of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corpus {
-    /// Modules made from a seed.
+    /// Modules generated from a seed.
     Generated(Generated),
-    /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N. In a
-    /// scenario they are named from the root of the repository, and may be patterns (`*`, `**`, `?`);
-    /// to the runner each is the path of one file.
+    /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N. In a scenario
+    /// the paths are relative to the root of the repository, and may be patterns (`*`, `**`, `?`). In a
+    /// request to the runner, each is the path of one file.
     #[serde(with = "crate::subject::path::list")]
     Files(Vec<PathBuf>),
 }

@@ -1,6 +1,6 @@
-//! The order in which modules come and go: [`Lifecycle`], and the [`Schedule`] it gives N modules.
+//! The order in which modules are loaded and dropped: [`Lifecycle`], and its [`Schedule`] for N modules.
 //!
-//! Pure arithmetic over indices; `loadline-workload` does the loading.
+//! This module only computes indices. `loadline-workload` loads the modules.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 
-/// In which order resident modules are dropped.
+/// The order in which loaded modules are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnloadOrder {
@@ -18,27 +18,27 @@ pub enum UnloadOrder {
     NewestFirst,
     /// First in, first out.
     OldestFirst,
-    /// By the run's seed.
+    /// In random order, decided by the run's seed.
     Random,
 }
 
-/// How long modules stay.
+/// How long modules stay loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Residency {
     /// All N are loaded before the first is dropped.
     All,
-    /// A window: from then on each load is followed by a drop.
+    /// A window of this many modules. Once it is full, a drop follows each load.
     Window(NonZeroUsize),
-    /// Groups of this many are loaded, then dropped, before the next group.
+    /// Groups of this many modules. Each group is loaded, then dropped, before the next group.
     Batches(NonZeroUsize),
-    /// So many groups, which therefore grow with N.
+    /// This many groups, whose size therefore grows with N.
     NBatches(NonZeroUsize),
 }
 
 impl Residency {
-    /// How many of `modules`, a thread's share, are loaded before the first of them is dropped; none
-    /// is where all stay to the end.
+    /// The number of modules that a thread loads before it drops all of them. `modules` is the thread's
+    /// share. `None` if modules are not dropped in groups.
     fn batch(self, modules: usize) -> Option<usize> {
         match self {
             Residency::Batches(size) => Some(size.get()),
@@ -48,7 +48,7 @@ impl Residency {
     }
 }
 
-/// What is done, again and again, while modules are resident.
+/// The operation that is repeated while modules are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -56,56 +56,56 @@ pub enum Action {
     Unwind,
     /// A native backtrace in a host function that the newest module calls.
     Backtrace,
-    /// A call of the newest module that traps, whose error keeps a native backtrace.
+    /// A call of the newest module that traps. Its error keeps a native backtrace.
     Trap,
-    /// A panic in the host, caught a few frames up.
+    /// A panic in the host, which is caught a few frames up.
     Panic,
-    /// The next module is instantiated, with a host function made for it, in one store that holds
-    /// all of them.
+    /// Instantiating the next module, with a host function made for it, in one store that holds all
+    /// instances.
     Instantiate,
 }
 
-/// What is done after the last load and before whatever comes then.
+/// An operation that is repeated after the last load, before any module is dropped at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Activity {
-    /// What.
+    /// The operation.
     pub action: Action,
-    /// Once for every so many modules, so that it is done N / `every` times with N resident.
+    /// The operation is done once for every `every` modules: with N modules loaded, N / `every` times.
     pub every: NonZeroUsize,
 }
 
-/// Which thread drops the modules.
+/// The thread that drops the modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnloadThread {
     /// The thread that is responsible for the module at that time.
     Same,
-    /// One further thread that drops what it is handed, while others go on loading.
+    /// One further thread, to which the loading threads hand modules while they go on loading.
     Other,
 }
 
 /// The order in which N modules are loaded, unwound through and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// How long modules stay.
+    /// How long modules stay loaded.
     pub residency: Residency,
-    /// In which order they are dropped.
+    /// The order in which modules are dropped.
     pub order: UnloadOrder,
-    /// Native unwinds in the host, taken before the first drop.
+    /// The number of native unwinds in the host before the first drop.
     pub unwinds_before_unload: usize,
-    /// One native unwind in the host after every so many loads of a thread.
+    /// A thread takes one native unwind in the host after every so many of its loads.
     pub unwind_every: Option<NonZeroUsize>,
-    /// Threads that load, each its own share of the modules.
+    /// The number of threads that load. Each has its own share of the modules.
     pub threads: NonZeroUsize,
-    /// Which thread drops the modules.
+    /// The thread that drops the modules.
     pub unload_thread: UnloadThread,
-    /// What each loading thread does with its share once all modules are loaded. Left out where it
-    /// is nothing, so that runners of older sources understand the request.
+    /// The operation that each loading thread repeats with its share once all modules are loaded. `None` is
+    /// left out of the JSON, so that runners of older sources understand the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
 }
 
-/// One thing to do, by the index of the module.
+/// One step of a schedule. Modules are named by their index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Load module i.
@@ -114,27 +114,27 @@ pub enum Step {
     Unload(usize),
     /// Take a native backtrace in the host.
     Unwind,
-    /// Wait until all loading threads have come this far.
+    /// Wait until all loading threads have reached this step.
     Meet,
     /// Take a native backtrace in a host function that module i calls.
     Backtrace(usize),
-    /// Have module i trap.
+    /// Call module i, which traps.
     Trap(usize),
-    /// Panic, and catch it.
+    /// Panic, and catch the panic.
     Panic,
     /// Instantiate module i in the thread's one store.
     Instantiate(usize),
 }
 
-/// Every step of a lifecycle over N modules: what each loading thread does, then what is done after
-/// all of them have ended. Every module is loaded once and unloaded once, after its load.
+/// Every step of a load order over N modules: the steps of each loading thread, then the steps after all of
+/// them have ended. Every module is loaded once and later unloaded once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The steps of each loading thread.
     pub threads: Vec<Vec<Step>>,
     /// The steps after the last loading thread has ended.
     pub finish: Vec<Step>,
-    /// Which thread the [`Step::Unload`]s are carried out on.
+    /// The thread that executes each [`Step::Unload`].
     pub unload_thread: UnloadThread,
 }
 
@@ -152,7 +152,7 @@ impl Lifecycle {
         }
     }
 
-    /// The steps for `modules` modules; `seed` decides a random order, nothing else.
+    /// The steps for `modules` modules. `seed` decides only a random order.
     pub fn schedule(&self, modules: usize, seed: u64) -> Schedule {
         let mut random = Random::new(seed);
         let mut left_over = VecDeque::new();
@@ -173,7 +173,8 @@ impl Lifecycle {
         Schedule { threads, finish, unload_thread: self.unload_thread }
     }
 
-    /// The modules of each loading thread: every `threads`-th, so that all threads end together.
+    /// The modules of each loading thread. Each thread takes every `threads`-th module, so that all threads
+    /// end together.
     fn shares(&self, modules: usize) -> impl Iterator<Item = impl ExactSizeIterator<Item = usize>> {
         let threads = self.threads.get();
         (0..threads).map(move |thread| (thread..modules).step_by(threads))
@@ -181,12 +182,12 @@ impl Lifecycle {
 }
 
 impl Schedule {
-    /// How many native unwinds the steps take.
+    /// The number of native unwinds in the schedule.
     pub fn n_unwinds(&self) -> usize {
         self.steps().filter(|step| matches!(step, Step::Unwind)).count()
     }
 
-    /// How many backtraces, traps, panics and instantiations they have.
+    /// The number of backtraces, traps, panics and instantiations in the schedule.
     pub fn n_actions(&self) -> usize {
         let is_action = |step: &&Step| match step {
             Step::Backtrace(_) | Step::Trap(_) | Step::Panic | Step::Instantiate(_) => true,
@@ -200,13 +201,13 @@ impl Schedule {
     }
 }
 
-/// The steps of one loading thread while they are laid out.
+/// The steps of one loading thread, while the schedule is made.
 struct ThreadPlan<'a> {
     lifecycle: &'a Lifecycle,
     random: &'a mut Random,
     steps: Vec<Step>,
     residents: VecDeque<usize>,
-    /// How many are loaded before they are dropped together.
+    /// The number of modules that are loaded before they are dropped together.
     batch: Option<usize>,
     n_loads: usize,
     has_unloaded: bool,
@@ -233,7 +234,7 @@ impl<'a> ThreadPlan<'a> {
         }
     }
 
-    /// What is done with the modules that have stayed.
+    /// Adds the operations on the modules that are still loaded.
     fn act(&mut self) {
         let Some(Activity { action, every }) = self.lifecycle.activity else { return };
         if self.lifecycle.threads.get() > 1 {
@@ -268,7 +269,7 @@ impl<'a> ThreadPlan<'a> {
     }
 }
 
-/// Takes the next module to drop out of `residents`, which lists the oldest first.
+/// Removes the next module to drop from `residents`, in which the oldest comes first.
 fn take(residents: &mut VecDeque<usize>, order: UnloadOrder, random: &mut Random) -> Option<usize> {
     match order {
         UnloadOrder::NewestFirst => residents.pop_back(),
@@ -295,7 +296,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// `+0 +1 ! -1 -0`: loading threads divided by ` | `, the finish after ` || `.
+/// Writes `+0 +1 ! -1 -0`. ` | ` separates loading threads, and the finish follows ` || `.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |steps: &[Step]| -> String {

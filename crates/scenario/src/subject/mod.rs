@@ -1,4 +1,4 @@
-//! What one run does: [`Subject`], one of four kinds, and the work that the gate plants for itself.
+//! [`Subject`]: the work of one run, of one of four kinds.
 
 pub(crate) mod axis;
 mod capacity;
@@ -19,29 +19,28 @@ use crate::subject::modules::Modules;
 use crate::subject::planted::Planted;
 use crate::subject::registration::Registration;
 
-/// What one run does.
+/// The work of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
     /// Loads and drops N modules.
     Modules(Modules),
-    /// Runs a program that does whatever it does with N.
+    /// Runs a program, which receives N.
     Command(Command),
     /// Registers and deregisters N unwind tables.
     Registration(Registration),
-    /// Does work of known growth, for the gate to prove that it can see.
+    /// Does the self-check's work of known growth.
     Planted(Planted),
 }
 
 impl Subject {
-    /// Whether it is part of the gate's own proof rather than somebody's question.
+    /// Whether this is work of the self-check rather than the user's scenario.
     pub fn is_planted(&self) -> bool {
         matches!(self, Subject::Planted(_))
     }
 
-    /// Whether a run may have this phase. A lifecycle has no phase `work` or `run`, and registers by
-    /// loading; a command may mark any but `total`, which is `load` and `unload` together for it as
-    /// well.
+    /// Whether a run may have this phase. Loading modules has no phase `work` or `run`, and no separate phase
+    /// for registering. A command may mark any phase but `total`, which is the sum of `load` and `unload`.
     pub(crate) fn may_have(&self, phase: Phase) -> bool {
         match self {
             Subject::Modules(_) => {
@@ -57,7 +56,7 @@ impl Subject {
         }
     }
 
-    /// One of what N counts, as a reader is told it.
+    /// The name of one unit of N, for readers.
     pub fn unit(&self) -> &'static str {
         match self {
             Subject::Modules(modules) => modules.axis.unit(),
@@ -66,7 +65,7 @@ impl Subject {
         }
     }
 
-    /// Whether a run may have counted this metric.
+    /// Whether a run of this subject can count this metric.
     pub(crate) fn may_count(&self, metric: Metric) -> bool {
         metric != Metric::Reported || matches!(self, Subject::Command(_))
     }

@@ -1,5 +1,5 @@
-//! Loading and dropping N modules: [`Modules`], where they come from, how they reach Wasmtime, and in which
-//! order they come and go.
+//! Loading and dropping N modules: [`Modules`], with their source, the way they are passed to Wasmtime, and
+//! their load order.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -13,27 +13,27 @@ use crate::subject::load_order::Lifecycle;
 /// Loading and dropping N modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Modules {
-    /// Where the artifacts come from.
+    /// The source of the artifacts.
     pub corpus: Corpus,
-    /// What is done about their unwind tables.
+    /// The handling of their unwind tables.
     pub tables: Tables,
-    /// How they reach Wasmtime.
+    /// How the artifacts are passed to Wasmtime.
     pub load_from: LoadFrom,
-    /// In which order they come and go.
+    /// The order in which modules are loaded and dropped.
     pub lifecycle: Lifecycle,
-    /// One module in so many is instantiated and called.
+    /// One of every `call_every` modules is instantiated and called.
     pub call_every: NonZeroUsize,
-    /// What N is. Resolved by [`Modules::at`] before a run is asked for, and left out then, as is
-    /// the rest where it is the default: so runners of older sources understand the request.
+    /// What N counts. [`Modules::at`] resolves it before a run is requested. It and the next fields are left
+    /// out of the JSON at their defaults, so that runners of older sources understand the request.
     #[serde(default, skip_serializing_if = "Axis::is_modules")]
     pub axis: Axis,
-    /// How many modules there are where N is something else.
+    /// The number of modules where N counts something else.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: NonZeroUsize,
     /// Whether modules share an engine.
     #[serde(default, skip_serializing_if = "Engines::is_one")]
     pub engines: Engines,
-    /// Who is told of each image that is loaded.
+    /// The profiler that is notified of each loaded image.
     #[serde(default, skip_serializing_if = "Profiler::is_none")]
     pub profiler: Profiler,
 }
@@ -46,15 +46,15 @@ fn is_one(number: &NonZeroUsize) -> bool {
     *number == NonZeroUsize::MIN
 }
 
-/// What the system allows a process so many of.
+/// A resource of which the system allows a process a limited amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
-    /// Mappings: `vm.max_map_count`.
+    /// Mappings, limited by `vm.max_map_count`.
     Mappings,
-    /// Open descriptors: `RLIMIT_NOFILE`.
+    /// Open file descriptors, limited by `RLIMIT_NOFILE`.
     Descriptors,
-    /// Bytes of address space: `RLIMIT_AS`.
+    /// Bytes of address space, limited by `RLIMIT_AS`.
     AddressSpace,
 }
 
@@ -72,10 +72,10 @@ impl fmt::Display for Limit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engines {
-    /// One engine for all.
+    /// One engine for all modules.
     #[default]
     One,
-    /// One for each module: made when it is loaded, and gone with it.
+    /// One engine per module, made when the module is loaded and dropped with it.
     Each,
 }
 
@@ -85,14 +85,14 @@ impl Engines {
     }
 }
 
-/// Who is told of each image that Wasmtime loads.
+/// The profiler that Wasmtime notifies of each loaded image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profiler {
-    /// Nobody.
+    /// No profiler.
     #[default]
     None,
-    /// Linux perf, by a line for each function in a file called `perf-PID.map`.
+    /// Linux perf, which reads a line for each function in a file called `perf-PID.map`.
     PerfMap,
 }
 
@@ -103,8 +103,9 @@ impl Profiler {
 }
 
 impl Modules {
-    /// Whether a sample of the modules is called. Nobody said what functions of files take and
-    /// return, and what imports something is not instantiated by itself.
+    /// Whether a sample of the modules is called. Modules from files are not called, because the types of
+    /// their functions are unknown. Modules with imports are not called, because they cannot be instantiated
+    /// alone.
     pub fn are_called(&self) -> bool {
         match &self.corpus {
             Corpus::Generated(axes) => axes.host_function == HostFunction::None,
@@ -114,8 +115,7 @@ impl Modules {
 }
 
 impl Modules {
-    /// What a run at N does, and with how many modules: the same subject where N is their number,
-    /// else one whose modules are so large.
+    /// The subject of a run at N, and its number of modules. If N does not count modules, N sets their size.
     pub fn at(&self, n: usize) -> (Modules, usize) {
         let mut subject = Modules { axis: Axis::Modules, ..self.clone() };
         if self.axis == Axis::Modules {
@@ -134,7 +134,8 @@ impl Modules {
 }
 
 impl Generated {
-    /// The same with so many functions: all of them exported if all were, else as many as before.
+    /// The same modules with this many functions. If all functions were exported, all are; otherwise the
+    /// number of exported functions stays the same.
     fn with_functions(&self, functions: NonZeroUsize) -> Generated {
         let are_all = self.exported == self.functions;
         let exported = if are_all { functions } else { self.exported.min(functions) };
@@ -184,7 +185,7 @@ mod tests {
         let (components, modules) = subject(Axis::CoreModules).at(40);
         let axes = generated(&components);
         assert_eq!((axes.core_modules, axes.functions.get(), modules), (Some(not_zero(40)), 12, 3));
-        // What the runner is asked names no axis.
+        // A request to the runner has no axis but `modules`.
         assert!(larger.axis.is_modules() && components.axis.is_modules());
     }
 

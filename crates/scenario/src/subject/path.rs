@@ -1,12 +1,12 @@
-//! Paths in messages and files, whatever bytes they have: text where they are UTF-8, else their bytes.
+//! Writes paths of any bytes into messages and files: as text if they are UTF-8, or else as bytes.
 //!
-//! A repository may lie in any folder, and the runner is told where. For `#[serde(with = "…")]`.
+//! A repository may lie in any folder, and the runner receives its path. For `#[serde(with = "…")]`.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// A path as it is written.
+/// The written form of a path.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -17,27 +17,27 @@ enum Written {
 /// Writes a path.
 ///
 /// # Errors
-/// Where its characters are no Unicode on a system whose paths are made of them.
+/// When the path is not Unicode on a system whose paths consist of Unicode characters.
 pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     written(path).map_err(ser::Error::custom)?.serialize(serializer)
 }
 
-/// Reads what [`serialize`] wrote.
+/// Reads a path that [`serialize`] wrote.
 ///
 /// # Errors
-/// When it is no path.
+/// When the text is not a path.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     read(Written::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// The same for a list of paths.
+/// Writes and reads lists of paths in the same form.
 pub mod list {
     use super::{Deserialize, Deserializer, PathBuf, Serialize, Serializer, Written, de, ser};
 
     /// Writes paths.
     ///
     /// # Errors
-    /// As [`super::serialize`].
+    /// As for [`super::serialize`].
     pub fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
         let written = paths.iter().map(|path| super::written(path));
         let written: Vec<Written> =
@@ -45,10 +45,10 @@ pub mod list {
         written.serialize(serializer)
     }
 
-    /// Reads what [`serialize`] wrote.
+    /// Reads paths that [`serialize`] wrote.
     ///
     /// # Errors
-    /// When one is no path.
+    /// When one of them is not a path.
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<PathBuf>, D::Error> {

@@ -4,18 +4,18 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-/// Work of known growth in phase `work`.
+/// Work of known growth, measured in the phase `work`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planted {
-    /// Which resource is spent.
+    /// The resource that the work uses.
     pub work: PlantedWork,
     /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
     pub quadratic_percent: u8,
-    /// The N at which that share is reached.
+    /// The N at which the quadratic share is reached.
     pub largest: NonZeroUsize,
 }
 
-/// What planted work spends.
+/// The resource that the work of a self-check uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlantedWork {
@@ -28,8 +28,8 @@ pub enum PlantedWork {
 }
 
 impl Planted {
-    /// The units of work that N asks for: `(1 − q)·N + q·N²/largest` of 1,000 units a module, where
-    /// q is the quadratic share at `largest`, rounded down.
+    /// The units of work at N = `modules`: `(1 − q)·N + q·N²/largest`, times 1,000 units per module, rounded
+    /// down. Here q is the quadratic share at `largest`.
     pub fn units(&self, modules: usize) -> u64 {
         const UNITS_PER_MODULE: u128 = 1_000;
         let (n, largest) = (modules as u128, self.largest.get() as u128);

@@ -1,7 +1,7 @@
-//! Unwind tables that are registered and deregistered directly: [`Registration`].
+//! [`Registration`]: unwind tables that are registered and deregistered directly.
 //!
-//! No module is loaded and no Wasmtime takes part, so that what is measured is the unwinder alone.
-//! N is the number of tables.
+//! No module is loaded and Wasmtime is not used, so the unwinder alone is measured. N is the number of
+//! tables.
 
 use std::num::NonZeroUsize;
 
@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 use crate::random::Random;
 use crate::subject::load_order::UnloadOrder;
 
-/// N unwind tables, registered one after the other and then deregistered.
+/// Registering N unwind tables one after the other, and then deregistering them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// Functions, and so FDEs, of a table.
+    /// The number of functions, and so of FDEs, per table.
     #[serde(default = "eight")]
     pub functions: NonZeroUsize,
-    /// In which order tables are deregistered.
+    /// The order in which tables are deregistered.
     pub order: UnloadOrder,
-    /// Where the code that a table describes lies, compared with that of the table before.
+    /// The address of the code that a table describes, compared with the table before.
     #[serde(default)]
     pub addresses: AddressOrder,
-    /// What the unwinder is given in one call.
+    /// The argument of one call of the unwinder.
     #[serde(default)]
     pub calls: RegistrationCalls,
-    /// Native backtraces between the last registration and the first deregistration.
+    /// The number of native backtraces between the last registration and the first deregistration.
     #[serde(default)]
     pub unwinds: usize,
 }
@@ -34,36 +34,36 @@ const fn eight() -> NonZeroUsize {
     const { NonZeroUsize::new(8).expect("eight is not zero") }
 }
 
-/// The order of addresses over a rising number of tables.
+/// The order of the code addresses of successive tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressOrder {
-    /// Each table's code lies above that of the table before.
+    /// Each table's code lies above the code of the table before.
     #[default]
     Rising,
-    /// Each table's code lies below, as the kernel gives out mappings.
+    /// Each table's code lies below the code of the table before, as the kernel places mappings.
     Falling,
-    /// Wherever the run's seed puts it.
+    /// The run's seed decides the addresses.
     Random,
 }
 
-/// What the unwinder is given in one call.
+/// The argument of one call of the unwinder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegistrationCalls {
-    /// What Wasmtime 48 gives it: a whole table, but LLVM's libunwind each FDE.
+    /// The usual argument of Wasmtime 48: a whole table, or each FDE for LLVM's libunwind.
     #[default]
     Usual,
-    /// A whole table, also where LLVM's libunwind has a function for that.
+    /// A whole table, also for LLVM's libunwind where it has a function for that.
     Table,
-    /// One FDE; to libgcc, which takes tables alone, in a table of its own.
+    /// One FDE. For libgcc, which accepts only tables, the FDE gets a table of its own.
     Entry,
-    /// Nothing: each table is read through instead. What is left when the unwinder has no part in it.
+    /// No call. Each table is read instead, which shows the cost without the unwinder.
     None,
 }
 
 impl Registration {
-    /// Whether the unwinder of this family is given single entries.
+    /// Whether calls pass single FDEs to an unwinder of this family.
     pub fn is_by_entry(&self, unwinder_family: &str) -> bool {
         match self.calls {
             RegistrationCalls::Entry => true,
@@ -72,7 +72,7 @@ impl Registration {
         }
     }
 
-    /// How many calls register `tables` of them under an unwinder of this family.
+    /// The number of calls that register `tables` tables with an unwinder of this family.
     pub fn n_calls(&self, tables: usize, unwinder_family: &str) -> u64 {
         let tables = tables as u64;
         match self.calls {
@@ -82,7 +82,7 @@ impl Registration {
         }
     }
 
-    /// The place in rising addresses of each table's code; `seed` decides what is left to chance.
+    /// The position of each table's code among all addresses in rising order. `seed` decides a random order.
     pub fn places(&self, tables: usize, seed: u64) -> Vec<usize> {
         let mut places: Vec<usize> = (0..tables).collect();
         match self.addresses {
@@ -93,13 +93,13 @@ impl Registration {
         places
     }
 
-    /// The tables in the order in which they are deregistered.
+    /// The tables in the order in which they are deregistered. `seed` decides a random order.
     pub fn leaving(&self, tables: usize, seed: u64) -> Vec<usize> {
         let mut leaving: Vec<usize> = (0..tables).collect();
         match self.order {
             UnloadOrder::OldestFirst => {}
             UnloadOrder::NewestFirst => leaving.reverse(),
-            // Another stream than that of the addresses.
+            // Uses another random stream than the addresses do.
             UnloadOrder::Random => Random::new(!seed).shuffle(&mut leaving),
         }
         leaving
