@@ -1,5 +1,5 @@
-//! Finds the runner of an installed program, beside the program or in the search path, and checks its
-//! version.
+//! Finds a runner that is there already, and checks its version: named in the environment, beside an
+//! installed program, or in the search path.
 
 use loadline_record::{Error, Exit, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,25 @@ fn remedy() -> String {
     format!(
         "cargo install --git {repository} {RUNNER} installs it, or in a clone cargo install --path crates/runner"
     )
+}
+
+/// The environment variable that names a runner which is used as it is, without a build.
+const GIVEN: &str = "LOADLINE_RUNNER";
+
+/// The runner that the environment names, where it names one.
+///
+/// # Errors
+/// When no file has that name.
+pub fn given() -> Result<Option<PathBuf>> {
+    let Some(named) = std::env::var_os(GIVEN).filter(|named| !named.is_empty()) else {
+        return Ok(None);
+    };
+    let program = Path::new(&named).canonicalize().ok().filter(|program| program.is_file());
+    program.map(Some).ok_or_else(|| {
+        let named = Path::new(&named).display();
+        let text = format!("{GIVEN} names {named}, where no program is; name one, or unset it");
+        Error::new(Exit::Usage, text)
+    })
 }
 
 /// The path of the installed runner.

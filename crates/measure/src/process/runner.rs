@@ -89,16 +89,19 @@ impl std::fmt::Display for RunFailure {
 
 impl Runner {
     /// Builds the runner of this workspace; Cargo's progress goes to standard error. An installed program
-    /// uses the installed runner instead.
+    /// uses the installed runner instead. The environment variable `LOADLINE_RUNNER` replaces both.
     ///
     /// # Errors
-    /// When the build fails, or this machine does not have the unwinder.
+    /// When the build fails, this machine does not have the unwinder, or `LOADLINE_RUNNER` names no file.
     pub fn build(
         project: &Project,
         surroundings: &Surroundings,
         interrupt: &Interrupt,
     ) -> Result<Runner> {
         let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
+        if let Some(program) = installed::given()? {
+            return Ok(Runner { program, is_installed: true, ..built });
+        }
         if project.is_installed {
             return Ok(Runner { program: installed::runner()?, is_installed: true, ..built });
         }

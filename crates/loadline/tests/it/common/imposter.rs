@@ -1,6 +1,6 @@
 //! A program in the runner's place: the real runner, of which some answers are changed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::{Project, Said};
@@ -8,7 +8,6 @@ use super::{Project, Said};
 /// A project of one scenario, `tiny`, whose runs go through a shell script.
 pub struct Imposter {
     pub project: Project,
-    cargo: PathBuf,
 }
 
 impl Imposter {
@@ -76,18 +75,12 @@ planted {{
              {measure}"
         );
         project.script("runner", &runner);
-        // What `cargo build --message-format json` says of a program.
-        let path = project.path("runner");
-        let built = serde_json::json!({
-            "target": {"name": "loadline-runner"}, "executable": path,
-        });
-        project.script("cargo", &format!("#!/bin/sh\necho '{built}'\n"));
-        Imposter { cargo: project.path("cargo"), project }
+        Imposter { project }
     }
 
     pub fn xtask(&self, arguments: &[&str]) -> Command {
         let mut command = self.project.xtask(arguments);
-        command.env("CARGO", &self.cargo);
+        command.env("LOADLINE_RUNNER", self.project.path("runner"));
         command
     }
 

@@ -420,3 +420,27 @@ fn the_measured_process_is_isolated_and_the_session_says_how() {
     assert_eq!(refused.code, Some(2), "{}", refused.refusal());
     assert!(refused.stderr.contains("cannot use --processors"), "{}", refused.stderr);
 }
+
+/// A runner named in the environment that cannot be used is an error before anything is measured.
+#[test]
+fn a_runner_that_is_named_has_to_be_there_and_of_this_version() {
+    let project = Project::new();
+    let list = |runner: &str| {
+        let mut command = project.xtask(&["regress", "tiny"]);
+        project.said(command.env("LOADLINE_RUNNER", project.path(runner)).output().unwrap())
+    };
+    let missing = list("nowhere");
+    assert_eq!(missing.code, Some(2), "{}", missing.stderr);
+    assert!(missing.stderr.contains("LOADLINE_RUNNER names "), "{}", missing.stderr);
+    // It says what the real one says, under another version.
+    let real = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("loadline-runner");
+    let version = env!("CARGO_PKG_VERSION");
+    let script = format!(
+        "#!/bin/sh\n{} | sed 's/\"loadline\":\"{version}\"/\"loadline\":\"0.0.1\"/'\n",
+        real.display()
+    );
+    project.script("old", &script);
+    let old = list("old");
+    assert_eq!(old.code, Some(1), "{}", old.stderr);
+    assert!(old.stderr.contains("is of version 0.0.1, this program of "), "{}", old.stderr);
+}
