@@ -1,4 +1,4 @@
-//! Judges every series of a session together, because p-values are adjusted over all [`Question`]s.
+//! Judges every series of a session together, because p-values are adjusted over all questions.
 
 use loadline_growth::{Case, Kind, judge_suite};
 use loadline_record::rounds::Measured;

@@ -25,7 +25,7 @@ pub struct Scaling {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownContention {
-    /// The unwinder families that show it, as in [`KnownGrowth`].
+    /// The unwinder families that show it, as in [`crate::KnownGrowth`].
     pub unwinders: Vec<String>,
     /// The fields and values on which it depends.
     #[serde(default)]
