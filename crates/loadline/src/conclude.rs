@@ -74,7 +74,7 @@ pub fn report(measured: &Measured, baselines: &Committed) -> Report {
 /// change them.
 fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
-        teeth: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
+        self_checks: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
         rows: loadline_verdict::judge::judge(measured, baselines),
         symbols: Vec::new(),
         failures: failures(measured),

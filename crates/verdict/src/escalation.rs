@@ -10,12 +10,12 @@ use crate::outcome::Report;
 /// Lists the steps that would help to decide the undecided series of `report`, in the order of its rows.
 /// Self-checks come first, because without them no verdict counts.
 pub fn wishes(report: &Report) -> Vec<Wish> {
-    let unsure = report.teeth.iter().filter(|teeth| teeth.sight == Sight::Unsure);
-    let teeth = unsure.map(|teeth| Wish {
-        titles: teeth.scenarios.iter().map(|title| (*title).to_owned()).collect(),
+    let unsure = report.self_checks.iter().filter(|check| check.sight == Sight::Unsure);
+    let checks = unsure.map(|check| Wish {
+        titles: check.scenarios.iter().map(|title| (*title).to_owned()).collect(),
         step: Step::MoreRounds,
     });
-    teeth.chain(report.rows.iter().filter_map(wish)).collect()
+    checks.chain(report.rows.iter().filter_map(wish)).collect()
 }
 
 fn wish(row: &Judged) -> Option<Wish> {

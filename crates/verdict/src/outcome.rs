@@ -8,13 +8,13 @@ use loadline_record::rounds::Measured;
 
 use crate::functions::{GrowingSymbol, Standing};
 use crate::judged::{Ground, Judged, Outcome};
-use crate::self_check::{self, Teeth};
+use crate::self_check::{self, SelfCheck};
 
 /// The result of a session.
 #[derive(Debug)]
 pub struct Report {
     /// The self-checks. If one fails, no verdict of the session counts.
-    pub teeth: Vec<Teeth>,
+    pub self_checks: Vec<SelfCheck>,
     /// One row per judged series, in the order of scenarios.
     pub rows: Vec<Judged>,
     /// The functions that grow beyond linear.
@@ -36,7 +36,7 @@ impl Report {
         if self.count(is_red) + self.new_symbols() > 0 {
             several.push(Exit::Regressed);
         }
-        let is_unsure = self.teeth.iter().any(|teeth| teeth.sight == Sight::Unsure);
+        let is_unsure = self.self_checks.iter().any(|check| check.sight == Sight::Unsure);
         if strictness.inconclusive && (is_unsure || self.count(|row| self.is_unsettled(row)) > 0) {
             several.push(Exit::Inconclusive);
         }
@@ -95,13 +95,14 @@ impl Report {
     /// Whether the session gives no verdict. The session missed planted growth or saw growth in linear work,
     /// or a collector has no self-check.
     pub fn is_blind(&self) -> bool {
-        self_check::is_blind(&self.teeth) || !self.unchecked().is_empty()
+        self_check::is_blind(&self.self_checks) || !self.unchecked().is_empty()
     }
 
     /// Lists the collectors that counted judged series without a self-check.
     pub fn unchecked(&self) -> Vec<&'static str> {
         let judged = self.rows.iter().filter(|row| row.outcome.verdict().is_some());
-        let unchecked = judged.filter(|row| !self.teeth.iter().any(|teeth| checks(teeth, row)));
+        let unchecked =
+            judged.filter(|row| !self.self_checks.iter().any(|check| checks(check, row)));
         let name = |row: &Judged| match (row.means, row.name.metric.kind()) {
             (Means::Clock, MetricKind::Time) => "times",
             (Means::Clock, MetricKind::Count) => "counts of the measured process",
@@ -161,9 +162,9 @@ pub struct Concluded {
     pub report: Report,
 }
 
-/// Whether the self-check `teeth` was measured and judged like `row`.
-fn checks(teeth: &Teeth, row: &Judged) -> bool {
-    let (planted, judged) = (teeth.name.metric, row.name.metric);
+/// Whether the self-check `check` was measured and judged like `row`.
+fn checks(check: &SelfCheck, row: &Judged) -> bool {
+    let (planted, judged) = (check.name.metric, row.name.metric);
     match row.means {
         Means::Clock => {
             planted.means().is_clock()

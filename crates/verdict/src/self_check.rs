@@ -12,7 +12,7 @@ use loadline_record::rounds::Measured;
 
 /// The result of a self-check: whether a session can see growth of one kind.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Teeth {
+pub struct SelfCheck {
     /// The planted series.
     pub name: SeriesName,
     /// Whether the session saw the planted growth.
@@ -22,18 +22,18 @@ pub struct Teeth {
 }
 
 /// Whether a self-check failed: the session missed planted growth, or saw growth in linear work.
-pub fn is_blind(teeth: &[Teeth]) -> bool {
-    teeth.iter().any(|teeth| teeth.sight == Sight::Blind)
+pub fn is_blind(checks: &[SelfCheck]) -> bool {
+    checks.iter().any(|check| check.sight == Sight::Blind)
 }
 
 /// Runs the self-checks of a session, one per planted series that was counted. `tau` is the structural floor
 /// of times.
-pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
+pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
     let find = |scenario: &str, name: SeriesName| {
         let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;
         subject(found, name).ok()
     };
-    let mut teeth = Vec::new();
+    let mut checks = Vec::new();
     let clock = SeriesName::new(Phase::Work, Metric::TaskClock);
     let linear = find(self_check::CPU_LINEAR, clock);
     let again = find(self_check::CPU_LINEAR_AGAIN, clock);
@@ -45,7 +45,7 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
         let sight = sight_of_pairs(quadratic, unchanged).worse(sight_of_changes(&linear, &options));
         let scenarios =
             vec![self_check::CPU_LINEAR, self_check::CPU_LINEAR_AGAIN, self_check::CPU_QUADRATIC];
-        teeth.push(Teeth { name: clock, sight, scenarios });
+        checks.push(SelfCheck { name: clock, sight, scenarios });
     }
     let counted = [
         (self_check::CPU_LINEAR, self_check::CPU_QUADRATIC, Metric::Instructions),
@@ -67,7 +67,7 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<Teeth> {
         let verdict = |series: &Series| judge_curve(series, &CurveOptions::default()).verdict;
         let changes = sight_of_changes(&linear, &PairOptions { looks: LOOKS, tau: None });
         let sight = sight_of_curves(verdict(&quadratic), verdict(&linear)).worse(changes);
-        teeth.push(Teeth { name, sight, scenarios });
+        checks.push(SelfCheck { name, sight, scenarios });
     }
-    teeth
+    checks
 }

@@ -244,7 +244,7 @@ fn write(
         out::line(format_args!("samples: {}", measured.saved.display()));
         return Ok(Exit::of(&exits));
     }
-    out::line("tail exponents with their 95 % intervals:");
+    out::line("scaling exponents (1 = linear, 2 = quadratic) with their 95 % intervals:");
     out::text(trimmed(&table.to_string()));
     for (scenario, baseline, grown) in accepted {
         let name = &scenario.name;

@@ -18,7 +18,7 @@ use loadline_record::session::{self};
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
 use loadline_verdict::reference::BaselineSource;
-use loadline_verdict::self_check::{self, Teeth};
+use loadline_verdict::self_check::{self, SelfCheck};
 
 /// Runs `cargo xtask merge`.
 ///
@@ -48,7 +48,7 @@ pub fn run(arguments: &cli::Merge) -> Result<Exit> {
     let order = order(&first.part, &scenarios);
     rows.sort_by_key(|row: &Judged| order.iter().position(|title| *title == row.scenario));
     let report = Report {
-        teeth: together(
+        self_checks: together(
             measured
                 .iter()
                 .flat_map(|m| self_check::seen(m, baselines.tau(Kind::Time, &m.environment))),
@@ -166,21 +166,21 @@ fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
 }
 
 /// Combines the self-checks of all parts. The whole passes only what every part passes.
-fn together(all: impl Iterator<Item = Teeth>) -> Vec<Teeth> {
+fn together(all: impl Iterator<Item = SelfCheck>) -> Vec<SelfCheck> {
     let weight = |sight: &Sight| match sight {
         Sight::Sees => 0,
         Sight::Unsure => 1,
         Sight::Blind => 2,
     };
-    let mut teeth: Vec<Teeth> = Vec::new();
+    let mut checks: Vec<SelfCheck> = Vec::new();
     for one in all {
-        match teeth.iter_mut().find(|known| known.name == one.name) {
+        match checks.iter_mut().find(|known| known.name == one.name) {
             Some(known) if weight(&known.sight) < weight(&one.sight) => known.sight = one.sight,
             Some(_) => {}
-            None => teeth.push(one),
+            None => checks.push(one),
         }
     }
-    teeth
+    checks
 }
 
 /// The whole suite as the report shows it: the environment of the first part, and how the others differ.

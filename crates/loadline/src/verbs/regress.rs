@@ -291,8 +291,9 @@ fn asked(
 
 /// The seconds that the scenarios ask for, and some for the self-check.
 fn budget_of(scenarios: &[Scenario]) -> u64 {
-    const SECONDS_FOR_TEETH: u64 = 20;
-    SECONDS_FOR_TEETH + scenarios.iter().map(|scenario| scenario.budget.as_secs()).sum::<u64>()
+    const SECONDS_FOR_SELF_CHECKS: u64 = 20;
+    SECONDS_FOR_SELF_CHECKS
+        + scenarios.iter().map(|scenario| scenario.budget.as_secs()).sum::<u64>()
 }
 
 /// Whether a time of `scenario` has to be compared with its control, because no baseline has comparable

@@ -7,9 +7,10 @@ use crate::session::words::{culprit_lines, headline, lines, new_symbols};
 pub fn render(facts: &Facts) -> String {
     let mut commands = Vec::new();
     if facts.result.is_blind {
-        let teeth = facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence));
-        let teeth: Vec<String> = teeth.collect();
-        commands.push(command("error", None, "Loadline is blind", &teeth.join("\n")));
+        let checks =
+            facts.self_checks.iter().map(|check| format!("{}: {}", check.metric, check.sentence));
+        let checks: Vec<String> = checks.collect();
+        commands.push(command("error", None, "Loadline is blind", &checks.join("\n")));
     }
     for (scenario, series) in facts.judged() {
         let level = match series.verdict {

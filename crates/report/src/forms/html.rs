@@ -112,7 +112,7 @@ fn overview(facts: &Facts) -> Markup {
             div.wide tabindex="0" role="region" aria-label="Verdicts by scenario" {
                 table {
                     caption { "Verdicts by scenario" }
-                    thead { tr { th scope="col" { "scenario" } th scope="col" { "verdict" } th.n scope="col" { "series" } th.n scope="col" { "steepest tail exponent" } th scope="col" { "growing symbol" } } }
+                    thead { tr { th scope="col" { "scenario" } th scope="col" { "verdict" } th.n scope="col" { "series" } th.n scope="col" { "steepest scaling exponent (1 = linear, 2 = quadratic)" } th scope="col" { "growing symbol" } } }
                     tbody {
                         @for (place, one) in facts.scenarios.iter().enumerate() {
                             @let steepest = one.judged().filter_map(|s| s.exponent).map(|e| e.value).max_by(f64::total_cmp);
@@ -140,9 +140,9 @@ fn session(facts: &Facts) -> Markup {
             h2 id="session" { "Session and machine" }
             h3 { "Can this session see growth?" }
             ul {
-                @for tooth in &facts.teeth {
-                    @let class = match tooth.sight { Sight::Sees => "green", Sight::Unsure => "amber", Sight::Blind => "red" };
-                    li { span class=(class) { (tooth.metric) } ": " (tooth.sentence) }
+                @for check in &facts.self_checks {
+                    @let class = match check.sight { Sight::Sees => "green", Sight::Unsure => "amber", Sight::Blind => "red" };
+                    li { span class=(class) { (check.metric) } ": " (check.sentence) }
                 }
             }
             @if !facts.not_counted.is_empty() || !facts.remarks.is_empty() {

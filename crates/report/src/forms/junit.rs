@@ -107,17 +107,20 @@ fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
 
 /// Builds the suite for the session as a whole: whether the self-check passed, and which runs failed.
 fn suite_of_session(facts: &Facts) -> Suite {
-    let teeth: Vec<String> =
-        facts.teeth.iter().map(|tooth| format!("{}: {}", tooth.metric, tooth.sentence)).collect();
-    let teeth = teeth.join("\n");
+    let checks: Vec<String> = facts
+        .self_checks
+        .iter()
+        .map(|check| format!("{}: {}", check.metric, check.sentence))
+        .collect();
+    let checks = checks.join("\n");
     let error = |kind, message: &str| Status::Not {
         element: "error",
         kind,
         message: message.to_owned(),
         text: String::new(),
     };
-    let status = if facts.result.is_blind { error("blind", &teeth) } else { Status::Passed };
-    let checked = Case { name: "teeth".to_owned(), status, output: teeth };
+    let status = if facts.result.is_blind { error("blind", &checks) } else { Status::Passed };
+    let checked = Case { name: "self-check".to_owned(), status, output: checks };
     let failed = facts.failures.iter().enumerate().map(|(place, failure)| Case {
         name: format!("failed run {}", place + 1),
         status: error("failed-run", failure),

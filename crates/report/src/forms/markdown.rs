@@ -78,7 +78,7 @@ fn needs_a_look(word: Word) -> bool {
 }
 
 fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
-    let mut text = "| scenario | series | verdict | tail exponent | was | at the largest N |\n|---|---|---|--:|--:|--:|\n".to_owned();
+    let mut text = "| scenario | series | verdict | scaling exponent (1 = linear, 2 = quadratic) | was | at the largest N |\n|---|---|---|--:|--:|--:|\n".to_owned();
     for (scenario, series) in rows {
         let was = series.other_exponent.map(|was| format!("{:.2} … {:.2}", was.low, was.high));
         let cost = series.costs.last().map(|rung| {
@@ -192,11 +192,11 @@ fn ending(facts: &Facts) -> String {
     for remark in &facts.remarks {
         text.push_str(&format!("\n- {}", escape(remark)));
     }
-    for tooth in &facts.teeth {
+    for check in &facts.self_checks {
         text.push_str(&format!(
-            "\n- teeth: {}: {}",
-            escape(&tooth.metric),
-            escape(&tooth.sentence)
+            "\n- self-check: {}: {}",
+            escape(&check.metric),
+            escape(&check.sentence)
         ));
     }
     text.push_str(&format!("\n\nNext: {}\n", escape(&facts.result.next)));

@@ -56,6 +56,9 @@ impl Look {
     }
 }
 
+/// Explains the exponents of the table above it.
+const EXPONENTS: &str = " scaling exponent: 1 = linear, 2 = quadratic";
+
 /// Renders the whole text.
 pub fn render(facts: &Facts, look: Look) -> String {
     let mut lines = vec![facts.environment_line()];
@@ -66,7 +69,7 @@ pub fn render(facts: &Facts, look: Look) -> String {
     }));
     lines.extend(facts.remarks.iter().cloned());
     lines.extend(facts.not_counted.iter().map(not_counted_line));
-    lines.extend(teeth_lines(facts));
+    lines.extend(self_check_lines(facts));
     lines.push(String::new());
     if facts.result.is_blind {
         lines.push(
@@ -74,7 +77,7 @@ pub fn render(facts: &Facts, look: Look) -> String {
                 .to_owned(),
         );
     } else {
-        lines.push(table(facts, look));
+        lines.push(format!("{}{EXPONENTS}\n", table(facts, look)));
         lines.extend(details(facts, look));
         lines.extend(symbol_lines(facts, look));
     }
@@ -91,16 +94,16 @@ pub fn not_counted_line(absent: &NotCounted) -> String {
 }
 
 /// Lists one line for all self-checks that passed, and one line for each other self-check.
-fn teeth_lines(facts: &Facts) -> Vec<String> {
+fn self_check_lines(facts: &Facts) -> Vec<String> {
     let (seen, others): (Vec<_>, Vec<_>) =
-        facts.teeth.iter().partition(|tooth| tooth.sight == Sight::Sees);
+        facts.self_checks.iter().partition(|one| one.sight == Sight::Sees);
     let mut lines = Vec::new();
     if let Some(first) = seen.first() {
-        let metrics: Vec<&str> = seen.iter().map(|tooth| tooth.metric.as_str()).collect();
-        lines.push(format!("teeth: {}: {}", metrics.join(", "), first.sentence));
+        let metrics: Vec<&str> = seen.iter().map(|one| one.metric.as_str()).collect();
+        lines.push(format!("self-check: {}: {}", metrics.join(", "), first.sentence));
     }
-    let line = |tooth: &&crate::session::model::Tooth| {
-        format!("teeth: {}: {}", tooth.metric, tooth.sentence)
+    let line = |one: &&crate::session::model::CheckFacts| {
+        format!("self-check: {}: {}", one.metric, one.sentence)
     };
     lines.extend(others.iter().map(line));
     lines
@@ -109,7 +112,7 @@ fn teeth_lines(facts: &Facts) -> Vec<String> {
 fn table(facts: &Facts, look: Look) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["scenario", "series", "tail exponent", "95 % interval", "was", "verdict"]);
+    table.set_header(["scenario", "series", "scaling exponent", "95 % interval", "was", "verdict"]);
     for column in [2, 3, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

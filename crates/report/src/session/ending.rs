@@ -12,8 +12,12 @@ use crate::{model, text};
 
 /// Builds the facts of a session that measured nothing, because both sides run the same program.
 pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
-    let report =
-        Report { teeth: Vec::new(), rows: Vec::new(), symbols: Vec::new(), failures: Vec::new() };
+    let report = Report {
+        self_checks: Vec::new(),
+        rows: Vec::new(),
+        symbols: Vec::new(),
+        failures: Vec::new(),
+    };
     let mut facts = facts(&report, measured, texts, Strictness::default());
     facts.result = model::Ending {
         exit_code: Exit::Clean.code(),

@@ -8,8 +8,8 @@ use loadline_scenario::{Absence, Absent, SeriesName, Subject};
 
 use crate::session::advice::Adviser;
 use crate::session::model::{
-    Against, AgainstKind, BuildFacts, Doubt, Ending, FORMAT, Facts, NotCounted, ScenarioFacts,
-    SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding, Tooth, Word,
+    Against, AgainstKind, BuildFacts, CheckFacts, Doubt, Ending, FORMAT, Facts, NotCounted,
+    ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding, Word,
 };
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
@@ -18,7 +18,7 @@ use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::functions::{GrowingSymbol, Standing};
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
-use loadline_verdict::self_check::Teeth;
+use loadline_verdict::self_check::SelfCheck;
 
 /// Builds the facts of `report` on `measured`. `texts` finds the files of a scenario.
 pub fn facts(
@@ -54,10 +54,10 @@ pub fn facts(
         }),
         not_counted: not_counted(measured),
         remarks: remarks(measured),
-        teeth: report
-            .teeth
+        self_checks: report
+            .self_checks
             .iter()
-            .map(tooth)
+            .map(check)
             .chain(report.unchecked().into_iter().map(unchecked))
             .collect(),
         scenarios: asked.map(|m| scenario_facts(report, m, &adviser)).collect(),
@@ -161,8 +161,8 @@ pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
     reasons.into_iter().map(facts).collect()
 }
 
-fn tooth(teeth: &Teeth) -> Tooth {
-    let (sight, found) = match teeth.sight {
+fn check(check: &SelfCheck) -> CheckFacts {
+    let (sight, found) = match check.sight {
         Seen::Sees => (Sight::Sees, "a planted 20 % share is seen"),
         Seen::Unsure => (
             Sight::Unsure,
@@ -173,12 +173,12 @@ fn tooth(teeth: &Teeth) -> Tooth {
             "BLIND: a planted 20 % share was called harmless, or none was called growth",
         ),
     };
-    Tooth { metric: teeth.name.metric.to_string(), sight, sentence: found.to_owned() }
+    CheckFacts { metric: check.name.metric.to_string(), sight, sentence: found.to_owned() }
 }
 
 /// Builds the failed self-check of a `collector` that was not checked.
-fn unchecked(collector: &str) -> Tooth {
-    Tooth {
+fn unchecked(collector: &str) -> CheckFacts {
+    CheckFacts {
         metric: collector.to_owned(),
         sight: Sight::Blind,
         sentence: "BLIND: the self-check was not measured".to_owned(),

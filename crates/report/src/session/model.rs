@@ -28,7 +28,7 @@ pub struct Facts {
     /// The sizes that the machine's limits left out, and other remarks on the session, one sentence each.
     pub remarks: Vec<String>,
     /// The self-checks: whether the session saw planted growth.
-    pub teeth: Vec<Tooth>,
+    pub self_checks: Vec<CheckFacts>,
     /// The scenarios, in the order of the session.
     pub scenarios: Vec<ScenarioFacts>,
     /// Runs that failed, one sentence each.
@@ -87,7 +87,7 @@ pub struct NotCounted {
 
 /// The result of one self-check on planted growth.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tooth {
+pub struct CheckFacts {
     /// The planted metric.
     pub metric: String,
     /// Whether the growth was seen.

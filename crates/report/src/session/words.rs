@@ -6,11 +6,11 @@ use crate::session::model::{
 };
 use loadline_scenario::units::amount;
 
-/// Formats the headline, like `oldest-first unload/task-clock: REGRESSED, tail exponent 1.80 (95 %: 1.72 …
+/// Formats the headline, like `oldest-first unload/task-clock: REGRESSED, scaling exponent 1.80 (95 %: 1.72 …
 /// 1.94), was 1.00 … 1.11`.
 pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let exponent = series.exponent.map_or_else(String::new, |exponent| {
-        format!(", tail exponent {}", exponent_text(Some(&exponent)))
+        format!(", scaling exponent {}", exponent_text(Some(&exponent)))
     });
     let was = series.other_exponent.map(|was| format!(", was {:.2} … {:.2}", was.low, was.high));
     let verdict = verdict(series);
@@ -39,7 +39,7 @@ pub fn growth_text(series: &SeriesFacts) -> String {
             let other = series.other_exponent.as_ref().map_or_else(String::new, |was| {
                 format!("; {} {}", series.other_name(), exponent_text(Some(was)))
             });
-            format!("Tail exponent {}{other}", exponent_text(series.exponent.as_ref()))
+            format!("Scaling exponent {}{other}", exponent_text(series.exponent.as_ref()))
         }
     }
 }

@@ -21,7 +21,7 @@ pub type Others<'a> = &'a dyn Fn(&[&str]) -> Vec<String>;
 /// the unwinders that were not measured.
 pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
     let mut text = String::from(
-        "\ngrowth by unwinder: tail exponent, its 95 % interval, verdict; of a time what it comes to at the largest N\n",
+        "\ngrowth by unwinder: scaling exponent (1 = linear, 2 = quadratic), its 95 % interval and the verdict; for a time also its cost at the largest N\n",
     );
     for scenario in scenarios(sessions) {
         let title = scenario.title();

@@ -69,12 +69,12 @@ impl Cost {
 impl Made {
     /// A session of no scenario yet, that sees the growth planted in it.
     pub fn new() -> Made {
-        Made::with_teeth(0.20)
+        Made::with_self_check(0.20)
     }
 
     /// A session in which `share` of the cost of what is planted as 20 % growth really grows.
-    pub fn with_teeth(share: f64) -> Made {
-        let mut made = Made::without_teeth();
+    pub fn with_self_check(share: f64) -> Made {
+        let mut made = Made::without_self_check();
         let cpu = |share| [("work/task-clock", Cost::quadratic(200_000.0, share, 0.004))];
         let pages = |share| {
             [
@@ -91,7 +91,7 @@ impl Made {
     }
 
     /// A session without a self-check.
-    pub fn without_teeth() -> Made {
+    pub fn without_self_check() -> Made {
         Made {
             environment: environment(),
             absent: Vec::new(),

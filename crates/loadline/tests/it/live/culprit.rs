@@ -135,7 +135,7 @@ fn libgccs_search_is_named_with_its_coefficient() {
         assert_eq!(said.code, Some(3), "{}", said.refusal());
         // Metrics of which the same is to be said stand in one line.
         let seen = |line: &str| {
-            line.strip_prefix("teeth: ").is_some_and(|line| {
+            line.strip_prefix("self-check: ").is_some_and(|line| {
                 line.contains("callgrind-instructions")
                     && line.ends_with(": a planted 20 % share is seen")
             })

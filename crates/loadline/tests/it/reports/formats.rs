@@ -325,7 +325,7 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
 #[test]
 fn json_is_as_its_schema_has_it() {
     let project = project();
-    let mut blind = Made::with_teeth(0.0);
+    let mut blind = Made::with_self_check(0.0);
     blind.scenario("oldest-first", &[CALLS, QUADRATIC, WALL]);
     blind.save(&project.path("blind"));
     let mut turned = Made::new();

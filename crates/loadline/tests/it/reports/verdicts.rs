@@ -211,14 +211,14 @@ fn a_series_that_could_not_be_measured_counts_where_asked() {
 fn without_a_self_check_there_is_no_verdict() {
     for cost in [LINEAR, GROSS] {
         let mut case = Case::of(ALONE, cost);
-        case.made = Made::without_teeth();
+        case.made = Made::without_self_check();
         case.made.scenario("mine", &time(cost));
         let text = case.check([6, 6]);
         assert!(text.contains("times: BLIND: the self-check was not measured"), "{text}");
     }
     // Where nothing was judged, that is what there is to say.
     let mut case = Case::of(ALONE, LINEAR);
-    case.made = Made::without_teeth();
+    case.made = Made::without_self_check();
     case.made.scenario("mine", &time(LINEAR)).fail_all("mine", "it broke");
     case.check([1, 1]);
 }
@@ -342,7 +342,10 @@ fn the_pasted_command_keeps_baseline_and_unwinder() {
     assert_eq!(again.code, Some(3), "{}", again.refusal());
     let lasting = |said: &Said| {
         let lines = said.stdout.lines().filter(|line| !line.contains("samples: "));
-        lines.filter(|line| !line.starts_with("teeth: ")).map(str::to_owned).collect::<Vec<_>>()
+        lines
+            .filter(|line| !line.starts_with("self-check: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     assert_eq!(lasting(&again), lasting(&said));
     let sessions = fs::read_dir(project.path("a b/out/regress")).unwrap();

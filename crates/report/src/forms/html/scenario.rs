@@ -217,7 +217,7 @@ fn counters(scenario: &ScenarioFacts) -> Markup {
             table {
                 caption { "All counters at the largest N" }
                 thead { tr {
-                    th scope="col" { "series" } th scope="col" { "verdict" } th.n scope="col" { "tail exponent" }
+                    th scope="col" { "series" } th scope="col" { "verdict" } th.n scope="col" { "scaling exponent (1 = linear, 2 = quadratic)" }
                     th.n scope="col" { "N" } th.n scope="col" { "other side" } th.n scope="col" { "now" } th.n scope="col" { "ratio" }
                 } }
                 tbody {
