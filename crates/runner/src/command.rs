@@ -175,7 +175,7 @@ impl Watch {
                     self.accounts.border(self.current, self.used(child));
                 }
                 if let Some(splitter) = &mut self.splitter {
-                    splitter.border(self.current)?;
+                    splitter.border(self.current, child.id())?;
                 }
                 if let Some(stdin) = stdin {
                     // A command that does not listen any more shows it by how it ends.

@@ -17,6 +17,9 @@ use loadline_scenario::{Dumps, Phase};
 /// not look for, it never ends.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long the command may take from its phase line until it waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The folder of what belongs to no phase.
 const NO_PHASE: &str = "none";
 
@@ -33,14 +36,17 @@ impl Splitter {
         Splitter { dumps, splits_itself: false }
     }
 
-    /// Ends a stretch of `phase`; `None`: of no phase.
+    /// Ends a stretch of `phase` (`None`: of no phase) of the command that is the process `command`.
     ///
     /// # Errors
     /// When a process does not write its dump, or a file cannot be moved.
-    pub fn border(&mut self, phase: Option<Phase>) -> Result<(), String> {
+    pub fn border(&mut self, phase: Option<Phase>, command: u32) -> Result<(), String> {
         let wrong = |error: io::Error| format!("cannot split its counts into phases: {error}");
         self.splits_itself |= self.files().map_err(wrong)?.iter().any(|file| is_asked_for(file));
         if !self.splits_itself {
+            // Otherwise a part of how it begins to wait belongs now to this phase and now to the next.
+            let start = Instant::now();
+            while !rests(command) && start.elapsed() < PATIENCE {}
             for process in self.living().map_err(wrong)? {
                 self.dump(process)
                     .map_err(|problem| format!("cannot split its counts into phases: {problem}"))?;
@@ -126,6 +132,20 @@ fn is_living(process: u32) -> bool {
     fs::read_link(format!("/proc/{process}/exe")).is_ok()
 }
 
+/// Whether a process waits in the kernel, and has used no CPU time for some milliseconds.
+fn rests(process: u32) -> bool {
+    let look = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name in brackets before the state may hold anything.
+        let is_asleep = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        let used = fs::read_to_string(format!("/proc/{process}/schedstat")).ok()?;
+        is_asleep.then_some(used)
+    };
+    let before = look();
+    std::thread::sleep(Duration::from_millis(5));
+    before.is_some() && before == look()
+}
+
 /// Whether the counted program asked for this dump itself.
 fn is_asked_for(dump: &Path) -> bool {
     let mut head = String::new();
@@ -173,7 +193,10 @@ mod tests {
         let mut splitter = splitter(folder.path(), &script);
         fs::write(counts.join("out.1"), "").unwrap();
         fs::write(counts.join("out.2"), "ended").unwrap();
-        splitter.border(Some(Phase::Load)).unwrap();
+        let mut command = Command::new("sleep").arg("600").spawn().unwrap();
+        splitter.border(Some(Phase::Load), command.id()).unwrap();
+        command.kill().unwrap();
+        command.wait().unwrap();
         assert_eq!(names(&counts.join("load")), ["out.1.1", "out.2"]);
         fs::write(counts.join("out.1"), "the last").unwrap();
         splitter.assign(None).unwrap();
@@ -188,12 +211,28 @@ mod tests {
     fn a_command_that_asks_for_its_dumps_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mut splitter = splitter(folder.path(), "exit 1");
-        let refused = splitter.border(Some(Phase::Load)).unwrap_err();
+        let mut command = Command::new("sleep").arg("600").spawn().unwrap();
+        let refused = splitter.border(Some(Phase::Load), command.id()).unwrap_err();
         assert!(refused.contains("vgdb cannot have process"), "{refused}");
         let own = "desc: Trigger: Client Request: load\n";
         fs::write(folder.path().join("counts/out.1.1"), own).unwrap();
-        splitter.border(Some(Phase::Load)).unwrap();
-        splitter.border(Some(Phase::Unload)).unwrap();
+        splitter.border(Some(Phase::Load), command.id()).unwrap();
+        splitter.border(Some(Phase::Unload), command.id()).unwrap();
+        command.kill().unwrap();
+        command.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_rests_when_it_waits() {
+        let mut waiting = Command::new("sleep").arg("600").spawn().unwrap();
+        let mut working = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        while !rests(waiting.id()) {}
+        assert!(!rests(working.id()));
+        for child in [&mut waiting, &mut working] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(!rests(waiting.id()));
     }
 
     #[test]
