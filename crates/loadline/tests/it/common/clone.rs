@@ -14,8 +14,10 @@ pub fn libraries(folder: &Path) {
         mkdir -p "$2/debug" && cd "$2/debug"
         cp -al "$1/deps" . 2>/dev/null || cp -a "$1/deps" .
         cp -a "$1/build" "$1/.fingerprint" .
-        rm -rf deps/*loadline* deps/*xtask* build/loadline* build/xtask*
-        rm -rf .fingerprint/loadline* .fingerprint/xtask*
+        for ours in loadline xtask; do
+            find deps -name "*$ours*" -delete
+            rm -rf build/$ours* .fingerprint/$ours*
+        done
     "#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "sh"]).arg(from).arg(folder);
