@@ -149,7 +149,10 @@ impl Said {
     /// Scenario, series and verdict of each row: one for a scenario of which all series hold, with
     /// their number.
     pub fn verdicts(&self) -> Vec<String> {
-        let is_row = |line: &&str| line.starts_with(' ') && !line.trim_start().is_empty();
+        let is_row = |line: &&str| {
+            let is_legend = line.starts_with(" scaling exponent: ");
+            line.starts_with(' ') && !line.trim_start().is_empty() && !is_legend
+        };
         let words = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             format!("{} {} {}", words[0], words[1], words[words.len() - 3..].join(" "))
