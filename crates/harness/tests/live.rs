@@ -10,10 +10,17 @@ use std::process::{Command, Output, Stdio};
 
 use loadline_harness::{Scaling, assert_scaling};
 
+/// Set in the processes of tests that only other tests start. Started by anybody else, such a test does nothing.
+const STARTED: &str = "LIVE_STARTED";
+
+fn is_started() -> bool {
+    env::var_os(STARTED).is_some()
+}
+
 /// Starts one of the tests below that only other tests start, and returns what it said.
 fn start(test: &str, change: impl FnOnce(&mut Command)) -> (bool, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--ignored", "--nocapture"]);
+    command.args([test, "--exact", "--ignored", "--nocapture"]).env(STARTED, "1");
     command.env_remove("LOADLINE_REQUIRE_COUNTS").stdin(Stdio::null());
     change(&mut command);
     let output = command.output().unwrap();
@@ -59,12 +66,18 @@ fn pairs(n: usize) -> u64 {
 #[test]
 #[ignore = "other tests start it"]
 fn linear() {
+    if !is_started() {
+        return;
+    }
     assert_scaling(Scaling::Linear, 64..=4096, arithmetic);
 }
 
 #[test]
 #[ignore = "other tests start it"]
 fn quadratic() {
+    if !is_started() {
+        return;
+    }
     assert_scaling(Scaling::Linear, 8..=256, pairs);
 }
 
@@ -72,12 +85,18 @@ fn quadratic() {
 #[test]
 #[ignore = "other tests start it"]
 fn a_fifth_quadratic() {
+    if !is_started() {
+        return;
+    }
     assert_scaling(Scaling::Linear, 64..=4096, |n| arithmetic(16 * n) ^ arithmetic(n * n / 1024));
 }
 
 #[test]
 #[ignore = "other tests start it"]
 fn two_calls() {
+    if !is_started() {
+        return;
+    }
     assert_scaling(Scaling::Linear, 64..=1024, arithmetic);
     assert_scaling(Scaling::Quadratic, 8..=128, pairs);
     assert_scaling(Scaling::Linear, 8..=128, pairs);
@@ -87,6 +106,9 @@ fn two_calls() {
 #[test]
 #[ignore = "other tests start it"]
 fn nested() {
+    if !is_started() {
+        return;
+    }
     let is_outer = env::var_os("NESTED").is_none();
     assert_scaling(Scaling::Linear, 1..=8, |_| {
         if is_outer && env::var_os("LOADLINE_HARNESS_COUNT").is_some() {
@@ -103,6 +125,9 @@ fn nested() {
 #[test]
 #[ignore = "other tests start it"]
 fn refusing_valgrind() {
+    if !is_started() {
+        return;
+    }
     assert!(env::var_os("LOADLINE_HARNESS_COUNT").is_none(), "not under valgrind");
     assert_scaling(Scaling::Linear, 64..=1024, arithmetic);
 }
@@ -147,7 +172,7 @@ fn a_test_on_the_main_thread_is_found() {
     }
     let mut command = Command::new(env::current_exe().unwrap());
     let arguments = ["a_fifth_quadrat", "--ignored", "--test-threads=1", "--nocapture"];
-    let said = text(&command.args(arguments).output().unwrap());
+    let said = text(&command.args(arguments).env(STARTED, "1").output().unwrap());
     assert!(said.contains("20 % of the cost at N = 4,096 grows faster"), "{said}");
 }
 
