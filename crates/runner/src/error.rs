@@ -139,3 +139,18 @@ impl Error {
         Error::Read { path: path.as_ref().to_owned(), source }
     }
 }
+
+/// An error with everything that led to it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        source = error.source();
+    }
+    text
+}

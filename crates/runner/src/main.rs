@@ -3,37 +3,25 @@
 //!
 //! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
 
-mod accounting;
-mod alive;
-mod allocator;
 mod command;
-mod count;
-mod counters;
-mod dumps;
+mod counting;
 mod environment;
 mod error;
-mod exhaust;
-mod frames;
-mod lab;
-mod mappings;
-mod marker;
-mod measure;
-mod operations;
-mod perf_map;
-mod planted;
 mod process;
-mod profiled;
-mod seeds;
-mod symbol;
-mod tables;
+mod registration;
+mod run;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use loadline_scenario::{Absent, Message, Metric, Prepare, Request, Uncounted};
+use loadline_scenario::{Absence, Absent, Message, Metric, Prepare, Request, Uncounted};
 use loadline_workload::corpus;
 
-use counters::Counters;
+use counting::counters::Counters;
+use counting::mappings;
+use error::chain;
+use registration::template::Template;
+use run::limit;
 
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
@@ -66,16 +54,16 @@ fn answer() -> Result<(), String> {
         }
         Request::Prepare(request) => prepare(&request)?,
         Request::PrepareTables { functions, cache } => {
-            tables::Template::prepare(functions.get(), &cache).map_err(|error| chain(&error))?;
+            Template::prepare(functions.get(), &cache).map_err(|error| chain(&error))?;
         }
         Request::Measure(request) => {
             process::stay_on(&request.processors)?;
-            let measured = measure::measure(&request).map_err(|error| chain(&error))?;
+            let measured = run::measure(&request).map_err(|error| chain(&error))?;
             say(&Message::Proof(measured.proof));
             measured.samples.into_iter().for_each(|sample| say(&Message::Sample(sample)));
         }
         Request::Exhaust(request) => {
-            let met = exhaust::exhaust(&request).map_err(|error| chain(&error))?;
+            let met = limit::exhaust(&request).map_err(|error| chain(&error))?;
             say(&Message::Exhausted(met));
         }
     }
@@ -89,7 +77,7 @@ fn absences(metrics: &[Metric]) -> Vec<Absent> {
     let programs = Counters::of_programs(metrics);
     let both = own.availability().zip(programs.availability());
     let by_probe = both.filter_map(|((metric, own), (_, programs))| {
-        let command = programs.is_err() && !accounting::stands_in_for(metric);
+        let command = programs.is_err() && !command::stands_in_for(metric);
         let uncounted = match (own.is_err(), command) {
             (true, true) => Uncounted::All,
             (true, false) => Uncounted::AllButCommands,
@@ -101,9 +89,22 @@ fn absences(metrics: &[Metric]) -> Vec<Absent> {
     });
     let by_probe: Vec<Absent> = by_probe.collect();
     // From here on calls of this process may be followed.
-    let counted = count::absences(metrics).map(|(metric, why)| Absent::everywhere(metric, why));
+    let counted = uncounted_mappings(metrics).map(|(metric, why)| Absent::everywhere(metric, why));
     by_probe.into_iter().chain(counted).collect()
 }
+
+/// Which of `metrics` cannot be counted on this machine, and why. From here on the calls of this
+/// process may be followed, so it is not for one that measures.
+fn uncounted_mappings(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absence)> {
+    let is_asked = |metric: &Metric| metrics.contains(metric);
+    let mappings: Vec<Metric> = MAPPING_CALLS.into_iter().filter(is_asked).collect();
+    let absence = if mappings.is_empty() { None } else { mappings::follow().err() };
+    mappings.into_iter().filter_map(move |metric| absence.map(|absence| (metric, absence)))
+}
+
+/// What is counted by following system calls.
+const MAPPING_CALLS: [Metric; 3] =
+    [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
 
 fn prepare(request: &Prepare) -> Result<(), String> {
     let total = request.modules;
@@ -114,21 +115,6 @@ fn prepare(request: &Prepare) -> Result<(), String> {
         }
     };
     corpus::cache::prepare(request, &progress).map_err(|error| chain(&error))
-}
-
-/// An error with everything that led to it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let reason = error.to_string();
-        if !text.contains(&reason) {
-            text.push_str(": ");
-            text.push_str(&reason);
-        }
-        source = error.source();
-    }
-    text
 }
 
 fn say(message: &Message) {

@@ -7,8 +7,8 @@ use loadline_workload::corpus::Cache;
 use loadline_workload::engine;
 use loadline_workload::loader::{self, Artifact, ArtifactFile, Loaded, UnwindPolicy};
 
-use crate::alive;
-use crate::error::Error;
+use crate::counting::live;
+use crate::error::{Error, chain};
 use crate::process;
 
 /// Loads modules, the artifacts in turn, until one cannot be; drops them, the newest first; and loads
@@ -49,7 +49,7 @@ pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
                 loaded.push(module);
                 buffer = emptied;
             }
-            Err(error) => break crate::chain(&error),
+            Err(error) => break chain(&error),
         }
     };
     let modules = loaded.len();
@@ -95,8 +95,8 @@ fn read(source: &ArtifactFile, buffer: Vec<u8>, tables: Tables) -> Result<Artifa
 /// How much of the limited thing the process has now.
 fn in_use(limit: Limit) -> Option<u64> {
     match limit {
-        Limit::Mappings => alive::mappings(),
-        Limit::Descriptors => alive::descriptors(),
-        Limit::AddressSpace => alive::mapped_bytes(),
+        Limit::Mappings => live::mappings(),
+        Limit::Descriptors => live::descriptors(),
+        Limit::AddressSpace => live::mapped_bytes(),
     }
 }

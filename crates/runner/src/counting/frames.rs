@@ -58,8 +58,8 @@ mod counted {
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use super::{FrameCounts, entries};
-    use crate::operations::{self, Operation};
-    use crate::symbol;
+    use crate::counting::operations::{self, Operation};
+    use crate::counting::symbol;
 
     static REGISTERED: AtomicU64 = AtomicU64::new(0);
     static DEREGISTERED: AtomicU64 = AtomicU64::new(0);

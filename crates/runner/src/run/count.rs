@@ -10,11 +10,13 @@ use loadline_scenario::{
 };
 use loadline_workload::{Event, Observer, Role};
 
-use crate::alive::Alive;
+use super::samples::{FIRST_CHECKPOINT, MEASURED, Measured, Samples, thread_number};
+use super::{modules as run, planted};
+use crate::counting::live::Live;
+use crate::counting::mappings;
+use crate::counting::operations::{self, Operations};
 use crate::error::Error;
-use crate::measure::{FIRST_CHECKPOINT, MEASURED, Measured, Samples};
-use crate::operations::{self, Operations};
-use crate::{lab, mappings, measure, planted};
+use crate::registration::bench;
 
 /// Carries out one run.
 ///
@@ -35,10 +37,10 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
     let followed = begin();
     let mut counted = None;
     let measured = |work: &mut dyn FnMut()| {
-        let (alive, before) = (Alive::now(), Operations::of_this_thread());
+        let (alive, before) = (Live::now(), Operations::of_this_thread());
         work();
         let operations = Operations::of_this_thread().since(&before);
-        counted = Some((operations, Alive::now().grown_since(&alive)));
+        counted = Some((operations, Live::now().grown_since(&alive)));
         Ok(())
     };
     let units = planted::work(planted, request.modules, measured)?;
@@ -54,7 +56,7 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
 fn measure_registration(request: &Measure, registration: &Registration) -> Result<Measured, Error> {
     let followed = begin();
     let mut samples = Samples::new(request.modules);
-    let proof = lab::run(request, registration, |phase, work| {
+    let proof = bench::run(request, registration, |phase, work| {
         let before = Operations::of_this_thread();
         work();
         let operations = Operations::of_this_thread().since(&before);
@@ -64,19 +66,6 @@ fn measure_registration(request: &Measure, registration: &Registration) -> Resul
     Ok(Measured { proof, samples: samples.list })
 }
 
-/// Which of `metrics` cannot be counted on this machine, and why. From here on the calls of this
-/// process may be followed, so it is not for one that measures.
-pub fn absences(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absence)> {
-    let is_asked = |metric: &Metric| metrics.contains(metric);
-    let mappings: Vec<Metric> = MAPPING_CALLS.into_iter().filter(is_asked).collect();
-    let absence = if mappings.is_empty() { None } else { mappings::follow().err() };
-    mappings.into_iter().filter_map(move |metric| absence.map(|absence| (metric, absence)))
-}
-
-/// What is counted by following system calls.
-const MAPPING_CALLS: [Metric; 3] =
-    [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
-
 /// From here on everything is counted; whether calls that map memory can be. No hash table has been
 /// made before, so the seeds of all of them are fixed.
 fn begin() -> Result<(), Absence> {
@@ -85,13 +74,13 @@ fn begin() -> Result<(), Absence> {
 }
 
 fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
-    let (modules, is_alone) = (request.modules, measure::is_alone(&subject.lifecycle));
+    let (modules, is_alone) = (request.modules, run::is_alone(&subject.lifecycle));
     let followed = begin();
-    let before = Alive::now();
+    let before = Live::now();
     let observe = |_: &Schedule, role| Counter::new(role, modules, is_alone);
-    let driven = measure::drive_modules(request, subject, observe)?;
-    let after = Alive::now();
-    let proof = measure::proof(&driven);
+    let driven = run::drive(request, subject, observe)?;
+    let after = Live::now();
+    let proof = run::proof(&driven);
     let counters: Vec<Counter> = driven.observers.into_iter().map(|(_, counter)| counter).collect();
     let mut samples = Samples::new(modules);
     for phase in MEASURED.into_iter().chain([Phase::Load, Phase::Total]) {
@@ -132,7 +121,7 @@ fn counted(
         for counter in counters {
             let tally = counter.tally(phase);
             if tally.steps > 0 {
-                let scope = Scope::Thread(measure::thread_number(counter.role, modules));
+                let scope = Scope::Thread(thread_number(counter.role, modules));
                 samples.readings(phase, scope, tally.readings(followed));
             }
         }
@@ -171,7 +160,7 @@ struct Counter {
     tallies: [Tally; MEASURED.len()],
     checkpoints: Vec<Checkpoint>,
     /// What was alive before the first step.
-    before: Alive,
+    before: Live,
     /// What had been done at the last border between phases.
     last: Operations,
 }
@@ -196,7 +185,7 @@ impl Counter {
             entered: mappings::enter(),
             tallies: [Tally::default(); MEASURED.len()],
             checkpoints: Vec::with_capacity(room),
-            before: Alive::now(),
+            before: Live::now(),
             last: Operations::of_this_thread(),
         }
     }
@@ -219,7 +208,7 @@ impl Counter {
                 modules: event.progress,
                 deserialize: self.tally(Phase::Deserialize),
                 tally: self.tally(phase),
-                grown: Alive::now().grown_since(&self.before),
+                grown: Live::now().grown_since(&self.before),
             });
         }
     }

@@ -5,11 +5,11 @@ use std::io::Read;
 
 use loadline_scenario::{Absence, Metric, Reading};
 
-use crate::allocator;
+use super::allocator;
 
 /// What the process holds at one moment; `None` where the system does not say.
 #[derive(Debug, Clone, Copy)]
-pub struct Alive {
+pub struct Live {
     bytes: i64,
     resident: Resident,
     mappings: Option<Mappings>,
@@ -22,17 +22,17 @@ struct Mappings {
     bytes: u64,
 }
 
-impl Alive {
+impl Live {
     /// What it holds now.
-    pub fn now() -> Alive {
+    pub fn now() -> Live {
         // In this order: what is read later disturbs nothing that was read before.
-        let (bytes, resident) = (allocator::alive_bytes(), Resident::now());
-        Alive { bytes, resident, mappings: Mappings::now(), descriptors: descriptors() }
+        let (bytes, resident) = (allocator::live_bytes(), Resident::now());
+        Live { bytes, resident, mappings: Mappings::now(), descriptors: descriptors() }
     }
 
     /// How much more of everything there is now than there was then. What has shrunk has grown by
     /// nothing.
-    pub fn grown_since(&self, before: &Alive) -> [(Metric, Reading); 5] {
+    pub fn grown_since(&self, before: &Live) -> [(Metric, Reading); 5] {
         let bytes = self.bytes.saturating_sub(before.bytes);
         let count = |mappings: Mappings| mappings.count;
         let mapped = |mappings: Mappings| mappings.bytes;

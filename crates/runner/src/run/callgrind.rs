@@ -18,9 +18,10 @@ use loadline_callgrind::client as valgrind;
 use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
 use loadline_workload::{Event, Observer, Role};
 
+use super::samples::Measured;
+use super::{modules, planted};
 use crate::error::Error;
-use crate::measure::{self, Measured};
-use crate::{lab, planted};
+use crate::registration::bench;
 
 /// The names of dumps: those of phases, as callgrind takes them.
 const NAMES: [(Phase, &CStr); 11] = [
@@ -54,15 +55,15 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
             Proof { planted: units, ..Proof::default() }
         }
         Subject::Registration(registration) => {
-            lab::run(request, registration, |phase, work| count(phase, work))?
+            bench::run(request, registration, |phase, work| count(phase, work))?
         }
         Subject::Modules(subject) => {
             let call_every = subject.are_called().then_some(subject.call_every);
             let watcher = |schedule: &Schedule, role| Watcher::new(schedule, role, call_every);
-            let mut driven = measure::drive_modules(request, subject, watcher)?;
+            let mut driven = modules::drive(request, subject, watcher)?;
             let watchers = std::mem::take(&mut driven.observers);
             finish(watchers.into_iter().map(|(_, watcher)| watcher))?;
-            measure::proof(&driven)
+            modules::proof(&driven)
         }
     };
     Ok(Measured { proof, samples: Vec::new() })

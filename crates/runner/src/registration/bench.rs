@@ -14,10 +14,10 @@ use loadline_workload::backtrace;
 use loadline_workload::loader::unwinder::{self, Family};
 use memmap2::{MmapMut, MmapOptions};
 
+use super::template::{Cut, Template};
+use crate::counting::frames;
+use crate::counting::symbol::active;
 use crate::error::Error;
-use crate::frames;
-use crate::symbol::active;
-use crate::tables::{Cut, Template};
 
 /// The phases of a run, in their order.
 pub const PHASES: [Phase; 3] = [Phase::Register, Phase::Unwind, Phase::Deregister];
@@ -34,11 +34,11 @@ pub fn run(
 ) -> Result<Proof, Error> {
     let tables = request.modules;
     let unwinder = unwinder::detect();
-    let told = Told::of(registration, unwinder.family)?;
+    let registrar = Registrar::of(registration, unwinder.family)?;
     let template = Template::prepared(registration.functions.get(), &request.cache)?;
     let code = reserve(tables * template.code_bytes())?;
     let places = registration.places(tables, request.seed);
-    let laid = template.lay_out(&places, code, told.cut());
+    let laid = template.lay_out(&places, code, registrar.cut());
     let words: &'static [u64] = laid.words.leak();
     let begin = words.as_ptr().cast::<u8>();
     let at = |unit: &usize| -> *const c_void { begin.wrapping_add(*unit).cast() };
@@ -49,7 +49,7 @@ pub fn run(
     frames::resolve();
 
     let before = frames::counts();
-    measured(Phase::Register, &mut || coming.iter().for_each(|unit| told.register(*unit)))?;
+    measured(Phase::Register, &mut || coming.iter().for_each(|unit| registrar.register(*unit)))?;
     let mut unwound = 0;
     if registration.unwinds > 0 {
         measured(Phase::Unwind, &mut || {
@@ -58,13 +58,15 @@ pub fn run(
             }
         })?;
     }
-    measured(Phase::Deregister, &mut || leaving.iter().for_each(|unit| told.deregister(*unit)))?;
+    measured(Phase::Deregister, &mut || {
+        leaving.iter().for_each(|unit| registrar.deregister(*unit))
+    })?;
     let after = frames::counts();
 
     let of_first = laid.units.first().map_or(&[][..], Vec::as_slice);
     let of_first: Vec<*const c_void> = of_first.iter().map(at).collect();
     if let Some(code) = laid.first_code.first() {
-        prove(&told, &of_first, *code)?;
+        prove(&registrar, &of_first, *code)?;
     }
     let counted = before.zip(after);
     Ok(Proof {
@@ -79,7 +81,7 @@ pub fn run(
 }
 
 /// Who is told of a table, and how.
-enum Told {
+enum Registrar {
     /// `__register_frame`, of whole sections or of one FDE each.
     Frames(Cut),
     /// LLVM's functions for whole sections.
@@ -91,54 +93,56 @@ enum Told {
 /// `void (unw_word_t)`, of an `.eh_frame` section's address (LLVM 14, `libunwind.h`).
 type Section = unsafe extern "C" fn(usize);
 
-impl Told {
+impl Registrar {
     /// # Errors
     /// Where this unwinder cannot be told so.
-    fn of(registration: &Registration, family: Family) -> Result<Told, Error> {
+    fn of(registration: &Registration, family: Family) -> Result<Registrar, Error> {
         use RegistrationCalls as Calls;
         Ok(match (registration.calls, family) {
-            (Calls::None, _) => Told::Nobody,
+            (Calls::None, _) => Registrar::Nobody,
             (_, Family::Other) => return Err(Error::UnknownUnwinder),
-            (Calls::Usual | Calls::Entry, Family::Llvm) => Told::Frames(Cut::Entries),
-            (Calls::Table, Family::Llvm) => Told::sections(registration.functions.get() as u64)?,
+            (Calls::Usual | Calls::Entry, Family::Llvm) => Registrar::Frames(Cut::Entries),
+            (Calls::Table, Family::Llvm) => {
+                Registrar::sections(registration.functions.get() as u64)?
+            }
             // libgcc reads on from wherever it is pointed to until a length of 0, and takes the first
             // record for a CIE: an FDE needs a section of its own.
-            (Calls::Entry, _) => Told::Frames(Cut::Sections),
-            (Calls::Usual | Calls::Table, _) => Told::Frames(Cut::Whole),
+            (Calls::Entry, _) => Registrar::Frames(Cut::Sections),
+            (Calls::Usual | Calls::Table, _) => Registrar::Frames(Cut::Whole),
         })
     }
 
-    fn sections(entries: u64) -> Result<Told, Error> {
+    fn sections(entries: u64) -> Result<Registrar, Error> {
         let register = active(c"__unw_add_dynamic_eh_frame_section");
         let deregister = active(c"__unw_remove_dynamic_eh_frame_section");
         let (Some(register), Some(deregister)) = (register, deregister) else {
             return Err(Error::EntriesOnly);
         };
-        Ok(Told::Sections { register, deregister, entries })
+        Ok(Registrar::Sections { register, deregister, entries })
     }
 
     fn cut(&self) -> Cut {
         match self {
-            Told::Frames(cut) => *cut,
-            Told::Sections { .. } => Cut::Bounded,
-            Told::Nobody => Cut::Whole,
+            Registrar::Frames(cut) => *cut,
+            Registrar::Sections { .. } => Cut::Bounded,
+            Registrar::Nobody => Cut::Whole,
         }
     }
 
     #[inline]
     fn register(&self, unit: *const c_void) {
-        // SAFETY: `unit` begins what `Told::of` has chosen for the active unwinder, in memory that
+        // SAFETY: `unit` begins what `Registrar::of` has chosen for the active unwinder, in memory that
         // `run` has leaked and that ends with a length of 0; no other table describes the same
         // addresses. `Cut::Bounded` makes sections that LLVM's function ends at, and only LLVM's
         // libunwind has a function of that name, which it declares as `Section`.
         unsafe {
             match self {
-                Told::Frames(_) => frames::register(unit),
-                Told::Sections { register, entries, .. } => {
+                Registrar::Frames(_) => frames::register(unit),
+                Registrar::Sections { register, entries, .. } => {
                     frames::count_registration(*entries);
                     std::mem::transmute::<*mut c_void, Section>(*register)(unit as usize);
                 }
-                Told::Nobody => {
+                Registrar::Nobody => {
                     std::hint::black_box(frames::entries(unit.cast()));
                 }
             }
@@ -150,12 +154,12 @@ impl Told {
         // SAFETY: as for registering; each unit has been registered and is taken back once.
         unsafe {
             match self {
-                Told::Frames(_) => frames::deregister(unit),
-                Told::Sections { deregister, entries, .. } => {
+                Registrar::Frames(_) => frames::deregister(unit),
+                Registrar::Sections { deregister, entries, .. } => {
                     frames::count_deregistration(*entries);
                     std::mem::transmute::<*mut c_void, Section>(*deregister)(unit as usize);
                 }
-                Told::Nobody => {
+                Registrar::Nobody => {
                     std::hint::black_box(frames::entries(unit.cast()));
                 }
             }
@@ -168,14 +172,14 @@ impl Told {
 ///
 /// # Errors
 /// Where it is otherwise.
-fn prove(told: &Told, units: &[*const c_void], code: usize) -> Result<(), Error> {
-    if matches!(told, Told::Nobody) {
+fn prove(registrar: &Registrar, units: &[*const c_void], code: usize) -> Result<(), Error> {
+    if matches!(registrar, Registrar::Nobody) {
         return Ok(());
     }
     let is_found = || finds_function_at(code + 1);
-    units.iter().for_each(|unit| told.register(*unit));
+    units.iter().for_each(|unit| registrar.register(*unit));
     let while_registered = is_found();
-    units.iter().for_each(|unit| told.deregister(*unit));
+    units.iter().for_each(|unit| registrar.deregister(*unit));
     match (while_registered, is_found()) {
         (true, false) => Ok(()),
         (false, _) => Err(Error::TableNotFound),

@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::operations::{self, Operation};
+use super::operations::{self, Operation};
 
 struct Counted;
 
@@ -16,23 +16,23 @@ struct Counted;
 static ALLOCATOR: Counted = Counted;
 
 /// Bytes allocated since counting began, less those freed since then: negative where more was freed.
-static ALIVE: AtomicI64 = AtomicI64::new(0);
+static LIVE: AtomicI64 = AtomicI64::new(0);
 
 /// Bytes allocated since counting began, less those freed since then, on all threads.
-pub fn alive_bytes() -> i64 {
-    ALIVE.load(Ordering::Relaxed)
+pub fn live_bytes() -> i64 {
+    LIVE.load(Ordering::Relaxed)
 }
 
 #[cold]
 fn allocated(bytes: usize) {
     operations::add(Operation::Allocation, 1);
     operations::add(Operation::AllocatedByte, bytes as u64);
-    ALIVE.fetch_add(bytes as i64, Ordering::Relaxed);
+    LIVE.fetch_add(bytes as i64, Ordering::Relaxed);
 }
 
 #[cold]
 fn freed(bytes: usize) {
-    ALIVE.fetch_sub(bytes as i64, Ordering::Relaxed);
+    LIVE.fetch_sub(bytes as i64, Ordering::Relaxed);
 }
 
 // SAFETY: every method hands its arguments to the system's allocator unchanged and returns what that

@@ -15,7 +15,7 @@ mod fixed {
 
     use loadline_callgrind::client as valgrind;
 
-    use crate::operations;
+    use crate::counting::operations;
 
     /// Where the sequence stands.
     static STATE: AtomicU64 = AtomicU64::new(0);

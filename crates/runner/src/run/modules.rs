@@ -1,0 +1,89 @@
+//! Loads and drops modules as the scenario says, under an observer.
+
+use loadline_scenario::{
+    Corpus, Lifecycle, LoadFrom, Measure, Modules, Profiler, Proof, Schedule, UnloadThread,
+};
+use loadline_workload as workload;
+#[cfg(unix)]
+use loadline_workload::corpus::PackedCorpus;
+use loadline_workload::corpus::{Cache, StoredCorpus};
+use loadline_workload::loader::unwinder;
+use loadline_workload::{Calls, Driven, Observer, Options, Role, engine, generate};
+
+use super::perf_map::PerfMapped;
+use crate::counting::frames;
+use crate::error::Error;
+
+/// Whether one thread does everything, so that its populations are the process's.
+pub fn is_alone(lifecycle: &Lifecycle) -> bool {
+    lifecycle.threads.get() == 1 && lifecycle.unload_thread == UnloadThread::Same
+}
+
+/// Drives the modules through their lifecycle, with an observer of each thread that `observe` makes.
+pub fn drive<O: Observer + Send>(
+    request: &Measure,
+    subject: &Modules,
+    observe: impl Fn(&Schedule, Role) -> O + Sync,
+) -> Result<Driven<O>, Error> {
+    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, request.means)?;
+    let artifacts = cache.artifacts(request.modules)?;
+    let schedule = subject.lifecycle.schedule(request.modules, request.seed);
+    let call;
+    let calls = match &subject.corpus {
+        Corpus::Generated(axes) if subject.are_called() => {
+            call = |index| generate::call(axes, index);
+            Some(Calls { every: subject.call_every, call: &call })
+        }
+        Corpus::Generated(_) | Corpus::Files(_) => None,
+    };
+    let Modules { load_from, tables, engines, .. } = *subject;
+    let options = Options { load_from, tables, calls, engines };
+    frames::resolve();
+    let observe = |role| observe(&schedule, role);
+    match (subject.profiler, load_from) {
+        (Profiler::PerfMap, _) => {
+            let mapped = PerfMapped::new(&request.cache)?;
+            Ok(workload::drive(&mapped.engine, &artifacts, &schedule, &options, observe)?)
+        }
+        (Profiler::None, LoadFrom::Bytes | LoadFrom::File) => {
+            Ok(workload::drive(&engine::loading()?, &artifacts, &schedule, &options, observe)?)
+        }
+        (Profiler::None, LoadFrom::Store) => {
+            let corpus = StoredCorpus::make(&artifacts, &request.cache)?;
+            Ok(workload::drive(
+                &engine::loading()?,
+                &corpus.sources(),
+                &schedule,
+                &options,
+                observe,
+            )?)
+        }
+        #[cfg(unix)]
+        (Profiler::None, LoadFrom::Pack) => {
+            let corpus = PackedCorpus::make(&artifacts, &request.cache, subject.tables)?;
+            let driven =
+                workload::drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
+            corpus.close()?;
+            Ok(driven)
+        }
+        #[cfg(not(unix))]
+        (Profiler::None, LoadFrom::Pack) => Err(loadline_workload::Error::NoPacks.into()),
+    }
+}
+
+/// The counts by which a lifecycle that has been driven proves its work.
+pub fn proof<O>(driven: &Driven<O>) -> Proof {
+    let frames = frames::counts();
+    Proof {
+        loaded: driven.proof.loaded,
+        called: driven.proof.called,
+        unwound: driven.proof.unwound,
+        acted: driven.proof.acted,
+        released: driven.proof.released,
+        registered: frames.map(|frames| frames.registered),
+        deregistered: frames.map(|frames| frames.deregistered),
+        planted: 0,
+        command: None,
+        unwinder_path: unwinder::active_path(),
+    }
+}
