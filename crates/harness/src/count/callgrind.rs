@@ -14,7 +14,8 @@ use loadline_callgrind::{
     Invocation, OLDEST_VALGRIND, Profile, Symbol, Threads, Version, client, find_valgrind, profiles,
 };
 
-use crate::count::{COUNTS, Counted, Function, Test};
+use crate::count::counted::{COUNTS, Counted, Function};
+use crate::count::test::Test;
 
 /// Tells a process which process has started it to count, and which call of its test is meant:
 /// `PID:ORDINAL`.

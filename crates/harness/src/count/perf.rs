@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::count::{COUNTS, Counted};
+use crate::count::counted::{COUNTS, Counted};
 
 /// What the counter shows: instructions so far, and whether it has counted all the time.
 #[derive(Debug, Clone, Copy)]

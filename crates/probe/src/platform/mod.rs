@@ -15,16 +15,6 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Counters, cores_covered};
 
-#[cfg(target_os = "macos")]
-#[path = "macos.rs"]
-mod system;
-#[cfg(windows)]
-#[path = "windows.rs"]
-mod system;
-#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-#[path = "other.rs"]
-mod system;
-
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod thread_clock;
 

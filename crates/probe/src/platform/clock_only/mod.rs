@@ -1,6 +1,17 @@
 //! [`Counters`] where there is no perf: the thread's processor time, if the system tells it.
 
-use super::system::thread_cpu_ns;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+#[path = "other.rs"]
+mod system;
+
+use system::thread_cpu_ns;
+
 use crate::event::Event;
 use crate::reading::Absence;
 use crate::tally::{Cores, Mark, Marks, SLOTS};

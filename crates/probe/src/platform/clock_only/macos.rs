@@ -4,4 +4,4 @@
 //! `proc_pid_rusage`); summed over threads they would count each fault once a thread, so they are
 //! absent.
 
-pub(crate) use super::thread_clock::thread_cpu_ns;
+pub(crate) use crate::platform::thread_clock::thread_cpu_ns;
