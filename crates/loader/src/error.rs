@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::headroom::Resource;
+use crate::headroom::resource::Resource;
 
 /// An artifact that could not be made, trusted or loaded.
 #[derive(Debug, thiserror::Error)]

@@ -18,14 +18,14 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// A temporary file in a folder: this user's alone, or with the mode that the umask gives.
 pub(crate) fn temporary(folder: &Path, is_shared: bool) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     if is_shared {
         use std::os::unix::fs::PermissionsExt;
 
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        let mode = std::fs::Permissions::from_mode(0o666);
+        return tempfile::Builder::new().permissions(mode).tempfile_in(folder);
     }
     #[cfg(not(unix))]
     let _ = is_shared;
-    builder.tempfile_in(folder)
+    NamedTempFile::new_in(folder)
 }

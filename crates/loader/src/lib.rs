@@ -113,47 +113,35 @@
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub mod adapters;
 mod artifact;
-#[cfg(feature = "compile")]
-pub mod compile;
-mod contents;
-mod digest;
 mod error;
 mod files;
-#[cfg(unix)]
-mod frame_index;
-mod guard;
 pub mod headroom;
-mod integrity;
 mod loader;
 #[cfg(feature = "native-unwind")]
 pub mod native_unwind;
 #[cfg(unix)]
 pub mod pack;
 mod parallel;
-mod policy;
-mod release;
 pub mod store;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod symbol;
-mod tables;
-mod unloading;
+mod trust;
 pub mod unwinder;
 mod watch;
 
 pub use wasmtime;
 
+#[cfg(feature = "compile")]
+pub use artifact::compile;
+pub use artifact::contents::{ArtifactKind, Contents};
+pub use artifact::digest::Digest;
+pub use artifact::policy::UnwindPolicy;
 pub use artifact::{Artifact, ArtifactFile, Loaded};
-pub use contents::{ArtifactKind, Contents};
-pub use digest::Digest;
 pub use error::Error;
 pub use headroom::Headroom;
-pub use integrity::Key;
 #[cfg(feature = "compile")]
 pub use loader::LoadedFiles;
 pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
-pub use policy::UnwindPolicy;
 pub use store::{Store, StoreKey, StoreOptions};
+pub use trust::seal::Key;
 pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
-
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
-const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::contents::Contents;
+use crate::artifact::contents::Contents;
 use crate::unwinder::Family;
 
 /// Watches loads and unloads, on whatever thread they happen.

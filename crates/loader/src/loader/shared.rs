@@ -1,4 +1,4 @@
-//! What all handles of a [`Loader`](super::Loader) share: which modules are loaded, who has them, and
+//! What all handles of a [`Loader`](crate::Loader) share: which modules are loaded, who has them, and
 //! what they amount to.
 
 use std::collections::HashMap;
@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use wasmtime::Engine;
 
+use super::options::LoaderOptions;
+use super::unloading::{Retired, Unloader};
 use crate::artifact::Loaded;
-use crate::contents::Contents;
+use crate::artifact::contents::Contents;
 use crate::error::Error;
-use crate::headroom::{Amounts, Ledger};
-use crate::loader::LoaderOptions;
-use crate::unloading::{Retired, Unloader};
+use crate::headroom::ledger::Ledger;
+use crate::headroom::resource::Amounts;
 use crate::unwinder::{self, Family};
 use crate::watch::Warning;
 
@@ -43,7 +44,7 @@ pub(super) struct Counters {
 pub(super) enum Identity {
     Digest([u8; 32]),
     #[cfg(unix)]
-    Image(crate::pack::ImageId),
+    Image(crate::pack::opened::ImageId),
 }
 
 /// What the handles of one module share.

@@ -23,10 +23,10 @@
 //!
 //! The bytes are not trusted here: whatever they are, the answer is a value or an error.
 
-use crate::contents::ArtifactKind;
+use crate::artifact::contents::ArtifactKind;
+use crate::artifact::release::{self, RELEASE};
 use crate::error::Error;
-use crate::integrity::{Key, Seal};
-use crate::release::{self, RELEASE};
+use crate::trust::seal::{Key, Seal};
 
 const MAGIC: &[u8; 8] = b"loadpack";
 const FORMAT: u32 = 2;

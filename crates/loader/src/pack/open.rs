@@ -7,12 +7,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use super::format::{self, HEADER_BYTES, Header, Record};
+use super::region;
 use crate::error::Error;
-use crate::headroom::{Amounts, Ledger, RESERVE};
-use crate::integrity::{Key, Seal};
-use crate::pack::format::{self, HEADER_BYTES, Header, Record};
-use crate::pack::region;
+use crate::headroom::ledger::Ledger;
+use crate::headroom::resource::{Amounts, RESERVE};
 use crate::parallel;
+use crate::trust::seal::{Key, Seal};
 
 /// Makes sure that there is memory for a copy: finding out by filling it would end the process.
 fn fits(bytes: u64) -> Result<(), Error> {

@@ -7,15 +7,15 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
+use super::format::{self, Header, LONGEST_NAME, Record};
+use super::frame_index;
+use super::region;
 use crate::artifact::Artifact;
-use crate::contents::Image;
+use crate::artifact::contents::Image;
+use crate::artifact::policy::UnwindPolicy;
 use crate::error::Error;
 use crate::files::{folder_of, sync_folder, temporary};
-use crate::frame_index;
-use crate::integrity::{Key, Seal};
-use crate::pack::format::{self, Header, LONGEST_NAME, Record};
-use crate::pack::region;
-use crate::policy::UnwindPolicy;
+use crate::trust::seal::{Key, Seal};
 
 /// Writes a pack: all of it or nothing, into a temporary file beside it that takes the name in the
 /// end. Programs that have an older pack of that name open keep it.

@@ -18,12 +18,12 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use super::key::StoreKey;
 use crate::artifact::Artifact;
-use crate::contents::{ArtifactKind, Contents};
+use crate::artifact::contents::{ArtifactKind, Contents};
+use crate::artifact::release::{self, RELEASE};
 use crate::error::Error;
-use crate::integrity::{Key, Seal};
-use crate::release::{self, RELEASE};
-use crate::store::key::StoreKey;
+use crate::trust::seal::{Key, Seal};
 
 const MAGIC: &[u8; 8] = b"loadentr";
 const FORMAT: u32 = 2;

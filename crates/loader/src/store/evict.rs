@@ -6,9 +6,21 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use super::key::StoreKey;
+use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
 use crate::error::Error;
-use crate::guard;
-use crate::store::{ASIDE, Collected, ENTRIES, LOCKS, Store, StoreKey, TEMPORARY};
+use crate::trust::guard;
+
+/// What [`Store::gc`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Collected {
+    /// Temporary files of writers that were killed.
+    pub temporary: usize,
+    /// Entries that had been set aside.
+    pub set_aside: usize,
+    /// Entries unused for longest, beyond the limit.
+    pub evicted: usize,
+}
 
 /// Between making a temporary file and locking it a writer does nothing else; this is longer.
 const SURELY_LOCKED: Duration = Duration::from_secs(60);

@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use super::evict::is_free;
+use super::key::StoreKey;
+use super::open::{LOCKS, Store};
 use crate::error::Error;
-use crate::guard;
-use crate::store::evict::is_free;
-use crate::store::{LOCKS, Store, StoreKey};
+use crate::trust::guard;
 
 /// Keeps the entry of one key from being evicted, in all processes, while it lives, also where the
 /// entry is replaced meanwhile. Costs a descriptor.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "compile")]
+use crate::artifact::policy::UnwindPolicy;
 use crate::error::Error;
 
 /// What an artifact is found by in a store: a digest of the wasm, of everything about the engine that
@@ -18,8 +20,8 @@ impl StoreKey {
     /// target and the settings of `engine` (`Engine::precompile_compatibility_hash`). A program that was built by another compiler may
     /// hash the same settings otherwise, and then compiles once more.
     #[cfg(feature = "compile")]
-    pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: crate::UnwindPolicy) -> StoreKey {
-        StoreKey::of_release(crate::release::RELEASE, engine, wasm, policy)
+    pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: UnwindPolicy) -> StoreKey {
+        StoreKey::of_release(crate::artifact::release::RELEASE, engine, wasm, policy)
     }
 
     #[cfg(feature = "compile")]
@@ -27,7 +29,7 @@ impl StoreKey {
         release: &str,
         engine: &wasmtime::Engine,
         wasm: &[u8],
-        policy: crate::UnwindPolicy,
+        policy: UnwindPolicy,
     ) -> StoreKey {
         use std::hash::{Hash, Hasher};
 
@@ -88,8 +90,8 @@ mod tests {
     use wasmtime::{Config, Engine, ModuleVersionStrategy};
 
     use super::*;
-    use crate::UnwindPolicy;
-    use crate::release::RELEASE;
+    use crate::artifact::release::RELEASE;
+    use UnwindPolicy;
 
     /// An engine that does not ask for the version would accept the entries of another release.
     #[test]

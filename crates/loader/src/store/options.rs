@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::guard::Guard;
-use crate::integrity::Key;
-use crate::policy::UnwindPolicy;
+use crate::artifact::policy::UnwindPolicy;
+use crate::trust::guard::Guard;
+use crate::trust::seal::Key;
 use crate::watch::LoadObserver;
 
 /// How a store is opened.

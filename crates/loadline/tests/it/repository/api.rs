@@ -196,12 +196,30 @@ impl Crate {
         };
         let mut found = false;
         for item in self.items(&module) {
-            if name_of(item).is_some_and(|name| name == *last) {
-                declare(item, shown, cfg, api, types);
-                found = true;
+            match item {
+                Item::Mod(inner) if inner.ident == *last => {
+                    let shown = format!("{shown}{last}::");
+                    api.insert(tidy(&format!("{cfg}mod {shown}")));
+                    let inner: Vec<String> = module.iter().chain([last]).cloned().collect();
+                    self.list(&inner, &shown, api, types);
+                    found = true;
+                }
+                Item::Use(item) if module != path => {
+                    let mut names = Vec::new();
+                    flatten(&item.tree, &mut Vec::new(), &mut names);
+                    for name in names.iter().filter(|name| name.last() == Some(last)) {
+                        self.reexport(&module, shown, cfg, name, api, types);
+                        found = true;
+                    }
+                }
+                item if name_of(item).is_some_and(|name| name == *last) => {
+                    declare(item, shown, cfg, api, types);
+                    found = true;
+                }
+                _ => {}
             }
         }
-        // Handed on by the module that it is taken from, or another crate's.
+        // Another crate's.
         if !found {
             api.insert(tidy(&format!("{cfg}use {shown}{}", name.join("::"))));
             types.insert(last.clone());

@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 
 use crate::error::Error;
-use crate::guard::unix::{OTHERS_WRITE, STICKY, belongs, exposed, unwritable};
+use crate::trust::owner::{OTHERS_WRITE, STICKY, belongs, exposed, unwritable};
 
 /// As many as Linux follows in one path.
 const MOST_LINKS: usize = 40;

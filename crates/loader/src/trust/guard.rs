@@ -10,10 +10,6 @@ use std::io;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::integrity::Key;
-
-#[cfg(unix)]
-mod walk;
 
 #[cfg(unix)]
 pub(crate) use unix::{folder, new_folder, open, open_secret, open_trusted, regular};
@@ -35,22 +31,22 @@ pub(crate) enum Guard {
 
 impl Guard {
     /// Makes sure of a folder, or that there is no need to.
-    pub(crate) fn folder(self, key: Option<&Key>, path: &Path) -> Result<(), Error> {
-        self.folder_where(key, path, cfg!(unix))
+    pub(crate) fn folder(self, has_key: bool, path: &Path) -> Result<(), Error> {
+        self.folder_where(has_key, path, cfg!(unix))
     }
 
     /// As [`Guard::folder`], on a system that tells owner and mode or does not.
-    fn folder_where(self, key: Option<&Key>, path: &Path, has_owners: bool) -> Result<(), Error> {
+    fn folder_where(self, has_key: bool, path: &Path, has_owners: bool) -> Result<(), Error> {
         match self {
             Guard::Owner if has_owners => folder(path),
-            Guard::Owner if key.is_none() => Err(Error::Exposed {
+            Guard::Owner if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
                 problem: "may have been written by anyone: this system's access control is not \
                           checked here, and no key was given to recognise what is in it by"
                     .to_owned(),
             }),
             Guard::Owner => Ok(()),
-            Guard::Key if key.is_none() => Err(Error::Exposed {
+            Guard::Key if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
                 problem: "may be written by anyone, and no key was given to recognise it by"
                     .to_owned(),
@@ -61,11 +57,11 @@ impl Guard {
 
     /// Opens a pack to be read, and makes sure of it and of the folders and links on the way to it.
     #[cfg(unix)]
-    pub(crate) fn open(self, key: Option<&Key>, path: &Path) -> Result<File, Error> {
+    pub(crate) fn open(self, has_key: bool, path: &Path) -> Result<File, Error> {
         if self == Guard::Owner {
             return open_trusted(path);
         }
-        self.folder(key, crate::files::folder_of(path))?;
+        self.folder(has_key, crate::files::folder_of(path))?;
         open_any(path).map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
@@ -93,13 +89,8 @@ mod unix {
 
     use super::*;
     use crate::files::folder_of;
-
-    /// Write permission of group and others.
-    pub(super) const OTHERS_WRITE: u32 = 0o022;
-    /// Any permission of group and others.
-    const OTHERS: u32 = 0o077;
-    /// Only owners remove and rename what is in such a folder.
-    pub(super) const STICKY: u32 = 0o1000;
+    use crate::trust::owner::{OTHERS, OTHERS_WRITE, belongs, exposed, unwritable};
+    use crate::trust::walk;
 
     /// Opens a file to be read, unless the path's last part is a symbolic link. Does not wait for
     /// somebody to write to it where it is a pipe.
@@ -173,33 +164,6 @@ mod unix {
         belongs(path, found.uid(), "")?;
         unwritable(path, found.mode() & OTHERS_WRITE)
     }
-
-    /// Makes sure of an owner; `what` begins the sentence about what it owns.
-    pub(super) fn belongs(path: &Path, owner: u32, what: &str) -> Result<(), Error> {
-        let user = effective_user();
-        if owner == user || owner == 0 {
-            return Ok(());
-        }
-        Err(exposed(
-            path,
-            format!("{what}belongs to user {owner}, and this process runs as {user}"),
-        ))
-    }
-
-    pub(super) fn unwritable(path: &Path, too_much: u32) -> Result<(), Error> {
-        if too_much == 0 {
-            return Ok(());
-        }
-        Err(exposed(path, format!("gives group or others access ({too_much:03o})")))
-    }
-
-    pub(super) fn exposed(path: &Path, problem: String) -> Error {
-        Error::Exposed { path: path.to_owned(), problem }
-    }
-
-    fn effective_user() -> u32 {
-        rustix::process::geteuid().as_raw()
-    }
 }
 
 #[cfg(not(unix))]
@@ -237,13 +201,13 @@ mod tests {
     /// Windows, seen from any system.
     #[test]
     fn where_owners_are_not_known_only_a_key_makes_a_folder_trusted() {
-        let (path, key) = (Path::new("store"), Key::new([1; 32]));
-        let without = Guard::Owner.folder_where(None, path, false);
+        let path = Path::new("store");
+        let without = Guard::Owner.folder_where(false, path, false);
         assert!(matches!(without, Err(Error::Exposed { .. })), "{without:?}");
-        Guard::Owner.folder_where(Some(&key), path, false).expect("the key recognises entries");
-        let without = Guard::Key.folder_where(None, path, false);
+        Guard::Owner.folder_where(true, path, false).expect("the key recognises entries");
+        let without = Guard::Key.folder_where(false, path, false);
         assert!(matches!(without, Err(Error::Exposed { .. })), "{without:?}");
-        Guard::Vouched.folder_where(None, path, false).expect("somebody vouches for it");
+        Guard::Vouched.folder_where(false, path, false).expect("somebody vouches for it");
     }
 }
 

@@ -7,7 +7,7 @@
 
 use gimli::UnwindSection;
 
-use crate::contents::{EH_FRAME, Image};
+use crate::artifact::contents::{EH_FRAME, Image};
 use crate::error::Error;
 
 /// What an index begins with: version, and how the three parts behind it are encoded (pcrel sdata4,
@@ -73,8 +73,8 @@ mod tests {
     use wasmtime::Engine;
 
     use super::*;
-    use crate::compile;
-    use crate::policy::UnwindPolicy;
+    use crate::artifact::compile;
+    use crate::artifact::policy::UnwindPolicy;
 
     #[test]
     fn every_function_is_found() {

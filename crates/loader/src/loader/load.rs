@@ -1,83 +1,29 @@
-//! [`Loader`]: loads modules for a whole program, and unloads them behind its back.
-
-mod shared;
+//! [`Loader`]: loads modules for one engine and drops them on a background thread.
 
 use std::fmt;
-use std::num::NonZeroUsize;
-use std::ops::{ControlFlow, Deref};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 
+use super::lease::Lease;
+use super::options::LoaderOptions;
+use super::shared::{Counters, Identity, Inner, lock};
+use super::unloading::Unloader;
+use crate::artifact::contents::{Contents, Image};
+use crate::artifact::policy::UnwindPolicy;
 use crate::artifact::{Artifact, Loaded};
-use crate::contents::{Contents, Image};
 use crate::error::Error;
-use crate::headroom::{Amounts, Ledger, RESERVE};
+use crate::headroom::ledger::Ledger;
+use crate::headroom::resource::Amounts;
+#[cfg(unix)]
+use crate::pack::opened::Pack;
 use crate::parallel;
-use crate::policy::UnwindPolicy;
-use crate::unloading::Unloader;
-use crate::watch::{LoadObserver, LoadRecord, Origin};
-use shared::{Counters, Identity, Inner, Shared, lock};
-
-/// How a loader loads.
-#[derive(Clone)]
-pub struct LoaderOptions {
-    policy: UnwindPolicy,
-    threads: NonZeroUsize,
-    is_sharing: bool,
-    reserve: Option<Amounts>,
-    observer: Arc<dyn LoadObserver>,
-}
-
-impl LoaderOptions {
-    /// Stripped, as many loads at a time as there are processors, identical artifacts shared, and
-    /// [`RESERVE`] left to the rest of the program.
-    pub fn new() -> LoaderOptions {
-        LoaderOptions {
-            policy: UnwindPolicy::default(),
-            threads: parallel::processors(),
-            is_sharing: true,
-            reserve: Some(RESERVE),
-            observer: Arc::new(()),
-        }
-    }
-
-    /// What becomes of the unwind tables of artifacts that have any.
-    pub fn policy(self, policy: UnwindPolicy) -> LoaderOptions {
-        LoaderOptions { policy, ..self }
-    }
-
-    /// How many modules of one call are loaded at a time. The kernel makes changes to a process's
-    /// mappings one after the other, so more threads help less than one might think: with packs, and
-    /// where entries of a store are read.
-    pub fn threads(self, threads: NonZeroUsize) -> LoaderOptions {
-        LoaderOptions { threads, ..self }
-    }
-
-    /// Whether identical artifacts become one module. Finding out takes a digest of each artifact
-    /// that is loaded from bytes; those in packs are known already.
-    pub fn sharing(self, is_sharing: bool) -> LoaderOptions {
-        LoaderOptions { is_sharing, ..self }
-    }
-
-    /// What is left to the rest of the program, or `None` to load whatever happens.
-    pub fn reserve(self, reserve: Option<Amounts>) -> LoaderOptions {
-        LoaderOptions { reserve, ..self }
-    }
-
-    /// Who is told what loads and unloads cost.
-    pub fn observer(self, observer: Arc<dyn LoadObserver>) -> LoaderOptions {
-        LoaderOptions { observer, ..self }
-    }
-}
-
-impl Default for LoaderOptions {
-    fn default() -> LoaderOptions {
-        LoaderOptions::new()
-    }
-}
+#[cfg(feature = "compile")]
+use crate::store::open::Store;
+use crate::watch::{LoadRecord, Origin};
 
 /// Loads modules and components for one engine. Cheap to clone; all clones are the same loader.
 ///
@@ -119,19 +65,6 @@ pub struct Population {
     pub fdes: u64,
     /// Bytes of all artifacts.
     pub bytes: u64,
-}
-
-/// A handle of a loaded module or component. When the last handle of one is dropped, another thread
-/// drops the module. The drop of a handle never waits and never unloads, also where it is the last
-/// thing that is left of its loader. Where more than a thousand modules wait to be unloaded, each
-/// load unloads some of them first.
-///
-/// It dereferences to [`Loaded`], from which plain `wasmtime` modules can be cloned. Such clones,
-/// and stores with instances of it, keep the module as ever; only its end then happens where the
-/// last of them is dropped.
-#[derive(Clone)]
-pub struct Lease {
-    shared: Arc<Shared>,
 }
 
 /// How far a call that loads many has come.
@@ -187,7 +120,7 @@ impl Loader {
     /// As [`Store::load`](crate::Store::load), which compiles again what Wasmtime refuses, and
     /// [`Loader::load`].
     #[cfg(feature = "compile")]
-    pub fn load_wasm(&self, store: &crate::Store, wasm: &[u8]) -> Result<Lease, Error> {
+    pub fn load_wasm(&self, store: &Store, wasm: &[u8]) -> Result<Lease, Error> {
         self.load_named_wasm(None, store, wasm)
     }
 
@@ -195,7 +128,7 @@ impl Loader {
     fn load_named_wasm(
         &self,
         name: Option<&str>,
-        store: &crate::Store,
+        store: &Store,
         wasm: &[u8],
     ) -> Result<Lease, Error> {
         let began = Instant::now();
@@ -216,13 +149,13 @@ impl Loader {
     ///
     /// As [`Pack::load`](crate::pack::Pack::load), but for [`Error::Loaded`], and [`Loader::load`].
     #[cfg(unix)]
-    pub fn load_packed(&self, pack: &crate::pack::Pack, name: &str) -> Result<Lease, Error> {
+    pub fn load_packed(&self, pack: &Pack, name: &str) -> Result<Lease, Error> {
         let missing = || Error::NoSuchEntry { name: name.to_owned(), path: pack.path().to_owned() };
         self.load_packed_at(pack, pack.find(name).ok_or_else(missing)?)
     }
 
     #[cfg(unix)]
-    fn load_packed_at(&self, pack: &crate::pack::Pack, index: usize) -> Result<Lease, Error> {
+    fn load_packed_at(&self, pack: &Pack, index: usize) -> Result<Lease, Error> {
         let began = Instant::now();
         let entry = &pack.entries()[index];
         let contents = *entry.contents();
@@ -261,7 +194,7 @@ impl Loader {
     #[cfg(unix)]
     pub fn load_pack(
         &self,
-        pack: &crate::pack::Pack,
+        pack: &Pack,
         progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
     ) -> Vec<Result<Lease, Error>> {
         self.each(pack.entries().len(), progress, |index| self.load_packed_at(pack, index))
@@ -276,7 +209,7 @@ impl Loader {
     #[cfg(feature = "compile")]
     pub fn load_folder(
         &self,
-        store: &crate::Store,
+        store: &Store,
         folder: impl AsRef<std::path::Path>,
         progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
     ) -> Result<LoadedFiles, Error> {
@@ -437,36 +370,6 @@ impl Loader {
     }
 }
 
-impl Deref for Lease {
-    type Target = Loaded;
-
-    fn deref(&self) -> &Loaded {
-        self.shared.loaded.as_ref().expect("it is taken when the last handle is dropped")
-    }
-}
-
-impl Lease {
-    /// What the artifact held, as it was loaded.
-    pub fn contents(&self) -> &Contents {
-        &self.shared.contents
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("contents", self.contents()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for LoaderOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut options = f.debug_struct("LoaderOptions");
-        options.field("policy", &self.policy).field("threads", &self.threads);
-        options.field("is_sharing", &self.is_sharing).field("reserve", &self.reserve);
-        options.finish_non_exhaustive()
-    }
-}
-
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader").field("population", &self.population()).finish_non_exhaustive()
@@ -486,7 +389,7 @@ fn descriptors(has_data_segments: bool) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::compile;
+    use crate::artifact::compile;
 
     #[test]
     fn nothing_is_remembered_of_what_is_gone_or_never_came() {

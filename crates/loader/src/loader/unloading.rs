@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::artifact::Loaded;
-use crate::contents::Contents;
+use crate::artifact::contents::Contents;
 use crate::unwinder::{self, Family};
 use crate::watch::{LoadObserver, UnloadRecord};
 
@@ -246,7 +246,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::compile;
+    use crate::artifact::compile;
     use wasmtime::Engine;
 
     fn batch(n: u64) -> Vec<Retired> {

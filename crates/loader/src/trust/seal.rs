@@ -35,7 +35,7 @@ impl Key {
     pub fn read(path: impl AsRef<Path>) -> Result<Key, Error> {
         let path = path.as_ref();
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        let mut file = crate::guard::open_secret(path)?;
+        let mut file = crate::trust::guard::open_secret(path)?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
         let found = bytes.len();

@@ -1,71 +1,5 @@
-//! Packs: thousands of artifacts in one file, loaded from one mapping.
-//!
-//! `Module::deserialize` maps memory for each module, copies the artifact into it, and changes its
-//! protection twice; dropping the module unmaps it. Every mapping counts against the limit of the
-//! process (`vm.max_map_count`, 65,530 by default, so some 32,000 modules), and every change of
-//! protection waits for the other processors. A [`Pack`] is copied into memory once, made executable
-//! once, and modules are made from it in place.
-//!
-//! ```
-//! # #[cfg(all(unix, feature = "compile"))]
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use loadline_loader::pack::{self, Pack, PackOptions};
-//! use loadline_loader::wasmtime::{Config, Engine};
-//! use loadline_loader::compile;
-//!
-//! # let home = tempfile::tempdir()?;
-//! # let path = home.path().join("plugins.pack");
-//! // In the build: compile, and pack.
-//! let text = r#"(module (func (export "double") (param i32) (result i32)
-//!                 (i32.shl (local.get 0) (i32.const 1))))"#;
-//! let artifact = compile::bytes(&Engine::default(), text.as_bytes())?;
-//! Pack::build(&path, None, [("double", &artifact)])?;
-//!
-//! // In the program: configure, open, load.
-//! let mut config = Config::new();
-//! pack::configure(&mut config);
-//! let engine = Engine::new(&config)?;
-//! let pack = Pack::open(&path, PackOptions::new())?;
-//! let loaded = pack.load(&engine, "double")?;
-//!
-//! // Modules come first, then the pack.
-//! let still = pack.close().unwrap_err();
-//! assert_eq!(still.modules, 1);
-//! drop(loaded);
-//! still.pack.close()?;
-//! # Ok(())
-//! # }
-//! # #[cfg(not(all(unix, feature = "compile")))]
-//! # fn main() {}
-//! ```
-//!
-//! # One image, one module
-//!
-//! Wasmtime finds code by its address, so one image can be one module at a time (wasmtime issue
-//! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
-//! or let a [`Loader`](crate::Loader) share it, which loads a copy where it has to.
-//!
-//! # Data segments
-//!
-//! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory.
-//! The module keeps that file: one descriptor for each such module, and a third of a cold start. With
-//! `ulimit -n 1024` some thousand tenants fit. `Config::memory_init_cow(false)` does without, and
-//! copies the data into each instance instead. It is compiled into artifacts, so the engine that
-//! compiles and the one that loads must both have it.
-//!
-//! # When a pack can go
-//!
-//! `Module` can be cloned, and every store keeps the modules it has instances of. So a pack counts
-//! what Wasmtime publishes in it and withdraws again; [`Pack::close`] refuses while anything lives.
-//! Dropping a pack in use is no error: its memory stays until the last module is gone, and is given
-//! back when the next pack is opened or closed.
+//! [`Pack`]: thousands of artifacts in one mapping, opened and loaded from.
 #![allow(unsafe_code)]
-
-mod format;
-mod memory;
-mod open;
-mod region;
-mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -78,72 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
+use super::format::Record;
+use super::memory::Images;
+use super::open;
+use super::options::{Digests, PackOptions};
+use super::region::Room;
+use super::writer::PackWriter;
+use crate::artifact::contents::{ArtifactKind, Contents};
 use crate::artifact::{Artifact, Loaded};
-use crate::contents::{ArtifactKind, Contents};
 use crate::error::Error;
-use crate::guard::Guard;
-use crate::integrity::{Key, Seal};
 use crate::parallel;
-use format::Record;
-use memory::Images;
-use region::Room;
-
-pub use memory::configure;
-pub use writer::PackWriter;
-
-/// When the artifacts in a pack are compared with their digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Digests {
-    /// All of them when the pack is opened, before any of it can be executed.
-    #[default]
-    AtOpen,
-    /// Each when it is loaded, every time. Opening is quicker; the other artifacts in the pack need not
-    /// be sound. The index, and that nothing lies between the artifacts, are checked at open all the
-    /// same.
-    AtLoad,
-}
-
-/// How a pack is opened.
-#[derive(Debug, Clone, Default)]
-pub struct PackOptions {
-    key: Option<Key>,
-    digests: Digests,
-    guard: Guard,
-}
-
-impl PackOptions {
-    /// Without a key, digests at open, and only from files that nobody but this user and root can
-    /// write to. Symbolic links are followed where they and their folders belong to those two.
-    pub fn new() -> PackOptions {
-        PackOptions::default()
-    }
-
-    /// With the key that the pack was sealed with.
-    pub fn key(self, key: Key) -> PackOptions {
-        PackOptions { key: Some(key), ..self }
-    }
-
-    /// When digests are checked.
-    pub fn digests(self, digests: Digests) -> PackOptions {
-        PackOptions { digests, ..self }
-    }
-
-    /// From files that others can write to as well. The key alone then decides what is loaded;
-    /// without one, opening is refused.
-    pub fn whoever_can_write(self) -> PackOptions {
-        PackOptions { guard: Guard::Key, ..self }
-    }
-
-    /// From files that others can write to as well, even without a key.
-    ///
-    /// # Safety
-    ///
-    /// The file must be what [`PackWriter`] wrote, from artifacts of this program or another that
-    /// may choose the machine code it runs.
-    pub unsafe fn vouched(self) -> PackOptions {
-        PackOptions { guard: Guard::Vouched, ..self }
-    }
-}
+use crate::trust::seal::{Key, Seal};
 
 /// Many artifacts in one mapping.
 pub struct Pack {
@@ -221,7 +100,7 @@ impl Pack {
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
         let path = path.into();
         let PackOptions { key, digests, guard } = options;
-        let file = guard.open(key.as_ref(), &path)?;
+        let file = guard.open(key.is_some(), &path)?;
         let (header, records) = open::read_index(&file, key.as_ref(), &path)?;
         let images_end = header.images_end as usize;
         let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };

@@ -9,6 +9,14 @@
 //! changes its bytes but the two functions here. So loading one is safe.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "compile")]
+pub mod compile;
+pub(crate) mod contents;
+pub(crate) mod digest;
+pub(crate) mod policy;
+pub(crate) mod release;
+pub(crate) mod tables;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,12 +24,11 @@ use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
-use crate::contents::{ArtifactKind, Contents};
-use crate::digest::Digest;
+use crate::artifact::contents::{ArtifactKind, Contents};
+use crate::artifact::digest::Digest;
+use crate::artifact::policy::UnwindPolicy;
 use crate::error::Error;
 use crate::files::folder_of;
-use crate::policy::UnwindPolicy;
-use crate::tables;
 
 /// A compiled module or component in memory.
 #[derive(Debug, Clone)]

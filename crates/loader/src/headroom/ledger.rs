@@ -1,0 +1,134 @@
+//! [`Ledger`]: admits loads while there is headroom.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::resource::{Amounts, RESOURCES, Resource, Usage, platform};
+use crate::error::Error;
+
+/// Admits loads, and counts seldom: after each count of a resource a quarter of what is left of it
+/// can be given out before it is counted again. Counting takes longer the more mappings there are,
+/// so it must not be done for every so many loads: on the way to the limit it is done some twenty
+/// times, however far that is.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    reserve: Amounts,
+    credit: Mutex<[u64; RESOURCES.len()]>,
+}
+
+impl Ledger {
+    pub(crate) fn new(reserve: Amounts) -> Ledger {
+        Ledger { reserve, credit: Mutex::new([0; RESOURCES.len()]) }
+    }
+
+    /// Takes what is needed out of the credit; where that does not suffice, counts again.
+    pub(crate) fn admit(&self, need: Amounts) -> Result<(), Error> {
+        self.admit_with(need, platform::usage)
+    }
+
+    fn admit_with(
+        &self,
+        need: Amounts,
+        mut count: impl FnMut(Resource) -> Option<Usage>,
+    ) -> Result<(), Error> {
+        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
+        for resource in RESOURCES {
+            if credit[resource as usize] < need.of(resource) {
+                credit[resource as usize] = self.fresh_credit(count(resource), resource, need)?;
+            }
+        }
+        for resource in RESOURCES {
+            credit[resource as usize] -= need.of(resource);
+        }
+        Ok(())
+    }
+
+    fn fresh_credit(
+        &self,
+        usage: Option<Usage>,
+        resource: Resource,
+        need: Amounts,
+    ) -> Result<u64, Error> {
+        let needed = need.of(resource);
+        // There may be a limit later.
+        let Some(usage) = usage else { return Ok(needed.saturating_mul(1000)) };
+        let reserve = self.reserve.of(resource).saturating_add(lump(resource));
+        let left = usage.left().saturating_sub(reserve);
+        if left < needed {
+            let Usage { limit, used } = usage;
+            return Err(Error::Headroom { resource, limit, used, needed, reserve });
+        }
+        Ok((left / 4).min(most_at_once(resource)).max(needed))
+    }
+}
+
+/// What may be taken at once by somebody who needs little: glibc's allocator takes address space by
+/// 64 MiB for each arena, and for a moment twice as much (glibc 2.36 `malloc/arena.c`, `new_heap`).
+fn lump(resource: Resource) -> u64 {
+    match resource {
+        Resource::AddressSpace => 128 << 20,
+        _ => 0,
+    }
+}
+
+/// What is given out at most between two counts. Bytes are counted quickly, and what a load takes of
+/// them is an estimate.
+fn most_at_once(resource: Resource) -> u64 {
+    match resource {
+        Resource::Mappings | Resource::Descriptors => u64::MAX,
+        Resource::AddressSpace | Resource::Memory => 32 << 20,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headroom::resource::RESERVE;
+
+    #[test]
+    fn a_quarter_is_given_out_between_counts() {
+        let reserve = Amounts { mappings: 100, ..Amounts::default() };
+        let ledger = Ledger::new(reserve);
+        let need = Amounts { mappings: 2, descriptors: 1, bytes: 0 };
+        let (mut n_counts, mut n_others, mut used) = (0, 0, 0);
+        loop {
+            let admitted = ledger.admit_with(need, |resource| {
+                if resource != Resource::Mappings {
+                    n_others += 1;
+                    return None;
+                }
+                n_counts += 1;
+                Some(Usage { limit: 100_000, used })
+            });
+            match admitted {
+                Ok(()) => used += 2,
+                Err(Error::Headroom { resource, limit, needed, reserve, .. }) => {
+                    assert_eq!((resource, limit), (Resource::Mappings, 100_000));
+                    assert_eq!((needed, reserve), (2, 100));
+                    break;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(used, 99_900);
+        assert!(n_counts < 50, "{n_counts} counts");
+        assert_eq!(n_others, 50, "each resource is counted by itself");
+        // What others give back is seen.
+        let roomy = |_| Some(Usage { limit: 1000, used: 10 });
+        ledger.admit_with(need, roomy).expect("there is room");
+    }
+
+    #[test]
+    fn a_reserve_of_everything_admits_nothing() {
+        let ledger = Ledger::new(Amounts { bytes: u64::MAX, ..Amounts::default() });
+        let need = Amounts { bytes: 1, ..Amounts::default() };
+        let admitted = ledger.admit_with(need, |_| Some(Usage { limit: 1 << 40, used: 0 }));
+        assert!(matches!(admitted, Err(Error::Headroom { reserve: u64::MAX, .. })), "{admitted:?}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_limited() {
+        let ledger = Ledger::new(RESERVE);
+        let need = Amounts { mappings: 1 << 40, descriptors: 1 << 40, bytes: 1 << 40 };
+        ledger.admit_with(need, |_| None).expect("nothing is known");
+    }
+}

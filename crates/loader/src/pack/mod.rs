@@ -1,0 +1,74 @@
+//! Packs: thousands of artifacts in one file, loaded from one mapping.
+//!
+//! `Module::deserialize` maps memory for each module, copies the artifact into it, and changes its
+//! protection twice; dropping the module unmaps it. Every mapping counts against the limit of the
+//! process (`vm.max_map_count`, 65,530 by default, so some 32,000 modules), and every change of
+//! protection waits for the other processors. A [`Pack`] is copied into memory once, made executable
+//! once, and modules are made from it in place.
+//!
+//! ```
+//! # #[cfg(all(unix, feature = "compile"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use loadline_loader::pack::{self, Pack, PackOptions};
+//! use loadline_loader::wasmtime::{Config, Engine};
+//! use loadline_loader::compile;
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let path = home.path().join("plugins.pack");
+//! // In the build: compile, and pack.
+//! let text = r#"(module (func (export "double") (param i32) (result i32)
+//!                 (i32.shl (local.get 0) (i32.const 1))))"#;
+//! let artifact = compile::bytes(&Engine::default(), text.as_bytes())?;
+//! Pack::build(&path, None, [("double", &artifact)])?;
+//!
+//! // In the program: configure, open, load.
+//! let mut config = Config::new();
+//! pack::configure(&mut config);
+//! let engine = Engine::new(&config)?;
+//! let pack = Pack::open(&path, PackOptions::new())?;
+//! let loaded = pack.load(&engine, "double")?;
+//!
+//! // Modules come first, then the pack.
+//! let still = pack.close().unwrap_err();
+//! assert_eq!(still.modules, 1);
+//! drop(loaded);
+//! still.pack.close()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(unix, feature = "compile")))]
+//! # fn main() {}
+//! ```
+//!
+//! # One image, one module
+//!
+//! Wasmtime finds code by its address, so one image can be one module at a time (wasmtime issue
+//! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
+//! or let a [`Loader`](crate::Loader) share it, which loads a copy where it has to.
+//!
+//! # Data segments
+//!
+//! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory.
+//! The module keeps that file: one descriptor for each such module, and a third of a cold start. With
+//! `ulimit -n 1024` some thousand tenants fit. `Config::memory_init_cow(false)` does without, and
+//! copies the data into each instance instead. It is compiled into artifacts, so the engine that
+//! compiles and the one that loads must both have it.
+//!
+//! # When a pack can go
+//!
+//! `Module` can be cloned, and every store keeps the modules it has instances of. So a pack counts
+//! what Wasmtime publishes in it and withdraws again; [`Pack::close`] refuses while anything lives.
+//! Dropping a pack in use is no error: its memory stays until the last module is gone, and is given
+//! back when the next pack is opened or closed.
+mod format;
+mod frame_index;
+mod memory;
+mod open;
+pub(crate) mod opened;
+mod options;
+mod region;
+mod writer;
+
+pub use memory::configure;
+pub use opened::{Entry, Pack, StillLoaded};
+pub use options::{Digests, PackOptions};
+pub use writer::PackWriter;

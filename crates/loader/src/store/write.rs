@@ -1,0 +1,126 @@
+//! Entries that are written or moved out of the way, under a lock of their key.
+
+use std::fs::{self, File};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::entry;
+use super::key::StoreKey;
+use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
+use crate::artifact::Artifact;
+use crate::error::Error;
+use crate::files::{sync_folder, temporary};
+use crate::trust::guard;
+use crate::watch::Warning;
+
+impl Store {
+    /// Keeps an artifact under a key. An older entry of that key gives way at once, and readers of
+    /// it are not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`].
+    pub fn put(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
+        let lock = self.lock(name)?;
+        self.write(name, artifact)?;
+        drop(lock);
+        self.make_room();
+        Ok(())
+    }
+
+    /// Writes an entry; its key must be locked.
+    pub(super) fn write(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
+        let path = self.entry(&name.to_string());
+        let written = (|| {
+            let mut file =
+                temporary(&self.inner.folder.join(TEMPORARY), self.inner.options.is_shared)?;
+            // Tells `gc` that the writer lives.
+            file.as_file().lock()?;
+            entry::write(file.as_file_mut(), name, self.inner.options.key.as_ref(), artifact)?;
+            if self.inner.options.is_synced {
+                file.as_file().sync_all()?;
+            }
+            file.persist(&path).map_err(|error| error.error)?.unlock()?;
+            if self.inner.options.is_synced {
+                sync_folder(&self.inner.folder.join(ENTRIES))?;
+            }
+            Ok(())
+        })();
+        written.map_err(|source| Error::Write { path, source })?;
+        let bytes = (artifact.bytes().len() + entry::HEADER_BYTES) as u64;
+        self.inner.unaccounted.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Moves an entry out of the way, and returns what the observer is to be told.
+    fn set_aside(&self, file_name: &str, reason: &Error) -> Result<Option<Warning>, Error> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let entry = self.entry(file_name);
+        let to = self.inner.folder.join(ASIDE);
+        let to = to.join(format!("{file_name}-{}-{number}", std::process::id()));
+        match fs::rename(&entry, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::Write { path: entry, source }),
+        }
+        self.inner.set_aside.fetch_add(1, Ordering::Relaxed);
+        self.bound_aside();
+        Ok(Some(Warning::SetAside { entry, to, reason: crate::error::told(reason) }))
+    }
+
+    /// Waits until nobody else writes, or sets aside, entries whose keys begin alike.
+    pub(super) fn lock(&self, name: &StoreKey) -> Result<Turn<'_>, Error> {
+        let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
+        file.lock()
+            .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
+        Ok(Turn { store: self, lock: Some(file), warnings: Vec::new() })
+    }
+
+    pub(super) fn lock_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.inner.folder.join(LOCKS).join(name);
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        let options = {
+            use std::os::unix::fs::OpenOptionsExt;
+            let mode = if self.inner.options.is_shared { 0o666 } else { 0o600 };
+            options.custom_flags(libc::O_NOFOLLOW).mode(mode)
+        };
+        // A lock of somebody else's file that one may only read is a lock, too.
+        let opened = options.open(&path).or_else(|error| match is_refused(&error) {
+            true => guard::open(&path).map_err(|_| error),
+            false => Err(error),
+        });
+        opened.map_err(|source| Error::Write { path, source })
+    }
+}
+
+/// The lock of a key, and the warnings that its holder owes the observer. Unlocks first, then warns:
+/// the observer may ask for the same key, and a lock of this file waits for any other, also of the
+/// same thread.
+pub(super) struct Turn<'a> {
+    pub(super) store: &'a Store,
+    pub(super) lock: Option<File>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Turn<'_> {
+    /// Moves an entry out of the way. Nobody replaces it meanwhile, since its key is locked.
+    pub(super) fn set_aside(&mut self, file_name: &str, reason: &Error) -> Result<(), Error> {
+        self.warnings.extend(self.store.set_aside(file_name, reason)?);
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        let observer = &self.store.inner.options.observer;
+        self.warnings.iter().for_each(|warning| observer.warn(warning));
+    }
+}
+
+pub(super) fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
