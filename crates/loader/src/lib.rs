@@ -145,3 +145,6 @@ pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
 pub use store::{Store, StoreKey, StoreOptions};
 pub use trust::seal::Key;
 pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
+
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
+const _: Option<&str> = option_env!("LOADLINE_CLONE");

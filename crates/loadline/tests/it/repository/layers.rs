@@ -223,10 +223,6 @@ fn files_of_a_crate_form_no_cycle() {
     folders.extend(crates.map(|entry| entry.unwrap().path().join("src")));
     assert!(folders.len() >= 14);
     for folder in folders {
-        // These two still have cycles.
-        if ["loader", "runner"].iter().any(|name| folder.ends_with(format!("{name}/src"))) {
-            continue;
-        }
         let found = cycle(&uses(&folder));
         assert_eq!(found, None, "{}: these two use each other", folder.display());
     }
