@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn outside_valgrind_nobody_answers() {
         if is_running() {
-            println!("skipped: this test itself runs under valgrind");
+            loadline_testing::skip!("this test itself runs under valgrind");
             return;
         }
         assert!(!is_callgrind());

@@ -35,7 +35,7 @@ fn text(output: &Output) -> String {
 fn can_count() -> bool {
     let has_valgrind = Command::new("valgrind").arg("--version").output().is_ok();
     if !has_valgrind {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
     }
     has_valgrind
 }
@@ -193,7 +193,7 @@ fn a_missing_counter_is_named() {
     });
     assert!(passed, "{said}");
     if said.contains("counted by perf") {
-        println!("skipped: perf counts here");
+        loadline_testing::skip!("perf counts here");
         return;
     }
     for text in ["measured by thread CPU time", "would not be seen", "valgrind is not installed"] {
@@ -230,7 +230,7 @@ fn a_valgrind_that_is_of_no_use_is_named() {
         });
         assert!(passed, "{said}");
         if said.contains("counted by perf") {
-            println!("skipped: perf counts here");
+            loadline_testing::skip!("perf counts here");
             break;
         }
         assert!(said.contains(reason), "{reason:?} is not in {said}");
@@ -326,7 +326,7 @@ fn phases_are_dumps_under_callgrind() {
 
     let found = find_valgrind(&env::var_os("PATH").unwrap_or_default());
     let Some(valgrind) = found else {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
         return;
     };
     let folder = env::temp_dir().join(format!("harness-live-{}", std::process::id()));

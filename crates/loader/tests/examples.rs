@@ -9,7 +9,7 @@ fn output(example: &str, arguments: &[&str]) -> Option<String> {
     let test = std::env::current_exe().unwrap();
     let built = test.parent()?.parent()?.join("examples").join(example);
     if !built.exists() {
-        println!("skipped: {} was not built with this test", built.display());
+        loadline_testing::skip!("{} was not built with this test", built.display());
         return None;
     }
     let output = Command::new(built).args(arguments).env_remove("PACK_KEY").output().unwrap();

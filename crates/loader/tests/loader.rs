@@ -154,7 +154,7 @@ fn kept_tables_are_warned_of_once() {
         Family::LibgccList => assert_eq!((warnings, registrations), (1, Some(1))),
         Family::LibgccTree => assert_eq!((warnings, registrations), (0, Some(1))),
         Family::Llvm => assert_eq!((warnings, registrations), (1, Some(fdes))),
-        other => println!("skipped: what {other} costs is not known"),
+        other => loadline_testing::skip!("what {other} costs is not known"),
     }
     assert_eq!(loader.population().modules, 1600);
     drop(leases);
@@ -168,7 +168,7 @@ fn kept_tables_are_warned_of_under_llvm() {
         (11..30).rev().map(|release| format!("/usr/lib/llvm-{release}/lib/libunwind.so.1"));
     let mut places = places.filter(|path| std::path::Path::new(path).exists());
     let Some(library) = places.next().filter(|_| cfg!(target_os = "linux")) else {
-        println!("skipped: LLVM's libunwind is not installed");
+        loadline_testing::skip!("LLVM's libunwind is not installed");
         return;
     };
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
@@ -383,7 +383,7 @@ fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
 #[test]
 fn descriptors_are_for_modules_with_data_segments() {
     let Some(descriptors) = Headroom::now().of(Resource::Descriptors) else {
-        println!("skipped: open files are not limited, or not known");
+        loadline_testing::skip!("open files are not limited, or not known");
         return;
     };
     let reserve = Amounts { descriptors: descriptors.limit, ..Amounts::default() };
@@ -417,7 +417,7 @@ fn what_would_not_fit_is_an_error() {
     let artifacts = artifacts(1);
     let headroom = Headroom::now();
     let Some(memory) = headroom.of(Resource::Memory) else {
-        println!("skipped: this system does not tell what is left");
+        loadline_testing::skip!("this system does not tell what is left");
         return;
     };
     let reserve = Amounts { bytes: memory.limit, ..Amounts::default() };

@@ -79,7 +79,7 @@ fn is_enabled() -> bool {
     match native_unwind::enable() {
         Ok(()) => true,
         Err(reason) => {
-            PRINTED.call_once(|| println!("skipped: {reason}"));
+            PRINTED.call_once(|| loadline_testing::skip!("{reason}"));
             false
         }
     }
@@ -189,7 +189,7 @@ fn an_unwinder_that_does_not_ask_is_noticed() {
         return;
     }
     if !Path::new(library).exists() {
-        println!("skipped: LLVM's libunwind 14 is not installed");
+        loadline_testing::skip!("LLVM's libunwind 14 is not installed");
         return;
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -228,7 +228,7 @@ fn a_native_unwind_takes_the_same_instructions_whatever_is_resident() {
         return be_counted(&asked);
     }
     if !is_enabled() || Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: it takes an unwinder that asks, and valgrind");
+        loadline_testing::skip!("it takes an unwinder that asks, and valgrind");
         return;
     }
     let home = tempfile::tempdir().unwrap();

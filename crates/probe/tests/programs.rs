@@ -72,7 +72,7 @@ fn faults(work: impl FnOnce()) -> Option<u64> {
     match probe.totals(Phase::Work).reading(Event::PageFaults) {
         Some(Reading::Exact(count)) => Some(count),
         Some(Reading::Unavailable(absence)) => {
-            println!("skipped: page faults are {absence}; {}", absence.remedy());
+            loadline_testing::skip!("page faults are {absence}; {}", absence.remedy());
             None
         }
         other => panic!("neither exact nor unavailable: {other:?}"),
@@ -104,7 +104,7 @@ fn a_living_program_is_read_at_every_lap() {
     probe.start();
     let shell = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
     let Ok(mut shell) = shell else {
-        println!("skipped: there is no sh");
+        loadline_testing::skip!("there is no sh");
         return;
     };
     // However busy the machine is, the shell has its turn some time.
@@ -118,7 +118,7 @@ fn a_living_program_is_read_at_every_lap() {
             | Some(Reading::Exact(_)) => {}
             Some(Reading::Unavailable(absence)) => {
                 shell.kill().expect("it can be ended");
-                return println!("skipped: {absence}");
+                return loadline_testing::skip!("{absence}");
             }
             other => panic!("neither exact nor unavailable: {other:?}"),
         }

@@ -131,7 +131,7 @@ fn every_lifecycle_is_linear() {
         return be_counted(&asked);
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
         return;
     }
     let home = tempfile::tempdir().unwrap();

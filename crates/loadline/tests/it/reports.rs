@@ -8,4 +8,5 @@ mod golden;
 mod history;
 mod judge;
 mod judge_files;
+mod judge_pairs;
 mod verdicts;

@@ -4,6 +4,7 @@ mod action;
 mod api;
 mod guide;
 mod layers;
+mod linters;
 mod pages;
 mod tree;
 mod workflows;

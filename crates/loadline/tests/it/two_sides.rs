@@ -6,4 +6,6 @@ mod compared;
 mod fresh;
 mod installed;
 mod intact;
+#[cfg(unix)]
+mod interrupted;
 mod regressing;

@@ -53,7 +53,7 @@ mod fixed {
         #[test]
         fn outside_valgrind_the_kernel_answers() {
             if valgrind::is_running() {
-                println!("skipped: this test itself runs under valgrind");
+                loadline_testing::skip!("this test itself runs under valgrind");
                 return;
             }
             let (mut one, mut other) = ([0_u8; 32], [0_u8; 32]);

@@ -24,7 +24,7 @@ fn has_valgrind() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = std::env::split_paths(&path).any(|folder| folder.join("valgrind").is_file());
     if !has {
-        println!("skipped: there is no valgrind in PATH");
+        loadline_testing::skip!("there is no valgrind in PATH");
     }
     has
 }
@@ -41,7 +41,7 @@ fn without_valgrind_one_line_says_what_is_lost() {
     let project = Project::new();
     project.run(&["list"]);
     let Some(runner) = built_runner() else {
-        return println!("skipped: the runner was built elsewhere");
+        return loadline_testing::skip!("the runner was built elsewhere");
     };
     let scenario = TINY.replace("exact = []", "exact = [\"callgrind\"]");
     project.write("xtask/scenarios/tiny.toml", scenario);
@@ -124,7 +124,7 @@ fn libgccs_search_is_named_with_its_coefficient() {
     for round in 0..3 {
         let said = project.run(&["regress", "--budget", "0"]);
         if !said.stdout.contains("libgcc-list") {
-            return println!("skipped: the unwinder is not libgcc up to 12");
+            return loadline_testing::skip!("the unwinder is not libgcc up to 12");
         }
         let line = culprit(&said, "oldest unload: __deregister_frame_info_bases");
         let line = line.unwrap_or_else(|| panic!("round {round}: {}", said.refusal()));
@@ -152,7 +152,7 @@ fn llvms_scan_is_named_with_its_remedy() {
     let libraries = ["14", "15", "16", "17", "18", "19"]
         .map(|version| PathBuf::from(format!("/usr/lib/llvm-{version}/lib/libunwind.so.1")));
     let Some(library) = libraries.iter().find(|library| library.is_file()) else {
-        return println!("skipped: LLVM's libunwind is not installed");
+        return loadline_testing::skip!("LLVM's libunwind is not installed");
     };
     if !has_valgrind() {
         return;

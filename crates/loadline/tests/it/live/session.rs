@@ -252,7 +252,7 @@ fn processes_in(folder: &Path) -> Vec<String> {
 
 fn assert_no_process_in(folder: &Path) {
     if !Path::new("/proc/self/cwd").exists() {
-        println!("skipped: without /proc nobody can say which processes are left");
+        loadline_testing::skip!("without /proc nobody can say which processes are left");
     }
     assert_eq!(processes_in(folder), Vec::<String>::new());
 }
@@ -334,7 +334,7 @@ fn the_unwinder_asked_for_is_the_one_measured() {
 
     let versions = (10..30).map(|n| format!("/usr/lib/llvm-{n}/lib/libunwind.so.1"));
     let Some(library) = versions.into_iter().find(|path| Path::new(path).exists()) else {
-        println!("skipped: LLVM's libunwind is not installed");
+        loadline_testing::skip!("LLVM's libunwind is not installed");
         return;
     };
     let said = project.run(&["regress", "--budget", "0", "--unwinder", &library]);
@@ -353,7 +353,7 @@ fn mounting() -> Option<&'static [&'static str]> {
     const FLAGS: [&[&str]; 2] = [&["--mount"], &["--map-root-user", "--mount"]];
     let flags = FLAGS.iter().find(may).copied();
     if flags.is_none() {
-        println!("skipped: this user may not mount a small file system");
+        loadline_testing::skip!("this user may not mount a small file system");
     }
     flags
 }
@@ -405,7 +405,7 @@ fn the_measured_process_is_isolated_and_the_session_says_how() {
     let mut command = project.xtask(&["regress", "tiny", "--processors", "0"]);
     let said = project.said(command.env("LOADLINE_OF_THE_CALLER", "1").output().unwrap());
     if said.stderr.contains("offered on Linux only") {
-        println!("skipped: processors can be chosen on Linux only");
+        loadline_testing::skip!("processors can be chosen on Linux only");
         return;
     }
     let header = runs(&project, &said).with_file_name("session.json");

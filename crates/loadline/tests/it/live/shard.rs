@@ -57,48 +57,8 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
         ]
     );
 
-    let refused = |sessions: &[&Path], expected: &str| {
-        let Said { code, stderr, .. } = merge(&project, sessions);
-        assert_eq!(code, Some(2), "{stderr}");
-        assert!(stderr.starts_with(&format!("error: cannot merge: {expected}")), "{stderr}");
-    };
-    refused(&[&one], "shard 2/2 is missing, and with it two");
-    refused(&[&one, &two, &one], "shard 1/2 is there twice, as ");
-    let undivided = whole.session();
-    let text = format!("{} is no part: it was measured without --shard", undivided.display());
-    refused(&[&undivided], &text);
-    refused(
-        &[&one, &altered(&two, |header| header["seed"] = 7.into())],
-        "shards 1/2 and 2/2 have different seeds, 1 and 7",
-    );
-    let suite = |header: &mut Value| {
-        header["asked"]["part"]["suite"][0]["processes"] = 4.into();
-    };
-    refused(&[&one, &altered(&two, suite)], "shards 1/2 and 2/2 are parts of different plans");
-    for (field, name) in [
-        ("wasmtime", "wasmtime"),
-        ("wasmtime_features", "wasmtime's features"),
-        ("unwinder_family", "the unwinder's family"),
-        ("unwinder_version", "the unwinder's version"),
-        ("arch", "the architecture"),
-        ("build", "the build"),
-        ("loadline", "loadline"),
-    ] {
-        let other = altered(&two, |header| header["environment"][field] = "Minix".into());
-        let differs = format!("shards 1/2 and 2/2 differ in what decides growth: {name}: ");
-        refused(&[&one, &other], &differs);
-    }
-
-    // The session answers the question that the scenario asked when it was measured.
-    let path = project.path("xtask/scenarios/two.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("functions = 2", "functions = 3")).unwrap();
-    let edited = merge(&project, &[&one, &two]);
-    assert_eq!(edited.code, Some(2), "{}{}", edited.stdout, edited.stderr);
-    let expected = "the scenario two was edited since it was measured (check out the commit it was measured at, or measure again)";
-    assert!(edited.stderr.contains(expected), "{}", edited.stderr);
-    assert_eq!(edited.stdout, "");
-    fs::write(&path, &text).unwrap();
+    assert_parts_of_one_suite_alone_are_merged(&project, &whole.session(), &one, &two);
+    assert_edited_scenarios_are_refused(&project, &one, &two);
 
     let elsewhere = altered(&two, |header| header["environment"]["cpu"] = "Minix".into());
     let merged = merge(&project, &[&one, &elsewhere]);
@@ -113,8 +73,64 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     assert_eq!(nothing.code, Some(7), "{}", nothing.stderr);
     let usage = project.run(&["regress", "--shard", "3/2"]);
     assert_eq!(usage.code, Some(2), "{}", usage.stderr);
+    assert_several_unwinders_are_refused(&project);
+}
 
-    // A part is measured in one session, and so under one unwinder.
+fn assert_parts_of_one_suite_alone_are_merged(
+    project: &Project,
+    undivided: &Path,
+    one: &Path,
+    two: &Path,
+) {
+    let refused = |sessions: &[&Path], expected: &str| {
+        let Said { code, stderr, .. } = merge(project, sessions);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("error: cannot merge: {expected}")), "{stderr}");
+    };
+    refused(&[one], "shard 2/2 is missing, and with it two");
+    refused(&[one, two, one], "shard 1/2 is there twice, as ");
+    let text = format!("{} is no part: it was measured without --shard", undivided.display());
+    refused(&[undivided], &text);
+    refused(
+        &[one, &altered(two, |header| header["seed"] = 7.into())],
+        "shards 1/2 and 2/2 have different seeds, 1 and 7",
+    );
+    let suite = |header: &mut Value| {
+        header["asked"]["part"]["suite"][0]["processes"] = 4.into();
+    };
+    refused(&[one, &altered(two, suite)], "shards 1/2 and 2/2 are parts of different plans");
+    for (field, name) in [
+        ("wasmtime", "wasmtime"),
+        ("wasmtime_features", "wasmtime's features"),
+        ("unwinder_family", "the unwinder's family"),
+        ("unwinder_version", "the unwinder's version"),
+        ("arch", "the architecture"),
+        ("build", "the build"),
+        ("loadline", "loadline"),
+    ] {
+        let other = altered(two, |header| header["environment"][field] = "Minix".into());
+        let differs = format!("shards 1/2 and 2/2 differ in what decides growth: {name}: ");
+        refused(&[one, &other], &differs);
+    }
+}
+
+/// A session answers the question that its scenario asked when it was measured.
+fn assert_edited_scenarios_are_refused(project: &Project, one: &Path, two: &Path) {
+    let path = project.path("xtask/scenarios/two.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("functions = 2", "functions = 3")).unwrap();
+    let edited = merge(project, &[one, two]);
+    assert_eq!(edited.code, Some(2), "{}{}", edited.stdout, edited.stderr);
+    let expected = "the scenario two was edited since it was measured (check out the commit it was measured at, or measure again)";
+    assert!(edited.stderr.contains(expected), "{}", edited.stderr);
+    assert_eq!(edited.stdout, "");
+    fs::write(&path, &text).unwrap();
+}
+
+/// A part is measured in one session, and so under one unwinder.
+fn assert_several_unwinders_are_refused(project: &Project) {
+    let path = project.path("xtask/scenarios/two.toml");
+    let text = fs::read_to_string(&path).unwrap();
     fs::write(project.path("library.so"), "").unwrap();
     let own = format!("unwinder = {:?}\n{text}", project.path("library.so"));
     fs::write(&path, own).unwrap();

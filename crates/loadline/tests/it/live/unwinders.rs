@@ -12,7 +12,7 @@ fn has_llvm() -> bool {
     let found =
         (10..40).any(|n| Path::new(&format!("/usr/lib/llvm-{n}/lib/libunwind.so.1")).exists());
     if !found {
-        println!("skipped: LLVM's libunwind is not installed");
+        loadline_testing::skip!("LLVM's libunwind is not installed");
     }
     found
 }

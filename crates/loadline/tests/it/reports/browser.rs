@@ -198,7 +198,7 @@ fn the_page_is_read_by_mouse_by_keyboard_on_a_phone_and_on_paper() {
     let project = project();
     let page = page(&project);
     let Some(mut browser) = Browser::start() else {
-        println!("skipped: there is no chromium");
+        loadline_testing::skip!("there is no chromium");
         return;
     };
     browser.look(1200, "light", "screen");
@@ -259,7 +259,7 @@ fn the_page_is_found_through_without_eyes() {
     let project = project();
     let page = page(&project);
     let Some(mut browser) = Browser::start() else {
-        println!("skipped: there is no chromium");
+        loadline_testing::skip!("there is no chromium");
         return;
     };
     browser.open(&page);

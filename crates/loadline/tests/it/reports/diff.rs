@@ -260,7 +260,7 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
     assert_eq!(registered["by_n"][4], json!({"n": 16, "old": 16.0, "new": 0.0}));
     let instructions = series("load/callgrind-instructions");
     if instructions["old"]["not-counted"].is_string() {
-        println!("skipped: symbols: {}", instructions["old"]["not-counted"]);
+        loadline_testing::skip!("symbols: {}", instructions["old"]["not-counted"]);
     } else {
         let symbols = pair["symbols"].as_array().unwrap();
         let is_registration = |symbol: &&Value| {

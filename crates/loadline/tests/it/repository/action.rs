@@ -409,10 +409,14 @@ fn each_step_of_ci_says_how_long_it_took() {
         .collect();
     assert!(steps.len() > 5, "{steps:?}");
 
-    machine.project.script("bin/cargo", "#!/bin/sh\nif [ \"$2\" = fetch ]; then exit 8; fi\n");
+    let fetches_nothing = "#!/bin/sh\nif [ \"$2\" = fetch ]; then exit 8; fi\n\
+        mkdir -p target/skipped; echo \"a_test: no valgrind\" >> target/skipped/it\n";
+    machine.project.script("bin/cargo", fetches_nothing);
+    machine.project.write("a runner/repository/target/skipped/it", "a_test: of the run before\n");
     let said = machine.shell(".ci/run", &[]);
     assert!(said.status.success(), "{said:?}");
     let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("== skipped tests, and why\na_test: no valgrind\n\n=="), "{said}");
     let ends = said.lines().filter(|line| line.starts_with("== cargo") && line.ends_with(" s"));
     let n_ends = ends.filter(|line| line.contains(": ")).count();
     let (_, list) = said.split_once("== seconds of each step\n").unwrap();

@@ -281,10 +281,7 @@ fn declare(
             add(&item.attrs, format!("static {shown}{}: {}", item.ident, text(&item.ty)));
         }
         Item::Fn(item) if is_public(&item.vis) => {
-            let name = &item.sig.ident;
-            let signature = text(&item.sig);
-            let shown = signature.replacen(&format!("fn {name}"), &format!("fn {shown}{name}"), 1);
-            add(&item.attrs, shown);
+            add(&item.attrs, shown_function(&item.sig, shown));
         }
         Item::Type(item) if is_public(&item.vis) => {
             let generics = text(&item.generics);
@@ -294,17 +291,16 @@ fn declare(
             let name = item.ident.to_string();
             let generics = text(&item.generics);
             add(&item.attrs, format!("{}struct {shown}{name}{generics}", marks(&item.attrs)));
-            for (index, field) in item.fields.iter().enumerate() {
-                if is_public(&field.vis) {
-                    add(&field.attrs, format!("{name}: {}", shown_field(index, field)));
-                }
+            let fields = item.fields.iter().enumerate();
+            for (index, field) in fields.filter(|(_, field)| is_public(&field.vis)) {
+                add(&field.attrs, format!("{name}: {}", shown_field(index, field)));
             }
             types.insert(name);
         }
         Item::Enum(item) if is_public(&item.vis) => {
             let name = item.ident.to_string();
-            let generics = text(&item.generics);
-            add(&item.attrs, format!("{}enum {shown}{name}{generics}", marks(&item.attrs)));
+            let line = format!("{}enum {shown}{name}{}", marks(&item.attrs), text(&item.generics));
+            add(&item.attrs, line);
             for variant in &item.variants {
                 let fields = shown_fields(&variant.fields);
                 add(&variant.attrs, format!("{name}: variant {}{fields}", variant.ident));
@@ -313,19 +309,24 @@ fn declare(
         }
         Item::Trait(item) if is_public(&item.vis) => {
             let name = item.ident.to_string();
-            let (generics, above) = (text(&item.generics), text(&item.supertraits));
-            let above = if above.is_empty() { above } else { format!(": {above}") };
-            add(&item.attrs, format!("trait {shown}{name}{generics}{above}"));
+            let line = format!("trait {shown}{name}{}", text(&item.generics));
+            let above = text(&item.supertraits);
+            add(&item.attrs, if above.is_empty() { line } else { format!("{line}: {above}") });
             for item in &item.items {
-                if let TraitItem::Fn(item) = item {
-                    let provided = if item.default.is_some() { "provided " } else { "" };
-                    add(&item.attrs, format!("{name}: {provided}{}", text(&item.sig)));
-                }
+                let TraitItem::Fn(item) = item else { continue };
+                let provided = if item.default.is_some() { "provided " } else { "" };
+                add(&item.attrs, format!("{name}: {provided}{}", text(&item.sig)));
             }
             types.insert(name);
         }
         _ => {}
     }
+}
+
+/// The signature of a function below `shown`.
+fn shown_function(signature: &syn::Signature, shown: &str) -> String {
+    let name = &signature.ident;
+    text(signature).replacen(&format!("fn {name}"), &format!("fn {shown}{name}"), 1)
 }
 
 fn shown_field(index: usize, field: &Field) -> String {

@@ -62,10 +62,12 @@ fn a_newcomer_gets_from_a_clone_to_a_red_build() {
         let (code, said) = reader.types(&command);
         println!("$ {command}\n{said}({} s)", started.elapsed().as_secs());
         if code != Some(0) && command.contains("pip install") {
-            return println!("skipped: the wasmtime package cannot be installed here: {said}");
+            return loadline_testing::skip!(
+                "the wasmtime package cannot be installed here: {said}"
+            );
         }
         if said.contains("exit code 6") {
-            return println!("skipped: a session that was blind judges nothing");
+            return loadline_testing::skip!("a session that was blind judges nothing");
         }
         assert_eq!(code, Some(0), "$ {command}\n{said}");
         assert_eq!(missing(&shown, &said), None, "$ {command}\n{said}");

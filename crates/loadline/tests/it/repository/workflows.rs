@@ -11,12 +11,12 @@ use std::process::{Command, Output};
 use crate::common::{HOST, HOST_SCENARIO, Project};
 use saphyr::{LoadableYamlNode, Yaml};
 
-fn workspace() -> PathBuf {
+pub fn workspace() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
 }
 
 /// The files with steps: this repository's workflows, the action, and what `init` writes.
-fn paths() -> Vec<PathBuf> {
+pub fn paths() -> Vec<PathBuf> {
     let folder = fs::read_dir(workspace().join(".github/workflows")).unwrap();
     let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
     let more = ["action.yml", "comment/action.yml", "crates/loadline/src/verbs/init/workflow.yml"];
@@ -30,7 +30,7 @@ fn text(path: &str) -> String {
 }
 
 /// The workflows, without the actions.
-fn workflows() -> impl Iterator<Item = PathBuf> {
+pub fn workflows() -> impl Iterator<Item = PathBuf> {
     paths().into_iter().filter(|path| !path.ends_with("action.yml"))
 }
 
@@ -249,79 +249,16 @@ fn check_of(run: &str) -> Check {
 #[ignore = "slow: carries out the steps of every workflow (a minute)"]
 fn every_step_passes_in_a_clean_clone() {
     let repository = Repository::new();
-    for run in all("run") {
-        match check_of(&run) {
-            Check::IsTheTestCommand => assert!(workspace().join(&run).is_file()),
-            Check::InClone => repository.passes(&run, &repository.project.path("clone"), &[]),
-            Check::Needs(program) if !repository.has(program) => {
-                println!("skipped: {run}: {program} is not installed here");
-            }
-            Check::Needs(_) => repository.passes(&run, &repository.project.path("clone"), &[]),
-            Check::InRepository => {}
-        }
-    }
+    assert_steps_in_clone(&repository);
     let place = repository.project.path("repository");
     let step = |run: &str, environment: &[(&str, &str)]| {
         assert_eq!(check_of(run), Check::InRepository);
         repository.passes(run, &place, environment);
     };
-    step("echo /.loadline-action >>.git/info/exclude", &[]);
-    fs::create_dir(place.join(".loadline-action")).unwrap();
-    repository.project.write("repository/.loadline-action/action.yml", "");
-    let status = repository.shell("git status --porcelain --untracked-files", &place, &[]);
-    assert_eq!(String::from_utf8_lossy(&status.stdout), "");
-    step("bash -euo pipefail -c \"$PREPARE\"", &[("PREPARE", "touch prepared")]);
-    assert!(place.join("prepared").exists());
-    step(KEY, &[]);
-    // What install.sh would have compiled.
-    let folder = repository.output("folder").unwrap();
-    fs::create_dir_all(&folder).unwrap();
-    let link = ["-s", repository.project.path("bin").to_str().unwrap(), &folder].map(str::to_owned);
-    assert!(Command::new("ln").args(link).status().unwrap().success());
-    step(INSTALL, &[("FOLDER", &folder)]);
-    // The level of another file: this test changes no setting of the machine.
-    repository.project.write("repository/paranoid", "1\n");
-    step(PERF, &[("PERF_EVENT_PARANOID", "paranoid")]);
+    prepare(&repository, &place, &step);
+    assert_regression_is_reported(&repository, &place, &step);
 
-    // Linear, and accepted; then not linear any more.
-    let accept = ["baseline", "--reason", "first capture"];
-    let accepted =
-        repository.shell(&format!("loadline {} 'test'", accept[..2].join(" ")), &place, &[]);
-    assert!(accepted.status.success(), "{accepted:?}");
-    repository.project.write("repository/host.sh", HOST.replace("STEPS", "12 * $1 + $1 * $1"));
-    let asked = [("SCENARIOS", "host"), ("ARGUMENTS", "--budget 0"), ("SHARD", "1/1")];
-    step(REGRESS, &asked);
-    assert_eq!(repository.output("name").as_deref(), Some("loadline@@1-of-1"));
-    let code = repository.output("exit-code").unwrap();
-    // The last folder that is kept: the session's.
-    let kept = repository.project.read("github/output");
-    let sessions = kept.trim_end().lines().rev().nth(1).unwrap().to_owned();
-    step(REGRESS, &[("SESSIONS", &sessions)]);
-    assert_eq!(repository.output("name").as_deref(), Some("loadline@@all"));
-    // Shard and whole judge the same session, of exact counts alone.
-    assert_eq!(code, "3");
-    assert_eq!(repository.output("exit-code").as_deref(), Some(code.as_str()));
-    let judged = repository.shell("exit \"$EXIT_CODE\"", &place, &[("EXIT_CODE", &code)]);
-    assert_eq!(judged.status.code().map(|ended| ended.to_string()), Some(code));
-    let reports = [
-        "report.json",
-        "junit.xml",
-        "report.html",
-        "annotations.txt",
-        "summary.md",
-        "comment.md",
-        "report.txt",
-    ];
-    for report in reports {
-        let text = fs::read_to_string(place.join("loadline-report").join(report));
-        assert!(
-            text.is_ok_and(|text| text.contains("host")),
-            "{report} does not name the scenario"
-        );
-    }
-    assert!(repository.project.read("github/summary").contains("host"));
-
-    // A first comment is made, a second one goes into it: tests/action.rs has the rest.
+    // A first comment is made, a second one goes into it: action.rs has the rest.
     let comment = repository.project.path("clone/comment").display().to_string();
     let of = [("PULL_REQUEST", "7"), ("REPORTS", "."), ("GITHUB_ACTION_PATH", comment.as_str())];
     step(COMMENT, &of);
@@ -339,9 +276,82 @@ fn every_step_passes_in_a_clean_clone() {
     fs::remove_dir_all(place.join("loadline-report")).unwrap();
     let anywhere = repository.shell("$GITHUB_ACTION_PATH/examples/ci/regress.sh", &place, &[]);
     assert_eq!(anywhere.status.code(), Some(3), "{anywhere:?}");
-    for report in ["report.json", "junit.xml", "report.html", "summary.md"] {
+    assert_reports(&place, &[]);
+}
+
+/// Steps that anybody may type, in a clone of this repository.
+fn assert_steps_in_clone(repository: &Repository) {
+    for run in all("run") {
+        match check_of(&run) {
+            Check::IsTheTestCommand => assert!(workspace().join(&run).is_file()),
+            Check::InClone => repository.passes(&run, &repository.project.path("clone"), &[]),
+            Check::Needs(program) if !repository.has(program) => {
+                loadline_testing::skip!("{run}: {program} is not installed here");
+            }
+            Check::Needs(_) => repository.passes(&run, &repository.project.path("clone"), &[]),
+            Check::InRepository => {}
+        }
+    }
+}
+
+/// Carries out one step of the action with these variables.
+type Step<'a> = &'a dyn Fn(&str, &[(&str, &str)]);
+
+/// The steps before the program is installed, and the installation itself.
+fn prepare(repository: &Repository, place: &Path, step: Step<'_>) {
+    step("echo /.loadline-action >>.git/info/exclude", &[]);
+    fs::create_dir(place.join(".loadline-action")).unwrap();
+    repository.project.write("repository/.loadline-action/action.yml", "");
+    let status = repository.shell("git status --porcelain --untracked-files", place, &[]);
+    assert_eq!(String::from_utf8_lossy(&status.stdout), "");
+    step("bash -euo pipefail -c \"$PREPARE\"", &[("PREPARE", "touch prepared")]);
+    assert!(place.join("prepared").exists());
+    step(KEY, &[]);
+    // What install.sh would have compiled.
+    let folder = repository.output("folder").unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let link = ["-s", repository.project.path("bin").to_str().unwrap(), &folder].map(str::to_owned);
+    assert!(Command::new("ln").args(link).status().unwrap().success());
+    step(INSTALL, &[("FOLDER", &folder)]);
+    // The level of another file: this test changes no setting of the machine.
+    repository.project.write("repository/paranoid", "1\n");
+    step(PERF, &[("PERF_EVENT_PARANOID", "paranoid")]);
+}
+
+/// A program that was linear, and accepted as such, is quadratic now: each form of the report says so.
+fn assert_regression_is_reported(repository: &Repository, place: &Path, step: Step<'_>) {
+    let accept = ["baseline", "--reason", "first capture"];
+    let accepted =
+        repository.shell(&format!("loadline {} 'test'", accept[..2].join(" ")), place, &[]);
+    assert!(accepted.status.success(), "{accepted:?}");
+    repository.project.write("repository/host.sh", HOST.replace("STEPS", "12 * $1 + $1 * $1"));
+    let asked = [("SCENARIOS", "host"), ("ARGUMENTS", "--budget 0"), ("SHARD", "1/1")];
+    step(REGRESS, &asked);
+    assert_eq!(repository.output("name").as_deref(), Some("loadline@@1-of-1"));
+    let code = repository.output("exit-code").unwrap();
+    // The last folder that is kept: the session's.
+    let kept = repository.project.read("github/output");
+    let sessions = kept.trim_end().lines().rev().nth(1).unwrap().to_owned();
+    step(REGRESS, &[("SESSIONS", &sessions)]);
+    assert_eq!(repository.output("name").as_deref(), Some("loadline@@all"));
+    // Shard and whole judge the same session, of exact counts alone.
+    assert_eq!(code, "3");
+    assert_eq!(repository.output("exit-code").as_deref(), Some(code.as_str()));
+    let judged = repository.shell("exit \"$EXIT_CODE\"", place, &[("EXIT_CODE", &code)]);
+    assert_eq!(judged.status.code().map(|ended| ended.to_string()), Some(code));
+    assert_reports(place, &["annotations.txt", "comment.md", "report.txt"]);
+    assert!(repository.project.read("github/summary").contains("host"));
+}
+
+/// The reports that a run in `place` leaves name the scenario, and so do the `further` ones.
+fn assert_reports(place: &Path, further: &[&str]) {
+    let always = ["report.json", "junit.xml", "report.html", "summary.md"];
+    for report in always.iter().chain(further) {
         let text = fs::read_to_string(place.join("loadline-report").join(report));
-        assert!(text.is_ok_and(|text| text.contains("host")), "{report}");
+        assert!(
+            text.is_ok_and(|text| text.contains("host")),
+            "{report} does not name the scenario"
+        );
     }
 }
 
@@ -418,28 +428,4 @@ impl Repository {
         let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         values.next_back().map(str::to_owned)
     }
-}
-
-/// Runs a linter where it is installed: `.ci/run` puts both there.
-fn finds_nothing(linter: &str, arguments: &[&str], files: impl Iterator<Item = PathBuf>) {
-    let own = workspace().join("target/tools/bin").join(linter);
-    let program = if own.is_file() { own } else { linter.into() };
-    let mut program = Command::new(program);
-    match program.args(arguments).args(files).current_dir(workspace()).output() {
-        Err(error) => println!("skipped: cannot start {linter}: {error}"),
-        Ok(output) => assert!(output.status.success(), "{output:?}"),
-    }
-}
-
-/// The rules of GitHub; it knows workflows only.
-#[test]
-fn actionlint_finds_nothing_in_the_workflows() {
-    finds_nothing("actionlint", &[], workflows());
-}
-
-/// What makes a workflow unsafe.
-#[test]
-fn zizmor_finds_nothing_in_workflows_and_actions() {
-    let arguments = ["--offline", "--no-progress", "--config", ".github/zizmor.yml"];
-    finds_nothing("zizmor", &arguments, paths().into_iter());
 }

@@ -121,7 +121,7 @@ impl Host {
         let path = std::env::split_paths("/usr/local/bin:/usr/bin:/bin");
         let is_here = path.into_iter().any(|folder| folder.join(self.needs).is_file());
         if !is_here {
-            println!("skipped: {}: {} is not installed", self.language, self.needs);
+            loadline_testing::skip!("{}: {} is not installed", self.language, self.needs);
         }
         is_here
     }
@@ -135,7 +135,7 @@ impl Host {
             Setup::Rust => write_manifest(&installed),
             Setup::WasmtimeForPython => {
                 if let Err(why) = install_wasmtime(&venv) {
-                    println!("skipped: {}: {why}", self.language);
+                    loadline_testing::skip!("{}: {why}", self.language);
                     return None;
                 }
             }

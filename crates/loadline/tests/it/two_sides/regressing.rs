@@ -169,35 +169,56 @@ fn added_growth_is_red_and_removed_setup_is_not() {
     all_loads.assert("a third more at every load", 0, ALLOCATIONS, "holds");
     assert!(all_loads.said.contains("at every N"), "{}", all_loads.said);
     for _ in 0..tries() {
-        repository.write_work("allocations 100 2 1 999\n");
-        let cubic = repository.regress(working, original, &counted);
-        cubic.assert("N to N³", 3, ALLOCATIONS, "regressed");
-
-        repository.write_work("mappings 2 1 1 999\n");
-        let quadratic = repository.regress(working, original, &packed);
-        quadratic.assert("constant to N²", 3, MAPPINGS, "regressed");
-
-        // The largest N alone cannot tell a step from growth. So larger ones are measured, too.
-        repository.write_work(&format!("allocations {} 0 {TOP} {TOP}\n", 50.0 * allocations));
-        let cliff = repository.regress(working, original, &counted);
-        cliff.assert("a cliff", 3, ALLOCATIONS, "regressed");
-        let largest = cliff.row(ALLOCATIONS)["costs"].as_array().unwrap().last().unwrap();
-        assert!(largest["n"].as_u64() >= Some(2 * TOP as u64), "{}", cliff.said);
-
-        // A load that costs 1 gets i / (2·TOP) more: together a quarter of what TOP loads cost.
-        let each = |top: f64| top / TOP as f64 / (2 * TOP) as f64;
-        repository.write_work(&format!(
-            "allocations {} 1 1 999\ninstructions {} 1 1 999\n",
-            each(allocations),
-            each(instructions)
-        ));
-        let fifth = repository.regress(working, original, &profiled);
-        fifth.assert("a fifth grows with N²", 3, ALLOCATIONS, "regressed");
-        fifth.assert("a fifth grows with N²", 3, INSTRUCTIONS, "regressed");
+        assert_added_growth_is_red(
+            &repository,
+            &counted,
+            &profiled,
+            &packed,
+            allocations,
+            instructions,
+        );
     }
     for _ in 0..tries() {
         repository.write_work("mappings 500 0 1 1\nallocations 100000 0 1 1\n");
         let removed = repository.regress(original, working, &counted);
         removed.assert("setup removed", 0, ALLOCATIONS, "holds");
     }
+}
+
+/// Adds four kinds of growth, one after the other. Without them, loading `TOP` modules costs so many
+/// `allocations` and `instructions`.
+fn assert_added_growth_is_red(
+    repository: &Repository,
+    counted: &Asked,
+    profiled: &Asked,
+    packed: &Asked,
+    allocations: f64,
+    instructions: f64,
+) {
+    let Repository { original, working, .. } = repository;
+    repository.write_work("allocations 100 2 1 999\n");
+    let cubic = repository.regress(working, original, counted);
+    cubic.assert("N to N³", 3, ALLOCATIONS, "regressed");
+
+    repository.write_work("mappings 2 1 1 999\n");
+    let quadratic = repository.regress(working, original, packed);
+    quadratic.assert("constant to N²", 3, MAPPINGS, "regressed");
+
+    // The largest N alone cannot tell a step from growth. So larger ones are measured, too.
+    repository.write_work(&format!("allocations {} 0 {TOP} {TOP}\n", 50.0 * allocations));
+    let cliff = repository.regress(working, original, counted);
+    cliff.assert("a cliff", 3, ALLOCATIONS, "regressed");
+    let largest = cliff.row(ALLOCATIONS)["costs"].as_array().unwrap().last().unwrap();
+    assert!(largest["n"].as_u64() >= Some(2 * TOP as u64), "{}", cliff.said);
+
+    // A load that costs 1 gets i / (2·TOP) more: together a quarter of what TOP loads cost.
+    let each = |top: f64| top / TOP as f64 / (2 * TOP) as f64;
+    repository.write_work(&format!(
+        "allocations {} 1 1 999\ninstructions {} 1 1 999\n",
+        each(allocations),
+        each(instructions)
+    ));
+    let fifth = repository.regress(working, original, profiled);
+    fifth.assert("a fifth grows with N²", 3, ALLOCATIONS, "regressed");
+    fifth.assert("a fifth grows with N²", 3, INSTRUCTIONS, "regressed");
 }

@@ -126,7 +126,7 @@ fn n_events(counters: &Counters) -> Vec<usize> {
 fn has_task_clock() -> bool {
     let opened = CounterGroup::alone(Event::TaskClock);
     if let Err(absence) = &opened {
-        println!("skipped: task-clock is {absence}");
+        loadline_testing::skip!("task-clock is {absence}");
     }
     opened.is_ok()
 }

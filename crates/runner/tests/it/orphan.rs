@@ -1,8 +1,5 @@
 //! A runner whose starter has ended.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
 use std::io::Read;
 use std::process::{Command, Stdio};
 

@@ -1,8 +1,6 @@
 //! The programs of docs/findings.md: that they run and print what the page shows. Times are not looked
 //! at, since they are the machine's; what is counted is.
 
-#![allow(clippy::unwrap_used)]
-
 use std::process::Command;
 
 /// The rows that an example prints under its heading, each in its words.
@@ -31,7 +29,7 @@ fn the_programs_of_the_findings_run() {
     assert_eq!(sizes(&rows("type_registry", "4")), both([1, 2, 4]));
     assert_eq!(sizes(&rows("store_trampolines", "4")), both([1, 2, 4]));
     if !cfg!(unix) {
-        return println!("skipped: perf maps are written on Unix alone");
+        return loadline_testing::skip!("perf maps are written on Unix alone");
     }
     let rows = rows("component_profiler", "16");
     let lines = |row: &Vec<String>| row[3].parse::<usize>().unwrap();

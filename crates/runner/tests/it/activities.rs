@@ -1,12 +1,7 @@
 //! What is done with resident modules, in the real runner: that it happens, is counted in its phase,
 //! and is proven.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Runner, modules, not_zero};
+use crate::common::{Runner, modules, not_zero};
 use loadline_scenario::{
     Action, Activity, Corpus, Engines, Exhausted, Generated, HostFunction, Limit, LoadFrom, Means,
     Metric, Modules, Phase, Profiler, Subject, Tables,

@@ -1,13 +1,8 @@
 //! Commands where `perf_event_open` is refused: measured by CPU clocks and resource usage.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Answer, Runner};
+use crate::common::{Answer, Runner};
 use loadline_scenario::{
     Absence, Absent, Command, Means, Metric, Phase, Reading, Subject, Uncounted,
 };

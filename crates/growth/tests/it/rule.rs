@@ -1,5 +1,4 @@
 //! The rule as a table of cases: workloads and what must be said about them.
-#![allow(clippy::unwrap_used)]
 
 use loadline_growth::{
     Case, CurveJudgement, CurveOptions, CurveVerdict, DesignFlaw, Doubt, Expect, GrowthName,

@@ -1,5 +1,4 @@
 //! What must hold for any series, tried on made-up ones.
-#![allow(clippy::unwrap_used)]
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, Estimate, Expect, Interval, JudgeOptions, Kind, PairOptions,

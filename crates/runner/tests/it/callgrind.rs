@@ -1,8 +1,5 @@
 //! Real modules under callgrind: what is counted, that it repeats, and which symbols grow.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -31,7 +28,7 @@ fn cache() -> PathBuf {
 fn valgrind() -> Option<PathBuf> {
     let found = find_valgrind(&std::env::var_os("PATH").unwrap_or_default());
     if found.is_none() {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
     }
     found
 }
@@ -269,12 +266,12 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     };
     let (oldest_first, runs) = count(UnloadOrder::OldestFirst, 0, Tables::Keep);
     let Some(coefficient) = oldest_first else {
-        println!("skipped: the unwinder is {}, not libgcc", runs[2].proof.unwinder_path);
+        loadline_testing::skip!("the unwinder is {}, not libgcc", runs[2].proof.unwinder_path);
         return;
     };
     let (newest_first, _) = count(UnloadOrder::NewestFirst, 0, Tables::Keep);
     if coefficient < 1.0 {
-        println!("skipped: this libgcc keeps a tree in place of a list (13 or newer)");
+        loadline_testing::skip!("this libgcc keeps a tree in place of a list (13 or newer)");
         return;
     }
     // The list of tables that no unwind has looked at begins with the newest.
@@ -305,7 +302,7 @@ fn llvm_unwinder() -> Option<PathBuf> {
     let found =
         paths.filter(|path| path.is_file() && path.to_string_lossy().contains("/llvm-")).max();
     if found.is_none() {
-        println!("skipped: LLVM's libunwind is not installed");
+        loadline_testing::skip!("LLVM's libunwind is not installed");
     }
     found
 }

@@ -1,8 +1,5 @@
 //! What the valgrind of this machine writes.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
-
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -14,7 +11,7 @@ use loadline_callgrind::{Part, Parts, Version, WHOLE, command_options, find_valg
 fn valgrind() -> Option<PathBuf> {
     let found = find_valgrind(&std::env::var_os("PATH").unwrap_or_default());
     if found.is_none() {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
     }
     found
 }

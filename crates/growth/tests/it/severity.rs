@@ -1,6 +1,5 @@
 //! The worse a change is, the worse its verdict; and what costs less is never called worse. Tried on
 //! made-up series of counts and times.
-#![allow(clippy::unwrap_used)]
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, JudgeOptions, Kind, PairOptions, PairVerdict, Series, Verdict,

@@ -1,9 +1,7 @@
 //! Programs whose cost per item rises only because their data leave one cache after the other: the
 //! curve rule may take that for growth, and it must never be gross, which is red by itself.
 //!
-//! `cargo test --release -p loadline-growth --test cache_bound -- --ignored --nocapture`
-
-#![allow(clippy::unwrap_used)]
+//! `cargo test --release -p loadline-growth --test it cache_bound -- --ignored --nocapture`
 
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;

@@ -1,7 +1,5 @@
 //! Files written by hand, after the valgrind manual's "Callgrind Format Specification".
 
-#![allow(clippy::unwrap_used)]
-
 use loadline_callgrind::{Part, Parts, Profile, Symbol};
 
 /// Everything the format has: two events, a file that is inlined, names by number, positions of two

@@ -1,13 +1,9 @@
 //! The registration lab with real processes: what is registered is counted, found and gone, under
 //! the machine's unwinder and under LLVM's.
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::path::Path;
 
-use common::{Runner, not_zero};
+use crate::common::{Runner, not_zero};
 use loadline_scenario::{
     AddressOrder, Metric, Phase, Registration, RegistrationCalls, Subject, UnloadOrder,
 };
@@ -29,7 +25,7 @@ fn llvm() -> Option<String> {
     let paths = (10..40).rev().map(|n| format!("/usr/lib/llvm-{n}/lib/libunwind.so.1"));
     let found = paths.into_iter().find(|path| Path::new(path).exists());
     if found.is_none() {
-        println!("skipped: LLVM's libunwind is not installed");
+        loadline_testing::skip!("LLVM's libunwind is not installed");
     }
     found
 }

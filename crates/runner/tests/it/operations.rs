@@ -1,11 +1,6 @@
 //! Runs by `Means::Count`, of the real runner with real modules: what is counted is exact.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Answer, Runner, generated, modules, not_zero};
+use crate::common::{Answer, Runner, generated, modules, not_zero};
 use loadline_scenario::{
     Absence, Absent, Command, Corpus, Generated, LoadFrom, Means, Metric, Phase, Planted,
     PlantedWork, Reading, Subject, Tables, TypeSharing, UnloadThread,
@@ -61,7 +56,7 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
     assert!(alive < 128 / 2, "{alive}");
     assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
     if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
-        return eprintln!("skipped: {absence}");
+        return loadline_testing::skip!("{absence}");
     }
     assert_eq!(answer.exact(Phase::Load, Metric::MappingsMade), 0);
     assert_eq!(answer.exact(Phase::Load, Metric::MappingsChanged), 0);
@@ -70,7 +65,7 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
 #[test]
 fn unwind_tables_kept_by_a_pack_are_not_registered() {
     if let Err(reason) = loadline_workload::loader::native_unwind::enable() {
-        return eprintln!("skipped: {reason}");
+        return loadline_testing::skip!("{reason}");
     }
     let mut subject = modules(generated());
     (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Keep);
@@ -104,7 +99,7 @@ fn calls_past_the_c_library_are_counted() {
     let metrics = [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
     let answer = runner.measure(&subject, 64, &metrics);
     if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
-        eprintln!("skipped: {absence}");
+        loadline_testing::skip!("{absence}");
         return;
     }
     let count = |phase, metric| answer.exact(phase, metric);
@@ -194,14 +189,14 @@ fn frames_of(runner: &Runner, unwinder: Option<&str>) -> u64 {
 #[test]
 fn every_entry_of_an_unwind_table_is_counted() {
     if cfg!(not(target_env = "gnu")) {
-        eprintln!("skipped: registrations are counted with glibc only");
+        loadline_testing::skip!("registrations are counted with glibc only");
         return;
     }
     let runner = Runner::new();
     assert_eq!(frames_of(&runner, None), 32, "libgcc takes a section at once");
     let unwinder = "/usr/lib/llvm-14/lib/libunwind.so.1";
     if !std::path::Path::new(unwinder).exists() {
-        eprintln!("skipped: no {unwinder}");
+        loadline_testing::skip!("no {unwinder}");
         return;
     }
     assert!(frames_of(&runner, Some(unwinder)) > 32 * 12, "LLVM's takes each entry by itself");

@@ -1,6 +1,5 @@
 //! 214 curves and 169 pairs, simulated and public, and what a reference implementation of the rule
 //! made of them. Every figure is compared, to the digits printed there.
-#![allow(clippy::unwrap_used)]
 
 use std::{fs, path::Path};
 

@@ -1,0 +1,224 @@
+//! Files that a pack refuses to be opened from or to be made of.
+
+use super::*;
+
+#[test]
+fn damage_is_found_by_digests() {
+    for key in [None, Some(Key::new([9; 32]))] {
+        let packed = Packed::new(4, key.clone());
+        let whole = fs::read(&packed.path).unwrap();
+        let engine = pack_engine();
+        let options = |digests| {
+            let options = PackOptions::new().digests(digests);
+            key.clone().into_iter().fold(options, PackOptions::key)
+        };
+        let mut random = Rng::with_seed(16);
+        for round in 0..150 {
+            let mut bytes = whole.clone();
+            let at = random.usize(..bytes.len() - 1);
+            // One bit, or sixteen of them.
+            let flips = if round % 2 == 0 { 1 << random.u8(..16) } else { u16::MAX };
+            bytes[at] ^= flips as u8;
+            bytes[at + 1] ^= (flips >> 8) as u8;
+            fs::write(&packed.path, &bytes).unwrap();
+            Pack::open(&packed.path, options(Digests::AtOpen)).unwrap_err();
+            // Or at the latest when the damaged one is loaded; the others are none the worse.
+            let Ok(pack) = Pack::open(&packed.path, options(Digests::AtLoad)) else { continue };
+            let mut n_refused = 0;
+            for index in 0..4 {
+                match pack.load_at(&engine, index) {
+                    Ok(loaded) => runs(&engine, &loaded, index),
+                    Err(error) => {
+                        assert!(told(&error).contains("altered"), "{error:?}");
+                        n_refused += 1;
+                    }
+                }
+            }
+            assert!(n_refused <= 2, "{n_refused}");
+            pack.close().unwrap();
+        }
+        for end in [0, 1, 8, 71, 72, 4096, whole.len() / 2, whole.len() - 1] {
+            fs::write(&packed.path, &whole[..end]).unwrap();
+            Pack::open(&packed.path, options(Digests::AtLoad)).unwrap_err();
+        }
+    }
+}
+
+/// These bytes are mapped with the images, so they could be executed.
+#[test]
+fn what_lies_behind_the_header_is_refused() {
+    use std::os::unix::fs::FileExt;
+
+    let key = Key::new([4; 32]);
+    let packed = Packed::new(1, Some(key.clone()));
+    let whole = fs::read(&packed.path).unwrap();
+    for digests in [Digests::AtOpen, Digests::AtLoad] {
+        let options = PackOptions::new().key(key.clone()).digests(digests);
+        for (at, bytes) in [(200, vec![0xC3; 3896]), (4095, vec![1])] {
+            fs::write(&packed.path, &whole).unwrap();
+            let file = fs::File::options().write(true).open(&packed.path).unwrap();
+            file.write_all_at(&bytes, at).unwrap();
+            let error = Pack::open(&packed.path, options.clone()).unwrap_err();
+            assert!(told(&error).contains("not a pack"), "{error:?}");
+        }
+        fs::write(&packed.path, &whole).unwrap();
+        Pack::open(&packed.path, options).unwrap();
+    }
+}
+
+#[test]
+fn only_the_right_key_opens_a_pack() {
+    let (right, wrong) = (Key::new([1; 32]), Key::new([2; 32]));
+    let packed = Packed::new(1, Some(right.clone()));
+    for options in [PackOptions::new(), PackOptions::new().key(wrong)] {
+        let error = Pack::open(&packed.path, options).unwrap_err();
+        assert!(told(&error).contains("altered"), "{error:?}");
+    }
+    Pack::open(&packed.path, PackOptions::new().key(right)).unwrap();
+    let plain = Packed::new(1, None);
+    Pack::open(&plain.path, PackOptions::new().key(Key::new([0; 32]))).unwrap_err();
+}
+
+#[test]
+fn files_that_others_can_write_are_refused() {
+    let key = Key::new([3; 32]);
+    let packed = Packed::new(1, Some(key.clone()));
+    let options = PackOptions::new().key(key);
+    let refused = |path: &Path, options: PackOptions| {
+        let error = Pack::open(path, options).unwrap_err();
+        assert!(matches!(error, Error::Exposed { .. }), "{error:?}");
+    };
+    fs::set_permissions(&packed.path, Permissions::from_mode(0o666)).unwrap();
+    refused(&packed.path, options.clone());
+    refused(&packed.path, PackOptions::new().whoever_can_write());
+    Pack::open(&packed.path, options.clone().whoever_can_write()).unwrap();
+    fs::set_permissions(&packed.path, Permissions::from_mode(0o600)).unwrap();
+    Pack::open(&packed.path, options.clone()).unwrap();
+    fs::set_permissions(packed.home.path(), Permissions::from_mode(0o770)).unwrap();
+    refused(&packed.path, options.clone());
+    fs::set_permissions(packed.home.path(), Permissions::from_mode(0o700)).unwrap();
+
+    let link = packed.home.path().join("link.pack");
+    std::os::unix::fs::symlink(&packed.path, &link).unwrap();
+    Pack::open(&link, options.clone()).unwrap();
+    Pack::open(&link, options.clone().whoever_can_write()).unwrap();
+    // Only root can give links away.
+    if std::os::unix::fs::lchown(&link, Some(12345), None).is_ok() {
+        refused(&link, options.clone());
+        Pack::open(&link, options.whoever_can_write()).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_claims_more_than_there_is_memory_is_refused() {
+    let packed = Packed::new(1, None);
+    let mut bytes = fs::read(&packed.path).unwrap();
+    // Where the images end, and the length of the index behind them.
+    let huge = 1u64 << 43;
+    for (end, index) in [(huge, 16u64), (4096, huge)] {
+        bytes[24..32].copy_from_slice(&end.to_le_bytes());
+        bytes[32..40].copy_from_slice(&index.to_le_bytes());
+        fs::write(&packed.path, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&packed.path).unwrap();
+        if file.set_len(end + index).is_err() {
+            loadline_testing::skip!("this file system has no files of that length");
+            return;
+        }
+        drop(file);
+        let error = told(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
+        // All that opening would take, whichever part of it is the large one.
+        let needed = format!("{} more bytes", end + index);
+        assert!(!cfg!(target_os = "linux") || error.contains(&needed), "{error}");
+    }
+}
+
+/// As with `Config::guest_debug`, for which these tests' Wasmtime is not built: the same artifact with
+/// a further section, empty and of that name.
+fn with_bytecode(artifact: &Artifact) -> Artifact {
+    const ENTRY: usize = 64;
+
+    let mut bytes = artifact.bytes().to_vec();
+    let number = |at: usize, n: usize| {
+        let mut number = [0; 8];
+        number[..n].copy_from_slice(&artifact.bytes()[at..at + n]);
+        u64::from_le_bytes(number) as usize
+    };
+    // From the ELF header: where the section headers are, how many, and which one names them.
+    let (table, n_sections, names) = (number(40, 8), number(60, 2), number(62, 2));
+    let names_header = table + names * ENTRY;
+    let (names_at, names_bytes) = (number(names_header + 24, 8), number(names_header + 32, 8));
+    let mut new_names = artifact.bytes()[names_at..names_at + names_bytes].to_vec();
+    new_names.extend(b".wasmtime.wasm_bytecode\0");
+    let new_names_at = bytes.len();
+    bytes.extend(&new_names);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let new_table = bytes.len();
+    bytes.extend_from_within(table..table + n_sections * ENTRY);
+    let mut section = [0u8; ENTRY];
+    section[..4].copy_from_slice(&(names_bytes as u32).to_le_bytes());
+    section[4] = 1; // bytes of the program
+    section[24..32].copy_from_slice(&(new_table as u64).to_le_bytes());
+    section[48] = 1; // aligned to nothing
+    bytes.extend(section);
+    let names_header = new_table + names * ENTRY;
+    bytes[names_header + 24..names_header + 32].copy_from_slice(&new_names_at.to_le_bytes());
+    bytes[names_header + 32..names_header + 40].copy_from_slice(&new_names.len().to_le_bytes());
+    bytes[40..48].copy_from_slice(&new_table.to_le_bytes());
+    bytes[60..62].copy_from_slice(&(n_sections as u16 + 1).to_le_bytes());
+    vouched(bytes)
+}
+
+#[allow(unsafe_code)]
+fn vouched(bytes: Vec<u8>) -> Artifact {
+    // SAFETY: this release wrote the artifact; an empty section was added, which holds no wasm.
+    unsafe { Artifact::trusted(bytes) }.unwrap()
+}
+
+#[test]
+fn what_is_for_debugging_guests_is_copied() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("debug.pack");
+    let artifact = artifacts(1).remove(0);
+    let named = [("debug", &with_bytecode(&artifact)), ("usual", &artifact)];
+    Pack::build(&path, None, named).unwrap();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    let engine = pack_engine();
+    let debug = [(), ()].map(|()| pack.load(&engine, "debug").unwrap());
+    assert_eq!(pack.n_live(), 0);
+    let usual = pack.load(&engine, "usual").unwrap();
+    assert_eq!(pack.n_live(), 1);
+    drop(usual);
+    pack.close().unwrap();
+    debug.iter().for_each(|loaded| runs(&engine, loaded, 0));
+}
+
+#[test]
+fn a_pack_is_this_users_alone_unless_it_is_shared() {
+    let packed = Packed::new(1, None);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&packed.path), 0o600);
+    let usual = packed.home.path().join("usual");
+    fs::write(&usual, b"").unwrap();
+    let shared = packed.home.path().join("shared.pack");
+    let mut writer = PackWriter::create(&shared, None).unwrap().shared();
+    writer.add("some", &packed.artifacts[0]).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(mode(&shared), mode(&usual));
+    assert_eq!(fs::read_dir(packed.home.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn names_are_unique_and_a_failed_build_leaves_nothing() {
+    let packed = Packed::new(1, None);
+    let before = fs::read(&packed.path).unwrap();
+    let artifact = &packed.artifacts[0];
+    let error = Pack::build(&packed.path, None, [("a", artifact), ("a", artifact)]).unwrap_err();
+    assert!(matches!(error, Error::Name { .. }), "{error:?}");
+    let long = "x".repeat(5000);
+    Pack::build(&packed.path, None, [(long, artifact)]).unwrap_err();
+    assert_eq!(fs::read(&packed.path).unwrap(), before);
+    assert_eq!(fs::read_dir(packed.home.path()).unwrap().count(), 1);
+    let none: [(&str, &Artifact); 0] = [];
+    Pack::build(&packed.path, None, none).unwrap();
+    assert_eq!(packed.open().entries().len(), 0);
+}
