@@ -10,8 +10,8 @@ pub struct Symbol {
     /// generated at run time.
     pub object: String,
     /// The function's name, demangled and without the hash that differs between builds. So all instances of a
-    /// generic function have one name. [`Symbol::UNKNOWN`] for nameless code without an object: its address
-    /// says nothing to a reader, and differs between modules.
+    /// generic function have one name. [`Symbol::UNKNOWN`] for all code of the object that has no name: an
+    /// address says nothing to a reader, and differs between builds.
     pub function: String,
 }
 
@@ -22,11 +22,7 @@ impl Symbol {
     /// The symbol of `function`, as a file writes it, in `object`.
     pub fn new(object: &str, function: &str) -> Symbol {
         let is_address = function.starts_with("0x");
-        let function = if object == Symbol::UNKNOWN && is_address {
-            Symbol::UNKNOWN.to_owned()
-        } else {
-            demangled(function)
-        };
+        let function = if is_address { Symbol::UNKNOWN.to_owned() } else { demangled(function) };
         Symbol { object: object.to_owned(), function }
     }
 
@@ -126,11 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn code_without_an_object_is_one_symbol() {
+    fn code_without_a_name_is_one_symbol_of_its_object() {
         let one = Symbol::new("???", "0x0000000004d883f1");
         assert_eq!(one, Symbol::new("???", "0x0000000004d88000"));
         assert_eq!(one.to_string(), "???: ???");
         let library = Symbol::new("/lib/a.so", "0x0000000000001000");
-        assert_eq!(library.to_string(), "a.so: 0x0000000000001000");
+        assert_eq!(library, Symbol::new("/lib/a.so", "0x0000000000002000'2"));
+        assert_eq!(library.to_string(), "a.so: ???");
     }
 }

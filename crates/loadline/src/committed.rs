@@ -78,9 +78,14 @@ impl Committed {
         environment: &Environment,
     ) -> Vec<Scenario> {
         let sized = scenarios.into_iter().map(|scenario| {
-            let fitting = self.fitting(&scenario, environment);
-            let ladder = fitting.map(|baseline| baseline.ladder.clone());
-            Scenario { ladder: ladder.unwrap_or_else(|| scenario.ladder.clone()), ..scenario }
+            let Some(baseline) = self.fitting(&scenario, environment) else { return scenario };
+            let ladder = baseline.ladder.clone();
+            // A command's sizes under callgrind are chosen when they are measured first.
+            let callgrind_ladder = match scenario.callgrind_ladder.as_slice() {
+                [] => baseline.callgrind_sizes(),
+                sizes => sizes.to_vec(),
+            };
+            Scenario { ladder, callgrind_ladder, ..scenario }
         });
         sized.collect()
     }

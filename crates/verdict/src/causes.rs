@@ -114,9 +114,48 @@ pub fn find(function: &str, path: &[String]) -> Option<Known> {
     itself.or_else(above).map(|entry| entry.known)
 }
 
+/// The name of all code of a file that has no name.
+pub const UNNAMED: &str = "???";
+
+/// Programs that run other programs, by the start of their file name or of their library's.
+const INTERPRETERS: [&str; 14] = [
+    "bash", "busybox", "dash", "java", "jvm", "lua", "luajit", "node", "perl", "php", "python",
+    "ruby", "sh", "zsh",
+];
+
+/// Says what the name of a function in the file `object` does not show: the line of a program that an
+/// interpreter runs, or anything at all if the file has no symbols.
+pub fn hidden_by(object: &str, function: &str) -> Option<&'static str> {
+    let name = object.strip_prefix("lib").unwrap_or(object);
+    let name = name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    if INTERPRETERS.contains(&name) {
+        return Some(
+            "the function belongs to an interpreter: it shows how the cost grows, and not which line of your program causes it; a profiler of the language finds the line (python3 -m cProfile, node --cpu-prof)",
+        );
+    }
+    (function == UNNAMED).then_some(
+        "this code has no name: its file was stripped of symbols, or a JIT compiler made it; build with symbols, or run without the JIT compiler, to see the name",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_interpreter_does_not_name_the_line() {
+        let is_interpreter = |object: &str, function: &str| {
+            hidden_by(object, function).is_some_and(|text| text.contains("interpreter"))
+        };
+        for object in ["python3.11", "libpython3.11.so.1.0", "node", "libruby-3.1.so.3.1", "dash"] {
+            assert!(is_interpreter(object, "_PyEval_EvalFrameDefault"), "{object}");
+        }
+        for object in ["pythonic", "shell", "libshared.so", "host", "libc.so.6", ""] {
+            assert_eq!(hidden_by(object, "find"), None, "{object}");
+        }
+        let unnamed = hidden_by("host", UNNAMED);
+        assert!(unnamed.is_some_and(|text| text.contains("stripped")));
+    }
 
     #[test]
     fn culprits_are_known_by_name_or_by_who_calls_them() {

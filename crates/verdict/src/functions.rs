@@ -56,6 +56,12 @@ impl GrowingSymbol {
         by_name.or_else(by_caller).or_else(|| causes::find("", self.path_of_growth()))
     }
 
+    /// Says what the function's name does not show: the line of a program that an interpreter runs, or
+    /// anything at all if the file has no symbols.
+    pub fn note(&self) -> Option<&'static str> {
+        causes::hidden_by(&self.symbol.object, &self.symbol.function)
+    }
+
     /// Returns the call path, if it ends with the caller whose calls grow most; otherwise it is empty.
     pub fn path_of_growth(&self) -> &[String] {
         let path = self.symbol.path.as_slice();
@@ -66,8 +72,12 @@ impl GrowingSymbol {
     /// with the caller whose calls grow most.
     pub fn shown(&self) -> String {
         let SavedSymbol { object, function, .. } = &self.symbol;
+        if function == causes::UNNAMED {
+            return format!("code without a name ({object})");
+        }
         let is_named = causes::find(function, &[]).is_some();
         let caller = self.grows_for.as_ref().filter(|_| !is_named);
+        let caller = caller.filter(|caller| *caller != causes::UNNAMED);
         let caller = caller.map(|caller| format!(", called by {}", shortened(caller)));
         format!("{} ({object}{})", shortened(function), caller.unwrap_or_default())
     }
@@ -119,6 +129,8 @@ pub enum Standing {
     Negligible,
     /// The growth would matter, but its curve fits no formula well, so it cannot be extrapolated.
     Doubtful,
+    /// The counts differ from run to run, so a single function's growth proves nothing.
+    Inexact,
     /// The growth is new or steeper than accepted, or its known issue has expired.
     Regressed,
 }
@@ -233,7 +245,7 @@ pub fn growing_since(
         let other = other.filter(|m| m.failures.is_empty()).and_then(read);
         let (Some(profiles), Some(other)) = (read(one), other) else { continue };
         let reference = Reference::Build(&other);
-        all.extend(of_scenario(&one.scenario, &profiles, &Present::of(measured), reference));
+        all.extend(of_measured(one, &profiles, &Present::of(measured), reference));
     }
     all
 }
@@ -249,12 +261,32 @@ pub fn growing<'a>(
     for one in asked.filter(|m| m.failures.is_empty()) {
         let Some(profiles) = read(one) else { continue };
         let reference = Reference::Accepted(baseline_of(&one.scenario));
-        all.extend(of_scenario(&one.scenario, &profiles, &Present::of(measured), reference));
+        all.extend(of_measured(one, &profiles, &Present::of(measured), reference));
     }
     all
 }
 
-/// Lists the growing functions of one scenario, the largest growth first.
+/// Lists the growing functions of one scenario, the largest growth first. Where the counts of a phase differ
+/// from run to run, no function of that phase is red by itself: the series of the phase is judged by its
+/// repetitions.
+pub fn of_measured(
+    one: &MeasuredScenario,
+    profiles: &Profiles,
+    present: &Present<'_>,
+    reference: Reference<'_>,
+) -> Vec<GrowingSymbol> {
+    let mut found = of_scenario(&one.scenario, profiles, present, reference);
+    for symbol in &mut found {
+        let name = SeriesName::new(symbol.phase, Metric::CallgrindInstructions);
+        let repeats = one.complete(name).is_none_or(|series| series.is_exact());
+        if symbol.standing == Standing::Regressed && !repeats {
+            symbol.standing = Standing::Inexact;
+        }
+    }
+    found
+}
+
+/// Lists the growing functions of one scenario, the largest growth first, if its counts are exact.
 pub fn of_scenario(
     scenario: &Scenario,
     profiles: &Profiles,
@@ -281,12 +313,8 @@ pub fn of_scenario(
             }
             let curve = judge_curve(&series, &CurveOptions::default());
             let is_sure = curve.verdict == CurveVerdict::Superlinear && !curve.needs_confirmation();
-            let (Some(part), Some(formula)) = (&curve.evidence, Formula::of(&series)) else {
-                continue;
-            };
-            if !is_sure {
-                continue;
-            }
+            let part = curve.evidence.as_ref().filter(|_| is_sure);
+            let (Some(part), Some(formula)) = (part, Formula::of(&series)) else { continue };
             let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, horizon as u64);
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
             let known = scenario.known(name, &present.environment.unwinder_family);
@@ -299,10 +327,7 @@ pub fn of_scenario(
                 }
                 Reference::Build(other) => {
                     let was = other.counterpart(profiles, phase, symbol, &series);
-                    match standing(&series, &formula, &hidden, None, was.as_ref()) {
-                        Standing::Accepted => Standing::AsBefore,
-                        standing => standing,
-                    }
+                    standing_since(&series, &formula, &hidden, was.as_ref())
                 }
             };
             found.push(GrowingSymbol {
@@ -320,6 +345,19 @@ pub fn of_scenario(
     }
     found.sort_by(|a, b| b.share.total_cmp(&a.share));
     found
+}
+
+/// How a function's growth is judged that cost `was` in the other build.
+fn standing_since(
+    series: &Series,
+    formula: &Formula,
+    hidden: &HiddenGrowth,
+    was: Option<&AcceptedSymbol>,
+) -> Standing {
+    match standing(series, formula, hidden, None, was) {
+        Standing::Accepted => Standing::AsBefore,
+        standing => standing,
+    }
 }
 
 fn standing(

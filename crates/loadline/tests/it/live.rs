@@ -2,6 +2,8 @@
 
 mod calibrate;
 mod command;
+#[cfg(unix)]
+mod copied;
 mod culprit;
 mod files;
 mod lock;

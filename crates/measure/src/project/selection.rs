@@ -319,10 +319,7 @@ pub fn of_session(
         let own = records.iter().filter(|r| r.means.is_clock() && r.scenario == planned.scenario);
         let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
         let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
-        let callgrind_ladder = match planned.callgrind_ladder.as_slice() {
-            [] => scenario.callgrind_ladder.clone(),
-            rungs => rungs.to_vec(),
-        };
+        let callgrind_ladder = planned.callgrind_ladder.clone();
         let digest = planned.digest.clone();
         scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
     }

@@ -1,23 +1,27 @@
 //! A session while it is measured: plans the remaining runs, makes them, and saves each one.
 
+mod counting_sizes;
 mod steps;
+mod turns;
 
 use loadline_record::time;
 use loadline_record::{Forecast, PROGRAM, Result};
 use loadline_scenario::Environment;
 use std::collections::{BTreeMap, HashSet};
 
-use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Random, Run, Scenario, exact_runs};
+use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Run, Scenario, exact_runs};
 
 use crate::out;
 use crate::process::parallel::{n_processors, n_workers, side_by_side};
 use crate::session::bench::Bench;
 use crate::session::limits::{leave_out_what_does_not_fit, most_resident};
 use crate::session::progress::Progress;
+use counting_sizes::Trial;
 use loadline_record::header::{Header, Planned, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
 use loadline_record::session::Session;
+use turns::in_turn;
 
 /// A session while it is measured.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ impl<'a> Measurement<'a> {
     }
 
     /// Begins a session over `scenarios`. It leaves out what does not fit this machine, compiles what is
-    /// loaded, and makes the session's folder. The session can be resumed if `ask` writes the command's
+    /// loaded, chooses sizes under callgrind, and makes the session's folder. The session can be resumed if `ask` writes the command's
     /// options into its header.
     ///
     /// # Errors
@@ -62,14 +66,17 @@ impl<'a> Measurement<'a> {
         ask: impl FnOnce(&mut Header),
     ) -> Result<Measurement<'a>> {
         let left_out = leave_out_what_does_not_fit(&mut scenarios, environment)?;
+        let against = bench.describe_before()?;
+        bench.prepare_all(&scenarios, against.as_ref())?;
+        bench.start_before(&scenarios, against.as_ref(), seed)?;
+        let trial = Trial { bench, environment, absent, against: against.as_ref() };
+        let too_slow = trial.choose(&mut scenarios)?;
         let planned = scenarios.iter().map(Planned::of).collect();
         let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
-        header.left_out = left_out;
+        header.left_out = [left_out, too_slow].concat();
         ask(&mut header);
         header.runner = Some(bench.runner.digest()?);
-        header.against = bench.describe_before()?;
-        bench.prepare_all(&scenarios, header.against.as_ref())?;
-        bench.start_before(&scenarios, header.against.as_ref(), seed)?;
+        header.against = against;
         let session = Session::create(&bench.project.sessions(), &header)?;
         Ok(Measurement::new(bench, header, scenarios, session, Vec::new()))
     }
@@ -387,21 +394,6 @@ impl<'a> Measurement<'a> {
     }
 }
 
-/// Every run on each of its sides. Two builds make the same run one right after the other, in random order,
-/// so that a disturbance of the machine affects both.
-fn in_turn(runs: Vec<Run>, sides: impl Fn(&Run) -> &'static [Side], seed: u64) -> Vec<(Run, Side)> {
-    let mut order = Random::new(seed ^ ORDER_OF_SIDES);
-    let visits = runs.into_iter().flat_map(|run| {
-        let mut sides = sides(&run).to_vec();
-        order.shuffle(&mut sides);
-        sides.into_iter().map(move |side| (run, side))
-    });
-    visits.collect()
-}
-
-/// Gives another random stream than the one that orders runs.
-const ORDER_OF_SIDES: u64 = 0x51de_51de_51de_51de;
-
 /// The least memory that a counting run takes, in bytes.
 const LEAST_MEMORY: f64 = 256e6;
 
@@ -420,39 +412,4 @@ fn run_weight(run: &Run) -> u64 {
 /// The weight of a run over this many modules.
 pub fn weight_of(modules: usize) -> u64 {
     modules as u64 + 200
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use loadline_record::fixtures::scenario;
-
-    /// Both builds visit each size one after the other. Each build goes first about as often.
-    #[test]
-    fn two_builds_are_measured_in_turn() {
-        let scenarios = [
-            scenario("keep"),
-            loadline_scenario::self_check::scenario("planted-cpu-linear").unwrap(),
-        ];
-        let runs = Plan::of(&scenarios, 7).runs;
-        let n_compared = runs.iter().filter(|run| run.scenario == 0).count();
-        let both = |run: &Run| -> &'static [Side] {
-            if run.scenario == 0 { &[Side::Now, Side::Before] } else { &[Side::Now] }
-        };
-        let visits = in_turn(runs.clone(), both, 7);
-        assert_eq!(visits.len(), runs.len() + n_compared);
-        let mut rest = visits.as_slice();
-        let mut n_now_first = 0;
-        for run in runs {
-            let (own, others) = rest.split_at(both(&run).len());
-            assert!(own.iter().all(|(visited, _)| *visited == run));
-            assert!(own.len() == 1 || own[0].1 != own[1].1);
-            n_now_first += usize::from(own.len() == 2 && own[0].1 == Side::Now);
-            rest = others;
-        }
-        assert!((n_compared / 5..=n_compared - n_compared / 5).contains(&n_now_first));
-        assert_eq!(in_turn(Plan::of(&scenarios, 7).runs, both, 7), visits);
-    }
 }

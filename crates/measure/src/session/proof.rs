@@ -2,7 +2,7 @@
 
 use loadline_record::Result;
 use loadline_scenario::{
-    Absence, Command, Environment, LoadFrom, Means, Modules, Phase, Proof, Reading, Sample,
+    Absence, Command, Environment, LoadFrom, Means, Metric, Modules, Phase, Proof, Reading, Sample,
     Scenario, SeriesName, Subject, Tables,
 };
 
@@ -103,7 +103,11 @@ pub fn check_marks(
         let SeriesName { phase, metric } = name;
         let is_missing =
             reading(samples, name, modules) == Reading::Unavailable(Absence::NotMeasured);
-        let has_any = |sample: &Sample| sample.phase == phase && sample.reading.value().is_some();
+        // The peak belongs to the whole command, whatever phases it marks.
+        let has_any = |sample: &Sample| {
+            let is_of_phase = sample.metric != Metric::PeakResidentBytes;
+            is_of_phase && sample.phase == phase && sample.reading.value().is_some()
+        };
         let occurred = samples.iter().any(has_any);
         match (is_missing, occurred) {
             (false, _) => {}

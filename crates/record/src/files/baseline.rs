@@ -217,6 +217,13 @@ impl Baseline {
         self.series.iter().find(|accepted| accepted.name == name)
     }
 
+    /// Returns the sizes of the series that callgrind counted, smallest first; none if it counted nothing.
+    pub fn callgrind_sizes(&self) -> Vec<usize> {
+        let counted = self.series.iter().find(|s| s.name.metric == Metric::CallgrindInstructions);
+        let sizes = counted.map_or(&[][..], |accepted| accepted.series.sizes());
+        sizes.iter().filter_map(|n| usize::try_from(*n).ok()).collect()
+    }
+
     /// Returns the recorded costs of a growing function.
     pub fn symbol(&self, phase: Phase, object: &str, function: &str) -> Option<&AcceptedSymbol> {
         self.symbols.iter().find(|symbol| {

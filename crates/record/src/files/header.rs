@@ -149,8 +149,7 @@ pub struct Planned {
     /// How many of the sizes, the largest ones, were added while the scenario was measured.
     #[serde(default)]
     pub n_larger: usize,
-    /// The sizes under callgrind. Empty in older sessions, which used the scenario's sizes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The sizes under callgrind. Empty if valgrind cannot run the scenario's command.
     pub callgrind_ladder: Vec<usize>,
     /// The repetitions per exact collector, for collectors whose runs gave different counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

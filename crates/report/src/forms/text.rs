@@ -373,5 +373,7 @@ fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
             _ => format!("        next: {PROGRAM} explain {title}"),
         });
     }
+    let is_red = matches!(symbol.standing, SymbolStanding::Regressed | SymbolStanding::Inexact);
+    lines.extend(symbol.note.as_ref().filter(|_| is_red).map(|note| format!("        {note}")));
     lines
 }

@@ -4,7 +4,7 @@ use loadline_record::time;
 use loadline_record::{PROGRAM, Strictness};
 
 use loadline_growth::Sight as Seen;
-use loadline_scenario::{Absence, Absent, SeriesName, Subject};
+use loadline_scenario::{Absence, Absent, Phase, SeriesName, Subject};
 
 use crate::session::advice::Adviser;
 use crate::session::model::{
@@ -197,6 +197,14 @@ fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     SeriesFacts { doubt: Some(doubt), ..facts }
 }
 
+/// The phases whose cost a function's growth is compared with.
+fn whole_of(phase: Phase) -> String {
+    match phase {
+        Phase::Load | Phase::Unload => "load + unload".to_owned(),
+        phase => phase.to_string(),
+    }
+}
+
 fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
     let GrowingSymbol { scenario, phase, symbol, series, formula, share, hidden, .. } = growing;
     let (standing, standing_text) = match &growing.standing {
@@ -207,11 +215,15 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
         Standing::AsBefore => (SymbolStanding::Accepted, "as before".to_owned()),
         Standing::Negligible => (
             SymbolStanding::Negligible,
-            format!("below 20 % of load + unload up to N = {}", hidden.horizon),
+            format!("below 20 % of {} up to N = {}", whole_of(*phase), hidden.horizon),
         ),
         Standing::Doubtful => (
             SymbolStanding::Doubtful,
             format!("bent, so not extrapolated; {PROGRAM} explain {scenario} shows it"),
+        ),
+        Standing::Inexact => (
+            SymbolStanding::Inexact,
+            format!("counts differ from run to run, so {phase} is judged as a whole"),
         ),
         Standing::Regressed => (SymbolStanding::Regressed, "REGRESSED".to_owned()),
     };
@@ -234,6 +246,7 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
         cause: cause.map(|known| known.cause.to_owned()),
         remedy: cause.map(|known| known.remedy.to_owned()),
         reference: cause.map(|known| known.reference.to_owned()),
+        note: growing.note().map(str::to_owned),
         costs: costs.filter_map(|(n, cost)| Some(SymbolCost { n: *n, cost: cost? })).collect(),
     }
 }

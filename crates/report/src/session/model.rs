@@ -350,6 +350,8 @@ pub struct SymbolFacts {
     pub remedy: Option<String>,
     /// A reference for further reading.
     pub reference: Option<String>,
+    /// What the function's name does not show, for functions of interpreters and of files without symbols.
+    pub note: Option<String>,
     /// The function's own instructions at each N.
     pub costs: Vec<SymbolCost>,
 }
@@ -375,6 +377,8 @@ pub enum SymbolStanding {
     Negligible,
     /// The curve fits no formula well, so the growth cannot be extrapolated.
     Doubtful,
+    /// The counts differ from run to run, so a single function's growth proves nothing.
+    Inexact,
     /// The growth is new or steeper than accepted, or its known issue has expired.
     Regressed,
 }

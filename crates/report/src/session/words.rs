@@ -94,6 +94,7 @@ pub fn culprit_lines(symbol: &SymbolFacts) -> Vec<String> {
     lines.extend(symbol.cause.clone());
     lines.extend(symbol.remedy.as_ref().map(|remedy| format!("what to do: {remedy}")));
     lines.extend(symbol.reference.as_ref().map(|reference| format!("see {reference}")));
+    lines.extend(symbol.note.clone());
     lines
 }
 

@@ -38,8 +38,7 @@ pub fn explanation(
     match read(one) {
         Some(profiles) => {
             let reference = Reference::Accepted(None);
-            let growing =
-                functions::of_scenario(&one.scenario, &profiles, &Present::of(measured), reference);
+            let growing = functions::of_measured(one, &profiles, &Present::of(measured), reference);
             for phase in profiles.phases() {
                 text.push_str(&of_phase(phase, &profiles, &growing));
             }
@@ -128,14 +127,14 @@ fn culprit(one: &GrowingSymbol) -> String {
     let horizon = one.hidden.horizon;
     let _ = writeln!(
         text,
-        "        the next module costs {} instructions there at N = {top}, and {} at N = {horizon} (foretold)",
+        "        the next module costs {} instructions there at N = {top}, and {} at N = {horizon} (extrapolated)",
         next(top as f64),
         next(horizon as f64)
     );
     if let Some(visible) = one.hidden.visible_from {
         let _ = writeln!(
             text,
-            "        20 % of the total from N ≈ {visible} on (foretold where N is above {top})"
+            "        20 % of the total from N ≈ {visible} on (extrapolated where N is above {top})"
         );
     }
     match one.cause() {
@@ -145,8 +144,11 @@ fn culprit(one: &GrowingSymbol) -> String {
             let _ = writeln!(text, "        see: {}", known.reference);
         }
         None => text.push_str(
-            "        cause: not in the catalogue; look at what its callers pass it that becomes longer with every module\n",
+            "        cause: unknown; look at what its callers pass to it that becomes longer as N rises\n",
         ),
+    }
+    if let Some(note) = one.note() {
+        let _ = writeln!(text, "        note: {note}");
     }
     if let Standing::Known { reason, until, .. } = &one.standing {
         let _ = writeln!(text, "        known and accepted until {until}: {reason}");
@@ -272,7 +274,7 @@ fn consequences(one: &MeasuredScenario) -> String {
         });
         let _ = writeln!(
             lines,
-            "    {name}: the next module costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (foretold){crossover}{by_itself}",
+            "    {name}: the next module costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (extrapolated){crossover}{by_itself}",
             next(top),
             next(low),
             at(top),

@@ -129,13 +129,21 @@ impl Share {
     }
 }
 
-/// Waits for the command's end; its status, and what it and all children that were waited for have
-/// used, where the system says so. It is the only child of this process.
+/// How a command ended, and what it and all children that were waited for have used.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub used: Result<Usage, Absence>,
+    /// The largest resident set of one of its processes, in bytes (`ru_maxrss` of getrusage(2)).
+    pub peak_bytes: Result<u64, Absence>,
+}
+
+/// Waits for the end of a command that is the only child of this process.
 ///
 /// # Errors
-/// Where it cannot be waited for.
+/// When the command cannot be waited for.
 #[cfg(unix)]
-pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Absence>)> {
+pub fn wait_for(child: &mut Child) -> io::Result<Ended> {
     use nix::sys::resource::{UsageWho, getrusage};
 
     let status = child.wait()?;
@@ -151,16 +159,21 @@ pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Abse
         // All of it is exact, that of ended children too.
         ..Usage::default()
     };
-    Ok((status, Ok(usage)))
+    // Apple's systems give bytes, the others kibibytes.
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    let peak_bytes = u64::try_from(used.max_rss()).map(|peak| peak * unit);
+    let peak_bytes = peak_bytes.map_err(|_| Absence::NotOnThisPlatform);
+    Ok(Ended { status, used: Ok(usage), peak_bytes })
 }
 
-/// Waits for the command's end. What it has used is not told on this platform.
+/// Waits for the command's end. This platform does not report what the command has used.
 ///
 /// # Errors
-/// Where it cannot be waited for.
+/// When the command cannot be waited for.
 #[cfg(not(unix))]
-pub fn wait_for(child: &mut Child) -> io::Result<(ExitStatus, Result<Usage, Absence>)> {
-    Ok((child.wait()?, Err(Absence::NotOnThisPlatform)))
+pub fn wait_for(child: &mut Child) -> io::Result<Ended> {
+    let missing = Absence::NotOnThisPlatform;
+    Ok(Ended { status: child.wait()?, used: Err(missing), peak_bytes: Err(missing) })
 }
 
 /// What the living processes of a command have used so far, and the children that they waited for.

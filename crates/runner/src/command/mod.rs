@@ -24,7 +24,7 @@ use crate::counting::counters::{self, Counters};
 use crate::error::Error;
 use crate::process;
 use crate::run::samples::{Measured, Samples};
-use accounting::Accounts;
+use accounting::{Accounts, Ended};
 use dumps::Splitter;
 use marker::Marker;
 use output::{End, Lines};
@@ -56,13 +56,18 @@ pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> 
         // It may have ended already; its group ends with the run in any case.
         let _ = child.kill();
     }
-    let waited = accounting::wait_for(&mut child).map_err(|source| Error::Wait { source })?;
-    let (status, used) = waited;
+    let Ended { status, used, peak_bytes } =
+        accounting::wait_for(&mut child).map_err(|source| Error::Wait { source })?;
     let ended = watch.end(used);
     let proof = said.and(ended).and_then(|()| watch.proof(status, command, &invocation));
     let command = proof.map_err(|problem| Error::Command { problem, stderr: stderr.said() })?;
     let proof = Proof { command: Some(command), ..Proof::default() };
-    Ok(Measured { proof, samples: watch.samples(request) })
+    let mut samples = watch.samples(request);
+    if request.metrics.contains(&Metric::PeakResidentBytes) {
+        let peak = peak_bytes.map_or_else(Reading::Unavailable, Reading::Exact);
+        samples.push(Phase::Run, Metric::PeakResidentBytes, peak);
+    }
+    Ok(Measured { proof, samples: samples.list })
 }
 
 fn start(command: &Command, invocation: &Invocation) -> Result<Child, Error> {
@@ -260,7 +265,7 @@ impl Watch {
         }
     }
 
-    fn samples(&self, request: &Measure) -> Vec<loadline_scenario::Sample> {
+    fn samples(&self, request: &Measure) -> Samples {
         let mut samples = Samples::new(request.modules);
         let load = [Phase::Load, Phase::Read, Phase::Deserialize];
         let total = [Phase::Load, Phase::Read, Phase::Deserialize, Phase::Unload];
@@ -289,7 +294,7 @@ impl Watch {
                 }
             }
         }
-        samples.list
+        samples
     }
 }
 

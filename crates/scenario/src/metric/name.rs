@@ -43,6 +43,9 @@ pub enum Metric {
     DescriptorsAlive,
     /// Growth, since before the first step, of the resident set.
     ResidentBytes,
+    /// The largest resident set that any process of a command had. Its smallest value is that of the process
+    /// that starts the command.
+    PeakResidentBytes,
     /// Page faults, minor and major.
     PageFaults,
     /// Instructions executed in user space, as callgrind counts them. The count is the same in every run, and
@@ -85,7 +88,7 @@ pub enum MetricKind {
 
 impl Metric {
     /// Every metric, in the order of a report.
-    pub const ALL: [Metric; 28] = [
+    pub const ALL: [Metric; 29] = [
         Metric::FramesRegistered,
         Metric::FramesDeregistered,
         Metric::FrameEntriesRegistered,
@@ -100,6 +103,7 @@ impl Metric {
         Metric::MappedBytes,
         Metric::DescriptorsAlive,
         Metric::ResidentBytes,
+        Metric::PeakResidentBytes,
         Metric::PageFaults,
         Metric::CallgrindInstructions,
         Metric::Instructions,
@@ -133,6 +137,7 @@ impl Metric {
             Metric::MappedBytes => "mapped-bytes",
             Metric::DescriptorsAlive => "descriptors-alive",
             Metric::ResidentBytes => "resident-bytes",
+            Metric::PeakResidentBytes => "peak-resident-bytes",
             Metric::PageFaults => "page-faults",
             Metric::CallgrindInstructions => "callgrind-instructions",
             Metric::Instructions => "instructions",
@@ -157,7 +162,8 @@ impl Metric {
             Metric::AllocatedBytes
             | Metric::AliveBytes
             | Metric::MappedBytes
-            | Metric::ResidentBytes => "bytes",
+            | Metric::ResidentBytes
+            | Metric::PeakResidentBytes => "bytes",
             _ => "count",
         }
     }

@@ -80,6 +80,8 @@ pub enum Absence {
     NoValgrind,
     /// callgrind counted the command as a whole, and its phases could not be separated.
     PhasesNotSeparated,
+    /// The command fails under valgrind, or a run there takes too long.
+    NotUnderValgrind,
     /// The kernel does not let this process follow its own system calls, for the reason with this errno.
     SystemCallsNotFollowed(i32),
     /// Any other error of the kernel, as its errno.
@@ -125,6 +127,9 @@ impl Absence {
             Absence::PhasesNotSeparated => {
                 "set acknowledge = true and allow ptrace (in a container --cap-add=SYS_PTRACE), mark the phases with loadline-harness or loadline.h, or judge run/callgrind-instructions"
             }
+            Absence::NotUnderValgrind => {
+                "name sizes that valgrind can run (callgrind_ladder), or set exact = [] to count no instructions"
+            }
             Absence::SystemCallsNotFollowed(_) => {
                 "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-alive"
             }
@@ -160,6 +165,9 @@ impl fmt::Display for Absence {
             Absence::NoValgrind => f.write_str("there is no valgrind 3.19 or newer in PATH"),
             Absence::PhasesNotSeparated => {
                 f.write_str("callgrind counts the program as a whole, not by phase")
+            }
+            Absence::NotUnderValgrind => {
+                f.write_str("valgrind cannot run the program, or not in the time there is")
             }
             Absence::SystemCallsNotFollowed(errno) => {
                 let reason = match errno {

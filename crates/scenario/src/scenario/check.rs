@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::metric::collector::Means;
-use crate::metric::name::MetricKind;
+use crate::metric::name::{Metric, MetricKind};
+use crate::metric::phase::Phase;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::scenario::known_issue::KnownGrowth;
 use crate::scenario::scaling::{KnownContention, Scaling};
@@ -18,7 +19,9 @@ impl Scenario {
     /// Refuses a scenario that cannot be measured or judged.
     pub(super) fn check(&self) -> Result<(), ScenarioError> {
         check_ladder("ladder", &self.ladder)?;
-        check_ladder("callgrind_ladder", &self.callgrind_ladder)?;
+        if !self.callgrind_ladder.is_empty() {
+            check_ladder("callgrind_ladder", &self.callgrind_ladder)?;
+        }
         self.check_numbers()?;
         self.check_subject()?;
         self.check_series()?;
@@ -85,7 +88,10 @@ impl Scenario {
                 return fail(format!("{series}: no run of this kind has this phase"));
             }
             if !self.subject.may_count(series.metric) {
-                return fail(format!("{series}: only a command reports counts"));
+                return fail(format!("{series}: only a command has this metric"));
+            }
+            if series.metric == Metric::PeakResidentBytes && series.phase != Phase::Run {
+                return fail(format!("{series}: a command has one peak, run/{}", series.metric));
             }
             seen.push(series);
         }

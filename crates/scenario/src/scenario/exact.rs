@@ -1,4 +1,6 @@
-//! The exactly counted series of every load order. Scenario files need not name them.
+//! The exactly counted series of modules, unwind tables and commands. Scenario files need not name them.
+
+use std::collections::BTreeSet;
 
 use crate::metric::collector::Means;
 use crate::metric::name::Metric;
@@ -6,6 +8,7 @@ use crate::metric::phase::Phase;
 use crate::metric::series_name::SeriesName;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::subject::Subject;
+use crate::subject::command::Command;
 
 /// The exactly counted series of loading and unloading that are judged.
 const COUNTED: [(Phase, &[Metric]); 2] = [
@@ -48,28 +51,39 @@ pub(super) struct Exact {
 }
 
 /// The exactly counted series of the collectors that `asked` names, or of all exact collectors if `asked` is
-/// `None`.
+/// `None`. `named` are the series that the file names.
 ///
 /// # Errors
-/// When `asked` names the clock, or names a collector for a subject without load order.
-pub(super) fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exact, ScenarioError> {
+/// When `asked` names the clock, or operations for a command. Only the command itself could count those.
+pub(super) fn exact(
+    asked: &Option<Vec<Means>>,
+    subject: &Subject,
+    named: impl Iterator<Item = SeriesName>,
+) -> Result<Exact, ScenarioError> {
     let (counted, left_over): (&[_], &[_]) = match subject {
         Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
         Subject::Registration(_) => (&REGISTERED, &[]),
         Subject::Command(_) | Subject::Planted(_) => (&[], &[]),
     };
-    let is_counted = !counted.is_empty();
+    let is_command = matches!(subject, Subject::Command(_));
     let asked = match asked {
-        Some(asked) if !is_counted && !asked.is_empty() => {
-            return Err(wrong("exact", "belongs to lifecycles: what a command does is its own"));
-        }
         Some(asked) if asked.contains(&Means::Clock) => {
             return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
         }
+        Some(asked) if is_command && asked.contains(&Means::Count) => {
+            let problem = "counts no operations of a command: the command reports them itself";
+            return Err(wrong("exact", problem));
+        }
         Some(asked) => asked.clone(),
-        None if is_counted => vec![Means::Count, Means::Callgrind],
-        None => Vec::new(),
+        None => vec![Means::Count, Means::Callgrind],
     };
+    if let Subject::Command(command) = subject {
+        let named = named.map(|name| name.phase).filter(|phase| *phase != Phase::Total);
+        let named: BTreeSet<Phase> = named.collect();
+        let is_asked = asked.contains(&Means::Callgrind);
+        let judged = if is_asked { instructions_of(command, &named) } else { Vec::new() };
+        return Ok(Exact { judged, observed: memory_of(&named) });
+    }
     // Modules that become larger need no more mappings than before.
     let is_of_their_number = |metric: Metric| {
         matches!(
@@ -97,4 +111,19 @@ pub(super) fn exact(asked: &Option<Vec<Means>>, subject: &Subject) -> Result<Exa
         judged: counted.iter().flat_map(of).filter(is_asked).collect(),
         observed: left_over.filter(is_asked).collect(),
     })
+}
+
+/// The instructions of a whole command, and of each phase that the file names. Phases can be separated while
+/// the command waits for an answer.
+fn instructions_of(command: &Command, named: &BTreeSet<Phase>) -> Vec<SeriesName> {
+    let phases = named.iter().copied().filter(|phase| command.acknowledge && *phase != Phase::Run);
+    let series = |phase| SeriesName::new(phase, Metric::CallgrindInstructions);
+    [Phase::Run].into_iter().chain(phases).map(series).collect()
+}
+
+/// The informational series of a command's memory: its peak, and the page faults of each phase that the file
+/// names.
+fn memory_of(named: &BTreeSet<Phase>) -> Vec<SeriesName> {
+    let faults = named.iter().map(|phase| SeriesName::new(*phase, Metric::PageFaults));
+    faults.chain([SeriesName::new(Phase::Run, Metric::PeakResidentBytes)]).collect()
 }

@@ -76,7 +76,7 @@ pub struct Scenario {
     pub processes: usize,
     /// The sizes: N, strictly rising.
     pub ladder: Vec<usize>,
-    /// The sizes under callgrind.
+    /// The sizes under callgrind. Empty for a command whose file names none: a session chooses them.
     pub callgrind_ladder: Vec<usize>,
     /// The time after which one run is ended.
     pub timeout: Duration,

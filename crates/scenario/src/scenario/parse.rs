@@ -33,7 +33,8 @@ impl Scenario {
     }
 }
 
-/// The sizes under callgrind for a file that names none. A run of these takes about a second.
+/// The sizes of modules and unwind tables under callgrind, for a file that names none. A run of these takes
+/// about a second.
 const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
 
 /// Reads the scenario `name` from its file's text, without checking it as a whole.
@@ -47,7 +48,8 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
             return Err(wrong("registration", "stands beside command; only one can be measured"));
         }
     };
-    let exact = exact::exact(&file.exact, &subject)?;
+    let named = file.judge.iter().chain(&file.observe).copied();
+    let exact = exact::exact(&file.exact, &subject, named)?;
     let is_named = |name: &SeriesName| file.judge.contains(name) || file.observe.contains(name);
     let with = |named: &[SeriesName], implied: Vec<SeriesName>| -> Vec<SeriesName> {
         let implied = implied.into_iter().filter(|name| !is_named(name));
@@ -55,6 +57,12 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     };
     let judge = with(&file.judge, exact.judged);
     let observe = with(&file.observe, exact.observed);
+    let sizes = ladder("ladder", &file.ladder)?;
+    let callgrind_ladder = match (&file.callgrind_ladder, &subject) {
+        (Some(file), _) => ladder("callgrind_ladder", file)?,
+        (None, Subject::Command(_)) => Vec::new(),
+        (None, _) => CALLGRIND_LADDER.to_vec(),
+    };
     let mut scenario = Scenario {
         name: name.to_owned(),
         group: file.group,
@@ -70,11 +78,8 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         judge,
         observe,
         processes: file.processes,
-        ladder: ladder("ladder", &file.ladder)?,
-        callgrind_ladder: match &file.callgrind_ladder {
-            Some(file) => ladder("callgrind_ladder", file)?,
-            None => CALLGRIND_LADDER.to_vec(),
-        },
+        ladder: sizes,
+        callgrind_ladder,
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
         horizon: file.horizon,
@@ -324,8 +329,8 @@ fn activity(file: &ScenarioFile, residency: Residency) -> Result<Option<Activity
 }
 
 fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {
-    match file {
-        LadderFile::Listed(rungs) => Ok(rungs.clone()),
+    let sizes = match file {
+        LadderFile::Listed(sizes) => sizes.clone(),
         LadderFile::Doubling(Doubling { from, to, factor }) => {
             if *factor < 2 {
                 return Err(wrong(
@@ -337,7 +342,8 @@ fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, Scenario
                 return Err(wrong(field, "from = 0 loads nothing (use 1 or more)"));
             }
             let next = |n: &usize| n.checked_mul(*factor).filter(|next| next <= to);
-            Ok(std::iter::successors(Some(*from), next).collect())
+            std::iter::successors(Some(*from), next).collect()
         }
-    }
+    };
+    if sizes.is_empty() { Err(wrong(field, "has no rung")) } else { Ok(sizes) }
 }

@@ -67,6 +67,7 @@ impl Subject {
 
     /// Whether a run of this subject can count this metric.
     pub(crate) fn may_count(&self, metric: Metric) -> bool {
-        metric != Metric::Reported || matches!(self, Subject::Command(_))
+        let is_of_commands = matches!(metric, Metric::Reported | Metric::PeakResidentBytes);
+        !is_of_commands || matches!(self, Subject::Command(_))
     }
 }

@@ -39,6 +39,35 @@ fn what_is_counted_exactly_need_not_be_named() {
 }
 
 #[test]
+fn the_instructions_of_a_command_need_not_be_named() {
+    let parse = |lines: &str| {
+        let text = format!(
+            "format = 1\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"host\", \"{{n}}\"]\n\
+             judge = [\"load/task-clock\", \"total/task-clock\"]\nladder = [8, 16, 32, 64, 128]\n{lines}"
+        );
+        Scenario::parse("host", &text)
+    };
+    let names =
+        |series: &[SeriesName]| series.iter().map(SeriesName::to_string).collect::<Vec<_>>();
+    let whole = parse("").unwrap();
+    let named = ["load/task-clock", "total/task-clock", "run/callgrind-instructions"];
+    assert_eq!(names(&whole.judge), named);
+    assert_eq!(names(&whole.observe), ["load/page-faults", "run/peak-resident-bytes"]);
+    assert!(whole.ladder_by(Means::Callgrind).is_empty(), "a session chooses the sizes");
+    let phases = parse("acknowledge = true\n").unwrap();
+    assert_eq!(
+        names(&phases.judge)[2..],
+        ["run/callgrind-instructions", "load/callgrind-instructions"]
+    );
+    let none = parse("exact = []\n").unwrap();
+    assert_eq!(names(&none.judge), named[..2]);
+    let refused = |lines: &str| parse(lines).unwrap_err().to_string();
+    assert!(refused("exact = [\"count\"]\n").contains("counts no operations of a command"));
+    let peak = "observe = [\"load/peak-resident-bytes\"]\n";
+    assert!(refused(peak).contains("a command has one peak, run/peak-resident-bytes"));
+}
+
+#[test]
 fn what_n_is_decides_what_is_counted() {
     let larger = EXAMPLE.replace("format = 1", "format = 1\naxis = \"functions\"\ncount = 16");
     let scenario = Scenario::parse("example", &larger).expect("a scenario");

@@ -101,7 +101,7 @@ fn symbols(
 ) -> Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
     let Some(profiles) = profiles(one) else { return Ok(Default::default()) };
     let reference = Reference::Accepted(None);
-    let found = functions::of_scenario(&one.scenario, &profiles, &Present::of(measured), reference);
+    let found = functions::of_measured(one, &profiles, &Present::of(measured), reference);
     let (mut symbols, mut unstated) = (Vec::new(), Vec::new());
     for GrowingSymbol { phase, symbol, series, standing, formula, .. } in found {
         let name = SeriesName::new(phase, Metric::CallgrindInstructions);
@@ -112,9 +112,11 @@ fn symbols(
                 return Err(steeper(&function));
             }
             Standing::Regressed => unstated.push(name),
-            Standing::Accepted | Standing::AsBefore | Standing::Negligible | Standing::Doubtful => {
-                continue;
-            }
+            Standing::Accepted
+            | Standing::AsBefore
+            | Standing::Negligible
+            | Standing::Doubtful
+            | Standing::Inexact => continue,
         }
         let SavedSymbol { object, function, .. } = symbol;
         symbols.push(AcceptedSymbol { phase, object, function, series });

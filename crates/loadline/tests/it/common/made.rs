@@ -106,7 +106,7 @@ impl Made {
         for (title, share) in
             [("planted-callgrind-linear", 0.0), ("planted-callgrind-quadratic", 0.2)]
         {
-            self.planned.push(json!({"scenario": title, "ladder": CALLGRIND, "processes": ROUNDS}));
+            self.planned.push(json!({"scenario": title, "ladder": CALLGRIND, "callgrind_ladder": CALLGRIND, "processes": ROUNDS}));
             let top = CALLGRIND[CALLGRIND.len() - 1] as f64;
             for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
                 let linear = 1e5 * n as f64;
@@ -125,7 +125,7 @@ impl Made {
 
     /// All runs of the scenario `title`.
     pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
-        self.planned.push(json!({"scenario": title, "ladder": LADDER, "processes": ROUNDS}));
+        self.planned.push(json!({"scenario": title, "ladder": LADDER, "callgrind_ladder": CALLGRIND, "processes": ROUNDS}));
         self.runs_by("now", title, series)
     }
 

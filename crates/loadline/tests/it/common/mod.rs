@@ -6,7 +6,7 @@
 pub mod clone;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the runner's own tests use the rest")]
-#[path = "../../../../runner/tests/common/forbidden.rs"]
+#[path = "../../../../runner/tests/it/common/forbidden.rs"]
 pub mod forbidden;
 pub mod imposter;
 #[cfg(unix)]
@@ -41,6 +41,7 @@ pub const HOST_SCENARIO: &str = r#"format = 1
 question = "Does our host stay linear?"
 expectation = "It does."
 command = ["sh", "host.sh", "{n}"]
+exact = []
 judge = ["load/reported"]
 processes = 3
 ladder = [64, 128, 256, 512, 1024]

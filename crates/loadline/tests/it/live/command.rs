@@ -11,12 +11,12 @@ use std::process::Command;
 #[cfg(target_os = "linux")]
 use crate::common::forbidden;
 use crate::common::{Project, Said};
-use loadline_scenario::{Scenario, Subject};
 
-const SCENARIO: &str = r#"format = 1
+pub const SCENARIO: &str = r#"format = 1
 question = "Does a script of mine stay linear?"
 expectation = "Its unloading does not."
 command = ["sh", "load.sh", "{n}"]
+exact = []
 environment = { GROWTH = "quadratic" }
 inherit = ["GIVEN", "ABSENT"]
 check = "{n} done"
@@ -50,6 +50,11 @@ fn row<'a>(said: &'a Said, series: &str) -> &'a str {
     row.unwrap_or_else(|| panic!("no row on {series} in {}{}", said.stdout, said.stderr))
 }
 
+fn only_session(project: &Project) -> PathBuf {
+    let mut sessions = fs::read_dir(project.path("target/regress")).unwrap();
+    sessions.next().unwrap().unwrap().path()
+}
+
 #[test]
 fn the_growth_of_a_command_is_judged() {
     let project = project(SCRIPT);
@@ -76,8 +81,7 @@ fn a_step_in_cost_is_looked_at_with_a_larger_n() {
     let said = project.run(&["regress"]);
     assert!(said.stderr.contains("up to 40 s while series are undecided"), "{}", said.stderr);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
-    let sessions = fs::read_dir(project.path("target/regress")).unwrap();
-    let session = sessions.map(|entry| entry.unwrap().path()).next().unwrap();
+    let session = only_session(&project);
     let header: serde_json::Value =
         serde_json::from_slice(&fs::read(session.join("session.json")).unwrap()).unwrap();
     let planned = header["scenarios"].as_array().unwrap();
@@ -225,7 +229,7 @@ int main(int argc, char **argv) {
 fn the_function_of_a_command_that_grows_is_named() {
     let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
     if !has("valgrind") || !has("cc") {
-        println!("skipped: valgrind or cc is not installed");
+        loadline_testing::skip!("valgrind or cc is not installed");
         return;
     }
     let project = Project::empty();
@@ -270,7 +274,7 @@ echo "loadline:check=$1 done"
 #[test]
 fn phases_are_separated_while_the_command_waits() {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: valgrind is not installed");
+        loadline_testing::skip!("valgrind is not installed");
         return;
     }
     let project = project(LOOPS);
@@ -290,7 +294,7 @@ fn phases_are_separated_while_the_command_waits() {
     assert!(row(&refused, "run/callgrind-instructions").contains("REGRESSED"));
     let said = project.run(&["regress", "--budget", "0"]);
     if said.stdout.contains(reason) {
-        println!("skipped: vgdb does not work on this machine");
+        loadline_testing::skip!("vgdb does not work on this machine");
         return;
     }
     assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
@@ -298,140 +302,41 @@ fn phases_are_separated_while_the_command_waits() {
     assert!(row(&said, " load/callgrind-instructions").contains("holds"), "{}", said.stdout);
 }
 
-/// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.
-struct Language {
-    name: &'static str,
-    /// Whether the machine has what the language needs: a command that succeeds.
-    needs: &'static [&'static str],
-    file: &'static str,
-    program: (&'static str, &'static str),
-    /// What is done once before the program can be started.
-    build: &'static [&'static str],
-    command: &'static str,
-}
-
-const LANGUAGES: [Language; 4] = [
-    Language {
-        name: "python",
-        needs: &["python3", "--version"],
-        file: "loadline.py",
-        program: (
-            "host.py",
-            "import sys\nfrom loadline import phase\nn = int(sys.argv[1])\n\
-             with phase('load'):\n    print(f'loadline:metric=items:{n}:count', flush=True)\n\
-             with phase('unload'):\n    print(f'loadline:metric=items:{2 * n}:count', flush=True)\n\
-             print(f'loadline:check={n} done')\n",
-        ),
-        build: &[],
-        command: r#"["python3", "host.py", "{n}"]"#,
-    },
-    Language {
-        name: "javascript",
-        needs: &["node", "--version"],
-        file: "loadline.js",
-        program: (
-            "host.js",
-            "const { phase } = require('./loadline');\nconst n = Number(process.argv[2]);\n\
-             phase('load', () => console.log(`loadline:metric=items:${n}:count`));\n\
-             phase('unload', async () => console.log(`loadline:metric=items:${2 * n}:count`))\n\
-             .then(() => console.log(`loadline:check=${n} done`));\n",
-        ),
-        build: &[],
-        command: r#"["node", "host.js", "{n}"]"#,
-    },
-    Language {
-        name: "c",
-        needs: &["cc", "--version"],
-        file: "loadline.h",
-        program: (
-            "host.c",
-            "#include \"loadline.h\"\nint main(int argc, char **argv) {\n\
-             long n = argc > 1 ? atol(argv[1]) : 0;\n\
-             loadline_begin(\"load\"); printf(\"loadline:metric=items:%ld:count\\n\", n); loadline_end(\"load\");\n\
-             loadline_begin(\"unload\"); printf(\"loadline:metric=items:%ld:count\\n\", 2 * n); loadline_end(\"unload\");\n\
-             printf(\"loadline:check=%ld done\\n\", n);\n}\n",
-        ),
-        build: &["cc", "-Wall", "-Wextra", "-Werror", "-o", "host", "host.c"],
-        command: r#"["./host", "{n}"]"#,
-    },
-    Language {
-        name: "go",
-        needs: &["go", "version"],
-        file: "loadline.go",
-        program: (
-            "host.go",
-            "package main\nimport (\n\"fmt\"\n\"os\"\n\"strconv\"\n)\nfunc main() {\n\
-             n, _ := strconv.Atoi(os.Args[1])\n\
-             Phase(\"load\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", n) })\n\
-             Phase(\"unload\", func() { fmt.Printf(\"loadline:metric=items:%d:count\\n\", 2*n) })\n\
-             fmt.Printf(\"loadline:check=%d done\\n\", n)\n}\n",
-        ),
-        build: &["go", "build", "-o", "host", "host.go", "loadline.go"],
-        command: r#"["./host", "{n}"]"#,
-    },
-];
-
-impl Language {
-    fn is_here(&self) -> bool {
-        Command::new(self.needs[0])
-            .args(&self.needs[1..])
-            .output()
-            .is_ok_and(|o| o.status.success())
-    }
-
-    fn path(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(self.file)
-    }
-}
-
+/// Instructions are counted without being named, at sizes that the session chooses. The growing function is
+/// named, with what an interpreter's function does not show.
+#[cfg(target_os = "linux")]
 #[test]
-fn files_to_copy_are_short() {
-    for language in &LANGUAGES {
-        let lines = fs::read_to_string(language.path()).unwrap().lines().count();
-        assert!(lines <= 30, "{} has {lines} lines", language.file);
+fn instructions_are_counted_where_the_file_names_none() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        loadline_testing::skip!("valgrind is not installed");
+        return;
     }
-}
+    let steps = "echo loadline:phase=load\ni=0\nwhile [ $i -lt STEPS ]; do i=$((i+1)); done\n\
+        echo loadline:metric=items:$1:count\necho \"loadline:check=$1 done\"\n";
+    let project = project(&steps.replace("STEPS", "$(($1 * $1 / 64))"));
+    let scenario = SCENARIO
+        .replace("exact = []\n", "")
+        .replace(r#""load/reported", "unload/reported""#, r#""load/reported""#)
+        .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "budget_seconds = 60");
+    project.write("xtask/scenarios/mine.toml", &scenario);
+    let grown = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(grown.code, Some(3), "{}{}", grown.stdout, grown.stderr);
+    assert!(row(&grown, "run/callgrind-instructions").contains("REGRESSED"), "{}", grown.stdout);
+    assert!(grown.stdout.contains("belongs to an interpreter"), "{}", grown.stdout);
+    let session = only_session(&project);
+    let facts = project.run(&["report", session.to_str().unwrap(), "--format", "json"]).stdout;
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    let is_peak = |series: &&serde_json::Value| series["name"] == "run/peak-resident-bytes";
+    let named = facts["scenarios"][0]["series"].as_array().unwrap().iter().find(is_peak).unwrap();
+    assert!(named["costs"][0]["cost"].as_f64() > Some(1e5), "{named}");
 
-#[test]
-fn each_file_to_copy_marks_acknowledged_phases() {
-    let project = Project::empty();
-    for language in &LANGUAGES {
-        if !language.is_here() {
-            println!("skipped: {} is not installed", language.needs[0]);
-            continue;
-        }
-        let Language { name, file, program, .. } = language;
-        project.write(&format!("{name}/{file}"), fs::read(language.path()).unwrap());
-        project.write(&format!("{name}/{}", program.0), program.1);
-        if let [compiler, arguments @ ..] = language.build {
-            let mut build = Command::new(compiler);
-            let output = build.args(arguments).current_dir(project.path(name)).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-        let scenario = SCENARIO
-            .replace(r#"["sh", "load.sh", "{n}"]"#, language.command)
-            .replace("check =", &format!("directory = {name:?}\nacknowledge = true\ncheck ="))
-            .replace("inherit = [\"GIVEN\", \"ABSENT\"]", "inherit = [\"PATH\", \"HOME\"]");
-        project.write(&format!("xtask/scenarios/{name}.toml"), scenario);
-    }
-    let said = project.run(&["regress", "--budget", "0"]);
-    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
-    let n_series = 2 * LANGUAGES.iter().filter(|language| language.is_here()).count();
-    assert!(said.stdout.contains(&format!("{n_series} holds")), "{}", said.stdout);
-}
-
-/// They need programs that are not here; that they can be read is seen without.
-#[test]
-fn every_example_is_a_command() {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/xtask/scenarios");
-    let paths: Vec<_> =
-        fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(paths.len(), 2);
-    for path in paths {
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let scenario = Scenario::parse(name, &fs::read_to_string(&path).unwrap());
-        let scenario = scenario.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(matches!(scenario.subject, Subject::Command(_)), "{name}");
-        assert!(scenario.question.ends_with('?') && scenario.control.is_some(), "{name}");
-    }
+    // A command that valgrind cannot run is judged without these counts.
+    let refuses = "if grep -q vgpreload /proc/$$/maps; then echo not here >&2; exit 7; fi\n";
+    project.write("load.sh", format!("{refuses}{}", steps.replace("STEPS", "$1")));
+    let refused = project.run(&["regress", "--budget", "0"]);
+    assert_eq!(refused.code, Some(0), "{}{}", refused.stdout, refused.stderr);
+    let reason = "mine: instructions are not counted: the run at N = 64 fails under valgrind:";
+    assert!(refused.stdout.contains(reason), "{}", refused.stdout);
+    let absent = "valgrind cannot run the program";
+    assert!(refused.stdout.contains(absent), "{}", refused.stdout);
 }

@@ -116,6 +116,7 @@ const WAITING: &str = r#"format = 1
 question = "Is a run whose runner was killed carried out again?"
 expectation = "It is."
 command = ["sh", "-c", "echo >> runs; run=$(wc -l < runs); [ $run -le 5 ] || [ $run -gt LAST ] || exec sleep 600; echo loadline:metric=steps:$0:count", "{n}"]
+exact = []
 judge = ["run/reported"]
 processes = 5
 ladder = [1, 2, 4, 8, 16]
@@ -335,7 +336,7 @@ fn a_killed_session_leaves_nothing_of_its_commands() {
     let project = Project::new();
     let scenario = "format = 1\nquestion = \"Does it end?\"\nexpectation = \"With us.\"\n\
         command = [\"sh\", \"-c\", \"sleep 600 & wait\", \"{n}\"]\n\
-        judge = [\"total/task-clock\"]\nprocesses = 3\nladder = [1, 2, 4, 8, 16]\n";
+        exact = []\njudge = [\"total/task-clock\"]\nprocesses = 3\nladder = [1, 2, 4, 8, 16]\n";
     fs::write(project.path("xtask/scenarios/one.toml"), scenario).unwrap();
     let mut child = project.begin(&["regress", "one", "--budget", "0"]);
     sleeper(&project, &mut child);

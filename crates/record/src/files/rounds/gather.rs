@@ -54,15 +54,13 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
             failures.extend(gaps(name, &own));
             let rounds_of = all_rounds(&scenario, name, &own, runs.absent);
-            let found = match (rounds_of, means) {
-                (Rounds::Complete(rows), Means::Count | Means::Callgrind) => {
+            let found = match rounds_of {
+                Rounds::Complete(rows) if !means.is_clock() => {
                     let found = exact_rows(rows, rounds);
-                    if found.is_none() && planned > 0 {
-                        unrepeated.push(means);
-                    }
+                    unrepeated.extend((found.is_none() && planned > 0).then_some(means));
                     found.map_or(Rounds::Missing(Absence::NotMeasured), Rounds::Complete)
                 }
-                (found, _) => found,
+                found => found,
             };
             coarse.extend(largest_step(name, &own).map(|step| (name, step)));
             let is_kept = matches!(found, Rounds::Complete(_));
@@ -72,11 +70,10 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     }
     unrepeated.dedup();
     profiles.sort();
-    let n_larger = runs.planned.map_or(0, |planned| planned.n_larger);
     MeasuredScenario {
         scenario,
         series,
-        n_larger,
+        n_larger: runs.planned.map_or(0, |planned| planned.n_larger),
         profiles,
         unrepeated,
         coarse,
@@ -226,6 +223,9 @@ fn all_rounds(
         return Rounds::Missing(absence);
     }
     let ladder = scenario.ladder_by(scenario.means_of(name.metric));
+    if ladder.is_empty() {
+        return Rounds::Missing(Absence::NotUnderValgrind);
+    }
     // At sizes up to `too_short`, only the slow runs have readings.
     let too_short = last_too_short(name, own);
     let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
