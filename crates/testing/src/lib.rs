@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
@@ -22,24 +22,26 @@ macro_rules! skip {
 pub fn record(reason: &str) {
     println!("skipped: {reason}");
     let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let (folder, program) = place().expect("a test has a program");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
-    let file = folder.join(program);
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(file);
-    let file = file.as_mut().expect("the target folder can be written");
-    let reason = reason.replace('\n', " ");
-    file.write_all(format!("{test}: {reason}\n").as_bytes()).expect("the disk takes a line");
+    append(&place().expect("a test has a program"), thread.name().unwrap_or("a test"), reason);
 }
 
-/// The folder of skipped tests, and the name of this program, without the digest that Cargo adds. A program of
-/// tests lies in `target/PROFILE/deps`.
-fn place() -> Option<(PathBuf, String)> {
+/// Appends one line to `file`, and makes its folder.
+fn append(file: &Path, test: &str, reason: &str) {
+    let folder = file.parent().expect("the file is in a folder");
+    fs::create_dir_all(folder).expect("the target folder can be written");
+    let file = fs::OpenOptions::new().create(true).append(true).open(file);
+    let line = format!("{test}: {}\n", reason.replace('\n', " "));
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the disk takes a line");
+}
+
+/// The file for this program's skipped tests. A program of tests lies in `target/PROFILE/deps`, and Cargo adds a
+/// digest to its name.
+fn place() -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
     let target = program.ancestors().nth(3)?;
     let name = program.file_stem()?.to_string_lossy().into_owned();
-    let name = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned();
-    Some((target.join("skipped"), name))
+    let name = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
+    Some(target.join("skipped").join(name))
 }
 
 #[cfg(test)]
@@ -47,11 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_skipped_test_leaves_a_line() {
-        let (folder, program) = place().expect("a test has a program");
-        skip!("{} of\n{}", 1, 2);
-        let text = fs::read_to_string(folder.join(program)).expect("the line was written");
-        let name = "tests::a_skipped_test_leaves_a_line";
-        assert!(text.lines().any(|line| line == format!("{name}: 1 of 2")), "{text}");
+    fn each_skipped_test_leaves_a_line() {
+        let place = place().expect("a test has a program");
+        assert!(place.ends_with("skipped/loadline_testing"), "{}", place.display());
+        let file = place.with_file_name("of-this-test").join("lines");
+        append(&file, "a_test", "no\nvalgrind");
+        append(&file, "another", "no perf");
+        let text = fs::read_to_string(&file).expect("the lines were written");
+        fs::remove_dir_all(file.parent().expect("its folder")).expect("it can be removed");
+        assert_eq!(text, "a_test: no valgrind\nanother: no perf\n");
     }
 }
