@@ -66,9 +66,12 @@ impl Again {
         seed: Option<u64>,
         changes: &[(&str, String)],
     ) -> String {
-        let mut words = self.command("regress", scenario, changes);
-        // `against` holds a flag and its value.
-        words.extend(against.iter().flat_map(|flag| flag.splitn(2, ' ')).map(str::to_owned));
+        // `against` holds a flag and its value, or the verb and flag of a session that was compared with itself.
+        let verb = against.filter(|text| !text.starts_with("--"));
+        let verb = verb.and_then(|text| text.split(' ').next()).unwrap_or("regress");
+        let mut words = self.command(verb, scenario, changes);
+        let flags = against.map(|text| text.trim_start_matches(verb).trim_start());
+        words.extend(flags.iter().flat_map(|flags| flags.splitn(2, ' ')).map(str::to_owned));
         let baseline = self.baseline.iter();
         words.extend(baseline.flat_map(|named| ["--baseline".to_owned(), named.clone()]));
         words.extend(self.flags.iter().cloned());
@@ -137,6 +140,12 @@ mod tests {
             format!(
                 "loadline regress {title} --set processes=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
             )
+        );
+        let itself = Again { flags: Vec::new(), baseline: None, root: None };
+        let strict = Strictness { inconclusive: false, no_baseline: false };
+        assert_eq!(
+            itself.regress(&scenario, Some("calibrate --check"), strict, None, &changes),
+            format!("loadline calibrate {title} --set processes=10 --check")
         );
         assert_eq!(
             again.baseline(&scenario, "--reason \"…\""),

@@ -8,6 +8,7 @@ use crate::session::places::ReadTexts;
 use loadline_record::header::not_measured;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_scenario::Means;
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
 /// Advice on how to decide a series.
@@ -37,7 +38,7 @@ impl Adviser<'_> {
                 let one = self.scenario(&scaled.titles[1])?;
                 let Verdict::Inconclusive(doubt) = scaled.verdict else { return None };
                 let series = self.scenario(&row.scenario)?.complete(row.name)?;
-                Some(self.of_remedy(Remedy::of(doubt, &series), one))
+                Some(self.of_remedy(Remedy::of(doubt, &series), one, row.means))
             }
             Outcome::Verdict { verdict: Verdict::NoBaseline, ground, .. } => {
                 let one = self.scenario(&row.scenario)?;
@@ -62,7 +63,7 @@ impl Adviser<'_> {
                         sentence: "write the baseline again, at the sizes of today".to_owned(),
                         command: Some(self.baseline(one)),
                     }),
-                    remedy => Some(self.of_remedy(remedy, one)),
+                    remedy => Some(self.of_remedy(remedy, one, row.means)),
                 }
             }
             _ => None,
@@ -87,9 +88,14 @@ impl Adviser<'_> {
         }
     }
 
-    fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario) -> Advice {
+    fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario, means: Means) -> Advice {
         let regress = |changes: &[(&str, String)]| Some(self.regress(one, None, changes));
         match remedy {
+            Remedy::Rounds { .. } if !means.is_clock() => Advice {
+                sentence: "make the program's counts the same in every run, or judge its times"
+                    .to_owned(),
+                command: None,
+            },
             Remedy::Rounds { rounds } => Advice {
                 sentence: format!("measure every size {rounds} times"),
                 command: regress(&[("processes", rounds.to_string())]),
@@ -102,11 +108,16 @@ impl Adviser<'_> {
                     command: None,
                 },
                 None => {
-                    let sizes = one.scenario.ladder.iter().map(|n| *n as u64).chain([size]);
-                    let sizes: Vec<u64> = sizes.collect();
+                    let measured = one.scenario.ladder_by(means);
+                    let sizes: Vec<u64> =
+                        measured.iter().map(|n| *n as u64).chain([size]).collect();
+                    let key = match means {
+                        Means::Callgrind => "callgrind_ladder",
+                        Means::Clock | Means::Count => "ladder",
+                    };
                     Advice {
                         sentence: format!("measure N = {size} as well"),
-                        command: regress(&[("ladder", format!("{sizes:?}"))]),
+                        command: regress(&[(key, format!("{sizes:?}"))]),
                     }
                 }
             },
