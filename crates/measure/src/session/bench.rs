@@ -20,7 +20,7 @@ use crate::session::progress::Progress;
 use crate::session::proof::{check_marks, check_proof};
 use loadline_record::header::{Against, Outcome, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::is_compared;
+use loadline_record::rounds::{is_compared, why_absent};
 use under_callgrind::{instructions, not_separated, profiled, wants_phases};
 
 /// How long a runner may take to describe the machine.
@@ -127,8 +127,9 @@ impl Bench<'_> {
         seed: u64,
     ) -> Result<()> {
         let (Some(before), Some(against)) = (self.before, against) else { return Ok(()) };
-        let is_known = |metric: &Metric| !against.absent.iter().any(|a| a.metric == *metric);
         for scenario in scenarios.iter().filter(|scenario| is_compared(scenario)) {
+            let is_known =
+                |metric: &Metric| why_absent(scenario, *metric, &against.absent).is_none();
             let has_any = |means: &Means| scenario.metrics_by(*means).iter().any(is_known);
             let Some(means) = scenario.means().into_iter().find(has_any) else { continue };
             let Some(&modules) = scenario.ladder_by(means).first() else { continue };

@@ -70,7 +70,7 @@ impl<'a> Measurement<'a> {
         bench.prepare_all(&scenarios, against.as_ref())?;
         bench.start_before(&scenarios, against.as_ref(), seed)?;
         let trial = Trial { bench, environment, absent, against: against.as_ref() };
-        let too_slow = trial.choose(&mut scenarios)?;
+        let (tried, too_slow) = trial.choose(&mut scenarios)?;
         let planned = scenarios.iter().map(Planned::of).collect();
         let mut header = Header::new(seed, planned, environment.clone(), absent.to_vec());
         header.left_out = [left_out, too_slow].concat();
@@ -78,7 +78,11 @@ impl<'a> Measurement<'a> {
         header.runner = Some(bench.runner.digest()?);
         header.against = against;
         let session = Session::create(&bench.project.sessions(), &header)?;
-        Ok(Measurement::new(bench, header, scenarios, session, Vec::new()))
+        let mut measurement = Measurement::new(bench, header, scenarios, session, Vec::new());
+        for (record, visit) in tried {
+            measurement.keep(record, &visit)?;
+        }
+        Ok(measurement)
     }
 
     /// Measures a session over `scenarios` to the end of its plan. It cannot be resumed.
@@ -166,7 +170,8 @@ impl<'a> Measurement<'a> {
                 &self.header.environment,
             );
             let record = record.inspect_err(|_| self.say_what_is_saved())?;
-            self.keep(record, visit, &progress)?;
+            self.keep(record, visit)?;
+            progress.add(run_weight(&visit.0), &shown(&self.scenarios, &visit.0));
         }
         progress.finish();
         self.count_exactly()?;
@@ -181,7 +186,6 @@ impl<'a> Measurement<'a> {
         &mut self,
         (mut record, profile): (RunRecord, Option<SavedProfile>),
         (run, side): &(Run, Side),
-        progress: &Progress,
     ) -> Result<()> {
         if let Some(profile) = profile {
             let side = if *side == Side::Now { "" } else { "-before" };
@@ -190,8 +194,6 @@ impl<'a> Measurement<'a> {
             record.profile = Some(self.session.save_profile(&name, &profile)?);
         }
         self.session.save(&record)?;
-        let now = format!("{} N = {}", record.scenario, run.modules);
-        progress.add(run_weight(run), &now);
         self.records.push(record);
         Ok(())
     }
@@ -222,7 +224,10 @@ impl<'a> Measurement<'a> {
             record.map(|record| (record, visit))
         };
         let workers = self.n_at_a_time();
-        let keep = |(record, visit)| self.keep(record, &visit, &progress);
+        let keep = |(record, visit): (_, (Run, Side))| {
+            progress.add(run_weight(&visit.0), &shown(&scenarios, &visit.0));
+            self.keep(record, &visit)
+        };
         let kept = side_by_side(visits, workers, run, keep);
         progress.finish();
         kept.inspect_err(|_| self.say_what_is_saved())
@@ -402,6 +407,11 @@ const INEXACT_ROUNDS: usize = 3;
 
 fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
     visits.iter().map(|(run, _)| run_weight(run)).sum()
+}
+
+/// The name of a run on a progress bar.
+fn shown(scenarios: &[Scenario], run: &Run) -> String {
+    format!("{} N = {}", scenarios[run.scenario].title(), run.modules)
 }
 
 /// The weight of a run for the remaining time: one process, and its modules.

@@ -1,11 +1,14 @@
 //! Chooses the sizes at which callgrind counts a command whose file names none. The command runs once at each
-//! size, from the smallest on, until the next size would take longer than counting may.
+//! size, from the smallest on, until the next size would take longer than counting may. The session keeps these
+//! runs.
 
 use loadline_record::Result;
 use loadline_record::header::{Against, Outcome, RunRecord, Side};
+use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{can_be_judged, is_compared, why_absent};
 use loadline_scenario::{Absent, Environment, Means, Metric, Run, Scenario, Subject};
 
+use crate::process::parallel::side_by_side;
 use crate::session::bench::Bench;
 use crate::session::progress::Progress;
 
@@ -13,9 +16,9 @@ use crate::session::progress::Progress;
 const SHARE: f64 = 0.25;
 
 /// The same share where fewer sizes could not be judged.
-const LARGEST_SHARE: f64 = 3.0;
+const LARGEST_SHARE: f64 = 1.0;
 
-/// What the trial knows about the machine and the builds.
+/// The trial of the sizes, with what it knows about the machine and the builds.
 pub struct Trial<'a> {
     pub bench: &'a Bench<'a>,
     pub environment: &'a Environment,
@@ -23,108 +26,135 @@ pub struct Trial<'a> {
     pub against: Option<&'a Against>,
 }
 
+/// A finished run of the trial, which is part of the session.
+pub type Tried = ((RunRecord, Option<SavedProfile>), (Run, Side));
+
+/// The sizes that one scenario can afford.
+#[derive(Default)]
+struct Affordable {
+    n_sizes: usize,
+    /// Why not all sizes.
+    why: Option<String>,
+    runs: Vec<Tried>,
+}
+
 impl Trial<'_> {
-    /// Sets the sizes under callgrind of each command that has none yet. Returns one sentence for each command
-    /// that cannot be counted at all of its sizes.
+    /// Sets the sizes under callgrind of each command that has none yet. Returns the runs at these sizes, and one
+    /// sentence for each command that cannot be counted at all of its sizes.
     ///
     /// # Errors
     /// When the program is interrupted.
-    pub fn choose(&self, scenarios: &mut [Scenario]) -> Result<Vec<String>> {
-        let is_free = |scenario: &Scenario| {
-            let metric = Metric::CallgrindInstructions;
-            matches!(scenario.subject, Subject::Command(_))
-                && scenario.callgrind_ladder.is_empty()
-                && scenario.means().contains(&Means::Callgrind)
-                && why_absent(scenario, metric, self.absent).is_none()
-        };
-        let mut sentences = Vec::new();
-        let mut n_sizes: Vec<Option<usize>> = Vec::new();
-        let total = scenarios.iter().filter(|s| is_free(s)).map(|s| s.ladder.len() as u64).sum();
-        let progress = Progress::new("choosing sizes under valgrind", total);
-        for scenario in scenarios.iter() {
-            if !is_free(scenario) {
-                n_sizes.push(None);
-                continue;
-            }
-            let (n, why) = self.affordable(scenario)?;
-            progress.add(scenario.ladder.len() as u64, &scenario.title());
-            n_sizes.push(Some(n));
-            sentences.extend(why.map(|why| sentence(scenario, n, &why)));
+    pub fn choose(&self, scenarios: &mut [Scenario]) -> Result<(Vec<Tried>, Vec<String>)> {
+        let mut all: Vec<Option<Affordable>> = Vec::new();
+        let free = scenarios.iter().filter(|scenario| self.is_free(scenario));
+        let progress =
+            Progress::new("counting", free.map(|scenario| scenario.ladder.len() as u64).sum());
+        for (place, scenario) in scenarios.iter().enumerate() {
+            let affordable = match self.is_free(scenario) {
+                true => Some(self.affordable(place, scenario, &progress)?),
+                false => None,
+            };
+            all.push(affordable);
         }
         progress.finish();
         // Costs are compared at equal sizes: a scenario and its variants get the sizes that each can afford.
         let fewest = |scenario: &Scenario| {
-            let related: Vec<String> = scenario.titles_measured().collect();
-            let is_related = |other: &Scenario| {
-                other.name == scenario.name
-                    || related.contains(&other.title())
-                    || other.titles_measured().any(|title| title == scenario.title())
-            };
-            let counted = scenarios.iter().zip(&n_sizes).filter(|(other, _)| is_related(other));
-            counted.filter_map(|(_, n)| n.filter(|n| *n > 0)).min()
+            let counted =
+                scenarios.iter().zip(&all).filter(|(other, _)| is_related(scenario, other));
+            let sizes = counted.filter_map(|(_, one)| one.as_ref().map(|one| one.n_sizes));
+            sizes.filter(|n| *n > 0).min()
         };
         let fewest: Vec<Option<usize>> = scenarios.iter().map(fewest).collect();
-        for ((scenario, own), fewest) in scenarios.iter_mut().zip(&n_sizes).zip(fewest) {
+        let (mut runs, mut sentences) = (Vec::new(), Vec::new());
+        for ((scenario, own), fewest) in scenarios.iter_mut().zip(all).zip(fewest) {
             let Some(own) = own else { continue };
-            let n = fewest.map_or(0, |fewest| fewest.min(*own));
+            let n = fewest.map_or(0, |fewest| fewest.min(own.n_sizes));
             scenario.callgrind_ladder = scenario.ladder[..n].to_vec();
+            let is_kept = |(_, (run, _)): &Tried| scenario.callgrind_ladder.contains(&run.modules);
+            runs.extend(own.runs.into_iter().filter(is_kept));
+            sentences.extend(own.why.map(|why| sentence(scenario, own.n_sizes, &why)));
         }
-        Ok(sentences)
+        Ok((runs, sentences))
     }
 
-    /// How many sizes of `scenario` callgrind can count on every side, and why not all. Zero if too few for a
-    /// verdict.
-    fn affordable(&self, scenario: &Scenario) -> Result<(usize, Option<String>)> {
-        let first = scenario.ladder[0];
-        if self.seconds(scenario, first, Means::Clock)?.is_err() {
+    /// Whether callgrind counts this command, and its file names no sizes.
+    fn is_free(&self, scenario: &Scenario) -> bool {
+        matches!(scenario.subject, Subject::Command(_))
+            && scenario.callgrind_ladder.is_empty()
+            && scenario.means().contains(&Means::Callgrind)
+            && why_absent(scenario, Metric::CallgrindInstructions, self.absent).is_none()
+    }
+
+    /// Runs the scenario at `place` at its sizes, as far as it can afford them. It affords none if the sizes are
+    /// too few for a verdict.
+    fn affordable(
+        &self,
+        place: usize,
+        scenario: &Scenario,
+        progress: &Progress,
+    ) -> Result<Affordable> {
+        let run = |modules, means| Run { scenario: place, modules, round: 0, means };
+        if self.try_sides(scenario, &run(scenario.ladder[0], Means::Clock))?.is_err() {
             // The session meets the same failure and records it.
-            return Ok((0, None));
+            return Ok(Affordable::default());
         }
         let mut tried: Vec<(usize, f64)> = Vec::new();
-        for (place, &n) in scenario.ladder.iter().enumerate() {
-            let enough = can_be_judged(&scenario.ladder[..place]);
-            let stopped = match too_long(scenario, &tried, n, enough) {
-                Some(why) => Some(why),
-                None => match self.seconds(scenario, n, Means::Callgrind)? {
-                    Ok(seconds) => {
-                        tried.push((n, seconds));
-                        None
+        let mut runs = Vec::new();
+        for (n_sizes, &n) in scenario.ladder.iter().enumerate() {
+            let enough = can_be_judged(&scenario.ladder[..n_sizes]);
+            let why = match too_long(scenario, &tried, n, enough) {
+                Some(why) => why,
+                None => match self.try_sides(scenario, &run(n, Means::Callgrind))? {
+                    Ok(finished) => {
+                        let seconds = finished.iter().map(|((record, _), _)| record.seconds);
+                        tried.push((n, seconds.fold(0.0, f64::max)));
+                        runs.extend(finished);
+                        progress.add(1, &format!("{} N = {n}", scenario.title()));
+                        continue;
                     }
-                    Err(error) => Some(format!("the run at N = {n} fails under valgrind: {error}")),
+                    Err(error) => format!("the run at N = {n} fails under valgrind: {error}"),
                 },
             };
-            if let Some(why) = stopped {
-                return Ok((if enough { place } else { 0 }, Some(why)));
-            }
+            let n_sizes = if enough { n_sizes } else { 0 };
+            return Ok(Affordable { n_sizes, why: Some(why), runs });
         }
-        Ok((scenario.ladder.len(), None))
+        Ok(Affordable { n_sizes: scenario.ladder.len(), why: None, runs })
     }
 
-    /// How long a run of `scenario` at `n` takes in seconds, on the slower side, or why a run fails.
-    fn seconds(
+    /// Makes `run` on every side at the same time. Returns the finished runs, or why one failed.
+    fn try_sides(
         &self,
         scenario: &Scenario,
-        n: usize,
-        means: Means,
-    ) -> Result<std::result::Result<f64, String>> {
-        let run = Run { scenario: 0, modules: n, round: 0, means };
+        run: &Run,
+    ) -> Result<std::result::Result<Vec<Tried>, String>> {
         let mut sides = vec![(Side::Now, self.environment)];
         if let Some(against) = self.against.filter(|_| is_compared(scenario)) {
             sides.push((Side::Before, &against.environment));
         }
-        let mut longest = 0.0_f64;
-        for (side, environment) in sides {
-            let metrics = scenario.metrics_by(means);
-            let visit = (run.clone(), side);
-            let (record, _) = self.bench.run(scenario, &visit, &metrics, 0, environment)?;
-            let RunRecord { outcome, seconds, .. } = record;
-            match outcome {
-                Outcome::Finished { .. } => longest = longest.max(seconds),
-                Outcome::Failed { error } => return Ok(Err(error)),
+        let metrics = scenario.metrics_by(run.means);
+        let measure = |(side, environment): &(Side, &Environment)| {
+            let visit = (run.clone(), *side);
+            let record = self.bench.run(scenario, &visit, &metrics, 0, environment);
+            record.map(|record| (record, visit))
+        };
+        let (mut finished, mut failure) = (Vec::new(), None);
+        let workers = sides.len();
+        side_by_side(sides, workers, measure, |tried: Tried| {
+            match &tried.0.0.outcome {
+                Outcome::Finished { .. } => finished.push(tried),
+                Outcome::Failed { error } => failure = Some(error.clone()),
             }
-        }
-        Ok(Ok(longest))
+            Ok(())
+        })?;
+        Ok(failure.map_or(Ok(finished), Err))
     }
+}
+
+/// Whether the costs of two scenarios are compared: variants of one file, or a scenario and its control.
+fn is_related(scenario: &Scenario, other: &Scenario) -> bool {
+    other.name == scenario.name
+        || scenario.titles_measured().any(|title| title == other.title())
+        || other.titles_measured().any(|title| title == scenario.title())
 }
 
 /// Says why a run at `n` would take too long, extrapolated from the sizes before it. The growth of the last
