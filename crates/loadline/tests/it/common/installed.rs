@@ -35,6 +35,17 @@ awk -v n="$(field modules)" -v top="$(field largest)" -v q="$percent" \
 }'
 "#;
 
+/// A valgrind before the real one: it counts the real runner, and not the script that stands before it.
+const SURE_VALGRIND: &str = r#"#!/bin/sh
+n=$#
+while [ $n -gt 0 ]; do
+  argument=$1; shift; n=$((n - 1))
+  [ "$argument" != "FOLDER/loadline-runner" ] || argument=FOLDER/real-runner
+  set -- "$@" "$argument"
+done
+exec VALGRIND "$@"
+"#;
+
 /// A folder as `cargo install` fills it, beside a repository.
 pub struct Installed {
     pub project: Project,
@@ -66,7 +77,7 @@ impl Installed {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.project.path("repository")).env_clear();
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.env("PATH", self.search_path("/usr/local/bin:/usr/bin:/bin"));
         command.env("TMPDIR", self.project.path("tmp"));
         command
     }
@@ -76,6 +87,11 @@ impl Installed {
         self.project.said(self.command(&program).args(arguments).output().unwrap())
     }
 
+    /// `path`, after the folder of the valgrind that counts the real runner.
+    pub fn search_path(&self, path: &str) -> String {
+        format!("{}:{path}", self.project.path("tools").display())
+    }
+
     /// With a runner whose check of itself always comes to the same.
     pub fn sure() -> Installed {
         let installed = Installed::new(true);
@@ -83,6 +99,15 @@ impl Installed {
         fs::rename(folder.join("loadline-runner"), folder.join("real-runner")).unwrap();
         let script = SURE_RUNNER.replace("FOLDER", folder.to_str().unwrap());
         installed.project.script("bin/loadline-runner", &script);
+        let places = ["/usr/local/bin", "/usr/bin", "/bin"].map(Path::new);
+        if let Some(place) = places.iter().find(|place| place.join("valgrind").is_file()) {
+            let script = SURE_VALGRIND
+                .replace("FOLDER", folder.to_str().unwrap())
+                .replace("VALGRIND", place.join("valgrind").to_str().unwrap());
+            fs::create_dir(installed.project.path("tools")).unwrap();
+            installed.project.script("tools/valgrind", &script);
+            copy(&place.join("vgdb"), &installed.project.path("tools/vgdb"));
+        }
         installed
     }
 

@@ -32,6 +32,10 @@ struct Host {
     command: &'static str,
     ladder: &'static str,
     setup: Setup,
+    /// Further lines of the scenario.
+    scenario: &'static str,
+    /// The function that the report names, with its file, where valgrind counts instructions.
+    culprit: &'static str,
 }
 
 /// What a host needs in addition to its file.
@@ -49,12 +53,14 @@ const HOSTS: [Host; 4] = [
         language: "C",
         needs: "cc",
         file: "host.c",
-        linear: "#include <stdlib.h>\nvolatile long sum;\nstatic void spin(long n) { for (long k = 0; k < n; k++) sum += k; }\nint main(int c, char **v) {\n  long n = atol(v[c - 1]);\n  for (long i = 0; i < n; i++) spin(20000);\n  return 0;\n}\n",
-        quadratic: "#include <stdlib.h>\nvolatile long sum;\nstatic void spin(long n) { for (long k = 0; k < n; k++) sum += k; }\nint main(int c, char **v) {\n  long n = atol(v[c - 1]);\n  for (long i = 0; i < n; i++) spin(20000 + 100 * i);\n  return 0;\n}\n",
+        linear: "#include <stdlib.h>\nvolatile long sum;\nstatic long names[9999];\nstatic void work(void) { for (long k = 0; k < 20000; k++) sum += k; }\nint main(int c, char **v) {\n  long n = atol(v[c - 1]);\n  for (long i = 0; i < n; i++) { work(); names[i] = i; }\n  return 0;\n}\n",
+        quadratic: "#include <stdlib.h>\nvolatile long sum;\nstatic long names[9999];\nstatic void work(void) { for (long k = 0; k < 20000; k++) sum += k; }\nstatic long find(long n, long name) { for (long k = 0; k < n; k++) if (names[k] == name) return k; return n; }\nint main(int c, char **v) {\n  long n = atol(v[c - 1]);\n  for (long i = 0; i < n; i++) {\n    work();\n    for (int k = 0; k < 50; k++) names[find(i, -k - 1)] = i;\n  }\n  return 0;\n}\n",
         build: "build = [\"cc\", \"-o\", \"host\", \"host.c\"]\n",
         command: "\"./host\", \"{n}\"",
         ladder: "128, 256, 512, 1024, 2048",
         setup: Setup::None,
+        scenario: "",
+        culprit: "find (host, called by main)",
     },
     Host {
         language: "shell with sqlite3",
@@ -66,17 +72,21 @@ const HOSTS: [Host; 4] = [
         command: "\"sh\", \"host.sh\", \"{n}\"",
         ladder: "256, 512, 1024, 2048, 4096",
         setup: Setup::None,
+        scenario: "exact = []\n",
+        culprit: "",
     },
     Host {
         language: "JavaScript",
         needs: "node",
         file: "host.js",
-        linear: "let sum = 0;\nfor (let i = 0; i < +process.argv[2]; i++) for (let k = 0; k < 20000; k++) sum += k % 7;\nconsole.log(sum);\n",
-        quadratic: "let sum = 0;\nfor (let i = 0; i < +process.argv[2]; i++) for (let k = 0; k < 20000 + 200 * i; k++) sum += k % 7;\nconsole.log(sum);\n",
+        linear: "let sum = 0;\nfor (let i = 0; i < +process.argv[2]; i++) for (let k = 0; k < 2000; k++) sum += k % 7;\nconsole.log(sum);\n",
+        quadratic: "let sum = 0;\nfor (let i = 0; i < +process.argv[2]; i++) for (let k = 0; k < 2000 + 20 * i; k++) sum += k % 7;\nconsole.log(sum);\n",
         build: "",
-        command: "\"node\", \"host.js\", \"{n}\"",
-        ladder: "128, 256, 512, 1024, 2048",
+        command: "\"node\", \"--single-threaded\", \"--jitless\", \"--predictable\", \"--hash-seed=1\", \"--random-seed=1\", \"host.js\", \"{n}\"",
+        ladder: "64, 128, 256, 512, 1024",
         setup: Setup::None,
+        scenario: "callgrind_ladder = [4, 8, 16, 32, 64]\n",
+        culprit: "(node",
     },
     Host {
         language: "Python",
@@ -86,8 +96,10 @@ const HOSTS: [Host; 4] = [
         quadratic: "import sys\nfor i in range(int(sys.argv[1])):\n    sum(range(2000 + 20 * i))\n",
         build: "",
         command: "\"python3\", \"host.py\", \"{n}\"",
-        ladder: "128, 256, 512, 1024, 2048",
+        ladder: "64, 128, 256, 512, 1024",
         setup: Setup::None,
+        scenario: "callgrind_ladder = [16, 32, 64, 128, 256]\nenvironment = { PYTHONHASHSEED = \"0\" }\n",
+        culprit: "(python3",
     },
 ];
 
@@ -102,6 +114,8 @@ const HOSTS_OF_WASMTIME: [Host; 2] = [
         command: "\"VENV/bin/python3\", \"host.py\", \"{n}\"",
         ladder: "128, 256, 512, 1024, 2048",
         setup: Setup::WasmtimeForPython,
+        scenario: "exact = []\n",
+        culprit: "",
     },
     Host {
         language: "Rust with Wasmtime",
@@ -113,6 +127,8 @@ const HOSTS_OF_WASMTIME: [Host; 2] = [
         command: "\"target/debug/host\", \"{n}\"",
         ladder: "256, 512, 1024, 2048, 4096",
         setup: Setup::Rust,
+        scenario: "callgrind_ladder = [128, 256, 512, 1024, 2048]\n",
+        culprit: "(host",
     },
 ];
 
@@ -144,8 +160,8 @@ impl Host {
         installed.write("loadline.toml", &format!("{settings}{}", self.build));
         let command = self.command.replace("VENV", &venv);
         let scenario = format!(
-            "format = 1\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{command}]\njudge = [\"run/task-clock\"]\nprocesses = 5\nladder = [{}]\n",
-            self.ladder
+            "format = 1\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{command}]\njudge = [\"run/task-clock\"]\nprocesses = 5\nladder = [{}]\n{}",
+            self.ladder, self.scenario
         );
         installed.write("perf/host.toml", &scenario);
         installed.write(".gitignore", "/out\n/host\n/target\n");
@@ -166,6 +182,7 @@ impl Host {
             {
                 command.envs(std::env::var_os(name).map(|value| (name, value)));
             }
+            command.env("PATH", installed.search_path(&std::env::var("PATH").unwrap()));
         }
         command
     }
@@ -184,6 +201,10 @@ impl Host {
         let (language, seconds) = (self.language, started.elapsed().as_secs());
         let perf = perf_fails_by.map_or(String::new(), |errno| format!(" without perf ({errno})"));
         println!("{language} against {revision}{perf}: exit {:?} after {seconds} s", said.code);
+        said.stdout
+            .lines()
+            .filter(|line| line.contains("callgrind"))
+            .for_each(|line| println!("{line}"));
         assert!(!said.stderr.contains("Compiling wasmtime v"), "{}", said.stderr);
         said
     }
@@ -281,6 +302,17 @@ fn a_quadratic_commit_is_red(hosts: &[Host]) {
             let worse = host.regress(&installed, "HEAD~1", perf_fails_by);
             assert_eq!(worse.code, Some(3), "{}: {}", host.language, worse.refusal());
             assert!(worse.stdout.contains("REGRESSED"), "{}: {}", host.language, worse.stdout);
+            let is_named = worse
+                .stdout
+                .lines()
+                .any(|line| line.contains(" instructions") && line.contains(host.culprit));
+            let has_valgrind = installed.project.path("tools/valgrind").exists();
+            assert!(
+                is_named || host.culprit.is_empty() || !has_valgrind,
+                "{}: {}",
+                host.language,
+                worse.stdout
+            );
             let stand_in = "task-clock: measured by CPU clocks and resource usage";
             let is_said = worse.stdout.contains(stand_in);
             assert!(is_said || perf_fails_by.is_none(), "{}: {}", host.language, worse.stdout);
