@@ -99,7 +99,9 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
         Ok(Measurement::whole(&bench, all, &environment, &absent, seed)?.measured())
     };
-    let first = measure(all.clone(), seed)?;
+    let first = measure(all, seed)?;
+    // The first session may have chosen sizes, and only costs at equal sizes can be compared.
+    let all = first.scenarios.iter().map(|one| one.scenario.clone()).collect();
     let second = measure(all, seed.wrapping_add(1))?;
     let name = FIRST.to_owned();
     let argument = "calibrate --check".to_owned();
