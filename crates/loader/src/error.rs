@@ -49,10 +49,10 @@ pub enum Error {
         source: gimli::Error,
     },
     /// The unwind tables are more than two gigabytes away from the code that they describe.
-    #[error("unwind tables too far from the code they describe")]
+    #[error("the unwind tables are too far from the code they describe")]
     FarFrames,
     /// The file is longer or shorter than the artifact that was written to it.
-    #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
+    #[error("truncated or overwritten: expected {expected} bytes, found {found}")]
     Length {
         /// The recorded length in bytes.
         expected: usize,
@@ -60,7 +60,7 @@ pub enum Error {
         found: usize,
     },
     /// The digest of the bytes differs from the recorded digest.
-    #[error("altered since it was compiled: digest {expected} was recorded, {found} is there")]
+    #[error("altered since it was compiled: expected digest {expected}, found {found}")]
     Altered {
         /// The recorded digest.
         expected: String,
@@ -68,7 +68,7 @@ pub enum Error {
         found: String,
     },
     /// Another user could have written to a file or folder, or could have read a secret file.
-    #[error("{} {problem} (only files that belong to this user are trusted: change owner and mode, or see the options)", path.display())]
+    #[error("{} {problem} (only files of this user or root are trusted; change owner and mode, or see the options)", path.display())]
     Exposed {
         /// The path of the file or folder.
         path: PathBuf,
@@ -76,11 +76,11 @@ pub enum Error {
         problem: String,
     },
     /// The file does not begin like an entry of a store.
-    #[error("not an entry of a store, or one that was cut off")]
+    #[error("not an entry of a store, or a truncated entry")]
     NotAnEntry,
     /// A program with another release of Wasmtime wrote this store entry or pack.
     #[error(
-        "it was written with Wasmtime {found}, and this program has {expected}: machine code serves one release only, patches included (build it again)"
+        "written with Wasmtime {found}, but this program uses {expected}: machine code works with one release only, including the patch number (build it again)"
     )]
     OtherRelease {
         /// The version of Wasmtime that is saved in the file.
@@ -91,7 +91,7 @@ pub enum Error {
     /// Loading, or opening a pack, would need more of a resource than the process may use without touching
     /// the reserve.
     #[error(
-        "{needed} more {resource} would be needed: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
+        "{needed} more {resource} are needed, but {used} of {limit} are in use, and {reserve} are reserved for the rest of the program ({})", resource.remedy()
     )]
     Headroom {
         /// The resource that is too small.
@@ -141,7 +141,9 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The image is already loaded, and one image can only be one module at a time.
-    #[error("{name:?} is loaded already: one image is one module (clone the module instead)")]
+    #[error(
+        "{name:?} is loaded already: one image can only be one module (clone the module instead)"
+    )]
     Loaded {
         /// The name of the artifact.
         name: String,
@@ -164,12 +166,12 @@ pub enum Error {
     },
     /// The input is machine code, but wasm was expected.
     #[error(
-        "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
+        "already compiled: machine code cannot be checked (give the .wasm, or guarantee the bytes with an `unsafe` constructor)"
     )]
     Precompiled,
     /// The artifact has unwind tables, but the policy requires that there are none.
     #[error(
-        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
+        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or use `UnwindPolicy::Strip`)"
     )]
     TablesPresent {
         /// The number of frame description entries in the artifact.

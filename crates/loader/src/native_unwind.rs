@@ -38,12 +38,12 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Unavailable::Platform => "not built for 64-bit Linux with a glibc that is linked dynamically",
-            Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has)",
+            Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has it)",
             Unavailable::NotOurs => {
                 "another _dl_find_object comes before ours (link this crate into the program itself)"
             }
             Unavailable::NotAsked => {
-                "the unwinder does not ask _dl_find_object (libgcc 12 and LLVM 16 do)"
+                "the unwinder does not call _dl_find_object (libgcc 12 and LLVM 16 do)"
             }
         })
     }

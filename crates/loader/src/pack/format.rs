@@ -114,10 +114,10 @@ impl Header {
     pub(crate) fn decode(bytes: &[u8], file_bytes: u64) -> Result<Header, Error> {
         let mut bytes = Reader(bytes);
         if bytes.array::<8>()? != *MAGIC {
-            return Err(Error::NotAPack { problem: "it does not begin as one does" });
+            return Err(Error::NotAPack { problem: "its first bytes are not those of a pack" });
         }
         if bytes.u32()? != FORMAT {
-            return Err(Error::NotAPack { problem: "it is of another format" });
+            return Err(Error::NotAPack { problem: "it has another format version" });
         }
         let (page, n_entries) = (bytes.u32()?, bytes.u64()?);
         let (images_end, index_bytes) = (bytes.u64()?, bytes.u64()?);
@@ -132,7 +132,7 @@ impl Header {
             && header.images_end.checked_add(header.index_bytes) == Some(file_bytes)
             && usize::try_from(file_bytes).is_ok_and(|bytes| bytes <= isize::MAX as usize);
         if !is_plausible {
-            return Err(Error::NotAPack { problem: "it is cut off, or its header is damaged" });
+            return Err(Error::NotAPack { problem: "it is truncated, or its header is damaged" });
         }
         Ok(header)
     }
@@ -159,7 +159,7 @@ pub(crate) fn encode(record: &Record, index: &mut Vec<u8>) {
 /// Reads the index of a pack with this header. Checks that the entries are sorted by offset, do not overlap
 /// and lie within the images.
 pub(crate) fn decode(header: &Header, index: &[u8]) -> Result<Vec<Record>, Error> {
-    let malformed = Error::NotAPack { problem: "its index does not hold together" };
+    let malformed = Error::NotAPack { problem: "its index is inconsistent" };
     let mut bytes = Reader(index);
     let mut records = Vec::new();
     let mut end = u64::from(header.page);
@@ -194,7 +194,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn take(&mut self, bytes: usize) -> Result<&[u8], Error> {
-        let cut_off = Error::NotAPack { problem: "its header or its index is cut off" };
+        let cut_off = Error::NotAPack { problem: "its header or its index is truncated" };
         let (taken, rest) = self.0.split_at_checked(bytes).ok_or(cut_off)?;
         self.0 = rest;
         Ok(taken)
@@ -217,14 +217,17 @@ impl Reader<'_> {
     fn record(&mut self) -> Result<Record, Error> {
         let name_bytes = self.u32()? as usize;
         let name = std::str::from_utf8(self.take(name_bytes)?);
-        let name = name.map_err(|_| Error::NotAPack { problem: "a name in it is no text" })?;
+        let name =
+            name.map_err(|_| Error::NotAPack { problem: "one of its names is not UTF-8" })?;
         let name = name.to_owned();
         let (offset, bytes) = (self.u64()?, self.u64()?);
         let [traits] = self.array()?;
         let kind = match traits {
             0 | 2 | 4 | 6 => ArtifactKind::Module,
             1 | 3 | 5 | 7 => ArtifactKind::Component,
-            _ => return Err(Error::NotAPack { problem: "it holds something unknown" }),
+            _ => {
+                return Err(Error::NotAPack { problem: "it contains an unknown kind of artifact" });
+            }
         };
         let functions = self.u64()?;
         let frames = (self.u64()?, self.u64()?);

@@ -83,7 +83,7 @@ pub(super) fn check_gaps(
     if is_right && are_zeros(&bytes[end..]) {
         return Ok(());
     }
-    let problem = "there is something before, between or behind its images";
+    let problem = "it has unexpected bytes before, between or after its images";
     Err(Error::NotAPack { problem }.in_file(path))
 }
 

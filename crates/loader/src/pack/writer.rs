@@ -90,7 +90,7 @@ impl PackWriter {
             return Err(Error::Name { name, problem: "longer than 4096 bytes" });
         }
         if self.names.contains(&name) {
-            return Err(Error::Name { name, problem: "in the pack already" });
+            return Err(Error::Name { name, problem: "already in the pack" });
         }
         let image_bytes = artifact.bytes().len();
         let gap = image_bytes.next_multiple_of(8) - image_bytes;

@@ -81,7 +81,7 @@ impl FromStr for StoreKey {
         let key = blake3::Hash::from_hex(text).ok().map(|hash| StoreKey(*hash.as_bytes()));
         // Upper case would be a second name for the same key.
         let key = key.filter(|key| key.to_string() == text);
-        let problem = "not a key of a store: 64 digits from 0 to 9 and a to f";
+        let problem = "not a key of a store (a key has 64 digits from 0 to 9 and a to f)";
         key.ok_or_else(|| Error::Name { name: text.to_owned(), problem })
     }
 }

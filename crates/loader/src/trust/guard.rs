@@ -43,13 +43,13 @@ impl Guard {
             Guard::Owner if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
                 problem: "may have been written by anyone: this system's access control is not \
-                          checked here, and no key was given to recognise what is in it by"
+                          checked here, and no key was given to check its contents"
                     .to_owned(),
             }),
             Guard::Owner => Ok(()),
             Guard::Key if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
-                problem: "may be written by anyone, and no key was given to recognise it by"
+                problem: "may be written by anyone, and no key was given to check its contents"
                     .to_owned(),
             }),
             Guard::Key | Guard::Vouched => Ok(()),
@@ -106,7 +106,7 @@ mod unix {
     }
 
     const LINK: &str =
-        "is a symbolic link, which somebody may turn (give the path that it leads to)";
+        "is a symbolic link, which another user may change (give the path of its target)";
 
     fn is_link(path: &Path) -> bool {
         path.symlink_metadata().is_ok_and(|found| found.is_symlink())
