@@ -8,7 +8,7 @@ mod tables;
 
 pub use forms::text::Look;
 pub use forms::{github, html, json, junit, markdown, text};
-pub use session::ending::{absent_lines, same_program, word};
+pub use session::ending::{absent_lines, environment_line, same_program, word};
 pub use session::facts::{facts, stand_in_sentence};
 pub use session::model;
 pub use session::next::{range, trimmed};

@@ -123,6 +123,7 @@ impl Check {
             question: "Does this session see planted growth?".to_owned(),
             expectation: "What was planted.".to_owned(),
             subject: Subject::Planted(planted),
+            unit: None,
             unwinder: None,
             recipe: None,
             digest: None,

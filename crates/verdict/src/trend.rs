@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::compare::{Change, Law, Row, Span};
 use crate::rules::readings::medians;
 
-/// The format of `history --json`. The help of the verb describes it.
+/// The format of `history --format json`. The help of the verb describes it.
 pub const FORMAT: u32 = 1;
 
 /// The origin of a point.
@@ -71,6 +71,8 @@ pub struct Line {
     pub series: SeriesName,
     /// The unit of its cost.
     pub unit: &'static str,
+    /// The noun for one of the items that N counts, such as `module` or `row`.
+    pub one: String,
     /// The environments whose growth can be compared.
     pub environment: String,
     /// The points, the oldest first.
@@ -101,6 +103,7 @@ pub fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[Seri
     let line = |((key, name), points): ((Key, SeriesName), Vec<Point>)| Line {
         series: name,
         unit: name.metric.unit(),
+        one: scenario.unit().to_owned(),
         environment: key.to_string(),
         points: tell_points(name, &points),
     };

@@ -144,7 +144,7 @@ fn costs(series: &SeriesFacts) -> String {
     let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
     let other = if has_other { format!(" {} |", series.other_name()) } else { String::new() };
     let rule = if has_other { "--:|" } else { "" };
-    let one = series.one;
+    let one = &series.one;
     let mut text =
         format!("\n| N | now |{other} one {one} | the next {one} |\n|--:|--:|{rule}--:|--:|\n");
     for rung in &series.costs {

@@ -24,11 +24,13 @@ pub struct Look {
     pub width: Option<usize>,
     /// Whether colours are wanted. They repeat what the words say.
     pub has_colour: bool,
+    /// Whether every series gets a row of its own.
+    pub is_verbose: bool,
 }
 
 impl Look {
     /// The look of a file: no width limit and no colours.
-    pub const PLAIN: Look = Look { width: None, has_colour: false };
+    pub const PLAIN: Look = Look { width: None, has_colour: false, is_verbose: false };
 
     /// Returns the look of standard output. Colours need a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
     pub fn of_stdout() -> Look {
@@ -40,6 +42,7 @@ impl Look {
         Look {
             width: columns.or_else(of_terminal),
             has_colour: terminal.is_term() && !is_set("NO_COLOR") && !is_dumb,
+            is_verbose: false,
         }
     }
 
@@ -121,13 +124,13 @@ fn table(facts: &Facts, look: Look) -> String {
     let is_suite = facts.scenarios.len() > 1;
     for scenario in &facts.scenarios {
         let judged: Vec<&SeriesFacts> = scenario.judged().collect();
-        if is_suite && plainly_holds(&judged) {
+        if is_suite && !look.is_verbose && plainly_holds(&judged) {
             table.add_row(green_cells(scenario, &judged));
             continue;
         }
         let mut folded = Vec::new();
         for series in &judged {
-            let Some(fold) = fold_of(series, is_suite) else {
+            let Some(fold) = fold_of(series, is_suite).filter(|_| !look.is_verbose) else {
                 table.add_row(cells(scenario, series));
                 continue;
             };

@@ -3,6 +3,7 @@
 use loadline_growth::Verdict;
 use loadline_record::rounds::Measured;
 use loadline_record::{Exit, Strictness};
+use loadline_scenario::Subject;
 use loadline_verdict::outcome::Report;
 
 use crate::session::facts::{facts, not_counted};
@@ -27,6 +28,13 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
         next: "nothing to do".to_owned(),
     };
     facts
+}
+
+/// Describes the machine and the build of a session in one line.
+pub fn environment_line(measured: &Measured) -> String {
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    let mut asked = asked.map(|m| matches!(m.scenario.subject, Subject::Command(_))).peekable();
+    measured.environment.line_of(asked.peek().is_some() && asked.all(|is_command| is_command))
 }
 
 /// Lists the metrics that cannot be counted here, one line per reason with its remedy.

@@ -14,7 +14,7 @@ use loadline_verdict::judged::{Against, Ground};
 pub struct Case<'a> {
     pub name: SeriesName,
     /// The noun for one of the items that N counts.
-    pub one: &'static str,
+    pub one: &'a str,
     pub verdict: Verdict,
     pub ground: Ground,
     pub judgement: &'a Judgement,

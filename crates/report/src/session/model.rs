@@ -142,8 +142,8 @@ pub struct SeriesFacts {
     pub name: SeriesName,
     /// `ns`, `bytes` or `count`.
     pub unit: &'static str,
-    /// The noun for one of the items that N counts: `module`, `function`, `core module` or `table`.
-    pub one: &'static str,
+    /// The noun for one of the items that N counts, such as `module` or `row`.
+    pub one: String,
     /// The verdict on the series.
     pub verdict: Word,
     /// The reference that the series was judged against.
@@ -386,12 +386,8 @@ pub enum SymbolStanding {
 impl Facts {
     /// Describes the machine and the build in one line. A program of the repository brings its own Wasmtime.
     pub fn environment_line(&self) -> String {
-        let line = self.environment.line();
         let is_own = !self.scenarios.is_empty() && self.scenarios.iter().all(|s| s.is_command);
-        match line.split_once(", ") {
-            Some((_, rest)) if is_own => format!("wasmtime: the command's own, {rest}"),
-            _ => line,
-        }
+        self.environment.line_of(is_own)
     }
 
     /// Lists every judged series with its scenario. These series decide the gate.

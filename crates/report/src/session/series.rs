@@ -53,7 +53,7 @@ pub fn judged_series(
             other_costs,
             ..
         } => {
-            let (name, one_of_n) = (row.name, one.scenario.subject.unit());
+            let (name, one_of_n) = (row.name, one.scenario.unit());
             let (verdict, ground) = (*verdict, *ground);
             let case = Case {
                 name,
@@ -238,7 +238,7 @@ pub fn without_findings(
     SeriesFacts {
         name,
         unit: name.metric.unit(),
-        one: one.scenario.subject.unit(),
+        one: one.scenario.unit().to_owned(),
         verdict,
         place: files.place(name, against.kind),
         against,

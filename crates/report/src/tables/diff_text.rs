@@ -72,16 +72,16 @@ fn of_pair(text: &mut String, pair: &Pair) {
     pair.failures.iter().for_each(|failure| line(text, &format!("failed: {failure}")));
     let changed: Vec<&Row> = pair.series.iter().filter(|row| is_told(row)).collect();
     if !changed.is_empty() {
-        text.push_str(&table(&changed));
+        text.push_str(&table(&changed, &pair.one));
         if changed.iter().any(|row| has_doubtful_part(row)) {
             line(text, " ?: too small or too noisy to be told from none");
         }
         changed.iter().filter_map(|row| judged(row)).for_each(|said| line(text, &said));
     }
     folded(&pair.series).iter().for_each(|said| line(text, &format!(" {said}")));
-    by_n(text, &changed);
+    by_n(text, &changed, &pair.one);
     symbols(text, &pair.symbols);
-    let told: Vec<String> = changed.iter().filter_map(|row| consequence(row)).collect();
+    let told: Vec<String> = changed.iter().filter_map(|row| consequence(row, &pair.one)).collect();
     if !told.is_empty() {
         line(text, "");
         told.iter().for_each(|sentence| line(text, &format!(" {sentence}")));
@@ -112,20 +112,12 @@ fn is_told(row: &Row) -> bool {
     row.change != Change::Unchanged && row.at.is_some()
 }
 
-fn table(rows: &[&Row]) -> String {
+fn table(rows: &[&Row], one: &str) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let header = [
-        "series",
-        "change",
-        "N",
-        "cost",
-        "ratio",
-        "fixed",
-        "per module",
-        "superlinear",
-        "exponent",
-    ];
+    let each = format!("per {one}");
+    let header =
+        ["series", "change", "N", "cost", "ratio", "fixed", &each, "superlinear", "exponent"];
     table.set_header(header);
     for column in 2..header.len() {
         if let Some(column) = table.column_mut(column) {
@@ -256,7 +248,7 @@ fn folded(rows: &[Row]) -> Vec<String> {
 }
 
 /// Adds the costs per module at each N for series that changed, if those costs vary over N.
-fn by_n(text: &mut String, changed: &[&Row]) {
+fn by_n(text: &mut String, changed: &[&Row], one: &str) {
     let varying: Vec<&&Row> = changed.iter().filter(|row| varies(row)).collect();
     let mut ladders: Vec<Vec<u64>> = Vec::new();
     for row in varying.iter().take(MOST_BY_N) {
@@ -269,7 +261,7 @@ fn by_n(text: &mut String, changed: &[&Row]) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         let sizes = ladder.iter().map(u64::to_string);
-        table.set_header(["per module at N =".to_owned()].into_iter().chain(sizes));
+        table.set_header([format!("per {one} at N =")].into_iter().chain(sizes));
         let here = varying.iter().take(MOST_BY_N);
         for row in here.filter(|row| row.by_n.iter().map(|row| row.n).eq(ladder.iter().copied())) {
             let each = row.by_n.iter().map(|at| {
@@ -287,7 +279,7 @@ fn by_n(text: &mut String, changed: &[&Row]) {
         text.push_str(&trimmed(&table.to_string()));
     }
     if let more @ 1.. = varying.len().saturating_sub(MOST_BY_N) {
-        line(text, &format!(" {more} more vary with N (--json has all numbers)"));
+        line(text, &format!(" {more} more vary with N (--format json has all numbers)"));
     }
 }
 
@@ -370,7 +362,7 @@ fn name(moved: &Moved) -> String {
 
 /// Describes what a change of growth means for the cost of the next module, at the largest N and at the
 /// limit.
-fn consequence(row: &Row) -> Option<String> {
+fn consequence(row: &Row, one: &str) -> Option<String> {
     let (Some(old), Some(new)) = (curve(&row.old), curve(&row.new)) else { return None };
     let is_sure = old.is_superlinear_sure || new.is_superlinear_sure;
     let grows_otherwise = matches!(row.change, Change::Worse | Change::Improved);
@@ -379,7 +371,7 @@ fn consequence(row: &Row) -> Option<String> {
     }
     let cost = |cost: f64| short(cost, row.unit);
     let next = arrow(&cost(old.next_module?), &cost(new.next_module?));
-    let mut sentence = format!("{}: the next module at N = {} costs {next}", row.name, row.at?);
+    let mut sentence = format!("{}: the next {one} at N = {} costs {next}", row.name, row.at?);
     if let (Some(before), Some(now)) = (old.foretold, new.foretold) {
         let exponent =
             |exponent: Option<f64>| exponent.map_or("flat".to_owned(), |e| format!("{e:.2}"));

@@ -40,7 +40,7 @@ pub fn explanation(
             let reference = Reference::Accepted(None);
             let growing = functions::of_measured(one, &profiles, &Present::of(measured), reference);
             for phase in profiles.phases() {
-                text.push_str(&of_phase(phase, &profiles, &growing));
+                text.push_str(&of_phase(phase, &profiles, &growing, one.scenario.unit()));
             }
         }
         None => text.push_str("\n    costs by symbol: not measured (see above)\n"),
@@ -52,7 +52,7 @@ pub fn explanation(
 }
 
 /// Lists where the instructions of one phase go.
-fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> String {
+fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol], unit: &str) -> String {
     let Some(total) = profiles.totals(phase) else { return String::new() };
     let formula = Formula::of(&total);
     let shown = formula.map_or_else(|| "unknown".to_owned(), |formula| formula.to_string());
@@ -60,7 +60,7 @@ fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> Str
     let whole = functions::top(&total);
     let mut text = format!("\n{phase}: {shown} instructions, {} at N = {top}\n", amount(whole, ""));
     let own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
-    let mut table = symbol_table();
+    let mut table = symbol_table(unit);
     for one in &own {
         let name = format!("grows: {}", one.shown());
         table.add_row(row(&name, &one.formula, one.symbol.own as f64 / whole));
@@ -78,14 +78,14 @@ fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol]) -> Str
         }
     }
     indented(&mut text, &trimmed(&table.to_string()));
-    own.iter().for_each(|one| text.push_str(&culprit(one)));
+    own.iter().for_each(|one| text.push_str(&culprit(one, unit)));
     text
 }
 
-fn symbol_table() -> Table {
+fn symbol_table(unit: &str) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["symbol", "fixed", "per module", "per pair", "share"]);
+    table.set_header(["symbol", "fixed", &format!("per {unit}"), "per pair", "share"]);
     table.column_iter_mut().skip(1).for_each(|column| {
         column.set_cell_alignment(CellAlignment::Right);
     });
@@ -110,7 +110,7 @@ fn row(name: &str, formula: &Formula, share: f64) -> [String; 5] {
 }
 
 /// Describes who calls a growing function, why it grows, and what to do.
-fn culprit(one: &GrowingSymbol) -> String {
+fn culprit(one: &GrowingSymbol, unit: &str) -> String {
     let mut text = format!("    why {} grows, by {}:\n", one.symbol.function, one.formula);
     let callers: Vec<String> = one.path_of_growth().iter().map(|name| shortened(name)).collect();
     match (&one.grows_for, callers.as_slice()) {
@@ -127,7 +127,7 @@ fn culprit(one: &GrowingSymbol) -> String {
     let horizon = one.hidden.horizon;
     let _ = writeln!(
         text,
-        "        the next module costs {} instructions there at N = {top}, and {} at N = {horizon} (extrapolated)",
+        "        the next {unit} costs {} instructions there at N = {top}, and {} at N = {horizon} (extrapolated)",
         next(top as f64),
         next(horizon as f64)
     );
@@ -208,7 +208,8 @@ fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
         });
         let _ = writeln!(
             text,
-            "\nthe next module to {phase}, in a run of {top}, by how many are {done} already"
+            "\nthe next {} to {phase}, in a run of {top}, by how many are {done} already",
+            one.scenario.unit()
         );
         indented(&mut text, &trimmed(&table.to_string()));
     }
@@ -274,7 +275,8 @@ fn consequences(one: &MeasuredScenario) -> String {
         });
         let _ = writeln!(
             lines,
-            "    {name}: the next module costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (extrapolated){crossover}{by_itself}",
+            "    {name}: the next {} costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (extrapolated){crossover}{by_itself}",
+            one.scenario.unit(),
             next(top),
             next(low),
             at(top),

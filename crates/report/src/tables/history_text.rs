@@ -15,7 +15,8 @@ fn now(line: &Line) -> String {
     };
     let each = short(last.per_module, line.unit);
     let Step { n, .. } = last;
-    format!("{each} a module at N = {n}, since {} ({})", first.date, line.environment)
+    let one = &line.one;
+    format!("{each} per {one} at N = {n}, since {} ({})", first.date, line.environment)
 }
 
 /// Renders the history. Unchanged counts get one line; other series, and series that the user asked for, get
@@ -26,7 +27,7 @@ pub fn text(told: &Told, is_asked: bool) -> String {
     for line in told.series.iter().filter(|line| !is_steady(line)) {
         text.push_str(&format!("{} {}   {}\n", told.scenario, line.series, line.environment));
         text.push_str(&table(line));
-        text.push_str(&format!(" per module  {}\n\n", plot(line)));
+        text.push_str(&format!(" per {}  {}\n\n", line.one, plot(line)));
     }
     for line in told.series.iter().filter(is_steady) {
         text.push_str(&format!("steady: {} {}\n", line.series, now(line)));
@@ -45,7 +46,8 @@ pub fn text(told: &Told, is_asked: bool) -> String {
 fn table(line: &Line) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["date", "from", "N", "per module", "exponent", "95 % interval", "step"]);
+    let each = format!("per {}", line.one);
+    table.set_header(["date", "from", "N", &each, "exponent", "95 % interval", "step"]);
     for column in 2..6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -119,6 +121,7 @@ mod tests {
         let line = Line {
             series: name,
             unit: "count",
+            one: "module".to_owned(),
             environment: "here".to_owned(),
             points: tell_points(name, &points),
         };

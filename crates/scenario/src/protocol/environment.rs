@@ -68,6 +68,16 @@ impl Environment {
         format!("wasmtime {wasmtime}, {unwinder_family} {unwinder_version}, {kernel}, {cpu}")
     }
 
+    /// Describes the machine and the build in one line. Programs that bring their own Wasmtime, or use none,
+    /// do not run on the build's.
+    pub fn line_of(&self, brings_own: bool) -> String {
+        let line = self.line();
+        match line.split_once(", ") {
+            Some((_, rest)) if brings_own => format!("wasmtime: the command's own, {rest}"),
+            _ => line,
+        }
+    }
+
     /// Wasmtime's major version. Growth is compared only within one major version.
     pub fn wasmtime_major(&self) -> &str {
         self.wasmtime.split('.').next().unwrap_or(&self.wasmtime)

@@ -56,6 +56,14 @@ impl Scenario {
         {
             return Err(wrong("group", format!("{group:?} is not of small letters and hyphens")));
         }
+        let is_noun = |unit: &String| {
+            let is_plain = |c: char| c.is_alphabetic() || c == ' ' || c == '-';
+            unit.chars().all(is_plain) && unit.trim() == unit && !unit.is_empty()
+        };
+        if let Some(unit) = self.unit.as_ref().filter(|unit| !is_noun(unit)) {
+            let problem = format!("{unit:?} is no noun for one of N (such as \"row\")");
+            return Err(wrong("unit", problem));
+        }
         match &self.subject {
             Subject::Modules(modules) => {
                 modules.check()?;

@@ -6,6 +6,7 @@ use crate::metric::collector::Means;
 use crate::metric::name::Metric;
 use crate::metric::phase::Phase;
 use crate::metric::series_name::SeriesName;
+use crate::scenario::Scenario;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::subject::Subject;
 use crate::subject::command::Command;
@@ -48,6 +49,21 @@ const LEFT_OVER: [Metric; 3] =
 pub(super) struct Exact {
     pub(super) judged: Vec<SeriesName>,
     pub(super) observed: Vec<SeriesName>,
+}
+
+impl Scenario {
+    /// This scenario with its exactly counted series alone. `None` if it judges none.
+    pub fn counted_exactly(&self) -> Option<Scenario> {
+        let exact = |names: &[SeriesName]| -> Vec<SeriesName> {
+            let is_exact = |name: &&SeriesName| self.means_of(name.metric) != Means::Clock;
+            names.iter().filter(is_exact).copied().collect()
+        };
+        let judge = exact(&self.judge);
+        let observe = exact(&self.observe);
+        // Both are measured by the clock.
+        let (scaling, limit) = (None, None);
+        (!judge.is_empty()).then(|| Scenario { judge, observe, scaling, limit, ..self.clone() })
+    }
 }
 
 /// The exactly counted series of the collectors that `asked` names, or of all exact collectors if `asked` is

@@ -40,6 +40,7 @@ pub(super) struct ScenarioFile {
     pub(super) check: Option<String>,
     #[serde(default)]
     pub(super) acknowledge: bool,
+    pub(super) unit: Option<String>,
     pub(super) registration: Option<Registration>,
     pub(super) lifecycle: Option<LifecycleName>,
     pub(super) order: Option<UnloadOrder>,

@@ -59,6 +59,8 @@ pub struct Scenario {
     pub expectation: String,
     /// What one run does.
     pub subject: Subject,
+    /// The noun for one of N, if the file names one.
+    pub unit: Option<String>,
     /// The unwinder that the scenario is about. `None` means the session's unwinder.
     pub unwinder: Option<Unwinder>,
     /// The recipe that fetches the scenario's modules, relative to the root of the repository. Without the
@@ -122,6 +124,11 @@ impl Scenario {
             variant if variant.is_empty() => self.name.clone(),
             variant => format!("{}:{variant}", self.name),
         }
+    }
+
+    /// The noun for one of N, for readers: `row` or `module`.
+    pub fn unit(&self) -> &str {
+        self.unit.as_deref().unwrap_or_else(|| self.subject.unit())
     }
 
     /// All metrics of the judged and observed series.

@@ -72,6 +72,7 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         question: file.question,
         expectation: file.expectation,
         subject,
+        unit: file.unit,
         unwinder: file.unwinder,
         recipe: file.recipe,
         digest: None,
@@ -93,8 +94,8 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
 }
 
 /// The keys that belong to a command.
-const OF_COMMANDS: [&str; 6] =
-    ["directory", "environment", "inherit", "exit_code", "check", "acknowledge"];
+const OF_COMMANDS: [&str; 7] =
+    ["directory", "environment", "inherit", "exit_code", "check", "acknowledge", "unit"];
 
 /// The keys that belong to a load order.
 const OF_LIFECYCLES: [&str; 21] = [

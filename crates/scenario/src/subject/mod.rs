@@ -56,12 +56,12 @@ impl Subject {
         }
     }
 
-    /// The name of one unit of N, for readers.
-    pub fn unit(&self) -> &'static str {
+    /// The noun for one of N, unless the scenario names another.
+    pub(crate) fn unit(&self) -> &'static str {
         match self {
             Subject::Modules(modules) => modules.axis.unit(),
             Subject::Registration(_) => "table",
-            Subject::Command(_) | Subject::Planted(_) => "module",
+            Subject::Command(_) | Subject::Planted(_) => "item",
         }
     }
 

@@ -73,7 +73,7 @@ fn what_n_is_decides_what_is_counted() {
     let scenario = Scenario::parse("example", &larger).expect("a scenario");
     let counts = |metric| scenario.judge.contains(&SeriesName::new(Phase::Load, metric));
     assert!(counts(Metric::Allocations) && !counts(Metric::MappingsMade));
-    assert_eq!(scenario.subject.unit(), "function");
+    assert_eq!(scenario.unit(), "function");
 }
 
 #[test]

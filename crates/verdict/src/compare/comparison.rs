@@ -4,7 +4,7 @@
 //! about another N.
 
 use loadline_growth::{PairOptions, PairVerdict, Series, judge_pair};
-use loadline_scenario::{Environment, MetricKind, SeriesName};
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Subject};
 use serde::Serialize;
 
 use super::functions::{Moved, moved};
@@ -14,7 +14,7 @@ use crate::functions::horizon;
 use crate::rules::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
-/// The format of `--json`. The help of the verb describes it.
+/// The format of `diff --format json`. The help of the verb describes it.
 const FORMAT: u32 = 1;
 
 /// Counts that differ by less than this share at every N are equal.
@@ -47,6 +47,8 @@ pub struct Pair {
     pub old: String,
     /// The title on the new side.
     pub new: String,
+    /// The noun for one of the items that N counts, such as `module` or `row`.
+    pub one: String,
     /// The machine and build of each side, one line per side.
     pub environment: [String; 2],
     /// The other differences between the two machines and builds, one sentence each. Differences that decide
@@ -208,10 +210,17 @@ impl Pair {
         names.sort_unstable();
         names.dedup();
         let row = |name: SeriesName| Row::of(name, old, new, horizon);
+        let known = new.scenario.as_ref().or(old.scenario.as_ref());
+        let line = |one: &SideScenario| {
+            let scenario = one.scenario.as_ref().or(known);
+            let is_command = scenario.is_some_and(|s| matches!(s.subject, Subject::Command(_)));
+            one.environment.line_of(is_command)
+        };
         Pair {
             old: old.title.clone(),
             new: new.title.clone(),
-            environment: [before.line(), now.line()],
+            one: known.map_or("item", Scenario::unit).to_owned(),
+            environment: [line(old), line(new)],
             differences,
             n_growth_differences,
             failures,

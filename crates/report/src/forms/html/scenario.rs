@@ -72,7 +72,7 @@ fn curves(series: &SeriesFacts, id: &str) -> Markup {
         .draw()
     };
     let costs = costs(series);
-    let one = series.one;
+    let one = &series.one;
     let all = format!("cost of all N {one}s");
     let next = format!("the next {one} with N there");
     let linear = chart(&format!("{id}a"), &all, costs.clone(), Scale::Linear);
