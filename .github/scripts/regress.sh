@@ -34,7 +34,7 @@ if [ -n "${SESSIONS:-}" ]; then
 fi
 for report in json=report.json junit=junit.xml html=report.html \
   github=annotations.txt summary=summary.md comment=comment.md; do
-  arguments+=(--report "${report%%=*}=$reports/${report#*=}")
+  arguments+=(--format "${report%%=*}" --output "$reports/${report#*=}")
 done
 code=0
 "${loadline[@]}" "$verb" "${arguments[@]}" | tee "$reports/report.txt" || code="${PIPESTATUS[0]}"

@@ -23,6 +23,6 @@ if [ "$(loadline --version 2>/dev/null)" != "loadline $version" ] || ! command -
 fi
 mkdir -p loadline-report
 for report in json=report.json junit=junit.xml html=report.html summary=summary.md; do
-  arguments+=(--report "${report%%=*}=loadline-report/${report#*=}")
+  arguments+=(--format "${report%%=*}" --output "loadline-report/${report#*=}")
 done
 exec loadline regress "${arguments[@]}"

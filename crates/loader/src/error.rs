@@ -1,211 +1,208 @@
-//! The errors of loading, with the file or artifact that failed.
+//! What can go wrong between a file and a loaded module, and where it went wrong.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::headroom::resource::Resource;
 
-/// An error while making, trusting or loading an artifact.
+/// An artifact that could not be made, trusted or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened or read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The path of the file.
+        /// Of the file.
         path: PathBuf,
-        /// The error of the operating system.
+        /// What the operating system said.
         source: io::Error,
     },
     /// A file could not be written, synced or renamed.
     #[error("cannot write {}", path.display())]
     Write {
-        /// The path of the file, not of the temporary file next to it.
+        /// Of the file, not of the temporary one beside it.
         path: PathBuf,
-        /// The error of the operating system.
+        /// What the operating system said.
         source: io::Error,
     },
-    /// The contents of a file cannot be used.
+    /// Something is wrong with what a file holds.
     #[error("cannot use {}", path.display())]
     File {
-        /// The path of the file.
+        /// Of the file.
         path: PathBuf,
-        /// The error in the contents.
+        /// What is wrong.
         source: Box<Error>,
     },
-    /// The bytes have no header of a precompiled module or component.
+    /// The bytes carry no header of a precompiled module or component.
     #[error("not an artifact: the bytes do not begin as a precompiled module or component does")]
     NotAnArtifact,
-    /// The header is that of an artifact, but its sections cannot be read.
+    /// The header is an artifact's, but the sections behind it do not hold together.
     #[error("malformed artifact: its ELF sections cannot be read")]
     Sections {
-        /// The error that names the broken structure.
+        /// Which structure is broken.
         source: object::read::Error,
     },
-    /// The header is that of an artifact, but its unwind tables cannot be read.
+    /// The header is an artifact's, but its unwind tables do not hold together.
     #[error("malformed artifact: its unwind tables cannot be read")]
     Tables {
-        /// The error that names the broken record.
+        /// Which record is broken.
         source: gimli::Error,
     },
-    /// The unwind tables are more than two gigabytes away from the code that they describe.
-    #[error("the unwind tables are too far from the code they describe")]
+    /// Unwind tables more than two gigabytes from the code they describe.
+    #[error("unwind tables too far from the code they describe")]
     FarFrames,
     /// The file is longer or shorter than the artifact that was written to it.
-    #[error("truncated or overwritten: expected {expected} bytes, found {found}")]
+    #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
     Length {
-        /// The recorded length in bytes.
+        /// Bytes recorded.
         expected: usize,
-        /// The actual length in bytes.
+        /// Bytes found.
         found: usize,
     },
-    /// The digest of the bytes differs from the recorded digest.
-    #[error("altered since it was compiled: expected digest {expected}, found {found}")]
+    /// The bytes are not the ones whose digest was recorded.
+    #[error("altered since it was compiled: digest {expected} was recorded, {found} is there")]
     Altered {
-        /// The recorded digest.
+        /// The digest recorded.
         expected: String,
-        /// The digest of the actual bytes.
+        /// The digest of the bytes found.
         found: String,
     },
-    /// Another user could have written to a file or folder, or could have read a secret file.
-    #[error("{} {problem} (only files of this user or root are trusted; change owner and mode, or see the options)", path.display())]
+    /// A file or folder that somebody else could have written to, or read where it is secret.
+    #[error("{} {problem} (only files that belong to this user are trusted: change owner and mode, or see the options)", path.display())]
     Exposed {
-        /// The path of the file or folder.
+        /// Of the file or folder.
         path: PathBuf,
-        /// The problem with its owner or mode.
+        /// What is wrong with it.
         problem: String,
     },
-    /// The file does not begin like an entry of a store.
-    #[error("not an entry of a store, or a truncated entry")]
+    /// The file does not begin as an entry of a store does.
+    #[error("not an entry of a store, or one that was cut off")]
     NotAnEntry,
-    /// A program with another release of Wasmtime wrote this store entry or pack.
+    /// A store's entry or a pack that a program with another release of Wasmtime wrote.
     #[error(
-        "written with Wasmtime {found}, but this program uses {expected}: machine code works with one release only, including the patch number (build it again)"
+        "it was written with Wasmtime {found}, and this program has {expected}: machine code serves one release only, patches included (build it again)"
     )]
     OtherRelease {
-        /// The version of Wasmtime that is saved in the file.
+        /// The version of Wasmtime that is written in the file.
         found: String,
         /// The version of Wasmtime in this program.
         expected: &'static str,
     },
-    /// Loading, or opening a pack, would need more of a resource than the process may use without touching
-    /// the reserve.
+    /// A load, or opening a pack, would take more than the process is allowed, or than is to be left for other things.
     #[error(
-        "{needed} more {resource} are needed, but {used} of {limit} are in use, and {reserve} are reserved for the rest of the program ({})", resource.remedy()
+        "{needed} more {resource} would be needed: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
     )]
     Headroom {
-        /// The resource that is too small.
+        /// Of what there is too little.
         resource: Resource,
-        /// The limit of the resource.
+        /// How much the process may have.
         limit: u64,
-        /// The amount that is in use.
+        /// How much it has.
         used: u64,
-        /// The amount that the load would need.
+        /// How much the load would take.
         needed: u64,
-        /// The amount that the loader keeps free.
+        /// How much is left untouched.
         reserve: u64,
     },
-    /// The caller stopped the loads before this one began.
+    /// The caller wanted no further loads.
     #[error("cancelled before it began")]
     Cancelled,
-    /// The file is not a pack, or this process cannot use it.
+    /// The file is no pack, or one that cannot be used here.
     #[error("not a pack: {problem}")]
     NotAPack {
-        /// The reason.
+        /// How that was seen.
         problem: &'static str,
     },
-    /// An artifact's name, or the artifact of that name, cannot be used.
+    /// Something is wrong with an artifact's name, or with the artifact of that name.
     #[error("the name {name:?} is {problem}")]
     Name {
         /// The name.
         name: String,
-        /// The problem with it.
+        /// What is wrong with it.
         problem: &'static str,
     },
-    /// The pack has no artifact of that name.
+    /// The pack holds no artifact of that name.
     #[error("{} has no artifact {name:?}", path.display())]
     NoSuchEntry {
         /// The name.
         name: String,
-        /// The path of the pack.
+        /// Of the pack.
         path: PathBuf,
     },
-    /// One artifact in a pack cannot be used.
+    /// Something is wrong with one artifact in a pack.
     #[error("cannot use {name:?} in {}", path.display())]
     Entry {
-        /// The name of the artifact.
+        /// Of the artifact.
         name: String,
-        /// The path of the pack.
+        /// Of the pack.
         path: PathBuf,
-        /// The error in the artifact.
+        /// What is wrong.
         source: Box<Error>,
     },
-    /// The image is already loaded, and one image can only be one module at a time.
-    #[error(
-        "{name:?} is loaded already: one image can only be one module (clone the module instead)"
-    )]
+    /// One image can be one module at a time.
+    #[error("{name:?} is loaded already: one image is one module (clone the module instead)")]
     Loaded {
-        /// The name of the artifact.
+        /// Of the artifact.
         name: String,
     },
-    /// The engine cannot execute code directly from a pack.
+    /// The engine cannot execute code where a pack has it.
     #[error("the engine does not load from packs (call `pack::configure` before `Engine::new`)")]
     NotConfigured {
-        /// The error of Wasmtime.
+        /// Wasmtime's own words.
         source: wasmtime::Error,
     },
-    /// Memory for a pack cannot be mapped.
+    /// Memory for a pack could not be had.
     #[error("cannot map {bytes} bytes for {}", path.display())]
     Map {
-        /// The path of the pack.
+        /// Of the pack.
         path: PathBuf,
-        /// The number of bytes.
+        /// How many.
         bytes: usize,
-        /// The error of the operating system.
+        /// What the operating system said.
         source: io::Error,
     },
-    /// The input is machine code, but wasm was expected.
+    /// Machine code from elsewhere, where wasm was expected.
     #[error(
-        "already compiled: machine code cannot be checked (give the .wasm, or guarantee the bytes with an `unsafe` constructor)"
+        "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
     )]
     Precompiled,
-    /// The artifact has unwind tables, but the policy requires that there are none.
+    /// Tables were to be absent, and are there.
     #[error(
-        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or use `UnwindPolicy::Strip`)"
+        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
     )]
     TablesPresent {
-        /// The number of frame description entries in the artifact.
+        /// Frame description entries in it.
         fdes: usize,
     },
-    /// The WebAssembly text cannot be parsed.
+    /// The text format could not be parsed.
     #[cfg(feature = "compile")]
     #[error("cannot parse WebAssembly text")]
     Text {
-        /// The error of the parser, with line and column.
+        /// With line and column.
         source: wat::Error,
     },
     /// Wasmtime could not compile the wasm.
     #[error("cannot compile to machine code")]
     Compile {
-        /// The error of Wasmtime.
+        /// Wasmtime's own words.
         source: wasmtime::Error,
     },
-    /// Wasmtime rejected the artifact: it is for another version or another target, or damaged.
+    /// Wasmtime refused the artifact: another version, another target, or damaged.
     #[error("refused by Wasmtime")]
     Deserialize {
-        /// The error of Wasmtime.
+        /// Wasmtime's own words.
         source: wasmtime::Error,
     },
 }
 
 impl Error {
-    /// Adds the path of the file to the error.
+    /// Says in which file it was.
     pub(crate) fn in_file(self, path: impl Into<PathBuf>) -> Error {
         Error::File { path: path.into(), source: Box::new(self) }
     }
 }
 
-/// Formats an error and its causes, outermost first, as one line.
+/// An error and its causes, outermost first, as one line.
 pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

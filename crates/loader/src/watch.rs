@@ -1,4 +1,4 @@
-//! Observes the loads and unloads of a whole process: [`LoadObserver`].
+//! Who watches what becomes of modules: the [`LoadObserver`] of a whole process.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,22 +6,23 @@ use std::time::Duration;
 use crate::artifact::contents::Contents;
 use crate::unwinder::Family;
 
-/// Is notified of loads, unloads and warnings, on the thread where they happen.
+/// Watches loads and unloads, on whatever thread they happen.
 ///
-/// This crate itself prints and logs nothing. It holds no lock while it calls an observer, so an observer may
-/// load, unload and use stores. `()` is an observer that does nothing.
+/// Nothing in this crate prints or logs; whoever wants to know gives an observer. It is called while
+/// this crate holds no lock, so it may load, unload and ask stores itself. `()` is one that does
+/// nothing.
 pub trait LoadObserver: Send + Sync {
-    /// Called when a module is loaded.
+    /// A module is ready.
     fn loaded(&self, record: &LoadRecord<'_>) {
         let _ = record;
     }
 
-    /// Called when a module is unloaded, after its last handle was dropped.
+    /// The loader's last handle of a module was dropped.
     fn unloaded(&self, record: &UnloadRecord) {
         let _ = record;
     }
 
-    /// Called when something went wrong but did not fail.
+    /// Something is not as it should be, and went on all the same.
     fn warn(&self, warning: &Warning) {
         let _ = warning;
     }
@@ -29,23 +30,23 @@ pub trait LoadObserver: Send + Sync {
 
 impl LoadObserver for () {}
 
-/// The source of a module.
+/// Where a module came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
     /// Bytes in memory, which Wasmtime copied.
     Bytes,
-    /// A store. Wasmtime copied the bytes.
+    /// A store, by way of bytes.
     Store,
     /// A pack, in place.
     Pack,
-    /// A pack, but copied. The reason is that another module of the same image is alive, that the artifact
-    /// was compiled with `Config::guest_debug`, or that it has no code. Native backtraces end at its frames.
+    /// A pack, by way of a copy: another module of the same image lives, the artifact was compiled with
+    /// `Config::guest_debug`, or it has no code. Native backtraces end at its frames.
     PackCopy,
 }
 
 impl Origin {
-    /// Returns the name of the source for logs.
+    /// Its name in logs.
     pub const fn name(self) -> &'static str {
         match self {
             Origin::Bytes => "bytes",
@@ -56,80 +57,80 @@ impl Origin {
     }
 }
 
-/// The cost of one load.
+/// What one load cost.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct LoadRecord<'a> {
-    /// The name by which the module was loaded, if it has one.
+    /// What the module was asked for by, where that is a name.
     pub name: Option<&'a str>,
-    /// The source of the module.
+    /// Where it came from.
     pub origin: Origin,
-    /// The contents of the artifact, as it was loaded.
+    /// What the artifact holds, as it was loaded.
     pub contents: Contents,
-    /// Whether an identical artifact was loaded already, so that the loader only returned another handle.
+    /// Whether an identical artifact was loaded already, so that nothing was done but to hand out
+    /// another handle.
     pub is_shared: bool,
-    /// The number of registrations with the unwinder of the process: one per module under libgcc, one per FDE
-    /// under LLVM's libunwind. `None` if the unwinder is unknown.
+    /// Registrations with the process's unwinder: one a module under libgcc, one an FDE under LLVM's
+    /// libunwind. `None` where the unwinder is not known.
     pub registrations: Option<u64>,
-    /// The number of memory mappings that the module takes, as Wasmtime makes them (wasmtime 48
-    /// `runtime/code_memory.rs`). The kernel may merge neighbouring mappings. The number is 0 for a module in
-    /// a pack.
+    /// Mappings of memory that the module takes, as Wasmtime makes them (wasmtime 48
+    /// `runtime/code_memory.rs`); neighbours may merge. None in a pack.
     pub mappings: u64,
-    /// The time for reading, comparing with seals, compiling if the store had to, applying the policy, and
+    /// Reading, comparing with seals, compiling where the store had to, applying the policy, and
     /// looking for an identical artifact.
     pub prepare: Duration,
-    /// The time that Wasmtime took to turn bytes into a module.
+    /// Wasmtime's share: from bytes to a module.
     pub deserialize: Duration,
 }
 
-/// The cost of one unload.
+/// What one unload cost.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UnloadRecord {
-    /// The contents of the artifact, as it was loaded.
+    /// What the artifact held, as it was loaded.
     pub contents: Contents,
-    /// The time from the drop of the last handle until the unload began.
+    /// From the drop of the last handle until its turn came.
     pub waited: Duration,
-    /// The time to drop the module. If clones of the module exist elsewhere, it is not freed yet.
+    /// Dropping the module. Where clones of it live elsewhere, this was not the end of it.
     pub took: Duration,
 }
 
-/// A problem that an embedder should know although nothing failed. Its `Display` is a sentence for a log.
+/// What an embedder should know although nothing failed. Its `Display` is a sentence for a log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// An entry of a store was damaged, and the store moved it out of the way.
+    /// An entry of a store was not what had been written, and was moved out of the way.
     #[error("set {} aside as {}: {reason}", entry.display(), to.display())]
     SetAside {
-        /// The old path of the entry.
+        /// Where it was.
         entry: PathBuf,
-        /// The new path of the entry.
+        /// Where it is now.
         to: PathBuf,
-        /// The problem with the entry.
+        /// What was wrong with it.
         reason: String,
     },
-    /// An artifact was compiled but could not be stored. It is used nevertheless, and is compiled again next
-    /// time.
+    /// An artifact was compiled and could not be stored. It is used all the same, and will be
+    /// compiled again.
     #[error("cannot keep a compiled artifact: {reason}")]
     NotStored {
-        /// The error.
+        /// What went wrong.
         reason: String,
     },
-    /// Modules with unwind tables are loaded under an unwinder that searches all of them. Each loader warns
-    /// once, when the cost becomes noticeable.
+    /// Modules with unwind tables are loaded under an unwinder that searches all of them. Given once
+    /// for each loader, when it begins to be felt.
     #[error(
         "unwind tables are kept under {family}: with the {modules} modules now loaded, unloading one takes up to {steps_to_unload_one} steps, unloading all up to {steps_to_unload_all}, and each frame of a native unwind up to {steps_per_frame} (`UnwindPolicy::Strip` takes none; native backtraces then end at the first wasm frame)"
     )]
     TablesKept {
-        /// How the unwinder keeps registered tables.
+        /// How the unwinder keeps what is registered.
         family: Family,
-        /// The number of modules with tables that this loader has loaded.
+        /// Modules with tables that this loader has loaded.
         modules: u64,
-        /// The number of records that the unwinder visits to deregister one module in the worst order.
+        /// Records that the unwinder looks at to deregister one of them, where it comes last.
         steps_to_unload_one: u64,
-        /// The number of records that the unwinder visits to deregister all modules.
+        /// The same for all of them.
         steps_to_unload_all: u64,
-        /// The number of records that the unwinder visits per frame of a panic or native backtrace.
+        /// Records that it looks at for each frame of a panic or native backtrace.
         steps_per_frame: u64,
     },
 }

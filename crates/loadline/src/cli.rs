@@ -2,15 +2,18 @@
 
 mod measuring;
 
-pub use measuring::{Baseline, Calibrate, Regress, Selection, Strictness};
+pub use measuring::{AskedUnwinder, Baseline, Calibrate, Regress, Selection, Strictness};
 
 use loadline_record::{PROGRAM, Result};
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadline_scenario::Unwinder;
 
-use crate::outputs::{Form, Outputs};
+use crate::outputs::{Form, Outputs, TextOnly, TextOrJson};
+use crate::screen::Screen;
+use loadline_measure::out;
 use loadline_record::recipe;
 
 /// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
@@ -20,6 +23,9 @@ use loadline_record::recipe;
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
+
+    #[command(flatten)]
+    pub screen: Screen,
 }
 
 impl Cli {
@@ -37,9 +43,25 @@ impl Cli {
     }
 }
 
-/// Prints what clap has to say, help included, where it belongs.
+/// Flags of earlier versions, each with the new one.
+const RENAMED: [(&str, &str); 3] = [
+    ("--report", "--format FORMAT --output FILE"),
+    ("--json", "--format json"),
+    ("--unwinders", "--unwinder NAME, repeated for several; --unwinder all"),
+];
+
+/// Prints what clap says, help included, to the stream where it belongs.
 pub fn print(error: &clap::Error) {
-    // Nobody is left to tell.
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => flag,
+        _ => "",
+    };
+    let flag = unknown.split('=').next().unwrap_or_default();
+    if let Some((old, new)) = RENAMED.iter().find(|(old, _)| *old == flag) {
+        out::error(format_args!("error: {old} is now {new}"));
+        return;
+    }
+    // There is no other stream to report a failure on.
     let _ = error.print();
 }
 
@@ -47,52 +69,50 @@ pub fn print(error: &clap::Error) {
 pub enum Verb {
     /// Measure scenarios and judge their growth against the baselines
     Regress(Regress),
-    /// Measure scenarios and write what is accepted from now on
+    /// Measure scenarios and write their baselines
     Baseline(Baseline),
-    /// Measure the code against itself, and store how much costs jitter on this machine
+    /// Measure unchanged code twice, and store how much its costs jitter on this machine
     Calibrate(Calibrate),
-    /// Show where the cost of a scenario goes, what of it grows, and what to do
+    /// Show which functions a scenario's cost goes to, which of them grow, and what to do
     Explain(Explain),
     /// Judge a saved session again, without measuring
     Report(Report),
-    /// Judge the parts of a divided session as one
+    /// Judge the sessions of all shards as one
     Merge(Merge),
-    /// Show the scenarios in one line each, or in full those that are named
+    /// List the scenarios, or describe those that are named
     List(List),
-    /// Show what two sessions, baselines, revisions or variants cost differently
+    /// Compare two sessions, baselines, revisions or variants
     Diff(Diff),
-    /// Show how a scenario's growth has come along, commit by commit and session by session
+    /// Show how a scenario's scaling changed, by commit and by session
     History(History),
-    /// Judge the growth of anybody's numbers
+    /// Judge how numbers of another tool grow
     Judge(Judge),
-    /// Get the real modules that scenarios load, by npm and with checksums
+    /// List the saved sessions, or remove old ones
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// Fetch the real modules that scenarios load, by npm, and check them
     Fetch(Fetch),
-    /// Write a starting point into a repository: loadline.toml, a scenario, a workflow
+    /// Find a repository's program, write a scenario and a workflow for it, and run it once
     Init(Init),
-    /// Print what a shell needs to complete the command line
+    /// Print a script that lets a shell complete the command line
     Completions(Completions),
 }
 
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The session's folder, as regress and baseline name it
+    /// Judge this session: its folder, or its name as sessions list prints it
     #[arg(value_name = "SESSION")]
     pub session: PathBuf,
 
-    /// The form of the report
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Form,
+    #[command(flatten)]
+    pub outputs: Outputs<Form>,
 
-    /// Write it there rather than to standard output
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// Judge against another scenario's or variant's baseline, or a baseline file
+    /// Judge against the baseline of another scenario or variant, or a baseline file
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -102,22 +122,22 @@ pub struct Report {
 
 #[derive(Debug, Args)]
 pub struct Merge {
-    /// The sessions of all parts: their folders, as regress --shard names them
+    /// Judge these sessions: the folders of all shards
     #[arg(value_name = "SESSION", required = true)]
     pub sessions: Vec<PathBuf>,
 
-    /// Judge against another scenario's or variant's baseline, or a baseline file (default: as the
-    /// parts were asked)
+    /// Judge against the baseline of another scenario or variant, or a baseline file (default: the one
+    /// that the shards were asked for)
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
     #[command(flatten)]
-    pub outputs: Outputs,
+    pub outputs: Outputs<Form>,
 
     #[command(flatten)]
     pub strictness: Strictness,
@@ -128,31 +148,76 @@ pub struct Merge {
 Exit codes: 0 they are there; 1 a package or file is not the one of the recipe, or cannot be written;
 2 usage; 8 npm is missing or gave no package; 130 interrupted.")]
 pub struct Fetch {
-    /// The recipe: packages and files with their checksums, from the root of the repository
+    /// Fetch the packages and files of this recipe, relative to the root of the repository
     #[arg(value_name = "FILE", default_value = recipe::DEFAULT)]
     pub recipe: PathBuf,
 
-    /// The repository (default: the one this was built from)
+    /// Use the repository in this folder (default: the one this program was built from)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Sessions {
+    /// List every session with its state, size and scenarios
+    List(ListSessions),
+    /// Remove sessions, compiled artifacts and builds of other revisions that are old
+    Prune(Prune),
+}
+
+#[derive(Debug, Args)]
+pub struct ListSessions {
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Remove what Loadline last wrote this many days ago or earlier (default: keep_days of
+    /// loadline.toml, or 30)
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u64>,
+
+    /// List what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Refuse, rather than wait, while another session measures on this machine
+    #[arg(long)]
+    pub no_wait: bool,
+
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The repository (default: the current folder)
+    /// Write into this folder (default: the current one)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// Write files anew that are there already
+    /// Replace files that exist already
     #[arg(long)]
     pub force: bool,
+
+    /// Write the files without running the program
+    #[arg(long)]
+    pub no_run: bool,
+
+    /// Measure this command; {n} stands for N (default: a program that is found in the repository)
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 For example:  loadline completions bash > ~/.local/share/bash-completion/completions/loadline")]
 pub struct Completions {
-    /// Which shell
+    /// Print the script for this shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }
@@ -162,8 +227,11 @@ pub struct Explain {
     #[command(flatten)]
     pub selection: Selection,
 
+    #[command(flatten)]
+    pub outputs: Outputs<TextOnly>,
+
     /// Explain a saved session, without measuring
-    #[arg(long, value_name = "SESSION", conflicts_with_all = ["complete", "set", "unwinder", "seed", "processors"])]
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["complete", "set", "unwinders", "seed", "processors"])]
     pub session: Option<PathBuf>,
 }
 
@@ -186,8 +254,9 @@ Scenarios are paired by title, or where each side has one, those two. A differen
 Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 5 no such baseline;
 130 interrupted.
 
-JSON (format 1): {format, old, new, scenarios: [{old, new, environment, differences, failures,
-horizon, series, symbols}], only_old, only_new}. environment: one line a side; differences: what
+JSON (format 1): {format, old, new, scenarios: [{old, new, one, environment, differences,
+failures, horizon, series, symbols}], only_old, only_new}. one: the noun for one of N; environment:
+one line per side; differences: what
 else differs between the machines and builds. Of each series: name, unit, change (unchanged, worse,
 improved, dearer, cheaper, gone, new, not-compared), is_undecided, is_foreign, why, at (the largest
 common N), ratio there, factor (at every N, growth apart) and growth (its share beyond the old
@@ -198,42 +267,41 @@ phase, object, function, caller, at, old and new (own cost there, null where not
 share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
 series' unit; what is not known is null.")]
 pub struct Diff {
-    /// The old side
+    /// Take this as the old side
     #[arg(value_name = "A")]
     pub a: String,
 
-    /// The new side
+    /// Take this as the new side
     #[arg(value_name = "B")]
     pub b: Option<String>,
 
-    /// Measure titles A and B beside each other in one session, rather than read their baselines
+    /// Measure A and B in one session, rather than read their baselines
     #[arg(long)]
     pub measure: bool,
 
-    /// Change one field of what is measured; may be given several times. Without B a field that
-    /// changes what a run does holds for the new side alone
+    /// Change a field of the scenarios; repeat it for several. Without B, a change of what a run does
+    /// applies to the new side only
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// Only this scenario, by name or title; may be given several times
+    /// Compare only this scenario, by name, full name or glob; repeat it for several
     #[arg(long = "scenario", value_name = "NAME")]
     pub scenarios: Vec<String>,
 
-    /// Print the same as JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub outputs: Outputs<TextOrJson>,
 
-    /// The unwinder to measure under: the machine's own, the newest LLVM libunwind that is
-    /// installed, or a library to preload into the runner
+    /// Measure under this unwinder: the machine's own, the newest LLVM libunwind that is installed,
+    /// or a library to preload into the runner
     #[arg(long, value_name = "host|llvm|PATH", default_value = "host")]
     pub unwinder: Unwinder,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// Decides the order of runs
+    /// Order the runs by this number
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
@@ -244,38 +312,38 @@ pub struct Diff {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-JSON (format 1): {format, scenario, series: [{series, unit, environment, points}], unread}. Of each
+JSON (format 1): {format, scenario, series: [{series, unit, one, environment, points}], unread}. one
+is the noun for one of N. Of each
 point, the oldest first: origin ({commit: {hash, subject}} or {session: NAME}), date, n (the
 largest), per_module there, exponent ({value, low, high} or null), and change since the point
 before that compares (unchanged, worse, improved, dearer, cheaper, gone, new, or null).")]
 pub struct History {
-    /// The scenario; NAME:KEY=VALUE names a variant
+    /// Show this scenario; NAME:KEY=VALUE names a variant
     #[arg(value_name = "NAME")]
     pub scenario: String,
 
-    /// Only this series; may be given several times (default: those the scenario judges by name)
+    /// Show this series; repeat it for several (default: those that the scenario's file judges)
     #[arg(long, value_name = "PHASE/METRIC")]
     pub series: Vec<String>,
 
-    /// Print the same as JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub outputs: Outputs<TextOrJson>,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Scenarios to describe in full, by their own name or their group's; without one, each scenario
-    /// gets one line
-    #[arg(value_name = "NAME|GROUP")]
+    /// Describe these scenarios in full, named by themselves, by their group or by a glob such as
+    /// 'load-*'; without a name, each scenario gets one line
+    #[arg(value_name = "NAME|GROUP|GLOB")]
     pub names: Vec<String>,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -284,27 +352,27 @@ pub struct List {
 #[command(after_help = "\
 JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[round, …] per N] for a
 curve, or base and new in place of y for a pair; interleaved: true where round j visited every N
-once. CSV: rows of n,y; rows with the same n are rounds of one rung.")]
+once. CSV: rows of n,y; rows with the same n are rounds of one rung. With --format json the answer
+is {id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}.")]
 pub struct Judge {
-    /// Numbers to judge; what a file is shows in its content: rows of n and cost (CSV, semicolons, tabs
-    /// or blanks), Loadline's JSON, the JSON of Google Benchmark, hyperfine and pytest-benchmark, or a
-    /// folder of criterion's, such as target/criterion; - reads standard input
+    /// Judge the numbers in these files: rows of n and cost (CSV, semicolons, tabs or blanks), Loadline's
+    /// JSON, the JSON of Google Benchmark, hyperfine and pytest-benchmark, or a folder of criterion's,
+    /// such as target/criterion; - reads standard input
     #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// Print {id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub outputs: Outputs<TextOrJson>,
 
-    /// What the second column of rows is (default: time)
+    /// Read the second column of rows as this (default: time)
     #[arg(long, value_enum)]
     pub kind: Option<JudgeKind>,
 
-    /// Rows come from interleaved rounds: round j measured every N once before round j + 1 began
+    /// Take the rows for interleaved repetitions: each visited every N before the next one began
     #[arg(long)]
     pub interleaved: bool,
 
-    /// Rows are exact: measuring again gives the same numbers, and one reading of each N is enough
+    /// Take the rows for exact: measuring again gives the same numbers, so one sample per N is enough
     #[arg(long)]
     pub exact: bool,
 
@@ -313,11 +381,11 @@ pub struct Judge {
     #[arg(long)]
     pub gate: bool,
 
-    /// Exit with 4 when a series is inconclusive, or superlinear or worse and does not fail the gate
+    /// Exit with 4 when a series is undecided, or superlinear or worse and does not fail the gate
     #[arg(long)]
     pub strict: bool,
 
-    /// Judge all pairs as one suite: p-values are adjusted for their number (Holm)
+    /// Judge all pairs as one suite, with p-values adjusted for their number (Holm)
     #[arg(long)]
     pub suite: bool,
 }

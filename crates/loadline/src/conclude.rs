@@ -9,7 +9,6 @@ use std::time::Duration;
 use loadline_growth::Kind;
 
 use crate::outputs::{Form, Outputs};
-use loadline_measure::out;
 use loadline_measure::project::folders::Project;
 use loadline_measure::session::escalation::measure_until_sure;
 use loadline_measure::session::limit_check;
@@ -17,7 +16,6 @@ use loadline_measure::session::measurement::Measurement;
 use loadline_record::baseline::Key;
 use loadline_record::header::Asked;
 use loadline_record::rounds::{Measured, MeasuredScenario};
-use loadline_report::Look;
 use loadline_verdict::escalation::wishes;
 use loadline_verdict::functions::{self, GrowingSymbol};
 use loadline_verdict::outcome::{Concluded, Report};
@@ -36,7 +34,7 @@ pub fn carry_out(
     let budget = Duration::from_secs(asked.budget);
     let decide = |measured: &Measured| {
         let report = judged(measured, baselines);
-        let wishes = wishes(&report);
+        let wishes = if asked.quick { Vec::new() } else { wishes(&report) };
         (report, wishes)
     };
     let (mut measured, judged) = measure_until_sure(&mut measurement, decide, budget)?;
@@ -57,11 +55,10 @@ pub fn say(
     measured: &Measured,
     project: &Project,
     strictness: Strictness,
-    outputs: &Outputs,
+    outputs: &Outputs<Form>,
 ) -> Result<Exit> {
     let facts = facts(report, measured, &|scenario| saved::texts(project, scenario), strictness);
-    out::text(Form::Text.render(&facts, Look::of_stdout())?);
-    outputs.write(&facts, None)?;
+    outputs.write(None, |form, look| form.render(&facts, look))?;
     Ok(report.exit(strictness))
 }
 

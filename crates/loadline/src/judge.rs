@@ -12,6 +12,7 @@ use self::answer::{Answer, answers};
 use self::series::told_apart;
 use self::text::escaped;
 use crate::cli::Judge;
+use crate::outputs::TextOrJson;
 use loadline_measure::out;
 
 /// Runs `cargo xtask judge`.
@@ -19,6 +20,7 @@ use loadline_measure::out;
 /// # Errors
 /// When a file cannot be read, or its numbers do not form a series. The text names the file and the series.
 pub fn run(arguments: &Judge) -> Result<Exit> {
+    arguments.outputs.check()?;
     let mut files = Vec::new();
     let mut has_table = false;
     for path in &arguments.files {
@@ -43,12 +45,14 @@ pub fn run(arguments: &Judge) -> Result<Exit> {
         .map_err(|error| Error::new(Exit::Usage, escaped(&format!("{error:#}"))))?;
     let answers = answers(&series, arguments.suite);
     let ids: Vec<&str> = series.iter().map(|named| named.id.as_str()).collect();
-    if arguments.json {
-        let answers: BTreeMap<&str, &Answer> = ids.iter().copied().zip(&answers).collect();
-        out::line(serde_json::to_string_pretty(&answers).context("cannot write the answers")?);
-    } else {
-        out::text(text::text(&ids, &answers));
-    }
+    arguments.outputs.write(None, |form, _| match form {
+        TextOrJson::Text => Ok(text::text(&ids, &answers)),
+        TextOrJson::Json => {
+            let answers: BTreeMap<&str, &Answer> = ids.iter().copied().zip(&answers).collect();
+            let json = serde_json::to_string_pretty(&answers);
+            Ok(json.context("cannot write the answers")? + "\n")
+        }
+    })?;
     Ok(exit(arguments, &answers))
 }
 

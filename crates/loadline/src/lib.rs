@@ -5,10 +5,12 @@
 mod called;
 mod cli;
 mod committed;
+mod completions;
 mod conclude;
 mod judge;
 mod outputs;
 mod saved;
+mod screen;
 mod verbs;
 
 use loadline_measure::out;
@@ -18,8 +20,8 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Verb};
 use crate::verbs::{
-    baseline, calibrate, completions, diff, explain, fetch, history, init, list, merge, regress,
-    report,
+    baseline, calibrate, diff, explain, fetch, history, init, list, merge, regress, report,
+    sessions,
 };
 
 /// Runs the command line. The exit code says how the command ended.
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
             return if is_bisecting { exit.for_bisect() } else { exit }.into();
         }
     };
+    cli.screen.apply();
     let result = match &cli.verb {
         Verb::Regress(arguments) => regress::run(arguments),
         Verb::Baseline(arguments) => baseline::run(arguments),
@@ -48,12 +51,13 @@ pub fn main() -> ExitCode {
         Verb::Judge(arguments) => judge::run(arguments),
         Verb::Fetch(arguments) => fetch::run(arguments),
         Verb::Init(arguments) => init::run(arguments),
+        Verb::Sessions(arguments) => sessions::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     };
     let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
-            out::note(format_args!("error: {error:#}"));
+            out::error(format_args!("error: {error:#}"));
             error.exit()
         }
     };

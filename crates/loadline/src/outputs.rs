@@ -1,20 +1,17 @@
-//! The destinations and forms of reports: what `--report` and `--format` ask for.
+//! The forms and destinations of reports: what `--format` and `--output` ask for.
 
 use loadline_record::{Context, Error, Exit, Result};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::builder::EnumValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 
+use crate::screen;
 use loadline_measure::out;
 use loadline_record::atomic::{self, make_folder, replace};
 use loadline_report::model::Facts;
 use loadline_report::{Look, github, html, json, junit, markdown, text};
-
-/// The variable in which GitHub names the file of a job's summary.
-const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// The path of standard output. If standard output is a file, opening this path would overwrite the file.
 const STANDARD_OUTPUT: &str = "/dev/stdout";
@@ -26,13 +23,13 @@ pub enum Form {
     Text,
     /// Everything, as docs/report.schema.json describes it
     Json,
-    /// JUnit XML: one case a series
+    /// JUnit XML: one case per series
     Junit,
-    /// GitHub's annotations, one line each
+    /// GitHub's annotations, one per line
     Github,
     /// Markdown for the summary of a job
     Summary,
-    /// Markdown for a comment on a pull request, which a later one finds and replaces
+    /// Markdown for a comment on a pull request, which the next run finds and replaces
     Comment,
     /// One file for a browser, with every curve
     Html,
@@ -56,96 +53,169 @@ impl Form {
     }
 }
 
-/// One more report besides the one on the terminal.
-#[derive(Debug, Clone)]
-pub struct Output {
-    form: Form,
-    to: Destination,
+/// The form of an answer that has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// For a terminal
+    Text,
+    /// Everything, as the help below describes it
+    Json,
 }
 
-/// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Destination {
-    StandardOutput,
-    StepSummary,
-    File(PathBuf),
+/// The form of an answer that is for people only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOnly {
+    /// For a terminal
+    Text,
 }
 
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Output, String> {
-        let (form, file) = text.split_once('=').map_or((text, None), |(a, b)| (a, Some(b)));
-        let form = Form::from_str(form, false).map_err(|_| {
-            let forms = Form::value_variants().iter().filter_map(Form::to_possible_value);
-            let forms: Vec<String> = forms.map(|form| form.get_name().to_owned()).collect();
-            format!("there is no form {form:?} (there are {})", forms.join(", "))
-        })?;
-        let to = match (form, file) {
-            (_, Some("")) => return Err(format!("{text:?} names no file")),
-            (_, Some("-" | STANDARD_OUTPUT)) | (Form::Github, None) => Destination::StandardOutput,
-            (Form::Summary, None) => Destination::StepSummary,
-            (_, Some(file)) => Destination::File(PathBuf::from(file)),
-            (_, None) => {
-                return Err(format!(
-                    "{text} to which file? (--report {text}=FILE, or - to print it)"
-                ));
-            }
-        };
-        Ok(Output { form, to })
+/// A form in which a verb reports. Text is the first of them.
+pub trait Reported: ValueEnum + Copy + PartialEq + Send + Sync + 'static {
+    /// The form for a terminal.
+    fn text() -> Self {
+        Self::value_variants()[0]
     }
 }
 
-/// The reports that are asked for beside the one on the terminal.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Outputs {
-    /// Write the report in another form, too: text, json, junit, github, summary, comment, html; may
-    /// be given several times. Also written when something regressed. github alone is printed, summary
-    /// alone is added to the summary of the job
-    #[arg(long = "report", value_name = "FORMAT=FILE")]
-    pub reports: Vec<Output>,
+impl<F: ValueEnum + Copy + PartialEq + Send + Sync + 'static> Reported for F {}
+
+/// The reports that `--format` and `--output` ask for. Each `--output` belongs to one `--format`.
+#[derive(Debug, Clone)]
+pub struct Outputs<F> {
+    /// Each form with its file, or `None` for standard output.
+    all: Vec<(F, Option<PathBuf>)>,
 }
 
-impl Outputs {
+impl<F: Reported> Outputs<F> {
+    /// The reports in the order of the user. If none of them is printed, the text is.
+    fn planned(&self) -> Vec<(F, Option<PathBuf>)> {
+        let mut all = self.all.clone();
+        if all.iter().all(|(_, file)| file.is_some()) {
+            all.insert(0, (F::text(), None));
+        }
+        all
+    }
+
+    /// Whether the user asked for nothing but the text on standard output.
+    pub fn are_usual(&self) -> bool {
+        self.all.iter().all(|asked| *asked == (F::text(), None))
+    }
+
+    /// Whether the text is printed.
+    pub fn print_text(&self) -> bool {
+        self.planned().contains(&(F::text(), None))
+    }
+
     /// Checks that all reports can be written, before minutes are spent on measuring.
     ///
     /// # Errors
     /// When one of them cannot be written.
     pub fn check(&self) -> Result<()> {
-        for Output { to, .. } in &self.reports {
-            match to {
-                Destination::StandardOutput => {}
-                Destination::StepSummary => {
-                    let path = step_summary()?;
-                    let opened = File::options().create(true).append(true).open(&path);
-                    opened.with_context(|| cannot_add(&path))?;
-                }
-                Destination::File(path) => {
-                    let writable = make_folder_of(path).and_then(|()| atomic::check(path));
-                    writable
-                        .map_err(|error| Error::new(Exit::Usage, format!("--report: {error:#}")))?;
-                }
-            }
+        for path in self.all.iter().filter_map(|(_, file)| file.as_ref()) {
+            let writable = make_folder_of(path).and_then(|()| atomic::check(path));
+            writable.map_err(|error| Error::new(Exit::Usage, format!("--output: {error:#}")))?;
         }
         Ok(())
     }
 
-    /// Writes every requested report. If there are several sessions, each is one `part`, and the file names
-    /// contain the part's name.
+    /// Prints or writes every requested report, as `render` makes it. If there are several sessions, each is
+    /// one `part`, and the file names contain the part's name.
     ///
     /// # Errors
-    /// When a report cannot be written. The reports before it are written.
-    pub fn write(&self, facts: &Facts, part: Option<&str>) -> Result<()> {
-        for Output { form, to } in &self.reports {
-            let text = form.render(facts, Look::PLAIN)?;
-            match to {
-                Destination::StandardOutput => out::text(text),
-                Destination::StepSummary => append(&step_summary()?, &text)?,
-                Destination::File(path) => write(&of_part(path, part), &text)?,
+    /// When a report cannot be made or written. The reports before it are written.
+    pub fn write(
+        &self,
+        part: Option<&str>,
+        render: impl Fn(F, Look) -> Result<String>,
+    ) -> Result<()> {
+        for (form, file) in self.planned() {
+            match file {
+                None if form == F::text() => out::text(render(form, screen::look())?),
+                None => out::text(render(form, Look::PLAIN)?),
+                Some(path) => write(&of_part(&path, part), &render(form, Look::PLAIN)?)?,
             }
         }
         Ok(())
     }
+}
+
+impl<F: Reported> Args for Outputs<F> {
+    fn augment_args(command: Command) -> Command {
+        let format = Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .action(ArgAction::Append)
+            .value_parser(EnumValueParser::<F>::new())
+            .help("Print the report in this form; repeat it for several")
+            .hide_possible_values(F::value_variants().len() == 1);
+        let output = Arg::new("output")
+            .long("output")
+            .value_name("FILE")
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(PathBuf))
+            .help(
+                "Write the form of the --format before it to FILE. The text is printed as well, unless another form is",
+            );
+        command.arg(format).arg(output)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<F: Reported> FromArgMatches for Outputs<F> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        enum Word<F> {
+            Format(F),
+            Output(PathBuf),
+        }
+        let placed = |id| matches.indices_of(id).into_iter().flatten();
+        let formats = matches.get_many::<F>("format").into_iter().flatten();
+        let formats = placed("format").zip(formats.map(|form| Word::Format(*form)));
+        let outputs = matches.get_many::<PathBuf>("output").into_iter().flatten();
+        let outputs = placed("output").zip(outputs.map(|path| Word::Output(path.clone())));
+        let mut words: Vec<(usize, Word<F>)> = formats.chain(outputs).collect();
+        words.sort_by_key(|(place, _)| *place);
+        let mut all: Vec<(F, Option<PathBuf>)> = Vec::new();
+        let (mut is_open, mut first) = (false, None);
+        for (_, word) in words {
+            match word {
+                Word::Format(form) => {
+                    // A file that was named first belongs to the form after it.
+                    let file = first.take();
+                    is_open = file.is_none();
+                    all.push((form, file));
+                }
+                Word::Output(path) => match all.last_mut().filter(|_| is_open) {
+                    Some((_, file)) => (*file, is_open) = (Some(path), false),
+                    None if first.is_none() => first = Some(path),
+                    None => return Err(without_format(&path)),
+                },
+            }
+        }
+        match first {
+            Some(path) if all.is_empty() => all.push((F::text(), Some(path))),
+            Some(path) => return Err(without_format(&path)),
+            None => {}
+        }
+        let is_printed = |path: &PathBuf| *path == *"-" || *path == *STANDARD_OUTPUT;
+        let printed = |(form, file): (F, Option<PathBuf>)| (form, file.filter(|f| !is_printed(f)));
+        Ok(Outputs { all: all.into_iter().map(printed).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn without_format(path: &Path) -> clap::Error {
+    let path = path.display();
+    clap::Error::raw(
+        ErrorKind::ArgumentConflict,
+        format!("--output {path} has no --format of its own (--format FORMAT --output {path})\n"),
+    )
 }
 
 /// Adds the part to a file name: `report.json` of the part `libgcc-list 12` becomes
@@ -163,14 +233,7 @@ fn of_part(path: &Path, part: Option<&str>) -> PathBuf {
 
 /// Writes `text` to `path`. A regular file is replaced as a whole, so it holds either the old text or the new
 /// one.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    if path == Path::new(STANDARD_OUTPUT) {
-        out::text(text);
-        return Ok(());
-    }
+fn write(path: &Path, text: &str) -> Result<()> {
     make_folder_of(path)?;
     replace(path, text.as_bytes())
         .with_context(|| format!("cannot write the report to {}", path.display()))
@@ -182,30 +245,33 @@ fn make_folder_of(path: &Path) -> Result<()> {
     make_folder(folder).with_context(|| format!("cannot make folder {}", folder.display()))
 }
 
-/// The file of the job's summary.
-fn step_summary() -> Result<PathBuf> {
-    let path = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty());
-    path.map(PathBuf::from).ok_or_else(|| {
-        let text = format!(
-            "cannot add to the job's summary: {STEP_SUMMARY} is not set (outside of GitHub: --report summary=FILE)"
-        );
-        Error::new(Exit::Usage, text)
-    })
-}
-
-/// Appends, because other steps of the job may have written to the file.
-fn append(path: &Path, text: &str) -> Result<()> {
-    let file = File::options().create(true).append(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| cannot_add(path))
-}
-
-fn cannot_add(path: &Path) -> String {
-    format!("cannot add to the job's summary {}", path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The forms that `words` ask for, in their order, each with its file.
+    fn planned(words: &[&str]) -> Result<Vec<(Form, Option<PathBuf>)>, String> {
+        let command = Outputs::<Form>::augment_args(Command::new("x").no_binary_name(true));
+        let matches = command.try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let outputs = Outputs::<Form>::from_arg_matches(&matches);
+        Ok(outputs.map_err(|error| error.to_string())?.planned())
+    }
+
+    #[test]
+    fn each_file_belongs_to_one_form() {
+        let to = |file: &str| Some(PathBuf::from(file));
+        assert_eq!(planned(&[]), Ok(vec![(Form::Text, None)]));
+        assert_eq!(planned(&["--format", "json"]), Ok(vec![(Form::Json, None)]));
+        let html = Ok(vec![(Form::Text, None), (Form::Html, to("a"))]);
+        assert_eq!(planned(&["--format", "html", "--output", "a"]), html);
+        assert_eq!(planned(&["--output", "a", "--format", "html"]), html);
+        let two = ["--format", "html", "--output", "a", "--format", "json", "--output=-"];
+        assert_eq!(planned(&two), Ok(vec![(Form::Html, to("a")), (Form::Json, None)]));
+        let text = Ok(vec![(Form::Text, None), (Form::Text, to("a"))]);
+        assert_eq!(planned(&["--output", "a"]), text);
+        let error = planned(&["--output", "a", "--output", "b"]).expect_err("two files");
+        assert!(error.contains("has no --format of its own"), "{error}");
+    }
 
     #[test]
     fn each_of_several_sessions_has_files_of_its_own() {

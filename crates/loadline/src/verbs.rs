@@ -2,7 +2,6 @@
 
 pub mod baseline;
 pub mod calibrate;
-pub mod completions;
 pub mod diff;
 pub mod explain;
 pub mod fetch;
@@ -12,3 +11,4 @@ pub mod list;
 pub mod merge;
 pub mod regress;
 pub mod report;
+pub mod sessions;

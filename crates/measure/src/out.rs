@@ -7,6 +7,19 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Whether only results and errors are written.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Drops progress and notices from now on.
+pub fn be_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether progress and notices are dropped.
+pub fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
 /// Writes `line` to standard output and ends it.
 pub fn line(line: impl Display) {
     text(format_args!("{line}\n"));
@@ -24,7 +37,7 @@ pub fn text(text: impl Display) {
             if error.kind() != ErrorKind::BrokenPipe
                 && !HAS_FAILED.swap(true, Ordering::Relaxed) =>
         {
-            note(format_args!(
+            self::error(format_args!(
                 "cannot write to standard output: {error} (the exit code holds all the same)"
             ));
         }
@@ -32,8 +45,15 @@ pub fn text(text: impl Display) {
     }
 }
 
-/// Writes `line` to standard error and ends it: progress, notices and errors.
+/// Writes `line` to standard error and ends it: progress and notices.
 pub fn note(line: impl Display) {
+    if !is_quiet() {
+        error(line);
+    }
+}
+
+/// Writes `line` to standard error and ends it, whatever the user wants to see.
+pub fn error(line: impl Display) {
     raw(format!("{line}\n").as_bytes());
 }
 

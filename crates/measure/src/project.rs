@@ -3,6 +3,7 @@
 pub mod files;
 pub mod folders;
 pub mod git;
+pub mod kept;
 pub mod programs;
 pub mod selection;
 pub mod workspace;

@@ -1,7 +1,7 @@
-//! [`CounterGroup`]: counters that are opened, enabled and read together.
+//! [`CounterGroup`]: counters opened, enabled and read as one.
 //!
-//! This module opens counters with `perf-event` but reads them itself. `perf_event::Group::read` allocates,
-//! and inside a measured phase that allocation would be part of the measurement.
+//! It opens with `perf-event` and reads by itself: `perf_event::Group::read` allocates, which
+//! inside a measured phase would be part of the measurement.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -13,22 +13,21 @@ use crate::perf::{builder, classify};
 use crate::reading::Absence;
 use crate::tally::{Mark, Marks};
 
-/// The words before the values in what the kernel sends: number, time enabled, time running.
+/// Words before the values in what the kernel sends: number, time enabled, time running.
 const HEAD: usize = 3;
 
-/// The words per counter: value, id.
+/// Words a counter takes: value, id.
 const PAIR: usize = 2;
 
-/// The most words that a group can send: the head, perf-event's leading dummy and eleven events.
+/// The most a group can send: its head, perf-event's leading dummy and eleven events.
 const WORDS: usize = HEAD + PAIR * 12;
 
-/// Counters that run over exactly the same time, and that one `read(2)` reads.
+/// Counters that run over exactly the same time and are read by one `read(2)`.
 #[derive(Debug)]
 pub(crate) struct CounterGroup {
     leader: Leader,
     members: Vec<Member>,
-    /// The index of the first real counter. perf-event's group has a dummy leader; a single counter leads
-    /// itself.
+    /// perf-event's group leads with a counter of nothing, a counter alone leads itself.
     first: usize,
     buffer: [Word; WORDS],
 }
@@ -43,23 +42,23 @@ enum Leader {
 struct Member {
     event: Event,
     id: u64,
-    /// Keeps the counter open as long as the group. `None` if the counter is the leader.
+    /// Open as long as the group is; `None` where the leader is the counter.
     _counter: Option<Counter>,
 }
 
-/// The result of opening a group.
+/// How far a group came in taking up events.
 pub(crate) struct Opened {
-    /// The group, if the kernel accepted any event.
+    /// The group, if it took any.
     pub(crate) group: Option<CounterGroup>,
-    /// The events that the kernel refused, with the reasons.
+    /// Who was refused, and why.
     pub(crate) refused: Vec<(Event, Absence)>,
 }
 
 impl CounterGroup {
-    /// Opens one counter by itself, disabled.
+    /// Opens one counter by itself, not yet enabled.
     pub(crate) fn alone(event: Event) -> Result<CounterGroup, Absence> {
         let mut builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
-        // Use the layout of a group, so that the same code reads both.
+        // The layout of a group, so that both are read by the same words.
         builder.read_format(
             ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING | ReadFormat::GROUP,
         );
@@ -70,9 +69,8 @@ impl CounterGroup {
         Ok(CounterGroup { leader, members, first: 0, buffer: [[0; 8]; WORDS] })
     }
 
-    /// Opens `events` as one disabled group, without the events that the kernel refuses.
-    ///
-    /// The kernel may refuse the event itself, or the CPU cannot count it together with the events before it
+    /// Opens `events` as one group, not yet enabled, leaving out whom the kernel refuses: for a
+    /// reason of its own, or since the processor cannot hold it together with those before it
     /// (`EINVAL`, from `validate_group` in arch/x86/events/core.c and drivers/perf/arm_pmu.c).
     pub(crate) fn of(events: &[Event]) -> Opened {
         let mut opened = Opened { group: None, refused: Vec::new() };
@@ -100,12 +98,12 @@ impl CounterGroup {
         opened
     }
 
-    /// Returns the events that this group counts.
+    /// The events it counts.
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.members.iter().map(|member| member.event)
     }
 
-    /// Starts all counters at the same moment.
+    /// Lets all counters run from the same moment on.
     pub(crate) fn enable(&mut self) -> Result<(), Absence> {
         match &mut self.leader {
             Leader::Dummy(group) => group.enable(),
@@ -114,7 +112,7 @@ impl CounterGroup {
         .map_err(absence)
     }
 
-    /// Stops all counters, which keep their counts.
+    /// Stops all counters; they keep their counts.
     pub(crate) fn disable(&mut self) -> Result<(), Absence> {
         match &mut self.leader {
             Leader::Dummy(group) => group.disable(),
@@ -123,21 +121,22 @@ impl CounterGroup {
         .map_err(absence)
     }
 
-    /// Reads all counters at one moment into `marks`, with one `read(2)` and no allocation.
+    /// Reads all counters at one moment into their places in `marks`. One `read(2)`, no allocation.
     #[inline]
     pub(crate) fn read(&mut self, marks: &mut Marks) -> Result<(), Absence> {
         let n_counters = self.first + self.members.len();
         let words = &mut self.buffer[..HEAD + PAIR * n_counters];
         if read_words(&self.leader, words)? != words.len() {
-            // A counter in error state reads as end of file (`perf_read_group`, `__perf_read`).
+            // End of file is what a counter in error state says (`perf_read_group`, `__perf_read`).
             return Err(Absence::NeverRan);
         }
         let number = u64::from_ne_bytes;
         let (enabled_ns, running_ns) = (number(words[1]), number(words[2]));
         let pairs = words[HEAD + PAIR * self.first..].chunks_exact(PAIR);
         for (member, pair) in self.members.iter().zip(pairs) {
-            // Siblings are in the order in which they joined (`perf_group_attach` appends, `perf_read_group`
-            // walks). Without this check, a change of that order would mix up the counts of two events.
+            // Siblings come in the order they joined (`perf_group_attach` appends,
+            // `perf_read_group` walks); were it ever otherwise, one event's count would pass for
+            // another's.
             if number(pair[1]) != member.id {
                 return Err(Absence::NotUnderstood);
             }
@@ -169,27 +168,27 @@ pub(crate) fn absence(error: io::Error) -> Absence {
     error.raw_os_error().map_or(Absence::NotUnderstood, classify)
 }
 
-/// Calls `read(2)` once, and returns the number of whole words read.
+/// One `read(2)`; returns the number of whole words read.
 #[inline]
 pub(crate) fn read_words(counter: &impl AsRawFd, words: &mut [Word]) -> Result<usize, Absence> {
     let n_read = rustix::io::read(descriptor(counter), words.as_flattened_mut());
     n_read.map(|n_read| n_read / size_of::<u64>()).map_err(|error| absence(error.into()))
 }
 
-/// A word that the kernel sends: 64 bits in the byte order of this machine.
+/// What the kernel sends: a number of 64 bits in the byte order of this machine.
 pub(crate) type Word = [u8; size_of::<u64>()];
 
-/// Sets close-on-exec, because perf-event opens counters without `PERF_FLAG_FD_CLOEXEC`. Otherwise a program
-/// that is started later would hold, and feed, our counters. A failure changes no count, so it is ignored.
+/// perf-event opens without `PERF_FLAG_FD_CLOEXEC`: a program started later would hold, and feed,
+/// our counters. Failing to set it changes no count, so the result is not looked at.
 pub(crate) fn close_on_exec(counter: &impl AsRawFd) {
     let _ = rustix::io::fcntl_setfd(descriptor(counter), rustix::io::FdFlags::CLOEXEC);
 }
 
-/// Borrows the descriptor of a counter. perf-event offers no such borrow as a type of the standard library.
+/// The descriptor of a counter, which perf-event does not lend out by a type of the standard library.
 #[allow(unsafe_code)]
 fn descriptor(counter: &impl AsRawFd) -> BorrowedFd<'_> {
-    // SAFETY: counters and groups of perf-event hold their descriptor open until they are dropped, and the
-    // result borrows the counter.
+    // SAFETY: counters and groups of perf-event hold their descriptor open until they are dropped,
+    // and the result borrows the counter.
     unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) }
 }
 
@@ -214,7 +213,7 @@ mod tests {
 
     #[test]
     fn who_is_refused_does_not_keep_the_others_out() {
-        // perf has no event for wall time.
+        // Wall time is no event of perf's.
         let opened = CounterGroup::of(&[Event::WallTime, Event::TaskClock]);
         let refused_first = opened.refused.first().copied();
         let Some(group) = opened.group else {

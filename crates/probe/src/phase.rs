@@ -1,6 +1,6 @@
-//! [`Phase`]: the phases of the measured program.
+//! [`Phase`]: the phases of the program that is measured.
 
-/// The phases of the measured program, numbered from 0. Implement this trait for your own type.
+/// The phases of the program that is measured, numbered from 0.
 ///
 /// ```
 /// #[derive(Clone, Copy)]
@@ -18,10 +18,10 @@
 /// }
 /// ```
 pub trait Phase: Copy {
-    /// The number of phases.
+    /// How many phases there are.
     const COUNT: usize;
 
-    /// Returns the number of this phase, which is below [`COUNT`](Phase::COUNT).
+    /// The number of this phase, below [`COUNT`](Phase::COUNT).
     fn index(self) -> usize;
 }
 

@@ -1,9 +1,8 @@
-//! Tests every counter on work whose count is known before trusting it.
+//! Every counter proves itself on work whose count is known before it is trusted.
 //!
-//! Some virtual machines offer counters that open and run but stay at 0, or that count another machine. A
-//! cost curve fitted through such counts would look flat. The rules are lenient: they tell a working counter
-//! from a broken one, not a good counter from a better one. A rule that fails because of mere noise would
-//! lose an event.
+//! Some virtual machines offer counters that open, run and stay at 0, or count the neighbour; a
+//! growth fitted through them would look flat. The rules are lenient: they tell a counter from
+//! none, not a good one from a better, since a proof that fails by mere noise costs a event.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -15,44 +14,43 @@ use crate::perf::cores;
 use crate::reading::{Absence, Reading};
 use crate::tally::{Mark, SLOTS, Tally};
 
-/// The results of the self-tests in this process.
+/// The verdicts of this process.
 pub(crate) static PROCESS_TRUST: Trust = Trust::new();
 
-/// The number of attempts per counter. One attempt is not enough, because it may be disturbed by an interrupt
-/// or a migration.
+/// Tries before a counter is given up: the first may fall into an interrupt or a migration.
 const ATTEMPTS: u32 = 5;
 
-/// How long a counter may wait for a register before it counts as never running. The kernel switches counters
-/// every `perf_event_mux_interval_ms`, by default one tick, which is at most 10 ms.
+/// How long a counter may wait for a register before it counts as never running. The kernel takes
+/// turns every `perf_event_mux_interval_ms`, by default one tick: 10 ms at the most.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(25);
 
-/// The number of steps of the shortest known loop.
+/// Steps of the known loop, in its shortest length.
 const STEPS: u64 = 10_000;
 
-/// The number of pages that are touched for the first time and whose lines are read.
+/// Pages touched for the first time, and lines read of them.
 const PAGES: usize = 64;
 
-/// The self-test result of each counter. Each counter is tested once.
+/// Which counters have proven themselves, each tried once.
 pub(crate) struct Trust {
     verdicts: [OnceLock<Result<(), Absence>>; SLOTS],
 }
 
 impl Trust {
-    /// Creates an empty set of results.
+    /// Nothing proven yet.
     pub(crate) const fn new() -> Trust {
         Trust { verdicts: [const { OnceLock::new() }; SLOTS] }
     }
 
-    /// Creates passed results for all events, for tests with simulated counters.
+    /// Everything proven, for counters that are only simulated.
     #[cfg(test)]
     pub(crate) fn in_all() -> Trust {
         Trust { verdicts: std::array::from_fn(|_| OnceLock::from(Ok(()))) }
     }
 
-    /// Opens `event` by itself and, the first time, runs its self-test.
+    /// Opens `event` by itself and, the first time, has it prove itself.
     ///
-    /// The reason why a counter could not be opened or was not scheduled is not remembered, because
-    /// descriptors and registers may be free the next time.
+    /// Why a counter could not be opened, or was not scheduled, is not remembered: descriptors and
+    /// registers may be free the next time.
     pub(crate) fn prove(&self, event: Event) -> Result<(), Absence> {
         let verdict = &self.verdicts[event as usize];
         if let Some(verdict) = verdict.get() {
@@ -60,7 +58,7 @@ impl Trust {
         }
         let try_alone = || try_out(event, &mut CounterGroup::alone(event)?);
         let outcome = match event {
-            // Test on another thread, so that the caller's thread is not moved.
+            // The caller's thread stays where it is.
             Event::CpuMigrations => std::thread::scope(|scope| scope.spawn(try_alone).join())
                 .unwrap_or(Err(Absence::FailedSelfTest)),
             _ => try_alone(),
@@ -87,7 +85,7 @@ fn try_out(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
     outcome
 }
 
-/// Lets the counter count known work once.
+/// Has the counter count known work once.
 fn attempt(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
     let is_right = match event {
         Event::Instructions | Event::Branches => counts_steps(counter)?,
@@ -99,7 +97,7 @@ fn attempt(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
         Event::TaskClock => keeps_to_the_wall_clock(counter)?,
         Event::ContextSwitches => counts_a_nap(counter)?,
         Event::CpuMigrations => counts_a_move(counter)?,
-        // perf does not count this event, so this line is never reached.
+        // Not counted by perf, so never here.
         _ => false,
     };
     if is_right { Ok(()) } else { Err(Absence::FailedSelfTest) }
@@ -123,7 +121,7 @@ fn counts_coin_tosses(counter: &mut CounterGroup) -> Result<bool, Absence> {
 
 fn counts_cold_lines(counter: &mut CounterGroup) -> Result<bool, Absence> {
     let mut pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
-    // Write first, because reads of unwritten pages would all read the kernel's one page of zeroes.
+    // Read before they are written, all pages would be the kernel's one page of zeroes.
     pages.write_each();
     pages.flush_lines();
     let count = counting(counter, || pages.read_lines())?;
@@ -131,7 +129,7 @@ fn counts_cold_lines(counter: &mut CounterGroup) -> Result<bool, Absence> {
 }
 
 fn counts_new_translations(counter: &mut CounterGroup) -> Result<bool, Absence> {
-    // No translation of untouched pages can be cached.
+    // Of pages never touched no translation can be cached.
     let pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
     let count = counting(counter, || pages.read_each())?;
     Ok(is_at_least(count, PAGES as u64 / 4))
@@ -157,20 +155,20 @@ fn counts_a_nap(counter: &mut CounterGroup) -> Result<bool, Absence> {
 fn counts_a_move(counter: &mut CounterGroup) -> Result<bool, Absence> {
     let mut moved = false;
     let count = counting(counter, || moved = known_work::visit_another_cpu())?;
-    // On a single CPU there is nothing to prove and nothing to count.
+    // Bound to one processor there is nothing to prove, and nothing to count.
     Ok(!moved || is_at_least(count, 1))
 }
 
-/// The count of known work.
+/// What a counter made of known work.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     value: f64,
-    /// Whether the counter had its register only part of the time. The value is then an estimate, and the
-    /// test can only require that it is not 0.
+    /// It had its register for a part of the time, so the value is a guess and only its being there
+    /// proves something.
     is_shared: bool,
 }
 
-/// Counts `work` with a counter that is alone in its group.
+/// What the counter, alone in its group, makes of `work`.
 fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Absence> {
     let before = mark(counter)?;
     work();
@@ -179,9 +177,9 @@ fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Ab
     tally.add(before, after);
     let event = counter.events().next().ok_or(Absence::NotMeasured)?;
     match tally.reading(event, cores(event)) {
-        // The known work causes every event at least once, except a migration, which may be impossible.
+        // The known work causes some of everything, except a move, which may be impossible.
         Reading::Exact(0) if event != Event::CpuMigrations => Err(Absence::CountedNothing),
-        // The work took time on this thread, so the counter was enabled.
+        // The work took time on this thread, so the counter was wanted.
         Reading::Unavailable(Absence::TooShort) => Err(Absence::NeverRan),
         Reading::Unavailable(absence) => Err(absence),
         reading => Ok(Count {
@@ -198,11 +196,12 @@ fn mark(counter: &mut CounterGroup) -> Result<Mark, Absence> {
     Ok(marks[event as usize])
 }
 
-/// Returns whether the counts of loops of lengths 1, 2 and 3 rise by equal amounts, with a plausible count
-/// per step.
+/// Counts of a loop in lengths 1, 2 and 3 rise by equal amounts, each of a believable number a
+/// step.
 ///
-/// The differences do not contain the cost of reading itself. By cachegrind, a step is 4 instructions with 1
-/// branch, and 59 with 3 in a build without optimisation. The bounds leave room for compilers that unroll.
+/// The differences are free of what reading itself costs. By cachegrind a step is 4 instructions
+/// with 1 branch, and 59 with 3 in a build without optimisation; the bounds leave room for
+/// compilers that unroll.
 fn is_proportional(counts: [Count; 3], steps: u64) -> bool {
     let [one, two, three] = counts.map(|count| count.value);
     if counts.iter().any(|count| count.is_shared) {
@@ -217,13 +216,13 @@ fn is_at_least(count: Count, least: u64) -> bool {
     count.value >= least as f64 || (count.is_shared && count.value > 0.0)
 }
 
-/// Expects one fault per page, or some more if the kernel unmapped something meanwhile (NUMA balancing).
+/// One fault a page; some more if the kernel unmapped something meanwhile (NUMA balancing).
 fn is_fault_per_page(count: Count, n_pages: u64) -> bool {
     (n_pages..=n_pages + n_pages / 4).contains(&(count.value as u64))
 }
 
-/// Returns whether the counted time is above 0 and not longer than the wall time. A tick of 10 ms and a clock
-/// that is a tenth off are allowed.
+/// Time went by, and not more than by the wall clock; a tick of 10 ms and a clock that is a tenth
+/// off are granted.
 fn is_time_within(count: Count, wall: Duration) -> bool {
     let most = 1.1 * wall.as_nanos() as f64 + 10e6;
     count.value > 0.0 && count.value <= most
@@ -246,7 +245,7 @@ mod tests {
         let table = [
             ([30_300.0, 60_300.0, 90_310.0], true),
             ([0.0, 0.0, 0.0], false),
-            // A stuck counter, a falling one, a quadratic one, and one that counts another program.
+            // Stuck, backwards, quadratic, somebody else's.
             ([500.0, 500.0, 500.0], false),
             ([90_000.0, 60_000.0, 30_000.0], false),
             ([30_000.0, 120_000.0, 270_000.0], false),

@@ -1,16 +1,12 @@
-//! [`Artifact`]: a compiled module or component whose bytes can be trusted, in memory. [`ArtifactFile`] is an
-//! artifact on disk. This module does all deserialization except that of packs, which deserialize in place.
+//! [`Artifact`]: a compiled module or component whose bytes can be trusted; in memory, or as an
+//! [`ArtifactFile`] on disk. All deserialization happens here, but for packs, which do it in place.
 //!
-//! Wasmtime runs the machine code in an artifact without validating it, so deserializing is as dangerous as
-//! executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). Deserializing is safe only if
-//! the bytes come from a trusted source. A value of these types guarantees that. There are three ways to get
-//! one:
-//! - compile in this process;
-//! - verify bytes by the [`Digest`] or by the seal of an artifact that was compiled that way;
-//! - call an `unsafe` constructor, whose caller guarantees that the bytes can be trusted.
-//!
-//! Safe code can change the bytes only through the two functions here, `apply` and `number`. So loading such
-//! a value is safe.
+//! Wasmtime runs the machine code in an artifact without looking at it, so deserializing is as
+//! dangerous as executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). What
+//! makes it safe is where the bytes come from. A value of these types stands for that: it is made
+//! by compiling in this process, by a [`Digest`] or a seal of an artifact that was so made, or by `unsafe`
+//! code whose author vouches for the bytes. Nothing else makes one, and nothing in safe code
+//! changes its bytes but the two functions here. So loading one is safe.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "compile")]
@@ -37,7 +33,7 @@ use crate::files::folder_of;
 /// A compiled module or component in memory.
 #[derive(Debug, Clone)]
 pub struct Artifact {
-    /// This release of Wasmtime produced the bytes, and only `apply` and `number` may have changed them.
+    /// Produced by this release of Wasmtime, and then at most changed by `apply` and `number`.
     bytes: Vec<u8>,
     contents: Contents,
 }
@@ -45,12 +41,12 @@ pub struct Artifact {
 /// A compiled module or component in a file.
 #[derive(Debug, Clone)]
 pub struct ArtifactFile {
-    /// The file at this path holds bytes that `Artifact::bytes` could hold.
+    /// A file that holds what `Artifact::bytes` may hold.
     path: PathBuf,
     contents: Contents,
 }
 
-/// A loaded module or component.
+/// A module or component that is loaded and ready.
 #[derive(Debug, Clone)]
 pub enum Loaded {
     /// A core module.
@@ -60,7 +56,7 @@ pub enum Loaded {
 }
 
 impl Loaded {
-    /// Returns the core module, or `None` for a component.
+    /// The core module; `None` for a component.
     pub fn module(&self) -> Option<&Module> {
         match self {
             Loaded::Module(module) => Some(module),
@@ -68,7 +64,7 @@ impl Loaded {
         }
     }
 
-    /// Returns the component, or `None` for a core module.
+    /// The component; `None` for a core module.
     pub fn component(&self) -> Option<&Component> {
         match self {
             Loaded::Module(_) => None,
@@ -94,89 +90,89 @@ impl Artifact {
         Artifact::with_contents(bytes)
     }
 
-    /// Creates an artifact from bytes that the caller guarantees, such as the content of a `.cwasm` file.
+    /// Takes bytes that someone vouches for, such as the content of a `.cwasm` file.
     ///
     /// # Errors
     ///
-    /// The errors of [`Contents::of`]. Bytes that are truncated or clearly no artifact are rejected. This
-    /// check does not replace the contract below.
+    /// As [`Contents::of`]: what is plainly no artifact, or cut off, is refused. This is a courtesy
+    /// and no check of the contract below.
     ///
     /// # Safety
     ///
-    /// `bytes` must be unchanged output of exactly the release of Wasmtime that this program links. That
-    /// output comes from `Engine::precompile_module`, `Module::serialize` and the like, or from
-    /// [`Artifact::bytes`] in a program that links the same release. A different patch release is a different
-    /// release. Wasmtime's own check is not enough: it compares the major version only, and
+    /// `bytes` must be what the very release of Wasmtime that this program links wrote
+    /// (`Engine::precompile_module`, `Module::serialize` and the like), or what [`Artifact::bytes`]
+    /// returned in a program that links it, unchanged. Another patch release is another release.
+    /// Wasmtime's own check does not suffice: it compares the major version, and
     /// `Config::module_version` can turn it off.
     pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
         Artifact::with_contents(bytes)
     }
 
-    /// Reads the contents of `bytes`. The field `bytes` documents which bytes are allowed.
+    /// Reads what is in bytes that may be an artifact's. See the field for which may be.
     fn with_contents(bytes: Vec<u8>) -> Result<Artifact, Error> {
         let contents = Contents::of(&bytes)?;
         Ok(Artifact { bytes, contents })
     }
 
-    /// Does the same as [`Artifact::trusted`], but does not read the bytes. `contents` must be the contents
-    /// that were read from the bytes before they were saved.
+    /// As [`Artifact::trusted`], without a look at the bytes: `contents` is what was found in them
+    /// before they were written down.
     ///
     /// # Safety
     ///
-    /// The contract of [`Artifact::trusted`].
+    /// As [`Artifact::trusted`].
     pub(crate) unsafe fn recorded(bytes: Vec<u8>, contents: Contents) -> Artifact {
         Artifact { bytes, contents }
     }
 
-    /// Creates an artifact from untrusted bytes, if they have the digest of an artifact.
+    /// Takes bytes from anywhere, if they have the digest of an artifact.
     ///
-    /// The digest is computed over exactly the bytes that will be loaded, in memory that no other process can
-    /// write to.
+    /// The digest is compared over the very bytes that will be loaded, in memory that nobody else
+    /// can write to.
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`] if the digest differs.
+    /// [`Error::Altered`] where they do not.
     pub fn verified(bytes: Vec<u8>, digest: &Digest) -> Result<Artifact, Error> {
         let found = Digest::of(&bytes);
         if found != *digest {
             let (expected, found) = (digest.to_string(), found.to_string());
             return Err(Error::Altered { expected, found });
         }
-        // A `Digest` is only computed from an artifact of this release, so the field allows its bytes. No two
-        // byte strings with the same BLAKE3 digest are known.
+        // A `Digest` is only ever taken of an artifact of this release, whose bytes may be here, and
+        // no two byte strings with one BLAKE3 digest are known.
         Artifact::with_contents(bytes)
     }
 
-    /// Returns the bytes of the artifact, for saving.
+    /// The artifact's bytes, to be written down.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Consumes the artifact and returns its bytes, so that their memory can be reused.
+    /// The artifact's bytes, so that their memory can be used again.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// Returns the contents of the artifact.
+    /// What the artifact holds.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 
-    /// Returns the digest that [`Artifact::verified`] needs to recognise these bytes.
+    /// By what [`Artifact::verified`] will recognise these bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 
-    /// Applies an unwind policy to the artifact itself. The setting of the loading engine has no influence on
-    /// the unwind tables of an artifact.
+    /// Applies an unwind policy to the artifact itself; the setting of the engine that will load
+    /// it has no say in the matter.
     ///
-    /// With [`UnwindPolicy::Strip`], Wasmtime registers nothing for this artifact (`tables.rs` describes the
-    /// mechanism and its price). On Windows artifacts every policy has no effect, because their tables are
-    /// part of the ABI. [`Contents::has_tables`] stays true for them.
+    /// With [`UnwindPolicy::Strip`] Wasmtime will not register anything for it (the mechanism and
+    /// its price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, every policy
+    /// does nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
     ///
     /// # Errors
     ///
-    /// [`Error::TablesPresent`] if the policy is [`UnwindPolicy::RequireAbsent`] and the artifact has tables.
+    /// [`Error::TablesPresent`] where [`UnwindPolicy::RequireAbsent`] finds any.
     pub fn apply(&mut self, policy: UnwindPolicy) -> Result<(), Error> {
         match policy {
             UnwindPolicy::Keep => Ok(()),
@@ -195,28 +191,28 @@ impl Artifact {
         }
     }
 
-    /// Makes the bytes differ from those of all other copies without changing their meaning. The number is
-    /// appended to the image, where no section reaches.
+    /// Makes the bytes differ from those of all other copies, without changing what they mean: a
+    /// number is put behind the image, where no section reaches.
     ///
-    /// Use this function for a corpus that has fewer files than modules. A number in a custom section of the
-    /// wasm would not survive compilation.
+    /// For a corpus made of fewer files than modules. A number put into the wasm, in a custom
+    /// section, would not survive compilation.
     pub fn number(&mut self, number: u64) {
         self.bytes.extend_from_slice(&number.to_le_bytes());
         self.contents.bytes = self.bytes.len();
     }
 
-    /// Writes the artifact to `path` atomically. The bytes go into a temporary file in the same folder, which
-    /// is synced to disk and then renamed. Only the current user can read the file.
+    /// Writes the artifact to `path`, all of it or nothing: into a temporary file beside it, synced
+    /// to disk and then renamed. Only this user can read it.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]. An older file at `path` is then unchanged.
+    /// [`Error::Write`]; an older file at `path` is then untouched.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.write(path.as_ref(), File::sync_all)
     }
 
-    /// Writes the artifact to `path` like [`Artifact::save`], but does not wait for the disk. Every process
-    /// sees the whole file or none, but the file may be lost after a power failure.
+    /// As [`Artifact::save`], without waiting for the disk: whole for every process that looks, and
+    /// possibly gone after a power failure.
     pub fn save_unsynced(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.write(path.as_ref(), |_| Ok(()))
     }
@@ -230,17 +226,17 @@ impl Artifact {
         Ok(())
     }
 
-    /// Loads the module or component. Wasmtime copies the bytes and does not keep a reference to these.
+    /// Makes the module or component ready: Wasmtime copies the bytes and keeps none of these.
     ///
     /// # Errors
     ///
-    /// [`Error::Deserialize`] if the artifact is for another target, or if the settings of `engine` do not
-    /// match the machine code.
+    /// [`Error::Deserialize`]: another target, or settings of `engine` that the machine code does not
+    /// suit.
     pub fn load(&self, engine: &Engine) -> Result<Loaded, Error> {
-        // SAFETY: this release of Wasmtime produced `bytes` (see the field). Two functions may have changed
-        // them. `apply` sets the size of `.eh_frame` to 0. Wasmtime then finds an artifact compiled without
-        // unwind tables, which its compiler offers as a setting. `number` appends bytes at the end. Wasmtime
-        // finds everything through the section headers, and no header points there.
+        // SAFETY: `bytes` is what this release of Wasmtime produced (see the field), changed at most in two ways.
+        // `apply` sets the size of `.eh_frame` to 0: Wasmtime then finds an artifact compiled
+        // without unwind tables, which its compiler offers as a setting. `number` adds bytes at the
+        // end: Wasmtime finds everything through the section headers, and none points there.
         let loaded = unsafe {
             match self.contents.kind {
                 ArtifactKind::Module => {
@@ -256,29 +252,29 @@ impl Artifact {
 }
 
 impl ArtifactFile {
-    /// Names a file that the caller guarantees, without opening it. `contents` must be the contents of the
-    /// artifact that was saved there.
+    /// Names a file that someone vouches for, without opening it: `contents` is what the artifact
+    /// said that was saved there.
     ///
     /// # Safety
     ///
-    /// The file at `path` must hold bytes that [`Artifact::bytes`] may hold (see [`Artifact::trusted`]). The
-    /// file must stay unchanged while this value lives. It must also stay unchanged while anything lives that
-    /// was loaded through [`ArtifactFile::map`], because Wasmtime then reads the pages of the file when it
-    /// needs them. A usual way to guarantee this is a folder that only this user can write to, in which
-    /// programs replace files by renaming.
+    /// The file at `path` must hold what [`Artifact::bytes`] may hold (see [`Artifact::trusted`])
+    /// and must stay as it is while this value lives, and while anything lives that was loaded
+    /// through [`ArtifactFile::map`]: Wasmtime then reads the file's pages when it needs them. A
+    /// folder that only this user can write to, and that programs replace files in by renaming, is
+    /// the usual ground for saying so.
     pub unsafe fn trusted(path: impl Into<PathBuf>, contents: Contents) -> ArtifactFile {
         ArtifactFile { path: path.into(), contents }
     }
 
-    /// Names a file that the caller guarantees, and reads its contents.
+    /// Names a file that someone vouches for, and reads what it holds.
     ///
     /// # Errors
     ///
-    /// The errors of [`Contents::of`], or [`Error::Read`].
+    /// As [`Contents::of`], or [`Error::Read`].
     ///
     /// # Safety
     ///
-    /// The contract of [`ArtifactFile::trusted`].
+    /// As [`ArtifactFile::trusted`].
     pub unsafe fn inspected(path: impl Into<PathBuf>) -> Result<ArtifactFile, Error> {
         let path = path.into();
         let bytes = read(&path, Vec::new())?;
@@ -286,12 +282,12 @@ impl ArtifactFile {
         Ok(ArtifactFile { path, contents })
     }
 
-    /// Returns the path of the artifact.
+    /// Where the artifact is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the contents of the artifact.
+    /// What the artifact holds.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -300,37 +296,37 @@ impl ArtifactFile {
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`] if the digest differs, or [`Error::Read`].
+    /// [`Error::Altered`] where they differ, or [`Error::Read`].
     pub fn verify(&self, digest: &Digest) -> Result<(), Error> {
         let bytes = read(&self.path, Vec::new())?;
         Artifact::verified(bytes, digest).map_err(|error| error.in_file(&self.path))?;
         Ok(())
     }
 
-    /// Reads the artifact into `buffer`. The old content of `buffer` is lost.
+    /// Brings the artifact into memory, in `buffer`, whose old content is lost.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], or [`Error::Length`] if the length of the file has changed.
+    /// [`Error::Read`], and [`Error::Length`] where the file is not as long as it was.
     pub fn read(&self, buffer: Vec<u8>) -> Result<Artifact, Error> {
         let bytes = read(&self.path, buffer)?;
         let (expected, found) = (self.contents.bytes, bytes.len());
         if expected != found {
             return Err(Error::Length { expected, found });
         }
-        // The callers of the constructors guaranteed the file, and so these bytes.
+        // What the constructors were promised about the file now holds for the bytes.
         Ok(Artifact { bytes, contents: self.contents })
     }
 
-    /// Maps the file and loads the module or component from the mapping. The module keeps the mapping, and
-    /// Wasmtime keeps a file descriptor, until the module is dropped.
+    /// Maps the file and makes the module or component ready from there. It keeps the mapping, and
+    /// Wasmtime a descriptor, until it is dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::Deserialize`], as in [`Artifact::load`] or if the file cannot be mapped.
+    /// As [`Artifact::load`], or that the file cannot be mapped.
     pub fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
-        // SAFETY: the file holds bytes as in `Artifact::load`, and it stays unchanged while the module lives.
-        // The callers of the constructors guaranteed both.
+        // SAFETY: as in `Artifact::load`, since the file holds such bytes; and it stays as it is
+        // while the module lives. Both were promised to the constructors.
         let loaded = unsafe {
             match self.contents.kind {
                 ArtifactKind::Module => {
@@ -348,19 +344,18 @@ impl ArtifactFile {
 fn read(path: &Path, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     buffer.clear();
-    // `read_to_end` asks for the length of the file and reserves that much at once.
+    // `read_to_end` asks for the file's length and reserves it in one go.
     File::open(path).and_then(|mut file| file.read_to_end(&mut buffer)).map_err(failed)?;
     Ok(buffer)
 }
 
 impl Digest {
-    /// Turns saved bytes from [`Digest::to_bytes`] back into a digest.
+    /// A digest that was written down earlier, from [`Digest::to_bytes`].
     ///
     /// # Safety
     ///
-    /// The bytes must be the digest of an [`Artifact`], computed by a process that links the same release of
-    /// Wasmtime. Nobody may have been able to replace the bytes, unless that person may choose the machine
-    /// code that this process runs.
+    /// It must have been taken of an [`Artifact`], by this process or another that links the same
+    /// release of Wasmtime, and nobody who should not choose the machine code this process runs may have been able to replace it.
     pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
     }

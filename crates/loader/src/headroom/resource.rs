@@ -1,14 +1,14 @@
-//! The limited resources of a process: how much it uses, and how much it may use.
+//! What a process runs out of, how much it has taken, and how much it may take.
 
 use std::fmt;
 
-/// A limited resource of a process.
+/// Something that a process runs out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Memory mappings.
+    /// Mappings of memory.
     Mappings,
-    /// Open files (file descriptors).
+    /// Open files.
     Descriptors,
     /// Bytes of address space.
     AddressSpace,
@@ -20,7 +20,7 @@ pub(super) const RESOURCES: [Resource; 4] =
     [Resource::Mappings, Resource::Descriptors, Resource::AddressSpace, Resource::Memory];
 
 impl Resource {
-    /// Returns how to raise the limit, and how a loader can need less.
+    /// What is set to allow more, and how a loader needs less.
     pub const fn remedy(self) -> &'static str {
         match self {
             Resource::Mappings => {
@@ -46,50 +46,49 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The used amount of a resource, and its limit.
+/// How much of something is taken, and how much may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// The largest amount that may be used.
+    /// What may be taken at most.
     pub limit: u64,
-    /// The amount that is used now.
+    /// What is taken now.
     pub used: u64,
 }
 
 impl Usage {
-    /// Returns the amount that is still free.
+    /// What may still be taken.
     pub fn left(self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
 }
 
-/// The used amounts and limits of the resources that this process can run out of.
+/// How much the process may still take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Headroom {
     usages: [Option<Usage>; RESOURCES.len()],
 }
 
 impl Headroom {
-    /// Counts the amounts that are used now. Counting takes longer the more mappings there are: about 15 ms
-    /// for 60,000 mappings.
+    /// Counts what is taken now. Takes longer the more mappings there are: some 15 ms for 60,000.
     pub fn now() -> Headroom {
         Headroom { usages: RESOURCES.map(platform::usage) }
     }
 
-    /// Returns the usage of one resource, or `None` if it has no limit or is unknown.
+    /// Of one resource; `None` where it is not limited, or not known.
     pub fn of(&self, resource: Resource) -> Option<Usage> {
         self.usages[resource as usize]
     }
 }
 
-/// An amount of each resource.
+/// Amounts of each resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amounts {
-    /// Memory mappings.
+    /// Mappings of memory.
     pub mappings: u64,
     /// Open files.
     pub descriptors: u64,
-    /// Bytes of memory and of address space. A reserve includes another 128 MiB of address space, because the
-    /// allocator takes address space in large blocks.
+    /// Bytes of memory, and of address space. As a reserve, 128 MiB of address space are added: the
+    /// allocator takes it in lumps.
     pub bytes: u64,
 }
 
@@ -103,7 +102,7 @@ impl Amounts {
     }
 }
 
-/// The default reserve for the rest of the program, which needs less than this between two counts.
+/// What is left to the rest of the program: more than it takes between two counts.
 pub const RESERVE: Amounts = Amounts { mappings: 512, descriptors: 32, bytes: 64 << 20 };
 
 #[cfg(target_os = "linux")]
@@ -125,7 +124,7 @@ pub(super) mod platform {
             }
             Resource::Descriptors => {
                 let limit = getrlimit(process::Resource::Nofile).current?;
-                // The count includes the descriptor that reads the folder, which is closed afterwards.
+                // The descriptor that reads the folder is among them, and is closed again.
                 let used = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64;
                 Some(Usage { limit, used })
             }
@@ -148,9 +147,9 @@ pub(super) mod platform {
         tightest(Path::new("/sys/fs/cgroup"), group)
     }
 
-    /// Returns the limit and usage of the group with the least free memory, among `group` and its parent
-    /// groups. A limit applies to all groups below it, even if their own `memory.max` says `max`. Usage does
-    /// not include memory that the kernel could reclaim at once (the kernel's `cgroup-v2.rst`).
+    /// `memory.max` of whichever of `group` and the groups around it has the least left, and what counts
+    /// against it but could not be taken back at once (the kernel's `cgroup-v2.rst`). A limit holds for
+    /// all below it, where `memory.max` may well say `max`.
     pub(super) fn tightest(root: &Path, group: &str) -> Option<Usage> {
         let own = Path::new(group.trim_start_matches('/'));
         let limits = own.ancestors().filter_map(|group| limit_of(&root.join(group)));
@@ -221,7 +220,7 @@ mod tests {
                 .expect("a file");
         };
         group(&own, "max\n", "50\n");
-        // The topmost group has no limit.
+        // The topmost group has no limit of its own.
         assert_eq!(platform::tightest(&root, "/a.slice/b.service"), None);
         group(&root.join("a.slice"), "300\n", "110\n");
         let slice = Some(Usage { limit: 300, used: 100 });

@@ -1,4 +1,4 @@
-//! Loads and unloads modules for the whole program.
+//! Loads modules for a whole program.
 
 mod lease;
 mod load;

@@ -1,4 +1,4 @@
-//! [`LoaderOptions`]: the settings of a loader.
+//! [`LoaderOptions`]: how a loader loads.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,7 +9,7 @@ use crate::headroom::resource::{Amounts, RESERVE};
 use crate::parallel;
 use crate::watch::LoadObserver;
 
-/// The settings of a loader.
+/// How a loader loads.
 #[derive(Clone)]
 pub struct LoaderOptions {
     pub(super) policy: UnwindPolicy,
@@ -20,8 +20,8 @@ pub struct LoaderOptions {
 }
 
 impl LoaderOptions {
-    /// Returns the default settings. The loader strips unwind tables, shares identical artifacts, and loads on
-    /// as many threads as there are CPUs. It keeps [`RESERVE`] free for the rest of the program.
+    /// Stripped, as many loads at a time as there are processors, identical artifacts shared, and
+    /// [`RESERVE`] left to the rest of the program.
     pub fn new() -> LoaderOptions {
         LoaderOptions {
             policy: UnwindPolicy::default(),
@@ -32,30 +32,30 @@ impl LoaderOptions {
         }
     }
 
-    /// Sets the policy for unwind tables.
+    /// What becomes of the unwind tables of artifacts that have any.
     pub fn policy(self, policy: UnwindPolicy) -> LoaderOptions {
         LoaderOptions { policy, ..self }
     }
 
-    /// Sets how many modules of one call are loaded at a time. The kernel makes changes to the mappings of a
-    /// process one after the other, so more threads help less than expected. They help with packs and with
-    /// reading entries of a store.
+    /// How many modules of one call are loaded at a time. The kernel makes changes to a process's
+    /// mappings one after the other, so more threads help less than one might think: with packs, and
+    /// where entries of a store are read.
     pub fn threads(self, threads: NonZeroUsize) -> LoaderOptions {
         LoaderOptions { threads, ..self }
     }
 
-    /// Sets whether identical artifacts become one module. For artifacts that are loaded from bytes, sharing
-    /// needs a digest of each artifact. Artifacts in packs need no digest.
+    /// Whether identical artifacts become one module. Finding out takes a digest of each artifact
+    /// that is loaded from bytes; those in packs are known already.
     pub fn sharing(self, is_sharing: bool) -> LoaderOptions {
         LoaderOptions { is_sharing, ..self }
     }
 
-    /// Sets the reserve for the rest of the program. `None` turns the check of the limits off.
+    /// What is left to the rest of the program, or `None` to load whatever happens.
     pub fn reserve(self, reserve: Option<Amounts>) -> LoaderOptions {
         LoaderOptions { reserve, ..self }
     }
 
-    /// Sets the observer that is notified of the cost of each load and unload.
+    /// Who is told what loads and unloads cost.
     pub fn observer(self, observer: Arc<dyn LoadObserver>) -> LoaderOptions {
         LoaderOptions { observer, ..self }
     }

@@ -1,4 +1,4 @@
-//! Reads entries and compares them with their seals.
+//! Entries that are read, and compared with their seals.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,20 +14,20 @@ use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::trust::guard;
 
-/// How old the recorded time of the last use of an entry may be. Recording every use would turn every load
-/// into a write.
+/// How long the note of when an entry was last used may be behind: writing it at each use would
+/// make every load a write.
 const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
 
-/// The result of [`Store::verify`].
+/// What [`Store::verify`] found.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// The number of entries that are unchanged since they were written.
+    /// Entries that are what was written.
     pub sound: usize,
-    /// The file names of the entries that were set aside, and the reasons.
+    /// Entries that were not, and have been set aside: their file names, and what was wrong.
     pub set_aside: Vec<(String, Error)>,
 }
 
-/// The result of reading an entry.
+/// What a look at an entry's place found.
 pub(super) enum Look {
     Sound(Artifact),
     Nothing,
@@ -35,19 +35,19 @@ pub(super) enum Look {
 }
 
 impl Store {
-    /// Returns the artifact of a key, or `None` if there is none.
+    /// The artifact under a key, where there is one.
     ///
     /// # Errors
     ///
-    /// If the entry is unusable, the store sets it aside and returns the reason as an [`Error::File`].
-    /// [`Error::Read`] if the folder cannot be used.
+    /// What is wrong with the entry, which has then been set aside, as an [`Error::File`];
+    /// [`Error::Read`] where the folder cannot be used.
     pub fn get(&self, name: &StoreKey) -> Result<Option<Artifact>, Error> {
         match self.look(name)? {
             Look::Sound(artifact) => return Ok(Some(self.found(artifact))),
             Look::Nothing => return Ok(None),
             Look::Unsound(_) => {}
         }
-        // Another process may have replaced the entry meanwhile. This is impossible under the lock.
+        // Somebody may have replaced it meanwhile; under the lock nobody does.
         let mut turn = self.lock(name)?;
         match self.look(name)? {
             Look::Sound(artifact) => Ok(Some(self.found(artifact))),
@@ -59,11 +59,11 @@ impl Store {
         }
     }
 
-    /// Reads every entry and compares it with its seal. Sets aside entries that differ.
+    /// Reads every entry and compares it with its seal; sets aside what differs.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] or [`Error::Write`] if the folder cannot be used.
+    /// [`Error::Read`] or [`Error::Write`] where the folder cannot be used.
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut verified = Verified::default();
         for file in self.files(ENTRIES)? {
@@ -96,14 +96,14 @@ impl Store {
         artifact
     }
 
-    /// Opens an entry once, then checks and reads the opened file.
+    /// Opens an entry once, and judges and reads what was opened.
     pub(super) fn look(&self, name: &StoreKey) -> Result<Look, Error> {
         let StoreOptions { key, guard, is_sealed, .. } = &self.inner.options;
         let path = self.entry(&name.hex());
         let mut file = match guard::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
-            // An error such as too many open files is not the fault of the entry.
+            // Too many open files are no fault of the entry.
             Err(source) if is_ours(&source) => return Err(Error::Read { path, source }),
             Err(source) => return Ok(Look::Unsound(Error::Read { path, source })),
         };
@@ -114,8 +114,7 @@ impl Store {
         if let Err(error) = guard.file(&found, &path) {
             return Ok(Look::Unsound(error));
         }
-        // Lock the file so that nobody evicts it meanwhile. If an eviction has already begun, the open file
-        // is still complete.
+        // So that nobody evicts it meanwhile. Where that is happening already, it is still whole.
         let _ = file.try_lock_shared();
         let seals = if *is_sealed { Seals::Check(key.as_ref()) } else { Seals::Trust };
         match entry::read(&mut file, found.len(), name, seals) {
@@ -132,7 +131,7 @@ impl Store {
     }
 }
 
-/// Records the use of an entry for eviction. A failure is ignored, because it must not make a load fail.
+/// Notes that an entry was used, for whoever makes room. Not being able to is no reason to fail.
 fn note_use(file: &File, found: &Metadata) {
     let now = SystemTime::now();
     let last = found.modified();
@@ -141,7 +140,7 @@ fn note_use(file: &File, found: &Metadata) {
     }
 }
 
-/// Returns whether this process or the machine caused an error of opening, and not the entry.
+/// Whether an error of opening is this process's or the machine's, not the entry's.
 fn is_ours(error: &io::Error) -> bool {
     #[cfg(unix)]
     {

@@ -1,50 +1,72 @@
 //! Arguments of the verbs that measure: regress, baseline and calibrate.
 
-use loadline_record::{Shard, Surroundings};
+use loadline_record::{Error, Exit, Shard, Surroundings};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use loadline_record::reproduce::Again;
 use loadline_scenario::Unwinder;
 
-use crate::outputs::Outputs;
+use crate::outputs::{Form, Outputs};
 use loadline_measure::builds::against::OtherAsked;
+use loadline_measure::process::unwinders;
+use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection::Choice;
 use loadline_record::header::Asked;
+
+/// What `--unwinder` may name.
+#[derive(Debug, Clone)]
+pub enum AskedUnwinder {
+    /// Every unwinder of this machine, as `list` shows them.
+    All,
+    /// One unwinder.
+    One(Unwinder),
+}
+
+impl FromStr for AskedUnwinder {
+    type Err = <Unwinder as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<AskedUnwinder, Self::Err> {
+        match text {
+            "all" => Ok(AskedUnwinder::All),
+            one => one.parse().map(AskedUnwinder::One),
+        }
+    }
+}
 
 /// What is measured, and how.
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
-    /// Scenarios to measure, by their own name or their group's (the default suite when none is
-    /// named); NAME:KEY=VALUE names a variant
-    #[arg(value_name = "NAME|GROUP")]
+    /// Measure these scenarios, named by themselves, by their group or by a glob such as 'load-*'
+    /// (default: the default suite); NAME:KEY=VALUE names a variant
+    #[arg(value_name = "NAME|GROUP|GLOB")]
     pub names: Vec<String>,
 
-    /// Measure all scenarios, not those of the default suite alone
+    /// Measure all scenarios, not only the default suite
     #[arg(long, conflicts_with = "names")]
     pub complete: bool,
 
-    /// Change one field of the scenarios; may be given several times
+    /// Change a field of the scenarios; repeat it for several
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// The unwinder to measure under: the machine's own, the newest LLVM libunwind that is
-    /// installed, or a library to preload into the runner. A scenario that names one itself is
-    /// measured under that
-    #[arg(long, value_name = "host|llvm|PATH", default_value = "host")]
-    pub unwinder: Unwinder,
+    /// Measure under this unwinder: the machine's own, the newest LLVM libunwind that is installed,
+    /// a library to preload into the runner, or all of them; repeat it for several (default: host).
+    /// Several get one session each, and a table compares them
+    #[arg(long = "unwinder", value_name = "host|llvm|PATH|all")]
+    pub unwinders: Vec<AskedUnwinder>,
 
-    /// Keep the measured processes on these processors, as in 0,1 (default: wherever the system
-    /// puts them)
+    /// Keep the measured processes on these CPUs, as in 0,1 (default: the system chooses)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub processors: Vec<usize>,
 
-    /// The repository with scenarios and baselines (default: this workspace; of an installed program
-    /// the nearest one with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; of an installed program the
+    /// nearest folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// Decides the order of runs; a session prints the one it used
+    /// Order the runs by this number; a session prints the one that it used
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
@@ -64,12 +86,11 @@ pub struct Regress {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// Judge against another scenario's or variant's baseline, or a baseline file
+    /// Judge against the baseline of another scenario or variant, or a baseline file
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// Check out and build this git revision, too, and judge against it: both are measured in turn,
-    /// run by run
+    /// Check out and build this git revision as well, measure both in turn, and judge against it
     #[arg(long, value_name = "REV", conflicts_with_all = ["baseline", "against_wasmtime", "resume", "shard"])]
     pub against: Option<String>,
 
@@ -79,46 +100,47 @@ pub struct Regress {
     #[arg(long, value_name = "VERSION|path:DIR|git:REV", conflicts_with_all = ["baseline", "resume", "shard"])]
     pub against_wasmtime: Option<String>,
 
-    /// The workspace whose runner is measured (default: the one this was built from)
+    /// Measure the runner of this workspace (default: the one this program was built from)
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub sources: Option<PathBuf>,
 
-    /// End as `git bisect run` wants it: whatever gave no verdict is skipped, not bad
+    /// Exit as `git bisect run` expects: a commit without a verdict is skipped, not bad
     #[arg(long, conflicts_with = "resume")]
     pub bisect: bool,
 
-    /// Seconds of measuring within which undecided series get more rounds or a larger N; the rounds
-    /// of the scenarios are measured in any case (default: `budget_seconds` of loadline.toml, else what the scenarios ask for, together)
+    /// Print the plan: scenarios, sizes, repetitions, what is counted, the estimated time, and what
+    /// is left out. Builds what it needs and measures nothing
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+
+    /// Judge exact counts only, with the self-check: no times, five sizes up to 4,096, and no control
+    /// of a scenario that has a baseline
+    #[arg(long, conflicts_with = "resume")]
+    pub quick: bool,
+
+    /// Measure undecided series further, with more repetitions or a larger N, for this many seconds in
+    /// all; the repetitions of the scenarios are measured in any case (default: budget_seconds of
+    /// loadline.toml, or the sum of the scenarios' own)
     #[arg(long, value_name = "SECONDS")]
     pub budget: Option<u64>,
 
-    /// Take up a session that was ended (default: the newest unfinished one): finished runs are
-    /// kept, failed ones carried out anew; everything else is as the session was asked
+    /// Resume a session that ended early (default: the newest unfinished one): keep its finished runs,
+    /// repeat the failed ones, and use the session's own options
     #[arg(
         long,
         value_name = "SESSION",
         num_args = 0..=1,
-        conflicts_with_all = ["names", "complete", "set", "unwinder", "processors", "seed", "baseline", "budget", "shard"]
+        conflicts_with_all = ["names", "complete", "set", "unwinders", "processors", "seed", "baseline", "budget", "shard"]
     )]
     pub resume: Option<Option<PathBuf>>,
 
-    /// Measure part I of K of the scenarios; `merge` judges the parts as one. Without
-    /// --seed all parts have the same
+    /// Measure part I of K of the scenarios; `merge` judges the parts as one. Without --seed all parts
+    /// have the same seed
     #[arg(long, value_name = "I/K")]
     pub shard: Option<Shard>,
 
-    /// Measure under each of these unwinders, one session each, and show their growth side by side;
-    /// all: those that are here, which `list` shows
-    #[arg(
-        long,
-        value_name = "all|LIST",
-        value_delimiter = ',',
-        conflicts_with_all = ["unwinder", "against", "against_wasmtime", "bisect", "resume", "shard"]
-    )]
-    pub unwinders: Vec<String>,
-
     #[command(flatten)]
-    pub outputs: Outputs,
+    pub outputs: Outputs<Form>,
 
     #[command(flatten)]
     pub strictness: Strictness,
@@ -135,6 +157,13 @@ impl Regress {
         }
     }
 
+    /// The strictness of the exit code. In a bisection, an undecided series is not good.
+    pub fn strictness(&self) -> loadline_record::Strictness {
+        let asked = loadline_record::Strictness::from(&self.strictness);
+        let inconclusive = asked.inconclusive || self.bisect;
+        loadline_record::Strictness { inconclusive, ..asked }
+    }
+
     /// The flags that ask for the same again, measured under `unwinder`.
     pub fn again(&self, unwinder: &Unwinder) -> Again {
         let selection = &self.selection;
@@ -149,8 +178,8 @@ impl Regress {
         add("--processors", (!processors.is_empty()).then(|| processors.join(",")));
         add("--sources", self.sources.as_ref().map(|path| path.display().to_string()));
         add("--budget", self.budget.map(|seconds| seconds.to_string()));
-        if self.bisect {
-            flags.push("--bisect".to_owned());
+        for (is_asked, flag) in [(self.bisect, "--bisect"), (self.quick, "--quick")] {
+            flags.extend(is_asked.then(|| flag.to_owned()));
         }
         let root = selection.root.as_ref().map(|path| path.display().to_string());
         Again::new(flags, self.baseline.clone(), root)
@@ -175,6 +204,35 @@ impl Selection {
     pub fn choice(&self) -> Choice {
         let Selection { names, complete, set, .. } = self.clone();
         Choice { names, complete, set }
+    }
+
+    /// Whether more than one unwinder may be meant.
+    pub fn has_several_unwinders(&self) -> bool {
+        matches!(self.unwinders.as_slice(), [AskedUnwinder::All] | [_, _, ..])
+    }
+
+    /// The unwinders to measure under. Without `--unwinder` it is the machine's own.
+    pub fn unwinders(&self, project: &Project) -> Vec<Unwinder> {
+        let all = self.unwinders.iter().flat_map(|asked| match asked {
+            AskedUnwinder::All => unwinders::here(&project.unwinders()),
+            AskedUnwinder::One(one) => vec![one.clone()],
+        });
+        match all.collect::<Vec<_>>() {
+            none if none.is_empty() => vec![Unwinder::Host],
+            all => unwinders::distinct(all),
+        }
+    }
+
+    /// The single unwinder of a verb that measures one session.
+    ///
+    /// # Errors
+    /// When several are named.
+    pub fn unwinder(&self, project: &Project) -> loadline_record::Result<Unwinder> {
+        if self.has_several_unwinders() {
+            let text = "this verb measures under one unwinder, and --unwinder names several";
+            return Err(Error::new(Exit::Usage, text));
+        }
+        Ok(self.unwinders(project).swap_remove(0))
     }
 
     /// Whether sizes are asked for, by `--set` or in a scenario's name.
@@ -221,7 +279,7 @@ pub struct Baseline {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// Why the baseline is written; stands in the file for those who review it
+    /// Say why the baseline is written; reviewers find it in the file
     #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
     pub reason: Option<String>,
 
@@ -230,22 +288,21 @@ pub struct Baseline {
     #[arg(long, requires_all = ["link", "expires"])]
     pub accept_superlinear: bool,
 
-    /// Where the accepted growth is reported
+    /// Link to the report of the accepted growth
     #[arg(long, value_name = "URL", requires = "accept_superlinear")]
     pub link: Option<String>,
 
-    /// The first day, or the first version of a component, on which the growth is no longer
-    /// accepted: 2027-06-30, "wasmtime 52"
+    /// End the acceptance on this day or with this version of a component: 2027-06-30, "wasmtime 52"
     #[arg(long, value_name = "DATE|VERSION", requires = "accept_superlinear")]
     pub expires: Option<String>,
 
-    /// Take up a session that was ended (default: the newest unfinished one): finished runs are
-    /// kept, failed ones carried out anew, sizes and --reason are the session's
+    /// Resume a session that ended early (default: the newest unfinished one): keep its finished runs,
+    /// repeat the failed ones, and use the session's own sizes and --reason
     #[arg(
         long,
         value_name = "SESSION",
         num_args = 0..=1,
-        conflicts_with_all = ["names", "complete", "set", "unwinder", "processors", "seed"]
+        conflicts_with_all = ["names", "complete", "set", "unwinders", "processors", "seed"]
     )]
     pub resume: Option<Option<PathBuf>>,
 }
@@ -255,12 +312,12 @@ pub struct Calibrate {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// Store nothing: report each unchanged series that is called worse, which is a false alarm
+    /// Store nothing, and report each unchanged series that is judged worse, which is a false alarm
     #[arg(long)]
     pub check: bool,
 
     #[command(flatten)]
-    pub outputs: Outputs,
+    pub outputs: Outputs<Form>,
 
     #[command(flatten)]
     pub strictness: Strictness,

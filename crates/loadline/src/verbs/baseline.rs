@@ -13,6 +13,7 @@ use comfy_table::{Table, presets};
 use loadline_scenario::{Absent, Environment, Scenario, SeriesName};
 
 use crate::cli::{self, Selection};
+use crate::verbs::sessions;
 use loadline_measure::out;
 use loadline_measure::process::interrupt::Interrupt;
 use loadline_measure::process::lock::MachineLock;
@@ -28,7 +29,7 @@ use loadline_record::atomic::{self, replace};
 use loadline_record::baseline::{Accepted, Baseline, Baselines};
 use loadline_record::header::{Capture, Header};
 use loadline_record::rounds::{Measured, MeasuredScenario, why_absent};
-use loadline_report::trimmed;
+use loadline_report::{environment_line, trimmed};
 use loadline_verdict::self_check;
 
 /// Runs `cargo xtask baseline`.
@@ -56,10 +57,11 @@ pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
         atomic::check_made(&project.baselines(), &format!("{}.toml", scenario.name))?;
     }
     let _lock = MachineLock::take(&project, arguments.selection.no_wait, &interrupt)?;
+    sessions::remove_old(&project);
     let scenarios = selection::built(&project, scenarios, &interrupt)?;
-    let asked = std::slice::from_ref(&arguments.selection.unwinder);
+    let asked = arguments.selection.unwinders(&project);
     let may_leave_out = arguments.selection.names.is_empty();
-    let (passes, left_out) = unwinders::passes(&scenarios, asked, may_leave_out)?;
+    let (passes, left_out) = unwinders::passes(&scenarios, &asked, may_leave_out)?;
     left_out.iter().for_each(out::note);
     let reason = Reason { text: reason, accept: accept.as_ref() };
     let capture = |pass| capture(&project, &arguments.selection, pass, reason, &interrupt);
@@ -238,7 +240,7 @@ fn write(
             }
         }
     }
-    out::line(measured.environment.line());
+    out::line(environment_line(measured));
     interrupt.check()?;
     if accepted.is_empty() {
         out::line(format_args!("samples: {}", measured.saved.display()));

@@ -26,7 +26,7 @@ use loadline_record::atomic;
 use loadline_record::calibration::{self, Calibration, Calibrations};
 use loadline_record::header::Against;
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
-use loadline_report::trimmed;
+use loadline_report::{environment_line, trimmed};
 use loadline_verdict::judged::Judged;
 use loadline_verdict::self_check;
 
@@ -51,7 +51,7 @@ pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     let (measured, baselines) = measure_twice(&project, &arguments.selection)?;
     refuse_what_tells_nothing(&measured)?;
     let calibration = learn(&measured, &baselines);
-    out::line(measured.environment.line());
+    out::line(environment_line(&measured));
     out::text(table(&calibration, calibrations.find(&measured.environment)));
     let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
     out::line(format_args!(
@@ -84,7 +84,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     let scenarios = selection::built(project, scenarios, &interrupt)?;
     let scenarios = selection::with_controls(project, scenarios, |_| true)?;
     let baselines = Committed::read(project, &scenarios, None)?;
-    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder(project)?)?;
     let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;

@@ -1,6 +1,6 @@
 //! `cargo xtask diff`: compares the costs of two sessions, baselines, revisions or variants.
 //!
-//! The verb's help says what an argument can be, and describes `--json`. If something has to be measured, it
+//! The verb's help says what an argument can be, and describes its JSON. If something has to be measured, it
 //! is measured in one session, which is saved and can be shown again.
 
 use crate::saved::{self, profiles};
@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Environment, Scenario};
 
-use crate::cli::{Diff, Selection};
+use crate::cli::{AskedUnwinder, Diff, Selection};
 use crate::committed::Committed;
+use crate::outputs::TextOrJson;
 use loadline_measure::builds::against::{Builds, OtherAsked};
 use loadline_measure::builds::same_program;
 use loadline_measure::builds::trees::Checkout;
@@ -28,24 +29,23 @@ use loadline_measure::session::bench::Bench;
 use loadline_record::session;
 use loadline_record::suggest::nearest;
 use loadline_report::diff_text;
-use loadline_verdict::compare::Comparison;
-use loadline_verdict::compare::{Saved, Side, SideScenario};
+use loadline_verdict::compare::{Comparison, Saved, Side, SideScenario};
 
 /// Runs `cargo xtask diff`.
 ///
 /// # Errors
 /// When something could not be read or measured, or the command line is wrong. A difference is not an error.
 pub fn run(arguments: &Diff) -> Result<Exit> {
+    arguments.outputs.check()?;
     let interrupt = Interrupt::listen()?;
     let project = Project::open(arguments.root.as_deref())?;
     let asked = Asked { arguments, project: &project, interrupt: &interrupt };
     let Some(sides) = asked.sides()? else { return Ok(Exit::Clean) };
     let comparison = sides.compare(&arguments.scenarios)?;
-    if arguments.json {
-        out::line(serde_json::to_string_pretty(&comparison)?);
-    } else {
-        out::text(diff_text::text(&comparison));
-    }
+    arguments.outputs.write(None, |form, _| match form {
+        TextOrJson::Text => Ok(diff_text::text(&comparison)),
+        TextOrJson::Json => Ok(serde_json::to_string_pretty(&comparison)? + "\n"),
+    })?;
     if let Some(saved) = &sides.measured {
         let saved = saved.display();
         out::note(format_args!("samples: {saved} ({PROGRAM} diff SESSION shows them again)"));
@@ -339,7 +339,7 @@ impl Asked<'_> {
             complete: false,
             names: Vec::new(),
             set: set.clone(),
-            unwinder: unwinder.clone(),
+            unwinders: vec![AskedUnwinder::One(unwinder.clone())],
             processors: Vec::new(),
             root: root.clone(),
             seed: *seed,
@@ -367,7 +367,8 @@ impl Sides {
         };
         let is_wanted = |(old, new): &(&SideScenario, &SideScenario)| {
             let names = |one: &SideScenario, wanted: &String| {
-                one.title == *wanted || one.title.split(':').next() == Some(wanted)
+                let name = one.title.split(':').next().unwrap_or_default();
+                one.title == *wanted || selection::is_named(wanted, name)
             };
             wanted.is_empty() || wanted.iter().any(|w| names(old, w) || names(new, w))
         };

@@ -8,7 +8,7 @@ use loadline_report::explain_text::explanation;
 use std::path::Path;
 
 use crate::cli;
-use loadline_measure::out;
+use crate::outputs::TextOnly;
 use loadline_measure::process::interrupt::Interrupt;
 use loadline_measure::process::lock::MachineLock;
 use loadline_measure::process::runner::Runner;
@@ -19,13 +19,14 @@ use loadline_measure::session::bench::Bench;
 use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
-use loadline_report::absent_lines;
+use loadline_report::{absent_lines, environment_line};
 
 /// Runs `cargo xtask explain`.
 ///
 /// # Errors
 /// When something could not be measured, or the session does not hold the scenario.
 pub fn run(arguments: &cli::Explain) -> Result<Exit> {
+    arguments.outputs.check()?;
     let project = Project::open(arguments.selection.root.as_deref())?;
     let (measured, records) = match &arguments.session {
         Some(path) => saved(&project, path)?,
@@ -35,21 +36,28 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
     let is_asked = |m: &&MeasuredScenario| {
         let title = m.scenario.title();
         !m.scenario.subject.is_planted()
-            && (names.is_empty() || names.contains(&title) || arguments.session.is_none())
+            && (names.is_empty() || is_asked_by_name(names, &title) || arguments.session.is_none())
     };
     let asked: Vec<&MeasuredScenario> = measured.scenarios.iter().filter(is_asked).collect();
     if asked.is_empty() {
         let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    out::line(measured.environment.line());
-    absent_lines(&measured).iter().for_each(out::line);
+    let mut text = format!("{}\n", environment_line(&measured));
+    absent_lines(&measured).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     for one in &asked {
-        out::text(explanation(one, &measured, &records, &profiles));
+        text.push_str(&explanation(one, &measured, &records, &profiles));
     }
-    out::line(format_args!("samples: {}", measured.saved.display()));
+    text.push_str(&format!("samples: {}\n", measured.saved.display()));
+    arguments.outputs.write(None, |TextOnly::Text, _| Ok(text.clone()))?;
     let has_failed = asked.iter().any(|one| !one.failures.is_empty());
     Ok(if has_failed { Exit::CouldNotMeasure } else { Exit::Clean })
+}
+
+/// Whether one of `names` is this full name, or a glob that matches its name.
+fn is_asked_by_name(names: &[String], title: &str) -> bool {
+    let name = title.split(':').next().unwrap_or_default();
+    names.iter().any(|asked| asked == title || (selection::is_named(asked, name) && asked != name))
 }
 
 fn saved(project: &Project, named: &Path) -> Result<(Measured, Vec<RunRecord>)> {
@@ -72,7 +80,7 @@ fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<R
     let scenarios = selection::chosen(project, &asked.choice())?;
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
     let scenarios = selection::built(project, scenarios, &interrupt)?;
-    let unwinder = unwinders::only(&scenarios, &asked.unwinder)?;
+    let unwinder = unwinders::only(&scenarios, &asked.unwinder(project)?)?;
     let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;

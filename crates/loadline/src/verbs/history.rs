@@ -7,7 +7,7 @@ use loadline_record::{Error, Exit, PROGRAM, Result};
 use loadline_scenario::{Scenario, SeriesName};
 
 use crate::cli::History;
-use loadline_measure::out;
+use crate::outputs::TextOrJson;
 use loadline_measure::project::folders::Project;
 use loadline_report::history_text;
 use loadline_verdict::trend::{Told, told};
@@ -17,6 +17,7 @@ use loadline_verdict::trend::{Told, told};
 /// # Errors
 /// When there is no such scenario or series, or git fails.
 pub fn run(arguments: &History) -> Result<Exit> {
+    arguments.outputs.check()?;
     let project = Project::open(arguments.root.as_deref())?;
     let (name, changes) = Project::split_title(&arguments.scenario)?;
     let scenario = project.scenario(name, &changes)?;
@@ -29,11 +30,10 @@ pub fn run(arguments: &History) -> Result<Exit> {
         );
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    if arguments.json {
-        out::line(serde_json::to_string_pretty(&told)?);
-        return Ok(Exit::Clean);
-    }
-    out::text(history_text::text(&told, !arguments.series.is_empty()));
+    arguments.outputs.write(None, |form, _| match form {
+        TextOrJson::Text => Ok(history_text::text(&told, !arguments.series.is_empty())),
+        TextOrJson::Json => Ok(serde_json::to_string_pretty(&told)? + "\n"),
+    })?;
     Ok(Exit::Clean)
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use loadline_scenario::{
-    Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder,
+    Absent, Environment, MetricKind, Scenario, SeriesName, Subject, Suite, Uncounted, Unwinder,
 };
 
 use crate::cli::List;
@@ -48,7 +48,8 @@ pub fn run(arguments: &List) -> Result<Exit> {
     let (environment, absent) = bench.describe()?;
     let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
     if arguments.names.is_empty() {
-        out::line(environment.line());
+        let is_command = |scenario: &Scenario| matches!(scenario.subject, Subject::Command(_));
+        out::line(environment.line_of(scenarios.iter().all(is_command)));
         missing(&absent).iter().for_each(out::line);
         list_unwinders(&project, &runner, &environment)?;
         return machine.summarize(&scenarios);

@@ -7,19 +7,17 @@ use loadline_record::{Error, Exit, Result};
 use loadline_report::facts;
 
 use crate::cli::{self};
-use crate::outputs::{self};
-use loadline_measure::out;
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
 use loadline_record::rounds::Measured;
 use loadline_record::session::{self};
-use loadline_report::Look;
 
 /// Runs `cargo xtask report`: judges a saved session again, against today's baselines.
 ///
 /// # Errors
 /// When the session cannot be read, or names scenarios that no longer exist.
 pub fn run(arguments: &cli::Report) -> Result<Exit> {
+    arguments.outputs.check()?;
     let project = Project::open(arguments.root.as_deref())?;
     let path = &project.session(&arguments.session);
     let (header, records) = session::read(path)
@@ -32,9 +30,6 @@ pub fn run(arguments: &cli::Report) -> Result<Exit> {
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
     let facts = facts(&report, &measured, &|scenario| saved::texts(&project, scenario), strictness);
-    match &arguments.output {
-        None => out::text(arguments.format.render(&facts, Look::of_stdout())?),
-        Some(path) => outputs::write(path, &arguments.format.render(&facts, Look::PLAIN)?)?,
-    }
+    arguments.outputs.write(None, |form, look| form.render(&facts, look))?;
     Ok(report.exit(strictness))
 }

@@ -7,6 +7,7 @@ mod copied;
 mod culprit;
 mod files;
 mod lock;
+mod plan;
 mod resume;
 mod scaling;
 mod session;

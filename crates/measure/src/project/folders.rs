@@ -80,6 +80,11 @@ impl Project {
         self.layout.budget_seconds
     }
 
+    /// The days after which sessions, artifacts and builds are removed. `0` keeps them.
+    pub fn keep_days(&self) -> u64 {
+        self.layout.keep_days
+    }
+
     /// The command that builds the programs. Empty if there is none.
     pub fn build_command(&self) -> &[String] {
         &self.layout.build

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use loadline_scenario::self_check;
-use loadline_scenario::{Control, Scenario, Suite, Variant};
+use loadline_scenario::{Control, Means, Metric, Scenario, Suite, Variant};
 
 use crate::out;
 use crate::process::interrupt::Interrupt;
@@ -18,7 +18,7 @@ use loadline_record::recipe::{self, Recipe};
 /// The options that select scenarios.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// The names of scenarios or groups. Empty means the default suite.
+    /// The names of scenarios or groups, or globs for names of scenarios. Empty means the default suite.
     pub names: Vec<String>,
     /// Whether the suite contains all scenarios.
     pub complete: bool,
@@ -143,8 +143,9 @@ fn named(project: &Project, asked: &Choice) -> Result<Vec<(String, BTreeMap<Stri
 /// Whether `asked` names a scenario or group that another commit has and this one lacks.
 pub fn is_in_another_commit(project: &Project, asked: &Choice) -> bool {
     let Ok(here) = all(project) else { return false };
-    let is_missing =
-        |name: &str| here.iter().all(|one| one.name != name && one.group.as_deref() != Some(name));
+    let is_missing = |name: &str| {
+        here.iter().all(|one| !is_named(name, &one.name) && one.group.as_deref() != Some(name))
+    };
     let names = asked.names.iter().filter_map(|title| Project::split_title(title).ok());
     names.map(|(name, _)| name).any(|name| is_missing(name) && project.has_once_had(name))
 }
@@ -157,9 +158,15 @@ fn by_names(
     let mut named = Vec::new();
     for title in names {
         let (name, own) = Project::split_title(title)?;
-        if known.iter().any(|known| known == name) {
-            named.push((name.to_owned(), own));
+        let matching = known.iter().filter(|known| is_named(name, known));
+        let matching: Vec<_> = matching.map(|known| (known.clone(), own.clone())).collect();
+        if !matching.is_empty() {
+            named.extend(matching);
             continue;
+        }
+        if is_glob(name) {
+            let text = format!("no scenario matches {name:?} ({PROGRAM} list shows them all)");
+            return Err(Error::new(Exit::NothingSelected, text));
         }
         let group = all(project)?.into_iter().filter(|one| one.group.as_deref() == Some(name));
         let group: Vec<_> = group.map(|scenario| (scenario.name, own.clone())).collect();
@@ -170,6 +177,16 @@ fn by_names(
         named.extend(group);
     }
     Ok(named)
+}
+
+/// Whether `asked` is this scenario's name, or a glob that matches it: `unload-*`.
+pub fn is_named(asked: &str, name: &str) -> bool {
+    let matches = |glob: glob::Pattern| glob.matches(name);
+    asked == name || (is_glob(asked) && glob::Pattern::new(asked).is_ok_and(matches))
+}
+
+fn is_glob(asked: &str) -> bool {
+    asked.contains(['*', '?', '['])
 }
 
 /// Reads the arguments of all `--set KEY=VALUE` options.
@@ -320,6 +337,14 @@ pub fn of_session(
         let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
         let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
         let callgrind_ladder = planned.callgrind_ladder.clone();
+        let is_counted = |metrics: &Vec<Metric>| {
+            metrics.iter().all(|metric| scenario.means_of(*metric) != Means::Clock)
+        };
+        // The session was asked for exact counts alone.
+        let scenario = match planned.metrics.as_ref().filter(|metrics| is_counted(metrics)) {
+            Some(_) => scenario.counted_exactly().unwrap_or(scenario),
+            None => scenario,
+        };
         let digest = planned.digest.clone();
         scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
     }

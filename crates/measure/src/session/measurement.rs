@@ -1,6 +1,7 @@
 //! A session while it is measured: plans the remaining runs, makes them, and saves each one.
 
 mod counting_sizes;
+pub mod estimate;
 mod steps;
 mod turns;
 

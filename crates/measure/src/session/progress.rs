@@ -25,7 +25,8 @@ pub struct Progress {
 impl Progress {
     /// Begins a job of `total` units, called `what`.
     pub fn new(what: &'static str, total: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let is_shown = std::io::stderr().is_terminal() && !out::is_quiet();
+        let bar = is_shown.then(|| {
             let style = ProgressStyle::with_template(
                 "{prefix} [{bar:30}] {percent:>3} %  {eta} left  {wide_msg}",
             );

@@ -106,6 +106,9 @@ pub struct Asked {
     pub strict: bool,
     /// Whether missing baselines change the exit code.
     pub require_baseline: bool,
+    /// Whether only exact counts are judged, and nothing is measured further.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
     /// The part of a suite that this session measured, if any.
     pub part: Option<Part>,
 }

@@ -27,6 +27,8 @@ pub struct Layout {
     pub build: Vec<String>,
     /// The default of `--budget`. `None` means the budget that the scenarios ask for.
     pub budget_seconds: Option<u64>,
+    /// The days after which sessions, artifacts and builds are removed. `0` keeps them.
+    pub keep_days: u64,
 }
 
 impl Default for Layout {
@@ -37,6 +39,7 @@ impl Default for Layout {
             output: None,
             build: Vec::new(),
             budget_seconds: None,
+            keep_days: 30,
         }
     }
 }
@@ -52,6 +55,7 @@ struct LayoutFile {
     #[serde(default)]
     build: Vec<String>,
     budget_seconds: Option<u64>,
+    keep_days: Option<u64>,
 }
 
 impl Layout {
@@ -87,6 +91,7 @@ impl Layout {
             output: file.output,
             build: file.build,
             budget_seconds: file.budget_seconds,
+            keep_days: file.keep_days.unwrap_or(default.keep_days),
         })
     }
 }

@@ -136,7 +136,11 @@ pub fn newest_unfinished(sessions: &Path, is_own: impl Fn(&Header) -> bool) -> O
     unfinished.max().map(|(_, folder)| folder)
 }
 
-fn read_header(folder: &Path) -> Result<Header> {
+/// Reads the header of the session in `folder`.
+///
+/// # Errors
+/// Returns an error if there is no session, or none that this version can read.
+pub fn read_header(folder: &Path) -> Result<Header> {
     let header = folder.join("session.json");
     let shown = header.display();
     let text = fs::read(&header).with_context(|| format!("cannot read {shown}"))?;

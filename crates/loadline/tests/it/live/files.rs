@@ -227,7 +227,15 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
 
     // Beside others it stands in the report, whoever reads that.
     registry.project.write("xtask/scenarios/tiny.toml", TINY);
-    let said = registry.project.run(&["regress", "--budget", "0", "--report", "junit=report.xml"]);
+    let said = registry.project.run(&[
+        "regress",
+        "--budget",
+        "0",
+        "--format",
+        "junit",
+        "--output",
+        "report.xml",
+    ]);
     assert_eq!(said.code, Some(0), "{}", whole(&said));
     assert!(said.stdout.contains(&format!("\n{expected}\n")), "{}", whole(&said));
     let report = registry.project.read("report.xml");

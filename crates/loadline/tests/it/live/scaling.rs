@@ -28,7 +28,15 @@ fn threads_are_measured_and_judged_beside_those_of_the_control() {
         (r#"9000 * n * (request ~ /"threads":2/ && request ~ /"tables":"keep"/ ? 2 : 1)"#, 1.0, 3),
     ] {
         let imposter = Imposter::with_clock(&panicking(), nanoseconds);
-        let said = imposter.run(&["regress", "--budget", "0", "--report", "json=report.json"]);
+        let said = imposter.run(&[
+            "regress",
+            "--budget",
+            "0",
+            "--format",
+            "json",
+            "--output",
+            "report.json",
+        ]);
         assert_eq!(said.code, Some(code), "{}{}", said.stdout, said.stderr);
 
         let report: Value = serde_json::from_str(&imposter.project.read("report.json")).unwrap();
@@ -56,7 +64,16 @@ fn threads_are_measured_and_judged_beside_those_of_the_control() {
 fn on_threads_alone_nothing_is_compared() {
     let project = Project::new();
     project.write("xtask/scenarios/tiny.toml", panicking());
-    let arguments = ["regress", "tiny:threads=2", "--budget", "0", "--report", "json=report.json"];
+    let arguments = [
+        "regress",
+        "tiny:threads=2",
+        "--budget",
+        "0",
+        "--format",
+        "json",
+        "--output",
+        "report.json",
+    ];
     let said = project.run(&arguments);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let report = project.read("report.json");

@@ -87,7 +87,9 @@ fn what_was_set_is_set_for_the_control_and_when_read_again() {
     project.write("xtask/scenarios/tiny.toml", format!("{TINY}{control}"));
     let judge = "judge=[\"total/frames-registered\"]";
     let set = ["--set", judge, "--set", "observe=[\"load/wall-time\"]"];
-    let asked = [&["regress", "--budget", "0", "--report", "json=report.json"], &set[..]].concat();
+    let asked =
+        [&["regress", "--budget", "0", "--format", "json", "--output", "report.json"], &set[..]]
+            .concat();
     let said = project.run(&asked);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let report: Value = serde_json::from_str(&project.read("report.json")).unwrap();

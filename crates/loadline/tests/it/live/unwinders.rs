@@ -39,7 +39,8 @@ fn unwinders_stand_side_by_side_and_a_scenario_has_the_one_it_names() {
     let gone = TINY.replace("exact = []", "exact = []\nunwinder = \"/nowhere/libunwind.so.1\"");
     project.write("xtask/scenarios/gone.toml", gone);
 
-    let said = project.run(&["regress", "--budget", "0", "--unwinders", "host,llvm"]);
+    let said =
+        project.run(&["regress", "--budget", "0", "--unwinder", "host", "--unwinder", "llvm"]);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let left_out = "gone: left out: cannot use unwinder /nowhere/libunwind.so.1";
     assert!(said.stdout.contains(left_out), "{}", said.stdout);
@@ -65,7 +66,7 @@ fn an_unwinder_that_is_not_here_is_refused_before_anything_is_measured() {
     project.write("xtask/scenarios/gone.toml", gone);
     for asked in [
         &["regress", "gone"][..],
-        &["regress", "--unwinders", "host,/nowhere/libunwind.so.1"],
+        &["regress", "--unwinder", "host", "--unwinder", "/nowhere/libunwind.so.1"],
         &["explain", "gone"],
         &["baseline", "gone", "--reason", "first capture"],
     ] {

@@ -182,7 +182,7 @@ fn the_symbols_behind_a_change_are_named_with_what_it_comes_to() {
 fn the_same_facts_as_json() {
     let project = project();
     session_with_symbols(&project);
-    let said = answer(&project, &["session", "--json"]);
+    let said = answer(&project, &["session", "--format", "json"]);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let answer: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(answer["format"], 1);
@@ -246,7 +246,8 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
     let small = crate::common::TINY.replace("exact = []", "exact = [\"count\", \"callgrind\"]");
     project.write("xtask/scenarios/small.toml", small);
     let ladder = "callgrind_ladder=[1, 2, 4, 8, 16]";
-    let said = answer(&project, &["small", "--set", "tables=strip", "--set", ladder, "--json"]);
+    let said =
+        answer(&project, &["small", "--set", "tables=strip", "--set", ladder, "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let compared: Value = serde_json::from_str(&said.stdout).unwrap();
     let pair = &compared["scenarios"][0];
@@ -275,7 +276,7 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
     let session = session.split(' ').next().unwrap();
     let again = answer(
         &project,
-        &[session, "--scenario", "small", "--scenario", "small:tables=strip", "--json"],
+        &[session, "--scenario", "small", "--scenario", "small:tables=strip", "--format", "json"],
     );
     assert_eq!(again.stdout, said.stdout, "{}", again.stderr);
 }

@@ -149,25 +149,39 @@ fn a_comment_is_found_again_and_fits() {
 fn reports_are_written_where_they_are_asked_for() {
     let project = project();
     let said = project.run(&["report", "session", "--format", "json", "--output", "new/a.json"]);
-    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{}", said.stderr);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert_eq!(said.stdout, report(&project, "text"));
     assert_eq!(
         project.read("new/a.json"),
         report(&project, "json").replace("ROOT", &project.root().display().to_string())
     );
     for (wrong, why) in [
-        ("--report=html5=x", "there is no form \"html5\""),
-        ("--report=json", "json to which file?"),
-        ("--report=json=", "names no file"),
-        ("--report=summary", "GITHUB_STEP_SUMMARY is not set"),
+        (&["--format=html5"][..], "invalid value 'html5'"),
+        (&["--output=a", "--output=b"], "--output b has no --format of its own"),
+        (&["--report", "json=x"], "error: --report is now --format FORMAT --output FILE\n"),
+        (&["--json"], "error: --json is now --format json\n"),
+        (&["--unwinders", "all"], "error: --unwinders is now --unwinder NAME"),
     ] {
-        let mut command = project.xtask(&["merge", "session", wrong]);
-        let said = project.said(command.env_remove("GITHUB_STEP_SUMMARY").output().unwrap());
-        assert_eq!(said.code, Some(2), "{wrong}: {}", said.stderr);
-        assert!(said.stderr.contains(why), "{wrong}: {}", said.stderr);
+        let said = project.run(&[&["merge", "session"], wrong].concat());
+        assert_eq!(said.code, Some(2), "{wrong:?}: {}", said.stderr);
+        assert!(said.stderr.contains(why), "{wrong:?}: {}", said.stderr);
     }
 }
 
-/// The whole path from a part of a suite: merged, printed, annotated, and added to a job's summary.
+/// Colours and folded rows are the user's choice.
+#[test]
+fn the_text_is_as_the_terminal_wants_it() {
+    let project = project();
+    let said = |flags: &[&str]| project.run(&[&["report", "session"], flags].concat()).stdout;
+    let plain = said(&[]);
+    assert!(!plain.contains("\u{1b}[1;31m"), "{plain}");
+    assert_eq!(said(&["--color", "never"]), plain);
+    assert!(said(&["--color", "always"]).contains("\u{1b}[1;31mREGRESSED\u{1b}[0m"));
+    assert!(plain.contains(" 1 other series "), "{plain}");
+    assert!(!said(&["-v"]).contains(" other series "));
+}
+
+/// The whole path from a part of a suite: merged, printed, annotated, and summarized.
 #[test]
 fn a_merged_suite_reports_to_a_job() {
     let project = project();
@@ -178,23 +192,14 @@ fn a_merged_suite_reports_to_a_job() {
         "budget": 1, "strict": false, "require_baseline": false,
         "part": {"shard": {"index": 1, "count": 1}, "suite": planned}});
     project.write("session/session.json", header.to_string());
-    project.write("summary.md", "# Before\n");
-    let mut command = project.xtask(&[
-        "merge",
-        "session",
-        "--report",
-        "github",
-        "--report",
-        "summary",
-        "--report",
-        "json=a/b.json",
-    ]);
-    let Said { code, stdout, stderr } = project
-        .said(command.env("GITHUB_STEP_SUMMARY", project.path("summary.md")).output().unwrap());
+    let text = ["merge", "session", "--format", "text", "--format", "github"];
+    let summary = ["--format", "summary", "--output", "summary.md"];
+    let json = ["--format", "json", "--output", "a/b.json"];
+    let Said { code, stdout, stderr } = project.run(&[&text[..], &summary, &json].concat());
     assert_eq!(code, Some(1), "{stdout}{stderr}");
     assert!(stdout.contains("REGRESSED") && stdout.contains("\n::error file="), "{stdout}");
     let summary = project.read("summary.md");
-    assert!(summary.starts_with("# Before\n## ❌ Loadline: "), "{summary}");
+    assert!(summary.starts_with("## ❌ Loadline: "), "{summary}");
     let json: Value = serde_json::from_str(&project.read("a/b.json")).unwrap();
     let symbols = json["scenarios"][0]["symbols"].as_array().unwrap();
     assert!(symbols.iter().any(|one| one["function"] == "__deregister_frame_info_bases"));

@@ -60,10 +60,11 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     assert!(row("twice the allocations").ends_with("dearer"), "{}", said.stdout);
     assert!(!row("as it was").contains("dearer"), "{}", said.stdout);
     assert!(row("not read: ").contains("missing field `baseline`"), "{}", said.stdout);
-    assert!(row("steady: load/frame-entries-registered ").contains(" a module at N = "));
+    assert!(row("steady: load/frame-entries-registered ").contains(" per module at N = "));
     let other = project.run(&["history", "load-bytes", "--series", "unload/wall-time"]);
     assert_eq!(other.code, Some(2));
-    let json = project.run(&["history", "load-bytes", "--json", "--series", "load/allocations"]);
+    let json =
+        project.run(&["history", "load-bytes", "--format", "json", "--series", "load/allocations"]);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(told["series"][0]["points"][1]["change"], "dearer");
     assert_eq!(

@@ -21,11 +21,11 @@ fn made(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge").join(name)
 }
 
-/// The answers of `judge --json` to `questions`.
+/// The answers of `judge --format json` to `questions`.
 pub fn answers(questions: &Value, flags: &[&str]) -> BTreeMap<String, Value> {
     let project = Project::empty();
     project.write("questions.json", questions.to_string());
-    let said = project.run(&[&["judge", "questions.json", "--json"], flags].concat());
+    let said = project.run(&[&["judge", "questions.json", "--format", "json"], flags].concat());
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     serde_json::from_str(&said.stdout).unwrap()
 }
@@ -217,7 +217,7 @@ fn standard_input_is_a_file_too() {
     let project = Project::empty();
     for text in [csv(linear, 3), r#"{"id": "-", "kind": "time", "n": [1], "y": [[1]]}"#.to_owned()]
     {
-        let mut command = project.xtask(&["judge", "-", "--json"]);
+        let mut command = project.xtask(&["judge", "-", "--format", "json"]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -366,7 +366,7 @@ fn json_may_state_that_a_count_read_once_is_not_exact() {
 fn flags_about_rows_are_not_ignored_in_silence() {
     let project = Project::empty();
     project.write("a.json", r#"{"id": "a", "kind": "time", "n": [1], "y": [[1]]}"#);
-    let said = project.run(&["judge", "a.json", "--kind", "count", "--json"]);
+    let said = project.run(&["judge", "a.json", "--kind", "count", "--format", "json"]);
     assert_eq!(said.code, Some(0));
     expect![[r#"
         note: --kind, --interleaved and --exact are about rows of n and cost; these files state that themselves

@@ -35,7 +35,7 @@ fn verdicts(said: &Said) -> String {
 fn check_file(name: &str, expected: &Expect) {
     let project = Project::empty();
     fs::copy(made(name), project.path(name)).unwrap();
-    let said = project.run(&["judge", name, "--json"]);
+    let said = project.run(&["judge", name, "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     expected.assert_eq(&verdicts(&said));
 }
@@ -49,13 +49,17 @@ fn rows(separator: &str) -> String {
 
 #[test]
 fn rows_are_read_however_they_are_separated() {
-    let expected = said("a.csv", rows(","), &["--json"]).refusal();
+    let expected = said("a.csv", rows(","), &["--format", "json"]).refusal();
     assert!(expected.contains("superlinear"), "{expected}");
     for separator in [";", "\t", " ", "  \t ", " ; ", ", "] {
         for header in ["", "n,y\n", "n;cost in ns\n", "size of list\ttime\n", "# n y\n\n\n"] {
             for name in ["a.csv", "a.json", "a"] {
                 let text = format!("\n{header}{}", rows(separator));
-                assert_eq!(said(name, text, &["--json"]).refusal(), expected, "{separator:?}");
+                assert_eq!(
+                    said(name, text, &["--format", "json"]).refusal(),
+                    expected,
+                    "{separator:?}"
+                );
             }
         }
     }
@@ -63,7 +67,7 @@ fn rows_are_read_however_they_are_separated() {
 
 #[test]
 fn sizes_are_whole_numbers_however_they_are_written() {
-    let expected = said("a.csv", rows(","), &["--json"]).refusal();
+    let expected = said("a.csv", rows(","), &["--format", "json"]).refusal();
     let with_sizes = |write: fn(u64) -> String| {
         let row = |row: &str| {
             let (n, cost) = row.split_once(',').unwrap();
@@ -72,11 +76,11 @@ fn sizes_are_whole_numbers_however_they_are_written() {
         rows(",").lines().map(row).collect::<String>()
     };
     for write in [|n| format!("{n}.0"), |n| format!("{n:e}"), |n| format!("{:.18e}", n as f64)] {
-        assert_eq!(said("a.csv", with_sizes(write), &["--json"]).refusal(), expected);
+        assert_eq!(said("a.csv", with_sizes(write), &["--format", "json"]).refusal(), expected);
     }
     let series = |n: &str| format!(r#"{{"id": "a", "kind": "count", "n": {n}, "y": [[1], [2]]}}"#);
-    let whole = said("a.json", series("[1, 100]"), &["--json"]).refusal();
-    assert_eq!(said("a.json", series("[1.0, 1e2]"), &["--json"]).refusal(), whole);
+    let whole = said("a.json", series("[1, 100]"), &["--format", "json"]).refusal();
+    assert_eq!(said("a.json", series("[1.0, 1e2]"), &["--format", "json"]).refusal(), whole);
 }
 
 #[test]
@@ -237,8 +241,8 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
 #[test]
 fn sizes_may_have_unequal_numbers_of_readings() {
     let text = format!("{}16,1500\n16,1400\n32,2000\n", rows(","));
-    let few = said("a.csv", &text, &["--json"]);
-    let more = said("a.csv", text, &["--json", "--interleaved"]);
+    let few = said("a.csv", &text, &["--format", "json"]);
+    let more = said("a.csv", text, &["--format", "json", "--interleaved"]);
     expect![[r#"
         a: superlinear
         a: superlinear
@@ -257,7 +261,7 @@ fn files_of_one_name_are_called_by_their_paths() {
     project.write("mon/all.json", &series);
     project.write("tue/all.json", &series);
     let all = ["mon/load.csv", "tue/load.csv", "other.csv", "mon/all.json", "tue/all.json"];
-    let said = project.run(&[&["judge", "--json"], all.as_slice()].concat());
+    let said = project.run(&[&["judge", "--format", "json"], all.as_slice()].concat());
     expect![[r#"
         mon/all.json: unload: inconclusive
         mon/load.csv: superlinear
@@ -288,7 +292,8 @@ fn names_cannot_command_the_terminal() {
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.chars().all(is_harmless), "{:?}", wrong.stderr);
     let answers: BTreeMap<String, Value> =
-        serde_json::from_str(&said("a.json", series.to_string(), &["--json"]).stdout).unwrap();
+        serde_json::from_str(&said("a.json", series.to_string(), &["--format", "json"]).stdout)
+            .unwrap();
     assert!(answers.contains_key(id));
 }
 
@@ -336,7 +341,7 @@ fn criterion_is_read() {
     let project = Project::empty();
     let judged = |folder: &str| {
         let folder = made("criterion").join(folder);
-        let said = project.run(&["judge", folder.to_str().unwrap(), "--json"]);
+        let said = project.run(&["judge", folder.to_str().unwrap(), "--format", "json"]);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         verdicts(&said).replace(env!("CARGO_MANIFEST_DIR"), "xtask")
     };
@@ -364,7 +369,7 @@ mod bounded {
     /// What `judge -` says about the parts, each so many times, in 300 MB of address space.
     fn in_little_memory(parts: &[(String, usize)]) -> Said {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -v 300000 && exec \"$0\" judge - --json"]);
+        command.args(["-c", "ulimit -v 300000 && exec \"$0\" judge - --format json"]);
         command.arg(env!("CARGO_BIN_EXE_loadline"));
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

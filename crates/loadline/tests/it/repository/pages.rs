@@ -10,7 +10,7 @@ use crate::common::Project;
 use crate::common::pages::{Reader, Step, steps};
 
 /// What is not typed, by how it begins or what it holds, and why.
-const NOT_TYPED: [(&str, &str); 18] = [
+const NOT_TYPED: [(&str, &str); 17] = [
     ("cargo test --workspace", "is what runs this"),
     ("cargo build", "is tested by whoever starts what it builds (tests/installed.rs)"),
     ("python3 -m venv", "fetches a package; the guide does so (tests/guide.rs)"),
@@ -25,7 +25,6 @@ const NOT_TYPED: [(&str, &str); 18] = [
     ("apt-get ", "needs Debian's servers"),
     ("dpkg-deb ", "needs the package that was fetched before it"),
     ("--unwinder ", "needs another unwinder (tests/unwinders.rs)"),
-    ("--unwinders ", "needs other unwinders (tests/unwinders.rs)"),
     ("target/criterion", "needs benchmarks that have run (tests/judge_files.rs)"),
     ("jq ", "needs the files of another tool (tests/judge_files.rs)"),
     ("examples/ci/", "is carried out by tests/workflows.rs"),

@@ -122,7 +122,8 @@ fn both_sides_may_run_the_same_program() {
         assert_eq!(same.stdout, "both sides run the same program: host\n", "{}", same.stderr);
     }
     assert_eq!(n_sessions(&installed), 0);
-    let report = ["regress", "--against", "HEAD", "--report", "json=out/report.json"];
+    let report =
+        ["regress", "--against", "HEAD", "--format", "json", "--output", "out/report.json"];
     ends(&installed.loadline(&report), 0);
     let report: serde_json::Value =
         serde_json::from_str(&installed.read("out/report.json")).unwrap();
@@ -301,8 +302,10 @@ fn threads_are_measured_by_both_sides() {
         "regress",
         "--against",
         "HEAD",
-        "--report",
-        &format!("json={report}"),
+        "--format",
+        "json",
+        "--output",
+        report,
     ]);
     // Times are those of a busy machine.
     assert!(matches!(said.code, Some(0 | 3)), "{}", said.refusal());

@@ -286,9 +286,9 @@ fn a_report_that_cannot_be_written_is_found_before_anything_is_measured() {
     let project = project();
     fs::create_dir(project.path("folder")).unwrap();
     for place in ["folder", "/proc/report.html", "session/session.json/report.html"] {
-        let said = project.run(&["regress", "--report", &format!("html={place}")]);
+        let said = project.run(&["regress", "--format", "html", "--output", place]);
         assert_eq!(said.code, Some(2), "{}", said.refusal());
-        assert!(said.stderr.starts_with("error: --report: cannot "), "{}", said.stderr);
+        assert!(said.stderr.starts_with("error: --output: cannot "), "{}", said.stderr);
         assert!(!project.path("target").exists());
     }
 }
@@ -336,10 +336,11 @@ fn with_no_umask_other_users_may_not_write_what_is_kept() {
     };
     // Builds the runner, whose files are Cargo's.
     assert_eq!(project.run(&["list"]).code, Some(0));
-    let report = ["--budget", "0", "--report", "json=reports/deep/report.json"];
+    let report = ["--budget", "0", "--format", "json", "--output", "reports/deep/report.json"];
     run(&[&["regress"][..], &report].concat());
     run(&["baseline", "--reason", "first capture"]);
-    run(&["init"]);
+    project.write("host.py", "import wasmtime\n");
+    run(&["init", "--no-run"]);
     let mut found = Vec::new();
     list_all(&project.root(), &mut found);
     for part in [

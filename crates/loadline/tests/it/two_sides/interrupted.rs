@@ -59,7 +59,17 @@ fn an_interrupt_after_the_last_run_is_an_interrupt() {
     project.write("host.sh", crate::common::HOST.replace("STEPS", "$1"));
     let pipe = project.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let arguments = ["regress", "--set", "processes=1", "--budget", "0", "--report", "json=pipe"];
+    let arguments = [
+        "regress",
+        "--set",
+        "processes=1",
+        "--budget",
+        "0",
+        "--format",
+        "json",
+        "--output",
+        "pipe",
+    ];
     let mut regress = project.xtask(&arguments);
     let mut child = regress.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

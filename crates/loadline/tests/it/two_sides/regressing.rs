@@ -70,7 +70,7 @@ impl Repository {
         let mut xtask = Command::new(env!("CARGO_BIN_EXE_loadline"));
         xtask.args(["regress", asked.scenario, "--against", before, "--budget", asked.budget]);
         xtask.arg("--sources").arg(self.clone.sources());
-        xtask.arg("--report").arg(format!("json={}", report.display()));
+        xtask.args(["--format", "json", "--output"]).arg(&report);
         for (field, value) in [
             ("judge", asked.judge),
             ("exact", asked.exact),

@@ -133,7 +133,7 @@ impl Trial<'_> {
         }
         let metrics = scenario.metrics_by(run.means);
         let measure = |(side, environment): &(Side, &Environment)| {
-            let visit = (run.clone(), *side);
+            let visit = (*run, *side);
             let record = self.bench.run(scenario, &visit, &metrics, 0, environment);
             record.map(|record| (record, visit))
         };

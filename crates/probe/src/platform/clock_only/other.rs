@@ -1,6 +1,6 @@
-//! Every other platform: wall time only. This code has not been run yet.
+//! Every other platform: wall time alone. Not yet run.
 
-/// Returns `None`, because we know of no thread clock here.
+/// There is no thread clock we know of.
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     None
 }

@@ -1,9 +1,9 @@
-//! Thread clock for Windows. This code has not been run yet.
+//! Windows. Not yet run.
 //!
-//! `GetThreadTimes` advances with the scheduler's tick, usually 15.6 ms. A phase that is too short for the
-//! tick is [`Absence::TooShort`](crate::reading::Absence::TooShort), not 0.
+//! `GetThreadTimes` moves with the scheduler's tick, 15.6 ms as a rule: a phase too short for it is
+//! [`Absence::TooShort`](crate::reading::Absence::TooShort), not 0.
 
-// This calls two functions of kernel32, which the standard library already links.
+// Two functions of kernel32, which the standard library links already.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -19,8 +19,7 @@ struct FileTime {
 #[link(name = "kernel32")]
 unsafe extern "system" {
     safe fn GetCurrentThread() -> *mut c_void;
-    // SAFETY: the function returns an error if the thread does not exist, and each reference has room for one
-    // time.
+    // SAFETY: a thread that does not exist is an error, and each time is room for one.
     safe fn GetThreadTimes(
         thread: *mut c_void,
         creation: &mut FileTime,
@@ -36,8 +35,8 @@ impl FileTime {
     }
 }
 
-/// Returns the user and kernel time of the calling thread in nanoseconds since it began, or `None` if Windows
-/// reports an error.
+/// User and kernel time of the calling thread in nanoseconds since it began; `None` if the system
+/// does not tell.
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     let [mut creation, mut exit, mut kernel, mut user] = <[FileTime; 4]>::default();
     let thread = GetCurrentThread();
