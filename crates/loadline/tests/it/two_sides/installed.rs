@@ -39,18 +39,19 @@ fn a_starting_point_is_written_once() {
     installed.write("host.py", "import wasmtime\n");
     let first = installed.loadline(&["init"]);
     expect_test::expect![[r#"
-        exit 0
+        exit Some(0)
         found a Python program that uses Wasmtime: host.py
         wrote loadline.toml
         wrote loadline/scenarios/my-program.toml
         wrote .github/workflows/loadline.yml
         wrote .gitignore: /.loadline
-        next: have the program load as many modules as its argument says (loadline/scenarios/my-program.toml), then
-            loadline regress                                  # measures and judges
+        next:
+            loadline regress                                  # measures my-program and judges
             loadline baseline --reason "first capture"        # accepts what it costs now
             git add loadline.toml loadline .github .gitignore    # and commit both
     "#]]
-    .assert_eq(&first.refusal());
+    .assert_eq(&format!("exit {:?}\n{}", first.code, first.stdout));
+    assert!(first.stderr.starts_with("did not run it: cannot find loadline-runner"));
     installed.write("loadline.toml", "format = 1\n");
     let second = installed.loadline(&["init"]);
     assert!(
@@ -63,6 +64,42 @@ fn a_starting_point_is_written_once() {
     installed.loadline(&["init", "--force"]);
     assert!(installed.read("loadline.toml").contains("scenarios = \"loadline/scenarios\""));
     assert_eq!(installed.read(".gitignore"), "/.loadline\n");
+}
+
+/// A wrong path shows at once, and nothing is left behind. A right one is measured without a red line.
+#[test]
+fn a_starting_point_is_run_once() {
+    let installed = Installed::sure();
+    let nothing = installed.loadline(&["init"]);
+    assert_eq!(nothing.code, Some(2));
+    assert!(nothing.stderr.contains("loadline init -- COMMAND {n}"), "{}", nothing.stderr);
+    let command = ["init", "--", "sh", "host.sh", "{n}"];
+    let missing = installed.loadline(&command);
+    assert_eq!(missing.code, Some(1), "{}", missing.refusal());
+    assert!(
+        missing.stderr.contains("nothing was written, because the first run failed: "),
+        "{}",
+        missing.stderr
+    );
+    for path in ["loadline.toml", "loadline", ".github", ".gitignore"] {
+        assert!(!installed.path(path).exists(), "{path} was left behind");
+    }
+    let host =
+        "echo loadline:phase=load\ni=0\nwhile [ $i -lt $(($1 * 100)) ]; do i=$((i + 1)); done\n";
+    installed.write("host.sh", host);
+    let found = installed.loadline(&command);
+    assert_eq!(found.code, Some(0), "{}", found.refusal());
+    assert!(found.stdout.contains("\nran it once at N = 64, in "), "{}", found.stdout);
+    let scenario = installed.read("loadline/scenarios/my-program.toml");
+    assert!(scenario.contains("\njudge = [\"load/task-clock\"]\n"), "{scenario}");
+    let measured =
+        installed.loadline(&["regress", "--budget=0", "--set", "unit=row", "--set", "exact=[]"]);
+    assert_eq!(measured.code, Some(0), "{}", measured.refusal());
+    assert!(measured.stdout.starts_with("wasmtime: the command's own, "), "{}", measured.stdout);
+    assert!(!measured.stdout.contains("module"), "{}", measured.stdout);
+    // A second starting point would only repeat the question.
+    let again = installed.loadline(&["init"]);
+    assert!(again.stdout.starts_with("kept  loadline/scenarios (it has scenarios)\n"));
 }
 
 #[test]
