@@ -1,13 +1,13 @@
-//! A build step: compiles modules and components and puts them into one pack.
+//! Compiles modules and components in a build step and puts them into one pack.
 //!
 //! ```text
 //! cargo run -p loadline-loader --example build_pack                          # shows itself
 //! cargo run -p loadline-loader --example build_pack -- OUT.pack A.wasm B.wat # builds that pack
 //! ```
 //!
-//! Where the environment names a file with 32 secret bytes in `PACK_KEY`, the pack is sealed with
-//! them, and only programs that open it with the same key will load from it. The engine here must
-//! have the settings of the one that loads.
+//! If the environment variable `PACK_KEY` names a file with 32 secret bytes, this example seals the pack with
+//! that key. Only programs that open the pack with the same key can then load from the pack. The engine here
+//! must have the same settings as the engine that loads.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn build(path: &Path, files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
     }
     writer.finish()?;
 
-    // What was built is what will be loaded: try it here, not in production.
+    // Load every artifact now, so that a bad pack fails in the build and not in production.
     let options = key.into_iter().fold(PackOptions::new(), PackOptions::key);
     let pack = Pack::open(path, options)?;
     for entry in pack.entries() {

@@ -1,13 +1,13 @@
-//! A host that runs plugins from a folder and takes up new versions while it runs.
+//! A host that runs plugins from a folder and loads new versions while the host runs.
 //!
 //! ```text
 //! cargo run -p loadline-loader --example plugin_host              # shows itself, and ends
 //! cargo run -p loadline-loader --example plugin_host -- plugins/  # watches that folder
 //! ```
 //!
-//! A plugin is a `.wasm` or `.wat` file that exports `answer: [i32] -> [i32]`. Compiled plugins are
-//! kept in a store beside the folder, so that only new versions are compiled. An old version is
-//! unloaded by another thread, after its last call has ended.
+//! A plugin is a `.wasm` or `.wat` file that exports `answer: [i32] -> [i32]`. The host keeps compiled
+//! plugins in a store next to the folder, so it compiles only new versions. Another thread unloads an old
+//! version after the last call of that version has ended.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A plugin appears, is replaced by a new version, and by a broken one.
+/// Adds a plugin, replaces it with a new version, and then with a broken version.
 fn show() -> Result<(), Box<dyn Error>> {
     let home = tempfile::tempdir()?;
     let folder = home.path().join("plugins");
@@ -63,7 +63,7 @@ struct Host {
 }
 
 struct Plugin {
-    /// Time and length of the file that was tried last.
+    /// Modification time and length of the file at the last attempt to load it.
     version: (SystemTime, u64),
     lease: Option<Lease>,
 }
@@ -78,8 +78,8 @@ impl Host {
         Ok(Host { folder, store, loader, plugins: HashMap::new() })
     }
 
-    /// Loads what is new, keeps the old version where the new one cannot be loaded, and lets go of
-    /// what is gone.
+    /// Loads new versions and drops plugins whose file was removed. If a new version cannot be loaded, the
+    /// host keeps the old version.
     fn reload(&mut self) -> Result<(), Box<dyn Error>> {
         self.plugins.retain(|path, _| path.exists());
         for entry in fs::read_dir(&self.folder)? {
@@ -97,7 +97,7 @@ impl Host {
             }
             plugin.version = version;
             match self.loader.load_wasm(&self.store, &fs::read(&path)?) {
-                // The old lease is dropped here; calls that run keep it until they end.
+                // This drops the old lease. Running calls keep the old module until they end.
                 Ok(lease) => plugin.lease = Some(lease),
                 Err(error) => eprintln!("{}: {error}, keeping the old version", path.display()),
             }
@@ -116,7 +116,7 @@ impl Host {
     }
 }
 
-/// An instance for one call: plugins keep nothing from one call to the next.
+/// Calls a plugin in a new instance, because plugins keep no state between calls.
 fn call(engine: &Engine, lease: &Lease, argument: i32) -> Result<i32, Box<dyn Error>> {
     let module = lease.module().ok_or("a component, not a module")?;
     let mut store = WasmStore::new(engine, ());
@@ -129,7 +129,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Says what happens.
+/// Prints each load and each warning.
 struct Print;
 
 impl LoadObserver for Print {

@@ -1,6 +1,6 @@
-//! Observers that pass on what they are told: to `tracing`, and to `metrics`.
+//! Observers that forward load records and warnings to `tracing` and to `metrics`.
 //!
-//! Each is behind a feature of its crate's name, off by default.
+//! Each observer is behind a feature with the name of its crate. Both features are off by default.
 
 #[cfg(feature = "metrics")]
 pub use self::metrics::Metrics;
@@ -11,8 +11,9 @@ pub use self::tracing::Tracing;
 mod tracing {
     use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
 
-    /// Events of `tracing`, with the target `loadline`: loads and unloads at level `DEBUG`, warnings
-    /// at level `WARN`. Durations are in nanoseconds.
+    /// Emits events of `tracing` with the target `loadline`.
+    ///
+    /// Loads and unloads have level `DEBUG`, and warnings have level `WARN`. Durations are in nanoseconds.
     #[derive(Debug, Clone, Copy, Default)]
     pub struct Tracing;
 
@@ -54,7 +55,7 @@ mod tracing {
 mod metrics {
     use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
 
-    /// Counters and histograms of `metrics`. Histograms are in seconds.
+    /// Records counters and histograms of `metrics`. Histograms are in seconds.
     ///
     /// | name | kind | labels |
     /// |---|---|---|

@@ -1,208 +1,211 @@
-//! What can go wrong between a file and a loaded module, and where it went wrong.
+//! The errors of loading, with the file or artifact that failed.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::headroom::resource::Resource;
 
-/// An artifact that could not be made, trusted or loaded.
+/// An error while making, trusting or loading an artifact.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened or read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Of the file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A file could not be written, synced or renamed.
     #[error("cannot write {}", path.display())]
     Write {
-        /// Of the file, not of the temporary one beside it.
+        /// The path of the file, not of the temporary file next to it.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something is wrong with what a file holds.
+    /// The contents of a file cannot be used.
     #[error("cannot use {}", path.display())]
     File {
-        /// Of the file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error in the contents.
         source: Box<Error>,
     },
-    /// The bytes carry no header of a precompiled module or component.
+    /// The bytes have no header of a precompiled module or component.
     #[error("not an artifact: the bytes do not begin as a precompiled module or component does")]
     NotAnArtifact,
-    /// The header is an artifact's, but the sections behind it do not hold together.
+    /// The header is that of an artifact, but its sections cannot be read.
     #[error("malformed artifact: its ELF sections cannot be read")]
     Sections {
-        /// Which structure is broken.
+        /// The error that names the broken structure.
         source: object::read::Error,
     },
-    /// The header is an artifact's, but its unwind tables do not hold together.
+    /// The header is that of an artifact, but its unwind tables cannot be read.
     #[error("malformed artifact: its unwind tables cannot be read")]
     Tables {
-        /// Which record is broken.
+        /// The error that names the broken record.
         source: gimli::Error,
     },
-    /// Unwind tables more than two gigabytes from the code they describe.
-    #[error("unwind tables too far from the code they describe")]
+    /// The unwind tables are more than two gigabytes away from the code that they describe.
+    #[error("the unwind tables are too far from the code they describe")]
     FarFrames,
     /// The file is longer or shorter than the artifact that was written to it.
-    #[error("cut off or overwritten: {expected} bytes were recorded, {found} are there")]
+    #[error("truncated or overwritten: expected {expected} bytes, found {found}")]
     Length {
-        /// Bytes recorded.
+        /// The recorded length in bytes.
         expected: usize,
-        /// Bytes found.
+        /// The actual length in bytes.
         found: usize,
     },
-    /// The bytes are not the ones whose digest was recorded.
-    #[error("altered since it was compiled: digest {expected} was recorded, {found} is there")]
+    /// The digest of the bytes differs from the recorded digest.
+    #[error("altered since it was compiled: expected digest {expected}, found {found}")]
     Altered {
-        /// The digest recorded.
+        /// The recorded digest.
         expected: String,
-        /// The digest of the bytes found.
+        /// The digest of the actual bytes.
         found: String,
     },
-    /// A file or folder that somebody else could have written to, or read where it is secret.
-    #[error("{} {problem} (only files that belong to this user are trusted: change owner and mode, or see the options)", path.display())]
+    /// Another user could have written to a file or folder, or could have read a secret file.
+    #[error("{} {problem} (only files of this user or root are trusted; change owner and mode, or see the options)", path.display())]
     Exposed {
-        /// Of the file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with its owner or mode.
         problem: String,
     },
-    /// The file does not begin as an entry of a store does.
-    #[error("not an entry of a store, or one that was cut off")]
+    /// The file does not begin like an entry of a store.
+    #[error("not an entry of a store, or a truncated entry")]
     NotAnEntry,
-    /// A store's entry or a pack that a program with another release of Wasmtime wrote.
+    /// A program with another release of Wasmtime wrote this store entry or pack.
     #[error(
-        "it was written with Wasmtime {found}, and this program has {expected}: machine code serves one release only, patches included (build it again)"
+        "written with Wasmtime {found}, but this program uses {expected}: machine code works with one release only, including the patch number (build it again)"
     )]
     OtherRelease {
-        /// The version of Wasmtime that is written in the file.
+        /// The version of Wasmtime that is saved in the file.
         found: String,
         /// The version of Wasmtime in this program.
         expected: &'static str,
     },
-    /// A load, or opening a pack, would take more than the process is allowed, or than is to be left for other things.
+    /// Loading, or opening a pack, would need more of a resource than the process may use without touching
+    /// the reserve.
     #[error(
-        "{needed} more {resource} would be needed: {used} of {limit} are taken, and {reserve} are kept for the rest of the program ({})", resource.remedy()
+        "{needed} more {resource} are needed, but {used} of {limit} are in use, and {reserve} are reserved for the rest of the program ({})", resource.remedy()
     )]
     Headroom {
-        /// Of what there is too little.
+        /// The resource that is too small.
         resource: Resource,
-        /// How much the process may have.
+        /// The limit of the resource.
         limit: u64,
-        /// How much it has.
+        /// The amount that is in use.
         used: u64,
-        /// How much the load would take.
+        /// The amount that the load would need.
         needed: u64,
-        /// How much is left untouched.
+        /// The amount that the loader keeps free.
         reserve: u64,
     },
-    /// The caller wanted no further loads.
+    /// The caller stopped the loads before this one began.
     #[error("cancelled before it began")]
     Cancelled,
-    /// The file is no pack, or one that cannot be used here.
+    /// The file is not a pack, or this process cannot use it.
     #[error("not a pack: {problem}")]
     NotAPack {
-        /// How that was seen.
+        /// The reason.
         problem: &'static str,
     },
-    /// Something is wrong with an artifact's name, or with the artifact of that name.
+    /// An artifact's name, or the artifact of that name, cannot be used.
     #[error("the name {name:?} is {problem}")]
     Name {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: &'static str,
     },
-    /// The pack holds no artifact of that name.
+    /// The pack has no artifact of that name.
     #[error("{} has no artifact {name:?}", path.display())]
     NoSuchEntry {
         /// The name.
         name: String,
-        /// Of the pack.
+        /// The path of the pack.
         path: PathBuf,
     },
-    /// Something is wrong with one artifact in a pack.
+    /// One artifact in a pack cannot be used.
     #[error("cannot use {name:?} in {}", path.display())]
     Entry {
-        /// Of the artifact.
+        /// The name of the artifact.
         name: String,
-        /// Of the pack.
+        /// The path of the pack.
         path: PathBuf,
-        /// What is wrong.
+        /// The error in the artifact.
         source: Box<Error>,
     },
-    /// One image can be one module at a time.
-    #[error("{name:?} is loaded already: one image is one module (clone the module instead)")]
+    /// The image is already loaded, and one image can only be one module at a time.
+    #[error(
+        "{name:?} is loaded already: one image can only be one module (clone the module instead)"
+    )]
     Loaded {
-        /// Of the artifact.
+        /// The name of the artifact.
         name: String,
     },
-    /// The engine cannot execute code where a pack has it.
+    /// The engine cannot execute code directly from a pack.
     #[error("the engine does not load from packs (call `pack::configure` before `Engine::new`)")]
     NotConfigured {
-        /// Wasmtime's own words.
+        /// The error of Wasmtime.
         source: wasmtime::Error,
     },
-    /// Memory for a pack could not be had.
+    /// Memory for a pack cannot be mapped.
     #[error("cannot map {bytes} bytes for {}", path.display())]
     Map {
-        /// Of the pack.
+        /// The path of the pack.
         path: PathBuf,
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Machine code from elsewhere, where wasm was expected.
+    /// The input is machine code, but wasm was expected.
     #[error(
-        "already compiled: machine code cannot be checked, someone must vouch for it (give the .wasm, or use a constructor that is `unsafe`)"
+        "already compiled: machine code cannot be checked (give the .wasm, or guarantee the bytes with an `unsafe` constructor)"
     )]
     Precompiled,
-    /// Tables were to be absent, and are there.
+    /// The artifact has unwind tables, but the policy requires that there are none.
     #[error(
-        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or let the policy strip them)"
+        "the artifact has unwind tables for {fdes} functions (compile it with `native_unwind_info(false)`, or use `UnwindPolicy::Strip`)"
     )]
     TablesPresent {
-        /// Frame description entries in it.
+        /// The number of frame description entries in the artifact.
         fdes: usize,
     },
-    /// The text format could not be parsed.
+    /// The WebAssembly text cannot be parsed.
     #[cfg(feature = "compile")]
     #[error("cannot parse WebAssembly text")]
     Text {
-        /// With line and column.
+        /// The error of the parser, with line and column.
         source: wat::Error,
     },
     /// Wasmtime could not compile the wasm.
     #[error("cannot compile to machine code")]
     Compile {
-        /// Wasmtime's own words.
+        /// The error of Wasmtime.
         source: wasmtime::Error,
     },
-    /// Wasmtime refused the artifact: another version, another target, or damaged.
+    /// Wasmtime rejected the artifact: it is for another version or another target, or damaged.
     #[error("refused by Wasmtime")]
     Deserialize {
-        /// Wasmtime's own words.
+        /// The error of Wasmtime.
         source: wasmtime::Error,
     },
 }
 
 impl Error {
-    /// Says in which file it was.
+    /// Adds the path of the file to the error.
     pub(crate) fn in_file(self, path: impl Into<PathBuf>) -> Error {
         Error::File { path: path.into(), source: Box::new(self) }
     }
 }
 
-/// An error and its causes, outermost first, as one line.
+/// Formats an error and its causes, outermost first, as one line.
 pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

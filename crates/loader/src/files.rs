@@ -1,4 +1,4 @@
-//! What several places do with files.
+//! File operations that several modules share.
 
 use std::fs::File;
 use std::io;
@@ -6,17 +6,18 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// The folder that a path is in.
+/// Returns the folder that contains `path`.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a name that was given in a folder outlive a power failure.
+/// Syncs a folder, so that a new file name in it survives a power failure.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// A temporary file in a folder: this user's alone, or with the mode that the umask gives.
+/// Creates a temporary file in a folder. Only this user can read it, unless `is_shared` gives it the mode of
+/// the umask.
 pub(crate) fn temporary(folder: &Path, is_shared: bool) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     if is_shared {

@@ -1,25 +1,26 @@
-//! Loads precompiled Wasmtime modules and components by the thousand, so that the next one costs what
-//! the last one did, and says what each of them cost.
+//! Loads thousands of precompiled Wasmtime modules and components, at a cost per module that does not grow
+//! with the number of loaded modules. It reports the cost of each load.
 //!
 //! You bring the [`Engine`](wasmtime::Engine) and get plain [`wasmtime::Module`]s and `Component`s.
 //!
-//! **What it does to your artifacts, and the price.** Wasmtime registers every module's unwind tables
-//! with the process's unwinder. On common unwinders that makes loading thousands of modules and
-//! unloading them quadratic (wasmtime issues 10084, 3427). So by default this crate hides the tables,
-//! [`UnwindPolicy::Strip`], and then:
-//! - a **native** backtrace that is taken in a host function called from wasm, a panic's too, ends at
-//!   the first wasm frame, and a C++ exception thrown there cannot pass it;
-//! - traps, `WasmBacktrace`, wasm exceptions, gdb and perf work as before: they do not use them.
+//! **The change to your artifacts, and its price.** Wasmtime registers the unwind tables of every module with
+//! the unwinder of the process. On common unwinders that makes loading and unloading thousands of modules
+//! quadratic (wasmtime issues 10084, 3427). So by default this crate hides the tables
+//! ([`UnwindPolicy::Strip`]). This has two effects:
+//! - A **native** backtrace in a host function called from wasm, including the backtrace of a panic, ends at
+//!   the first wasm frame. A C++ exception thrown there cannot pass that frame.
+//! - Traps, `WasmBacktrace`, wasm exceptions, gdb and perf work as before, because they do not use the
+//!   tables.
 //!
-//! Where you need those backtraces, [`UnwindPolicy::Keep`] leaves the tables, and a warning tells what
-//! they cost once it is felt. On Windows the tables are part of the ABI, cost nothing that grows, and
-//! stay under any policy.
+//! If you need those backtraces, [`UnwindPolicy::Keep`] leaves the tables in place. A warning then reports
+//! their cost when it becomes noticeable. On Windows the tables are part of the ABI and their cost does not
+//! grow, so they stay under any policy.
 //!
-//! | you have | take | and get |
+//! | you have | use | result |
 //! |---|---|---|
-//! | wasm, compiled when it is first seen | [`Store`], [`Loader::load_wasm`] | compiled once over all threads and processes, checked before it is run |
-//! | a build step | `pack::PackWriter`, `pack::Pack`, [`Loader::load_packed`] | all modules in one mapping: no limit on mappings, loads without copying |
-//! | artifacts in memory | [`Artifact`], [`Loader::load`] | the policy, sharing, headroom, records |
+//! | wasm that is compiled on first use | [`Store`], [`Loader::load_wasm`] | compiled once for all threads and processes, checked before it runs |
+//! | a build step | `pack::PackWriter`, `pack::Pack`, [`Loader::load_packed`] | all modules in one mapping: no limit from the number of mappings, loads without copying |
+//! | artifacts in memory | [`Artifact`], [`Loader::load`] | unwind policy, sharing, headroom checks, load records |
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
@@ -35,7 +36,7 @@
 //! let store = Store::open(folder, StoreOptions::new().max_bytes(1 << 30))?;
 //! let loader = Loader::new(&engine, LoaderOptions::new());
 //!
-//! let plugin = loader.load_wasm(&store, wasm)?; // Compiled now, or long ago by another process.
+//! let plugin = loader.load_wasm(&store, wasm)?; // Compiled now, or earlier by another process.
 //! let module = plugin.module().expect("not a component");
 //! let mut calls = wasmtime::Store::new(&engine, ());
 //! let instance = Instance::new(&mut calls, module, &[])?;
@@ -48,22 +49,25 @@
 //! # fn main() {}
 //! ```
 //!
-//! Programs to copy from are in `examples/`: a plugin host that takes up new versions, a host with
-//! more tenants than it keeps loaded, a build step that makes a pack.
+//! Example programs are in `examples/`. They are a plugin host that loads new versions while it runs, a host
+//! with more tenants than it keeps loaded, and a build step that makes a pack.
 //!
-//! # An artifact is trusted by where it comes from
+//! # An artifact is trusted because of its source
 //!
-//! Wasmtime runs the machine code in a precompiled module unseen, so its own `deserialize` is
-//! `unsafe`. Here the danger is settled when an [`Artifact`] is made: by compiling in this process,
-//! by the [`Digest`] of one that was so compiled, by the seal of a store or pack that nobody else
-//! can have written, or by code that says `unsafe` and vouches for the bytes. Loading it is then
-//! safe. A [`Key`] makes the seal one that only its holders can make.
+//! Wasmtime runs the machine code in a precompiled module without validating it, so its own `deserialize` is
+//! `unsafe`. In this crate, the trust decision is made when an [`Artifact`] is created. There are four ways:
+//! - compile in this process;
+//! - verify bytes with the [`Digest`] of an artifact that was compiled that way;
+//! - read a store or pack whose seal matches and that nobody else could have written;
+//! - call an `unsafe` constructor, whose caller guarantees that the bytes can be trusted.
+//!
+//! Loading an artifact is then safe. With a [`Key`], only holders of the key can make a matching seal.
 //!
 //! # The unwind policy belongs to the artifact
 //!
-//! The loading engine's `Config::native_unwind_info(false)` changes nothing about an artifact that
-//! was compiled with tables: Wasmtime does not ask it. [`Artifact::apply`] hides them in the
-//! artifact's bytes, and stores, packs and the [`Loader`] call it.
+//! `Config::native_unwind_info(false)` of the loading engine has no effect on an artifact that was compiled
+//! with tables, because Wasmtime does not read that setting when it loads. [`Artifact::apply`] hides the
+//! tables in the bytes of the artifact. Stores, packs and the [`Loader`] call it for you.
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
@@ -82,33 +86,36 @@
 //!
 //! # Limits are errors
 //!
-//! A process that runs out of mappings is aborted: its allocator gets none either. A [`Loader`] knows
-//! the [`headroom`] before each load, and what would not fit is an [`Error::Headroom`] that names the
-//! limit, its value, and what to do.
+//! A process that runs out of mappings is aborted, because its allocator cannot get memory either. A
+//! [`Loader`] checks the [`headroom`] before each load. If the load would not fit, it returns an
+//! [`Error::Headroom`] that names the limit, its value, and how to raise it.
 //!
 //! # Features
 //!
-//! - `compile` (default) makes artifacts from `.wasm`, `.wat` and component files, and links Cranelift for it. Without it this crate only loads, and builds with Wasmtime's
-//!   `runtime` alone; a store is then asked by keys that were noted when compiling.
-//! - `native-unwind`: native backtraces through packed modules at flat cost, where glibc and the
-//!   unwinder allow; see `native_unwind`. Defines the symbol `_dl_find_object` in your program.
-//! - `tracing`, `metrics`: observers that pass records on, in `adapters`.
+//! - `compile` (default) makes artifacts from `.wasm`, `.wat` and component files, and links Cranelift.
+//!   Without this feature, this crate only loads, and builds with the `runtime` feature of Wasmtime alone. A
+//!   store then needs keys that were saved when the artifacts were compiled.
+//! - `native-unwind` provides native backtraces through packed modules at constant cost, if glibc and the
+//!   unwinder support it; see `native_unwind`. It defines the symbol `_dl_find_object` in your program.
+//! - `tracing` and `metrics` provide observers that forward load records, in `adapters`.
 //!
-//! Wasmtime itself is built without its `gc`, `threads` and `component-model-async` features unless
-//! your program asks for them, so modules that need them are refused, and so are `.cwasm` files from
-//! a Wasmtime that was built with them, whatever is in those.
+//! This crate builds Wasmtime without its `gc`, `threads` and `component-model-async` features, unless your
+//! program enables them. Modules that need these features are then rejected. So are all `.cwasm` files from a
+//! Wasmtime that was built with these features, whatever the files contain.
 //!
 //! # Which Wasmtime
 //!
-//! One release of this crate goes with one release of Wasmtime, exactly: what is hidden in artifacts
-//! and counted in packs rests on how that release works. It is [re-exported](wasmtime), so that a
-//! program need not name it twice. A new Wasmtime, also a patch of it, is a new minor release here:
-//! before 1.0 the second number is raised by whatever may break a program, the third by what is added.
-//! The public API is listed in `api.txt` beside the manifest; a test compares, and says which of the
-//! two a change is.
-//! Packs and stores serve one release of Wasmtime. They hold its full version, whatever
-//! `Config::module_version` says. After an upgrade, also of a patch, a store compiles its entries
-//! again, and a pack is rejected with [`Error::OtherRelease`] until it is built again.
+//! Each release of this crate works with exactly one release of Wasmtime. The code that hides tables in
+//! artifacts and counts modules in packs depends on the internals of that release. This crate
+//! [re-exports](wasmtime) Wasmtime, so your program need not depend on it twice. A new Wasmtime release, even
+//! a patch release, needs a new minor release of this crate. Before 1.0, a breaking change raises the second
+//! version number, and an addition raises the third. The public API is listed in `api.txt` next to the
+//! manifest. A test compares the API with that list, and reports which of the two numbers a change must
+//! raise.
+//!
+//! Packs and stores work with one release of Wasmtime only. They save its full version, regardless of
+//! `Config::module_version`. After an upgrade of Wasmtime, even a patch release, a store compiles its entries
+//! again. A pack is rejected with [`Error::OtherRelease`] until you build it again.
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub mod adapters;

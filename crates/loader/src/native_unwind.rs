@@ -1,35 +1,36 @@
-//! Native backtraces through the frames of packed modules, at a cost that does not grow with their
-//! number. Linux with glibc 2.35 or later, 64 bits.
+//! Native backtraces through the frames of packed modules, at a cost that does not grow with the number of
+//! modules. This module needs 64-bit Linux with glibc 2.35 or later.
 //!
-//! In packs nothing is registered with the unwinder. But libgcc from release 12 and LLVM's libunwind
-//! from 16 ask glibc's `_dl_find_object` which loaded object an address belongs to, and where its
-//! frame index is. With the feature `native-unwind` this crate defines a function of that name in
-//! the program, which the dynamic linker prefers to glibc's. It answers for addresses in packs, from
-//! the index that [`PackWriter`](crate::pack::PackWriter) made of the artifacts' tables, and passes
-//! everything else on. Panics, C++ exceptions and backtraces then see every frame, and take as long
-//! with one module as with a hundred thousand.
+//! Packs register nothing with the unwinder. But libgcc from release 12 and LLVM's libunwind from 16 call
+//! glibc's `_dl_find_object` to find the loaded object of an address, and its frame index. With the feature
+//! `native-unwind`, this crate defines a function of that name in the program, which the dynamic linker
+//! prefers to glibc's function. For addresses in packs, the function answers from the index that
+//! [`PackWriter`](crate::pack::PackWriter) built from the artifacts' tables. It forwards all other addresses
+//! to glibc. Panics, C++ exceptions and backtraces then see every frame, and take as long with one module as
+//! with a hundred thousand.
 //!
-//! [`enable`] is called once, before packs are opened, and proves first that the process's unwinder
-//! really asks: a shared library's definition comes too late for that, and older unwinders do not
-//! ask. Where it fails nothing changes; packs are then as stripped as they were.
+//! Call [`enable`] once, before you open packs. It first proves that the unwinder of the process really calls
+//! this function. A definition in a shared library comes too late for that, and older unwinders do not call
+//! the function at all. If the proof fails, nothing changes, and packs behave as if their tables were
+//! stripped.
 //!
-//! The answer is found without locks, allocation, or system calls, so that signal handlers may ask.
-//! A pack that is closed waits for whoever is in the middle of asking about it.
+//! The function uses no locks, allocations or system calls, so that signal handlers may call it. Closing a
+//! pack waits for threads that are looking up an address in that pack.
 #![allow(unsafe_code)]
 
 use std::fmt;
 
-/// Why native unwinding through packs is not to be had in this process.
+/// The reason why native unwinding through packs is not available in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// Not built for 64-bit Linux with glibc, or glibc is linked into the program statically.
+    /// The program was not built for 64-bit Linux with glibc, or glibc is linked into the program statically.
     Platform,
     /// The C library has no `_dl_find_object`: glibc before 2.35.
     OldLibrary,
-    /// Another definition comes before ours, as when this crate is in a shared library.
+    /// Another definition comes before ours, for example because this crate is in a shared library.
     NotOurs,
-    /// The unwinder did not ask: libgcc before 12, LLVM's libunwind before 16.
+    /// The unwinder did not call `_dl_find_object`: libgcc before 12, LLVM's libunwind before 16.
     NotAsked,
 }
 
@@ -37,12 +38,12 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Unavailable::Platform => "not built for 64-bit Linux with a glibc that is linked dynamically",
-            Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has)",
+            Unavailable::OldLibrary => "the C library has no _dl_find_object (glibc 2.35 has it)",
             Unavailable::NotOurs => {
                 "another _dl_find_object comes before ours (link this crate into the program itself)"
             }
             Unavailable::NotAsked => {
-                "the unwinder does not ask _dl_find_object (libgcc 12 and LLVM 16 do)"
+                "the unwinder does not call _dl_find_object (libgcc 12 and LLVM 16 do)"
             }
         })
     }
@@ -63,12 +64,13 @@ mod platform {
 
     use super::Unavailable;
 
-    /// Proves that it works in this process, and lets packs that are opened from now on use it.
+    /// Enables native unwinding for packs that are opened from now on, if a proof succeeds. It never succeeds
+    /// on this platform.
     pub fn enable() -> Result<(), Unavailable> {
         Err(Unavailable::Platform)
     }
 
-    /// No pack ever is.
+    /// A pack is never entered on this platform.
     #[derive(Debug)]
     pub(crate) enum Entered {}
 
@@ -93,7 +95,7 @@ pub use platform::enable;
 #[cfg(unix)]
 pub(crate) use platform::{Directory, Entered, enter};
 
-// A program that glibc is linked into statically has a definition of the name already.
+// A program with statically linked glibc already has a definition of the name.
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -111,14 +113,14 @@ mod platform {
     use super::Unavailable;
     use crate::symbol::{active, behind_ours};
 
-    /// glibc's `struct dl_find_object` on 64-bit machines (glibc 2.35, `dlfcn.h`).
+    /// The `struct dl_find_object` of glibc on 64-bit machines (glibc 2.35, `dlfcn.h`).
     #[repr(C)]
     struct Found {
         flags: u64,
         map_start: *mut c_void,
         map_end: *mut c_void,
         link_map: *mut c_void,
-        /// The object's `.eh_frame_hdr`.
+        /// The `.eh_frame_hdr` of the object.
         eh_frame: *mut c_void,
         reserved: [u64; 7],
     }
@@ -136,27 +138,28 @@ mod platform {
 
     type Find = extern "C" fn(*mut c_void, &mut MaybeUninit<Found>) -> c_int;
 
-    /// Packs in one table. There are as many tables as the packs that are open at a time need; each
-    /// pack costs a comparison for each frame.
+    /// The number of packs in one table. A further table is added if all are full. Each open pack costs one
+    /// comparison per frame.
     const PACKS_IN_TABLE: usize = 256;
 
     static NEXT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-    /// The program's own, for callers that look at it: glibc says that there always is one.
+    /// The link map of the program itself, for callers that read this field. glibc documents that there
+    /// always is a link map.
     static LINK_MAP: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     static IS_ENABLED: AtomicBool = AtomicBool::new(false);
     static WAS_ASKED: AtomicBool = AtomicBool::new(false);
     static FIRST: Table = Table::new();
-    /// Entries before this one may be in use.
+    /// Only entries before this index may be in use.
     static N_ENTRIES: AtomicUsize = AtomicUsize::new(0);
-    /// Whoever enters or removes packs. Readers do not take it.
+    /// Held while packs are entered or removed. Readers do not take this lock.
     static WRITER: Mutex<()> = Mutex::new(());
 
     const NOWHERE: usize = usize::MAX;
 
-    /// One pack. Written in the order `directory`, `end`, `start`; taken away by `start` alone. A
-    /// reader that has counted itself and then still finds `start` as it was is safe until it counts
-    /// itself out: whoever took it away waits for that. Both sides use sequentially consistent
-    /// operations, so that one of them sees the other.
+    /// One pack. A writer stores `directory`, `end` and `start`, in this order, and removes the pack through
+    /// `start` alone. A reader first increments `n_readers` and then checks that `start` is unchanged. The
+    /// directory is then safe to use until the reader decrements `n_readers`, because the remover waits for
+    /// that. Both sides use sequentially consistent operations, so that one of them sees the other.
     #[derive(Debug)]
     struct Entry {
         start: AtomicUsize,
@@ -165,14 +168,14 @@ mod platform {
         n_readers: AtomicUsize,
     }
 
-    /// Where the frame indexes in a pack are.
+    /// The offsets of the frame indexes in a pack.
     pub(crate) struct Directory {
         page: usize,
-        /// For each page of the pack, the offset of the index of the image on it; 0 where none.
+        /// For each page of the pack, the offset of the frame index of the image on that page, or 0 for none.
         index_by_page: Box<[usize]>,
     }
 
-    /// Never freed: readers go from one to the next without counting themselves.
+    /// Never freed, because readers walk the tables without counting themselves.
     struct Table {
         entries: [Entry; PACKS_IN_TABLE],
         next: OnceLock<&'static Table>,
@@ -184,12 +187,12 @@ mod platform {
             Table { entries, next: OnceLock::new() }
         }
 
-        /// Adds a table behind this one, which must be the last. `WRITER` must be locked.
+        /// Adds a table after this one, which must be the last. `WRITER` must be locked.
         fn add(&self) -> &'static Table {
             self.next.get_or_init(|| Box::leak(Box::new(Table::new())))
         }
 
-        /// This table and all behind it.
+        /// Returns this table and all tables after it.
         fn all(&'static self) -> impl Iterator<Item = &'static Table> {
             std::iter::successors(Some(self), |table| table.next.get().copied())
         }
@@ -209,7 +212,7 @@ mod platform {
             }
         }
 
-        /// The range of the pack's memory and the address of the frame index for `address`.
+        /// Returns the range of the pack's memory and the address of the frame index for `address`.
         fn find(&self, address: usize) -> Option<(Range<usize>, usize)> {
             let start = self.start.load(Ordering::SeqCst);
             let end = self.end.load(Ordering::SeqCst);
@@ -228,19 +231,19 @@ mod platform {
             }
             let end = self.end.load(Ordering::SeqCst);
             let directory = self.directory.load(Ordering::SeqCst);
-            // SAFETY: `start` was there after this reader was counted, so the directory that was
-            // written before it is not freed before the count is back (see `Entered::drop`).
+            // SAFETY: `start` was unchanged after this reader was counted. So the directory that was stored
+            // before `start` is not freed until this reader is no longer counted (see `Entered::drop`).
             let directory = unsafe { directory.as_ref() }?;
             let index = *directory.index_by_page.get((address - start) / directory.page)?;
             (address < end && index != 0).then_some((start..end, start + index))
         }
     }
 
-    // SAFETY: no other object of this program defines the name; glibc's definition comes later in
-    // the search order and is the one forwarded to.
+    // SAFETY: no other object of this program defines the name. glibc's definition comes later in the search
+    // order, and this function forwards to it.
     #[unsafe(no_mangle)]
     extern "C" fn _dl_find_object(address: *mut c_void, found: &mut MaybeUninit<Found>) -> c_int {
-        // Written once after each `enable`: threads that unwind must not fight for a cache line.
+        // Store only once after each `enable`, so that threads that unwind do not contend for a cache line.
         if !WAS_ASKED.load(Ordering::Relaxed) {
             WAS_ASKED.store(true, Ordering::Relaxed);
         }
@@ -260,14 +263,14 @@ mod platform {
         if next.is_null() {
             return -1;
         }
-        // SAFETY: glibc declares the name with this signature, takes any address, and writes to the
-        // room that the caller hands over.
+        // SAFETY: glibc declares the name with this signature. Its function accepts any address, and writes
+        // to the memory that the caller provides.
         let next = unsafe { std::mem::transmute::<*mut c_void, Find>(next) };
         next(address, found)
     }
 
-    /// Found when the program starts, since asking the dynamic linker in the midst of unwinding may
-    /// meet its lock.
+    /// Resolves the symbol when the program starts, because the dynamic linker may need its lock to resolve
+    /// it in the middle of an unwind.
     #[used]
     #[unsafe(link_section = ".init_array")]
     static AT_START: extern "C" fn() = {
@@ -277,7 +280,7 @@ mod platform {
         resolve
     };
 
-    /// glibc's own function, null where there is none.
+    /// Returns glibc's own function, or null if there is none.
     fn next() -> *mut c_void {
         let known = NEXT.load(Ordering::Relaxed);
         if !known.is_null() {
@@ -288,11 +291,12 @@ mod platform {
         found
     }
 
-    /// Proves that it works in this process, and lets packs that are opened from now on use it.
+    /// Enables native unwinding for packs that are opened from now on, if a proof shows that it works in this
+    /// process.
     ///
     /// # Errors
     ///
-    /// Why it does not. Nothing has changed then.
+    /// The reason why it does not work. The process is then unchanged.
     pub fn enable() -> Result<(), Unavailable> {
         if next().is_null() {
             return Err(Unavailable::OldLibrary);
@@ -303,14 +307,14 @@ mod platform {
             return Err(Unavailable::NotOurs);
         }
         WAS_ASKED.store(false, Ordering::Relaxed);
-        // Captures the frames, and with them asks the unwinder, without naming any function.
+        // Captures the frames without resolving function names. This calls the unwinder.
         drop(std::backtrace::Backtrace::force_capture());
         if !WAS_ASKED.load(Ordering::Relaxed) {
             return Err(Unavailable::NotAsked);
         }
         let mut found = MaybeUninit::new(Found::EMPTY);
         if ours(ours as usize as *mut c_void, &mut found) == 0 {
-            // SAFETY: it was initialised above, whatever was written to it since.
+            // SAFETY: `found` was initialised above, and stays initialised after any write.
             LINK_MAP.store(unsafe { found.assume_init() }.link_map, Ordering::Relaxed);
         }
         IS_ENABLED.store(true, Ordering::Relaxed);
@@ -318,8 +322,8 @@ mod platform {
     }
 
     impl Directory {
-        /// Of a pack with so many bytes. For each image: its range within the pack, and where its
-        /// index is, if it has one.
+        /// Creates the directory of a pack of `bytes` bytes. `images` gives each image's range within the
+        /// pack, and the offset of its frame index, if it has one.
         pub(crate) fn of(
             bytes: usize,
             page: usize,
@@ -334,13 +338,13 @@ mod platform {
         }
     }
 
-    /// A pack that is answered for, until this is dropped.
+    /// A pack whose addresses are answered until this value is dropped.
     #[derive(Debug)]
     pub(crate) struct Entered(&'static Entry);
 
-    /// Answers for the memory `range` from now on, unless it was not enabled.
+    /// Answers for addresses in the memory `range` from now on, if native unwinding is enabled.
     ///
-    /// The indexes that the directory names must stay readable until what this returns is dropped.
+    /// The indexes that the directory names must stay readable until the returned value is dropped.
     pub(crate) fn enter(
         range: Range<usize>,
         directory: impl FnOnce() -> Directory,
@@ -369,12 +373,13 @@ mod platform {
             let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = self.0;
             entry.start.store(NOWHERE, Ordering::SeqCst);
-            // A reader takes nanoseconds, and a signal handler on this thread has returned.
+            // A reader takes nanoseconds. A signal handler on this thread has already returned.
             while entry.n_readers.load(Ordering::SeqCst) != 0 {
                 std::thread::yield_now();
             }
             let directory = entry.directory.swap(ptr::null_mut(), Ordering::SeqCst);
-            // SAFETY: it came from a box in `enter`; no reader has it, and no other will get it.
+            // SAFETY: the pointer came from a box in `enter`. No reader uses it, and no later reader will get
+            // it.
             drop(unsafe { Box::from_raw(directory) });
         }
     }
@@ -387,7 +392,7 @@ mod platform {
             entries().find_map(|entry| entry.find(address)).map(|(_, index)| index)
         }
 
-        /// As when hundreds of tenants have a pack each.
+        /// Hundreds of tenants may have one pack each.
         #[test]
         fn more_packs_than_a_table_holds_are_answered_for() {
             IS_ENABLED.store(true, Ordering::Relaxed);
@@ -407,7 +412,7 @@ mod platform {
             assert_eq!(ask(base + 3), None);
         }
 
-        /// Addresses here are numbers that nothing is mapped at: no unwinder asks about them.
+        /// No memory is mapped at these addresses, so no unwinder asks about them.
         #[test]
         fn threads_ask_while_packs_come_and_go() {
             IS_ENABLED.store(true, Ordering::Relaxed);
@@ -420,7 +425,7 @@ mod platform {
                         while !is_done.load(Ordering::Relaxed) {
                             for page in 0..8 {
                                 let index = ask(base + page * 16 + 3);
-                                // Each round puts the indexes elsewhere, within its own bounds.
+                                // Each round moves the indexes, within the bounds of the pack.
                                 assert!(
                                     index.is_none_or(|index| (base..base + 128).contains(&index))
                                 );

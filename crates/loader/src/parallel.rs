@@ -1,20 +1,20 @@
-//! The same work on many things, on a bounded number of threads.
+//! Runs the same work on many items, on a limited number of threads.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// As many threads as the machine runs at once.
+/// Returns the number of threads that the machine runs at once.
 pub(crate) fn processors() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Calls `work` with `0..total`, each number once and in rising order, on at most so many threads,
-/// the calling one among them. Where `work` says false, no further call begins.
+/// Calls `work` with each number of `0..total` once, in rising order, on at most `threads` threads, including
+/// the calling thread. After `work` has returned false, no further call begins.
 ///
 /// # Panics
 ///
-/// Where `work` does.
+/// If `work` panics.
 pub(crate) fn each(total: usize, threads: NonZeroUsize, work: impl Fn(usize) -> bool + Sync) {
     let (next, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let walk = || {
@@ -31,7 +31,7 @@ pub(crate) fn each(total: usize, threads: NonZeroUsize, work: impl Fn(usize) -> 
     thread::scope(|scope| {
         for thread in 1..threads.get().min(total) {
             let named = thread::Builder::new().name(format!("loadline-{thread}"));
-            // Where no further thread can be had, fewer do the work.
+            // If no further thread can be started, fewer threads do the work.
             if named.spawn_scoped(scope, walk).is_err() {
                 break;
             }

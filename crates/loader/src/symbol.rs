@@ -1,13 +1,13 @@
-//! Symbols that the dynamic linker finds in this process.
+//! Looks up symbols through the dynamic linker of this process.
 
 use std::ffi::{CStr, c_void};
 
-/// The definition that calls of `name` reach.
+/// Returns the definition that calls of `name` reach.
 pub(crate) fn active(name: &CStr) -> Option<*mut c_void> {
     find(libc::RTLD_DEFAULT, name)
 }
 
-/// The first definition of `name` after this program's own.
+/// Returns the first definition of `name` after this program's own.
 pub(crate) fn behind_ours(name: &CStr) -> Option<*mut c_void> {
     find(libc::RTLD_NEXT, name)
 }

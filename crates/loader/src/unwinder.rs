@@ -1,26 +1,26 @@
-//! Which unwinder this process really has, found from the inside.
+//! Detects which unwinder this process uses.
 //!
-//! It decides what unwind tables cost: how long loading, unloading and every native unwind take once
-//! thousands of modules have registered theirs.
+//! The unwinder decides the cost of unwind tables: how long loading, unloading and every native unwind take
+//! when thousands of modules have registered their tables.
 //!
-//! What the program was linked with says little: a preloaded library takes over. So the active
-//! `__register_frame` is asked for its file, LLVM's libunwind is known by a symbol only it has, and
-//! libgcc's bookkeeping (a list up to release 12, a tree from 13) is told by what a registration
-//! does to the object it is given.
+//! The libraries that the program was linked with do not decide this, because a preloaded library takes
+//! precedence. So this module looks up the file that defines the active `__register_frame`. It recognises
+//! LLVM's libunwind by a symbol that only LLVM's libunwind has. It recognises libgcc's bookkeeping (a list up
+//! to release 12, a tree from 13) by the words that a registration writes into its object.
 #![allow(unsafe_code)]
 
 use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The active unwinder. Unknown parts are the text `unknown` with the reason behind it.
+/// The active unwinder. The text of an unknown part is `unknown`, followed by the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unwinder {
-    /// How it keeps what is registered.
+    /// How the unwinder keeps registered tables.
     pub family: Family,
-    /// Its version, as far as the file tells.
+    /// The version, as far as the file shows it.
     pub version: String,
-    /// The file it was loaded from.
+    /// The file that the unwinder was loaded from.
     pub path: String,
 }
 
@@ -28,14 +28,14 @@ pub struct Unwinder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
-    /// libgcc up to release 12: linked lists, walked by every unwind and by most deregistrations.
+    /// libgcc up to release 12: linked lists. Every unwind and most deregistrations walk them.
     LibgccList,
     /// libgcc from release 13: a tree (GCC 13, `unwind-dw2-btree.h`).
     LibgccTree,
-    /// LLVM's libunwind: an array of FDEs, walked by every deregistration (LLVM 19,
-    /// `UnwindCursor.hpp`, `DwarfFDECache::removeAllIn`).
+    /// LLVM's libunwind: an array of FDEs. Every deregistration walks it (LLVM 19, `UnwindCursor.hpp`,
+    /// `DwarfFDECache::removeAllIn`).
     Llvm,
-    /// Another, or one that this platform does not let us ask.
+    /// Another unwinder, or a platform on which this crate cannot detect it.
     Other,
 }
 
@@ -50,7 +50,8 @@ impl fmt::Display for Family {
     }
 }
 
-/// The file of the active unwinder, as [`detect`] has it. Changes nothing in the process.
+/// Returns the file of the active unwinder, the same as [`detect`]. This function changes nothing in the
+/// process.
 pub fn active_path() -> String {
     match platform::path() {
         Some(path) => std::fs::canonicalize(&path).unwrap_or(path).display().to_string(),
@@ -62,9 +63,9 @@ const UNKNOWN: &str = "unknown (registrations cannot be followed on this platfor
 
 /// Finds the active unwinder.
 ///
-/// The first call in a process registers two tables and takes them back, so a process that asks is no longer fresh: from the
+/// The first call in a process registers two tables and deregisters them, so it leaves a trace. From the
 /// first registration on, every unwind under libgcc's lists takes one global mutex (GCC 12,
-/// `unwind-dw2-fde.c`, `any_objects_registered`). The loader asks no sooner than it is about to
+/// `unwind-dw2-fde.c`, `any_objects_registered`). The loader calls this function only when it is about to
 /// load an artifact that registers tables anyway.
 pub fn detect() -> Unwinder {
     let Some(path) = platform::path() else {
@@ -78,24 +79,25 @@ pub fn detect() -> Unwinder {
     Unwinder { family, version, path: real.display().to_string() }
 }
 
-/// The family alone: no file is read. What [`detect`] says about the process holds here as well.
+/// Returns the family only, without reading a file. The effect on the process is the same as that of
+/// [`detect`].
 ///
-/// It is found once for each process, and other threads wait meanwhile: two probes at a time end the
-/// process under libgcc 13.1 and 13.2, whose tree refuses a second object for the same code and then
-/// misses it (GCC 13, `unwind-dw2-fde.c`, `__deregister_frame_info_bases`).
+/// The family is detected once per process, and other threads wait meanwhile. Two probes at a time would end
+/// the process under libgcc 13.1 and 13.2. Their tree refuses a second object for the same code and then does
+/// not find it (GCC 13, `unwind-dw2-fde.c`, `__deregister_frame_info_bases`).
 pub(crate) fn family() -> Family {
     static FOUND: OnceLock<Family> = OnceLock::new();
     *FOUND.get_or_init(find_family)
 }
 
-/// Whether libgcc's list of objects that no unwind has sorted yet is empty. It is so from an unwind
-/// until the next registration. `None` where there is no such list.
+/// Returns whether libgcc's list of objects that no unwind has sorted yet is empty. The list is empty from an
+/// unwind until the next registration. Returns `None` if there is no such list.
 pub(crate) fn all_are_sorted() -> Option<bool> {
     static PROBING: Mutex<()> = Mutex::new(());
     if family() != Family::LibgccList {
         return None;
     }
-    // Another's probe would be found in the list.
+    // A concurrent probe would be in the list.
     let _alone = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
     platform::all_are_sorted()
 }
@@ -111,14 +113,15 @@ fn find_family() -> Family {
     }
 }
 
-/// Distributions keep each LLVM release in a folder of its own, `/usr/lib/llvm-19/lib`.
+/// Returns the version from the path. Distributions keep each LLVM release in its own folder, such as
+/// `/usr/lib/llvm-19/lib`.
 fn llvm_version(path: &Path) -> Option<String> {
     let folders = path.iter().filter_map(|part| part.to_str());
     folders.filter_map(|part| part.strip_prefix("llvm-")).next_back().map(str::to_owned)
 }
 
-/// The newest `GCC_x.y.z` version node of the file. Releases 12, 13 and 14 each added one, so the
-/// major version is right for them; a later release that adds none reads as the one before.
+/// Returns the newest `GCC_x.y.z` version node of the file. Releases 12, 13 and 14 each added one, so the
+/// major version is right for them. A later release without a new node is reported as the release before it.
 fn libgcc_version(path: &Path) -> Option<String> {
     use object::elf;
     use object::read::elf::ElfFile64;
@@ -155,9 +158,9 @@ mod platform {
 
     use crate::symbol::{active, behind_ours};
 
-    /// The file of the unwinder that registrations reach. A program that defines
-    /// `__register_frame` itself, to count calls, passes them on to the definition behind its own;
-    /// one that an unwinder was linked into has none behind it.
+    /// Returns the file of the unwinder that registrations reach. A program that defines `__register_frame`
+    /// itself, to count calls, forwards to the definition after its own. A program with a statically linked
+    /// unwinder has no definition after its own.
     pub fn path() -> Option<PathBuf> {
         let name = c"__register_frame";
         let address = behind_ours(name).or_else(|| active(name))?.addr();
@@ -165,7 +168,7 @@ mod platform {
         maps.lines().find_map(|line| file_at(line, address))
     }
 
-    /// The file that a line of `/proc/self/maps` names, if it maps `address`:
+    /// Returns the file that a line of `/proc/self/maps` names, if the line maps `address`. The format is
     /// `begin-end permissions offset device inode path`.
     fn file_at(line: &str, address: usize) -> Option<PathBuf> {
         let (range, rest) = line.split_once(' ')?;
@@ -176,7 +179,7 @@ mod platform {
         Some(PathBuf::from(path))
     }
 
-    /// Whether LLVM's libunwind is in the process: the symbol by which Wasmtime tells it, too
+    /// Returns whether LLVM's libunwind is in the process. Wasmtime recognises it by the same symbol
     /// (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
     pub fn is_llvm() -> bool {
         active(c"__unw_add_dynamic_fde").is_some()
@@ -185,16 +188,16 @@ mod platform {
     type RegisterInfo = unsafe extern "C" fn(*const c_void, *mut c_void);
     type DeregisterInfo = unsafe extern "C" fn(*const c_void) -> *mut c_void;
 
-    /// Room for libgcc's `struct object`, which has been 6 to 8 words since GCC 3.
+    /// Memory for libgcc's `struct object`, which has had 6 to 8 words since GCC 3.
     type Object = [usize; 32];
 
-    /// How often the probe is repeated where it sees no list: another thread's registration or
-    /// unwind between its two calls can hide one, and cannot make one up.
+    /// How often the probe is repeated if it sees no list. A registration or an unwind of another thread
+    /// between the two calls can hide a list, but cannot fake one.
     const TRIES: usize = 4;
 
-    /// Whether libgcc links registered objects into a list (releases up to 12) instead of a tree
-    /// (GCC 13, `unwind-dw2-btree.h`): in a list the second object holds the address of the first.
-    /// `None` without libgcc's functions.
+    /// Returns whether libgcc links registered objects into a list (releases up to 12) instead of a tree (GCC
+    /// 13, `unwind-dw2-btree.h`). In a list, the second object holds the address of the first. Returns `None`
+    /// without libgcc's functions.
     pub fn keeps_a_list() -> Option<bool> {
         #[cfg(test)]
         super::tests::N_PROBES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -202,14 +205,15 @@ mod platform {
         Some((0..TRIES).any(|_| probe.objects_before().is_some()))
     }
 
-    /// As the function of that name above, which makes sure that one thread at a time asks.
+    /// Does the work of the outer function of the same name, which makes sure that one thread at a time calls
+    /// it.
     pub fn all_are_sorted() -> Option<bool> {
         let probe = Probe::find()?;
         let is_any_before = (0..TRIES).find_map(|_| probe.objects_before())?;
         Some(!is_any_before)
     }
 
-    /// libgcc's functions that take the memory of the object they register.
+    /// The functions of libgcc that register and deregister an object in the caller's memory.
     struct Probe {
         register: *mut c_void,
         deregister: *mut c_void,
@@ -222,22 +226,22 @@ mod platform {
             Some(Probe { register, deregister })
         }
 
-        /// Registers two objects for a moment. Where the second holds the address of the first, that
-        /// word is the link of a list, and the same word of the first says whether any object was
-        /// in the list before. `None` where there is no link.
+        /// Registers two objects for a moment. If the second object holds the address of the first, that word
+        /// is the link of a list. The same word of the first object then shows whether an object was in the
+        /// list before. Returns `None` if there is no link.
         fn objects_before(&self) -> Option<bool> {
-            /// Addresses that nothing executes.
+            /// Addresses that are never executed.
             static CODE: [u8; 64] = [0; 64];
             let first_table = frame_table(CODE.as_ptr() as usize, 32);
             let second_table = frame_table(CODE.as_ptr() as usize + 32, 32);
             let (mut first, mut second): (Object, Object) = ([0; 32], [0; 32]);
             let first_object = (&raw mut first).cast::<c_void>();
             let second_object = (&raw mut second).cast::<c_void>();
-            // SAFETY: libgcc's unwind-dw2-fde.c declares the names with these signatures. Each table
-            // is a well-formed `.eh_frame` that ends with a zero length, each object is larger than
-            // libgcc's, and all four outlive their registration. libgcc writes to the objects through
-            // these pointers, also when another thread unwinds, hence the volatile reads: whatever
-            // the words are, they are only compared. Both tables are taken back once.
+            // SAFETY: libgcc's unwind-dw2-fde.c declares the names with these signatures. Each table is a
+            // well-formed `.eh_frame` that ends with a zero length. Each object is larger than libgcc's, and
+            // all four outlive their registration. libgcc writes to the objects through these pointers, also
+            // when another thread unwinds, hence the volatile reads. The words may have any value, because
+            // they are only compared. Both tables are deregistered once.
             let (before, after) = unsafe {
                 let register = std::mem::transmute::<*mut c_void, RegisterInfo>(self.register);
                 let deregister =
@@ -255,16 +259,16 @@ mod platform {
         }
     }
 
-    /// One CIE and one FDE over `begin..begin + size`, with absolute addresses (DWARF 5, section
+    /// Returns one CIE and one FDE over `begin..begin + size`, with absolute addresses (DWARF 5, section
     /// 6.4.1, in the `.eh_frame` form of the Linux Standard Base, section 10.6).
     fn frame_table(begin: usize, size: usize) -> Vec<u64> {
         const { assert!(size_of::<usize>() == 8, "the layout is for 64-bit addresses") };
         let mut bytes: Vec<u8> = Vec::with_capacity(64);
-        bytes.extend(12u32.to_ne_bytes()); // length of the CIE behind this field
-        bytes.extend(0u32.to_ne_bytes()); // it is a CIE
+        bytes.extend(12u32.to_ne_bytes()); // length of the CIE after this field
+        bytes.extend(0u32.to_ne_bytes()); // marks a CIE
         bytes.extend([1, 0, 1, 0x78, 16, 0, 0, 0]); // version, no augmentation, factors, return column
-        bytes.extend(20u32.to_ne_bytes()); // length of the FDE behind this field
-        bytes.extend(20u32.to_ne_bytes()); // from this field back to the CIE
+        bytes.extend(20u32.to_ne_bytes()); // length of the FDE after this field
+        bytes.extend(20u32.to_ne_bytes()); // distance from this field back to the CIE
         bytes.extend(begin.to_ne_bytes());
         bytes.extend(size.to_ne_bytes());
         bytes.extend(0u32.to_ne_bytes()); // the end of the table
@@ -278,23 +282,22 @@ mod platform {
 mod platform {
     use std::path::PathBuf;
 
-    /// Not known on this platform.
+    /// Returns `None`, because the file is unknown on this platform.
     pub fn path() -> Option<PathBuf> {
         None
     }
 
-    /// Not known on this platform.
     pub fn is_llvm() -> bool {
-        // On macOS it is always LLVM's (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
+        // On macOS the unwinder is always LLVM's (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
         cfg!(target_vendor = "apple")
     }
 
-    /// Not known on this platform.
+    /// Returns `None`, because this is unknown on this platform.
     pub fn keeps_a_list() -> Option<bool> {
         None
     }
 
-    /// Not known on this platform.
+    /// Returns `None`, because this is unknown on this platform.
     pub fn all_are_sorted() -> Option<bool> {
         None
     }
@@ -306,7 +309,7 @@ mod tests {
 
     use super::*;
 
-    /// Times that the process's unwinder was asked how it keeps what is registered.
+    /// How often the unwinder of the process was probed.
     pub(super) static N_PROBES: AtomicUsize = AtomicUsize::new(0);
 
     /// Two probes at the same time end the process under libgcc 13.1.
@@ -335,7 +338,7 @@ mod tests {
             assert_ne!(unwinder.family, Family::Other);
             assert!(Path::new(&unwinder.path).is_absolute(), "{unwinder:?}");
         }
-        // Asking twice finds the same: nothing stayed registered.
+        // A second call finds the same unwinder, so the first call left nothing registered.
         assert_eq!(detect(), unwinder);
         let backtrace = std::backtrace::Backtrace::force_capture().to_string();
         assert!(!backtrace.is_empty(), "unwinding goes on working");

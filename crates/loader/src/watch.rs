@@ -1,4 +1,4 @@
-//! Who watches what becomes of modules: the [`LoadObserver`] of a whole process.
+//! Observes the loads and unloads of a whole process: [`LoadObserver`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,23 +6,22 @@ use std::time::Duration;
 use crate::artifact::contents::Contents;
 use crate::unwinder::Family;
 
-/// Watches loads and unloads, on whatever thread they happen.
+/// Is notified of loads, unloads and warnings, on the thread where they happen.
 ///
-/// Nothing in this crate prints or logs; whoever wants to know gives an observer. It is called while
-/// this crate holds no lock, so it may load, unload and ask stores itself. `()` is one that does
-/// nothing.
+/// This crate itself prints and logs nothing. It holds no lock while it calls an observer, so an observer may
+/// load, unload and use stores. `()` is an observer that does nothing.
 pub trait LoadObserver: Send + Sync {
-    /// A module is ready.
+    /// Called when a module is loaded.
     fn loaded(&self, record: &LoadRecord<'_>) {
         let _ = record;
     }
 
-    /// The loader's last handle of a module was dropped.
+    /// Called when a module is unloaded, after its last handle was dropped.
     fn unloaded(&self, record: &UnloadRecord) {
         let _ = record;
     }
 
-    /// Something is not as it should be, and went on all the same.
+    /// Called when something went wrong but did not fail.
     fn warn(&self, warning: &Warning) {
         let _ = warning;
     }
@@ -30,23 +29,23 @@ pub trait LoadObserver: Send + Sync {
 
 impl LoadObserver for () {}
 
-/// Where a module came from.
+/// The source of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
     /// Bytes in memory, which Wasmtime copied.
     Bytes,
-    /// A store, by way of bytes.
+    /// A store. Wasmtime copied the bytes.
     Store,
     /// A pack, in place.
     Pack,
-    /// A pack, by way of a copy: another module of the same image lives, the artifact was compiled with
-    /// `Config::guest_debug`, or it has no code. Native backtraces end at its frames.
+    /// A pack, but copied. The reason is that another module of the same image is alive, that the artifact
+    /// was compiled with `Config::guest_debug`, or that it has no code. Native backtraces end at its frames.
     PackCopy,
 }
 
 impl Origin {
-    /// Its name in logs.
+    /// Returns the name of the source for logs.
     pub const fn name(self) -> &'static str {
         match self {
             Origin::Bytes => "bytes",
@@ -57,80 +56,80 @@ impl Origin {
     }
 }
 
-/// What one load cost.
+/// The cost of one load.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct LoadRecord<'a> {
-    /// What the module was asked for by, where that is a name.
+    /// The name by which the module was loaded, if it has one.
     pub name: Option<&'a str>,
-    /// Where it came from.
+    /// The source of the module.
     pub origin: Origin,
-    /// What the artifact holds, as it was loaded.
+    /// The contents of the artifact, as it was loaded.
     pub contents: Contents,
-    /// Whether an identical artifact was loaded already, so that nothing was done but to hand out
-    /// another handle.
+    /// Whether an identical artifact was loaded already, so that the loader only returned another handle.
     pub is_shared: bool,
-    /// Registrations with the process's unwinder: one a module under libgcc, one an FDE under LLVM's
-    /// libunwind. `None` where the unwinder is not known.
+    /// The number of registrations with the unwinder of the process: one per module under libgcc, one per FDE
+    /// under LLVM's libunwind. `None` if the unwinder is unknown.
     pub registrations: Option<u64>,
-    /// Mappings of memory that the module takes, as Wasmtime makes them (wasmtime 48
-    /// `runtime/code_memory.rs`); neighbours may merge. None in a pack.
+    /// The number of memory mappings that the module takes, as Wasmtime makes them (wasmtime 48
+    /// `runtime/code_memory.rs`). The kernel may merge neighbouring mappings. The number is 0 for a module in
+    /// a pack.
     pub mappings: u64,
-    /// Reading, comparing with seals, compiling where the store had to, applying the policy, and
+    /// The time for reading, comparing with seals, compiling if the store had to, applying the policy, and
     /// looking for an identical artifact.
     pub prepare: Duration,
-    /// Wasmtime's share: from bytes to a module.
+    /// The time that Wasmtime took to turn bytes into a module.
     pub deserialize: Duration,
 }
 
-/// What one unload cost.
+/// The cost of one unload.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UnloadRecord {
-    /// What the artifact held, as it was loaded.
+    /// The contents of the artifact, as it was loaded.
     pub contents: Contents,
-    /// From the drop of the last handle until its turn came.
+    /// The time from the drop of the last handle until the unload began.
     pub waited: Duration,
-    /// Dropping the module. Where clones of it live elsewhere, this was not the end of it.
+    /// The time to drop the module. If clones of the module exist elsewhere, it is not freed yet.
     pub took: Duration,
 }
 
-/// What an embedder should know although nothing failed. Its `Display` is a sentence for a log.
+/// A problem that an embedder should know although nothing failed. Its `Display` is a sentence for a log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// An entry of a store was not what had been written, and was moved out of the way.
+    /// An entry of a store was damaged, and the store moved it out of the way.
     #[error("set {} aside as {}: {reason}", entry.display(), to.display())]
     SetAside {
-        /// Where it was.
+        /// The old path of the entry.
         entry: PathBuf,
-        /// Where it is now.
+        /// The new path of the entry.
         to: PathBuf,
-        /// What was wrong with it.
+        /// The problem with the entry.
         reason: String,
     },
-    /// An artifact was compiled and could not be stored. It is used all the same, and will be
-    /// compiled again.
+    /// An artifact was compiled but could not be stored. It is used nevertheless, and is compiled again next
+    /// time.
     #[error("cannot keep a compiled artifact: {reason}")]
     NotStored {
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// Modules with unwind tables are loaded under an unwinder that searches all of them. Given once
-    /// for each loader, when it begins to be felt.
+    /// Modules with unwind tables are loaded under an unwinder that searches all of them. Each loader warns
+    /// once, when the cost becomes noticeable.
     #[error(
         "unwind tables are kept under {family}: with the {modules} modules now loaded, unloading one takes up to {steps_to_unload_one} steps, unloading all up to {steps_to_unload_all}, and each frame of a native unwind up to {steps_per_frame} (`UnwindPolicy::Strip` takes none; native backtraces then end at the first wasm frame)"
     )]
     TablesKept {
-        /// How the unwinder keeps what is registered.
+        /// How the unwinder keeps registered tables.
         family: Family,
-        /// Modules with tables that this loader has loaded.
+        /// The number of modules with tables that this loader has loaded.
         modules: u64,
-        /// Records that the unwinder looks at to deregister one of them, where it comes last.
+        /// The number of records that the unwinder visits to deregister one module in the worst order.
         steps_to_unload_one: u64,
-        /// The same for all of them.
+        /// The number of records that the unwinder visits to deregister all modules.
         steps_to_unload_all: u64,
-        /// Records that it looks at for each frame of a panic or native backtrace.
+        /// The number of records that the unwinder visits per frame of a panic or native backtrace.
         steps_per_frame: u64,
     },
 }

@@ -1,5 +1,5 @@
-//! What the adapters pass on. With the features on:
-//! `cargo test -p loadline-loader --features metrics,tracing --test adapters`.
+//! Tests of the adapters for `tracing` and `metrics`. They need both features: `cargo test -p loadline-loader
+//! --features metrics,tracing --test adapters`.
 #![cfg(all(feature = "compile", feature = "metrics", feature = "tracing"))]
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 
-/// Loads twice, one shared, and unloads.
+/// Loads the same artifact twice, so that the second load is shared, and unloads.
 fn exercise(observer: Arc<dyn LoadObserver>) {
     let loader = Loader::new(&engine(), LoaderOptions::new().observer(observer.clone()));
     let artifact = artifacts(1).remove(0);

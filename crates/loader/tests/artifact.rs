@@ -1,4 +1,4 @@
-//! Artifacts and what is trusted: what they hold, what is done to their tables, what is refused.
+//! Tests of artifacts: their contents, the policies for their tables, and the bytes that are rejected.
 #![cfg(feature = "compile")]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -24,7 +24,7 @@ fn contents_are_read_from_the_artifact() {
     assert_eq!(contents.bytes, artifact.bytes().len());
     assert_eq!(contents.functions, 3);
     if !cfg!(windows) {
-        // Each function, and trampolines for the two exported ones and for the one type.
+        // One FDE per function, and trampolines for the two exported functions and for the one type.
         assert_eq!(contents.fdes, 3 + 2 + 1);
         assert!(contents.has_tables);
     }
@@ -53,7 +53,7 @@ fn a_stripped_artifact_runs_and_has_no_tables() {
     artifact.apply(UnwindPolicy::Strip).unwrap();
     let changed = artifact.bytes().iter().zip(kept.bytes()).filter(|(a, b)| a != b).count();
     assert_eq!(artifact.bytes().len(), kept.bytes().len());
-    // The contents it keeps are the contents anyone would find.
+    // The stored contents are the contents that are read from the bytes.
     assert_eq!(*artifact.contents(), Contents::of(artifact.bytes()).unwrap());
     let engine = engine();
     check(&engine, &artifact.load(&engine).unwrap(), 0);
@@ -65,7 +65,7 @@ fn a_stripped_artifact_runs_and_has_no_tables() {
         assert!(!artifact.contents().has_tables);
         assert_eq!(artifact.contents().fdes, 0);
     }
-    // Once more changes nothing.
+    // A second call changes nothing.
     let once = artifact.clone();
     artifact.apply(UnwindPolicy::Strip).unwrap();
     assert_eq!(artifact.bytes(), once.bytes());
@@ -105,7 +105,7 @@ fn files_of_the_users_own_are_compiled() {
     let folder = Folder::of(&[component]);
     assert_eq!(call(&engine, &folder.files[0].map(&engine).unwrap(), "double", 21), 42);
 
-    // Text and binary are the same thing.
+    // Text and binary form give the same artifact.
     let text = std::fs::read(fixture("module.wat")).unwrap();
     let binary = wat::parse_bytes(&text).unwrap();
     assert_eq!(compile::bytes(&engine, &binary).unwrap().bytes(), module.bytes());
@@ -131,7 +131,7 @@ fn unreadable_and_invalid_files_are_named() {
 #[test]
 fn a_digest_recognises_the_bytes_and_nothing_else() {
     let artifact = artifacts(1).remove(0);
-    // SAFETY: written down from an artifact.
+    // SAFETY: the bytes were saved from an artifact.
     let digest = unsafe { Digest::recorded(artifact.digest().to_bytes()) };
     assert_eq!(digest.to_string().len(), 64);
     assert_eq!(
@@ -174,7 +174,7 @@ fn another_release_of_wasmtime_is_refused() {
     let version = b"\x0248";
     let at = bytes.windows(version.len()).position(|window| window == version).unwrap();
     bytes[at + 2] = b'7';
-    // SAFETY: what another release wrote meets the contract, and Wasmtime refuses it by its version.
+    // SAFETY: bytes of another release meet the contract, and Wasmtime rejects them by their version.
     let artifact = unsafe { Artifact::trusted(bytes) }.unwrap();
     let error = artifact.load(&engine()).unwrap_err();
     let Error::Deserialize { source } = error else { panic!("{error:?}") };

@@ -1,10 +1,10 @@
-//! The programs to copy from run.
+//! Runs the example programs.
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
-/// What an example prints; nothing, with the reason printed, where Cargo has not built it.
+/// Returns the output of an example. Returns `None` and prints the reason if Cargo has not built it.
 fn output(example: &str, arguments: &[&str]) -> Option<String> {
     let test = std::env::current_exe().unwrap();
     let built = test.parent()?.parent()?.join("examples").join(example);

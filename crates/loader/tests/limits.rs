@@ -1,5 +1,5 @@
-//! At the limits of a process a load is an error, and the process goes on. Each limit is met in a
-//! process of its own.
+//! Tests that a load at a limit of the process is an error and that the process continues. Each test runs in
+//! a separate process.
 #![cfg(all(target_os = "linux", feature = "compile"))]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -14,7 +14,7 @@ use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions};
 
 const CHILD: &str = "LOADLINE_TEST_LIMIT";
 
-/// Runs a test of this file in a process of its own; true in that process.
+/// Runs a test of this file in a separate process. Returns true in that process.
 fn alone(test: &str) -> bool {
     if std::env::var_os(CHILD).is_some() {
         return true;
@@ -51,7 +51,7 @@ fn expect(error: Option<Error>, expected: Resource) {
     }
 }
 
-/// The process can still do everything it could with the artifact of module 0.
+/// Checks that the process can still use the artifact of module 0 in every way.
 fn goes_on(loader: &Loader, artifact: &Artifact, mut leases: Vec<Lease>) {
     check(loader.engine(), leases.last().unwrap(), 0);
     std::thread::spawn(|| vec![1u8; 1 << 20].len()).join().unwrap();
@@ -120,7 +120,7 @@ fn at_the_limit_of_address_space() {
     }
     let artifact = artifacts(1).remove(0);
     let loader = Loader::new(&engine(), LoaderOptions::new().sharing(false));
-    // Warm, so that what Wasmtime sets up once is there.
+    // Load once first, so that Wasmtime's one-time setup is not counted.
     check(loader.engine(), &fill(&loader, &artifact, 1).0[0], 0);
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! The loader of a whole program: sharing, unloading behind its back, records, warnings.
+//! Tests of `Loader`: sharing, unloading in the background, records and warnings.
 #![cfg(feature = "compile")]
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use loadline_loader::{
     Population, UnloadRecord, UnwindPolicy, Warning,
 };
 
-/// Name, origin, whether shared, registrations, mappings.
+/// The name, the origin, whether the load was shared, the registrations, and the mappings.
 type Load = (Option<String>, Origin, bool, Option<u64>, u64);
 
 #[derive(Default)]
@@ -82,7 +82,7 @@ fn identical_artifacts_are_one_module() {
     drop(other);
     loader.flush();
     assert_eq!(loader.population(), Population::default());
-    // It is loaded anew once it is gone.
+    // After it was unloaded, it is loaded again.
     runs(&loader, &loader.load(&artifacts[0]).unwrap(), 0);
     assert!(!notes.loads.lock().unwrap().last().unwrap().2);
 
@@ -109,7 +109,7 @@ fn modules_are_dropped_by_a_thread_of_their_own() {
     let lease = loader.load(&artifacts[0]).unwrap();
     drop(loader);
     drop(lease);
-    // Its thread ends behind everybody's back.
+    // The loader's thread ends in the background.
     while notes.unloads.lock().unwrap().is_empty() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -161,7 +161,7 @@ fn kept_tables_are_warned_of_once() {
     loader.flush();
 }
 
-/// The same under LLVM's libunwind, where the machine has it.
+/// The same test under LLVM's libunwind, if the machine has it.
 #[test]
 fn kept_tables_are_warned_of_under_llvm() {
     let places =
@@ -239,7 +239,7 @@ fn packed_modules_are_shared_and_come_back() {
     let loader = Loader::new(&Engine::new(&config).unwrap(), options);
     let pack = Pack::open(&path, PackOptions::new()).unwrap();
     for _ in 0..50 {
-        // The one before may still be on its way out.
+        // The previous module may still be unloading.
         let lease = loader.load_packed(&pack, "3").unwrap();
         runs(&loader, &lease, 3);
     }
@@ -291,7 +291,7 @@ impl Tenants {
     }
 }
 
-/// An evicted tenant whose last request still runs, a second loader, and a second engine.
+/// Tests an evicted tenant whose last request still runs, a second loader, and a second engine.
 #[cfg(unix)]
 #[test]
 fn an_image_in_use_is_loaded_again_as_a_copy() {
@@ -310,14 +310,14 @@ fn an_image_in_use_is_loaded_again_as_a_copy() {
     loader.flush();
     let copy = loader.load_packed(&pack, "0").unwrap();
     runs(&loader, &copy, 0);
-    // The copy is shared as anything else.
+    // The copy is shared like any other module.
     let again = loader.load_packed(&pack, "0").unwrap();
     let others = [&engine, &Tenants::engine()].map(|engine| Loader::new(engine, options()));
     let in_others = others.each_ref().map(|loader| loader.load_packed(&pack, "0").unwrap());
     others.iter().zip(&in_others).for_each(|(loader, lease)| runs(loader, lease, 0));
     let mappings: Vec<u64> = notes.loads.lock().unwrap().iter().map(|load| load.4).collect();
     assert_eq!(mappings, [0, 2, 0, 2, 2]);
-    // Copies do not keep the pack open; the store's module does.
+    // Copies do not keep the pack open, but the store's module does.
     assert_eq!(pack.n_live(), 1);
     drop(store);
     pack.close().unwrap();
@@ -325,7 +325,7 @@ fn an_image_in_use_is_loaded_again_as_a_copy() {
     drop(copy);
 }
 
-/// A module that another thread is about to unload, and one whose request ends late.
+/// Tests a module that another thread is about to unload, and a module whose request ends late.
 #[cfg(unix)]
 #[test]
 fn threads_evict_and_load_the_same_tenant() {
@@ -351,7 +351,7 @@ fn threads_evict_and_load_the_same_tenant() {
     pack.close().unwrap();
 }
 
-/// Blocks each unload until the test says so.
+/// Blocks each unload until the test releases it.
 struct Blocks(Mutex<std::sync::mpsc::Receiver<()>>);
 
 impl LoadObserver for Blocks {
@@ -365,7 +365,7 @@ fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
     let (release, released) = std::sync::mpsc::channel();
     let artifacts = artifacts(2);
     let (tell, told) = std::sync::mpsc::channel();
-    // In a thread of its own, so that waiting for ever is a failure and not a test that hangs.
+    // Run this on another thread, so that an endless wait fails the test instead of blocking it.
     std::thread::spawn(move || {
         let options = LoaderOptions::new().observer(Arc::new(Blocks(Mutex::new(released))));
         let loader = Loader::new(&engine(), options);
@@ -379,7 +379,7 @@ fn dropping_the_last_lease_after_the_loader_waits_for_nothing() {
     drop(release);
 }
 
-/// No descriptor may be taken, so only what takes none is loaded.
+/// No descriptor may be taken, so only modules that need none are loaded.
 #[test]
 fn descriptors_are_for_modules_with_data_segments() {
     let Some(descriptors) = Headroom::now().of(Resource::Descriptors) else {

@@ -1,5 +1,5 @@
-//! Native backtraces through packed modules. With the feature on:
-//! `cargo test -p loadline-loader --features native-unwind --test native_unwind`.
+//! Tests of native backtraces through packed modules. They need the feature `native-unwind`: `cargo test -p
+//! loadline-loader --features native-unwind --test native_unwind`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -13,10 +13,10 @@ use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{Caller, Config, Engine, Func, Instance, Module, Store};
 use loadline_loader::{Artifact, Loaded, UnwindPolicy, compile};
 
-/// Functions that call one another before the host is called.
+/// The number of functions that call one another before the host is called.
 const DEPTH: usize = 12;
 
-/// A module whose function `go` reaches the imported one through a chain of others.
+/// Compiles a module whose function `go` calls the imported function through a chain of other functions.
 fn artifact(number: usize) -> Artifact {
     artifact_by(&Engine::default(), number)
 }
@@ -35,7 +35,7 @@ fn artifact_by(compiling: &Engine, number: usize) -> Artifact {
     compile::bytes(compiling, text.as_bytes()).unwrap()
 }
 
-/// The frames that a native backtrace of this thread has.
+/// Returns the number of frames in a native backtrace of this thread.
 #[inline(never)]
 fn frames() -> usize {
     type Trace = extern "C" fn(context: *mut c_void, frames: &mut usize) -> c_int;
@@ -46,7 +46,7 @@ fn frames() -> usize {
 
     extern "C" fn count(_: *mut c_void, frames: &mut usize) -> c_int {
         *frames += 1;
-        0 // Go on to the next frame.
+        0 // Continue with the next frame.
     }
 
     let mut frames = 0;
@@ -55,7 +55,7 @@ fn frames() -> usize {
     frames
 }
 
-/// Frames that the unwinder sees from a host function that the module calls.
+/// Returns the number of frames that the unwinder sees from a host function that the module calls.
 fn frames_through(engine: &Engine, module: &Module) -> usize {
     let mut store = Store::new(engine, 0usize);
     let host = Func::wrap(&mut store, |mut caller: Caller<'_, usize>, argument: i32| -> i32 {
@@ -73,7 +73,7 @@ fn module(loaded: &Loaded) -> &Module {
     module
 }
 
-/// False, with the reason printed, where it cannot work.
+/// Enables native unwinding. Returns false and prints the reason if it cannot work.
 fn is_enabled() -> bool {
     static PRINTED: Once = Once::new();
     match native_unwind::enable() {
@@ -145,7 +145,7 @@ fn packs_come_and_go_while_others_unwind() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
-                    // One frame more or less: this thread begins elsewhere than the other.
+                    // Allow a small difference, because this thread has another start than the other thread.
                     let found = frames_through(engine, module(&loaded));
                     assert!(found.abs_diff(whole) < DEPTH / 2, "{found} of {whole}");
                     n_unwound.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +176,7 @@ fn the_program_unwinds_as_before() {
     assert!(backtrace.contains("the_program_unwinds_as_before"), "{backtrace}");
 }
 
-/// An unwinder that does not ask is noticed, and packs work as ever.
+/// An unwinder that does not ask is detected, and packs work as before.
 #[test]
 fn an_unwinder_that_does_not_ask_is_noticed() {
     const CHILD: &str = "LOADLINE_TEST_OLD_UNWINDER";
@@ -199,11 +199,10 @@ fn an_unwinder_that_does_not_ask_is_noticed() {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
-/// What the process that is counted is asked: how many modules are resident, and their pack.
+/// Tells the counted process how many modules to load, and from which pack.
 const COUNTED: &str = "LOADLINE_TEST_COUNTED_UNWINDS";
 
-/// Takes a hundred native backtraces in the host with so many modules resident, under callgrind's
-/// eyes.
+/// Takes a hundred native backtraces in the host while `asked` many modules are loaded, under callgrind.
 fn be_counted(asked: &str) {
     native_unwind::enable().unwrap();
     let (modules, path) = asked.split_once(' ').unwrap();
@@ -234,7 +233,7 @@ fn a_native_unwind_takes_the_same_instructions_whatever_is_resident() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("some.pack");
     let mut config = Config::new();
-    // For the processor that valgrind has.
+    // Compile for the CPU that valgrind simulates.
     config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
     const MOST: usize = 4000;
     build(&path, MOST, &artifact_by(&Engine::new(&config).unwrap(), 0));

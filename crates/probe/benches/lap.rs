@@ -1,7 +1,8 @@
-//! What one measured phase costs, beside what the kernel takes for the same group at the least.
+//! Measures the cost of one measured phase, and compares it with the least that the kernel takes for the same
+//! group.
 //!
-//! `phase` is two laps around nothing; `enable-read` a bare `perf_event` group of the same events,
-//! enabled, read and disabled around nothing; `read-read` two of its readings while it runs.
+//! `phase` is two laps without work in between. `enable-read` enables, reads and disables a bare `perf_event`
+//! group of the same events. `read-read` reads that group twice while it runs.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -24,7 +25,7 @@ mod linux {
     use perf_event::events::Software;
     use perf_event::{Builder, Counter, Group};
 
-    /// What the machines of CI can count, and perf's names for it.
+    /// The events that CI machines can count, with perf's names for them.
     const EVENTS: [(Event, Software); 4] = [
         (Event::TaskClock, Software::TASK_CLOCK),
         (Event::PageFaults, Software::PAGE_FAULTS),
@@ -83,7 +84,7 @@ mod linux {
         probe
     }
 
-    /// The events as perf-event's own group; `None` if one of them is refused.
+    /// Opens the events as perf-event's own group, or returns `None` if one of them is refused.
     fn bare(events: &[(Event, Software)]) -> Option<(Group, Vec<Counter>)> {
         let mut group = Group::new().ok()?;
         let mut counters = Vec::new();

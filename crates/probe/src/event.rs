@@ -1,8 +1,8 @@
-//! [`Event`]: what a probe can count.
+//! [`Event`]: the events that a probe can count.
 
 use std::fmt;
 
-/// What a probe can count on a thread, or on the programs that the thread starts.
+/// An event that a probe can count on a thread, or on the programs that the thread starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Event {

@@ -1,7 +1,7 @@
-//! [`CounterGroup`]: counters opened, enabled and read as one.
+//! [`CounterGroup`]: counters that are opened, enabled and read together.
 //!
-//! It opens with `perf-event` and reads by itself: `perf_event::Group::read` allocates, which
-//! inside a measured phase would be part of the measurement.
+//! This module opens counters with `perf-event` but reads them itself. `perf_event::Group::read` allocates,
+//! and inside a measured phase that allocation would be part of the measurement.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -13,21 +13,22 @@ use crate::perf::{builder, classify};
 use crate::reading::Absence;
 use crate::tally::{Mark, Marks};
 
-/// Words before the values in what the kernel sends: number, time enabled, time running.
+/// The words before the values in what the kernel sends: number, time enabled, time running.
 const HEAD: usize = 3;
 
-/// Words a counter takes: value, id.
+/// The words per counter: value, id.
 const PAIR: usize = 2;
 
-/// The most a group can send: its head, perf-event's leading dummy and eleven events.
+/// The most words that a group can send: the head, perf-event's leading dummy and eleven events.
 const WORDS: usize = HEAD + PAIR * 12;
 
-/// Counters that run over exactly the same time and are read by one `read(2)`.
+/// Counters that run over exactly the same time, and that one `read(2)` reads.
 #[derive(Debug)]
 pub(crate) struct CounterGroup {
     leader: Leader,
     members: Vec<Member>,
-    /// perf-event's group leads with a counter of nothing, a counter alone leads itself.
+    /// The index of the first real counter. perf-event's group has a dummy leader; a single counter leads
+    /// itself.
     first: usize,
     buffer: [Word; WORDS],
 }
@@ -42,23 +43,23 @@ enum Leader {
 struct Member {
     event: Event,
     id: u64,
-    /// Open as long as the group is; `None` where the leader is the counter.
+    /// Keeps the counter open as long as the group. `None` if the counter is the leader.
     _counter: Option<Counter>,
 }
 
-/// How far a group came in taking up events.
+/// The result of opening a group.
 pub(crate) struct Opened {
-    /// The group, if it took any.
+    /// The group, if the kernel accepted any event.
     pub(crate) group: Option<CounterGroup>,
-    /// Who was refused, and why.
+    /// The events that the kernel refused, with the reasons.
     pub(crate) refused: Vec<(Event, Absence)>,
 }
 
 impl CounterGroup {
-    /// Opens one counter by itself, not yet enabled.
+    /// Opens one counter by itself, disabled.
     pub(crate) fn alone(event: Event) -> Result<CounterGroup, Absence> {
         let mut builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
-        // The layout of a group, so that both are read by the same words.
+        // Use the layout of a group, so that the same code reads both.
         builder.read_format(
             ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING | ReadFormat::GROUP,
         );
@@ -69,8 +70,9 @@ impl CounterGroup {
         Ok(CounterGroup { leader, members, first: 0, buffer: [[0; 8]; WORDS] })
     }
 
-    /// Opens `events` as one group, not yet enabled, leaving out whom the kernel refuses: for a
-    /// reason of its own, or since the processor cannot hold it together with those before it
+    /// Opens `events` as one disabled group, without the events that the kernel refuses.
+    ///
+    /// The kernel may refuse the event itself, or the CPU cannot count it together with the events before it
     /// (`EINVAL`, from `validate_group` in arch/x86/events/core.c and drivers/perf/arm_pmu.c).
     pub(crate) fn of(events: &[Event]) -> Opened {
         let mut opened = Opened { group: None, refused: Vec::new() };
@@ -98,12 +100,12 @@ impl CounterGroup {
         opened
     }
 
-    /// The events it counts.
+    /// Returns the events that this group counts.
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.members.iter().map(|member| member.event)
     }
 
-    /// Lets all counters run from the same moment on.
+    /// Starts all counters at the same moment.
     pub(crate) fn enable(&mut self) -> Result<(), Absence> {
         match &mut self.leader {
             Leader::Dummy(group) => group.enable(),
@@ -112,7 +114,7 @@ impl CounterGroup {
         .map_err(absence)
     }
 
-    /// Stops all counters; they keep their counts.
+    /// Stops all counters, which keep their counts.
     pub(crate) fn disable(&mut self) -> Result<(), Absence> {
         match &mut self.leader {
             Leader::Dummy(group) => group.disable(),
@@ -121,22 +123,21 @@ impl CounterGroup {
         .map_err(absence)
     }
 
-    /// Reads all counters at one moment into their places in `marks`. One `read(2)`, no allocation.
+    /// Reads all counters at one moment into `marks`, with one `read(2)` and no allocation.
     #[inline]
     pub(crate) fn read(&mut self, marks: &mut Marks) -> Result<(), Absence> {
         let n_counters = self.first + self.members.len();
         let words = &mut self.buffer[..HEAD + PAIR * n_counters];
         if read_words(&self.leader, words)? != words.len() {
-            // End of file is what a counter in error state says (`perf_read_group`, `__perf_read`).
+            // A counter in error state reads as end of file (`perf_read_group`, `__perf_read`).
             return Err(Absence::NeverRan);
         }
         let number = u64::from_ne_bytes;
         let (enabled_ns, running_ns) = (number(words[1]), number(words[2]));
         let pairs = words[HEAD + PAIR * self.first..].chunks_exact(PAIR);
         for (member, pair) in self.members.iter().zip(pairs) {
-            // Siblings come in the order they joined (`perf_group_attach` appends,
-            // `perf_read_group` walks); were it ever otherwise, one event's count would pass for
-            // another's.
+            // Siblings are in the order in which they joined (`perf_group_attach` appends, `perf_read_group`
+            // walks). Without this check, a change of that order would mix up the counts of two events.
             if number(pair[1]) != member.id {
                 return Err(Absence::NotUnderstood);
             }
@@ -168,27 +169,27 @@ pub(crate) fn absence(error: io::Error) -> Absence {
     error.raw_os_error().map_or(Absence::NotUnderstood, classify)
 }
 
-/// One `read(2)`; returns the number of whole words read.
+/// Calls `read(2)` once, and returns the number of whole words read.
 #[inline]
 pub(crate) fn read_words(counter: &impl AsRawFd, words: &mut [Word]) -> Result<usize, Absence> {
     let n_read = rustix::io::read(descriptor(counter), words.as_flattened_mut());
     n_read.map(|n_read| n_read / size_of::<u64>()).map_err(|error| absence(error.into()))
 }
 
-/// What the kernel sends: a number of 64 bits in the byte order of this machine.
+/// A word that the kernel sends: 64 bits in the byte order of this machine.
 pub(crate) type Word = [u8; size_of::<u64>()];
 
-/// perf-event opens without `PERF_FLAG_FD_CLOEXEC`: a program started later would hold, and feed,
-/// our counters. Failing to set it changes no count, so the result is not looked at.
+/// Sets close-on-exec, because perf-event opens counters without `PERF_FLAG_FD_CLOEXEC`. Otherwise a program
+/// that is started later would hold, and feed, our counters. A failure changes no count, so it is ignored.
 pub(crate) fn close_on_exec(counter: &impl AsRawFd) {
     let _ = rustix::io::fcntl_setfd(descriptor(counter), rustix::io::FdFlags::CLOEXEC);
 }
 
-/// The descriptor of a counter, which perf-event does not lend out by a type of the standard library.
+/// Borrows the descriptor of a counter. perf-event offers no such borrow as a type of the standard library.
 #[allow(unsafe_code)]
 fn descriptor(counter: &impl AsRawFd) -> BorrowedFd<'_> {
-    // SAFETY: counters and groups of perf-event hold their descriptor open until they are dropped,
-    // and the result borrows the counter.
+    // SAFETY: counters and groups of perf-event hold their descriptor open until they are dropped, and the
+    // result borrows the counter.
     unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) }
 }
 
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn who_is_refused_does_not_keep_the_others_out() {
-        // Wall time is no event of perf's.
+        // perf has no event for wall time.
         let opened = CounterGroup::of(&[Event::WallTime, Event::TaskClock]);
         let refused_first = opened.refused.first().copied();
         let Some(group) = opened.group else {

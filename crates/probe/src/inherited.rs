@@ -1,10 +1,10 @@
-//! [`Inherited`]: one counter over the programs that this thread starts, their threads and children.
+//! [`Inherited`]: one counter for the programs that this thread starts, including their threads and children.
 //!
-//! The event is opened on the calling thread, disabled, to be enabled by an `execve`. The thread
-//! itself never calls that, so it is never counted; what it forks inherits the event
-//! (`perf_event_init_task`), and enables its copy when it becomes another program
-//! (`perf_event_enable_on_exec`). All that program starts inherits the enabled copy. Nothing between
-//! fork and exec is counted, and nobody has to be stopped for it.
+//! The event is opened on the calling thread, disabled, and an `execve` enables it. The thread itself never
+//! calls `execve`, so it is never counted. A forked child inherits the event (`perf_event_init_task`). The
+//! child's copy is enabled when the child becomes another program (`perf_event_enable_on_exec`). Everything
+//! that this program starts inherits the enabled copy. Nothing between fork and exec is counted, and no
+//! process has to be stopped for this.
 
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,15 @@ use crate::perf::builder;
 use crate::reading::Absence;
 use crate::tally::Mark;
 
-/// Value, time enabled, time running.
+/// The words that the kernel sends: value, time enabled, time running.
 const WORDS: usize = 3;
 
-/// How long a program may take to leave its processor ([`settled`]). The way is some hundred
-/// instructions, but a virtual machine can be stopped on it for as long as its host likes.
+/// How long a program may take to leave its CPU ([`settled`]). Leaving takes some hundred instructions, but
+/// the host can stop a virtual machine in the middle of it for any time.
 const LEAVING: Duration = Duration::from_millis(100);
 
-/// A counter of its own: the kernel refuses to inherit events that are read as a group (`EINVAL`,
-/// `perf_event_alloc` in kernel/events/core.c).
+/// One counter without a group, because the kernel refuses to inherit events that are read as a group
+/// (`EINVAL`, `perf_event_alloc` in kernel/events/core.c).
 #[derive(Debug)]
 pub(crate) struct Inherited {
     event: Event,
@@ -32,7 +32,7 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// Opens the counter; it counts programs started by this thread from now on.
+    /// Opens the counter. It counts the programs that this thread starts from now on.
     pub(crate) fn open(event: Event) -> Result<Inherited, Absence> {
         let mut builder = builder(event).ok_or(Absence::NotOnThisPlatform)?;
         builder
@@ -44,19 +44,20 @@ impl Inherited {
         Ok(Inherited { event, counter })
     }
 
-    /// The event it counts.
+    /// Returns the event that this counter counts.
     pub(crate) fn event(&self) -> Event {
         self.event
     }
 
-    /// The sum over all who inherited it, those that have ended included; `last` is what it said before.
-    /// One `read(2)`, and more while one of them is leaving its processor.
+    /// Returns the sum over all programs that inherited the counter, including programs that have ended.
+    /// `last` is the previous result. This takes one `read(2)`, and more while one of the programs is leaving
+    /// its CPU.
     #[inline]
     pub(crate) fn read(&self, last: Mark) -> Result<Mark, Absence> {
         settled(last, LEAVING, || self.read_once())
     }
 
-    /// One `read(2)`.
+    /// Reads the counter once, with one `read(2)`.
     #[inline]
     fn read_once(&self) -> Result<Mark, Absence> {
         let mut words = [[0; 8]; WORDS];
@@ -68,13 +69,13 @@ impl Inherited {
     }
 }
 
-/// Reads until the count and its time belong together, but for `patience` at the most.
+/// Reads until the count and its time belong together, but at most for `patience`.
 ///
-/// A program that leaves its processor while another one reads its counter has the count brought up
-/// to date before the time it ran (`event_sched_out` in kernel/events/core.c), and in between is read
-/// as it stands (`perf_event_read`, where the event is active and on no processor). A program that
-/// waits for an answer at each phase line is just then read; once in some hundred thousand times it
-/// is caught there, and a count without running time would pass for a counter that never ran.
+/// When a program leaves its CPU, the kernel updates the count before the running time (`event_sched_out` in
+/// kernel/events/core.c). A read in between sees the old time (`perf_event_read`, if the event is active and
+/// on no CPU). A program that waits for an answer at each phase line is read exactly then. About once in some
+/// hundred thousand reads, the read falls in between. A count without running time would look like a counter
+/// that never ran.
 #[inline]
 fn settled(
     last: Mark,
@@ -86,7 +87,7 @@ fn settled(
     if is_torn(mark) {
         let begin = Instant::now();
         while is_torn(mark) && begin.elapsed() < patience {
-            // Whoever is to leave may be waiting for this very processor.
+            // The program that is about to leave may be waiting for this very CPU.
             std::thread::yield_now();
             mark = read()?;
         }
@@ -100,8 +101,8 @@ mod tests {
 
     const LAST: Mark = Mark { count: 10, enabled_ns: 100, running_ns: 100 };
 
-    /// What is made of a counter that says `marks` in turn, the last one for ever, and how often it
-    /// was read.
+    /// Simulates a counter that returns each of `marks` in turn and then repeats the last one. Returns the
+    /// result and the number of reads.
     fn read(marks: &[(u64, u64, u64)], patience: Duration) -> (Result<Mark, Absence>, usize) {
         let mut n_reads = 0;
         let mark = settled(LAST, patience, || {
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_belongs_together_is_read_once() {
-        // On; slept through; one that waits for a register; turns taken.
+        // In turn: a running counter, a sleeping program, a counter without a register, and a shared counter.
         for mark in [(18, 108, 108), (10, 100, 100), (10, 200, 100), (18, 200, 150)] {
             let (_, n_reads) = read(&[mark], LEAVING);
             assert_eq!(n_reads, 1, "{mark:?}");

@@ -1,4 +1,4 @@
-//! Work whose count is known beforehand: steps of a loop, fresh pages, naps, moves.
+//! Work with a known count: loop steps, fresh pages, sleeps, moves to another CPU.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use memmap2::{Advice, MmapMut};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-/// Bytes in a cache line, at least: reading closer than a line would prove less, not wrong.
+/// A lower bound for the bytes in a cache line. If lines are longer, the proof is weaker but not wrong.
 const LINE: usize = 64;
 
-/// A loop of `n` equal steps. Not inlined, so that every length runs the same instructions.
+/// Runs a loop of `n` equal steps. The function is not inlined, so that every length runs the same
+/// instructions.
 #[inline(never)]
 pub(crate) fn steps(n: u64) {
     for step in 0..n {
@@ -17,7 +18,7 @@ pub(crate) fn steps(n: u64) {
     }
 }
 
-/// `n` branches that go either way like a fair coin (xorshift, Marsaglia 2003).
+/// Runs `n` branches that go either way like a fair coin (xorshift, Marsaglia 2003).
 #[inline(never)]
 pub(crate) fn coin_tosses(n: u64) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -25,7 +26,7 @@ pub(crate) fn coin_tosses(n: u64) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        // Two calls that are opaque to the compiler, so that it takes a branch and no select.
+        // The compiler cannot see into the two calls, so it generates a branch and no select.
         if state & 1 == 0 {
             black_box(heads());
         } else {
@@ -52,54 +53,54 @@ pub(crate) fn spin_until_later() {
     }
 }
 
-/// Pages of private memory that nobody has touched, and that come one by one.
+/// Private memory whose pages nobody has touched, so that each page causes one fault.
 pub(crate) struct FreshPages {
     memory: MmapMut,
     page: usize,
 }
 
 impl FreshPages {
-    /// Maps `n` pages of 4 KiB (or of what this kernel uses); the errno where it cannot.
+    /// Maps `n` pages of 4 KiB (or of this kernel's page size), or returns the errno.
     pub(crate) fn map(n: usize) -> Result<FreshPages, i32> {
         let page = rustix::param::page_size();
         let memory = MmapMut::map_anon(n * page);
         let memory = memory.map_err(|error| error.raw_os_error().unwrap_or(libc::ENOMEM))?;
-        // Else one fault might bring many pages. A kernel without huge pages refuses, rightly.
+        // Otherwise one fault might map many pages. A kernel without huge pages returns an error, which is
+        // fine.
         let _ = memory.advise(Advice::NoHugePage);
         Ok(FreshPages { memory, page })
     }
 
-    /// How many lines [`read_lines`](FreshPages::read_lines) reads.
+    /// Returns the number of lines that [`read_lines`](FreshPages::read_lines) reads.
     pub(crate) fn n_lines(&self) -> usize {
         self.memory.len() / LINE
     }
 
-    /// Writes to each page once; the first time, one fault each.
+    /// Writes to each page once. The first call causes one fault per page.
     pub(crate) fn write_each(&mut self) {
         for byte in self.memory.iter_mut().step_by(self.page) {
             *byte = black_box(1);
         }
     }
 
-    /// Reads from each page once.
     pub(crate) fn read_each(&self) {
         (0..self.memory.len()).step_by(self.page).for_each(|offset| self.read(offset));
     }
 
-    /// Reads each line once, in an order that no prefetcher follows.
+    /// Reads each line once, in an order that no prefetcher predicts.
     pub(crate) fn read_lines(&self) {
         let n_lines = self.n_lines();
-        // Lines are a power of two, 389 is odd: each comes once.
+        // The number of lines is a power of two and 389 is odd, so each line is read once.
         (0..n_lines).for_each(|line| self.read(line * 389 % n_lines * LINE));
     }
 
-    /// Turns each line out of every cache, where user code may do so.
+    /// Flushes each line from every cache, on CPUs where user code may do so.
     #[cfg_attr(target_arch = "x86_64", allow(unsafe_code))]
     pub(crate) fn flush_lines(&self) {
         #[cfg(target_arch = "x86_64")]
         for line in self.memory.chunks(LINE) {
-            // SAFETY: `line` is readable memory; flushing changes no contents, and the instruction is
-            // part of SSE2, which every x86-64 has.
+            // SAFETY: `line` is readable memory. Flushing changes no contents. The instruction is part of
+            // SSE2, which every x86-64 CPU has.
             unsafe { std::arch::x86_64::_mm_clflush(line.as_ptr()) };
         }
     }
@@ -109,9 +110,9 @@ impl FreshPages {
     }
 }
 
-/// Moves the calling thread to another of the CPUs it may use, and frees it again. Returns whether it
-/// moved; with one CPU it cannot. To be called on a thread of its own: the kernel may refuse to free
-/// the thread again.
+/// Moves the calling thread to another allowed CPU, and then allows all CPUs again. Returns whether the
+/// thread moved, which is impossible with one CPU. Call this on a separate thread, because the kernel may
+/// refuse to allow all CPUs again.
 pub(crate) fn visit_another_cpu() -> bool {
     let Ok(allowed) = sched_getaffinity(None) else { return false };
     let here = sched_getcpu();

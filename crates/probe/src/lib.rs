@@ -1,4 +1,4 @@
-//! Perf counters around the phases of a run: which events, on which thread, in which phase.
+//! Counts perf events around the phases of a run: each event, per thread and per phase.
 //!
 //! ```
 //! use loadline_probe::{Event, Probe};
@@ -12,18 +12,18 @@
 //! # assert_eq!(sum, 499_500);
 //! ```
 //!
-//! **Counters must not disturb what they measure.** Counters run from [`Probe::start`] on and are only *read* at
-//! the border of a phase: one `read(2)` for each kernel group into a buffer of fixed size, no
-//! allocation, no formatting, no ioctl.
+//! **Counters must not disturb what they measure.** Counters run from [`Probe::start`] on, and are only
+//! *read* at the border of a phase. Each read is one `read(2)` per kernel group into a buffer of fixed size,
+//! without allocation, formatting or ioctl.
 //!
-//! **A reading is a value in either case.** What cannot be opened, never got a register, or
-//! miscounted a loop whose count is known, is a [`Reading::Unavailable`] with its reason and remedy
-//! ([`Absence::remedy`]); it is never 0.
+//! **Every event has a reading, even without a count.** A counter may fail to open, may never get a register,
+//! or may miscount a loop whose count is known. Its reading is then [`Reading::Unavailable`] with a reason
+//! and a remedy ([`Absence::remedy`]), and never 0.
 //!
-//! What it does not do: count registrations of unwind tables or resident bytes (their makers do),
-//! sample, or count other threads than the one that opened it. Each thread opens its own [`Probe`];
-//! [`Totals::sum`] adds them up. Programs that a thread starts are counted by
-//! [`Probe::of_programs`], with all their threads and children.
+//! This crate does not count registrations of unwind tables or resident bytes; the programs that make them
+//! do. It does not sample. It does not count threads other than the one that opened the probe. Each thread
+//! opens its own [`Probe`], and [`Totals::sum`] adds them up. [`Probe::of_programs`] counts the programs that
+//! a thread starts, with all their threads and children.
 
 mod event;
 #[cfg(target_os = "linux")]
@@ -49,5 +49,5 @@ pub use probe::Probe;
 pub use reading::{Absence, Reading};
 pub use totals::Totals;
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -1,5 +1,5 @@
-//! Maps [`Event`]s to perf events. This is the only file that knows perf's names, and which privilege level each
-//! event is counted at.
+//! Maps [`Event`]s to perf events. Only this file knows perf's names and the privilege level at which each
+//! event is counted.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,16 +13,16 @@ use crate::event::Event;
 use crate::reading::Absence;
 use crate::tally::Cores;
 
-/// Who counts an event, and so with which others it can share a kernel group.
+/// The part of the machine that counts an event. Only events of the same part can share a kernel group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counting {
-    /// The kernel: never takes turns.
+    /// The kernel, which never multiplexes its counters.
     Software,
-    /// The processor's performance monitoring unit, with few registers.
+    /// The performance monitoring unit (PMU) of the CPU, which has few registers.
     Hardware,
 }
 
-/// Who counts `event`; `None` if perf does not.
+/// Returns what counts `event`, or `None` if perf does not.
 pub(crate) fn counting(event: Event) -> Option<Counting> {
     Some(match perf_event(event)? {
         PerfEvent::Software(_) => Counting::Software,
@@ -30,21 +30,21 @@ pub(crate) fn counting(event: Event) -> Option<Counting> {
     })
 }
 
-/// A builder for `event` on the calling thread, any processor, not inherited by children.
+/// Returns a builder for `event` on the calling thread and any CPU, not inherited by children.
 ///
-/// Hardware events count user space alone: kernel instructions depend on the kernel, its
-/// mitigations and the hypervisor. The software ones, by `perf_swevent_event` and
-/// `perf_exclude_event` in kernel/events/core.c:
+/// Hardware events count user space only, because kernel instructions depend on the kernel, its mitigations
+/// and the hypervisor. Software events differ (`perf_swevent_event` and `perf_exclude_event` in
+/// kernel/events/core.c):
 ///
-/// - *Page faults* carry the registers of the faulting code, so `exclude_kernel` leaves the faults
-///   of user code: first touches of heap, of copied and of mapped artifacts. Faults that the kernel
-///   takes itself on a user's page (`read(2)` into fresh memory) would count for root only; they
-///   are excluded for all, so that everybody's number is the same.
-/// - *Context switches* and *migrations* are raised by the scheduler with the kernel's registers:
-///   under `exclude_kernel` they would always read 0. They need the kernel included, hence
-///   `perf_event_paranoid` ≤ 1 or `CAP_PERFMON`; without it they are absent, not 0.
-/// - The *task clock* does not look at the bits (`task_clock_event_read` takes the context's
-///   time): user and kernel together, for all.
+/// - *Page faults* carry the registers of the faulting code, so `exclude_kernel` keeps the faults of user
+///   code: first touches of heap, of copied and of mapped artifacts. The kernel also causes faults on pages
+///   of the user, for example when `read(2)` fills fresh memory. Those would count for root only, so they are
+///   excluded for all users, and all users get the same number.
+/// - *Context switches* and *migrations* are raised by the scheduler with the kernel's registers. Under
+///   `exclude_kernel` they would always read 0. So they need the kernel included, and `perf_event_paranoid` ≤
+///   1 or `CAP_PERFMON`. Without that permission they are absent, not 0.
+/// - The *task clock* ignores these bits, because `task_clock_event_read` takes the time of the context. It
+///   counts user and kernel time for all users.
 pub(crate) fn builder<'a>(event: Event) -> Option<Builder<'a>> {
     let mut builder = Builder::new().kind(perf_event(event)?);
     if matches!(event, Event::ContextSwitches | Event::CpuMigrations) {
@@ -74,11 +74,10 @@ fn perf_event(event: Event) -> Option<PerfEvent> {
     })
 }
 
-/// The cores that a counter of `event` covers.
+/// Returns the cores that a counter of `event` covers.
 ///
-/// A hardware event is counted by one PMU. On a hybrid processor each core type has a PMU of its own,
-/// and the kernel puts a generic event on one of them (`perf_event_open(2)`, and
-/// Documentation/arch/x86/ of the kernel for Intel).
+/// One PMU counts a hardware event. On a hybrid CPU, each core type has its own PMU, and the kernel puts a
+/// generic event on one of them (`perf_event_open(2)`, and Documentation/arch/x86/ of the kernel for Intel).
 pub(crate) fn cores(event: Event) -> Cores {
     static IS_HYBRID: OnceLock<bool> = OnceLock::new();
     let is_hybrid = || core_types(Path::new("/sys/bus/event_source/devices")) > 1;
@@ -89,17 +88,17 @@ pub(crate) fn cores(event: Event) -> Cores {
     }
 }
 
-/// How many PMUs of cores `devices` lists where several core types have their own: only those have a
-/// file `cpus` (`cpu_core` and `cpu_atom` on Intel, one for each core design on Arm).
+/// Returns how many core PMUs `devices` lists on a machine where several core types have their own PMU. Only
+/// such PMUs have a file `cpus` (`cpu_core` and `cpu_atom` on Intel, one per core design on Arm).
 fn core_types(devices: &Path) -> usize {
     let entries = std::fs::read_dir(devices).into_iter().flatten().flatten();
     entries.filter(|device| device.path().join("cpus").exists()).count()
 }
 
-/// What an error of `perf_event_open`, its ioctls or `read` means.
+/// Returns the meaning of an error of `perf_event_open`, its ioctls or `read`.
 ///
-/// By `perf_event_open(2)`, section ERRORS. `EPERM` is also what a container's seccomp filter says,
-/// `ENOSYS` a kernel without `CONFIG_PERF_EVENTS` or a sandbox such as gVisor.
+/// The source is `perf_event_open(2)`, section ERRORS. A container's seccomp filter also returns `EPERM`. A
+/// kernel without `CONFIG_PERF_EVENTS` or a sandbox such as gVisor returns `ENOSYS`.
 pub(crate) fn classify(errno: i32) -> Absence {
     match errno {
         libc::ENOENT => Absence::NotOffered,

@@ -1,6 +1,6 @@
-//! [`Phase`]: the phases of the program that is measured.
+//! [`Phase`]: the phases of the measured program.
 
-/// The phases of the program that is measured, numbered from 0.
+/// The phases of the measured program, numbered from 0. Implement this trait for your own type.
 ///
 /// ```
 /// #[derive(Clone, Copy)]
@@ -18,10 +18,10 @@
 /// }
 /// ```
 pub trait Phase: Copy {
-    /// How many phases there are.
+    /// The number of phases.
     const COUNT: usize;
 
-    /// The number of this phase, below [`COUNT`](Phase::COUNT).
+    /// Returns the number of this phase, which is below [`COUNT`](Phase::COUNT).
     fn index(self) -> usize;
 }
 

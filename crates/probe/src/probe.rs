@@ -1,4 +1,4 @@
-//! [`Probe`]: which stretch of a thread's time belongs to which phase, and what was counted in it.
+//! [`Probe`]: splits the time of a thread into phases and counts events in each phase.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -11,64 +11,66 @@ use crate::reading::Absence;
 use crate::tally::{Cores, Mark, Marks, SLOTS, Tally};
 use crate::totals::Totals;
 
-/// Counters on one thread, or on the programs it starts, read at the borders of phases.
+/// Counters on one thread, or on the programs that it starts, which are read at the borders of phases.
 ///
-/// It counts the thread that opened it and nobody else, or with [`Probe::of_programs`] all but it. Each thread opens its own and laps it there
-/// (a thread clock would answer for whoever asks); afterwards it may be moved to whoever reads its
-/// [`Totals`], hence `Send` but not `Sync`.
+/// A probe from [`Probe::open`] counts only the thread that opened it. A probe from [`Probe::of_programs`]
+/// counts only the programs that this thread starts. Each thread opens its own probe and calls
+/// [`lap`](Probe::lap) on it, because a thread clock reads the thread that calls it. Afterwards the probe may
+/// be moved to another thread that reads its [`Totals`], so a probe is `Send` but not `Sync`.
 ///
-/// Of the cost of [`lap`](Probe::lap) itself a constant part falls into the stretch it ends and the
-/// rest into the next (`benches/lap.rs` has the sum): proportional to the number of laps, so it
-/// shifts a cost per module and never bends its growth.
+/// A constant part of the cost of a lap falls into the stretch that it ends, and the rest into the next
+/// stretch (`benches/lap.rs` measures the sum). The cost is proportional to the number of laps. So it shifts
+/// a cost per module, but never changes how that cost grows.
 pub struct Probe<P> {
-    /// Events asked for, without repetition, in the order of [`Event::ALL`].
+    /// The requested events, without repetition, in the order of [`Event::ALL`].
     asked: Vec<Event>,
-    /// Of those, the ones that can be counted.
+    /// The requested events that can be counted.
     open: Vec<Event>,
-    /// Why the others cannot.
+    /// The reasons why the others cannot be counted.
     absences: [Option<Absence>; SLOTS],
     counters: Counters,
-    /// The cores that each counter covers.
     cores: [Cores; SLOTS],
-    /// Where [`Event::WallTime`] begins, if it was asked for.
+    /// The start of [`Event::WallTime`], if it was requested.
     epoch: Option<Instant>,
     started: bool,
     last: Marks,
     now: Marks,
-    /// What was counted in each phase, by its index.
+    /// The counts of each phase, by its index.
     tallies: Vec<[Tally; SLOTS]>,
-    /// How many stretches each phase had, by its index.
+    /// The number of stretches of each phase, by its index.
     laps: Vec<u64>,
-    /// A `pid` of 0 means the calling *thread* to `perf_event_open(2)`; so do thread clocks.
+    /// `perf_event_open(2)` takes a `pid` of 0 for the calling *thread*, and thread clocks read that thread
+    /// too.
     of_this_thread: PhantomData<Cell<()>>,
     phases: PhantomData<fn(P)>,
 }
 
 impl<P: Phase> Probe<P> {
-    /// Opens counters for `events` on the calling thread, and nothing else: asked for wall time
-    /// alone, it makes no system call.
+    /// Opens counters for `events` on the calling thread, and for nothing else. If only wall time is
+    /// requested, this makes no system call.
     ///
-    /// Never fails. What cannot be counted has its [`Absence`] in [`availability`] and in every
-    /// [`Totals`].
+    /// This function never fails. An event that cannot be counted has its [`Absence`] in [`availability`] and
+    /// in every [`Totals`].
     ///
-    /// The first time in a process, each counter must prove itself on work whose count is known:
-    /// 1 to 3 ms for all of them together, of which a migration there and back takes most. The
-    /// first event on an idle machine costs 10 to 15 ms besides, for which the kernel patches its
-    /// scheduler (`account_event` in kernel/events/core.c).
+    /// At the first use in a process, each counter must pass a self-test on work whose count is known. All
+    /// self-tests together take 1 to 3 ms, most of it for a migration to another CPU and back. The first
+    /// event on an idle machine costs another 10 to 15 ms, in which the kernel patches its scheduler
+    /// (`account_event` in kernel/events/core.c).
     ///
     /// [`availability`]: Probe::availability
     pub fn open(events: &[Event]) -> Probe<P> {
         Probe::opened_by(events, Counters::open)
     }
 
-    /// Opens counters for `events` on the programs that the calling thread starts from now on, on
-    /// all their threads and children, and on nothing else: what the thread does itself, and what
-    /// a child does before it becomes another program, is not counted. A reading is the sum over
-    /// all of them, those that have ended included.
+    /// Opens counters for `events` on the programs that the calling thread starts from now on, including all
+    /// their threads and children.
     ///
-    /// Wall time is that of the calling thread. As [`Probe::open`] otherwise; each lap costs one
-    /// `read(2)` a event, since the kernel does not let groups be inherited, and more while a program
-    /// is just leaving its processor.
+    /// Nothing else is counted: not the thread itself, and not a child before it becomes another program. A
+    /// reading is the sum over all programs, including programs that have ended.
+    ///
+    /// Wall time is that of the calling thread. Everything else is as in [`Probe::open`], except the cost of
+    /// a lap. Each lap costs one `read(2)` per event, because the kernel does not let groups be inherited. It
+    /// costs more reads while a program is leaving its CPU.
     pub fn of_programs(events: &[Event]) -> Probe<P> {
         Probe::opened_by(events, Counters::open_programs)
     }
@@ -101,7 +103,7 @@ impl<P: Phase> Probe<P> {
         }
     }
 
-    /// The events asked for, each open or with the reason why not, in the order of
+    /// Returns the requested events, each with `Ok` or the reason why it cannot be counted, in the order of
     /// [`Event::ALL`].
     pub fn availability(&self) -> impl Iterator<Item = (Event, Result<(), Absence>)> + '_ {
         self.asked.iter().map(|&event| match self.absences[event as usize] {
@@ -110,23 +112,24 @@ impl<P: Phase> Probe<P> {
         })
     }
 
-    /// Lets the counters run and sets the first border. Called again, it only sets a border.
+    /// Starts the counters and sets the first border. A second call only sets a border.
     pub fn start(&mut self) {
         if !self.started {
             self.counters.enable(&mut self.absences);
             self.started = true;
-            // Once without effect: what the first reading alone costs (symbols bound, pages of the
-            // stack touched) falls before the first phase.
+            // Read once without effect. The one-time cost of the first read (symbols bound, pages of the
+            // stack touched) then falls before the first phase.
             self.read();
         }
         self.lap(None);
     }
 
-    /// Ends the stretch since the last border and adds its counts to `phase`; `None`: to nobody.
+    /// Ends the stretch since the last border and adds its counts to `phase`. With `None`, the counts belong
+    /// to no phase.
     ///
-    /// One `read(2)` a kernel group (at most one for software events; for hardware events one if
-    /// the processor holds them all), `clock_gettime` in the vDSO for wall time. No allocation. On
-    /// a probe that was not started, it starts it.
+    /// A lap costs one `read(2)` per kernel group, and `clock_gettime` in the vDSO for wall time. There is at
+    /// most one group for software events, and one for hardware events if the CPU holds them all. A lap
+    /// allocates nothing. If the probe was not started, this starts it.
     #[inline]
     pub fn lap(&mut self, phase: Option<P>) {
         if !self.started {
@@ -144,8 +147,8 @@ impl<P: Phase> Probe<P> {
         self.last = self.now;
     }
 
-    /// Runs `f` as one stretch of `phase`: a [`lap`](Probe::lap) to nobody, `f`, a lap to `phase`.
-    /// If `f` panics, the stretch ends there and belongs to no phase.
+    /// Runs `f` as one stretch of `phase`. It calls [`lap`](Probe::lap) with `None`, runs `f`, and calls
+    /// `lap` with `phase`. If `f` panics, the stretch ends there and belongs to no phase.
     pub fn measure<R>(&mut self, phase: P, f: impl FnOnce() -> R) -> R {
         self.lap(None);
         let mut stretch = Stretch { probe: self, phase: None };
@@ -155,8 +158,8 @@ impl<P: Phase> Probe<P> {
         result
     }
 
-    /// What was counted in all stretches of `phase` so far, on this thread. No system call, no
-    /// allocation; scaling is by the enabled and running times of this phase alone.
+    /// Returns the counts of all stretches of `phase` so far, on this thread. This makes no system call and
+    /// no allocation. Multiplexed counts are scaled by the enabled and running times of this phase only.
     pub fn totals(&self, phase: P) -> Totals {
         let mut totals = Totals::of_laps(self.laps[phase.index()]);
         for &event in &self.asked {
@@ -176,10 +179,9 @@ impl<P: Phase> Probe<P> {
     }
 }
 
-/// A stretch that ends when this is dropped, in a panic too.
+/// A stretch that ends when this value is dropped, even in a panic.
 struct Stretch<'a, P: Phase> {
     probe: &'a mut Probe<P>,
-    /// The phase that the stretch is added to.
     phase: Option<P>,
 }
 

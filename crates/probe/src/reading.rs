@@ -1,8 +1,8 @@
-//! [`Reading`]: what a counter said about a phase, or the reason why there is no count.
+//! [`Reading`]: the count of an event in a phase, or the reason why there is no count.
 
 use std::fmt;
 
-/// What one counter said about one phase.
+/// The result of one counter in one phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reading {
     /// The event was counted through the whole phase.
@@ -19,7 +19,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// The count as a number, where there is one.
+    /// Returns the count as a number, or `None` if there is none.
     pub fn value(self) -> Option<f64> {
         match self {
             Reading::Exact(count) => Some(count as f64),
@@ -35,7 +35,7 @@ impl Reading {
 pub enum Absence {
     /// `ENOENT`: the CPU, as the kernel sees it, has no such event. This is usual in virtual machines.
     NotOffered,
-    /// `EOPNOTSUPP`: the event exists, and the hardware cannot count it as asked.
+    /// `EOPNOTSUPP`: the event exists, but the hardware cannot count it in the requested way.
     NotSupported,
     /// `EACCES` or `EPERM`: the kernel does not let this user count the event.
     NotPermitted,
@@ -45,13 +45,13 @@ pub enum Absence {
     NotUnderstood,
     /// `ENOSYS`, or another platform: the interface does not exist.
     NotOnThisPlatform,
-    /// The counter was open and wanted, and the kernel never scheduled it.
+    /// The counter was open and enabled, but the kernel never scheduled it.
     NeverRan,
     /// The phase ended before the counter ran for the first time, or before its clock moved.
     TooShort,
     /// The counter ran, and counted 0 of an event that always happens.
     CountedNothing,
-    /// The counter covers one core type of a hybrid CPU, and the thread ran on other cores too.
+    /// The counter covers one core type of a hybrid CPU, but the thread also ran on other cores.
     OneCoreType,
     /// The counter was open and ran, and miscounted a loop whose count is known.
     FailedSelfTest,
@@ -62,7 +62,7 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// What to do about it, as an imperative sentence without a full stop.
+    /// Returns what to do about the absence, as an imperative sentence without a full stop.
     pub const fn remedy(self) -> &'static str {
         match self {
             Absence::NotOffered => "use a machine or VM with a virtual PMU",

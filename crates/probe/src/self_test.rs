@@ -1,8 +1,9 @@
-//! Every counter proves itself on work whose count is known before it is trusted.
+//! Tests every counter on work whose count is known before trusting it.
 //!
-//! Some virtual machines offer counters that open, run and stay at 0, or count the neighbour; a
-//! growth fitted through them would look flat. The rules are lenient: they tell a counter from
-//! none, not a good one from a better, since a proof that fails by mere noise costs a event.
+//! Some virtual machines offer counters that open and run but stay at 0, or that count another machine. A
+//! cost curve fitted through such counts would look flat. The rules are lenient: they tell a working counter
+//! from a broken one, not a good counter from a better one. A rule that fails because of mere noise would
+//! lose an event.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -14,43 +15,44 @@ use crate::perf::cores;
 use crate::reading::{Absence, Reading};
 use crate::tally::{Mark, SLOTS, Tally};
 
-/// The verdicts of this process.
+/// The results of the self-tests in this process.
 pub(crate) static PROCESS_TRUST: Trust = Trust::new();
 
-/// Tries before a counter is given up: the first may fall into an interrupt or a migration.
+/// The number of attempts per counter. One attempt is not enough, because it may be disturbed by an interrupt
+/// or a migration.
 const ATTEMPTS: u32 = 5;
 
-/// How long a counter may wait for a register before it counts as never running. The kernel takes
-/// turns every `perf_event_mux_interval_ms`, by default one tick: 10 ms at the most.
+/// How long a counter may wait for a register before it counts as never running. The kernel switches counters
+/// every `perf_event_mux_interval_ms`, by default one tick, which is at most 10 ms.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(25);
 
-/// Steps of the known loop, in its shortest length.
+/// The number of steps of the shortest known loop.
 const STEPS: u64 = 10_000;
 
-/// Pages touched for the first time, and lines read of them.
+/// The number of pages that are touched for the first time and whose lines are read.
 const PAGES: usize = 64;
 
-/// Which counters have proven themselves, each tried once.
+/// The self-test result of each counter. Each counter is tested once.
 pub(crate) struct Trust {
     verdicts: [OnceLock<Result<(), Absence>>; SLOTS],
 }
 
 impl Trust {
-    /// Nothing proven yet.
+    /// Creates an empty set of results.
     pub(crate) const fn new() -> Trust {
         Trust { verdicts: [const { OnceLock::new() }; SLOTS] }
     }
 
-    /// Everything proven, for counters that are only simulated.
+    /// Creates passed results for all events, for tests with simulated counters.
     #[cfg(test)]
     pub(crate) fn in_all() -> Trust {
         Trust { verdicts: std::array::from_fn(|_| OnceLock::from(Ok(()))) }
     }
 
-    /// Opens `event` by itself and, the first time, has it prove itself.
+    /// Opens `event` by itself and, the first time, runs its self-test.
     ///
-    /// Why a counter could not be opened, or was not scheduled, is not remembered: descriptors and
-    /// registers may be free the next time.
+    /// The reason why a counter could not be opened or was not scheduled is not remembered, because
+    /// descriptors and registers may be free the next time.
     pub(crate) fn prove(&self, event: Event) -> Result<(), Absence> {
         let verdict = &self.verdicts[event as usize];
         if let Some(verdict) = verdict.get() {
@@ -58,7 +60,7 @@ impl Trust {
         }
         let try_alone = || try_out(event, &mut CounterGroup::alone(event)?);
         let outcome = match event {
-            // The caller's thread stays where it is.
+            // Test on another thread, so that the caller's thread is not moved.
             Event::CpuMigrations => std::thread::scope(|scope| scope.spawn(try_alone).join())
                 .unwrap_or(Err(Absence::FailedSelfTest)),
             _ => try_alone(),
@@ -85,7 +87,7 @@ fn try_out(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
     outcome
 }
 
-/// Has the counter count known work once.
+/// Lets the counter count known work once.
 fn attempt(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
     let is_right = match event {
         Event::Instructions | Event::Branches => counts_steps(counter)?,
@@ -97,7 +99,7 @@ fn attempt(event: Event, counter: &mut CounterGroup) -> Result<(), Absence> {
         Event::TaskClock => keeps_to_the_wall_clock(counter)?,
         Event::ContextSwitches => counts_a_nap(counter)?,
         Event::CpuMigrations => counts_a_move(counter)?,
-        // Not counted by perf, so never here.
+        // perf does not count this event, so this line is never reached.
         _ => false,
     };
     if is_right { Ok(()) } else { Err(Absence::FailedSelfTest) }
@@ -121,7 +123,7 @@ fn counts_coin_tosses(counter: &mut CounterGroup) -> Result<bool, Absence> {
 
 fn counts_cold_lines(counter: &mut CounterGroup) -> Result<bool, Absence> {
     let mut pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
-    // Read before they are written, all pages would be the kernel's one page of zeroes.
+    // Write first, because reads of unwritten pages would all read the kernel's one page of zeroes.
     pages.write_each();
     pages.flush_lines();
     let count = counting(counter, || pages.read_lines())?;
@@ -129,7 +131,7 @@ fn counts_cold_lines(counter: &mut CounterGroup) -> Result<bool, Absence> {
 }
 
 fn counts_new_translations(counter: &mut CounterGroup) -> Result<bool, Absence> {
-    // Of pages never touched no translation can be cached.
+    // No translation of untouched pages can be cached.
     let pages = FreshPages::map(PAGES).map_err(Absence::Errno)?;
     let count = counting(counter, || pages.read_each())?;
     Ok(is_at_least(count, PAGES as u64 / 4))
@@ -155,20 +157,20 @@ fn counts_a_nap(counter: &mut CounterGroup) -> Result<bool, Absence> {
 fn counts_a_move(counter: &mut CounterGroup) -> Result<bool, Absence> {
     let mut moved = false;
     let count = counting(counter, || moved = known_work::visit_another_cpu())?;
-    // Bound to one processor there is nothing to prove, and nothing to count.
+    // On a single CPU there is nothing to prove and nothing to count.
     Ok(!moved || is_at_least(count, 1))
 }
 
-/// What a counter made of known work.
+/// The count of known work.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     value: f64,
-    /// It had its register for a part of the time, so the value is a guess and only its being there
-    /// proves something.
+    /// Whether the counter had its register only part of the time. The value is then an estimate, and the
+    /// test can only require that it is not 0.
     is_shared: bool,
 }
 
-/// What the counter, alone in its group, makes of `work`.
+/// Counts `work` with a counter that is alone in its group.
 fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Absence> {
     let before = mark(counter)?;
     work();
@@ -177,9 +179,9 @@ fn counting(counter: &mut CounterGroup, work: impl FnOnce()) -> Result<Count, Ab
     tally.add(before, after);
     let event = counter.events().next().ok_or(Absence::NotMeasured)?;
     match tally.reading(event, cores(event)) {
-        // The known work causes some of everything, except a move, which may be impossible.
+        // The known work causes every event at least once, except a migration, which may be impossible.
         Reading::Exact(0) if event != Event::CpuMigrations => Err(Absence::CountedNothing),
-        // The work took time on this thread, so the counter was wanted.
+        // The work took time on this thread, so the counter was enabled.
         Reading::Unavailable(Absence::TooShort) => Err(Absence::NeverRan),
         Reading::Unavailable(absence) => Err(absence),
         reading => Ok(Count {
@@ -196,12 +198,11 @@ fn mark(counter: &mut CounterGroup) -> Result<Mark, Absence> {
     Ok(marks[event as usize])
 }
 
-/// Counts of a loop in lengths 1, 2 and 3 rise by equal amounts, each of a believable number a
-/// step.
+/// Returns whether the counts of loops of lengths 1, 2 and 3 rise by equal amounts, with a plausible count
+/// per step.
 ///
-/// The differences are free of what reading itself costs. By cachegrind a step is 4 instructions
-/// with 1 branch, and 59 with 3 in a build without optimisation; the bounds leave room for
-/// compilers that unroll.
+/// The differences do not contain the cost of reading itself. By cachegrind, a step is 4 instructions with 1
+/// branch, and 59 with 3 in a build without optimisation. The bounds leave room for compilers that unroll.
 fn is_proportional(counts: [Count; 3], steps: u64) -> bool {
     let [one, two, three] = counts.map(|count| count.value);
     if counts.iter().any(|count| count.is_shared) {
@@ -216,13 +217,13 @@ fn is_at_least(count: Count, least: u64) -> bool {
     count.value >= least as f64 || (count.is_shared && count.value > 0.0)
 }
 
-/// One fault a page; some more if the kernel unmapped something meanwhile (NUMA balancing).
+/// Expects one fault per page, or some more if the kernel unmapped something meanwhile (NUMA balancing).
 fn is_fault_per_page(count: Count, n_pages: u64) -> bool {
     (n_pages..=n_pages + n_pages / 4).contains(&(count.value as u64))
 }
 
-/// Time went by, and not more than by the wall clock; a tick of 10 ms and a clock that is a tenth
-/// off are granted.
+/// Returns whether the counted time is above 0 and not longer than the wall time. A tick of 10 ms and a clock
+/// that is a tenth off are allowed.
 fn is_time_within(count: Count, wall: Duration) -> bool {
     let most = 1.1 * wall.as_nanos() as f64 + 10e6;
     count.value > 0.0 && count.value <= most
@@ -245,7 +246,7 @@ mod tests {
         let table = [
             ([30_300.0, 60_300.0, 90_310.0], true),
             ([0.0, 0.0, 0.0], false),
-            // Stuck, backwards, quadratic, somebody else's.
+            // A stuck counter, a falling one, a quadratic one, and one that counts another program.
             ([500.0, 500.0, 500.0], false),
             ([90_000.0, 60_000.0, 30_000.0], false),
             ([30_000.0, 120_000.0, 270_000.0], false),

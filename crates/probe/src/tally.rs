@@ -1,73 +1,72 @@
-//! The arithmetic of counting: two marks make a difference, differences make a tally, a tally makes
-//! a [`Reading`]. No kernel, no clock.
+//! The arithmetic of counting. Two marks make a difference, differences make a tally, and a tally makes a
+//! [`Reading`]. This module uses no kernel interface and no clock.
 
 use crate::event::Event;
 use crate::reading::{Absence, Reading};
 
-/// One place for each event, found by `event as usize`.
+/// The number of places in an array that has one place per event. The index is `event as usize`.
 pub(crate) const SLOTS: usize = Event::ALL.len();
 
-/// What every counter said at one moment.
+/// The values of all counters at one moment.
 pub(crate) type Marks = [Mark; SLOTS];
 
-/// What one counter said at one moment: everything since it was enabled.
+/// The value of one counter at one moment: everything since it was enabled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// In the event's unit.
+    /// The count, in the unit of the event.
     pub(crate) count: u64,
-    /// Nanoseconds for which the counter was wanted (`time_enabled` of `perf_event_open(2)`).
+    /// Nanoseconds for which the counter was enabled (`time_enabled` of `perf_event_open(2)`).
     pub(crate) enabled_ns: u64,
-    /// Nanoseconds for which it really counted (`time_running`).
+    /// Nanoseconds for which the counter really counted (`time_running`).
     pub(crate) running_ns: u64,
 }
 
 impl Mark {
-    /// The mark of a clock, which counts itself and never takes turns.
+    /// Creates the mark of a clock, which counts its own time and is never multiplexed.
     pub(crate) const fn of_clock(ns: u64) -> Mark {
         Mark { count: ns, enabled_ns: ns, running_ns: ns }
     }
 }
 
-/// What one counter counted in all stretches of one phase.
+/// The counts of one counter in all stretches of one phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Tally {
-    /// As counted, not scaled.
+    /// The count, not scaled.
     pub(crate) count: u64,
-    /// Nanoseconds wanted.
+    /// Nanoseconds for which the counter was enabled.
     pub(crate) enabled_ns: u64,
-    /// Nanoseconds counted.
+    /// Nanoseconds for which the counter really counted.
     pub(crate) running_ns: u64,
-    /// The counter ran backwards in this phase.
+    /// Whether the counter ran backwards in this phase.
     decreased: bool,
 }
 
 impl Tally {
-    /// Adds the stretch between two marks.
     #[inline]
     pub(crate) fn add(&mut self, from: Mark, to: Mark) {
         match advance(from.count, to.count) {
             Some(count) => self.count = self.count.saturating_add(count),
             None => self.decreased = true,
         }
-        // The times come from one clock for the whole context; a step back by some nanoseconds
-        // moves the share a little and nothing else.
+        // Both times come from one clock for the whole context. A step back by some nanoseconds only changes
+        // the share a little.
         let enabled_ns = to.enabled_ns.saturating_sub(from.enabled_ns);
         let running_ns = to.running_ns.saturating_sub(from.running_ns);
         self.enabled_ns = self.enabled_ns.saturating_add(enabled_ns);
         self.running_ns = self.running_ns.saturating_add(running_ns);
     }
 
-    /// The tally as a reading of `event`.
+    /// Converts the tally into a reading of `event`.
     ///
-    /// The rule of `perf_event_open(2)`: a counter that ran for a part of the time it was enabled
-    /// is scaled by `enabled / running`. That holds for a counter that took turns. One that stood
-    /// still because the thread was on a core it does not cover says nothing about that core, so it
-    /// is never scaled: [`Absence::OneCoreType`].
+    /// The rule of `perf_event_open(2)` applies: a counter that ran for a part of its enabled time is scaled
+    /// by `enabled / running`. That is right for a multiplexed counter. A counter may also stop because the
+    /// thread is on a core that the counter does not cover. It then says nothing about that core, so it is
+    /// never scaled: [`Absence::OneCoreType`].
     ///
-    /// A counter that did not run has not counted zero, it has not counted:
-    /// [`Absence::TooShort`] if it was not even wanted, since nothing ran while it could be read,
-    /// and [`Absence::NeverRan`] if it was wanted and not scheduled. A counter that ran and counted 0
-    /// of what always happens is [`Absence::CountedNothing`], and one that ran backwards is broken:
+    /// A counter that did not run has no count, which is different from a count of zero. It is
+    /// [`Absence::TooShort`] if it was not even enabled, because nothing ran while it could be read. It is
+    /// [`Absence::NeverRan`] if it was enabled but not scheduled. A counter that ran and counted 0 of an
+    /// event that always happens is [`Absence::CountedNothing`]. A counter that ran backwards is broken:
     /// [`Absence::FailedSelfTest`].
     pub(crate) fn reading(&self, event: Event, cores: Cores) -> Reading {
         if self.decreased {
@@ -93,26 +92,27 @@ impl Tally {
     }
 }
 
-/// Which cores a counter covers.
+/// The cores that a counter covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cores {
     /// Every core that a thread can be on.
     All,
-    /// The cores of one type of a hybrid processor.
+    /// The cores of one type of a hybrid CPU.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     OfOneType,
 }
 
-/// Whether a thread that runs cannot but cause it.
+/// Returns whether every running thread causes this event.
 const fn always_happens(event: Event) -> bool {
     matches!(event, Event::Instructions | Event::Cycles | Event::Branches | Event::TaskClock)
 }
 
-/// The way from one state of a 64-bit counter to the next: through 2^64 if it wrapped, `None` if it
-/// went back.
+/// Returns the distance from one value of a 64-bit counter to the next. Returns `None` if the counter went
+/// back. A counter that wrapped continues through 2^64.
 ///
-/// The kernel extends narrower hardware counters to 64 bits by itself (`x86_perf_event_update`,
-/// `armpmu_event_update`), so a true wrap needs centuries; half of the range tells both apart.
+/// The kernel extends narrower hardware counters to 64 bits itself (`x86_perf_event_update`,
+/// `armpmu_event_update`), so a true wrap needs centuries. A distance of at most half the range is a wrap,
+/// and a larger one is a step back.
 const fn advance(from: u64, to: u64) -> Option<u64> {
     let way = to.wrapping_sub(from);
     if way <= u64::MAX / 2 { Some(way) } else { None }
@@ -147,9 +147,9 @@ mod tests {
             (&[(10, 100, 25)], Reading::Multiplexed { estimate: 40.0, share: 0.25 }),
             (&[(10, 100, 0)], Reading::Unavailable(Absence::NeverRan)),
             (&[(0, 0, 0)], Reading::Unavailable(Absence::TooShort)),
-            // Nothing happened, and the counter was there to see it: this zero is a count.
+            // Nothing happened and the counter was running, so this zero is a count.
             (&[(0, 100, 100)], Reading::Exact(0)),
-            // Off in the second stretch: half of the phase was seen.
+            // The counter was off in the second stretch, so it covers half of the phase.
             (
                 &[(10, 100, 100), (10, 200, 100)],
                 Reading::Multiplexed { estimate: 20.0, share: 0.5 },
@@ -160,8 +160,8 @@ mod tests {
         }
     }
 
-    /// No counter, a counter that is never scheduled, a counter that counts nothing, and a phase that
-    /// is over too early are distinct.
+    /// A missing counter, a counter that is never scheduled, a counter that counts nothing, and a phase that
+    /// ends too early are distinct cases.
     #[test]
     fn a_count_of_nothing_is_none_of_what_always_happens() {
         let of = |event, mark| tally(&[mark]).reading(event, Cores::All);
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(of(Event::BranchMisses, (0, 100, 100)), Reading::Exact(0));
     }
 
-    /// rust-lang/rustc-perf#1892 has 18 % of the time on the cores that the counter covers.
+    /// In rust-lang/rustc-perf#1892, the thread spent 18 % of the time on the cores that the counter covers.
     #[test]
     fn a_count_of_one_core_type_is_never_scaled_up() {
         let of = |cores, running| tally(&[(180, 100, running)]).reading(Event::Cycles, cores);

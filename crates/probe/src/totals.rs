@@ -1,18 +1,18 @@
-//! [`Totals`]: what one thread, or several together, counted in one phase.
+//! [`Totals`]: the counts of one thread, or of several threads together, in one phase.
 
 use crate::event::Event;
 use crate::reading::{Absence, Reading};
 use crate::tally::{Cores, SLOTS, Tally};
 
-/// Every asked event's reading over all stretches of one phase. Plain data: `Copy`, no heap, free
-/// to leave the thread it was counted on.
+/// The readings of all requested events over all stretches of one phase. A value is plain data: it is `Copy`,
+/// uses no heap, and can leave the thread on which it was counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Totals {
     laps: u64,
     entries: [Option<Entry>; SLOTS],
 }
 
-/// A reading with the times that say how much it weighs in a sum.
+/// A reading with the times that weight it in a sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Entry {
     reading: Reading,
@@ -21,15 +21,15 @@ struct Entry {
 }
 
 impl Totals {
-    /// Nothing asked, nothing counted.
+    /// Totals without any event.
     const EMPTY: Totals = Totals { laps: 0, entries: [None; SLOTS] };
 
-    /// No event yet, of a phase that occurred `laps` times.
+    /// Creates totals without events, for a phase that occurred `laps` times.
     pub(crate) const fn of_laps(laps: u64) -> Totals {
         Totals { laps, ..Totals::EMPTY }
     }
 
-    /// Adds a event with what it counted, or why it did not.
+    /// Adds an event with its count or the reason why there is none.
     pub(crate) fn insert(
         &mut self,
         event: Event,
@@ -46,42 +46,43 @@ impl Totals {
         self.entries[event as usize] = Some(Entry { reading, enabled_ns, running_ns });
     }
 
-    /// How many stretches make up the phase; over several threads their sum. 0: it did not occur.
+    /// Returns the number of stretches of the phase, summed over threads. 0 means that the phase did not
+    /// occur.
     pub fn laps(&self) -> u64 {
         self.laps
     }
 
-    /// The reading of `event`; `None` if the probe was not asked for it.
+    /// Returns the reading of `event`, or `None` if the probe was not asked for the event.
     ///
-    /// Of a phase that did not occur: [`Absence::NotMeasured`], or the counter's own absence.
+    /// In a phase that did not occur, the reading is [`Absence::NotMeasured`] or the counter's own absence.
     pub fn reading(&self, event: Event) -> Option<Reading> {
         self.entries[event as usize].map(|entry| entry.reading)
     }
 
-    /// The events asked for with their readings, in the order of [`Event::ALL`].
+    /// Returns the requested events with their readings, in the order of [`Event::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Event, Reading)> + '_ {
         Event::ALL.into_iter().filter_map(|m| self.reading(m).map(|reading| (m, reading)))
     }
 
-    /// The sum over threads.
+    /// Adds up the totals of several threads.
     ///
-    /// A thread on which the phase did not occur adds nothing. Of the others each must have a
-    /// reading: where one has none, nor has the sum, since a sum that leaves out a thread looks
-    /// like a smaller cost. Exact counts stay exact; with a multiplexed one among them the sum
-    /// is multiplexed, its share the running time of all by the enabled time of all.
+    /// A thread on which the phase did not occur adds nothing. Every other thread must have a reading. If one
+    /// has none, the sum has none either, because a sum without that thread would look like a smaller cost.
+    /// Exact counts stay exact. If one of the readings is multiplexed, the sum is multiplexed, and its share
+    /// is the running time of all threads divided by their enabled time.
     pub fn sum(threads: &[Totals]) -> Totals {
         let mut taking_part = threads.iter().filter(|totals| totals.laps > 0);
         let Some(first) = taking_part.next().or(threads.first()) else { return Totals::EMPTY };
         taking_part.fold(*first, |sum, next| sum.plus(next))
     }
 
-    /// Both, the phase having occurred in both.
+    /// Adds two totals of phases that occurred.
     fn plus(mut self, other: &Totals) -> Totals {
         self.laps = self.laps.saturating_add(other.laps);
         for (mine, theirs) in self.entries.iter_mut().zip(&other.entries) {
             *mine = match (*mine, *theirs) {
                 (Some(a), Some(b)) => Some(a.plus(b)),
-                // Asked on one thread only: the other one's cost is not known.
+                // Only one thread was asked for the event, so the cost on the other thread is unknown.
                 (Some(one), None) | (None, Some(one)) => Some(one.plus(Entry::NOT_MEASURED)),
                 (None, None) => None,
             };

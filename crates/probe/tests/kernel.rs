@@ -1,7 +1,7 @@
-//! The probe against the kernel it runs on. What this machine cannot count must say so.
+//! Tests the probe with the kernel of this machine. Events that this machine cannot count must say so.
 
 #![cfg(target_os = "linux")]
-// Fresh pages and the thread's clock.
+// Mapping fresh pages and reading the thread's clock are unsafe.
 #![allow(unsafe_code)]
 
 mod common;
@@ -15,7 +15,7 @@ use loadline_probe::{Absence, Event, Probe, Reading, Totals};
 use perf_event::Builder;
 use perf_event::events::{Cache, CacheOp, CacheResult, Event as PerfEvent, Hardware, WhichCache};
 
-/// Pages nobody has touched, writing to each of which is one fault.
+/// Untouched pages. Writing to each of them causes one fault.
 struct FreshPages(*mut u8, usize);
 
 const PAGE: usize = 65536; // A multiple of every page size we know.
@@ -43,7 +43,7 @@ impl FreshPages {
     }
 }
 
-/// Computes until this thread has been on a processor for `ns` more.
+/// Computes until this thread has been on a CPU for another `ns`.
 fn compute_for(ns: u64) {
     let end = thread_ns() + ns;
     while thread_ns() < end {
@@ -66,7 +66,7 @@ fn started(events: &[Event]) -> Probe<Phase> {
     probe
 }
 
-/// The count, or `None` if this machine has none and says why.
+/// Returns the count. If this machine has none, skips the test with the reason and returns `None`.
 fn exact_or_skip(totals: &Totals, event: Event) -> Option<u64> {
     match totals.reading(event) {
         Some(Reading::Exact(count)) => Some(count),
@@ -128,7 +128,7 @@ fn a_stretch_that_ends_in_a_panic_belongs_to_nobody() {
     probe.lap(Some(Phase::Unload));
     assert_eq!(probe.totals(Phase::Load).laps(), 0);
     if let Some(faults) = exact_or_skip(&probe.totals(Phase::Unload), Event::PageFaults) {
-        // The pages of the panic itself are not among them either.
+        // The pages that the panic itself touches are not counted either.
         assert!((20..=25).contains(&faults), "{faults} faults on 20 fresh pages");
     }
 }
@@ -149,7 +149,7 @@ fn the_task_clock_goes_with_the_thread() {
     let mut probe = started(&[Event::TaskClock]);
     probe.measure(Phase::Work, || compute_for(5_000_000));
     if let Some(ns) = exact_or_skip(&probe.totals(Phase::Work), Event::TaskClock) {
-        // No upper bound: a hypervisor's stolen time passes for ours.
+        // There is no upper bound, because time that a hypervisor steals counts as ours.
         assert!(ns >= 4_900_000, "5 ms of computing took {ns} ns");
     }
 }
@@ -164,7 +164,7 @@ fn sleeping_switches_context() {
     if let Some(switches) = exact_or_skip(&totals, Event::ContextSwitches) {
         assert!(switches >= 3, "{switches} switches in 3 naps");
     }
-    // Any number is right; none may be missing without a reason.
+    // Any number is right, but an event must not be missing without a reason.
     exact_or_skip(&totals, Event::CpuMigrations);
 }
 
@@ -190,7 +190,7 @@ fn threads_count_their_own_and_add_up() {
     }
 }
 
-/// Why the kernel does not open a counter of `event`, asked without the probe.
+/// Returns the reason why the kernel does not open a counter of `event`, without using the probe.
 fn refusal(event: Event) -> Option<Absence> {
     let perf: PerfEvent = match event {
         Event::Instructions => Hardware::INSTRUCTIONS.into(),
@@ -238,7 +238,7 @@ fn hardware_is_counted_or_said_to_be_missing() {
                 assert_eq!(absence, refused, "{event}");
                 assert_eq!(reading, Reading::Unavailable(absence), "{event}");
             }
-            // It can be opened: then it is given up for what it does, not for being missing.
+            // The kernel can open it, so the reason must be its behaviour and not that it is missing.
             (Err(absence), None) => {
                 let reasons = [
                     Absence::NeverRan,
@@ -250,7 +250,7 @@ fn hardware_is_counted_or_said_to_be_missing() {
             }
             (Ok(()), refused) => {
                 assert_eq!(refused, None, "{event} is counted though the kernel refuses it");
-                // It may never get a register, but what always happens is never a silent zero.
+                // It may never get a register, but an event that always happens must not be a silent zero.
                 if matches!(event, Event::Instructions | Event::Cycles) {
                     assert_ne!(reading, Reading::Exact(0), "{event}");
                 }

@@ -1,6 +1,6 @@
-//! Inside a measured phase the probe allocates nothing: what it did would be measured too.
+//! Tests that the probe allocates nothing inside a measured phase, because that would be measured too.
 
-// A global allocator is unsafe to write.
+// A global allocator needs unsafe code.
 #![allow(unsafe_code)]
 
 mod common;
@@ -17,16 +17,16 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: hands everything to the system's allocator.
+// SAFETY: passes everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller of this function makes the same guarantee.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller of this function makes the same guarantee.
         unsafe { System.dealloc(start, layout) }
     }
 }

@@ -1,7 +1,7 @@
-//! Counters over the programs a thread starts: this test starts itself, and touches pages there.
+//! Tests counters for the programs that a thread starts. The test starts itself and touches pages there.
 
 #![cfg(target_os = "linux")]
-// Fresh pages.
+// Mapping fresh pages is unsafe.
 #![allow(unsafe_code)]
 
 mod common;
@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 use common::Phase;
 use loadline_probe::{Absence, Event, Probe, Reading};
 
-/// How many pages the program touches, in a thread of its own.
+/// The number of pages that the program touches, in a separate thread.
 const PAGES: &str = "LOADLINE_TEST_PAGES";
 
-/// Whether the program has its child do so.
+/// Whether the program lets its child touch the pages.
 const BY_CHILD: &str = "LOADLINE_TEST_BY_CHILD";
 
 fn touch(n_pages: usize) {
@@ -35,7 +35,7 @@ fn touch(n_pages: usize) {
     }
 }
 
-/// This program again, to do nothing but [`child`].
+/// Starts this program again, to run only [`child`].
 fn program(n_pages: usize, by_child: bool) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "child", "--test-threads=1"]);
@@ -53,7 +53,7 @@ fn run(n_pages: usize, by_child: bool) {
     assert!(status.success(), "{status}");
 }
 
-/// Not a test but what the started program does; without the variable, nothing.
+/// This is not a test. The started program runs it; without the variable it does nothing.
 #[test]
 fn child() {
     let Some(n_pages) = std::env::var(PAGES).ok().and_then(|n| n.parse().ok()) else { return };
@@ -64,7 +64,7 @@ fn child() {
     }
 }
 
-/// The faults of programs started by `work`.
+/// Returns the faults of programs that `work` starts.
 fn faults(work: impl FnOnce()) -> Option<u64> {
     let mut probe = Probe::of_programs(&[Event::PageFaults]);
     probe.start();
@@ -107,7 +107,7 @@ fn a_living_program_is_read_at_every_lap() {
         loadline_testing::skip!("there is no sh");
         return;
     };
-    // However busy the machine is, the shell has its turn some time.
+    // Even on a busy machine, the shell gets the CPU at some time.
     let clock = |probe: &Probe<Phase>, phase| probe.totals(phase).reading(Event::TaskClock);
     let began = std::time::Instant::now();
     loop {
@@ -129,7 +129,7 @@ fn a_living_program_is_read_at_every_lap() {
     shell.wait().expect("it has ended");
     probe.lap(Some(Phase::Unload));
     probe.lap(Some(Phase::Work));
-    // Nothing runs any more: no count, rather than a count of nothing.
+    // No program runs any more, so there is no count, which is different from a count of zero.
     let work = clock(&probe, Phase::Work);
     assert!(matches!(work, Some(Reading::Unavailable(_))), "{work:?}");
 }

@@ -9,11 +9,11 @@ use crate::artifact::Artifact;
 use crate::artifact::contents::ArtifactKind;
 use crate::error::Error;
 
-/// Compiles wasm, in binary or text form, module or component.
+/// Compiles a module or component, given as wasm in binary or text form.
 ///
 /// # Errors
 ///
-/// [`Error::Text`] or [`Error::Compile`]; [`Error::Precompiled`] where it is compiled already.
+/// [`Error::Text`] or [`Error::Compile`]. [`Error::Precompiled`] if `source` is machine code already.
 pub fn bytes(engine: &Engine, source: &[u8]) -> Result<Artifact, Error> {
     if Engine::detect_precompiled(source).is_some() {
         return Err(Error::Precompiled);
@@ -23,18 +23,18 @@ pub fn bytes(engine: &Engine, source: &[u8]) -> Result<Artifact, Error> {
     Artifact::compile(engine, kind, &wasm)
 }
 
-/// Compiles the user's own `.wasm`, `.wat` or component file.
+/// Compiles a `.wasm`, `.wat` or component file.
 ///
 /// # Errors
 ///
-/// As [`bytes`], with the file's path.
+/// The errors of [`bytes`], with the path of the file.
 pub fn file(engine: &Engine, path: impl AsRef<Path>) -> Result<Artifact, Error> {
     let path = path.as_ref();
     bytes(engine, &read(path)?).map_err(|error| error.in_file(path))
 }
 
-/// Whether binary wasm is a component: the version field's second half is the layer
-/// (component model `Binary.md`: 0 a core module, 1 a component).
+/// Returns whether binary wasm is a component. The second half of the version field is the layer: 0 for a
+/// core module, 1 for a component (component model, `Binary.md`).
 fn is_component(wasm: &[u8]) -> bool {
     wasm.get(6..8) == Some(&[1, 0])
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::artifact::contents::Contents;
     use crate::artifact::tables;
 
-    /// Neither looks at anything but bytes that nobody vouches for.
+    /// Neither function may trust the bytes, so neither may panic on any bytes.
     #[test]
     fn damaged_bytes_never_panic() {
         let functions = "(func (result i32) i32.const 7)".repeat(12);
@@ -63,7 +63,7 @@ mod tests {
         let mut n_refused = 0;
         for round in 0..4000 {
             let mut damaged = whole.clone();
-            // By turns the file header, the section headers at the end, and anything.
+            // In turn, damage the file header, the section headers at the end, or any byte.
             let (from, to) = match round % 3 {
                 0 => (16, 64),
                 1 => (whole.len() - 16 * size_of::<SectionHeader64<Endianness>>(), whole.len()),

@@ -1,6 +1,6 @@
-//! What an artifact holds, read from its ELF image: [`Contents`].
+//! Reads the contents of an artifact from its ELF image: [`Contents`].
 //!
-//! The bytes are not trusted here: whatever they are, the answer is a value or an error.
+//! This module does not trust the bytes. For any bytes, it returns a value or an error.
 
 use object::elf::{self, FileHeader64, SectionHeader64};
 use object::endian::Endianness;
@@ -9,51 +9,51 @@ use wasmtime::{Engine, Precompiled};
 
 use crate::error::Error;
 
-/// The section that Wasmtime registers with the unwinder on System V targets
-/// (wasmtime 48 `runtime/vm/sys/unix/unwind.rs`).
+/// The section that Wasmtime registers with the unwinder on System V targets (wasmtime 48
+/// `runtime/vm/sys/unix/unwind.rs`).
 pub(crate) const EH_FRAME: &[u8] = b".eh_frame";
-/// The same on Windows targets (wasmtime 48 `runtime/vm/sys/windows/unwind64.rs`).
+/// The section that Wasmtime registers on Windows targets (wasmtime 48 `runtime/vm/sys/windows/unwind64.rs`).
 const PDATA: &[u8] = b".pdata";
-/// Data segments (wasmtime 48 `wasmtime_environ::obj::ELF_WASM_DATA`).
+/// The section for data segments (wasmtime 48 `wasmtime_environ::obj::ELF_WASM_DATA`).
 const WASM_DATA: &[u8] = b".rodata.wasm";
-/// The wasm itself, which Wasmtime puts into artifacts for debugging guests
-/// (wasmtime 48 `wasmtime_environ::obj::ELF_WASMTIME_WASM_BYTECODE`).
+/// The section for the original wasm, which Wasmtime adds to artifacts for guest debugging (wasmtime 48
+/// `wasmtime_environ::obj::ELF_WASMTIME_WASM_BYTECODE`).
 #[cfg(unix)]
 const WASM_BYTECODE: &[u8] = b".wasmtime.wasm_bytecode";
 
-/// What was compiled.
+/// The kind of an artifact: module or component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArtifactKind {
     /// A core module.
     Module,
-    /// A component, with the core modules in it.
+    /// A component, including its core modules.
     Component,
 }
 
-/// What an artifact holds.
+/// The contents of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contents {
-    /// Module or component.
+    /// The kind of the artifact.
     pub kind: ArtifactKind,
-    /// Length of the artifact.
+    /// The length of the artifact in bytes.
     pub bytes: usize,
-    /// Functions of the wasm that were compiled, in all core modules; without trampolines.
+    /// The number of compiled wasm functions in all core modules, without trampolines.
     pub functions: usize,
-    /// Frame description entries that an unwinder will be told about: one a function and one a
-    /// trampoline. Windows artifacts describe frames otherwise and have none.
+    /// The number of frame description entries (FDEs) that Wasmtime registers with the unwinder: one per
+    /// function and one per trampoline. Windows artifacts use another format and have none.
     pub fdes: usize,
-    /// Whether loading registers anything with the process's unwinder.
+    /// Whether loading the artifact registers anything with the unwinder of the process.
     pub has_tables: bool,
 }
 
 impl Contents {
-    /// Reads what the artifact `bytes` holds.
+    /// Reads the contents of the artifact `bytes`.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAnArtifact`] where Wasmtime would not recognise the header, and
-    /// [`Error::Sections`] or [`Error::Tables`] where what follows does not hold together, as after
-    /// a truncation. Damage elsewhere goes unnoticed; only a digest finds it.
+    /// [`Error::NotAnArtifact`] if Wasmtime would not recognise the header. [`Error::Sections`] or
+    /// [`Error::Tables`] if the rest is inconsistent, for example truncated. This function does not notice
+    /// damage elsewhere; only a digest finds such damage.
     pub fn of(bytes: &[u8]) -> Result<Contents, Error> {
         let kind = match Engine::detect_precompiled(bytes) {
             Some(Precompiled::Module) => ArtifactKind::Module,
@@ -74,16 +74,15 @@ impl Contents {
     }
 }
 
-/// The sections of an artifact: ELF64 of either endianness, whatever the target.
+/// The sections of an artifact. Artifacts are ELF64 on every target, in either endianness.
 pub(crate) struct Image<'a> {
     bytes: &'a [u8],
     endian: Endianness,
     sections: Vec<Section<'a>>,
 }
 
-/// One section of an artifact.
 pub(crate) struct Section<'a> {
-    /// Its place in the section header table.
+    /// The index in the section header table.
     pub(crate) index: usize,
     name: &'a [u8],
     data: &'a [u8],
@@ -102,7 +101,7 @@ impl<'a> Image<'a> {
         self.endian == Endianness::Big
     }
 
-    /// Reads the section headers, and makes sure that every section lies within `bytes`.
+    /// Reads the section headers, and checks that every section lies within `bytes`.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Image<'a>, Error> {
         Image::sections_of(bytes).map_err(|source| Error::Sections { source })
     }
@@ -120,25 +119,25 @@ impl<'a> Image<'a> {
         Ok(Image { bytes, endian, sections })
     }
 
-    /// The sections of that name: one or none, unless someone built the file by hand.
+    /// Returns the sections with the given name. Only a file that was built by hand has more than one.
     pub(crate) fn named(&self, name: &'static [u8]) -> impl Iterator<Item = &Section<'a>> {
         self.sections.iter().filter(move |section| section.name == name)
     }
 
-    /// Whether it has data segments, of which Wasmtime makes a file in memory (a descriptor) when it is
-    /// first instantiated.
+    /// Returns whether the artifact has data segments. Wasmtime puts data segments into a file in memory at
+    /// the first instantiation, which takes one file descriptor.
     pub(crate) fn has_data_segments(&self) -> bool {
         self.named(WASM_DATA).any(|section| !section.data.is_empty())
     }
 
-    /// Whether it was compiled with `Config::guest_debug`. Each instance of such a module gets code of
-    /// its own, which Wasmtime copies only from memory that it owns.
+    /// Returns whether the artifact was compiled with `Config::guest_debug`. Each instance of such a module
+    /// gets its own copy of the code. Wasmtime makes that copy only from memory that Wasmtime owns.
     #[cfg(unix)]
     pub(crate) fn is_for_guest_debug(&self) -> bool {
         self.named(WASM_BYTECODE).next().is_some()
     }
 
-    /// Counts the FDEs in an `.eh_frame`, the common information entry and the terminator apart.
+    /// Counts the FDEs in an `.eh_frame` section, without the common information entry and the terminator.
     fn fdes(&self, eh_frame: &[u8]) -> Result<usize, Error> {
         use gimli::UnwindSection;
 
@@ -156,8 +155,8 @@ impl<'a> Image<'a> {
         Ok(fdes)
     }
 
-    /// Counts the symbols that Wasmtime gives to compiled wasm functions: `wasm[0]::function[3]`,
-    /// with `::name` behind it where the wasm names them (wasmtime 48 `compile.rs`).
+    /// Counts the symbols of compiled wasm functions. Wasmtime names them like `wasm[0]::function[3]`, with
+    /// `::name` at the end if the wasm names the function (wasmtime 48 `compile.rs`).
     fn functions(&self) -> Result<usize, Error> {
         self.count_functions().map_err(|source| Error::Sections { source })
     }
@@ -175,7 +174,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Whether a symbol is a compiled wasm function's and not a trampoline's.
+/// Returns whether a symbol belongs to a compiled wasm function, and not to a trampoline.
 fn is_wasm_function(symbol: &[u8]) -> bool {
     let Some(rest) = symbol.strip_prefix(b"wasm[") else { return false };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

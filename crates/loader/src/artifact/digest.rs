@@ -1,22 +1,23 @@
-//! The [`Digest`] of an artifact: how bytes that come back from disk are recognised.
+//! The [`Digest`] of an artifact, which identifies bytes that are read back from disk.
 
 use std::fmt;
 
 /// The BLAKE3 digest of an artifact that can be trusted.
 ///
-/// A value of this type is a promise that bytes with this digest are an artifact, so safe code
-/// obtains one from an [`Artifact`](crate::Artifact) only. One that was written down comes back by
-/// [`Digest::recorded`], where someone vouches for the place it was written to.
+/// Only an artifact has a digest of this type, so safe code gets a `Digest` only from an
+/// [`Artifact`](crate::Artifact). [`Digest::recorded`] turns saved bytes back into a `Digest`. That function
+/// is `unsafe`: the caller must guarantee that the place of the saved bytes can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub(crate) [u8; 32]);
 
 impl Digest {
-    /// The digest's bytes, to be written down. Its `Display` is the same in hexadecimal.
+    /// Returns the bytes of the digest, for saving. `Display` prints the same bytes in hexadecimal.
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// The digest of bytes that may be anything: to be compared, not to be handed out.
+    /// Computes the digest of arbitrary bytes. Use the result only for comparison, and never return it to
+    /// callers.
     pub(crate) fn of(bytes: &[u8]) -> Digest {
         Digest(*blake3::hash(bytes).as_bytes())
     }

@@ -1,12 +1,16 @@
-//! [`Artifact`]: a compiled module or component whose bytes can be trusted; in memory, or as an
-//! [`ArtifactFile`] on disk. All deserialization happens here, but for packs, which do it in place.
+//! [`Artifact`]: a compiled module or component whose bytes can be trusted, in memory. [`ArtifactFile`] is an
+//! artifact on disk. This module does all deserialization except that of packs, which deserialize in place.
 //!
-//! Wasmtime runs the machine code in an artifact without looking at it, so deserializing is as
-//! dangerous as executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). What
-//! makes it safe is where the bytes come from. A value of these types stands for that: it is made
-//! by compiling in this process, by a [`Digest`] or a seal of an artifact that was so made, or by `unsafe`
-//! code whose author vouches for the bytes. Nothing else makes one, and nothing in safe code
-//! changes its bytes but the two functions here. So loading one is safe.
+//! Wasmtime runs the machine code in an artifact without validating it, so deserializing is as dangerous as
+//! executing a file (wasmtime 48 `runtime/module.rs`, `Module::deserialize`). Deserializing is safe only if
+//! the bytes come from a trusted source. A value of these types guarantees that. There are three ways to get
+//! one:
+//! - compile in this process;
+//! - verify bytes by the [`Digest`] or by the seal of an artifact that was compiled that way;
+//! - call an `unsafe` constructor, whose caller guarantees that the bytes can be trusted.
+//!
+//! Safe code can change the bytes only through the two functions here, `apply` and `number`. So loading such
+//! a value is safe.
 #![allow(unsafe_code)]
 
 #[cfg(feature = "compile")]
@@ -33,7 +37,7 @@ use crate::files::folder_of;
 /// A compiled module or component in memory.
 #[derive(Debug, Clone)]
 pub struct Artifact {
-    /// Produced by this release of Wasmtime, and then at most changed by `apply` and `number`.
+    /// This release of Wasmtime produced the bytes, and only `apply` and `number` may have changed them.
     bytes: Vec<u8>,
     contents: Contents,
 }
@@ -41,12 +45,12 @@ pub struct Artifact {
 /// A compiled module or component in a file.
 #[derive(Debug, Clone)]
 pub struct ArtifactFile {
-    /// A file that holds what `Artifact::bytes` may hold.
+    /// The file at this path holds bytes that `Artifact::bytes` could hold.
     path: PathBuf,
     contents: Contents,
 }
 
-/// A module or component that is loaded and ready.
+/// A loaded module or component.
 #[derive(Debug, Clone)]
 pub enum Loaded {
     /// A core module.
@@ -56,7 +60,7 @@ pub enum Loaded {
 }
 
 impl Loaded {
-    /// The core module; `None` for a component.
+    /// Returns the core module, or `None` for a component.
     pub fn module(&self) -> Option<&Module> {
         match self {
             Loaded::Module(module) => Some(module),
@@ -64,7 +68,7 @@ impl Loaded {
         }
     }
 
-    /// The component; `None` for a core module.
+    /// Returns the component, or `None` for a core module.
     pub fn component(&self) -> Option<&Component> {
         match self {
             Loaded::Module(_) => None,
@@ -90,89 +94,89 @@ impl Artifact {
         Artifact::with_contents(bytes)
     }
 
-    /// Takes bytes that someone vouches for, such as the content of a `.cwasm` file.
+    /// Creates an artifact from bytes that the caller guarantees, such as the content of a `.cwasm` file.
     ///
     /// # Errors
     ///
-    /// As [`Contents::of`]: what is plainly no artifact, or cut off, is refused. This is a courtesy
-    /// and no check of the contract below.
+    /// The errors of [`Contents::of`]. Bytes that are truncated or clearly no artifact are rejected. This
+    /// check does not replace the contract below.
     ///
     /// # Safety
     ///
-    /// `bytes` must be what the very release of Wasmtime that this program links wrote
-    /// (`Engine::precompile_module`, `Module::serialize` and the like), or what [`Artifact::bytes`]
-    /// returned in a program that links it, unchanged. Another patch release is another release.
-    /// Wasmtime's own check does not suffice: it compares the major version, and
+    /// `bytes` must be unchanged output of exactly the release of Wasmtime that this program links. That
+    /// output comes from `Engine::precompile_module`, `Module::serialize` and the like, or from
+    /// [`Artifact::bytes`] in a program that links the same release. A different patch release is a different
+    /// release. Wasmtime's own check is not enough: it compares the major version only, and
     /// `Config::module_version` can turn it off.
     pub unsafe fn trusted(bytes: Vec<u8>) -> Result<Artifact, Error> {
         Artifact::with_contents(bytes)
     }
 
-    /// Reads what is in bytes that may be an artifact's. See the field for which may be.
+    /// Reads the contents of `bytes`. The field `bytes` documents which bytes are allowed.
     fn with_contents(bytes: Vec<u8>) -> Result<Artifact, Error> {
         let contents = Contents::of(&bytes)?;
         Ok(Artifact { bytes, contents })
     }
 
-    /// As [`Artifact::trusted`], without a look at the bytes: `contents` is what was found in them
-    /// before they were written down.
+    /// Does the same as [`Artifact::trusted`], but does not read the bytes. `contents` must be the contents
+    /// that were read from the bytes before they were saved.
     ///
     /// # Safety
     ///
-    /// As [`Artifact::trusted`].
+    /// The contract of [`Artifact::trusted`].
     pub(crate) unsafe fn recorded(bytes: Vec<u8>, contents: Contents) -> Artifact {
         Artifact { bytes, contents }
     }
 
-    /// Takes bytes from anywhere, if they have the digest of an artifact.
+    /// Creates an artifact from untrusted bytes, if they have the digest of an artifact.
     ///
-    /// The digest is compared over the very bytes that will be loaded, in memory that nobody else
-    /// can write to.
+    /// The digest is computed over exactly the bytes that will be loaded, in memory that no other process can
+    /// write to.
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`] where they do not.
+    /// [`Error::Altered`] if the digest differs.
     pub fn verified(bytes: Vec<u8>, digest: &Digest) -> Result<Artifact, Error> {
         let found = Digest::of(&bytes);
         if found != *digest {
             let (expected, found) = (digest.to_string(), found.to_string());
             return Err(Error::Altered { expected, found });
         }
-        // A `Digest` is only ever taken of an artifact of this release, whose bytes may be here, and
-        // no two byte strings with one BLAKE3 digest are known.
+        // A `Digest` is only computed from an artifact of this release, so the field allows its bytes. No two
+        // byte strings with the same BLAKE3 digest are known.
         Artifact::with_contents(bytes)
     }
 
-    /// The artifact's bytes, to be written down.
+    /// Returns the bytes of the artifact, for saving.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The artifact's bytes, so that their memory can be used again.
+    /// Consumes the artifact and returns its bytes, so that their memory can be reused.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// What the artifact holds.
+    /// Returns the contents of the artifact.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 
-    /// By what [`Artifact::verified`] will recognise these bytes.
+    /// Returns the digest that [`Artifact::verified`] needs to recognise these bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 
-    /// Applies an unwind policy to the artifact itself; the setting of the engine that will load
-    /// it has no say in the matter.
+    /// Applies an unwind policy to the artifact itself. The setting of the loading engine has no influence on
+    /// the unwind tables of an artifact.
     ///
-    /// With [`UnwindPolicy::Strip`] Wasmtime will not register anything for it (the mechanism and
-    /// its price: `tables.rs`). On Windows artifacts, whose tables are part of the ABI, every policy
-    /// does nothing; [`Contents::has_tables`] stays true, so that nobody is misled.
+    /// With [`UnwindPolicy::Strip`], Wasmtime registers nothing for this artifact (`tables.rs` describes the
+    /// mechanism and its price). On Windows artifacts every policy has no effect, because their tables are
+    /// part of the ABI. [`Contents::has_tables`] stays true for them.
     ///
     /// # Errors
     ///
-    /// [`Error::TablesPresent`] where [`UnwindPolicy::RequireAbsent`] finds any.
+    /// [`Error::TablesPresent`] if the policy is [`UnwindPolicy::RequireAbsent`] and the artifact has tables.
     pub fn apply(&mut self, policy: UnwindPolicy) -> Result<(), Error> {
         match policy {
             UnwindPolicy::Keep => Ok(()),
@@ -191,28 +195,28 @@ impl Artifact {
         }
     }
 
-    /// Makes the bytes differ from those of all other copies, without changing what they mean: a
-    /// number is put behind the image, where no section reaches.
+    /// Makes the bytes differ from those of all other copies without changing their meaning. The number is
+    /// appended to the image, where no section reaches.
     ///
-    /// For a corpus made of fewer files than modules. A number put into the wasm, in a custom
-    /// section, would not survive compilation.
+    /// Use this function for a corpus that has fewer files than modules. A number in a custom section of the
+    /// wasm would not survive compilation.
     pub fn number(&mut self, number: u64) {
         self.bytes.extend_from_slice(&number.to_le_bytes());
         self.contents.bytes = self.bytes.len();
     }
 
-    /// Writes the artifact to `path`, all of it or nothing: into a temporary file beside it, synced
-    /// to disk and then renamed. Only this user can read it.
+    /// Writes the artifact to `path` atomically. The bytes go into a temporary file in the same folder, which
+    /// is synced to disk and then renamed. Only the current user can read the file.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; an older file at `path` is then untouched.
+    /// [`Error::Write`]. An older file at `path` is then unchanged.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.write(path.as_ref(), File::sync_all)
     }
 
-    /// As [`Artifact::save`], without waiting for the disk: whole for every process that looks, and
-    /// possibly gone after a power failure.
+    /// Writes the artifact to `path` like [`Artifact::save`], but does not wait for the disk. Every process
+    /// sees the whole file or none, but the file may be lost after a power failure.
     pub fn save_unsynced(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.write(path.as_ref(), |_| Ok(()))
     }
@@ -226,17 +230,17 @@ impl Artifact {
         Ok(())
     }
 
-    /// Makes the module or component ready: Wasmtime copies the bytes and keeps none of these.
+    /// Loads the module or component. Wasmtime copies the bytes and does not keep a reference to these.
     ///
     /// # Errors
     ///
-    /// [`Error::Deserialize`]: another target, or settings of `engine` that the machine code does not
-    /// suit.
+    /// [`Error::Deserialize`] if the artifact is for another target, or if the settings of `engine` do not
+    /// match the machine code.
     pub fn load(&self, engine: &Engine) -> Result<Loaded, Error> {
-        // SAFETY: `bytes` is what this release of Wasmtime produced (see the field), changed at most in two ways.
-        // `apply` sets the size of `.eh_frame` to 0: Wasmtime then finds an artifact compiled
-        // without unwind tables, which its compiler offers as a setting. `number` adds bytes at the
-        // end: Wasmtime finds everything through the section headers, and none points there.
+        // SAFETY: this release of Wasmtime produced `bytes` (see the field). Two functions may have changed
+        // them. `apply` sets the size of `.eh_frame` to 0. Wasmtime then finds an artifact compiled without
+        // unwind tables, which its compiler offers as a setting. `number` appends bytes at the end. Wasmtime
+        // finds everything through the section headers, and no header points there.
         let loaded = unsafe {
             match self.contents.kind {
                 ArtifactKind::Module => {
@@ -252,29 +256,29 @@ impl Artifact {
 }
 
 impl ArtifactFile {
-    /// Names a file that someone vouches for, without opening it: `contents` is what the artifact
-    /// said that was saved there.
+    /// Names a file that the caller guarantees, without opening it. `contents` must be the contents of the
+    /// artifact that was saved there.
     ///
     /// # Safety
     ///
-    /// The file at `path` must hold what [`Artifact::bytes`] may hold (see [`Artifact::trusted`])
-    /// and must stay as it is while this value lives, and while anything lives that was loaded
-    /// through [`ArtifactFile::map`]: Wasmtime then reads the file's pages when it needs them. A
-    /// folder that only this user can write to, and that programs replace files in by renaming, is
-    /// the usual ground for saying so.
+    /// The file at `path` must hold bytes that [`Artifact::bytes`] may hold (see [`Artifact::trusted`]). The
+    /// file must stay unchanged while this value lives. It must also stay unchanged while anything lives that
+    /// was loaded through [`ArtifactFile::map`], because Wasmtime then reads the pages of the file when it
+    /// needs them. A usual way to guarantee this is a folder that only this user can write to, in which
+    /// programs replace files by renaming.
     pub unsafe fn trusted(path: impl Into<PathBuf>, contents: Contents) -> ArtifactFile {
         ArtifactFile { path: path.into(), contents }
     }
 
-    /// Names a file that someone vouches for, and reads what it holds.
+    /// Names a file that the caller guarantees, and reads its contents.
     ///
     /// # Errors
     ///
-    /// As [`Contents::of`], or [`Error::Read`].
+    /// The errors of [`Contents::of`], or [`Error::Read`].
     ///
     /// # Safety
     ///
-    /// As [`ArtifactFile::trusted`].
+    /// The contract of [`ArtifactFile::trusted`].
     pub unsafe fn inspected(path: impl Into<PathBuf>) -> Result<ArtifactFile, Error> {
         let path = path.into();
         let bytes = read(&path, Vec::new())?;
@@ -282,12 +286,12 @@ impl ArtifactFile {
         Ok(ArtifactFile { path, contents })
     }
 
-    /// Where the artifact is.
+    /// Returns the path of the artifact.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the artifact holds.
+    /// Returns the contents of the artifact.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -296,37 +300,37 @@ impl ArtifactFile {
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`] where they differ, or [`Error::Read`].
+    /// [`Error::Altered`] if the digest differs, or [`Error::Read`].
     pub fn verify(&self, digest: &Digest) -> Result<(), Error> {
         let bytes = read(&self.path, Vec::new())?;
         Artifact::verified(bytes, digest).map_err(|error| error.in_file(&self.path))?;
         Ok(())
     }
 
-    /// Brings the artifact into memory, in `buffer`, whose old content is lost.
+    /// Reads the artifact into `buffer`. The old content of `buffer` is lost.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], and [`Error::Length`] where the file is not as long as it was.
+    /// [`Error::Read`], or [`Error::Length`] if the length of the file has changed.
     pub fn read(&self, buffer: Vec<u8>) -> Result<Artifact, Error> {
         let bytes = read(&self.path, buffer)?;
         let (expected, found) = (self.contents.bytes, bytes.len());
         if expected != found {
             return Err(Error::Length { expected, found });
         }
-        // What the constructors were promised about the file now holds for the bytes.
+        // The callers of the constructors guaranteed the file, and so these bytes.
         Ok(Artifact { bytes, contents: self.contents })
     }
 
-    /// Maps the file and makes the module or component ready from there. It keeps the mapping, and
-    /// Wasmtime a descriptor, until it is dropped.
+    /// Maps the file and loads the module or component from the mapping. The module keeps the mapping, and
+    /// Wasmtime keeps a file descriptor, until the module is dropped.
     ///
     /// # Errors
     ///
-    /// As [`Artifact::load`], or that the file cannot be mapped.
+    /// [`Error::Deserialize`], as in [`Artifact::load`] or if the file cannot be mapped.
     pub fn map(&self, engine: &Engine) -> Result<Loaded, Error> {
-        // SAFETY: as in `Artifact::load`, since the file holds such bytes; and it stays as it is
-        // while the module lives. Both were promised to the constructors.
+        // SAFETY: the file holds bytes as in `Artifact::load`, and it stays unchanged while the module lives.
+        // The callers of the constructors guaranteed both.
         let loaded = unsafe {
             match self.contents.kind {
                 ArtifactKind::Module => {
@@ -344,18 +348,19 @@ impl ArtifactFile {
 fn read(path: &Path, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     buffer.clear();
-    // `read_to_end` asks for the file's length and reserves it in one go.
+    // `read_to_end` asks for the length of the file and reserves that much at once.
     File::open(path).and_then(|mut file| file.read_to_end(&mut buffer)).map_err(failed)?;
     Ok(buffer)
 }
 
 impl Digest {
-    /// A digest that was written down earlier, from [`Digest::to_bytes`].
+    /// Turns saved bytes from [`Digest::to_bytes`] back into a digest.
     ///
     /// # Safety
     ///
-    /// It must have been taken of an [`Artifact`], by this process or another that links the same
-    /// release of Wasmtime, and nobody who should not choose the machine code this process runs may have been able to replace it.
+    /// The bytes must be the digest of an [`Artifact`], computed by a process that links the same release of
+    /// Wasmtime. Nobody may have been able to replace the bytes, unless that person may choose the machine
+    /// code that this process runs.
     pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
     }

@@ -1,29 +1,30 @@
-//! [`UnwindPolicy`]: what becomes of an artifact's unwind tables before it is loaded.
+//! [`UnwindPolicy`]: the treatment of the unwind tables of an artifact before it is loaded.
 
 use std::fmt;
 
-/// What becomes of an artifact's unwind tables. Applied to the artifact, since the setting of the
-/// engine that loads it has no say in the matter.
+/// The treatment of the unwind tables of an artifact.
 ///
-/// Windows artifacts keep theirs under any policy: there they are part of the ABI, and cost nothing
-/// that grows.
+/// The policy is applied to the artifact, because the setting of the loading engine has no influence on the
+/// tables. Windows artifacts keep their tables under any policy. On Windows, the tables are part of the ABI,
+/// and their cost does not grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum UnwindPolicy {
-    /// Hides them, so that loading registers nothing. Native backtraces, and native exceptions,
-    /// then end at the first wasm frame; traps and `WasmBacktrace` do not use these tables.
+    /// Hides the tables, so that loading registers nothing. Native backtraces and native exceptions then end
+    /// at the first wasm frame. Traps and `WasmBacktrace` do not use these tables.
     #[default]
     Strip,
-    /// Leaves them, to be registered. On common unwinders that makes unloading, or every native
-    /// unwind, take longer the more modules are loaded.
+    /// Leaves the tables, so that Wasmtime registers them. On common unwinders, unloading or every native
+    /// unwind then takes longer the more modules are loaded.
     Keep,
-    /// Refuses artifacts that have any, for those who compile without and want it to stay so.
+    /// Rejects artifacts that have tables. Use this policy to make sure that artifacts are compiled without
+    /// them.
     RequireAbsent,
 }
 
 #[cfg(feature = "compile")]
 impl UnwindPolicy {
-    /// One byte that stands for the policy where it is written down.
+    /// Returns the byte that represents the policy in saved data.
     pub(crate) fn code(self) -> u8 {
         match self {
             UnwindPolicy::Strip => 0,

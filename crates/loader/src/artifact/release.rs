@@ -1,21 +1,21 @@
-//! The release of Wasmtime that this program links, as stores and packs write it down.
+//! The release of Wasmtime that this program links, in the form that stores and packs save it.
 //!
-//! Wasmtime itself compares the major version at most, and nothing where
-//! `Config::module_version` says so. Machine code of another release, also of a patch, may rely on
-//! another layout of Wasmtime's data, so running it would be unsound.
+//! Wasmtime itself compares at most the major version, and nothing if `Config::module_version` says so.
+//! Machine code of another release, even another patch release, may rely on another layout of Wasmtime's
+//! data. Running such code would be unsound.
 
 use crate::error::Error;
 
-/// The full version of the Wasmtime in this program. Wasmtime requires exactly this release of
+/// The full version of Wasmtime in this program. Wasmtime requires exactly the same release of
 /// `wasmtime-environ`.
 pub(crate) const RELEASE: &str = wasmtime_environ::VERSION;
 
-/// Bytes that a version takes where it is written down.
+/// The length in bytes of a saved version.
 pub(crate) const FIELD_BYTES: usize = 32;
 
 const _: () = assert!(RELEASE.len() <= FIELD_BYTES, "a version is longer than its field");
 
-/// A version with zeros behind it. What does not fit is cut off.
+/// Pads a version with zeros at the end. A version that is too long is truncated.
 pub(crate) const fn field(version: &str) -> [u8; FIELD_BYTES] {
     let (version, mut field, mut at) = (version.as_bytes(), [0; FIELD_BYTES], 0);
     while at < version.len() && at < FIELD_BYTES {
@@ -25,7 +25,7 @@ pub(crate) const fn field(version: &str) -> [u8; FIELD_BYTES] {
     field
 }
 
-/// Makes sure that something was written by a program with this release of Wasmtime.
+/// Checks that the data was written by a program with this release of Wasmtime.
 pub(crate) fn check(found: &[u8; FIELD_BYTES]) -> Result<(), Error> {
     if *found == field(RELEASE) {
         return Ok(());

@@ -1,18 +1,18 @@
-//! Hiding an artifact's unwind tables from Wasmtime.
+//! Hides the unwind tables of an artifact from Wasmtime.
 //!
-//! Wasmtime registers a module's `.eh_frame` with the process's unwinder whenever that section is
-//! not empty; `Config::native_unwind_info` of the loading engine is not asked
-//! (wasmtime 48 `runtime/code_memory.rs`, `register_unwind_info`). An artifact compiled without
-//! tables has no such section. One compiled with them is made to look the same by setting the
-//! section's size in its header, `sh_size`, to 0: eight bytes change, nothing moves, the code and
-//! all other sections stay as compiled. Artifacts carry no checksum of their own.
+//! Wasmtime registers the `.eh_frame` section of a module with the unwinder of the process if that section is
+//! not empty. It does not read `Config::native_unwind_info` of the loading engine (wasmtime 48
+//! `runtime/code_memory.rs`, `register_unwind_info`). An artifact compiled without tables has no such
+//! section. This module makes an artifact with tables look the same: it sets the section size in the section
+//! header, `sh_size`, to 0. Eight bytes change and nothing moves. The code and all other sections stay as
+//! compiled. Artifacts contain no checksum of their own.
 //!
-//! What is lost: a native backtrace, a panic's too, that is taken in a host function called from wasm
-//! ends at the first wasm frame, and a C++ exception thrown there cannot pass it. Traps,
-//! `WasmBacktrace` and wasm exceptions do not use these tables.
+//! Hiding the tables has a price. A native backtrace in a host function called from wasm, including the
+//! backtrace of a panic, ends at the first wasm frame. A C++ exception thrown there cannot pass that frame.
+//! Traps, `WasmBacktrace` and wasm exceptions do not use these tables.
 //!
-//! Windows artifacts keep theirs in `.pdata` and `.xdata`. They are part of that platform's ABI,
-//! so they are left alone.
+//! Windows artifacts have their tables in `.pdata` and `.xdata`. This module leaves them alone, because they
+//! are part of that platform's ABI.
 
 use object::elf::{FileHeader64, SectionHeader64};
 use object::endian::Endianness;
@@ -21,17 +21,17 @@ use object::read::elf::FileHeader;
 use crate::artifact::contents::{EH_FRAME, Image};
 use crate::error::Error;
 
-/// Hides the System V unwind tables of the artifact `bytes`; false where it has none to hide.
+/// Hides the System V unwind tables of the artifact `bytes`. Returns false if it has none.
 pub(crate) fn hide(bytes: &mut [u8]) -> Result<bool, Error> {
     let sizes = size_fields(bytes)?;
     for &at in &sizes {
-        // Zero is zero in either endianness.
+        // Zero has the same bytes in either endianness.
         bytes[at..at + size_of::<u64>()].fill(0);
     }
     Ok(!sizes.is_empty())
 }
 
-/// Where the `sh_size` of each `.eh_frame` stands, each with eight bytes behind it.
+/// Returns the offset of the eight-byte `sh_size` field of each `.eh_frame` section.
 fn size_fields(bytes: &[u8]) -> Result<Vec<usize>, Error> {
     type Header = SectionHeader64<Endianness>;
 
@@ -39,8 +39,7 @@ fn size_fields(bytes: &[u8]) -> Result<Vec<usize>, Error> {
     let header = FileHeader64::<Endianness>::parse(bytes).map_err(malformed)?;
     let endian = header.endian().map_err(malformed)?;
     let image = Image::parse(bytes)?;
-    // Parsing has shown that the whole table of headers lies within `bytes`, so this cannot
-    // overflow.
+    // Parsing has checked that the whole table of headers lies within `bytes`, so this cannot overflow.
     let table = header.e_shoff(endian) as usize;
     let field = |index| table + index * size_of::<Header>() + std::mem::offset_of!(Header, sh_size);
     Ok(image.named(EH_FRAME).map(|section| field(section.index)).collect())
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
     use crate::artifact::contents::{ArtifactKind, Contents};
 
-    /// Writes numbers in one endianness.
+    /// Writes numbers in the given endianness.
     struct Writer {
         bytes: Vec<u8>,
         is_big: bool,
@@ -86,7 +85,7 @@ mod tests {
         }
     }
 
-    /// A common information entry, two frame description entries and the terminator.
+    /// Returns a common information entry, two frame description entries and the terminator.
     fn eh_frame(is_big: bool) -> Vec<u8> {
         let mut tables = Writer { bytes: Vec::new(), is_big };
         tables.u32(&[12, 0]);
@@ -99,7 +98,7 @@ mod tests {
         tables.bytes
     }
 
-    /// The smallest module artifact: header, tables, section names, section headers.
+    /// Returns the smallest module artifact: header, tables, section names, section headers.
     fn artifact(is_big: bool) -> Vec<u8> {
         let tables = eh_frame(is_big);
         let names = b"\0.eh_frame\0.shstrtab\0";

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use super::resource::{Amounts, RESOURCES, Resource, Usage, platform};
 use crate::error::Error;
 
-/// Admits loads, and counts seldom: after each count of a resource a quarter of what is left of it
-/// can be given out before it is counted again. Counting takes longer the more mappings there are,
-/// so it must not be done for every so many loads: on the way to the limit it is done some twenty
-/// times, however far that is.
+/// Admits loads, and counts the used resources rarely. After each count of a resource, the ledger admits
+/// loads for up to a quarter of the free amount before it counts again. Counting takes longer the more
+/// mappings there are, so the ledger must not count once per fixed number of loads. It counts some twenty
+/// times on the way to the limit, however far away the limit is.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     reserve: Amounts,
@@ -20,7 +20,7 @@ impl Ledger {
         Ledger { reserve, credit: Mutex::new([0; RESOURCES.len()]) }
     }
 
-    /// Takes what is needed out of the credit; where that does not suffice, counts again.
+    /// Takes `need` out of the credit. If the credit is too small, counts again.
     pub(crate) fn admit(&self, need: Amounts) -> Result<(), Error> {
         self.admit_with(need, platform::usage)
     }
@@ -49,7 +49,7 @@ impl Ledger {
         need: Amounts,
     ) -> Result<u64, Error> {
         let needed = need.of(resource);
-        // There may be a limit later.
+        // The resource has no limit now, but may get one later.
         let Some(usage) = usage else { return Ok(needed.saturating_mul(1000)) };
         let reserve = self.reserve.of(resource).saturating_add(lump(resource));
         let left = usage.left().saturating_sub(reserve);
@@ -61,8 +61,8 @@ impl Ledger {
     }
 }
 
-/// What may be taken at once by somebody who needs little: glibc's allocator takes address space by
-/// 64 MiB for each arena, and for a moment twice as much (glibc 2.36 `malloc/arena.c`, `new_heap`).
+/// Returns the amount that even a small allocation may take at once. The allocator of glibc takes 64 MiB of
+/// address space per arena, and for a moment twice as much (glibc 2.36 `malloc/arena.c`, `new_heap`).
 fn lump(resource: Resource) -> u64 {
     match resource {
         Resource::AddressSpace => 128 << 20,
@@ -70,8 +70,8 @@ fn lump(resource: Resource) -> u64 {
     }
 }
 
-/// What is given out at most between two counts. Bytes are counted quickly, and what a load takes of
-/// them is an estimate.
+/// Returns the largest credit between two counts. The credit for bytes is small, because counting bytes is
+/// fast and the bytes that a load takes are an estimate.
 fn most_at_once(resource: Resource) -> u64 {
     match resource {
         Resource::Mappings | Resource::Descriptors => u64::MAX,
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(used, 99_900);
         assert!(n_counts < 50, "{n_counts} counts");
         assert_eq!(n_others, 50, "each resource is counted by itself");
-        // What others give back is seen.
+        // The ledger sees amounts that other parts of the program have freed.
         let roomy = |_| Some(Usage { limit: 1000, used: 10 });
         ledger.admit_with(need, roomy).expect("there is room");
     }

@@ -1,12 +1,12 @@
-//! How much the process may still take: mappings, descriptors, memory.
+//! Computes how much more the process may use: mappings, file descriptors and memory.
 //!
-//! Running out of them is no error that can be handled: where a mapping is refused, the allocator
-//! gets no memory either, and the process is aborted. So a [`Loader`](crate::Loader) asks before,
-//! and what would not fit is an [`Error::Headroom`](crate::Error::Headroom) that names the limit.
+//! A program cannot handle running out of mappings. If the kernel refuses a mapping, the allocator gets no
+//! memory either, and the process is aborted. So a [`Loader`](crate::Loader) checks before each load. If the
+//! load would not fit, it returns [`Error::Headroom`](crate::Error::Headroom), which names the limit.
 //!
-//! On Linux the numbers come from `/proc/self`, `/proc/sys/vm/max_map_count`, `getrlimit` and the
-//! control group (version 2) with the groups around it; what cannot be read is not known and not limited. Elsewhere nothing is
-//! known.
+//! On Linux the numbers come from `/proc/self`, `/proc/sys/vm/max_map_count` and `getrlimit`. They also come
+//! from the control group (version 2) of the process and its parent groups. A number that cannot be read is
+//! unknown, and the loader does not limit it. On other platforms all numbers are unknown.
 
 pub(crate) mod ledger;
 pub(crate) mod resource;

@@ -1,14 +1,14 @@
-//! What a process runs out of, how much it has taken, and how much it may take.
+//! The limited resources of a process: how much it uses, and how much it may use.
 
 use std::fmt;
 
-/// Something that a process runs out of.
+/// A limited resource of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Mappings of memory.
+    /// Memory mappings.
     Mappings,
-    /// Open files.
+    /// Open files (file descriptors).
     Descriptors,
     /// Bytes of address space.
     AddressSpace,
@@ -20,7 +20,7 @@ pub(super) const RESOURCES: [Resource; 4] =
     [Resource::Mappings, Resource::Descriptors, Resource::AddressSpace, Resource::Memory];
 
 impl Resource {
-    /// What is set to allow more, and how a loader needs less.
+    /// Returns how to raise the limit, and how a loader can need less.
     pub const fn remedy(self) -> &'static str {
         match self {
             Resource::Mappings => {
@@ -46,49 +46,50 @@ impl fmt::Display for Resource {
     }
 }
 
-/// How much of something is taken, and how much may be.
+/// The used amount of a resource, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// What may be taken at most.
+    /// The largest amount that may be used.
     pub limit: u64,
-    /// What is taken now.
+    /// The amount that is used now.
     pub used: u64,
 }
 
 impl Usage {
-    /// What may still be taken.
+    /// Returns the amount that is still free.
     pub fn left(self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
 }
 
-/// How much the process may still take.
+/// The used amounts and limits of the resources that this process can run out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Headroom {
     usages: [Option<Usage>; RESOURCES.len()],
 }
 
 impl Headroom {
-    /// Counts what is taken now. Takes longer the more mappings there are: some 15 ms for 60,000.
+    /// Counts the amounts that are used now. Counting takes longer the more mappings there are: about 15 ms
+    /// for 60,000 mappings.
     pub fn now() -> Headroom {
         Headroom { usages: RESOURCES.map(platform::usage) }
     }
 
-    /// Of one resource; `None` where it is not limited, or not known.
+    /// Returns the usage of one resource, or `None` if it has no limit or is unknown.
     pub fn of(&self, resource: Resource) -> Option<Usage> {
         self.usages[resource as usize]
     }
 }
 
-/// Amounts of each resource.
+/// An amount of each resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amounts {
-    /// Mappings of memory.
+    /// Memory mappings.
     pub mappings: u64,
     /// Open files.
     pub descriptors: u64,
-    /// Bytes of memory, and of address space. As a reserve, 128 MiB of address space are added: the
-    /// allocator takes it in lumps.
+    /// Bytes of memory and of address space. A reserve includes another 128 MiB of address space, because the
+    /// allocator takes address space in large blocks.
     pub bytes: u64,
 }
 
@@ -102,7 +103,7 @@ impl Amounts {
     }
 }
 
-/// What is left to the rest of the program: more than it takes between two counts.
+/// The default reserve for the rest of the program, which needs less than this between two counts.
 pub const RESERVE: Amounts = Amounts { mappings: 512, descriptors: 32, bytes: 64 << 20 };
 
 #[cfg(target_os = "linux")]
@@ -124,7 +125,7 @@ pub(super) mod platform {
             }
             Resource::Descriptors => {
                 let limit = getrlimit(process::Resource::Nofile).current?;
-                // The descriptor that reads the folder is among them, and is closed again.
+                // The count includes the descriptor that reads the folder, which is closed afterwards.
                 let used = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64;
                 Some(Usage { limit, used })
             }
@@ -147,9 +148,9 @@ pub(super) mod platform {
         tightest(Path::new("/sys/fs/cgroup"), group)
     }
 
-    /// `memory.max` of whichever of `group` and the groups around it has the least left, and what counts
-    /// against it but could not be taken back at once (the kernel's `cgroup-v2.rst`). A limit holds for
-    /// all below it, where `memory.max` may well say `max`.
+    /// Returns the limit and usage of the group with the least free memory, among `group` and its parent
+    /// groups. A limit applies to all groups below it, even if their own `memory.max` says `max`. Usage does
+    /// not include memory that the kernel could reclaim at once (the kernel's `cgroup-v2.rst`).
     pub(super) fn tightest(root: &Path, group: &str) -> Option<Usage> {
         let own = Path::new(group.trim_start_matches('/'));
         let limits = own.ancestors().filter_map(|group| limit_of(&root.join(group)));
@@ -220,7 +221,7 @@ mod tests {
                 .expect("a file");
         };
         group(&own, "max\n", "50\n");
-        // The topmost group has no limit of its own.
+        // The topmost group has no limit.
         assert_eq!(platform::tightest(&root, "/a.slice/b.service"), None);
         group(&root.join("a.slice"), "300\n", "110\n");
         let slice = Some(Usage { limit: 300, used: 100 });

@@ -8,13 +8,14 @@ use super::shared::Shared;
 use crate::artifact::Loaded;
 use crate::artifact::contents::Contents;
 
-/// A handle of a loaded module or component. When the last handle of one is dropped, another thread
-/// drops the module. The drop of a handle never waits and never unloads, also where it is the last
-/// thing that is left of its loader. Where more than a thousand modules wait to be unloaded, each
-/// load unloads some of them first.
+/// A handle of a loaded module or component.
 ///
-/// It dereferences to [`Loaded`], from which plain `wasmtime` modules can be cloned. Such clones,
-/// and stores with instances of it, keep the module as ever; only its end then happens where the
+/// When the last handle of a module is dropped, another thread drops the module. Dropping a handle never
+/// waits and never unloads, even if the loader itself was dropped before. If more than a thousand modules
+/// wait to be unloaded, each load first unloads some of them.
+///
+/// A lease dereferences to [`Loaded`], from which you can clone plain `wasmtime` modules. Such clones, and
+/// stores with instances of the module, keep the module alive as usual. The module is then freed where the
 /// last of them is dropped.
 #[derive(Clone)]
 pub struct Lease {
@@ -30,7 +31,7 @@ impl Deref for Lease {
 }
 
 impl Lease {
-    /// What the artifact held, as it was loaded.
+    /// Returns the contents of the artifact, as it was loaded.
     pub fn contents(&self) -> &Contents {
         &self.shared.contents
     }

@@ -25,7 +25,7 @@ use crate::parallel;
 use crate::store::open::Store;
 use crate::watch::{LoadRecord, Origin};
 
-/// Loads modules and components for one engine. Cheap to clone; all clones are the same loader.
+/// Loads modules and components for one engine. Clones are cheap, and all clones are the same loader.
 ///
 /// ```
 /// # #[cfg(feature = "compile")]
@@ -54,33 +54,33 @@ pub struct Loader {
     inner: Arc<Inner>,
 }
 
-/// What a loader has loaded and not yet handed over for unloading.
+/// The modules that a loader has loaded and that still have handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Population {
-    /// Modules and components.
+    /// The number of modules and components.
     pub modules: u64,
-    /// Those whose unwind tables are registered.
+    /// The number of modules whose unwind tables are registered.
     pub with_tables: u64,
-    /// Frame description entries of those.
+    /// The number of frame description entries of those modules.
     pub fdes: u64,
-    /// Bytes of all artifacts.
+    /// The total length of all artifacts in bytes.
     pub bytes: u64,
 }
 
-/// How far a call that loads many has come.
+/// The progress of a call that loads many modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Loads that have ended, well or not.
+    /// The number of loads that have ended, with or without success.
     pub done: usize,
-    /// Loads that were asked for.
+    /// The number of requested loads.
     pub total: usize,
 }
 
-/// The files of a folder, by name, and what became of each.
+/// The files of a folder, sorted by name, with the result of each load.
 #[cfg(feature = "compile")]
 pub type LoadedFiles = Vec<(std::path::PathBuf, Result<Lease, Error>)>;
 
-/// What a module is made of, before it is.
+/// The facts about an artifact that must be known before it is loaded.
 struct Prepared {
     contents: Contents,
     identity: Option<Identity>,
@@ -88,7 +88,7 @@ struct Prepared {
 }
 
 impl Loader {
-    /// A loader for `engine`. Starts the thread that unloads.
+    /// Creates a loader for `engine`, and starts the thread that unloads.
     pub fn new(engine: &Engine, options: LoaderOptions) -> Loader {
         let inner = Inner {
             engine: engine.clone(),
@@ -103,22 +103,22 @@ impl Loader {
         Loader { inner: Arc::new(inner) }
     }
 
-    /// Makes an artifact ready, or hands out the module that an identical one became.
+    /// Loads an artifact. If an identical artifact is loaded already, returns a handle of that module.
     ///
     /// # Errors
     ///
-    /// [`Error::Headroom`] where it would not fit; [`Error::TablesPresent`] where the policy forbids
-    /// them; [`Error::Deserialize`].
+    /// [`Error::Headroom`] if the module would not fit. [`Error::TablesPresent`] if the policy forbids unwind
+    /// tables. [`Error::Deserialize`].
     pub fn load(&self, artifact: &Artifact) -> Result<Lease, Error> {
         self.load_bytes(None, artifact, Origin::Bytes, Instant::now())
     }
 
-    /// Makes ready what `engine` compiles `wasm` to, with the help of a store.
+    /// Compiles `wasm` with this loader's engine, or reads the compiled artifact from a store, and loads it.
     ///
     /// # Errors
     ///
-    /// As [`Store::load`](crate::Store::load), which compiles again what Wasmtime refuses, and
-    /// [`Loader::load`].
+    /// The errors of [`Store::load`](crate::Store::load) and [`Loader::load`]. If Wasmtime rejects an entry
+    /// of the store, the store compiles it again.
     #[cfg(feature = "compile")]
     pub fn load_wasm(&self, store: &Store, wasm: &[u8]) -> Result<Lease, Error> {
         self.load_named_wasm(None, store, wasm)
@@ -137,17 +137,19 @@ impl Loader {
         })
     }
 
-    /// Makes an artifact in a pack ready, in place where that is possible.
+    /// Loads an artifact of a pack, in place if possible.
     ///
-    /// One image can be one module at a time. So where a module of it lives that this loader has no
-    /// handle of, the artifact is copied: while an instance outlives the last [`Lease`], until the
-    /// module is unloaded, and where another loader or engine has it. A copy takes two mappings and
-    /// has no native frames; its record says [`Origin::PackCopy`]. It does not keep the pack open.
-    /// Nothing is waited for.
+    /// One image can only be one module at a time. If another module of the same image is alive that this
+    /// loader has no handle of, the loader copies the artifact. There are three such cases: an instance
+    /// outlives the last [`Lease`], the module is not unloaded yet, or another loader or engine uses the
+    /// image. A copy takes two mappings, and native backtraces have no frames for it. Its record says
+    /// [`Origin::PackCopy`]. A copy does not keep the pack open. This function never waits for another
+    /// module.
     ///
     /// # Errors
     ///
-    /// As [`Pack::load`](crate::pack::Pack::load), but for [`Error::Loaded`], and [`Loader::load`].
+    /// The errors of [`Pack::load`](crate::pack::Pack::load) except [`Error::Loaded`], and of
+    /// [`Loader::load`].
     #[cfg(unix)]
     pub fn load_packed(&self, pack: &Pack, name: &str) -> Result<Lease, Error> {
         let missing = || Error::NoSuchEntry { name: name.to_owned(), path: pack.path().to_owned() };
@@ -159,7 +161,7 @@ impl Loader {
         let began = Instant::now();
         let entry = &pack.entries()[index];
         let contents = *entry.contents();
-        // The image is mapped already; Wasmtime's own records are about as long again.
+        // The image is mapped already. Wasmtime's own records take about as much memory again.
         let descriptors = descriptors(pack.has_data_segments(index));
         let need = Amounts { mappings: 0, descriptors, bytes: contents.bytes as u64 };
         let identity = Some(Identity::Image(pack.image_id(index)));
@@ -172,16 +174,17 @@ impl Loader {
                     loaded => return loaded.map(|(loaded, is_copy)| (loaded, origin(is_copy))),
                 }
             }
-            // What was admitted above was for a module in place.
+            // The loader admitted a module in place above. A copy needs more.
             let bytes = contents.bytes as u64;
             self.inner.admit(Amounts { mappings: MAPPINGS_FROM_BYTES, descriptors: 0, bytes })?;
             Ok((pack.copy_at(&self.inner.engine, index)?, Origin::PackCopy))
         })
     }
 
-    /// Makes many artifacts ready; the results are in their order. `progress` is called after each,
-    /// on the thread that loaded it; where it says `Break`, no further load begins, and those that
-    /// have not begun end as [`Error::Cancelled`].
+    /// Loads many artifacts, and returns the results in the order of `artifacts`.
+    ///
+    /// The loader calls `progress` after each load, on the thread that loaded. If `progress` returns `Break`,
+    /// no further load begins. Loads that have not begun return [`Error::Cancelled`].
     pub fn load_many(
         &self,
         artifacts: &[Artifact],
@@ -190,7 +193,7 @@ impl Loader {
         self.each(artifacts.len(), progress, |index| self.load(&artifacts[index]))
     }
 
-    /// As [`Loader::load_many`], with everything in a pack, in the order of its entries.
+    /// Loads all artifacts of a pack like [`Loader::load_many`], in the order of the pack's entries.
     #[cfg(unix)]
     pub fn load_pack(
         &self,
@@ -200,12 +203,12 @@ impl Loader {
         self.each(pack.entries().len(), progress, |index| self.load_packed_at(pack, index))
     }
 
-    /// As [`Loader::load_many`], with every `.wasm` and `.wat` file in a folder, by name, with the
-    /// help of a store. Folders in it are not entered.
+    /// Loads every `.wasm` and `.wat` file of a folder like [`Loader::load_many`], sorted by name, with the
+    /// help of a store. Subfolders are not searched.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the folder cannot be read. What is wrong with a file is in its place.
+    /// [`Error::Read`] if the folder cannot be read. The result of each file holds that file's own error.
     #[cfg(feature = "compile")]
     pub fn load_folder(
         &self,
@@ -234,19 +237,21 @@ impl Loader {
         Ok(paths.into_iter().zip(loaded).collect())
     }
 
-    /// Waits until everything has been unloaded whose last handle was dropped before the call.
+    /// Waits until every module is unloaded whose last handle was dropped before this call.
     ///
-    /// An observer that is told of an unload may call it, and does not wait: it would wait for itself.
+    /// An observer may call this function while it is notified of an unload. The function then returns at
+    /// once, because it would wait for itself.
     pub fn flush(&self) {
         self.inner.unloader.flush(None);
     }
 
-    /// As [`Loader::flush`], for so long at most. False where something is still to be unloaded.
+    /// Waits like [`Loader::flush`], but at most for `patience`. Returns false if some modules are not
+    /// unloaded.
     pub fn flush_for(&self, patience: Duration) -> bool {
         self.inner.unloader.flush(Some(patience))
     }
 
-    /// What it has loaded and not yet handed over for unloading.
+    /// Returns the number and size of the modules that are loaded and still have handles.
     pub fn population(&self) -> Population {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Counters { modules, with_tables, fdes, bytes } = &self.inner.population;
@@ -258,7 +263,7 @@ impl Loader {
         }
     }
 
-    /// The engine it loads for.
+    /// Returns the engine that this loader loads for.
     pub fn engine(&self) -> &Engine {
         &self.inner.engine
     }
@@ -297,10 +302,10 @@ impl Loader {
         let contents = *artifact.contents();
         let identity =
             (self.inner.options.is_sharing).then(|| Identity::Digest(artifact.digest().to_bytes()));
-        // The limits are not read where nothing is admitted.
+        // Parse the image only if there is a ledger that needs to know.
         let has_data_segments = self.inner.ledger.is_some()
             && Image::parse(artifact.bytes()).is_ok_and(|image| image.has_data_segments());
-        // The image, and Wasmtime's own records, which are about as long again.
+        // The image, and Wasmtime's own records, which take about as much memory again.
         let need = Amounts {
             mappings: MAPPINGS_FROM_BYTES,
             descriptors: descriptors(has_data_segments),
@@ -376,11 +381,11 @@ impl fmt::Debug for Loader {
     }
 }
 
-/// `Module::deserialize` maps an image once, and its code is protected otherwise than the rest.
+/// `Module::deserialize` makes one mapping per image. Changing the protection of the code splits it in two.
 const MAPPINGS_FROM_BYTES: u64 = 2;
 
-/// The first instance of a module with data segments takes one, and its module keeps it (wasmtime 48
-/// `runtime/vm/cow.rs`). Loading takes none.
+/// Returns the number of file descriptors that a module needs. The first instance of a module with data
+/// segments takes one, and the module keeps it (wasmtime 48 `runtime/vm/cow.rs`). Loading takes none.
 fn descriptors(has_data_segments: bool) -> u64 {
     u64::from(has_data_segments)
 }

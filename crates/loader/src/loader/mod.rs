@@ -1,4 +1,4 @@
-//! Loads modules for a whole program.
+//! Loads and unloads modules for the whole program.
 
 mod lease;
 mod load;

@@ -1,4 +1,4 @@
-//! [`LoaderOptions`]: how a loader loads.
+//! [`LoaderOptions`]: the settings of a loader.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,7 +9,7 @@ use crate::headroom::resource::{Amounts, RESERVE};
 use crate::parallel;
 use crate::watch::LoadObserver;
 
-/// How a loader loads.
+/// The settings of a loader.
 #[derive(Clone)]
 pub struct LoaderOptions {
     pub(super) policy: UnwindPolicy,
@@ -20,8 +20,8 @@ pub struct LoaderOptions {
 }
 
 impl LoaderOptions {
-    /// Stripped, as many loads at a time as there are processors, identical artifacts shared, and
-    /// [`RESERVE`] left to the rest of the program.
+    /// Returns the default settings. The loader strips unwind tables, shares identical artifacts, and loads on
+    /// as many threads as there are CPUs. It keeps [`RESERVE`] free for the rest of the program.
     pub fn new() -> LoaderOptions {
         LoaderOptions {
             policy: UnwindPolicy::default(),
@@ -32,30 +32,30 @@ impl LoaderOptions {
         }
     }
 
-    /// What becomes of the unwind tables of artifacts that have any.
+    /// Sets the policy for unwind tables.
     pub fn policy(self, policy: UnwindPolicy) -> LoaderOptions {
         LoaderOptions { policy, ..self }
     }
 
-    /// How many modules of one call are loaded at a time. The kernel makes changes to a process's
-    /// mappings one after the other, so more threads help less than one might think: with packs, and
-    /// where entries of a store are read.
+    /// Sets how many modules of one call are loaded at a time. The kernel makes changes to the mappings of a
+    /// process one after the other, so more threads help less than expected. They help with packs and with
+    /// reading entries of a store.
     pub fn threads(self, threads: NonZeroUsize) -> LoaderOptions {
         LoaderOptions { threads, ..self }
     }
 
-    /// Whether identical artifacts become one module. Finding out takes a digest of each artifact
-    /// that is loaded from bytes; those in packs are known already.
+    /// Sets whether identical artifacts become one module. For artifacts that are loaded from bytes, sharing
+    /// needs a digest of each artifact. Artifacts in packs need no digest.
     pub fn sharing(self, is_sharing: bool) -> LoaderOptions {
         LoaderOptions { is_sharing, ..self }
     }
 
-    /// What is left to the rest of the program, or `None` to load whatever happens.
+    /// Sets the reserve for the rest of the program. `None` turns the check of the limits off.
     pub fn reserve(self, reserve: Option<Amounts>) -> LoaderOptions {
         LoaderOptions { reserve, ..self }
     }
 
-    /// Who is told what loads and unloads cost.
+    /// Sets the observer that is notified of the cost of each load and unload.
     pub fn observer(self, observer: Arc<dyn LoadObserver>) -> LoaderOptions {
         LoaderOptions { observer, ..self }
     }

@@ -1,5 +1,5 @@
-//! What all handles of a [`Loader`](crate::Loader) share: which modules are loaded, who has them, and
-//! what they amount to.
+//! The state that all handles of a [`Loader`](crate::Loader) share: the loaded modules, their handles, and
+//! their total numbers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,8 +23,8 @@ pub(super) struct Inner {
     pub(super) options: LoaderOptions,
     pub(super) ledger: Option<Ledger>,
     pub(super) unloader: Unloader,
-    /// What is loaded, by what it was made of. The lock of one module is held while it is loaded, so
-    /// that nobody else loads it meanwhile.
+    /// The loaded modules by identity. A load holds the lock of its module, so that no other thread loads the
+    /// same module meanwhile.
     pub(super) modules: Mutex<HashMap<Identity, Arc<Mutex<Weak<Shared>>>>>,
     pub(super) n_loaded: AtomicU64,
     pub(super) population: Counters,
@@ -39,7 +39,7 @@ pub(super) struct Counters {
     pub(super) bytes: AtomicU64,
 }
 
-/// What makes two artifacts the same.
+/// Two artifacts with the same identity become one module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Identity {
     Digest([u8; 32]),
@@ -47,9 +47,9 @@ pub(super) enum Identity {
     Image(crate::pack::opened::ImageId),
 }
 
-/// What the handles of one module share.
+/// The state that the handles of one module share.
 pub(super) struct Shared {
-    /// Taken when this is dropped.
+    /// `drop` takes the module out.
     pub(super) loaded: Option<Loaded>,
     pub(super) contents: Contents,
     pub(super) number: u64,
@@ -57,7 +57,7 @@ pub(super) struct Shared {
     pub(super) loader: Arc<Inner>,
 }
 
-/// A population whose unloading takes more steps than this is worth a warning: about a millisecond.
+/// The number of steps to unload all modules from which the loader warns: about a millisecond.
 const STEPS_TO_WARN_AT: u64 = 1_000_000;
 
 impl Inner {
@@ -79,10 +79,10 @@ impl Inner {
 
     pub(super) fn registrations(&self, contents: &Contents) -> Option<u64> {
         if contents.fdes == 0 {
-            // On Windows, tables are announced without being copied or searched: one call a module.
+            // On Windows, one call per module announces the tables, which are neither copied nor searched.
             return Some(u64::from(contents.has_tables));
         }
-        // Asked only once tables are registered anyway, since asking registers some.
+        // Detecting the unwinder registers tables, so detect it only after other tables are registered.
         match unwinder::family() {
             Family::LibgccList | Family::LibgccTree => Some(1),
             Family::Llvm => Some(contents.fdes as u64),
@@ -98,9 +98,9 @@ impl Inner {
         }
         let family = unwinder::family();
         let (of_one, of_all, per_frame) = match family {
-            // Half of the list on the average of a bad order.
+            // In a bad order, a deregistration walks half of the list on average.
             Family::LibgccList => (modules, modules * modules / 2, modules),
-            // Every FDE of the module goes through all FDEs that are left.
+            // Every FDE of the module is compared with all FDEs that are left.
             Family::Llvm => (fdes.div_ceil(modules) * fdes, fdes * fdes / 2, 0),
             _ => return,
         };
@@ -115,7 +115,7 @@ impl Inner {
         }
     }
 
-    /// Forgets what an artifact became, unless it was loaded again meanwhile or is being loaded.
+    /// Forgets a module, unless it was loaded again meanwhile or is being loaded.
     pub(super) fn forget(&self, identity: Identity) {
         let mut modules = lock(&self.modules);
         let is_unused = modules.get(&identity).is_some_and(|slot| {
@@ -135,7 +135,8 @@ impl Drop for Shared {
             let (contents, number, since) = (self.contents, self.number, Instant::now());
             self.loader.unloader.retire(Retired { loaded, contents, number, since });
         }
-        // Last: who finds it still known waits for it, who does not need not.
+        // Forget the module last. A load that still finds it waits for its lock; a load that does not find it
+        // need not wait.
         if let Some(identity) = self.identity {
             self.loader.forget(identity);
         }

@@ -1,12 +1,12 @@
-//! Unloading off the hot path: modules are dropped by a thread of its own, in batches, in the order
-//! that is cheap on the active unwinder. Where too many wait, loads unload some of them first.
+//! Unloads modules off the hot path. A dedicated thread drops modules in batches, in the order that is cheap
+//! on the active unwinder. If too many modules wait, each load first unloads some of them.
 //!
-//! Which order that is depends on how the unwinder finds what is deregistered. A module without
-//! tables is not deregistered, so its turn does not matter. libgcc up to release 12 keeps two lists
-//! (GCC 12, `unwind-dw2-fde.c`): what was registered since the last unwind, newest first, and what
-//! an unwind has seen, by falling address. Deregistering the head of either is one step, and of a
-//! random one half of them all. LLVM's libunwind goes through everything in any order; libgcc from
-//! release 13 through next to nothing.
+//! The cheap order depends on how the unwinder finds the tables to deregister. The order does not matter for
+//! modules without tables, which need no deregistration. libgcc up to release 12 keeps two lists (GCC 12,
+//! `unwind-dw2-fde.c`). One list holds the objects registered since the last unwind, newest first. The other
+//! list holds the objects that an unwind has seen, sorted by falling address. Deregistering the head of
+//! either list takes one step. Deregistering a random object takes half as many steps as there are objects.
+//! LLVM's libunwind walks all entries in any order. libgcc from release 13 walks almost none.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,17 +20,17 @@ use crate::artifact::contents::Contents;
 use crate::unwinder::{self, Family};
 use crate::watch::{LoadObserver, UnloadRecord};
 
-/// A module whose last handle is gone.
+/// A module whose last handle was dropped.
 pub(crate) struct Retired {
     pub(crate) loaded: Loaded,
     pub(crate) contents: Contents,
-    /// The place of its load among all loads.
+    /// The position of the load among all loads.
     pub(crate) number: u64,
     pub(crate) since: Instant,
 }
 
-/// The thread that drops modules, and what waits for it. The thread ends when this is dropped and
-/// everything is unloaded; no thread waits for it.
+/// The thread that drops modules, and its queue. When the `Unloader` is dropped, the thread unloads
+/// everything that is left and then ends. No other thread waits for that.
 pub(crate) struct Unloader {
     queue: Arc<Queue>,
 }
@@ -39,31 +39,32 @@ struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     observer: Arc<dyn LoadObserver>,
-    /// Where there is no thread, everything that waits is unloaded by loads and by `flush`.
+    /// Without a thread, loads and `flush` unload the waiting modules.
     has_thread: bool,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Retired>,
-    /// Modules handed over so far.
+    /// The number of modules that were handed over so far.
     n_retired: u64,
-    /// For each batch that is being dropped, how many modules were handed over before its first.
+    /// For each batch that is being dropped, the number of modules that were handed over before its first
+    /// module.
     running: Vec<u64>,
     is_closed: bool,
 }
 
-/// Modules that were handed over one after the other, and are being dropped. Counts as running until
-/// it is dropped itself, however that happens.
+/// Consecutive modules that are being dropped. The batch counts as running until this value is dropped, even
+/// if a panic drops it.
 struct Batch<'a> {
     queue: &'a Queue,
     first: u64,
 }
 
-/// More modules than this do not wait: each further load unloads some of them first.
+/// If more modules than this wait, each further load first unloads some of them.
 const MOST_WAITING: usize = 1024;
 
-/// How many a load then unloads: more than it adds.
+/// The number of modules that a load then unloads, which is more than it adds.
 const UNLOADED_BY_A_LOAD: usize = 2;
 
 thread_local! {
@@ -72,7 +73,6 @@ thread_local! {
 }
 
 impl Unloader {
-    /// Starts the thread.
     pub(crate) fn start(observer: Arc<dyn LoadObserver>) -> Unloader {
         let new = |has_thread| {
             let (state, changed) = (Mutex::new(State::default()), Condvar::new());
@@ -87,7 +87,7 @@ impl Unloader {
         }
     }
 
-    /// Hands a module over, and returns at once.
+    /// Hands over a module, and returns at once.
     pub(crate) fn retire(&self, retired: Retired) {
         let mut state = self.queue.lock();
         state.n_retired += 1;
@@ -95,8 +95,8 @@ impl Unloader {
         self.queue.changed.notify_all();
     }
 
-    /// Unloads some of what waits where that is too much: before a load, so that a program that
-    /// loads faster than one thread unloads does not collect modules.
+    /// Unloads some of the waiting modules if there are too many. Loads call this function first, so that
+    /// waiting modules do not pile up in a program that loads faster than one thread unloads.
     pub(crate) fn make_room(&self) {
         let most = if self.queue.has_thread { MOST_WAITING } else { 0 };
         if !IS_UNLOADING.get() && self.queue.lock().waiting.len() > most {
@@ -104,8 +104,8 @@ impl Unloader {
         }
     }
 
-    /// Waits until everything that was handed over before is dropped, for so long at most; false
-    /// where it is not. Does not wait within an unload.
+    /// Waits until every module that was handed over before is dropped, at most for `patience`. Returns false
+    /// if some are not dropped. Does not wait within an unload.
     pub(crate) fn flush(&self, patience: Option<Duration>) -> bool {
         let (goal, began) = (self.queue.lock().n_retired, Instant::now());
         if IS_UNLOADING.get() {
@@ -119,7 +119,7 @@ impl Unloader {
             if is_over(patience, began) {
                 return false;
             }
-            // Without a limit it still looks again now and then, which costs nothing.
+            // Without a time limit, wake up once per hour, which costs nothing.
             let left = patience.map_or(Duration::from_secs(3600), |patience| {
                 patience.saturating_sub(began.elapsed())
             });
@@ -129,7 +129,7 @@ impl Unloader {
         true
     }
 
-    /// Whether the first so many modules that were handed over are dropped.
+    /// Returns whether the first `goal` modules that were handed over are dropped.
     fn is_gone(&self, goal: u64) -> bool {
         self.queue.lock().n_gone() >= goal
     }
@@ -147,8 +147,8 @@ impl Drop for Unloader {
 }
 
 impl State {
-    /// How many of the modules that were handed over are dropped, up to the first that is not. A
-    /// batch is dropped in any order, so it counts once it is through.
+    /// Returns how many of the modules that were handed over are dropped, up to the first that is not. A
+    /// batch is dropped in any order, so it counts only when all of it is dropped.
     fn n_gone(&self) -> u64 {
         let before_waiting = self.n_retired - self.waiting.len() as u64;
         self.running.iter().copied().min().unwrap_or(before_waiting).min(before_waiting)
@@ -175,7 +175,7 @@ impl Queue {
         }
     }
 
-    /// Drops so many of the modules that have waited longest; false where none waits.
+    /// Drops up to `most` of the modules that have waited longest. Returns false if none waits.
     fn unload(&self, most: usize) -> bool {
         let mut state = self.lock();
         let first = state.n_retired - state.waiting.len() as u64;
@@ -189,7 +189,7 @@ impl Queue {
         let _running = Batch { queue: self, first };
         IS_UNLOADING.set(true);
         for retired in ordered(batch) {
-            // An observer that panics has said so on stderr; the others must go all the same.
+            // A panic of an observer is already printed on stderr. Drop the other modules nevertheless.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| self.drop_one(retired)));
         }
         IS_UNLOADING.set(false);
@@ -224,7 +224,7 @@ fn ordered(mut batch: Vec<Retired>) -> Vec<Retired> {
     batch
 }
 
-/// Puts a batch into the order that costs libgcc's lists one step each.
+/// Sorts a batch into the order in which each deregistration takes one step in libgcc's lists.
 fn sort(batch: &mut [Retired], all_were_seen: bool) {
     if all_were_seen {
         batch.sort_by_key(|retired| std::cmp::Reverse(address(&retired.loaded)));
@@ -288,7 +288,7 @@ mod tests {
         assert!(unloader.is_gone(3));
     }
 
-    /// Stops in each unload until the test goes on.
+    /// Blocks in each unload until the test continues.
     struct Steps {
         told: Mutex<mpsc::Sender<u64>>,
         go_on: Mutex<mpsc::Receiver<()>>,
@@ -301,7 +301,8 @@ mod tests {
         }
     }
 
-    /// A batch goes newest first under libgcc's lists, so a count says nothing about the oldest.
+    /// With libgcc's lists, the newest module of a batch is dropped first. So the number of dropped modules
+    /// says nothing about the oldest module.
     #[test]
     fn what_was_handed_over_first_is_waited_for_whatever_goes_first() {
         let ((tell, told), (release, go_on)) = (mpsc::channel(), mpsc::channel());
@@ -314,12 +315,12 @@ mod tests {
         let [first, early, late] = <[Retired; 3]>::try_from(modules).ok().unwrap();
         unloader.retire(first);
         assert_eq!(told.recv().unwrap(), 0);
-        // Both are in the batch after the one that is stopped.
+        // Both modules are in the batch after the one that is blocked.
         unloader.retire(early);
         assert!(!unloader.flush(Some(Duration::ZERO)));
         unloader.retire(late);
         release.send(()).unwrap();
-        // Whichever of the two goes first, the other may be the earlier one.
+        // Whichever of the two is dropped first, the other may be the older one.
         told.recv().unwrap();
         assert!(!unloader.is_gone(2));
         drop(release);

@@ -1,27 +1,32 @@
-//! How a pack is laid out in its file.
+//! The file format of a pack.
 //!
-//! A header of one page, the images one behind the other, each from the beginning of a page on, and
-//! the index. All numbers are little-endian.
+//! A pack is a header of one page, then the images, then the index. Each image starts at the beginning of a
+//! page. All numbers are little-endian.
 //!
-//! | header at | holds |
+//! | header offset | content |
 //! |---|---|
 //! | 0 | the eight bytes `loadpack` |
 //! | 8 | format, 4 bytes: 2 |
-//! | 12 | bytes in a page, 4 bytes |
+//! | 12 | page size in bytes, 4 bytes |
 //! | 16 | number of entries, 8 bytes |
-//! | 24 | where the images end and the index begins, 8 bytes |
+//! | 24 | end of the images, which is the start of the index, 8 bytes |
 //! | 32 | length of the index, 8 bytes |
-//! | 40 | the full version of Wasmtime that made the images, zeros behind it, 32 bytes |
-//! | 72 | seal over the 72 bytes before it and over the index, 32 bytes |
+//! | 40 | full version of the Wasmtime that made the images, padded with zeros, 32 bytes |
+//! | 72 | seal over the first 72 bytes of the header and over the index, 32 bytes |
 //!
-//! Everything else in the header's page is zero, and so is what lies between the images.
+//! All other bytes in the header's page are zero, and so are the bytes between the images.
 //!
-//! An entry of the index: length of its name (4) and name, offset (8), length (8), kind (1: module
-//! 0, component 1; 2 more where it must be loaded by a copy, 4 more where it has data segments), functions (8), offset and length of the frame index within the file (8, 8; both
-//! 0 where there is none), seal over the image and the frame index (32). Entries are in the order of
-//! their offsets.
+//! An entry of the index consists of these fields, with their lengths in bytes:
+//! - length of the name (4) and the name;
+//! - offset (8) and length (8) of the image;
+//! - kind (1): module 0, component 1; plus 2 if it must be loaded by a copy, plus 4 if it has data segments;
+//! - number of functions (8);
+//! - offset (8) and length (8) of the frame index within the file, both 0 if there is none;
+//! - seal over the image and the frame index (32).
 //!
-//! The bytes are not trusted here: whatever they are, the answer is a value or an error.
+//! Entries are sorted by offset.
+//!
+//! This module does not trust the bytes. For any bytes, it returns a value or an error.
 
 use crate::artifact::contents::ArtifactKind;
 use crate::artifact::release::{self, RELEASE};
@@ -31,41 +36,41 @@ use crate::trust::seal::{Key, Seal};
 const MAGIC: &[u8; 8] = b"loadpack";
 const FORMAT: u32 = 2;
 const SEALED_BYTES: usize = 40 + release::FIELD_BYTES;
-/// Of the header, in the page that it has to itself.
+/// The length of the header, which is padded to a page.
 pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
-/// The longest name of an entry, in bytes.
+/// The length limit of an entry's name in bytes.
 pub(crate) const LONGEST_NAME: usize = 4096;
 
-/// What stands in the first page of a pack.
+/// The header in the first page of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Every image begins at a multiple of it.
+    /// The page size in bytes. Every image begins at a multiple of it.
     pub(crate) page: u32,
     pub(crate) n_entries: u64,
-    /// Where the images end: a multiple of `page`.
+    /// The end of the images, a multiple of `page`.
     pub(crate) images_end: u64,
     pub(crate) index_bytes: u64,
     pub(crate) seal: Seal,
 }
 
-/// What the index says about one artifact.
+/// The data in the index about one artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) name: String,
     pub(crate) kind: ArtifactKind,
-    /// Whether it works only in memory that Wasmtime owns.
+    /// Whether the artifact works only in memory that Wasmtime owns.
     pub(crate) is_copied: bool,
     pub(crate) has_data_segments: bool,
     pub(crate) offset: u64,
     pub(crate) bytes: u64,
     pub(crate) functions: u64,
-    /// Where the index of its frames is, and how long; nothing where it has none.
+    /// The offset and length of the frame index, or `None` if there is none.
     pub(crate) frames: Option<(u64, u64)>,
     pub(crate) seal: Seal,
 }
 
 impl Header {
-    /// The header of a pack with that index.
+    /// Creates the header of a pack with the given index.
     pub(crate) fn of(
         key: Option<&Key>,
         page: u32,
@@ -80,7 +85,7 @@ impl Header {
         header
     }
 
-    /// Makes sure that header and index are the ones that were written together.
+    /// Checks that header and index were written together.
     pub(crate) fn check(&self, key: Option<&Key>, index: &[u8]) -> Result<(), Error> {
         self.seal.check(Seal::of(key, &[&self.sealed_bytes(), index]))
     }
@@ -104,15 +109,15 @@ impl Header {
         bytes
     }
 
-    /// Reads a header, and makes sure that it is of this release of Wasmtime and that its numbers go
-    /// with a file of that length.
+    /// Reads a header. Checks that it is from this release of Wasmtime and that its numbers fit a file of
+    /// that length.
     pub(crate) fn decode(bytes: &[u8], file_bytes: u64) -> Result<Header, Error> {
         let mut bytes = Reader(bytes);
         if bytes.array::<8>()? != *MAGIC {
-            return Err(Error::NotAPack { problem: "it does not begin as one does" });
+            return Err(Error::NotAPack { problem: "its first bytes are not those of a pack" });
         }
         if bytes.u32()? != FORMAT {
-            return Err(Error::NotAPack { problem: "it is of another format" });
+            return Err(Error::NotAPack { problem: "it has another format version" });
         }
         let (page, n_entries) = (bytes.u32()?, bytes.u64()?);
         let (images_end, index_bytes) = (bytes.u64()?, bytes.u64()?);
@@ -127,7 +132,7 @@ impl Header {
             && header.images_end.checked_add(header.index_bytes) == Some(file_bytes)
             && usize::try_from(file_bytes).is_ok_and(|bytes| bytes <= isize::MAX as usize);
         if !is_plausible {
-            return Err(Error::NotAPack { problem: "it is cut off, or its header is damaged" });
+            return Err(Error::NotAPack { problem: "it is truncated, or its header is damaged" });
         }
         Ok(header)
     }
@@ -151,10 +156,10 @@ pub(crate) fn encode(record: &Record, index: &mut Vec<u8>) {
     index.extend(record.seal.as_bytes());
 }
 
-/// Reads the index that goes with `header`: in ascending order of offsets, nothing overlapping,
-/// everything within the images.
+/// Reads the index of a pack with this header. Checks that the entries are sorted by offset, do not overlap
+/// and lie within the images.
 pub(crate) fn decode(header: &Header, index: &[u8]) -> Result<Vec<Record>, Error> {
-    let malformed = Error::NotAPack { problem: "its index does not hold together" };
+    let malformed = Error::NotAPack { problem: "its index is inconsistent" };
     let mut bytes = Reader(index);
     let mut records = Vec::new();
     let mut end = u64::from(header.page);
@@ -184,12 +189,12 @@ pub(crate) fn decode(header: &Header, index: &[u8]) -> Result<Vec<Record>, Error
     if bytes.0.is_empty() { Ok(records) } else { Err(malformed) }
 }
 
-/// Takes numbers from the front of bytes.
+/// Reads numbers from the front of a byte slice.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn take(&mut self, bytes: usize) -> Result<&[u8], Error> {
-        let cut_off = Error::NotAPack { problem: "its header or its index is cut off" };
+        let cut_off = Error::NotAPack { problem: "its header or its index is truncated" };
         let (taken, rest) = self.0.split_at_checked(bytes).ok_or(cut_off)?;
         self.0 = rest;
         Ok(taken)
@@ -212,14 +217,17 @@ impl Reader<'_> {
     fn record(&mut self) -> Result<Record, Error> {
         let name_bytes = self.u32()? as usize;
         let name = std::str::from_utf8(self.take(name_bytes)?);
-        let name = name.map_err(|_| Error::NotAPack { problem: "a name in it is no text" })?;
+        let name =
+            name.map_err(|_| Error::NotAPack { problem: "one of its names is not UTF-8" })?;
         let name = name.to_owned();
         let (offset, bytes) = (self.u64()?, self.u64()?);
         let [traits] = self.array()?;
         let kind = match traits {
             0 | 2 | 4 | 6 => ArtifactKind::Module,
             1 | 3 | 5 | 7 => ArtifactKind::Component,
-            _ => return Err(Error::NotAPack { problem: "it holds something unknown" }),
+            _ => {
+                return Err(Error::NotAPack { problem: "it contains an unknown kind of artifact" });
+            }
         };
         let functions = self.u64()?;
         let frames = (self.u64()?, self.u64()?);
@@ -285,7 +293,7 @@ mod tests {
         }
     }
 
-    /// Sealed or not: whoever has the key may have built it with another release.
+    /// A matching seal does not help: a holder of the key may have built the pack with another release.
     #[test]
     fn a_pack_of_another_release_is_refused() {
         let (header, index) = pack(&[record("a", 4096, 1, None)], 8192);
@@ -326,7 +334,7 @@ mod tests {
             let Ok(header) = Header::decode(&bytes, file_bytes) else { continue };
             let index = &bytes[HEADER_BYTES..];
             assert!(header.check(None, index).is_err());
-            // What a holder of the key might do wrong is no panic either.
+            // Even mistakes of a holder of the key must not cause a panic.
             let few = Header { n_entries: header.n_entries.min(100), ..header };
             let _ = decode(&few, index);
         }

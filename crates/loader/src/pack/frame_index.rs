@@ -1,22 +1,22 @@
-//! The index of an artifact's unwind tables, in the form that unwinders search: `.eh_frame_hdr`
-//! (Linux Standard Base, section 10.6.2).
+//! Builds the index of an artifact's unwind tables in the form that unwinders search: `.eh_frame_hdr` (Linux
+//! Standard Base, section 10.6.2).
 //!
-//! Wasmtime's own artifacts have none, since registered tables are sorted by the unwinder. In a pack
-//! nothing is registered, and this lets an unwinder find a frame in as many steps as the module's
-//! number of functions has bits.
+//! Wasmtime's own artifacts have no such index, because the unwinder sorts registered tables itself. A pack
+//! registers nothing. With this index, an unwinder finds a frame by binary search over the functions of the
+//! module.
 
 use gimli::UnwindSection;
 
 use crate::artifact::contents::{EH_FRAME, Image};
 use crate::error::Error;
 
-/// What an index begins with: version, and how the three parts behind it are encoded (pcrel sdata4,
+/// The first bytes of an index: the version, and the encodings of the three parts after it (pcrel sdata4,
 /// udata4, datarel sdata4; Linux Standard Base, section 10.5).
 const HEAD: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
 
-/// Makes the index of an artifact that has its tables still, to stand so many bytes behind the
-/// artifact's beginning. Nothing where it has none, or where they are for machines of the other
-/// endianness.
+/// Builds the index of an artifact that still has its tables. The index will be placed `at` bytes after the
+/// start of the artifact. Returns `None` if the artifact has no tables, or if they are for machines of the
+/// other endianness.
 pub(crate) fn of(artifact: &[u8], at: usize) -> Result<Option<Vec<u8>>, Error> {
     let image = Image::parse(artifact)?;
     let Some(section) = image.named(EH_FRAME).find(|section| !section.data().is_empty()) else {
@@ -26,7 +26,7 @@ pub(crate) fn of(artifact: &[u8], at: usize) -> Result<Option<Vec<u8>>, Error> {
         return Ok(None);
     }
     let tables = section.data();
-    // A section's data is a part of the artifact.
+    // The data of a section is a part of the artifact.
     let start = tables.as_ptr().addr() - artifact.as_ptr().addr();
     let mut rows = rows(tables, start, at)?;
     rows.sort_unstable();
@@ -41,11 +41,11 @@ pub(crate) fn of(artifact: &[u8], at: usize) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(index))
 }
 
-/// Where each function begins, and where its FDE is, from the index on.
+/// Returns the address of each function and of its FDE, relative to the index.
 fn rows(tables: &[u8], start: usize, at: usize) -> Result<Vec<(i32, i32)>, Error> {
     let malformed = |source| Error::Tables { source };
     let eh_frame = gimli::EhFrame::new(tables, gimli::NativeEndian);
-    // Addresses are then offsets within the artifact.
+    // With these bases, addresses are offsets within the artifact.
     let bases = gimli::BaseAddresses::default().set_eh_frame(start as u64);
     let mut entries = eh_frame.entries(&bases);
     let mut rows = Vec::new();
@@ -59,7 +59,7 @@ fn rows(tables: &[u8], start: usize, at: usize) -> Result<Vec<(i32, i32)>, Error
     Ok(rows)
 }
 
-/// How far it is to a place, as 32 bits hold it.
+/// Returns the distance from `from` to `to` as 32 bits.
 fn distance(to: usize, from: usize) -> Result<i32, Error> {
     let far = |_| Error::FarFrames;
     let [to, from] = [to, from].map(|offset| i64::try_from(offset).map_err(far));

@@ -1,13 +1,13 @@
-//! [`PackMemory`], what engines publish code through: it knows which addresses lie in packs.
+//! [`PackMemory`]: publishes code for engines, and knows which addresses are in packs.
 //!
-//! Code in a pack is executable from the beginning, so publishing it is a matter of counting. Code
-//! anywhere else is really protected: an ordinary `Module::new` on the same engine must work.
+//! Code in a pack is executable from the start, so publishing it only changes counts. Code elsewhere really
+//! gets its protection changed, because an ordinary `Module::new` on the same engine must work.
 //!
-//! The counts are what tells whether a pack is in use. `Module` is `Clone`, and stores keep modules
-//! alive, so no type could. Wasmtime withdraws code in `Drop for CodeMemory`, after its last look at
-//! the image, but for the deregistration of unwind tables (wasmtime 48 `runtime/code_memory.rs`).
-//! Images in packs have none that it knows of. So once the count is back at zero, nothing is left
-//! that would read the memory; and nothing is unmapped while withdrawing.
+//! The counts tell whether a pack is in use. A type cannot tell this, because `Module` is `Clone` and stores
+//! keep modules alive. Wasmtime withdraws code in `Drop for CodeMemory`, after its last read of the image
+//! except for the deregistration of unwind tables (wasmtime 48 `runtime/code_memory.rs`). Images in packs
+//! have no tables that Wasmtime knows of. So when the count is back at zero, nothing can read the memory any
+//! more. No memory is unmapped during a withdrawal.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -19,10 +19,11 @@ use wasmtime::{Config, CustomCodeMemory, format_err};
 
 use crate::pack::region::{self, Region};
 
-/// Lets engines of this configuration load from packs, all of them, whenever they are opened.
+/// Configures engines so that they can load from packs. One call is enough for all packs, including packs
+/// that are opened later.
 ///
-/// Everything else goes on as before: `Module::new` and `Module::deserialize` work on the same
-/// engine. This takes the place of an earlier `Config::with_custom_code_memory`.
+/// `Module::new` and `Module::deserialize` work as usual on the same engine. This call replaces an earlier
+/// `Config::with_custom_code_memory`.
 ///
 /// ```
 /// # #[cfg(unix)]
@@ -57,44 +58,44 @@ impl CustomCodeMemory for PackMemory {
             Some(Err(())) => Err(format_err!(
                 "this image of a pack is not being loaded by the pack, or is loaded already"
             )),
-            // SAFETY: Wasmtime owns these pages, has filled them, and hands them over to be executed
-            // and no longer written (`CustomCodeMemory::publish_executable`).
+            // SAFETY: Wasmtime owns these pages, has filled them, and hands them over to be executed and no
+            // longer written (`CustomCodeMemory::publish_executable`).
             None => Ok(unsafe { region::executable(base, bytes) }?),
         }
     }
 
     fn unpublish_executable(&self, base: *const u8, _: usize) -> wasmtime::Result<()> {
         match in_pack(base.addr(), Slot::withdraw) {
-            // Wasmtime withdraws what it has published and nothing else.
+            // Wasmtime withdraws only images that it has published.
             Some(_) => Ok(()),
-            // Wasmtime unmaps these pages next, and skips changing them where it is not asked to
-            // publish by somebody else (wasmtime 48 `runtime/code_memory.rs`, `drop`). A failure here
-            // would be a panic there.
+            // Wasmtime unmaps these pages next. Without a custom code memory, it does not change their
+            // protection first either (wasmtime 48 `runtime/code_memory.rs`, `drop`). A failure here would
+            // cause a panic there.
             None => Ok(()),
         }
     }
 }
 
-/// All packs that are mapped, by address. Closing one takes it out under the write lock, so nobody
-/// within a callback of Wasmtime looks at it any more.
+/// All mapped packs, sorted by address. Closing a pack removes it under the write lock, so no callback of
+/// Wasmtime uses it any more.
 static OPEN: RwLock<Vec<Arc<Images>>> = RwLock::new(Vec::new());
 
-/// The mapped images of a pack, and which of them are in use.
+/// The mapped images of a pack and their states.
 #[derive(Debug)]
 pub(crate) struct Images {
-    /// Before the region, so that it is dropped before: unwinders are told of the images no longer.
+    /// Declared before the region, so that unwinders stop using the images before the region is unmapped.
     #[cfg(feature = "native-unwind")]
     _frames: Option<crate::native_unwind::Entered>,
     region: Region,
     slots: Box<[Slot]>,
     page: usize,
-    /// Which slot each page of the region belongs to, [`NO_SLOT`] where none. A search among the
-    /// slots would miss the cache a dozen times, for every module that comes or goes.
+    /// The slot that each page of the region belongs to, or [`NO_SLOT`]. A search among the slots would miss
+    /// the cache a dozen times per load and per unload.
     slot_by_page: Box<[u32]>,
     n_live: AtomicUsize,
     n_published: AtomicU64,
     n_withdrawn: AtomicU64,
-    /// Whether its pack is gone and only live modules keep it.
+    /// Whether the pack was dropped and only live modules keep the images.
     is_abandoned: AtomicBool,
 }
 
@@ -103,20 +104,20 @@ const NO_SLOT: u32 = u32::MAX;
 /// One image.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// Within the region.
+    /// The range of the image within the region.
     range: Range<usize>,
-    /// What is done with it, in the lowest two bits; above them, the number of the claim that it is
-    /// done under, so that a claim that has ended cannot be taken for the next one.
+    /// The state in the lowest two bits, and the number of the current claim above them. The number makes
+    /// sure that an old claim is not mistaken for the next one.
     state: AtomicU64,
 }
 
 const FREE: u64 = 0;
-/// Wasmtime was given the image, and has not published it.
+/// Wasmtime was given the image, but has not published it yet.
 const LOADING: u64 = 1;
-/// A module lives that uses it.
+/// A live module uses the image.
 const LIVE: u64 = 2;
 const STATE: u64 = 3;
-/// Added to a state, it is the same state under the next claim.
+/// Added to a state, this gives the same state under the next claim.
 const NEXT_CLAIM: u64 = 4;
 
 fn in_pack<T>(address: usize, then: fn(&Slot, &Images) -> T) -> Option<T> {
@@ -124,7 +125,7 @@ fn in_pack<T>(address: usize, then: fn(&Slot, &Images) -> T) -> Option<T> {
     let images = open[..open.partition_point(|images| images.region.start() <= address)].last()?;
     let offset = address - images.region.start();
     let slot = *images.slot_by_page.get(offset / images.page)?;
-    // Between the images nothing is published.
+    // Nothing is published between the images.
     images.slots.get(slot as usize).map(|slot| then(slot, images))
 }
 
@@ -139,8 +140,8 @@ impl Slot {
     fn withdraw(&self, images: &Images) -> Result<(), ()> {
         self.change(LIVE, FREE)?;
         images.n_withdrawn.fetch_add(1, Ordering::Relaxed);
-        // Everything Wasmtime did with the image comes before this, and before the unmapping of
-        // whoever reads a zero here.
+        // Everything that Wasmtime did with the image happens before this, and so before a thread that reads
+        // a zero here unmaps the image.
         images.n_live.fetch_sub(1, Ordering::Release);
         Ok(())
     }
@@ -152,7 +153,7 @@ impl Slot {
         changed.map(|_| ()).map_err(|_| ())
     }
 
-    /// Begins a claim and tells the state that stands for it.
+    /// Begins a claim and returns its state.
     fn claim(&self) -> Option<u64> {
         let begun = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
             (state & STATE == FREE).then_some(state.wrapping_add(NEXT_CLAIM) | LOADING)
@@ -162,8 +163,8 @@ impl Slot {
 }
 
 impl Images {
-    /// Makes the images known, each with the index of its frames behind it, which is empty where it
-    /// has none. Both lie within the region, and no two images on the same page.
+    /// Registers the images. Each range comes with the range of its frame index, which is empty if there is
+    /// none. All ranges must lie within the region, and no two images may be on the same page.
     pub(crate) fn publish(
         region: Region,
         ranges: impl Iterator<Item = (Range<usize>, Range<usize>)> + Clone,
@@ -203,46 +204,46 @@ impl Images {
         let at = open.partition_point(|other| other.region.start() < images.region.start());
         open.insert(at, Arc::clone(&images));
         drop(open);
-        // Unmapping takes long, and everybody who publishes would wait for the lock.
+        // Unmap after unlocking, because unmapping is slow and every publishing thread would wait for the
+        // lock.
         drop(gone);
         images
     }
 
-    /// The bytes of all images and of what lies between them.
+    /// Returns the bytes of all images and of the gaps between them.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.region.bytes()
     }
 
-    /// The bytes of one image.
     pub(crate) fn image(&self, index: usize) -> &[u8] {
         &self.region.bytes()[self.slots[index].range.clone()]
     }
 
-    /// Makes an image readable and executable, as it should be already.
+    /// Makes an image readable and executable again, in case its protection was changed.
     pub(crate) fn protect(&self, index: usize) -> io::Result<()> {
         self.region.protect(self.slots[index].range.clone())
     }
 
-    /// Claims an image for loading; `None` where it is loaded already.
+    /// Claims an image for loading. Returns `None` if it is loaded already.
     pub(crate) fn claim(&self, index: usize) -> Option<Claim<'_>> {
         let slot = &self.slots[index];
         slot.claim().map(|state| Claim { slot, state })
     }
 
-    /// Modules that live in the images.
+    /// Returns the number of live modules in the images.
     pub(crate) fn n_live(&self) -> usize {
         self.n_live.load(Ordering::Acquire)
     }
 
-    /// Images that Wasmtime has published and withdrawn since the pack was opened.
+    /// Returns how often Wasmtime has published and withdrawn images since the pack was opened.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.n_published.load(Ordering::Relaxed), self.n_withdrawn.load(Ordering::Relaxed))
     }
 
-    /// Forgets the images, so that they are unmapped with the last handle; false, and nothing
-    /// happens, where modules live in them.
+    /// Forgets the images, so that they are unmapped with the last handle. If modules in them are live,
+    /// returns false and does nothing.
     ///
-    /// Nobody may claim an image at the same time.
+    /// No other thread may claim an image at the same time.
     pub(crate) fn close(self: &Arc<Images>) -> bool {
         let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
         if self.n_live() != 0 {
@@ -255,8 +256,8 @@ impl Images {
         true
     }
 
-    /// As [`Images::close`]; where modules live in them, some later opening or closing of a pack
-    /// does it.
+    /// Forgets the images like [`Images::close`]. If modules in them are live, a later opening or closing of
+    /// any pack forgets them.
     pub(crate) fn abandon(self: &Arc<Images>) {
         if !self.close() {
             self.is_abandoned.store(true, Ordering::Release);
@@ -264,7 +265,7 @@ impl Images {
     }
 }
 
-/// Forgets images whose pack is gone and whose last module is gone, too: to be dropped once `OPEN` is
+/// Removes abandoned images without live modules from `open`. The caller must drop them after `OPEN` is
 /// unlocked.
 fn sweep(open: &mut Vec<Arc<Images>>) -> Vec<Arc<Images>> {
     let is_gone = |images: &mut Arc<Images>| {
@@ -273,14 +274,14 @@ fn sweep(open: &mut Vec<Arc<Images>>) -> Vec<Arc<Images>> {
     open.extract_if(.., is_gone).collect()
 }
 
-/// An image that is being loaded. Free again when this is dropped, unless it was published.
+/// An image that is being loaded. Dropping the claim frees the image, unless Wasmtime has published it.
 pub(crate) struct Claim<'a> {
     slot: &'a Slot,
     state: u64,
 }
 
 impl Claim<'_> {
-    /// Whether Wasmtime has published the image, and so will withdraw it.
+    /// Returns whether Wasmtime has published the image, and so will withdraw it.
     pub(crate) fn is_published(&self) -> bool {
         self.slot.state.load(Ordering::Acquire) == self.state & !STATE | LIVE
     }
@@ -348,7 +349,8 @@ mod tests {
         PackMemory.unpublish_executable(base, bytes).expect("it was published");
     }
 
-    /// An ordinary module's code: changing it costs a system call, and a failure is a panic.
+    /// For the code of an ordinary module, changing the protection costs a system call, and a failure is a
+    /// panic.
     #[test]
     fn what_is_in_no_pack_is_left_as_it_is() {
         let region = Room::new(page_bytes()).and_then(Room::close).expect("there is memory");
@@ -358,7 +360,7 @@ mod tests {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let of_it = maps.lines().find(|line| line.starts_with(&format!("{:x}-", base.addr())));
         assert!(of_it.is_none_or(|line| line.contains(" r-x")), "{of_it:?}");
-        // Nor does it matter that nothing is mapped there any more.
+        // It does not matter that the memory is no longer mapped.
         drop(region);
         PackMemory.unpublish_executable(base, bytes).expect("nothing is done");
     }

@@ -1,10 +1,10 @@
 //! Packs: thousands of artifacts in one file, loaded from one mapping.
 //!
-//! `Module::deserialize` maps memory for each module, copies the artifact into it, and changes its
-//! protection twice; dropping the module unmaps it. Every mapping counts against the limit of the
-//! process (`vm.max_map_count`, 65,530 by default, so some 32,000 modules), and every change of
-//! protection waits for the other processors. A [`Pack`] is copied into memory once, made executable
-//! once, and modules are made from it in place.
+//! `Module::deserialize` maps memory for each module, copies the artifact into it, and changes its protection
+//! twice. Dropping the module unmaps the memory. Every mapping counts against the limit of the process
+//! (`vm.max_map_count`, 65,530 by default, so some 32,000 modules). Every change of protection waits for the
+//! other CPUs. A [`Pack`] is copied into memory once and made executable once, and modules are made from it
+//! in place.
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "compile"))]
@@ -15,7 +15,7 @@
 //!
 //! # let home = tempfile::tempdir()?;
 //! # let path = home.path().join("plugins.pack");
-//! // In the build: compile, and pack.
+//! // In the build: compile, and write the pack.
 //! let text = r#"(module (func (export "double") (param i32) (result i32)
 //!                 (i32.shl (local.get 0) (i32.const 1))))"#;
 //! let artifact = compile::bytes(&Engine::default(), text.as_bytes())?;
@@ -28,7 +28,7 @@
 //! let pack = Pack::open(&path, PackOptions::new())?;
 //! let loaded = pack.load(&engine, "double")?;
 //!
-//! // Modules come first, then the pack.
+//! // Drop the modules first, then close the pack.
 //! let still = pack.close().unwrap_err();
 //! assert_eq!(still.modules, 1);
 //! drop(loaded);
@@ -41,24 +41,24 @@
 //!
 //! # One image, one module
 //!
-//! Wasmtime finds code by its address, so one image can be one module at a time (wasmtime issue
-//! 10874: the second would panic). [`Pack::load`] says so with [`Error::Loaded`]; clone the module,
-//! or let a [`Loader`](crate::Loader) share it, which loads a copy where it has to.
+//! Wasmtime finds code by its address, so one image can only be one module at a time (wasmtime issue 10874: a
+//! second module would panic). [`Pack::load`] then returns [`Error::Loaded`]. Clone the module, or use a
+//! [`Loader`](crate::Loader), which shares the module and loads a copy if it has to.
 //!
 //! # Data segments
 //!
-//! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory.
-//! The module keeps that file: one descriptor for each such module, and a third of a cold start. With
-//! `ulimit -n 1024` some thousand tenants fit. `Config::memory_init_cow(false)` does without, and
-//! copies the data into each instance instead. It is compiled into artifacts, so the engine that
-//! compiles and the one that loads must both have it.
+//! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory. The
+//! module keeps that file. This costs one file descriptor per such module, and a third of a cold start. With
+//! `ulimit -n 1024` about a thousand tenants fit. `Config::memory_init_cow(false)` avoids the file and copies
+//! the data into each instance instead. The setting is compiled into artifacts, so the engine that compiles
+//! and the engine that loads must both have it.
 //!
-//! # When a pack can go
+//! # When a pack can be closed
 //!
-//! `Module` can be cloned, and every store keeps the modules it has instances of. So a pack counts
-//! what Wasmtime publishes in it and withdraws again; [`Pack::close`] refuses while anything lives.
-//! Dropping a pack in use is no error: its memory stays until the last module is gone, and is given
-//! back when the next pack is opened or closed.
+//! `Module` can be cloned, and every store keeps the modules of its instances alive. So a pack counts the
+//! images that Wasmtime publishes and withdraws, and [`Pack::close`] fails while any module is live. Dropping
+//! a pack in use is not an error. Its memory stays until the last module is dropped, and is freed when the
+//! next pack is opened or closed.
 mod format;
 mod frame_index;
 mod memory;

@@ -1,5 +1,4 @@
-//! From a file to checked memory that can be executed: what [`Pack::open`](super::Pack::open) does,
-//! step by step.
+//! The steps of [`Pack::open`](super::Pack::open): read a file into memory, check it, and make it executable.
 
 use std::fs::File;
 use std::ops::Range;
@@ -15,7 +14,7 @@ use crate::headroom::resource::{Amounts, RESERVE};
 use crate::parallel;
 use crate::trust::seal::{Key, Seal};
 
-/// Makes sure that there is memory for a copy: finding out by filling it would end the process.
+/// Checks that there is memory for a copy. Filling memory that is not there would end the process.
 fn fits(bytes: u64) -> Result<(), Error> {
     Ledger::new(RESERVE).admit(Amounts { mappings: 2, descriptors: 0, bytes })
 }
@@ -31,7 +30,8 @@ pub(super) fn read_index(
     file.read_exact_at(&mut header, 0).map_err(failed)?;
     let read = || {
         let header = Header::decode(&header, file_bytes)?;
-        // Before anything is taken, so that the error names what opening takes.
+        // Check this before reading anything else, so that the error names the full amount that opening
+        // takes.
         fits(file_bytes)?;
         let mut index = vec![0; header.index_bytes as usize];
         file.read_exact_at(&mut index, header.images_end).map_err(failed)?;
@@ -45,7 +45,7 @@ pub(super) fn read_index(
     read().map_err(|error| error.in_file(path))
 }
 
-/// Copies the beginning of a file, on all processors.
+/// Copies the beginning of a file, on all CPUs.
 pub(super) fn fill(bytes: &mut [u8], file: &File, path: &Path) -> Result<(), Error> {
     const CHUNK: usize = 4 << 20;
     let failure = Mutex::new(None);
@@ -64,8 +64,8 @@ pub(super) fn fill(bytes: &mut [u8], file: &File, path: &Path) -> Result<(), Err
     }
 }
 
-/// Makes sure that the memory holds the header that was checked, the images, and zeros: what is
-/// mapped, and is neither header nor image, is under no seal and could be executed all the same.
+/// Checks that the memory holds only the checked header, the images, and zeros. Other bytes would be
+/// executable although no seal covers them.
 pub(super) fn check_gaps(
     bytes: &[u8],
     header: &Header,
@@ -83,7 +83,7 @@ pub(super) fn check_gaps(
     if is_right && are_zeros(&bytes[end..]) {
         return Ok(());
     }
-    let problem = "there is something before, between or behind its images";
+    let problem = "it has unexpected bytes before, between or after its images";
     Err(Error::NotAPack { problem }.in_file(path))
 }
 
@@ -91,7 +91,7 @@ fn are_zeros(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-/// Compares every image with its seal, on all processors.
+/// Compares every image with its seal, on all CPUs.
 pub(super) fn check_all(
     bytes: &[u8],
     records: &[Record],
@@ -117,13 +117,13 @@ pub(super) fn check_all(
     }
 }
 
-/// Where an image lies in the file, and so in memory. Checked to fit into memory with the header.
+/// Returns the range of an image in the file, and so in memory. The header check made sure that it fits.
 pub(super) fn range(record: &Record) -> Range<usize> {
     let start = record.offset as usize;
     start..start + record.bytes as usize
 }
 
-/// Where the index of its frames lies: right behind the image where there is none.
+/// Returns the range of the frame index, which is empty after the image if there is none.
 pub(super) fn frames(record: &Record) -> Range<usize> {
     match record.frames {
         Some((offset, bytes)) => offset as usize..(offset + bytes) as usize,

@@ -1,4 +1,4 @@
-//! [`Pack`]: thousands of artifacts in one mapping, opened and loaded from.
+//! [`Pack`]: an opened pack, from which modules are loaded.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::parallel;
 use crate::trust::seal::{Key, Seal};
 
-/// Many artifacts in one mapping.
+/// Many artifacts in one mapping, opened from a file.
 pub struct Pack {
     path: PathBuf,
     images: Arc<Images>,
@@ -38,7 +38,7 @@ pub struct Pack {
 /// One image in one opened pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ImageId {
-    /// The pack's place among those this process has opened.
+    /// The number of the pack among all packs that this process has opened.
     pack: u64,
     index: usize,
 }
@@ -49,31 +49,31 @@ pub struct Entry {
     name: String,
     contents: Contents,
     seal: Seal,
-    /// Whether it works only in memory that Wasmtime owns.
+    /// Whether the artifact works only in memory that Wasmtime owns.
     is_copied: bool,
     has_data_segments: bool,
-    /// Where the index of its frames lies in the pack.
+    /// The range of the frame index in the pack.
     frames: std::ops::Range<usize>,
 }
 
 impl Entry {
-    /// What it is loaded by.
+    /// Returns the name by which the artifact is loaded.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it holds.
+    /// Returns the contents of the artifact.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 }
 
 impl Pack {
-    /// Writes a pack of so many artifacts; [`PackWriter`] does the same one by one.
+    /// Writes a pack of the given artifacts. [`PackWriter`] does the same with one artifact at a time.
     ///
     /// # Errors
     ///
-    /// As [`PackWriter::add`] and [`PackWriter::finish`].
+    /// The errors of [`PackWriter::add`] and [`PackWriter::finish`].
     pub fn build<'a, N: Into<String>>(
         path: impl Into<PathBuf>,
         key: Option<Key>,
@@ -86,17 +86,19 @@ impl Pack {
         writer.finish()
     }
 
-    /// Copies a pack into memory, checks it as asked, and makes it executable: two mappings at most,
-    /// whatever it holds. Nothing that happens to the file afterwards is felt.
+    /// Copies a pack into memory, checks it according to `options`, and makes it executable. This takes at
+    /// most two mappings for any number of artifacts. Later changes of the file have no effect.
     ///
     /// # Errors
     ///
-    /// [`Error::Exposed`] where others could have written the file; [`Error::Altered`] where the
-    /// index or, with [`Digests::AtOpen`], an artifact is not what was written, or was sealed with
-    /// another key; [`Error::OtherRelease`], in an [`Error::File`], where it was built with another
-    /// release of Wasmtime; [`Error::NotAPack`], [`Error::Read`], [`Error::Map`]; [`Error::Headroom`] where
-    /// there is less memory than it takes, or less than [`RESERVE`](crate::headroom::RESERVE) would
-    /// be left.
+    /// - [`Error::Exposed`] if another user could have written the file.
+    /// - [`Error::Altered`] if the index differs from what was written or was sealed with another key. With
+    ///   [`Digests::AtOpen`], this also applies to the artifacts.
+    /// - [`Error::OtherRelease`], in an [`Error::File`], if the pack was built with another release of
+    ///   Wasmtime.
+    /// - [`Error::NotAPack`], [`Error::Read`] or [`Error::Map`].
+    /// - [`Error::Headroom`] if there is not enough memory, or if less than
+    ///   [`RESERVE`](crate::headroom::RESERVE) would be left.
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
         let path = path.into();
         let PackOptions { key, digests, guard } = options;
@@ -121,63 +123,65 @@ impl Pack {
         Ok(Pack { path, images, entries, by_name, key, digests, number })
     }
 
-    /// What is in it, in the order it was added.
+    /// Returns the artifacts in the pack, in the order in which they were added.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The place in [`Pack::entries`] of the artifact of that name.
+    /// Returns the index in [`Pack::entries`] of the artifact with the given name.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
-    /// The file it was opened from.
+    /// Returns the path of the file that the pack was opened from.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Images that Wasmtime has published in this pack, and withdrawn, since it was opened.
+    /// Returns how often Wasmtime has published and withdrawn images of this pack since it was opened.
     pub fn counts(&self) -> (u64, u64) {
         self.images.counts()
     }
 
-    /// Modules and components that live in it, on any engine.
+    /// Returns the number of live modules and components of this pack, on any engine.
     pub fn n_live(&self) -> usize {
         self.images.n_live()
     }
 
-    /// Makes the artifact of that name ready.
+    /// Loads the artifact with the given name.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEntry`], or as [`Pack::load_at`].
+    /// [`Error::NoSuchEntry`], or the errors of [`Pack::load_at`].
     pub fn load(&self, engine: &Engine, name: &str) -> Result<Loaded, Error> {
         let index = self.find(name);
         let missing = || Error::NoSuchEntry { name: name.to_owned(), path: self.path.clone() };
         self.load_at(engine, index.ok_or_else(missing)?)
     }
 
-    /// Makes the artifact at a place in [`Pack::entries`] ready, without copying it.
+    /// Loads the artifact at an index of [`Pack::entries`], without copying it.
     ///
-    /// What has no code to execute, such as a module without functions, or one for Wasmtime's
-    /// interpreter, is copied: Wasmtime would not tell when it is gone. So is what was compiled with
-    /// `Config::guest_debug`: Wasmtime gives each instance of it code of its own, and takes that only
-    /// from memory that it owns.
+    /// Two kinds of artifacts are copied nevertheless:
+    /// - Artifacts without code to execute, such as a module without functions or a module for Wasmtime's
+    ///   interpreter. Wasmtime would not notify the pack when such a module is dropped.
+    /// - Artifacts that were compiled with `Config::guest_debug`. Wasmtime gives each instance its own copy
+    ///   of the code, which it makes only from memory that it owns.
     ///
     /// # Errors
     ///
-    /// [`Error::Loaded`] while it is loaded already; [`Error::Altered`] where digests are checked at
-    /// each load and this one differs; [`Error::NotConfigured`] where `engine` has not gone through
-    /// [`configure`]; [`Error::Deserialize`].
+    /// - [`Error::Loaded`] if the artifact is loaded already.
+    /// - [`Error::Altered`] if digests are checked at each load and the digest of this artifact differs.
+    /// - [`Error::NotConfigured`] if `engine` was created without [`configure`](super::configure).
+    /// - [`Error::Deserialize`].
     ///
     /// # Panics
     ///
-    /// Where there is no such place.
+    /// If the index is out of range.
     pub fn load_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
         self.load_and_tell(engine, index).map(|(loaded, _)| loaded)
     }
 
-    /// As [`Pack::load_at`], and whether it was copied.
+    /// Does the same as [`Pack::load_at`], and also returns whether the artifact was copied.
     pub(crate) fn load_and_tell(
         &self,
         engine: &Engine,
@@ -191,10 +195,10 @@ impl Pack {
         let claim = self.images.claim(index).ok_or_else(loaded)?;
         let image = self.checked(index)?;
         let kind = entry.contents.kind;
-        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with
-        // this release of Wasmtime, stripped: the seal over them has been compared, at open or just now, and who can have made it was
-        // settled when the pack was opened. They are readable, executable and never written to, and
-        // stay until `close` or `abandon` has seen that nothing published is left. This image is
+        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with this
+        // release of Wasmtime, stripped. The seal over them has been compared, at open or just now. Opening
+        // the pack settled who can have made the seal. The bytes are readable, executable and never written
+        // to. They stay until `close` or `abandon` has seen that nothing published is left. This image is
         // published: if it is not, the module is dropped below, before the claim ends.
         let in_place = unsafe {
             let image = NonNull::from(image);
@@ -210,17 +214,17 @@ impl Pack {
             return Ok((in_place, false));
         }
         drop(in_place);
-        // An engine with another's custom code memory may have changed the image's protection.
+        // An engine with another custom code memory may have changed the protection of the image.
         let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
         self.images.protect(index).map_err(map)?;
         Ok((self.copy_at(engine, index)?, true))
     }
 
-    /// Makes a module or component of a copy of the artifact: it does not need the pack.
+    /// Loads a module or component from a copy of the artifact, which does not need the pack.
     pub(crate) fn copy_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
         let entry = &self.entries[index];
         let image = self.checked(index)?;
-        // SAFETY: the bytes are an artifact's, as in `load_at`, and Wasmtime copies them.
+        // SAFETY: the bytes are those of an artifact, as in `load_at`, and Wasmtime copies them.
         let copied = unsafe {
             match entry.contents.kind {
                 ArtifactKind::Module => Module::deserialize(engine, image).map(Loaded::Module),
@@ -232,17 +236,17 @@ impl Pack {
         copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
     }
 
-    /// Whether an artifact is loaded by a copy, whoever asks.
+    /// Returns whether an artifact is always loaded by a copy.
     pub(crate) fn is_copied(&self, index: usize) -> bool {
         self.entries[index].is_copied
     }
 
-    /// Whether an artifact has data segments.
+    /// Returns whether an artifact has data segments.
     pub(crate) fn has_data_segments(&self, index: usize) -> bool {
         self.entries[index].has_data_segments
     }
 
-    /// The bytes of an image, compared with their seal where that was not done at open.
+    /// Returns the bytes of an image. Compares them with their seal, unless that was done at open.
     fn checked(&self, index: usize) -> Result<&[u8], Error> {
         let (entry, image) = (&self.entries[index], self.images.image(index));
         if self.digests == Digests::AtLoad {
@@ -253,7 +257,7 @@ impl Pack {
         Ok(image)
     }
 
-    /// Makes everything in it ready, on at most so many threads; the results are in the order of
+    /// Loads all artifacts of the pack on at most `threads` threads. The results are in the order of
     /// [`Pack::entries`].
     pub fn load_all(&self, engine: &Engine, threads: NonZeroUsize) -> Vec<Result<Loaded, Error>> {
         let slots: Vec<Mutex<Option<_>>> = self.entries.iter().map(|_| Mutex::new(None)).collect();
@@ -269,12 +273,12 @@ impl Pack {
         results.collect()
     }
 
-    /// Gives the memory back.
+    /// Closes the pack and frees its memory.
     ///
     /// # Errors
     ///
-    /// [`StillLoaded`], with the pack in it, while a module or component from it lives, be it in a
-    /// clone or in a store. Everything then stays as it is.
+    /// [`StillLoaded`], which contains the pack, while a module or component of the pack is live, in a clone
+    /// or in a store. The pack is then unchanged.
     pub fn close(self) -> Result<(), StillLoaded> {
         if self.images.close() {
             return Ok(());
@@ -306,16 +310,16 @@ impl fmt::Debug for Pack {
     }
 }
 
-/// A pack that cannot be closed yet.
+/// The error of closing a pack while some of its modules are live.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot close {}: {modules} of its modules live (drop them, their clones, and the stores that have instances of them)",
     pack.path.display()
 )]
 pub struct StillLoaded {
-    /// As it was.
+    /// The pack, unchanged.
     pub pack: Box<Pack>,
-    /// How many of its modules and components live.
+    /// The number of live modules and components.
     pub modules: usize,
 }
 
@@ -332,8 +336,9 @@ fn entry(record: Record) -> Entry {
     Entry { name, contents, seal, is_copied, has_data_segments, frames }
 }
 
-/// Wasmtime will not change the protection of memory that it does not own (wasmtime 48
-/// `runtime/code_memory.rs`, `publish`), and says so in words about targets.
+/// Wasmtime does not change the protection of memory that it does not own (wasmtime 48
+/// `runtime/code_memory.rs`, `publish`). Its error message for that case talks about targets, so this
+/// function recognises the message.
 fn not_configured(source: wasmtime::Error) -> Error {
     if source.to_string().contains("requires virtual memory to be enabled") {
         return Error::NotConfigured { source };

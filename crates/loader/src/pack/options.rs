@@ -1,4 +1,4 @@
-//! [`PackOptions`]: how a pack is opened.
+//! [`PackOptions`]: the options for opening a pack.
 #![allow(unsafe_code)]
 
 use crate::trust::guard::Guard;
@@ -7,16 +7,15 @@ use crate::trust::seal::Key;
 /// When the artifacts in a pack are compared with their digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Digests {
-    /// All of them when the pack is opened, before any of it can be executed.
+    /// All artifacts when the pack is opened, before any of them can be executed.
     #[default]
     AtOpen,
-    /// Each when it is loaded, every time. Opening is quicker; the other artifacts in the pack need not
-    /// be sound. The index, and that nothing lies between the artifacts, are checked at open all the
-    /// same.
+    /// Each artifact at every load. Opening is faster, and damage in one artifact does not affect the others.
+    /// The index and the gaps between the artifacts are still checked at open.
     AtLoad,
 }
 
-/// How a pack is opened.
+/// The options for opening a pack.
 #[derive(Debug, Clone, Default)]
 pub struct PackOptions {
     pub(super) key: Option<Key>,
@@ -25,34 +24,34 @@ pub struct PackOptions {
 }
 
 impl PackOptions {
-    /// Without a key, digests at open, and only from files that nobody but this user and root can
-    /// write to. Symbolic links are followed where they and their folders belong to those two.
+    /// Returns the default options: no key, digests are checked at open, and only this user and root may be
+    /// able to write to the file. Symbolic links are followed if they and their folders belong to those two.
     pub fn new() -> PackOptions {
         PackOptions::default()
     }
 
-    /// With the key that the pack was sealed with.
+    /// Sets the key that the pack was sealed with.
     pub fn key(self, key: Key) -> PackOptions {
         PackOptions { key: Some(key), ..self }
     }
 
-    /// When digests are checked.
+    /// Sets when digests are checked.
     pub fn digests(self, digests: Digests) -> PackOptions {
         PackOptions { digests, ..self }
     }
 
-    /// From files that others can write to as well. The key alone then decides what is loaded;
-    /// without one, opening is refused.
+    /// Allows files that other users can write to. Then only the key decides which artifacts are loaded.
+    /// Without a key, opening fails.
     pub fn whoever_can_write(self) -> PackOptions {
         PackOptions { guard: Guard::Key, ..self }
     }
 
-    /// From files that others can write to as well, even without a key.
+    /// Allows files that other users can write to, even without a key.
     ///
     /// # Safety
     ///
-    /// The file must be what [`PackWriter`](super::PackWriter) wrote, from artifacts of this program or another that
-    /// may choose the machine code it runs.
+    /// The file must be what [`PackWriter`](super::PackWriter) wrote. The artifacts must come from this
+    /// program, or from another program that may choose the machine code that this program runs.
     pub unsafe fn vouched(self) -> PackOptions {
         PackOptions { guard: Guard::Vouched, ..self }
     }

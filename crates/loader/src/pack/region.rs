@@ -1,10 +1,10 @@
-//! Memory that a pack's images live in: filled while it cannot be executed, executed once it cannot
-//! be written any more.
+//! The memory of a pack's images. It is filled while it is not executable, and executed when it is no longer
+//! writable.
 //!
-//! The bytes are a copy of the file. A mapping of the file itself would be shared between processes
-//! and read on demand, and would follow every change of the file: a writer could change code that
-//! was checked already, and a truncation would end the process with SIGBUS at the next call into
-//! it. Nothing keeps another program of the same user from either, so no safe function could offer it.
+//! The bytes are a copy of the file. A mapping of the file itself would be shared between processes, would be
+//! read on demand, and would follow every change of the file. A writer could then change code that was
+//! already checked. A truncation would end the process with SIGBUS at the next call into the code. Nothing
+//! keeps another program of the same user from either, so no safe function could offer such a mapping.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -13,19 +13,19 @@ use std::ops::Range;
 use memmap2::{Mmap, MmapMut};
 use rustix::mm::{MprotectFlags, mprotect};
 
-/// Memory that is written to, and not yet executed.
+/// Memory that is writable and not executable yet.
 #[derive(Debug)]
 pub(crate) struct Room(MmapMut);
 
-/// Memory that is read and executed, and never written to again.
+/// Memory that is readable and executable, and never written again.
 #[derive(Debug)]
 pub(crate) struct Region(Mmap);
 
 impl Room {
-    /// Maps so many zero bytes, a multiple of the page size and not none of them.
+    /// Maps `bytes` zero bytes. The number must be a multiple of the page size, and not zero.
     ///
-    /// There are no large pages: finding them takes the kernel longer than filling small ones, once
-    /// memory has been in use for a while, and loading is no quicker with them.
+    /// This does not use large pages. When memory has been in use for a while, the kernel takes longer to
+    /// find large pages than to fill small ones. Loading is not faster with large pages.
     pub(crate) fn new(bytes: usize) -> io::Result<Room> {
         MmapMut::map_anon(bytes).map(Room)
     }
@@ -34,7 +34,7 @@ impl Room {
         &mut self.0
     }
 
-    /// Takes the permission to write away and gives the one to execute.
+    /// Removes the permission to write and adds the permission to execute.
     pub(crate) fn close(self) -> io::Result<Region> {
         let region = Region(self.0.make_read_only()?);
         region.protect(0..region.0.len())?;
@@ -47,7 +47,7 @@ impl Region {
         &self.0
     }
 
-    /// The address of its first byte.
+    /// Returns the address of the first byte.
     pub(crate) fn start(&self) -> usize {
         self.0.as_ptr().addr()
     }
@@ -55,18 +55,18 @@ impl Region {
     /// Makes a range that begins at a page readable and executable.
     pub(crate) fn protect(&self, range: Range<usize>) -> io::Result<()> {
         let part = &self.0[range];
-        // SAFETY: the pages are this value's own, and nobody writes to them.
+        // SAFETY: the pages belong to this value, and nobody writes to them.
         unsafe { executable(part.as_ptr(), part.len()) }
     }
 }
 
-/// Bytes in a page of memory.
+/// Returns the page size in bytes.
 pub(crate) fn page_bytes() -> usize {
     rustix::param::page_size()
 }
 
-/// Makes whole pages readable and executable, and tells the CPU's caches of instructions. The setting
-/// that turns on branch targets (BTI on arm64) is left out: it would only forbid more.
+/// Makes whole pages readable and executable, and flushes the instruction caches of the CPU. This function
+/// does not turn on branch targets (BTI on arm64), because they would only forbid more.
 ///
 /// # Safety
 ///
@@ -76,7 +76,7 @@ pub(crate) unsafe fn executable(base: *const u8, bytes: usize) -> io::Result<()>
     use wasmtime_internal_jit_icache_coherence as icache;
 
     let pages = bytes.next_multiple_of(page_bytes());
-    // SAFETY: the range is mapped and readable, and by the caller's promise nobody writes to it. The
+    // SAFETY: the range is mapped and readable, and the caller guarantees that nobody writes to it. The
     // caches are cleared before the protection changes, as Wasmtime does it (wasmtime 48
     // `runtime/vm/sys/unix/mmap.rs`, `make_executable`).
     unsafe {

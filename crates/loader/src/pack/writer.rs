@@ -1,4 +1,4 @@
-//! [`PackWriter`]: puts artifacts into one file, one by one, so that they need not all be in memory.
+//! [`PackWriter`]: writes artifacts into one file, one at a time, so that they need not all be in memory.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,15 +17,15 @@ use crate::error::Error;
 use crate::files::{folder_of, sync_folder, temporary};
 use crate::trust::seal::{Key, Seal};
 
-/// Writes a pack: all of it or nothing, into a temporary file beside it that takes the name in the
-/// end. Programs that have an older pack of that name open keep it.
+/// Writes a pack atomically. It writes a temporary file in the same folder, which gets the final name at the
+/// end. Programs that have an older pack of that name open keep the older pack.
 #[derive(Debug)]
 pub struct PackWriter {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
     key: Option<Key>,
     page: u32,
-    /// Bytes written, and how much of the file belongs to images: the end is padded to a page.
+    /// The number of bytes written, and the end of the images. It is padded to a page after each image.
     end: u64,
     n_entries: u64,
     index: Vec<u8>,
@@ -34,13 +34,13 @@ pub struct PackWriter {
 }
 
 impl PackWriter {
-    /// Begins a pack that will be at `path`, sealed with `key` where there is one. Only a program
-    /// with the same key can open it then.
+    /// Starts a pack that will be at `path`, sealed with `key` if there is one. Only a program with the same
+    /// key can then open the pack.
     ///
-    /// The images begin at pages of this machine; a pack serves machines with the same page size or
-    /// smaller ones.
+    /// The images begin at pages of this machine. Machines with the same page size or a smaller one can open
+    /// the pack.
     ///
-    /// Only this user can read the file, unless [`PackWriter::shared`] is asked for.
+    /// Only this user can read the file, unless you call [`PackWriter::shared`].
     ///
     /// # Errors
     ///
@@ -66,29 +66,31 @@ impl PackWriter {
         Ok(writer)
     }
 
-    /// Lets other users read the file, as far as the umask does: for a pack that root or a build makes
-    /// and a service opens. The service trusts files of root and of its own user; others it opens
-    /// with a key and [`PackOptions::whoever_can_write`](crate::pack::PackOptions::whoever_can_write).
+    /// Lets other users read the file, as far as the umask allows. Use this for a pack that root or a build
+    /// makes and a service opens. The service trusts files of root and of its own user. It opens files of
+    /// other users only with a key and
+    /// [`PackOptions::whoever_can_write`](crate::pack::PackOptions::whoever_can_write).
     pub fn shared(self) -> PackWriter {
         PackWriter { is_shared: true, ..self }
     }
 
-    /// Adds an artifact under a name of its own. Its unwind tables are hidden: in packs nothing is
-    /// registered with the unwinder, so that closing one is safe. They stay in the image, and an
-    /// index of them is put behind it, so give artifacts that have them where native backtraces
-    /// through the pack will be wanted (feature `native-unwind`).
+    /// Adds an artifact under a new name.
+    ///
+    /// The writer hides the unwind tables of the artifact. Packs register nothing with the unwinder, so that
+    /// closing a pack is safe. The tables stay in the image, and an index of them is written after it. If you
+    /// need native backtraces through the pack (feature `native-unwind`), add artifacts that have tables.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; [`Error::Name`] where the name is in the pack already or is too long;
-    /// [`Error::TablesPresent`] where the tables cannot be hidden, as in Windows artifacts.
+    /// [`Error::Write`]. [`Error::Name`] if the name is already in the pack or is too long.
+    /// [`Error::TablesPresent`] if the tables cannot be hidden, as in Windows artifacts.
     pub fn add(&mut self, name: impl Into<String>, artifact: &Artifact) -> Result<(), Error> {
         let name = name.into();
         if name.len() > LONGEST_NAME {
             return Err(Error::Name { name, problem: "longer than 4096 bytes" });
         }
         if self.names.contains(&name) {
-            return Err(Error::Name { name, problem: "in the pack already" });
+            return Err(Error::Name { name, problem: "already in the pack" });
         }
         let image_bytes = artifact.bytes().len();
         let gap = image_bytes.next_multiple_of(8) - image_bytes;
@@ -119,11 +121,11 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Writes index and header, syncs, and gives the file its name.
+    /// Writes the index and the header, syncs the file, and gives it its final name.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; an older pack of that name is then untouched.
+    /// [`Error::Write`]. An older pack of that name is then unchanged.
     pub fn finish(self) -> Result<(), Error> {
         let PackWriter { path, mut file, key, page, end, n_entries, index, is_shared, .. } = self;
         let failed = |source| Error::Write { path: path.clone(), source };
@@ -134,7 +136,7 @@ impl PackWriter {
             file.write_all(&header.encode())?;
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             if is_shared {
-                // A new file has the mode that the umask gives, which cannot be asked for safely.
+                // There is no safe way to read the umask, so take the mode of a new file.
                 let usual = temporary(folder_of(&path), true)?.as_file().metadata()?;
                 file.as_file().set_permissions(usual.permissions())?;
             }
@@ -151,7 +153,7 @@ impl PackWriter {
         written.map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
-    /// Fills up to the next page.
+    /// Fills the file with zeros up to the next page.
     fn pad(&mut self) -> Result<(), Error> {
         const ZEROS: [u8; 4096] = [0; 4096];
         let mut missing = self.end.next_multiple_of(u64::from(self.page)) - self.end;
@@ -164,7 +166,7 @@ impl PackWriter {
     }
 }
 
-/// The artifact without tables that would be registered.
+/// Returns the artifact without tables that Wasmtime would register.
 fn stripped(artifact: &Artifact) -> Result<Cow<'_, Artifact>, Error> {
     let mut artifact = Cow::Borrowed(artifact);
     if artifact.contents().has_tables {

@@ -1,4 +1,4 @@
-//! Artifacts that the store compiles where it does not have them.
+//! Compiles artifacts that are not in the store.
 
 use std::sync::atomic::Ordering;
 
@@ -11,15 +11,17 @@ use crate::error::Error;
 use crate::watch::Warning;
 
 impl Store {
-    /// The artifact that `engine` compiles `wasm` to (binary or text, module or component), from
-    /// the store, or compiled now and kept. While one thread of one process compiles it, all others
-    /// that ask for it wait.
+    /// Returns the artifact that `engine` compiles `wasm` to. The wasm may be binary or text, module or
+    /// component.
+    ///
+    /// The store reads the artifact, or compiles it now and saves it. While one thread of one process
+    /// compiles an artifact, all others that need the same artifact wait.
     ///
     /// # Errors
     ///
-    /// As [`compile::bytes`](crate::compile::bytes) and [`Artifact::apply`]; [`Error::Read`] or
-    /// [`Error::Write`] where the folder cannot be used. What could be compiled and not written, as in
-    /// a folder that this user may only read, is returned all the same, with a
+    /// The errors of [`compile::bytes`](crate::compile::bytes) and [`Artifact::apply`]. [`Error::Read`] or
+    /// [`Error::Write`] if the folder cannot be used. If the artifact could be compiled but not written, for
+    /// example because this user may only read the folder, the store returns it with a
     /// [`Warning::NotStored`].
     pub fn artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
         match self.kept_artifact(engine, wasm) {
@@ -40,7 +42,7 @@ impl Store {
         }
         let mut turn = self.lock(&name)?;
         match self.look(&name)? {
-            // Another was quicker.
+            // Another thread or process was faster.
             Look::Sound(artifact) => return Ok(self.found(artifact)),
             Look::Nothing => {}
             Look::Unsound(reason) => turn.set_aside(&name.to_string(), &reason)?,
@@ -55,19 +57,20 @@ impl Store {
         Ok(artifact)
     }
 
-    /// As [`Store::artifact`], made ready.
+    /// Loads the artifact of [`Store::artifact`].
     ///
-    /// An artifact that Wasmtime refuses although its seal is right, such as one that another
-    /// program's release of Wasmtime left under this key, is set aside and compiled again, once.
+    /// If Wasmtime rejects an artifact with a correct seal, the store sets it aside and compiles the wasm
+    /// again, once. This happens for example if a program with another release of Wasmtime left the artifact
+    /// under this key.
     ///
     /// # Errors
     ///
-    /// As [`Store::artifact`], or [`Error::Deserialize`].
+    /// The errors of [`Store::artifact`], or [`Error::Deserialize`].
     pub fn load(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Loaded, Error> {
         self.load_by(engine, wasm, |artifact| artifact.load(engine))
     }
 
-    /// As [`Store::load`], by what `load` makes of an artifact.
+    /// Does the same as [`Store::load`], but uses `load` to load the artifact.
     pub(crate) fn load_by<T>(
         &self,
         engine: &wasmtime::Engine,
@@ -91,7 +94,7 @@ impl Store {
     }
 }
 
-/// Whether this user may not do to the store what it takes.
+/// Returns whether this user lacks the permission for an operation on the store.
 fn is_forbidden(error: &Error) -> bool {
     matches!(error, Error::Read { source, .. } | Error::Write { source, .. } if is_refused(source))
 }

@@ -1,18 +1,18 @@
-//! One entry of a store: a header and the artifact behind it, in one file.
+//! One entry of a store: a file with a header, followed by the artifact.
 //!
-//! | header at | holds |
+//! | header offset | content |
 //! |---|---|
 //! | 0 | the eight bytes `loadentr` |
 //! | 8 | format, 4 bytes: 2 |
 //! | 12 | kind: 0 module, 1 component |
 //! | 13 | whether it has unwind tables: 0 or 1 |
 //! | 16 | length of the artifact, 8 bytes |
-//! | 24 | functions, 8 bytes |
-//! | 32 | FDEs, 8 bytes |
-//! | 40 | the full version of Wasmtime that made it, zeros behind it, 32 bytes |
-//! | 72 | seal over the store's key for it, the 72 bytes before this, and the artifact, 32 bytes |
+//! | 24 | number of functions, 8 bytes |
+//! | 32 | number of FDEs, 8 bytes |
+//! | 40 | full version of the Wasmtime that made it, padded with zeros, 32 bytes |
+//! | 72 | seal over its key in the store, the first 72 bytes of the header, and the artifact, 32 bytes |
 //!
-//! The seal covers the key, so an entry under another's name is found out.
+//! The seal covers the key, so an entry under the wrong name is detected.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -30,7 +30,7 @@ const FORMAT: u32 = 2;
 const SEALED_BYTES: usize = 40 + release::FIELD_BYTES;
 pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
 
-/// Writes header and artifact.
+/// Writes the header and the artifact.
 pub(crate) fn write(
     file: &mut File,
     name: &StoreKey,
@@ -44,8 +44,8 @@ pub(crate) fn write(
     file.write_all(artifact.bytes())
 }
 
-/// Reads an entry of so many bytes, and makes sure that it is the one that was written under this
-/// name. The artifact is made of the very bytes whose seal was compared.
+/// Reads an entry of `file_bytes` bytes, and checks that it was written under this name. The artifact is made
+/// from exactly the bytes whose seal was compared.
 pub(crate) fn read(
     file: &mut File,
     file_bytes: u64,
@@ -66,10 +66,10 @@ pub(crate) fn read(
         let found = Seal::of(key, &[name.as_bytes(), header, &bytes]);
         Seal::from_bytes(recorded).check(found).map_err(Failure::Unsound)?;
     }
-    // SAFETY: the seal shows that these are the bytes of the artifact that `write` was given, in a
-    // program with this release of Wasmtime, by somebody who may choose the code that runs here:
-    // that was settled when the store was opened.
-    // Where seals are not checked, `StoreOptions::unsealed` was promised as much.
+    // SAFETY: the seal shows that these are the bytes of the artifact that `write` was given, in a program
+    // with this release of Wasmtime. Opening the store settled that only writers who may choose the code that
+    // runs here could have made it. If seals are not checked, the caller of `StoreOptions::unsealed` has
+    // guaranteed the same.
     Ok(unsafe { Artifact::recorded(bytes, contents) })
 }
 
@@ -80,23 +80,23 @@ pub(crate) enum Seals<'a> {
     Trust,
 }
 
-/// Why an entry could not be read.
+/// The reason why an entry could not be read.
 pub(crate) enum Failure {
-    /// The system did not let us, so nothing is known about the entry.
+    /// The operating system failed to read the entry, so nothing is known about it.
     Unreadable(io::Error),
-    /// It is not what was written.
+    /// The entry differs from what was written.
     Unsound(Error),
 }
 
-/// Reads exactly so many bytes and makes sure that none follow. The length comes from the file, so
-/// memory for it is not taken before the file is known to be as long.
+/// Reads exactly `expected` bytes and checks that no more follow. The number comes from the file, so this
+/// function allocates memory only after it has checked the length of the file.
 fn artifact_bytes(file: &mut File, file_bytes: u64, expected: usize) -> Result<Vec<u8>, Failure> {
     let found =
         usize::try_from(file_bytes.saturating_sub(HEADER_BYTES as u64)).unwrap_or(usize::MAX);
     if found != expected {
         return Err(Failure::Unsound(Error::Length { expected, found }));
     }
-    // A file can say, and be, larger than memory.
+    // A file can be larger than memory.
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(expected);
     reserved.map_err(|_| Failure::Unreadable(io::ErrorKind::OutOfMemory.into()))?;
@@ -146,7 +146,7 @@ fn decoded(header: &[u8]) -> Option<Contents> {
         functions: number(24)?,
         fdes: number(32)?,
     };
-    // Whatever differs from what we would have written is not ours.
+    // A header that differs in any byte from the header that this program would write is rejected.
     (self::header(&contents) == *header).then_some(contents)
 }
 
@@ -168,7 +168,7 @@ mod tests {
         assert!(matches!(contents(&[]), Err(Error::NotAnEntry)));
     }
 
-    /// Also by programs that know the key: a key may have been noted in another release.
+    /// This also applies to programs that know the key, because the key may come from another release.
     #[test]
     fn an_entry_of_another_release_is_unsound() {
         let contents = Contents {

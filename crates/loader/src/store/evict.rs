@@ -1,4 +1,4 @@
-//! Making room in a store, and cleaning up after writers that were killed.
+//! Makes room in a store, and removes files of writers that were killed.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,24 +11,24 @@ use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
 use crate::error::Error;
 use crate::trust::guard;
 
-/// What [`Store::gc`] removed.
+/// The numbers of files that [`Store::gc`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Collected {
-    /// Temporary files of writers that were killed.
+    /// The number of temporary files of writers that were killed.
     pub temporary: usize,
-    /// Entries that had been set aside.
+    /// The number of entries that had been set aside.
     pub set_aside: usize,
-    /// Entries unused for longest, beyond the limit.
+    /// The number of least recently used entries beyond the limit.
     pub evicted: usize,
 }
 
-/// Between making a temporary file and locking it a writer does nothing else; this is longer.
+/// A writer locks its temporary file right after creating it. This time is longer than any such delay.
 const SURELY_LOCKED: Duration = Duration::from_secs(60);
 
-/// Entries that were set aside and are kept for a person to look at.
+/// The number of set-aside entries that are kept so that a person can inspect them.
 const MOST_ASIDE: usize = 32;
 
-/// Some file in a store.
+/// A file in a store.
 pub(super) struct Listed {
     pub(super) name: String,
     path: PathBuf,
@@ -37,12 +37,14 @@ pub(super) struct Listed {
 }
 
 impl Store {
-    /// Removes temporary files of writers that were killed, entries that had been set aside, and,
-    /// where there is a limit, the entries unused for longest beyond it. Never what is in use.
+    /// Removes files that are no longer needed, but none that is in use.
+    ///
+    /// These are temporary files of writers that were killed, and entries that had been set aside. If there is a
+    /// limit, this also removes the least recently used entries beyond the limit.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] or [`Error::Write`] where the folder cannot be used.
+    /// [`Error::Read`] or [`Error::Write`] if the folder cannot be used.
     pub fn gc(&self) -> Result<Collected, Error> {
         let mut collected = Collected::default();
         let now = SystemTime::now();
@@ -53,7 +55,7 @@ impl Store {
             collected.temporary += usize::from(is_abandoned && remove(&file)?);
         }
         for file in self.files(LOCKS)? {
-            // What is left by those who hold nothing any more.
+            // Remove lock files that no process holds any more.
             if let Ok(name) = file.name.parse::<StoreKey>() {
                 self.unless_held(&name, || Ok(()))?;
             }
@@ -67,18 +69,18 @@ impl Store {
         Ok(collected)
     }
 
-    /// Makes room where enough was written since it was last done. That it cannot is no reason for
-    /// a load to fail; `gc` says why.
+    /// Makes room if this process has written enough since the last time. A failure must not make a load
+    /// fail; `gc` reports the reason.
     pub(super) fn make_room(&self) {
         let Some(limit) = self.inner.options.max_bytes else { return };
         if self.inner.unaccounted.load(Ordering::Relaxed) > limit / 16 {
-            // A little more than needed, so that not every further entry needs it again.
+            // Remove a little more than needed, so that not every further entry needs an eviction.
             let _ = self.evict(limit, limit - limit / 8);
         }
     }
 
-    /// Where there is more than `limit`, removes the entries unused for longest until there is no
-    /// more than `goal`. One process at a time does this.
+    /// If the entries are larger than `limit`, removes the least recently used ones until they are not larger
+    /// than `goal`. Only one process at a time does this.
     fn evict(&self, limit: u64, goal: u64) -> Result<usize, Error> {
         let lock = self.lock_file("evict")?;
         if lock.try_lock().is_err() {
@@ -105,7 +107,7 @@ impl Store {
         Ok(n_evicted)
     }
 
-    /// Removes an entry that nobody reads, writes or holds; false where somebody does.
+    /// Removes an entry, unless someone reads, writes or holds it. Returns whether it was removed.
     fn evict_one(&self, file: &Listed) -> Result<bool, Error> {
         let Ok(name) = file.name.parse::<StoreKey>() else { return Ok(false) };
         let key_lock = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
@@ -116,8 +118,8 @@ impl Store {
         Ok(self.unless_held(&name, || remove(file))?.unwrap_or(false))
     }
 
-    /// Keeps the folder of entries that were set aside from growing: beyond so many, those that were
-    /// written first go. That it cannot is no reason for a load to fail.
+    /// Limits the number of entries that were set aside by removing the oldest ones. A failure must not make
+    /// a load fail.
     pub(super) fn bound_aside(&self) {
         let mut files = self.files(ASIDE).unwrap_or_default();
         files.sort_by_key(|file| file.used);
@@ -126,14 +128,14 @@ impl Store {
         }
     }
 
-    /// The files in one of the store's folders.
+    /// Returns the files in one of the store's folders.
     pub(super) fn files(&self, folder: &str) -> Result<Vec<Listed>, Error> {
         let path = self.inner.folder.join(folder);
         let failed = |source| Error::Read { path: path.clone(), source };
         let mut files = Vec::new();
         for entry in fs::read_dir(&path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            // It may be gone by now, or be a link; it is not followed.
+            // The file may be removed already, or it may be a link, which is not followed.
             let Ok(found) = entry.path().symlink_metadata() else { continue };
             let Ok(name) = entry.file_name().into_string() else { continue };
             let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -143,12 +145,12 @@ impl Store {
     }
 }
 
-/// Locks a file until it is closed, if nobody else has.
+/// Locks a file until it is closed, and returns true, unless someone else has locked it.
 pub(super) fn is_free(file: &File) -> bool {
     file.try_lock().is_ok()
 }
 
-/// Removes a file, link or folder; false where it is gone already.
+/// Removes a file, link or folder. Returns false if it does not exist any more.
 fn remove(file: &Listed) -> Result<bool, Error> {
     let is_folder = file.path.symlink_metadata().is_ok_and(|found| found.is_dir());
     let removed =

@@ -1,4 +1,4 @@
-//! [`Hold`]: keeps an entry of a store from being evicted.
+//! [`Hold`]: protects an entry of a store from eviction.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,20 +10,21 @@ use super::open::{LOCKS, Store};
 use crate::error::Error;
 use crate::trust::guard;
 
-/// Keeps the entry of one key from being evicted, in all processes, while it lives, also where the
-/// entry is replaced meanwhile. Costs a descriptor.
+/// Protects the entry of one key from eviction in all processes, until this value is dropped. The protection
+/// also applies if the entry is replaced meanwhile. It costs one file descriptor.
 #[derive(Debug)]
 pub struct Hold {
     _shared_lock: File,
 }
 
 impl Store {
-    /// Keeps the entry of a key from being evicted; nothing where there is none. Modules need no
-    /// such thing, they are copies: it is for those who will want the entry again.
+    /// Protects the entry of a key from eviction. Returns `None` if there is no entry.
+    ///
+    /// Loaded modules do not need this, because they are copies. Use it if you will need the entry again.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], or [`Error::Write`] where the folder of locks cannot be written to.
+    /// [`Error::Read`], or [`Error::Write`] if the folder of locks cannot be written to.
     pub fn hold(&self, name: &StoreKey) -> Result<Option<Hold>, Error> {
         if !self.has_entry(name)? {
             return Ok(None);
@@ -31,10 +32,11 @@ impl Store {
         let path = self.inner.folder.join(LOCKS).join(&*name.hex());
         let lock = loop {
             let file = self.lock_file(&name.hex())?;
-            // Waits for an evictor, which has it while it removes the entry.
+            // This waits for an evicting process, which holds the lock while it removes the entry.
             let locked = file.lock_shared();
             locked.map_err(|source| Error::Write { path: path.clone(), source })?;
-            // The evictor removes the lock's file, too; another lock of it would hold nothing.
+            // The evicting process removes the lock file, too. A lock on a removed file would protect
+            // nothing.
             if is_at(&file, &path) {
                 break file;
             }
@@ -51,7 +53,7 @@ impl Store {
         }
     }
 
-    /// Does something that no holder of the entry would have wanted; nothing where there is a holder.
+    /// Calls `then` unless someone holds the entry. Returns `None` if someone does.
     pub(super) fn unless_held<T>(
         &self,
         name: &StoreKey,
@@ -63,13 +65,13 @@ impl Store {
             return Ok(None);
         }
         let done = then();
-        // While it is locked, so that no other holder has locked it meanwhile.
+        // Remove the file while it is locked, so that no other holder can have locked it meanwhile.
         let _ = fs::remove_file(&path);
         done.map(Some)
     }
 }
 
-/// Whether an open file is the one at a path.
+/// Returns whether an open file is the file at a path.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {

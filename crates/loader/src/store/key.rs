@@ -1,4 +1,4 @@
-//! [`StoreKey`]: what an artifact is found by.
+//! [`StoreKey`]: identifies an artifact in a store.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,18 +7,19 @@ use std::str::FromStr;
 use crate::artifact::policy::UnwindPolicy;
 use crate::error::Error;
 
-/// What an artifact is found by in a store: a digest of the wasm, of everything about the engine that
-/// its machine code depends on, and of the unwind policy.
+/// Identifies an artifact in a store. It is a digest of the wasm, of all engine properties that the machine
+/// code depends on, and of the unwind policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreKey([u8; 32]);
 
 impl StoreKey {
-    /// The key of what `engine` would compile `wasm` to. Text and binary form of the same module
-    /// have different keys; it is the bytes that count.
+    /// Computes the key of the artifact that `engine` would compile `wasm` to. The key depends on the bytes,
+    /// so the text form and the binary form of the same module have different keys.
     ///
-    /// It holds for the full version of Wasmtime, whatever `Config::module_version` says, and for the
-    /// target and the settings of `engine` (`Engine::precompile_compatibility_hash`). A program that was built by another compiler may
-    /// hash the same settings otherwise, and then compiles once more.
+    /// The key depends on the full version of Wasmtime, regardless of `Config::module_version`. It also
+    /// depends on the target and on the settings of `engine` (`Engine::precompile_compatibility_hash`). A
+    /// program that was built by another compiler may get a different hash of the same settings, and then
+    /// compiles once more.
     #[cfg(feature = "compile")]
     pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: UnwindPolicy) -> StoreKey {
         StoreKey::of_release(crate::artifact::release::RELEASE, engine, wasm, policy)
@@ -33,7 +34,7 @@ impl StoreKey {
     ) -> StoreKey {
         use std::hash::{Hash, Hasher};
 
-        /// Passes on to BLAKE3 what would be hashed into 64 bits.
+        /// Forwards to BLAKE3 the data that would be hashed into 64 bits.
         struct Whole(blake3::Hasher);
 
         impl Hasher for Whole {
@@ -56,7 +57,7 @@ impl StoreKey {
         StoreKey(*hasher.finalize().as_bytes())
     }
 
-    /// As `Display` writes it.
+    /// Returns the key in hexadecimal, as `Display` prints it.
     pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
         blake3::Hash::from_bytes(self.0).to_hex()
     }
@@ -66,7 +67,7 @@ impl StoreKey {
     }
 }
 
-/// In hexadecimal, as `FromStr` reads it.
+/// Prints the key in hexadecimal, as `FromStr` reads it.
 impl fmt::Display for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
@@ -80,7 +81,7 @@ impl FromStr for StoreKey {
         let key = blake3::Hash::from_hex(text).ok().map(|hash| StoreKey(*hash.as_bytes()));
         // Upper case would be a second name for the same key.
         let key = key.filter(|key| key.to_string() == text);
-        let problem = "not a key of a store: 64 digits from 0 to 9 and a to f";
+        let problem = "not a key of a store (a key has 64 digits from 0 to 9 and a to f)";
         key.ok_or_else(|| Error::Name { name: text.to_owned(), problem })
     }
 }
@@ -93,7 +94,7 @@ mod tests {
     use crate::artifact::release::RELEASE;
     use UnwindPolicy;
 
-    /// An engine that does not ask for the version would accept the entries of another release.
+    /// An engine that does not check the version would accept entries of another release.
     #[test]
     fn a_key_is_of_one_release_whatever_the_engine_asks_for() {
         let custom = ModuleVersionStrategy::Custom("ours".to_owned());

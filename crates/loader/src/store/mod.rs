@@ -1,7 +1,7 @@
-//! A store: compiled artifacts on disk, found by what they were compiled from.
+//! A store: compiled artifacts on disk, identified by the wasm and the engine they were compiled from.
 //!
-//! Any number of threads and processes use one folder at the same time. What one of them compiles,
-//! none of them compiles again.
+//! Any number of threads and processes can use one folder at the same time. If one of them has compiled an
+//! artifact, the others need not compile it again.
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
@@ -27,22 +27,21 @@
 //!
 //! # What makes an entry trusted
 //!
-//! Wasmtime runs the code in an artifact unseen. So the folder, those above it and each entry must
-//! belong to this user or root, and nobody else may be able to write to them, nor to the symbolic links
-//! on the way to the folder; and each entry carries
-//! a seal over its name and its bytes, which is compared over the very bytes that Wasmtime is given.
-//! With a [`Key`](crate::Key) only its holders can make entries at all. Systems other than Unix do not
-//! tell whose a folder is, so a store there needs a key. Each entry also carries the full version of
-//! Wasmtime that made it; those of another release are never loaded. What is damaged, cut off, exchanged, a
-//! link, or somebody else's, is set aside and compiled again where the wasm is at hand. At most 32
-//! of such entries are kept.
+//! Wasmtime runs the code in an artifact without validating it. So a store checks owners and modes. The
+//! folder, the folders above it and each entry must belong to this user or root. Nobody else may be able to
+//! write to them, nor to the symbolic links on the way to the folder. Each entry has a seal over its name and
+//! its bytes. The store compares the seal over exactly the bytes that Wasmtime gets. With a
+//! [`Key`](crate::Key), only holders of the key can make entries at all. Systems other than Unix do not tell
+//! who owns a folder, so a store there needs a key. Each entry also contains the full version of the Wasmtime
+//! that made it. Entries of another release are never loaded. An entry that is damaged, truncated, exchanged,
+//! a link, or owned by another user is set aside. If the wasm is available, the store compiles it again. At
+//! most 32 set-aside entries are kept.
 //!
-//! # What a crash leaves
+//! # After a crash
 //!
-//! The old entry or the new one: entries are written to a temporary file, synced (unless
-//! [`StoreOptions::unsynced`] was asked for), and renamed. Locks
-//! are the kernel's and end with their holder. [`Store::gc`] removes what writers left that were
-//! killed.
+//! After a crash, the folder holds either the old entry or the new one. The store writes each entry to a
+//! temporary file, syncs it (unless [`StoreOptions::unsynced`] is set), and renames it. The kernel releases
+//! locks when their holder ends. [`Store::gc`] removes the files of writers that were killed.
 
 #[cfg(feature = "compile")]
 mod compile;

@@ -1,4 +1,4 @@
-//! [`Store`]: the folder, and what was done with it.
+//! [`Store`]: an open store and its counts.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::options::StoreOptions;
 use crate::error::Error;
 use crate::trust::guard;
 
-/// Artifacts in a folder. Cheap to clone; all clones are the same store.
+/// A folder of compiled artifacts. Clones are cheap, and all clones are the same store.
 #[derive(Clone)]
 pub struct Store {
     pub(super) inner: Arc<Inner>,
@@ -17,38 +17,36 @@ pub struct Store {
 
 pub(super) struct Inner {
     pub(super) folder: PathBuf,
-    /// The folder of the entries.
     pub(super) entries: PathBuf,
     pub(super) options: StoreOptions,
     pub(super) found: AtomicU64,
     pub(super) compiled: AtomicU64,
     pub(super) set_aside: AtomicU64,
     pub(super) evicted: AtomicU64,
-    /// Bytes that this process wrote since it last added up what is there.
+    /// The bytes that this process has written since it last added up the sizes of all entries.
     pub(super) unaccounted: AtomicU64,
 }
 
-/// What a store did since this process opened it.
+/// The numbers of operations on a store since this process opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreCounts {
-    /// Artifacts that were there.
+    /// The number of artifacts that were found in the store.
     pub found: u64,
-    /// Artifacts that had to be compiled.
+    /// The number of artifacts that had to be compiled.
     pub compiled: u64,
-    /// Entries that were not what had been written.
+    /// The number of entries that were damaged or not trusted, and were set aside.
     pub set_aside: u64,
-    /// Entries that were removed to make room.
+    /// The number of entries that were removed to make room.
     pub evicted: u64,
 }
 
 impl Store {
-    /// Opens the store in a folder, which is made where there is none (the folder above it must be
-    /// there).
+    /// Opens the store in a folder. Creates the folder if it does not exist; its parent folder must exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Exposed`] where others could write to it, and outside Unix where there is no key;
-    /// [`Error::Write`] where it cannot be made.
+    /// [`Error::Exposed`] if other users could write to the folder, or if there is no key on a system other
+    /// than Unix. [`Error::Write`] if the folder cannot be created.
     pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<Store, Error> {
         let folder = folder.into();
         for path in [folder.clone()].into_iter().chain(FOLDERS.map(|name| folder.join(name))) {
@@ -57,7 +55,7 @@ impl Store {
             options.guard.folder(options.key.is_some(), &path)?;
         }
         let [found, compiled, set_aside, evicted] = [const { AtomicU64::new(0) }; 4];
-        // As if a limit's worth had been written: the first write adds up what is there.
+        // Start as if the limit had been written, so that the first write adds up the sizes of all entries.
         let unaccounted = AtomicU64::new(options.max_bytes.unwrap_or(0));
         let entries = folder.join(ENTRIES);
         let inner =
@@ -65,12 +63,12 @@ impl Store {
         Ok(Store { inner: Arc::new(inner) })
     }
 
-    /// The folder it is in.
+    /// Returns the folder of the store.
     pub fn folder(&self) -> &Path {
         &self.inner.folder
     }
 
-    /// What it did since this process opened it.
+    /// Returns the numbers of operations since this process opened the store.
     pub fn counts(&self) -> StoreCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         StoreCounts {

@@ -1,4 +1,4 @@
-//! [`StoreOptions`]: what is kept, for how long, and who is trusted.
+//! [`StoreOptions`]: the options for opening a store.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::trust::guard::Guard;
 use crate::trust::seal::Key;
 use crate::watch::LoadObserver;
 
-/// How a store is opened.
+/// The options for opening a store.
 #[derive(Clone)]
 pub struct StoreOptions {
     pub(super) policy: UnwindPolicy,
@@ -23,10 +23,11 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// Stripped artifacts, no key, no limit, and a folder that is this user's alone.
+    /// Returns the default options: stripped artifacts, no key, no limit, and a folder that only this user
+    /// can access.
     ///
-    /// Only Unix tells whose a folder is. On other systems a store is opened with a [`Key`], or by
-    /// [`StoreOptions::vouched`]; without either, opening is [`Error::Exposed`](crate::Error::Exposed).
+    /// Only Unix tells who owns a folder. On other systems, open a store with a [`Key`] or with
+    /// [`StoreOptions::vouched`]. Without either, opening returns [`Error::Exposed`](crate::Error::Exposed).
     pub fn new() -> StoreOptions {
         StoreOptions {
             policy: UnwindPolicy::default(),
@@ -40,69 +41,73 @@ impl StoreOptions {
         }
     }
 
-    /// What becomes of the unwind tables of what is compiled.
+    /// Sets the policy for the unwind tables of compiled artifacts.
     pub fn policy(self, policy: UnwindPolicy) -> StoreOptions {
         StoreOptions { policy, ..self }
     }
 
-    /// Seals entries with a key. Entries that were made with another, or with none, are set aside.
+    /// Seals entries with a key. Entries with another key or without a key are set aside.
     pub fn key(self, key: Key) -> StoreOptions {
         StoreOptions { key: Some(key), ..self }
     }
 
-    /// Keeps at most about so many bytes of artifacts: beyond that, those unused for longest go.
+    /// Limits the total size of the artifacts to about `bytes`. Beyond that, the store removes the least
+    /// recently used entries.
     ///
-    /// The sizes of all entries are added up again after each sixteenth of it that was written by
-    /// one process; so much more may be there for a while, for each process that writes.
+    /// A process adds up the sizes of all entries after each sixteenth of the limit that it has written. So
+    /// each writing process may exceed the limit by that much for a while.
     pub fn max_bytes(self, bytes: u64) -> StoreOptions {
         StoreOptions { max_bytes: Some(bytes), ..self }
     }
 
-    /// Does not wait for the disk with each entry that is written, which takes milliseconds. After a
-    /// power failure some entries may be gone, or torn, which their seals show; a process that is
-    /// killed still leaves whole entries. For stores that can be filled again, such as a build's.
+    /// Does not wait for the disk after each entry, which would take milliseconds.
+    ///
+    /// After a power failure some entries may be missing or incomplete; their seals show this. A process that
+    /// is killed still leaves complete entries. Use this for stores that can be filled again, such as the
+    /// store of a build.
     pub fn unsynced(self) -> StoreOptions {
         StoreOptions { is_synced: false, ..self }
     }
 
-    /// Gives what is written the modes that the umask gives, so that other users can read the store:
-    /// one that root or a build fills and a service uses. Without it everything is this user's alone.
+    /// Gives new files the modes of the umask, so that other users can read the store. Use this for a store
+    /// that root or a build fills and a service uses. Without this option, only this user can access the
+    /// store.
     ///
-    /// A user who cannot write to the store uses what is there, and compiles the rest each time, with
-    /// a [`Warning::NotStored`](crate::Warning::NotStored). Only root's entries and one's own are
-    /// trusted by their owner; those of other users take a key and
-    /// [`StoreOptions::whoever_can_write`].
+    /// A user who cannot write to the store uses its entries, and compiles everything else each time, with a
+    /// [`Warning::NotStored`](crate::Warning::NotStored). Without a key, a store trusts only entries of root
+    /// and of the current user. Entries of other users need a key and [`StoreOptions::whoever_can_write`].
     pub fn shared(self) -> StoreOptions {
         StoreOptions { is_shared: true, ..self }
     }
 
-    /// Who is told of entries that were set aside, and of artifacts that could not be kept.
+    /// Sets the observer that is notified of entries that were set aside and of artifacts that could not be
+    /// saved.
     pub fn observer(self, observer: Arc<dyn LoadObserver>) -> StoreOptions {
         StoreOptions { observer, ..self }
     }
 
-    /// A folder that others can write to as well. The key alone then decides what is loaded;
-    /// without one, opening is refused.
+    /// Allows a folder that other users can write to. Then only the key decides which entries are loaded.
+    /// Without a key, opening fails.
     pub fn whoever_can_write(self) -> StoreOptions {
         StoreOptions { guard: Guard::Key, ..self }
     }
 
-    /// A folder that others can write to as well, even without a key.
+    /// Allows a folder that other users can write to, even without a key.
     ///
     /// # Safety
     ///
-    /// Whoever can write to the folder must be allowed to choose the machine code that this program
+    /// Every user who can write to the folder must be allowed to choose the machine code that this program
     /// runs.
     pub unsafe fn vouched(self) -> StoreOptions {
         StoreOptions { guard: Guard::Vouched, ..self }
     }
 
-    /// Entries are not compared with their seals, which saves hashing them.
+    /// Turns off the comparison of entries with their seals, which saves hashing them.
     ///
     /// # Safety
     ///
-    /// The disk, and every program that writes to the folder, must return what was written: a single
-    /// changed bit may make a program of this process's rights out of an artifact.
+    /// The disk, and every program that writes to the folder, must return exactly what was written. A single
+    /// changed bit may turn an artifact into code that does anything with the rights of this process.
     pub unsafe fn unsealed(self) -> StoreOptions {
         StoreOptions { is_sealed: false, ..self }
     }

@@ -1,4 +1,4 @@
-//! Entries that are read, and compared with their seals.
+//! Reads entries and compares them with their seals.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,20 +14,20 @@ use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::trust::guard;
 
-/// How long the note of when an entry was last used may be behind: writing it at each use would
-/// make every load a write.
+/// How old the recorded time of the last use of an entry may be. Recording every use would turn every load
+/// into a write.
 const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
 
-/// What [`Store::verify`] found.
+/// The result of [`Store::verify`].
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Entries that are what was written.
+    /// The number of entries that are unchanged since they were written.
     pub sound: usize,
-    /// Entries that were not, and have been set aside: their file names, and what was wrong.
+    /// The file names of the entries that were set aside, and the reasons.
     pub set_aside: Vec<(String, Error)>,
 }
 
-/// What a look at an entry's place found.
+/// The result of reading an entry.
 pub(super) enum Look {
     Sound(Artifact),
     Nothing,
@@ -35,19 +35,19 @@ pub(super) enum Look {
 }
 
 impl Store {
-    /// The artifact under a key, where there is one.
+    /// Returns the artifact of a key, or `None` if there is none.
     ///
     /// # Errors
     ///
-    /// What is wrong with the entry, which has then been set aside, as an [`Error::File`];
-    /// [`Error::Read`] where the folder cannot be used.
+    /// If the entry is unusable, the store sets it aside and returns the reason as an [`Error::File`].
+    /// [`Error::Read`] if the folder cannot be used.
     pub fn get(&self, name: &StoreKey) -> Result<Option<Artifact>, Error> {
         match self.look(name)? {
             Look::Sound(artifact) => return Ok(Some(self.found(artifact))),
             Look::Nothing => return Ok(None),
             Look::Unsound(_) => {}
         }
-        // Somebody may have replaced it meanwhile; under the lock nobody does.
+        // Another process may have replaced the entry meanwhile. This is impossible under the lock.
         let mut turn = self.lock(name)?;
         match self.look(name)? {
             Look::Sound(artifact) => Ok(Some(self.found(artifact))),
@@ -59,11 +59,11 @@ impl Store {
         }
     }
 
-    /// Reads every entry and compares it with its seal; sets aside what differs.
+    /// Reads every entry and compares it with its seal. Sets aside entries that differ.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] or [`Error::Write`] where the folder cannot be used.
+    /// [`Error::Read`] or [`Error::Write`] if the folder cannot be used.
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut verified = Verified::default();
         for file in self.files(ENTRIES)? {
@@ -96,14 +96,14 @@ impl Store {
         artifact
     }
 
-    /// Opens an entry once, and judges and reads what was opened.
+    /// Opens an entry once, then checks and reads the opened file.
     pub(super) fn look(&self, name: &StoreKey) -> Result<Look, Error> {
         let StoreOptions { key, guard, is_sealed, .. } = &self.inner.options;
         let path = self.entry(&name.hex());
         let mut file = match guard::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
-            // Too many open files are no fault of the entry.
+            // An error such as too many open files is not the fault of the entry.
             Err(source) if is_ours(&source) => return Err(Error::Read { path, source }),
             Err(source) => return Ok(Look::Unsound(Error::Read { path, source })),
         };
@@ -114,7 +114,8 @@ impl Store {
         if let Err(error) = guard.file(&found, &path) {
             return Ok(Look::Unsound(error));
         }
-        // So that nobody evicts it meanwhile. Where that is happening already, it is still whole.
+        // Lock the file so that nobody evicts it meanwhile. If an eviction has already begun, the open file
+        // is still complete.
         let _ = file.try_lock_shared();
         let seals = if *is_sealed { Seals::Check(key.as_ref()) } else { Seals::Trust };
         match entry::read(&mut file, found.len(), name, seals) {
@@ -131,7 +132,7 @@ impl Store {
     }
 }
 
-/// Notes that an entry was used, for whoever makes room. Not being able to is no reason to fail.
+/// Records the use of an entry for eviction. A failure is ignored, because it must not make a load fail.
 fn note_use(file: &File, found: &Metadata) {
     let now = SystemTime::now();
     let last = found.modified();
@@ -140,7 +141,7 @@ fn note_use(file: &File, found: &Metadata) {
     }
 }
 
-/// Whether an error of opening is this process's or the machine's, not the entry's.
+/// Returns whether this process or the machine caused an error of opening, and not the entry.
 fn is_ours(error: &io::Error) -> bool {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! Entries that are written or moved out of the way, under a lock of their key.
+//! Writes entries or sets them aside, under a lock of their key.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,8 +14,8 @@ use crate::trust::guard;
 use crate::watch::Warning;
 
 impl Store {
-    /// Keeps an artifact under a key. An older entry of that key gives way at once, and readers of
-    /// it are not disturbed.
+    /// Saves an artifact under a key. It replaces an older entry of that key atomically, and readers of the
+    /// older entry are not disturbed.
     ///
     /// # Errors
     ///
@@ -28,13 +28,13 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an entry; its key must be locked.
+    /// Writes an entry. The caller must hold the lock of its key.
     pub(super) fn write(&self, name: &StoreKey, artifact: &Artifact) -> Result<(), Error> {
         let path = self.entry(&name.to_string());
         let written = (|| {
             let mut file =
                 temporary(&self.inner.folder.join(TEMPORARY), self.inner.options.is_shared)?;
-            // Tells `gc` that the writer lives.
+            // The lock shows `gc` that the writer is alive.
             file.as_file().lock()?;
             entry::write(file.as_file_mut(), name, self.inner.options.key.as_ref(), artifact)?;
             if self.inner.options.is_synced {
@@ -52,7 +52,7 @@ impl Store {
         Ok(())
     }
 
-    /// Moves an entry out of the way, and returns what the observer is to be told.
+    /// Moves an entry out of the way, and returns the warning for the observer.
     fn set_aside(&self, file_name: &str, reason: &Error) -> Result<Option<Warning>, Error> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -69,7 +69,8 @@ impl Store {
         Ok(Some(Warning::SetAside { entry, to, reason: crate::error::told(reason) }))
     }
 
-    /// Waits until nobody else writes, or sets aside, entries whose keys begin alike.
+    /// Waits until no other thread or process writes or sets aside entries whose keys have the same first
+    /// byte.
     pub(super) fn lock(&self, name: &StoreKey) -> Result<Turn<'_>, Error> {
         let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
         file.lock()
@@ -87,7 +88,7 @@ impl Store {
             let mode = if self.inner.options.is_shared { 0o666 } else { 0o600 };
             options.custom_flags(libc::O_NOFOLLOW).mode(mode)
         };
-        // A lock of somebody else's file that one may only read is a lock, too.
+        // A file of another user that this user may only read can still be locked.
         let opened = options.open(&path).or_else(|error| match is_refused(&error) {
             true => guard::open(&path).map_err(|_| error),
             false => Err(error),
@@ -96,9 +97,9 @@ impl Store {
     }
 }
 
-/// The lock of a key, and the warnings that its holder owes the observer. Unlocks first, then warns:
-/// the observer may ask for the same key, and a lock of this file waits for any other, also of the
-/// same thread.
+/// The lock of a key, and the warnings that the holder must pass to the observer. Dropping it unlocks first
+/// and then warns, because the observer may use the same key. A lock on this file waits for any other lock,
+/// even of the same thread.
 pub(super) struct Turn<'a> {
     pub(super) store: &'a Store,
     pub(super) lock: Option<File>,
@@ -106,7 +107,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Moves an entry out of the way. Nobody replaces it meanwhile, since its key is locked.
+    /// Moves an entry out of the way. Nobody can replace it meanwhile, because its key is locked.
     pub(super) fn set_aside(&mut self, file_name: &str, reason: &Error) -> Result<(), Error> {
         self.warnings.extend(self.store.set_aside(file_name, reason)?);
         Ok(())

@@ -1,9 +1,10 @@
-//! Who else could have written a file: owner and mode of files and folders that code is loaded from.
+//! Checks who else could have written a file: owner and mode of the files and folders that code is loaded
+//! from.
 //!
-//! On Unix the owner must be this user or root, and neither group nor others may write. Symbolic links
-//! are followed where they, and the folders they are in, belong to such an owner. Access
-//! control lists beyond the mode are not looked at. On other systems nothing is checked, since their
-//! access control is not modelled here. A folder there is trusted by a [`Key`](crate::Key) only.
+//! On Unix the owner must be this user or root, and neither group nor others may write. Symbolic links are
+//! followed if they and the folders they are in belong to such an owner. Access control lists beyond the mode
+//! are not checked. On other systems nothing is checked, because this crate does not support their access
+//! control. There, only a [`Key`](crate::Key) makes a folder trusted.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -17,45 +18,45 @@ pub(crate) use unix::{folder, new_folder, open, open_secret, open_trusted, regul
 #[cfg(not(unix))]
 pub(crate) use elsewhere::{folder, new_folder, open, open_secret, regular};
 
-/// Why what is on disk is believed to come from somebody who may choose the code that runs here.
+/// The reason to trust that data on disk comes from a user who may choose the code that runs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Guard {
-    /// Only this user and root can have written it.
+    /// Only this user and root can have written the data.
     #[default]
     Owner,
-    /// Its seals can only be made with the key.
+    /// The seals of the data can only be made with the key.
     Key,
-    /// The program's author says so.
+    /// The author of the program guarantees it.
     Vouched,
 }
 
 impl Guard {
-    /// Makes sure of a folder, or that there is no need to.
+    /// Checks a folder, if this guard needs the check.
     pub(crate) fn folder(self, has_key: bool, path: &Path) -> Result<(), Error> {
         self.folder_where(has_key, path, cfg!(unix))
     }
 
-    /// As [`Guard::folder`], on a system that tells owner and mode or does not.
+    /// Does the same as [`Guard::folder`], on a system with or without owners and modes.
     fn folder_where(self, has_key: bool, path: &Path, has_owners: bool) -> Result<(), Error> {
         match self {
             Guard::Owner if has_owners => folder(path),
             Guard::Owner if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
                 problem: "may have been written by anyone: this system's access control is not \
-                          checked here, and no key was given to recognise what is in it by"
+                          checked here, and no key was given to check its contents"
                     .to_owned(),
             }),
             Guard::Owner => Ok(()),
             Guard::Key if !has_key => Err(Error::Exposed {
                 path: path.to_owned(),
-                problem: "may be written by anyone, and no key was given to recognise it by"
+                problem: "may be written by anyone, and no key was given to check its contents"
                     .to_owned(),
             }),
             Guard::Key | Guard::Vouched => Ok(()),
         }
     }
 
-    /// Opens a pack to be read, and makes sure of it and of the folders and links on the way to it.
+    /// Opens a pack for reading, and checks the file and the folders and links on the way to it.
     #[cfg(unix)]
     pub(crate) fn open(self, has_key: bool, path: &Path) -> Result<File, Error> {
         if self == Guard::Owner {
@@ -65,7 +66,7 @@ impl Guard {
         open_any(path).map_err(|source| Error::Read { path: path.to_owned(), source })
     }
 
-    /// Makes sure of an open file in such a folder, of which `found` is known.
+    /// Checks an open file in such a folder. `found` is the metadata of the file.
     pub(crate) fn file(self, found: &Metadata, path: &Path) -> Result<(), Error> {
         match self {
             Guard::Owner => regular(found, path),
@@ -74,7 +75,7 @@ impl Guard {
     }
 }
 
-/// Opens a file, whoever's it is. Does not wait for somebody to write to it where it is a pipe.
+/// Opens a file of any owner. If the file is a pipe, this does not wait for a writer.
 #[cfg(unix)]
 fn open_any(path: &Path) -> io::Result<File> {
     let mut options = File::options();
@@ -92,27 +93,27 @@ mod unix {
     use crate::trust::owner::{OTHERS, OTHERS_WRITE, belongs, exposed, unwritable};
     use crate::trust::walk;
 
-    /// Opens a file to be read, unless the path's last part is a symbolic link. Does not wait for
-    /// somebody to write to it where it is a pipe.
+    /// Opens a file for reading, unless the last part of the path is a symbolic link. If the file is a pipe,
+    /// this does not wait for a writer.
     pub(crate) fn open(path: &Path) -> io::Result<File> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         opened.map_err(|error| match error.raw_os_error() {
-            // The system speaks of too many levels of links.
+            // The error of the operating system would be "too many levels of links".
             Some(libc::ELOOP) if is_link(path) => io::Error::other(LINK),
             _ => error,
         })
     }
 
     const LINK: &str =
-        "is a symbolic link, which somebody may turn (give the path that it leads to)";
+        "is a symbolic link, which another user may change (give the path of its target)";
 
     fn is_link(path: &Path) -> bool {
         path.symlink_metadata().is_ok_and(|found| found.is_symlink())
     }
 
-    /// Creates a folder unless it exists: one that only this user can enter, or with the mode that the
-    /// umask gives.
+    /// Creates a folder unless it exists. Only this user can enter it, unless `is_shared` gives it the mode
+    /// of the umask.
     pub(crate) fn new_folder(path: &Path, is_shared: bool) -> io::Result<()> {
         let mode = if is_shared { 0o777 } else { 0o700 };
         match fs::DirBuilder::new().mode(mode).create(path) {
@@ -121,7 +122,7 @@ mod unix {
         }
     }
 
-    /// Makes sure of an open file that nobody else can have written it.
+    /// Checks that nobody else can have written an open file.
     pub(crate) fn regular(found: &Metadata, path: &Path) -> Result<(), Error> {
         check(found, path, OTHERS_WRITE)
     }
@@ -153,8 +154,8 @@ mod unix {
         unwritable(path, found.mode() & forbidden)
     }
 
-    /// Makes sure of a folder that nobody else can put files into it, or put another folder in its
-    /// place: so of the folders above it, too.
+    /// Checks that nobody else can put files into a folder or replace the folder. So this also checks the
+    /// folders above it.
     pub(crate) fn folder(path: &Path) -> Result<(), Error> {
         let (opened, _) = walk::to(path)?;
         let found = metadata(&opened, path)?;
@@ -198,7 +199,7 @@ mod elsewhere {
 mod tests {
     use super::*;
 
-    /// Windows, seen from any system.
+    /// Simulates Windows on any system.
     #[test]
     fn where_owners_are_not_known_only_a_key_makes_a_folder_trusted() {
         let path = Path::new("store");
@@ -241,7 +242,7 @@ mod unix_tests {
             assert!(matches!(refused, Err(Error::Exposed { .. })), "{mode:o}");
         }
         allow(&path, 0o600);
-        // Only root can give files away.
+        // Only root can change the owner of a file.
         if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {
             let error = regular(&found(&path), &path).unwrap_err();
             assert!(error.to_string().contains("belongs to user 12345"), "{error}");
@@ -270,7 +271,7 @@ mod unix_tests {
         assert!(matches!(folder(&inner), Err(Error::Exposed { .. })));
     }
 
-    /// A new version goes live by a link that is renamed, and secrets are mounted so.
+    /// Deployments switch versions by renaming a link, and secrets are mounted through links.
     #[test]
     fn links_are_followed_where_everything_on_the_way_is_ours() {
         let home = tempfile::tempdir().unwrap();
@@ -293,12 +294,12 @@ mod unix_tests {
         assert!(told(open_trusted(&at("file/more"))).contains("is no folder"));
         assert!(told(open_trusted(&at("current"))).contains("is no regular file"));
         assert!(matches!(open_trusted(&at("none")), Err(Error::Read { .. })));
-        // Through a folder that others can write to, whatever is on both sides of it.
+        // A path through a folder that others can write to is rejected, even if both ends are safe.
         allow(&at("v42"), 0o777);
         assert!(matches!(open_trusted(&at("file")), Err(Error::Exposed { .. })));
         assert!(matches!(folder(&at("current/absolute")), Err(Error::Exposed { .. })));
         allow(&at("v42"), 0o700);
-        // Only root can give links away.
+        // Only root can change the owner of a link.
         if std::os::unix::fs::lchown(at("current"), Some(12345), None).is_ok() {
             let text = told(open_trusted(&at("file")));
             assert!(text.contains("is a symbolic link that belongs to user 12345"), "{text}");

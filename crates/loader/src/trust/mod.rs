@@ -1,4 +1,4 @@
-//! Why bytes on disk may be executed: who could have written them, and seals over them.
+//! Decides whether bytes on disk may be executed: by who could have written them, and by seals over them.
 
 pub(crate) mod guard;
 #[cfg(unix)]

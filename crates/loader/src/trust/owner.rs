@@ -1,4 +1,4 @@
-//! Owners and modes of what is on disk: the judgements that a file, a folder and a link have in common.
+//! Checks owners and modes on disk. Files, folders and links share these checks.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::error::Error;
 pub(super) const OTHERS_WRITE: u32 = 0o022;
 /// Any permission of group and others.
 pub(super) const OTHERS: u32 = 0o077;
-/// Only owners remove and rename what is in such a folder.
+/// In a folder with this mode bit, only the owners of files can remove and rename them.
 pub(super) const STICKY: u32 = 0o1000;
 
-/// Makes sure of an owner; `what` begins the sentence about what it owns.
+/// Checks an owner. `what` begins the sentence of the error.
 pub(super) fn belongs(path: &Path, owner: u32, what: &str) -> Result<(), Error> {
     let user = effective_user();
     if owner == user || owner == 0 {

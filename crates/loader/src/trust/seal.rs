@@ -1,4 +1,4 @@
-//! How bytes that come back from disk are recognised: a [`Key`], and seals made with or without one.
+//! [`Key`], and the seals by which bytes from disk are recognised, with or without a key.
 
 use std::fmt;
 use std::io;
@@ -6,32 +6,34 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// A secret that seals artifacts, so that only holders of it can make ones that will be loaded.
+/// A secret that seals artifacts. Only holders of the key can make artifacts that will be loaded.
 ///
-/// Without a key a seal finds damage and mistakes. Only with one does it stop somebody who can write
-/// to the disk: anyone can compute a plain digest.
+/// A seal without a key only detects damage and mistakes, because anyone can compute a plain digest. A seal
+/// with a key also stops an attacker who can write to the disk.
 #[derive(Clone)]
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// A key of 32 bytes, from a good source of random numbers or from a key management service.
+    /// Creates a key from 32 bytes that come from a good random number generator or a key management service.
     pub const fn new(bytes: [u8; 32]) -> Key {
         Key(bytes)
     }
 
-    /// A key from a secret of any length that has at least 32 bytes of entropy (BLAKE3's key
-    /// derivation; no substitute for a password hash).
+    /// Derives a key from a secret of any length with at least 32 bytes of entropy. It uses BLAKE3's key
+    /// derivation, which does not replace a password hash.
     pub fn derived(secret: &[u8]) -> Key {
         Key(blake3::derive_key("loadline-loader 1 artifact sealing key", secret))
     }
 
-    /// Reads a key of exactly 32 bytes from a file that belongs to this user, or root, and that
-    /// nobody else can read or write. Symbolic links on the way to it must belong to such an owner, and
-    /// nobody else may write to the folders. Outside Unix, who else can is not checked.
+    /// Reads a key of exactly 32 bytes from a file.
+    ///
+    /// The file must belong to this user or root, and nobody else may be able to read or write it. Symbolic
+    /// links on the way to it must belong to such an owner, and nobody else may be able to write to the
+    /// folders. On systems other than Unix, this access is not checked.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], [`Error::Length`], or [`Error::Exposed`] where others have access to it.
+    /// [`Error::Read`], [`Error::Length`], or [`Error::Exposed`] if other users have access to the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Key, Error> {
         let path = path.as_ref();
         let failed = |source| Error::Read { path: path.to_owned(), source };
@@ -44,14 +46,14 @@ impl Key {
     }
 }
 
-/// Says nothing of the secret.
+/// Prints nothing of the secret.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
 }
 
-/// What stands beside bytes on disk, so that they are recognised. Compares in constant time.
+/// A digest that is stored with bytes on disk to recognise them. Comparison takes constant time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seal(blake3::Hash);
 
@@ -60,9 +62,9 @@ impl Seal {
 
     /// Seals the parts in their order.
     ///
-    /// What is hashed is, of each part, its length in eight bytes, and then the part itself or, where
-    /// it is long, its own digest. So a long part is hashed from its beginning, in the wide steps
-    /// that BLAKE3 takes there, whatever stands before it.
+    /// The hash covers the length of each part in eight bytes, followed by the part itself or, for a long
+    /// part, by its digest. So BLAKE3 hashes a long part from its beginning in wide steps, regardless of the
+    /// parts before it.
     pub(crate) fn of(key: Option<&Key>, parts: &[&[u8]]) -> Seal {
         let new = || match key {
             Some(key) => blake3::Hasher::new_keyed(&key.0),
@@ -88,7 +90,7 @@ impl Seal {
         self.0.as_bytes()
     }
 
-    /// Compares the seal that was recorded with the one of what is there.
+    /// Compares this recorded seal with the seal of the actual bytes.
     pub(crate) fn check(self, found: Seal) -> Result<(), Error> {
         if self == found {
             return Ok(());

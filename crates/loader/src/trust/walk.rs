@@ -1,9 +1,9 @@
-//! The walk along a path: every folder and every symbolic link on it must belong to this user or root.
+//! Walks along a path. Every folder and every symbolic link on the path must belong to this user or root.
 //!
-//! The system's own resolution of a path follows links of anybody. Here each step is opened by itself,
-//! without following it, and what was opened is judged. Nobody else can exchange a step meanwhile or
-//! afterwards: that takes write permission to the folder it is in, which was judged before, or, where
-//! that folder is sticky, the step itself.
+//! The operating system's own resolution of a path follows links of any user. This module opens each step of
+//! the path by itself, without following links, and checks the opened file. Nobody else can exchange a step
+//! meanwhile or afterwards. That takes write permission to the folder of the step, which was checked before.
+//! In a sticky folder, it takes ownership of the step.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -17,11 +17,11 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use crate::error::Error;
 use crate::trust::owner::{OTHERS_WRITE, STICKY, belongs, exposed, unwritable};
 
-/// As many as Linux follows in one path.
+/// The number of links that Linux follows in one path.
 const MOST_LINKS: usize = 40;
 
-/// Opens the file or folder at the end of a path, and tells its path without links. What lies there is
-/// the caller's to judge; a folder cannot be listed through what is returned.
+/// Opens the file or folder at the end of a path, and returns it with its path without links. The caller must
+/// check the opened file itself. The returned folder cannot be listed.
 pub(crate) fn to(path: &Path) -> Result<(File, PathBuf), Error> {
     let absolute = std::path::absolute(path);
     let mut left = steps(&absolute.map_err(|source| failed(path, source))?);
@@ -57,7 +57,7 @@ fn root() -> PathBuf {
     PathBuf::from("/")
 }
 
-/// The parts of a path, the first of them last.
+/// Returns the parts of a path in reverse order.
 fn steps(path: &Path) -> Vec<OsString> {
     let steps = path.components().rev().filter(|step| *step != Component::CurDir);
     steps.map(|step| step.as_os_str().to_owned()).collect()
@@ -65,7 +65,7 @@ fn steps(path: &Path) -> Vec<OsString> {
 
 fn open_step(folder: &File, step: &OsStr, kind: FileType, path: &Path) -> Result<File, Error> {
     let flags = match kind {
-        // By its path alone, which takes no permission to list it.
+        // `PATH` needs no permission to list the folder.
         #[cfg(target_os = "linux")]
         FileType::Directory => OFlags::DIRECTORY | OFlags::PATH,
         #[cfg(not(target_os = "linux"))]
@@ -78,7 +78,7 @@ fn open_step(folder: &File, step: &OsStr, kind: FileType, path: &Path) -> Result
     Ok(File::from(opened.map_err(|error| failed(path, error.into()))?))
 }
 
-/// Judges a folder that a further step lies in.
+/// Checks a folder that contains a further step.
 fn judge(found: &Metadata, path: &Path) -> Result<(), Error> {
     if !found.is_dir() {
         return Err(exposed(path, "is no folder".to_owned()));

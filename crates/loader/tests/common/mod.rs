@@ -1,4 +1,4 @@
-//! What the tests share: small modules, and a folder to keep their artifacts in.
+//! Shared by the tests: small modules, and a folder for their artifacts.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
@@ -11,8 +11,8 @@ pub fn at_least_one(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
-/// Three functions, two of which are exported. The first answers `7 + argument ^ index`, and no two
-/// modules export the same name.
+/// Returns a module with three functions, two of which are exported. The first returns `7 + argument ^
+/// index`. No two modules export the same name.
 fn text(index: usize, data: &str) -> String {
     format!(
         r#"(module
@@ -24,29 +24,29 @@ fn text(index: usize, data: &str) -> String {
     )
 }
 
-/// The wasm of module `index`.
+/// Returns the wasm of module `index`.
 pub fn wasm(index: usize) -> Vec<u8> {
     wat::parse_str(text(index, "")).unwrap()
 }
 
-/// The artifacts of the first modules.
+/// Returns the artifacts of the first `modules` modules.
 pub fn artifacts(modules: usize) -> Vec<Artifact> {
     let engine = engine();
     (0..modules).map(|index| compile::bytes(&engine, &wasm(index)).unwrap()).collect()
 }
 
-/// The artifact of module 0 with three data segments.
+/// Returns the artifact of module 0 with three data segments.
 pub fn artifact_with_data() -> Artifact {
     let data = r#"(memory 1) (data (i32.const 0) "one") (data (i32.const 8) "two") (data "three")"#;
     compile::bytes(&engine(), text(0, data).as_bytes()).unwrap()
 }
 
-/// The engine that compiles and loads.
+/// Returns the engine that compiles and loads.
 pub fn engine() -> Engine {
     Engine::default()
 }
 
-/// Fails unless the module is the one with this index.
+/// Fails unless the module is the module with this index.
 pub fn check(engine: &Engine, loaded: &Loaded, index: usize) {
     assert_eq!(call(engine, loaded, &format!("m{index:06}"), 21), 28 ^ index as i32);
 }
@@ -69,7 +69,7 @@ pub fn call(engine: &Engine, loaded: &Loaded, export: &str, argument: i32) -> i3
     }
 }
 
-/// Artifacts in files, which are deleted with the value.
+/// Artifacts in files, which are deleted when this value is dropped.
 pub struct Folder {
     pub folder: TempDir,
     pub files: Vec<ArtifactFile>,
@@ -90,7 +90,7 @@ impl Folder {
 
 #[allow(unsafe_code)]
 fn trusted(path: std::path::PathBuf, artifact: &Artifact) -> ArtifactFile {
-    // SAFETY: the file was written a moment ago, in a new folder that only this user can write to.
-    // Tests that change it afterwards load it from bytes and make Wasmtime refuse its header.
+    // SAFETY: the file was written a moment ago, in a new folder that only this user can write to. Tests that
+    // change the file afterwards load it from bytes and make Wasmtime reject its header.
     unsafe { ArtifactFile::trusted(path, *artifact.contents()) }
 }

@@ -1,4 +1,4 @@
-//! Packs: what loads from one, what is refused, when it can go, and what it costs in mappings.
+//! Tests of packs: loading, rejected files, closing, and the number of mappings.
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{self, Config, CustomCodeMemory, Engine, Instance, Module, Store};
 use loadline_loader::{Artifact, Error, Key, Loaded, compile};
 
-/// Tests that count mappings, or what is open, need the process to themselves.
+/// Tests that count mappings or open packs must not run at the same time as others.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Packed {
@@ -56,7 +56,7 @@ fn runs(engine: &Engine, loaded: &Loaded, index: usize) {
     check(engine, loaded, index);
 }
 
-/// The causes of an error, outermost first, as one text.
+/// Formats an error and its causes, outermost first.
 fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -119,7 +119,7 @@ fn components_and_modules_without_code_load_too() {
     drop((store, data));
     assert_eq!(pack.n_live(), 1);
 
-    // Without code nothing is published, so it must not depend on the pack.
+    // A module without code publishes nothing, so it must not depend on the pack.
     let Loaded::Module(empty) = pack.load(&engine, "empty").unwrap() else { panic!("a module") };
     assert_eq!(pack.n_live(), 1);
     drop(loaded);
@@ -142,7 +142,7 @@ fn a_pack_in_use_stays() {
     assert!(still.to_string().contains("1 of its modules live"), "{still}");
     runs(&engine, &clone, 0);
 
-    // A store keeps a module whose handles are all gone.
+    // A store keeps a module alive after all its handles are dropped.
     let Loaded::Module(module) = clone else { panic!("a module") };
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
@@ -169,7 +169,7 @@ fn range(loaded: &Loaded) -> std::ops::Range<*const u8> {
     module.image_range()
 }
 
-/// Address range and permissions of every mapping; nothing where the system does not list them.
+/// Returns the address range and permissions of every mapping, or nothing if the system does not list them.
 fn mappings() -> Vec<(std::ops::Range<usize>, String)> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let lines = maps.lines().map(|line| {
@@ -199,7 +199,7 @@ fn one_image_is_one_module_at_a_time() {
     drop(first);
     runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
 
-    // Two openings of one file are two packs.
+    // Opening the same file twice gives two packs.
     let other = packed.open();
     let both = [&pack, &other].map(|pack| pack.load(&engine, "module 1").unwrap());
     both.iter().for_each(|loaded| runs(&engine, loaded, 1));
@@ -262,7 +262,7 @@ fn an_engine_that_knows_nothing_of_packs_is_told() {
     pack.close().unwrap();
 }
 
-/// As somebody's own custom code memory might: it changes protection wherever it is told to.
+/// Simulates a user's own custom code memory, which changes protection wherever Wasmtime asks for it.
 struct Foreign;
 
 impl CustomCodeMemory for Foreign {
@@ -283,7 +283,7 @@ impl CustomCodeMemory for Foreign {
 
 #[allow(unsafe_code)]
 fn protect(base: *const u8, bytes: usize, protection: i32) {
-    // SAFETY: Wasmtime hands over pages of code that nothing executes now.
+    // SAFETY: Wasmtime passes pages of code that nothing executes now.
     let result = unsafe { libc::mprotect(base.cast_mut().cast(), bytes, protection) };
     assert_eq!(result, 0);
 }
@@ -330,7 +330,7 @@ fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
     let loaded: Vec<Loaded> = loaded.into_iter().map(Result::unwrap).collect();
     let now = mappings();
     assert!(now.len() < before.len() + 30, "{} mappings became {}", before.len(), now.len());
-    // Tools that run programs, such as valgrind, have some of their own.
+    // Tools that run programs, such as valgrind, have such mappings of their own.
     let new = now.iter().filter(|mapping| !before.contains(mapping));
     let mut new = new.filter(|(_, allowed)| allowed.contains('w') && allowed.contains('x'));
     assert_eq!(new.next(), None);

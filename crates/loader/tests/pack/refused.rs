@@ -1,4 +1,4 @@
-//! Files that a pack refuses to be opened from or to be made of.
+//! Tests of files that cannot be opened as a pack, and of artifacts that cannot be added to a pack.
 
 use super::*;
 
@@ -16,13 +16,14 @@ fn damage_is_found_by_digests() {
         for round in 0..150 {
             let mut bytes = whole.clone();
             let at = random.usize(..bytes.len() - 1);
-            // One bit, or sixteen of them.
+            // Flip one bit, or sixteen bits.
             let flips = if round % 2 == 0 { 1 << random.u8(..16) } else { u16::MAX };
             bytes[at] ^= flips as u8;
             bytes[at + 1] ^= (flips >> 8) as u8;
             fs::write(&packed.path, &bytes).unwrap();
             Pack::open(&packed.path, options(Digests::AtOpen)).unwrap_err();
-            // Or at the latest when the damaged one is loaded; the others are none the worse.
+            // Otherwise the damage is found when the damaged artifact is loaded. The other artifacts still
+            // load.
             let Ok(pack) = Pack::open(&packed.path, options(Digests::AtLoad)) else { continue };
             let mut n_refused = 0;
             for index in 0..4 {
@@ -102,7 +103,7 @@ fn files_that_others_can_write_are_refused() {
     std::os::unix::fs::symlink(&packed.path, &link).unwrap();
     Pack::open(&link, options.clone()).unwrap();
     Pack::open(&link, options.clone().whoever_can_write()).unwrap();
-    // Only root can give links away.
+    // Only root can change the owner of a link.
     if std::os::unix::fs::lchown(&link, Some(12345), None).is_ok() {
         refused(&link, options.clone());
         Pack::open(&link, options.whoever_can_write()).unwrap();
@@ -113,7 +114,7 @@ fn files_that_others_can_write_are_refused() {
 fn a_file_that_claims_more_than_there_is_memory_is_refused() {
     let packed = Packed::new(1, None);
     let mut bytes = fs::read(&packed.path).unwrap();
-    // Where the images end, and the length of the index behind them.
+    // The end of the images, and the length of the index after them.
     let huge = 1u64 << 43;
     for (end, index) in [(huge, 16u64), (4096, huge)] {
         bytes[24..32].copy_from_slice(&end.to_le_bytes());
@@ -126,14 +127,14 @@ fn a_file_that_claims_more_than_there_is_memory_is_refused() {
         }
         drop(file);
         let error = told(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
-        // All that opening would take, whichever part of it is the large one.
+        // The error names the full amount that opening would take, whichever part of it is large.
         let needed = format!("{} more bytes", end + index);
         assert!(!cfg!(target_os = "linux") || error.contains(&needed), "{error}");
     }
 }
 
-/// As with `Config::guest_debug`, for which these tests' Wasmtime is not built: the same artifact with
-/// a further section, empty and of that name.
+/// Adds an empty section with the name that `Config::guest_debug` uses. The Wasmtime of these tests is built
+/// without that setting.
 fn with_bytecode(artifact: &Artifact) -> Artifact {
     const ENTRY: usize = 64;
 
@@ -143,7 +144,8 @@ fn with_bytecode(artifact: &Artifact) -> Artifact {
         number[..n].copy_from_slice(&artifact.bytes()[at..at + n]);
         u64::from_le_bytes(number) as usize
     };
-    // From the ELF header: where the section headers are, how many, and which one names them.
+    // From the ELF header: the position and number of the section headers, and the index of the section with
+    // names.
     let (table, n_sections, names) = (number(40, 8), number(60, 2), number(62, 2));
     let names_header = table + names * ENTRY;
     let (names_at, names_bytes) = (number(names_header + 24, 8), number(names_header + 32, 8));
@@ -170,7 +172,7 @@ fn with_bytecode(artifact: &Artifact) -> Artifact {
 
 #[allow(unsafe_code)]
 fn vouched(bytes: Vec<u8>) -> Artifact {
-    // SAFETY: this release wrote the artifact; an empty section was added, which holds no wasm.
+    // SAFETY: this release wrote the artifact. Only an empty section was added, which contains no wasm.
     unsafe { Artifact::trusted(bytes) }.unwrap()
 }
 

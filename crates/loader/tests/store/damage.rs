@@ -1,12 +1,12 @@
-//! Files of a store that are damaged or replaced.
+//! Tests of files in a store that are damaged or replaced.
 
 use super::*;
 
-/// What is done to the files of a store.
+/// Damages or replaces a file of the store.
 fn corrupt(random: &mut Rng, entries: &[PathBuf]) {
     let pick = |random: &mut Rng| entries[random.usize(..entries.len())].clone();
     let (one, other) = (pick(random), pick(random));
-    // An earlier round may have left anything in its place.
+    // An earlier round may have replaced the file with anything.
     let Ok(mut bytes) = fs::read(&one) else { return };
     let length = bytes.len();
     if length == 0 {
@@ -24,12 +24,12 @@ fn corrupt(random: &mut Rng, entries: &[PathBuf]) {
             write(&bytes);
         }
         2 => {
-            // Anywhere in the header, which is what is believed first.
+            // Damage a byte of the header, because the reader parses the header first.
             bytes[random.usize(..length.min(72))] = random.u8(..);
             write(&bytes);
         }
         3 => {
-            // The middle of another.
+            // Copy the middle of another entry.
             let Ok(donor) = fs::read(&other) else { return };
             let at = random.usize(..length);
             let n = random.usize(..4000).min(bytes.len() - at).min(donor.len().saturating_sub(at));
@@ -71,7 +71,7 @@ fn survives_corruption(n: usize, key: Option<Key>) {
     for round in 0..n {
         corrupt(&mut random, &entries);
         for (index, right) in right.iter().enumerate() {
-            // What differs in a single byte would have reached Wasmtime.
+            // A difference of a single byte would have reached Wasmtime.
             let found = store.artifact(&engine, &wasm(index)).unwrap();
             assert_eq!(found.bytes(), right.bytes(), "round {round}");
             assert_eq!(found.contents(), right.contents(), "round {round}");
@@ -97,7 +97,7 @@ fn none_of_ten_thousand_corruptions_reaches_wasmtime() {
     survives_corruption(5_000, Some(Key::new([5; 32])));
 }
 
-/// One thread exchanges the entry for another, sound or not, all the time; the other loads.
+/// One thread replaces the entry with sound and damaged ones all the time, while the other thread loads.
 #[test]
 fn an_entry_that_is_replaced_during_a_load_is_never_torn() {
     let place = Place::new();
@@ -122,7 +122,7 @@ fn an_entry_that_is_replaced_during_a_load_is_never_torn() {
                     fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
                     fs::rename(&new, &path).unwrap();
                 } else {
-                    // In place, under the reader's eyes.
+                    // Write in place, while the reader reads.
                     file = File::options().write(true).open(&path).ok().or(file);
                     let Some(file) = &file else { continue };
                     let at = random.u64(..whole.len() as u64 - 64);

@@ -1,7 +1,7 @@
-//! The store: compiled once whoever asks, never wrong whatever happens to its files.
+//! Tests of the store: each module is compiled once, and damaged files never lead to a wrong result.
 //!
-//! Long versions of two tests are left out unless asked for:
-//! `cargo test -p loadline-loader --test store -- --ignored`.
+//! Two tests have long versions, which run only on request: `cargo test -p loadline-loader --test store --
+//! --ignored`.
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -76,7 +76,7 @@ fn everything_is_compiled_once() {
     let barrier = Barrier::new(4);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            // Each thread as a process would: with a store of its own.
+            // Each thread simulates a process, so it opens its own store.
             let (store, barrier, engine) = (place.open(StoreOptions::new()), &barrier, &engine);
             scope.spawn(move || {
                 barrier.wait();
@@ -138,7 +138,7 @@ fn what_others_can_write_to_is_refused() {
         refused(StoreOptions::new());
         refused(StoreOptions::new().whoever_can_write());
         place.open(StoreOptions::new().key(Key::new([1; 32])).whoever_can_write());
-        // SAFETY: nobody else knows of the folder.
+        // SAFETY: no other process knows the folder.
         place.open(unsafe { StoreOptions::new().vouched() });
         fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
     }
@@ -198,7 +198,7 @@ fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     // The version in `.wasmtime.engine`: its length, then the text.
     let at = bytes.windows(3).position(|window| window == b"\x0248").unwrap();
     bytes[at + 2] = b'7';
-    // SAFETY: this release wrote it, but for the version, by which Wasmtime refuses it.
+    // SAFETY: this release wrote it, except for the version, by which Wasmtime rejects it.
     let foreign = unsafe { Artifact::trusted(bytes) }.unwrap();
     store.put(&name, &foreign).unwrap();
     runs(&engine, &store, 0);
@@ -206,14 +206,14 @@ fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     runs(&engine, &store, 0);
     assert_eq!(store.counts().set_aside, 1);
 
-    // By way of a loader, too.
+    // The same must work through a loader.
     store.put(&name, &foreign).unwrap();
     let loader = Loader::new(&engine, LoaderOptions::new());
     loader.load_wasm(&store, &wasm(0)).unwrap();
     assert_eq!(store.counts().set_aside, 2);
 }
 
-/// Looks whether any key of the store is locked while it is told of a warning.
+/// Checks, when it gets a warning, whether any key of the store is locked.
 #[derive(Default)]
 struct Locks {
     folder: PathBuf,
@@ -263,7 +263,7 @@ fn an_entry_that_is_replaced_stays_held() {
     assert!(store.hold(&name).unwrap().is_none());
 }
 
-/// Whoever has a hold finds the entry, whatever the evictor does at the time.
+/// A holder always finds the entry, even while another thread evicts.
 #[test]
 fn what_is_held_is_there() {
     let place = Place::new();
@@ -295,7 +295,7 @@ fn what_is_held_is_there() {
     assert_eq!(list(&place.folder().join("locks")).iter().filter(|path| is_hold(path)).count(), 0);
 }
 
-/// Locks of a single key have its whole name.
+/// The file name of a lock for a single key is the whole key.
 fn is_hold(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.len() == 64)
 }
@@ -338,7 +338,7 @@ fn room_is_made_by_last_use_and_never_of_what_is_held() {
     assert_eq!(collected.evicted, 8 - left.len());
     assert!((3..=5).contains(&left.len()), "{left:?}");
     drop(held);
-    // Writing more makes room by itself.
+    // Writing more entries makes room automatically.
     (10..30).for_each(|index| runs(&engine, &limited, index));
     assert!(place.entries().len() <= 6, "{}", place.entries().len());
     assert_eq!(limited.verify().unwrap().set_aside.len(), 0);

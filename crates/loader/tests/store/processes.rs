@@ -1,12 +1,12 @@
-//! Several processes and users at one store.
+//! Tests of several processes and users that share one store.
 
 use super::*;
 
 const CHILD: &str = "LOADLINE_TEST_STORE";
-/// Modules that each of the processes puts into the store.
+/// The number of modules that each process puts into the store.
 const FILLED: usize = 40;
 
-/// No test: what the processes do that `survives_kills` starts.
+/// This is not a test. `survives_kills` starts it in other processes.
 #[test]
 #[ignore = "started by another test, in processes of its own"]
 fn child_fills_the_store() {
@@ -45,7 +45,7 @@ fn processes_compile_everything_once() {
     assert!(compiled > FILLED / 2);
 }
 
-/// Four processes fill a store; again and again one of them is killed and replaced.
+/// Four processes fill a store. The test kills and replaces one of them again and again.
 fn survives_kills(n: usize) {
     let place = Place::new();
     let engine = engine();
@@ -63,7 +63,7 @@ fn survives_kills(n: usize) {
         children[victim].kill().unwrap();
         children[victim].wait().unwrap();
         children[victim] = start();
-        // There is always something left to write.
+        // Remove some entries, so that there is always something left to write.
         let entries = place.entries();
         for path in entries.iter().filter(|_| random.u8(..4) == 0) {
             let _ = fs::remove_file(path);
@@ -73,7 +73,7 @@ fn survives_kills(n: usize) {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    // Nothing is torn, nothing is wrong, and nobody is locked out.
+    // No entry is damaged or wrong, and no lock is left.
     assert_eq!(store.verify().unwrap().set_aside.len(), 0);
     for index in 0..FILLED {
         let expected = compiled(&engine, index);
@@ -130,7 +130,7 @@ fn a_shared_store_has_the_modes_of_the_umask() {
         (StoreOptions::new().shared(), mode(&usual), mode(&usual_folder)),
     ] {
         let path = place.home.path().join(format!("store {file:o}"));
-        // A umask of 002 makes folders that this crate does not trust by their owner.
+        // A umask of 002 creates folders that this crate does not trust by their owner.
         let key = Key::new([1; 32]);
         let store = Store::open(&path, options.key(key).whoever_can_write()).unwrap();
         runs(&engine, &store, 0);
@@ -144,7 +144,7 @@ fn a_shared_store_has_the_modes_of_the_umask() {
     }
 }
 
-/// No test: what a user does who may only read the store.
+/// This is not a test. It does what a user does who may only read the store.
 #[test]
 #[ignore = "started by another test, in a process of another user"]
 fn child_reads_the_store() {
@@ -155,14 +155,14 @@ fn child_reads_the_store() {
     runs(&engine, &store, 0);
     assert_eq!((store.counts().found, store.counts().compiled), (1, 0));
     assert_eq!(warnings.0.lock().unwrap().len(), 0);
-    // Another key begins otherwise, and has no lock yet.
+    // Another key has another first byte, so it has no lock file yet.
     runs(&engine, &store, 1);
     assert_eq!((store.counts().found, store.counts().compiled), (1, 1));
     assert_eq!(warnings.0.lock().unwrap().len(), 1);
     println!("read it");
 }
 
-/// As where root fills a store while an image is built, and a service uses it.
+/// Simulates an image build in which root fills a store, and a service that uses the store later.
 #[test]
 fn a_store_of_root_is_used_by_others() {
     let place = Place::new();
@@ -173,7 +173,7 @@ fn a_store_of_root_is_used_by_others() {
     }
     std::os::unix::fs::chown(place.home.path(), Some(0), None).unwrap();
     fs::set_permissions(place.home.path(), Permissions::from_mode(0o755)).unwrap();
-    // Where programs are built only root may go.
+    // Only root may enter the folder where the programs are built.
     let program = place.home.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();

@@ -1,13 +1,13 @@
-//! Linux: perf events, in as few kernel groups as the processor allows.
+//! Counters for Linux: perf events, in as few kernel groups as the CPU allows.
 //!
-//! The software events of a thread form one group. The hardware events form a second one if the
-//! processor can hold them all, else as many as it takes.
+//! The software events of a thread form one group. The hardware events form a second group if the CPU can
+//! hold them all, otherwise as many groups as needed.
 //!
-//! Where perf is closed to us altogether (containers, `perf_event_paranoid` ≥ 3), the task clock is
-//! taken from `CLOCK_THREAD_CPUTIME_ID`, which needs no privilege and is the same quantity: time on
-//! a CPU, user and kernel. Page faults are taken from `getrusage(2)`, which counts those that the kernel
-//! takes itself on the thread's pages as well. Each costs one more system call per lap. Programs have no
-//! such clock here: whoever starts them knows their process ids.
+//! Perf may be forbidden altogether, in containers or by `perf_event_paranoid` ≥ 3. Then the task clock comes
+//! from `CLOCK_THREAD_CPUTIME_ID`, which needs no privilege and is the same quantity: time on a CPU, user and
+//! kernel. Page faults come from `getrusage(2)`, which also counts the faults that the kernel itself causes
+//! on the thread's pages. Each of the two costs one more system call per lap. Programs have no such clock
+//! here, because only the code that starts them knows their process ids.
 
 use std::time::Instant;
 
@@ -21,11 +21,11 @@ use crate::reading::Absence;
 use crate::self_test::{PATIENCE, PROCESS_TRUST, Trust};
 use crate::tally::{Cores, Mark, Marks, SLOTS};
 
-/// The groups of one thread, and its own accounts where perf has none; or one counter a event over the
-/// programs it starts.
+/// The groups of one thread, and its own clock and fault count if perf has none. For programs, one counter
+/// per event over all programs that the thread starts.
 pub(crate) struct Counters {
     groups: Vec<CounterGroup>,
-    /// In place of groups, where programs are counted and not the thread.
+    /// Used instead of groups if programs are counted and not the thread.
     programs: Vec<Inherited>,
     thread_clock: bool,
     thread_faults: bool,
@@ -67,7 +67,7 @@ impl Counters {
         Counters { groups, programs: Vec::new(), thread_clock, thread_faults }
     }
 
-    /// Counters over the programs that this thread starts from now on.
+    /// Opens counters for the programs that this thread starts from now on.
     pub(crate) fn open_programs(
         asked: &[Event],
         absences: &mut [Option<Absence>; SLOTS],
@@ -79,8 +79,8 @@ impl Counters {
                 Err(absence) => absences[event as usize] = Some(absence),
             }
         }
-        // The one that always moves is read first: it sees a program leave its processor, and waits
-        // for all of them.
+        // Read the task clock first, because it always advances. Its read notices when a program leaves its
+        // CPU, and then waits on behalf of all counters.
         programs.sort_by_key(|counter| counter.event() != Event::TaskClock);
         Counters { groups: Vec::new(), programs, thread_clock: false, thread_faults: false }
     }
@@ -93,7 +93,7 @@ impl Counters {
         }
     }
 
-    /// Reads all into their places in `marks`, which hold what was read before, or zeros.
+    /// Reads all counters into `marks`, which hold the previous values, or zeros.
     #[inline]
     pub(crate) fn read(&mut self, marks: &mut Marks, absences: &mut [Option<Absence>; SLOTS]) {
         for group in &mut self.groups {
@@ -118,7 +118,7 @@ impl Counters {
         }
         if self.thread_faults {
             match (thread_faults(), thread_cpu_ns()) {
-                // Counted all the time that the thread has run.
+                // The count covers all the time that the thread has run.
                 (Some(count), Some(ns)) => {
                     marks[Event::PageFaults as usize] = Mark { count, ..Mark::of_clock(ns) };
                 }
@@ -128,14 +128,14 @@ impl Counters {
     }
 }
 
-/// The cores that the counter of each asked event covers.
+/// Returns the cores that the counter of each requested event covers.
 pub(crate) fn cores_covered(asked: &[Event]) -> [Cores; SLOTS] {
     let mut covered = [Cores::All; SLOTS];
     asked.iter().for_each(|&event| covered[event as usize] = cores(event));
     covered
 }
 
-/// From here on the group's events have no count, in any phase.
+/// Marks the events of the group as absent in all phases from here on.
 #[cold]
 fn lose(group: &CounterGroup, absence: Absence, absences: &mut [Option<Absence>; SLOTS]) {
     for event in group.events() {
@@ -161,14 +161,14 @@ fn open_software(
     }
 }
 
-/// The self-test of the thread clock; short, so each thread makes it anew.
+/// The self-test of the thread clock. It is short, so each thread repeats it.
 fn thread_clock_ticks() -> bool {
     let before = thread_cpu_ns();
     known_work::spin_until_later();
     before.is_some() && thread_cpu_ns() > before
 }
 
-/// The self-test of the thread's page faults; as short.
+/// The self-test of the thread's page faults, which is equally short.
 fn thread_faults_rise() -> bool {
     let Ok(mut pages) = FreshPages::map(1) else { return false };
     let before = thread_faults();
@@ -176,7 +176,7 @@ fn thread_faults_rise() -> bool {
     before.is_some() && thread_faults() > before
 }
 
-/// Opens `events`, each of which could be opened by itself, in as few groups as can run.
+/// Opens `events` in as few groups as can run. Each of the events could be opened by itself.
 fn open_hardware(
     mut events: Vec<Event>,
     groups: &mut Vec<CounterGroup>,
@@ -188,8 +188,8 @@ fn open_hardware(
         if ever_runs(&mut group) {
             groups.push(group);
         } else {
-            // The kernel accepts groups that fit the processor in theory; where somebody else
-            // holds a register (the NMI watchdog holds one for good), they never run.
+            // The kernel accepts groups that fit the CPU in theory. If another user of the PMU holds a
+            // register, such a group never runs. The NMI watchdog holds one permanently.
             let apart: Vec<Event> = group.events().collect();
             drop(group);
             apart.into_iter().for_each(|event| open_alone(event, groups, absences));
@@ -210,7 +210,7 @@ fn open_alone(
     }
 }
 
-/// Whether the group gets onto the processor, trying it for as long as [`PATIENCE`].
+/// Returns whether the group runs on the CPU within [`PATIENCE`].
 fn ever_runs(group: &mut CounterGroup) -> bool {
     let Some(event) = group.events().next() else { return false };
     let mut marks = [Mark::default(); SLOTS];

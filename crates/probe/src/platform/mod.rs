@@ -1,4 +1,4 @@
-//! One module for each platform, all with the same face:
+//! One module per platform. All of them have the same interface:
 //!
 //! ```text
 //! Counters::open(&[Event], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
@@ -8,7 +8,7 @@
 //! cores_covered(&[Event]) -> [Cores; SLOTS]                             by each counter
 //! ```
 //!
-//! Wall time is the same everywhere and kept by the probe itself.
+//! Wall time is the same on all platforms, so the probe itself measures it.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -1,16 +1,15 @@
-//! The CPU time of the calling thread, by POSIX, and its page faults, by Linux.
+//! The CPU time of the calling thread (POSIX) and its page faults (Linux).
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// User and kernel time of the calling thread in nanoseconds since it began.
+/// Returns the user and kernel time of the calling thread in nanoseconds since it began.
 #[inline]
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-/// Page faults of the calling thread since it began, minor and major; `None` where the system does
-/// not tell.
+/// Returns the minor and major page faults of the calling thread since it began, or `None` on an error.
 #[cfg(target_os = "linux")]
 #[inline]
 pub(crate) fn thread_faults() -> Option<u64> {

@@ -1,4 +1,4 @@
-//! [`Counters`] where there is no perf: the thread's processor time, if the system tells it.
+//! [`Counters`] for platforms without perf: the thread's CPU time, if the operating system reports it.
 
 #[cfg(target_os = "macos")]
 #[path = "macos.rs"]
@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::reading::Absence;
 use crate::tally::{Cores, Mark, Marks, SLOTS};
 
-/// The task clock, or nothing.
+/// The task clock, if it is available.
 pub(crate) struct Counters {
     task_clock: bool,
 }
@@ -37,7 +37,7 @@ impl Counters {
         Counters { task_clock }
     }
 
-    /// Nothing: there is no counter that programs would inherit.
+    /// Opens no counter, because there is none that programs would inherit.
     pub(crate) fn open_programs(
         asked: &[Event],
         absences: &mut [Option<Absence>; SLOTS],
@@ -61,7 +61,7 @@ impl Counters {
     }
 }
 
-/// A clock goes on wherever the thread is.
+/// Returns all cores, because a clock runs wherever the thread is.
 pub(crate) fn cores_covered(_asked: &[Event]) -> [Cores; SLOTS] {
     [Cores::All; SLOTS]
 }

@@ -1,6 +1,6 @@
-//! Every other platform: wall time alone. Not yet run.
+//! Every other platform: wall time only. This code has not been run yet.
 
-/// There is no thread clock we know of.
+/// Returns `None`, because we know of no thread clock here.
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     None
 }

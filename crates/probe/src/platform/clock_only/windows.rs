@@ -1,9 +1,9 @@
-//! Windows. Not yet run.
+//! Thread clock for Windows. This code has not been run yet.
 //!
-//! `GetThreadTimes` moves with the scheduler's tick, 15.6 ms as a rule: a phase too short for it is
-//! [`Absence::TooShort`](crate::reading::Absence::TooShort), not 0.
+//! `GetThreadTimes` advances with the scheduler's tick, usually 15.6 ms. A phase that is too short for the
+//! tick is [`Absence::TooShort`](crate::reading::Absence::TooShort), not 0.
 
-// Two functions of kernel32, which the standard library links already.
+// This calls two functions of kernel32, which the standard library already links.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -19,7 +19,8 @@ struct FileTime {
 #[link(name = "kernel32")]
 unsafe extern "system" {
     safe fn GetCurrentThread() -> *mut c_void;
-    // SAFETY: a thread that does not exist is an error, and each time is room for one.
+    // SAFETY: the function returns an error if the thread does not exist, and each reference has room for one
+    // time.
     safe fn GetThreadTimes(
         thread: *mut c_void,
         creation: &mut FileTime,
@@ -35,8 +36,8 @@ impl FileTime {
     }
 }
 
-/// User and kernel time of the calling thread in nanoseconds since it began; `None` if the system
-/// does not tell.
+/// Returns the user and kernel time of the calling thread in nanoseconds since it began, or `None` if Windows
+/// reports an error.
 pub(crate) fn thread_cpu_ns() -> Option<u64> {
     let [mut creation, mut exit, mut kernel, mut user] = <[FileTime; 4]>::default();
     let thread = GetCurrentThread();

@@ -1,7 +1,7 @@
-//! A processor that this machine need not have, simulated under `perf-event`'s hooks: hardware
-//! events are opened as task clocks, or refused.
+//! Tests with a simulated CPU, through the hooks of `perf-event`. The hooks open hardware events as task
+//! clocks, or refuse them, so the tests do not depend on the CPU of this machine.
 
-// Hooks and errno have no safe face.
+// Hooks and errno have no safe interface.
 #![allow(unsafe_code)]
 
 use libc::{c_int, c_uint, c_ulong, pid_t};
@@ -23,23 +23,23 @@ const HARDWARE: [Event; 7] = [
     Event::DtlbMisses,
 ];
 
-/// A processor with `registers`, of which somebody else holds `taken`.
+/// A CPU with `registers` registers, of which another user of the PMU holds `taken`.
 #[derive(Default)]
 struct Processor {
     registers: usize,
     taken: usize,
-    /// Said to everybody who opens anything.
+    /// The error that every attempt to open an event returns.
     errno: Option<c_int>,
-    /// Its counters run and stay at 0.
+    /// Whether its counters run but stay at 0.
     is_blind: bool,
-    /// Its counters open and never run.
+    /// Whether its counters open but never run.
     is_taken: bool,
-    /// Leader and number of hardware events of each group so far.
+    /// The leader and the number of hardware events of each group so far.
     groups: Vec<(c_int, usize)>,
 }
 
 impl Processor {
-    /// The kernel's `validate_group` knows the registers there are, not those taken.
+    /// The kernel's `validate_group` knows the existing registers, not the taken ones.
     fn join(&mut self, leader: c_int) -> bool {
         let Some(group) = self.groups.iter_mut().find(|group| group.0 == leader) else {
             self.groups.push((leader, 1));
@@ -51,7 +51,7 @@ impl Processor {
     }
 
     fn fail(errno: c_int) -> c_int {
-        // SAFETY: the calling thread's own errno.
+        // SAFETY: this is the errno of the calling thread.
         unsafe { *libc::__errno_location() = errno };
         -1
     }
@@ -69,7 +69,7 @@ impl Hooks for Processor {
         if let Some(errno) = self.errno {
             return Processor::fail(errno);
         }
-        // SAFETY: perf-event hands over its own attributes.
+        // SAFETY: perf-event passes its own attributes.
         let attributes = unsafe { &mut *attributes };
         if attributes.type_ != PERF_TYPE_SOFTWARE {
             if group >= 0 && !self.join(group) {
@@ -79,14 +79,14 @@ impl Hooks for Processor {
             let event = if self.is_blind { PERF_COUNT_SW_DUMMY } else { PERF_COUNT_SW_TASK_CLOCK };
             attributes.config = event.into();
         }
-        // SAFETY: valid attributes, passed through.
+        // SAFETY: the attributes are valid and passed through.
         unsafe { RealHooks.perf_event_open(attributes, pid, cpu, group, flags) }
     }
 
     unsafe fn ENABLE(&mut self, descriptor: c_int, argument: c_uint) -> c_int {
         let size = self.groups.iter().find(|group| group.0 == descriptor).map_or(0, |g| g.1);
         if self.is_taken || size > self.registers - self.taken {
-            return 0; // Accepted, and never scheduled.
+            return 0; // Accepted, but never scheduled.
         }
         // SAFETY: passed through.
         unsafe { RealHooks.ENABLE(descriptor, argument) }
@@ -103,14 +103,14 @@ impl Hooks for Processor {
     }
 }
 
-/// Counters opened on `processor`, with what they could not open.
+/// Opens counters on `processor`, and returns them with the reasons for those that could not be opened.
 fn open_on(
     processor: Processor,
     trust: &Trust,
     events: &[Event],
 ) -> (Counters, [Option<Absence>; SLOTS]) {
     let mut absences = [None; SLOTS];
-    // SAFETY: no counter of this thread outlives the hooks' ioctls but for reading, which is real.
+    // SAFETY: no counter of this thread outlives the ioctls of the hooks, except for reading, which is real.
     unsafe { set_thread_hooks(Box::new(processor)) };
     let counters = Counters::open_trusting(trust, events, &mut absences);
     // SAFETY: as above; the descriptors are real ones.
@@ -122,7 +122,7 @@ fn n_events(counters: &Counters) -> Vec<usize> {
     counters.groups.iter().map(|group| group.events().count()).collect()
 }
 
-/// Whether this kernel lets us open what the simulation stands on.
+/// Returns whether this kernel lets us open the event that the simulation needs.
 fn has_task_clock() -> bool {
     let opened = CounterGroup::alone(Event::TaskClock);
     if let Err(absence) = &opened {
@@ -152,7 +152,7 @@ fn a_small_processor_takes_them_in_several_groups() {
     assert_eq!(n_events(&counters), [3, 3, 1]);
     assert_eq!(absences, [None; SLOTS]);
 
-    // And each event finds its own place in the marks.
+    // Each event must also find its own place in the marks.
     let mut marks = [Mark::default(); SLOTS];
     counters.enable(&mut absences);
     known_work::spin_until_later();
@@ -219,7 +219,7 @@ fn counters_that_never_run_are_told_from_those_that_count_nothing() {
     let of = |processor| open_on(processor, &trust, &[Event::Instructions]).1;
     let taken = of(Processor { is_taken: true, ..Processor::default() });
     assert_eq!(taken[Event::Instructions as usize], Some(Absence::NeverRan));
-    // The registers are free again: what was true for a moment is not true for ever.
+    // The registers are free again, so a temporary failure must not be remembered.
     let blind = of(Processor { is_blind: true, ..Processor::default() });
     assert_eq!(blind[Event::Instructions as usize], Some(Absence::CountedNothing));
 }
@@ -251,7 +251,7 @@ fn without_perf_the_thread_keeps_its_own_accounts() {
 
 #[test]
 fn asked_for_nothing_of_perf_it_opens_nothing() {
-    // A processor that panics at the first event.
+    // Panics at the first event.
     struct Untouchable;
     impl Hooks for Untouchable {
         unsafe fn perf_event_open(
