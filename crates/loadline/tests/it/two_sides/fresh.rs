@@ -85,7 +85,7 @@ const HOSTS: [Host; 4] = [
         command: "\"node\", \"--single-threaded\", \"--jitless\", \"--predictable\", \"--hash-seed=1\", \"--random-seed=1\", \"host.js\", \"{n}\"",
         ladder: "64, 128, 256, 512, 1024",
         setup: Setup::None,
-        scenario: "callgrind_ladder = [4, 8, 16, 32, 64]\n",
+        scenario: "callgrind_ladder = [16, 32, 64, 128, 256]\n",
         culprit: "(node",
     },
     Host {
