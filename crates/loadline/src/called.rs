@@ -59,8 +59,8 @@ mod tests {
             n_recipes += 1;
             // Otherwise the scenario's sizes would hold different mixtures.
             let n = recipe.files().count();
-            let mut rungs = scenario.ladder.iter().chain(&scenario.callgrind_ladder);
-            assert!(rungs.all(|modules| modules % n == 0), "{name}: {n} modules");
+            let mut sizes = scenario.sizes.iter().chain(&scenario.callgrind_sizes);
+            assert!(sizes.all(|modules| modules % n == 0), "{name}: {n} modules");
         }
         assert!(n_recipes >= 3);
     }

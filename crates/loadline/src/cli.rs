@@ -352,7 +352,7 @@ pub struct List {
 #[command(after_help = "\
 JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[round, …] per N] for a
 curve, or base and new in place of y for a pair; interleaved: true where round j visited every N
-once. CSV: rows of n,y; rows with the same n are rounds of one rung. With --format json the answer
+once. CSV: rows of n,y; rows with the same n are rounds of one size. With --format json the answer
 is {id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}.")]
 pub struct Judge {
     /// Judge the numbers in these files: rows of n and cost (CSV, semicolons, tabs or blanks), Loadline's

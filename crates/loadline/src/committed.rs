@@ -79,13 +79,13 @@ impl Committed {
     ) -> Vec<Scenario> {
         let sized = scenarios.into_iter().map(|scenario| {
             let Some(baseline) = self.fitting(&scenario, environment) else { return scenario };
-            let ladder = baseline.ladder.clone();
+            let sizes = baseline.sizes.clone();
             // A command's sizes under callgrind are chosen when they are measured first.
-            let callgrind_ladder = match scenario.callgrind_ladder.as_slice() {
+            let callgrind_sizes = match scenario.callgrind_sizes.as_slice() {
                 [] => baseline.callgrind_sizes(),
                 sizes => sizes.to_vec(),
             };
-            Scenario { ladder, callgrind_ladder, ..scenario }
+            Scenario { sizes, callgrind_sizes, ..scenario }
         });
         sized.collect()
     }

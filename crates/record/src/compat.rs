@@ -59,7 +59,7 @@ fn differences(fields: &[Field], old: &Environment, new: &Environment) -> Vec<St
 pub fn changed_scenarios(planned: &[Planned], scenarios: &[Scenario]) -> Vec<String> {
     let pairs = planned.iter().zip(scenarios);
     let changed = pairs.filter(|(planned, scenario)| {
-        planned.subject.as_ref().is_some_and(|subject| *subject != scenario.subject)
+        planned.workload.as_ref().is_some_and(|workload| *workload != scenario.workload)
             || planned.metrics.as_ref().is_some_and(|metrics| *metrics != scenario.metrics())
     });
     changed.map(|(planned, _)| planned.scenario.clone()).collect()

@@ -62,7 +62,7 @@ impl Exit {
             Exit::Regressed => "regressed",
             Exit::Inconclusive => "inconclusive",
             Exit::NoBaseline => "no-baseline",
-            Exit::Blind => "blind",
+            Exit::Blind => "self-check-failed",
             Exit::NothingSelected => "nothing-selected",
             Exit::SkipCommit => "skip-commit",
             Exit::EndBisection => "end-bisection",

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod baseline;
 pub mod calibration;
+pub mod format1;
 pub mod header;
 pub mod layout;
 pub mod profile;

@@ -4,13 +4,13 @@
 use loadline_scenario::{Environment, Scenario};
 
 const SCENARIO: &str = r#"
-format = 1
+format = 2
 question = "Does every run do what it was asked for?"
 expectation = "It does."
-lifecycle = "unload-oldest-first"
+load_order = "unload-oldest-first"
 unwinds_before_unload = 2
 judge = ["unload/task-clock"]
-ladder = [64, 128, 256, 512, 1024]
+sizes = [64, 128, 256, 512, 1024]
 "#;
 
 /// A scenario with its tables kept or stripped.

@@ -19,9 +19,11 @@ mod files;
 
 pub use error::{Context, Error, Result};
 pub use exit::Exit;
-pub use files::{atomic, baseline, calibration, header, layout, profile, recipe, rounds, session};
+pub use files::{
+    atomic, baseline, calibration, format1, header, layout, profile, recipe, rounds, session,
+};
 pub use program::{PROGRAM, Program};
-pub use request::{Acceptance, Floor, Forecast, SHARD_SEED, Shard, Strictness, Surroundings};
+pub use request::{Acceptance, Floor, Forecast, Machine, SHARD_SEED, Shard, Strictness};
 
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

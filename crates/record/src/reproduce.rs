@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_shell_reads_what_was_meant() {
         for word in
-            ["a", "ladder=[1, 2]", "it's", "", "$HOME `id` \"x\" \\", "a\nb", "ü", "~", "a~^"]
+            ["a", "sizes=[1, 2]", "it's", "", "$HOME `id` \"x\" \\", "a\nb", "ü", "~", "a~^"]
         {
             let script = format!("printf %s {}", shell_quoted(word));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -130,27 +130,27 @@ mod tests {
             baseline: Some("my file.toml".to_owned()),
             root: Some("a b".to_owned()),
         };
-        let settings = [("processes".to_owned(), "5".to_owned())].into();
+        let settings = [("repetitions".to_owned(), "5".to_owned())].into();
         let scenario = Scenario { settings, ..scenario("keep") };
         let strict = Strictness { inconclusive: true, no_baseline: false };
-        let changes = [("processes", "10".to_owned())];
+        let changes = [("repetitions", "10".to_owned())];
         let title = scenario.title();
         assert_eq!(
             again.regress(&scenario, Some("--against HEAD~1"), strict, Some(7), &changes),
             format!(
-                "loadline regress {title} --set processes=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
+                "loadline regress {title} --set repetitions=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
             )
         );
         let itself = Again { flags: Vec::new(), baseline: None, root: None };
         let strict = Strictness { inconclusive: false, no_baseline: false };
         assert_eq!(
             itself.regress(&scenario, Some("calibrate --check"), strict, None, &changes),
-            format!("loadline calibrate {title} --set processes=10 --check")
+            format!("loadline calibrate {title} --set repetitions=10 --check")
         );
         assert_eq!(
             again.baseline(&scenario, "--reason \"…\""),
             format!(
-                "loadline baseline {title} --set processes=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
+                "loadline baseline {title} --set repetitions=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
             )
         );
     }

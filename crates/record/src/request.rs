@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The settings that the measured processes run under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Surroundings {
+pub struct Machine {
     /// The unwinder that the processes use.
     pub unwinder: Unwinder,
     /// The CPUs to run on; all CPUs if empty.
@@ -18,10 +18,10 @@ pub struct Surroundings {
     pub processors: Vec<usize>,
 }
 
-impl Surroundings {
+impl Machine {
     /// Returns the machine's own settings, with this unwinder.
-    pub fn under(unwinder: &Unwinder) -> Surroundings {
-        Surroundings { unwinder: unwinder.clone(), processors: Vec::new() }
+    pub fn under(unwinder: &Unwinder) -> Machine {
+        Machine { unwinder: unwinder.clone(), processors: Vec::new() }
     }
 }
 

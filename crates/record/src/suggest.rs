@@ -1,5 +1,7 @@
 //! Finds the known name that is most like a misspelt one.
 
+use loadline_scenario::renamed::{FIELDS, new_name};
+
 /// Shortens toml's message about an unknown key or value: names the nearest known name instead of all of
 /// them.
 pub fn with_nearest(error: &str) -> String {
@@ -15,8 +17,14 @@ fn suggestion(line: &str) -> Option<String> {
     let name = rest.strip_suffix('`')?;
     // The names stand between backticks, and the text after the last name is not part of the list.
     let parts: Vec<&str> = expected.split('`').collect();
-    let nearest = nearest(name, parts.iter().skip(1).step_by(2).copied())?;
+    let mut known = parts.iter().skip(1).step_by(2).copied();
     let after = parts.last().copied().unwrap_or_default();
+    if let Some(new) = new_name(&FIELDS, name)
+        && known.clone().any(|known| known == new)
+    {
+        return Some(format!("{unknown}, it is called `{new}` now{after}"));
+    }
+    let nearest = nearest(name, &mut known)?;
     Some(format!("{unknown}, did you mean `{nearest}`?{after}"))
 }
 
@@ -39,6 +47,8 @@ mod tests {
         assert_eq!(with_nearest(two), "unknown field `tos`, did you mean `to`? (x)");
         let value = "unknown variant `hold-al`, expected one of `hold-all`, `churn`";
         assert_eq!(with_nearest(value), "unknown variant `hold-al`, did you mean `hold-all`?");
+        let old = "unknown field `ladder`, expected one of `format`, `sizes`, `load_order`";
+        assert_eq!(with_nearest(old), "unknown field `ladder`, it is called `sizes` now");
         for other in ["missing field `a`", "unknown field `zzz`, expected `format`", ""] {
             assert_eq!(with_nearest(other), other);
         }

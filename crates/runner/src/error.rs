@@ -40,7 +40,7 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// A command that was to be run by `Means::Count`.
+    /// A command that was to be run by `Collector::Count`.
     #[error(
         "cannot count the operations of a command, only those of modules that the runner loads itself (let it count its own, by a line loadline:metric=NAME:VALUE:UNIT)"
     )]

@@ -9,14 +9,15 @@ mod metric;
 mod plan;
 mod protocol;
 mod random;
+pub mod renamed;
 pub mod scenario;
 pub mod self_check;
-mod subject;
 pub mod units;
 mod unwinder;
+mod workload;
 
 pub use expiry::{Component, Expiry};
-pub use metric::collector::Means;
+pub use metric::collector::Collector;
 pub use metric::name::{Metric, MetricKind};
 pub use metric::phase::Phase;
 pub use metric::reading::{Absence, Reading};
@@ -34,17 +35,17 @@ pub use scenario::known_issue::{GrowthClass, KnownGrowth};
 pub use scenario::scaling::{KnownContention, Scaling};
 pub use scenario::variant::Variant;
 pub use scenario::{Control, Scenario, Suite};
-pub use subject::Subject;
-pub use subject::axis::Axis;
-pub use subject::command::{Command, Invocation};
-pub use subject::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
-pub use subject::load_order::{
-    Action, Activity, Lifecycle, Residency, Schedule, Step, UnloadOrder, UnloadThread,
-};
-pub use subject::modules::{Engines, Limit, Modules, Profiler};
-pub use subject::planted::{Planted, PlantedWork};
-pub use subject::registration::{AddressOrder, Registration, RegistrationCalls};
 pub use unwinder::{NoUnwinder, Unwinder};
+pub use workload::Workload;
+pub use workload::command::{Command, Invocation};
+pub use workload::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
+pub use workload::load_order::{
+    LoadOrder, LoadedAtOnce, Operation, OperationKind, Schedule, Step, UnloadOrder, UnloadThread,
+};
+pub use workload::modules::{Engines, Limit, Modules, Profiler};
+pub use workload::n_counts::NCounts;
+pub use workload::planted::{Planted, PlantedWork};
+pub use workload::registration::{AddressOrder, Registration, RegistrationCalls};
 
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

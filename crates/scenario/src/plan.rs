@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::random::Random;
 use crate::scenario::Scenario;
 
@@ -14,9 +14,9 @@ pub struct Run {
     /// The size, N.
     pub modules: usize,
     /// The repetition to which the run belongs, from 0.
-    pub round: usize,
+    pub repetition: usize,
     /// The collector that observes the run.
-    pub means: Means,
+    pub collector: Collector,
 }
 
 /// The runs by the clock of some repetitions of a session, in the order of measuring.
@@ -34,7 +34,7 @@ pub struct Plan {
 impl Plan {
     /// Plans every repetition of `scenarios`. The same scenarios and seed always give the same plan.
     pub fn of(scenarios: &[Scenario], seed: u64) -> Plan {
-        let most = scenarios.iter().map(|s| s.processes).max().unwrap_or(0);
+        let most = scenarios.iter().map(|s| s.repetitions).max().unwrap_or(0);
         Plan::of_rounds(scenarios, 0..most, seed)
     }
 
@@ -42,22 +42,23 @@ impl Plan {
     /// that it has. The order depends on the seed, on the repetition's number, and on which scenarios take
     /// part. It does not depend on earlier repetitions.
     pub fn of_rounds(scenarios: &[Scenario], rounds: Range<usize>, seed: u64) -> Plan {
-        let runs = rounds.flat_map(|round| {
-            let mut visits: Vec<Run> = visits(scenarios, round).collect();
+        let runs = rounds.flat_map(|repetition| {
+            let mut visits: Vec<Run> = visits(scenarios, repetition).collect();
             // Each repetition has another random stream: seeds that differ in one bit give unlike sequences.
-            Random::new(seed ^ (round as u64) << 32).shuffle(&mut visits);
+            Random::new(seed ^ (repetition as u64) << 32).shuffle(&mut visits);
             visits
         });
         Plan { seed, runs: runs.collect() }
     }
 }
 
-fn visits(scenarios: &[Scenario], round: usize) -> impl Iterator<Item = Run> {
-    let by_clock = scenarios.iter().enumerate().filter(|(_, s)| s.means().contains(&Means::Clock));
-    let measured = by_clock.filter(move |(_, s)| round < s.processes);
+fn visits(scenarios: &[Scenario], repetition: usize) -> impl Iterator<Item = Run> {
+    let by_clock =
+        scenarios.iter().enumerate().filter(|(_, s)| s.collectors().contains(&Collector::Clock));
+    let measured = by_clock.filter(move |(_, s)| repetition < s.repetitions);
     measured.flat_map(move |(scenario, s)| {
-        let means = Means::Clock;
-        s.ladder.iter().map(move |&modules| Run { scenario, modules, round, means })
+        let collector = Collector::Clock;
+        s.sizes.iter().map(move |&modules| Run { scenario, modules, repetition, collector })
     })
 }
 
@@ -66,12 +67,14 @@ fn visits(scenarios: &[Scenario], round: usize) -> impl Iterator<Item = Run> {
 pub fn exact_runs(
     place: usize,
     scenario: &Scenario,
-    means: Means,
+    collector: Collector,
     rounds: usize,
 ) -> impl Iterator<Item = Run> {
-    let rungs = scenario.ladder_by(means);
-    let run = move |modules: usize, round| Run { scenario: place, modules, round, means };
-    let all = (0..rounds).flat_map(move |round| rungs.iter().map(move |&n| run(n, round)));
-    let repeated = rungs.get(rungs.len() / 2).filter(|_| rounds == 1);
+    let sizes = scenario.sizes_by(collector);
+    let run =
+        move |modules: usize, repetition| Run { scenario: place, modules, repetition, collector };
+    let all =
+        (0..rounds).flat_map(move |repetition| sizes.iter().map(move |&n| run(n, repetition)));
+    let repeated = sizes.get(sizes.len() / 2).filter(|_| rounds == 1);
     all.chain(repeated.map(|&n| run(n, 1)))
 }

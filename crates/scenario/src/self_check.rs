@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::name::{Metric, MetricKind};
 use crate::metric::phase::Phase;
 use crate::metric::series_name::SeriesName;
 use crate::scenario::variant::Variant;
 use crate::scenario::{Scenario, Suite};
-use crate::subject::Subject;
-use crate::subject::planted::{Planted, PlantedWork};
+use crate::workload::Workload;
+use crate::workload::planted::{Planted, PlantedWork};
 
 /// Linear work on the CPU.
 pub const CPU_LINEAR: &str = "planted-cpu-linear";
@@ -37,9 +37,13 @@ pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
 /// as the judged series. What a session does not judge is not checked. So noise in times does not invalidate
 /// a session that judges only counts.
 pub fn scenarios_for(scenarios: &[Scenario]) -> Vec<Scenario> {
-    let processes = scenarios.iter().map(|scenario| scenario.processes).max().unwrap_or(0);
+    let repetitions = scenarios.iter().map(|scenario| scenario.repetitions).max().unwrap_or(0);
     let vouches = |check: &&Check| scenarios.iter().any(|scenario| check.vouches_for(scenario));
-    CHECKS.iter().filter(vouches).map(|check| Scenario { processes, ..check.scenario() }).collect()
+    CHECKS
+        .iter()
+        .filter(vouches)
+        .map(|check| Scenario { repetitions, ..check.scenario() })
+        .collect()
 }
 
 /// The self-check's scenario called `name`.
@@ -53,28 +57,28 @@ struct Check {
     work: PlantedWork,
     /// The percentage of the work at the largest N that grows with N².
     quadratic_percent: u8,
-    means: Means,
+    collector: Collector,
 }
 
 const fn check_of(
     name: &'static str,
     work: PlantedWork,
     quadratic_percent: u8,
-    means: Means,
+    collector: Collector,
 ) -> Check {
-    Check { name, work, quadratic_percent, means }
+    Check { name, work, quadratic_percent, collector }
 }
 
 const CHECKS: [Check; 9] = [
-    check_of(CPU_LINEAR, PlantedWork::Cpu, 0, Means::Clock),
-    check_of(CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Means::Clock),
-    check_of(CPU_QUADRATIC, PlantedWork::Cpu, 20, Means::Clock),
-    check_of(PAGES_LINEAR, PlantedWork::Pages, 0, Means::Clock),
-    check_of(PAGES_QUADRATIC, PlantedWork::Pages, 20, Means::Clock),
-    check_of(ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Means::Count),
-    check_of(ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Means::Count),
-    check_of(CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Means::Callgrind),
-    check_of(CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Means::Callgrind),
+    check_of(CPU_LINEAR, PlantedWork::Cpu, 0, Collector::Clock),
+    check_of(CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Collector::Clock),
+    check_of(CPU_QUADRATIC, PlantedWork::Cpu, 20, Collector::Clock),
+    check_of(PAGES_LINEAR, PlantedWork::Pages, 0, Collector::Clock),
+    check_of(PAGES_QUADRATIC, PlantedWork::Pages, 20, Collector::Clock),
+    check_of(ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Collector::Count),
+    check_of(ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Collector::Count),
+    check_of(CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Collector::Callgrind),
+    check_of(CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Collector::Callgrind),
 ];
 
 impl Check {
@@ -83,32 +87,32 @@ impl Check {
     fn vouches_for(&self, scenario: &Scenario) -> bool {
         let is_of_cpu =
             |metric: Metric| metric.kind() == MetricKind::Time || metric == Metric::Instructions;
-        match (self.means, self.work) {
-            (Means::Clock, work) => {
+        match (self.collector, self.work) {
+            (Collector::Clock, work) => {
                 let judged = scenario.judge.iter().map(|name| name.metric);
                 let scaling = scenario.scaling.iter().map(|scaling| scaling.series.metric);
-                let by_clock = |metric: &Metric| scenario.means_of(*metric).is_clock();
+                let by_clock = |metric: &Metric| scenario.collector_of(*metric).is_clock();
                 let mut judged = judged.chain(scaling).filter(by_clock);
                 judged.any(|metric| is_of_cpu(metric) == (work == PlantedWork::Cpu))
             }
-            (means, _) => scenario.means().contains(&means),
+            (collector, _) => scenario.collectors().contains(&collector),
         }
     }
 
     fn scenario(&self) -> Scenario {
-        let ladder = match self.means {
-            Means::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
+        let sizes = match self.collector {
+            Collector::Clock => vec![64, 128, 256, 512, 1024, 2048, 4096],
             // A unit is one allocation, or is executed instruction by instruction.
-            Means::Count | Means::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
+            Collector::Count | Collector::Callgrind => vec![8, 16, 32, 64, 128, 256, 512],
         };
-        let metrics: &[Metric] = match (self.means, self.work) {
-            (Means::Callgrind, _) => &[Metric::CallgrindInstructions],
+        let metrics: &[Metric] = match (self.collector, self.work) {
+            (Collector::Callgrind, _) => &[Metric::CallgrindInstructions],
             (_, PlantedWork::Cpu) => &[Metric::TaskClock, Metric::Instructions],
             (_, PlantedWork::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
             (_, PlantedWork::Allocations) => &[Metric::Allocations],
         };
         let judge = metrics.iter().map(|metric| SeriesName::new(Phase::Work, *metric)).collect();
-        let largest = ladder.last().copied().and_then(NonZeroUsize::new);
+        let largest = sizes.last().copied().and_then(NonZeroUsize::new);
         let planted = Planted {
             work: self.work,
             quadratic_percent: self.quadratic_percent,
@@ -122,22 +126,22 @@ impl Check {
             settings: BTreeMap::new(),
             question: "Does this session see planted growth?".to_owned(),
             expectation: "What was planted.".to_owned(),
-            subject: Subject::Planted(planted),
+            workload: Workload::Planted(planted),
             unit: None,
             unwinder: None,
             recipe: None,
             digest: None,
             judge,
             observe: Vec::new(),
-            processes: 1,
-            callgrind_ladder: ladder.clone(),
-            ladder,
+            repetitions: 1,
+            callgrind_sizes: sizes.clone(),
+            sizes,
             timeout: Duration::from_secs(120),
             budget: Duration::ZERO,
             horizon: None,
             limit: None,
             control: None,
-            known_growth: Vec::new(),
+            known_issue: Vec::new(),
             scaling: None,
         }
     }
@@ -147,7 +151,7 @@ impl Check {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+    const TEXT: &str = "format = 2\nquestion = \"?\"\nexpectation = \"\"\nload_order = \"hold-all\"\njudge = [\"load/task-clock\"]\nsizes = { from = 8, to = 128, factor = 2 }";
 
     fn asked() -> Scenario {
         Scenario::parse("mine", TEXT).expect("it is a scenario")
@@ -168,7 +172,7 @@ mod tests {
         let pages = [PAGES_LINEAR, PAGES_QUADRATIC];
         let cpu = [CPU_LINEAR, CPU_LINEAR_AGAIN, CPU_QUADRATIC];
         let clocks = ["load/task-clock", "load/wall-time"];
-        for count in ["load/frames-registered", "load/page-faults", "load/resident-bytes"] {
+        for count in ["load/unwind-tables-registered", "load/page-faults", "load/resident-bytes"] {
             assert_eq!(planted_for(&[count], &clocks), pages, "{count}");
         }
         for judged in ["load/task-clock", "load/instructions"] {

@@ -2,7 +2,7 @@
 
 use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
 use loadline_record::escalation::{Step, Wish};
-use loadline_scenario::{Means, MetricKind};
+use loadline_scenario::{Collector, MetricKind};
 
 use crate::judged::{Against, Ground, Judged, Outcome};
 use crate::outcome::Report;
@@ -44,10 +44,10 @@ fn wish(row: &Judged) -> Option<Wish> {
         _ => return None,
     };
     // The session adds repetitions and sizes to runs by the clock. Counting runs get only the larger sizes.
-    let helps = match row.means {
-        Means::Clock => true,
-        Means::Count => step == Step::LargerN,
-        Means::Callgrind => false,
+    let helps = match row.collector {
+        Collector::Clock => true,
+        Collector::Count => step == Step::LargerN,
+        Collector::Callgrind => false,
     };
     if !helps {
         return None;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     /// An undecided series of noise, compared with a control.
-    fn undecided(metric: Metric, means: Means) -> Judged {
+    fn undecided(metric: Metric, collector: Collector) -> Judged {
         let sizes: Vec<u64> = (0..7).map(|k| 64 << k).collect();
         let noise = [0.5, 1.6, 0.8, 1.9, 1.1, 0.6, 1.4];
         let round = |n: u64, round: usize| n as f64 * noise[(n.ilog2() as usize + 3 * round) % 7];
@@ -79,7 +79,7 @@ mod tests {
         Judged {
             scenario: "a".to_owned(),
             name: SeriesName::new(Phase::Load, metric),
-            means,
+            collector,
             outcome: Outcome::Verdict {
                 verdict: judgement.verdict,
                 ground: Ground::Rule,
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn rounds_by_the_clock_are_added_where_they_say_more() {
         let titles = vec!["a".to_owned(), "b".to_owned()];
-        let by_clock = wish(&undecided(Metric::PageFaults, Means::Clock));
+        let by_clock = wish(&undecided(Metric::PageFaults, Collector::Clock));
         assert_eq!(by_clock, Some(Wish { titles, step: Step::MoreRounds }));
-        assert_eq!(wish(&undecided(Metric::MappingsAlive, Means::Count)), None);
-        assert_eq!(wish(&undecided(Metric::CallgrindInstructions, Means::Callgrind)), None);
+        assert_eq!(wish(&undecided(Metric::MappingsLive, Collector::Count)), None);
+        assert_eq!(wish(&undecided(Metric::CallgrindInstructions, Collector::Callgrind)), None);
     }
 }

@@ -4,7 +4,7 @@
 use loadline_growth::{
     CurveOptions, CurveVerdict, Formula, HiddenGrowth, Kind, Series, hidden_growth, judge_curve,
 };
-use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Subject};
+use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Workload};
 
 use crate::causes::{self, Known};
 use crate::rules::known::{Entry, Present, is_steeper_than_quadratic};
@@ -119,7 +119,7 @@ pub enum Standing {
         /// The link to the report of the issue.
         link: String,
         /// When the known issue expires.
-        until: String,
+        expires: String,
     },
     /// The baseline records the growth.
     Accepted,
@@ -143,7 +143,7 @@ impl Profiles {
     /// Returns the profiles of `measured`, if there is one for each of its sizes under callgrind.
     pub fn of(measured: &MeasuredScenario, read: Vec<(usize, SavedProfile)>) -> Option<Profiles> {
         let sizes: Vec<usize> = read.iter().map(|(n, _)| *n).collect();
-        let is_whole = !sizes.is_empty() && sizes == measured.scenario.callgrind_ladder;
+        let is_whole = !sizes.is_empty() && sizes == measured.scenario.callgrind_sizes;
         is_whole.then_some(Profiles(read))
     }
 
@@ -238,7 +238,7 @@ pub fn growing_since(
     read: ReadProfiles<'_>,
 ) -> Vec<GrowingSymbol> {
     let mut all = Vec::new();
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let title = one.scenario.title();
         let other = before.scenarios.iter().find(|m| m.scenario.title() == title);
@@ -257,7 +257,7 @@ pub fn growing<'a>(
     baseline_of: impl Fn(&Scenario) -> Option<&'a Baseline>,
 ) -> Vec<GrowingSymbol> {
     let mut all = Vec::new();
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let Some(profiles) = read(one) else { continue };
         let reference = Reference::Accepted(baseline_of(&one.scenario));
@@ -376,9 +376,9 @@ fn standing(
         // Both the baseline and the known issue accepted the growth, but the acceptance has expired.
         Some(Entry { has_expired: true, .. }) if hidden.matters() => Standing::Regressed,
         Some(Entry { has_expired: true, .. }) => Standing::Negligible,
-        Some(Entry { known: KnownGrowth { reason, link, until, .. }, .. }) => {
-            let (reason, link, until) = (reason.clone(), link.clone(), until.clone());
-            Standing::Known { reason, link, until }
+        Some(Entry { known: KnownGrowth { reason, link, expires, .. }, .. }) => {
+            let (reason, link, expires) = (reason.clone(), link.clone(), expires.clone());
+            Standing::Known { reason, link, expires }
         }
         None if accepted.is_some() => Standing::Accepted,
         None if !hidden.matters() => Standing::Negligible,
@@ -392,11 +392,11 @@ fn standing(
 /// the largest measured size. This machine's own limits do not count, because growth that is red here is red
 /// elsewhere.
 pub fn horizon(scenario: &Scenario) -> usize {
-    let top = scenario.ladder.last().copied().unwrap_or(0);
-    let fits = match &scenario.subject {
-        Subject::Modules(modules) if !modules.axis.is_modules() => top,
-        Subject::Modules(modules) => modules.largest_usual(),
-        Subject::Command(_) | Subject::Registration(_) | Subject::Planted(_) => usize::MAX,
+    let top = scenario.sizes.last().copied().unwrap_or(0);
+    let fits = match &scenario.workload {
+        Workload::Modules(modules) if !modules.n_counts.is_modules() => top,
+        Workload::Modules(modules) => modules.largest_usual(),
+        Workload::Command(_) | Workload::Registration(_) | Workload::Planted(_) => usize::MAX,
     };
     scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
 }

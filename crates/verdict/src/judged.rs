@@ -1,7 +1,7 @@
 //! One judged series: its verdict with the evidence, or the reason why it has no verdict.
 
 use loadline_growth::{Estimate, Judgement, Verdict};
-use loadline_scenario::{Absence, Means, SeriesName};
+use loadline_scenario::{Absence, Collector, SeriesName};
 
 use crate::rules::known_issue::{KnownIssue, KnownSight};
 use crate::rules::readings::NoSeries;
@@ -15,7 +15,7 @@ pub struct Judged {
     /// The series.
     pub name: SeriesName,
     /// The collector that counted the series.
-    pub means: Means,
+    pub collector: Collector,
     /// The outcome of judging the series.
     pub outcome: Outcome,
     /// Further remarks for the reader, one sentence each.

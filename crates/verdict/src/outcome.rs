@@ -2,7 +2,7 @@
 
 use loadline_growth::{Sight, Verdict};
 use loadline_record::{Exit, Strictness};
-use loadline_scenario::{Means, MetricKind};
+use loadline_scenario::{Collector, MetricKind};
 
 use loadline_record::rounds::Measured;
 
@@ -63,7 +63,7 @@ impl Report {
     pub fn is_gone(&self, row: &Judged) -> bool {
         // A growing function shows before the total grows.
         let grows = |symbol: &GrowingSymbol| {
-            row.means == Means::Callgrind
+            row.collector == Collector::Callgrind
                 && symbol.scenario == row.scenario
                 && symbol.phase == row.name.phase
         };
@@ -87,7 +87,7 @@ impl Report {
         let file = |row: &Judged| row.scenario.split(':').next().map(str::to_owned);
         let entry = |row: &Judged| {
             let known = row.known.as_ref()?;
-            Some((known.reason.clone(), known.link.clone(), known.until.clone()))
+            Some((known.reason.clone(), known.link.clone(), known.expires.clone()))
         };
         file(one) == file(other) && entry(one).is_some() && entry(one) == entry(other)
     }
@@ -103,11 +103,11 @@ impl Report {
         let judged = self.rows.iter().filter(|row| row.outcome.verdict().is_some());
         let unchecked =
             judged.filter(|row| !self.self_checks.iter().any(|check| checks(check, row)));
-        let name = |row: &Judged| match (row.means, row.name.metric.kind()) {
-            (Means::Clock, MetricKind::Time) => "times",
-            (Means::Clock, MetricKind::Count) => "counts of the measured process",
-            (Means::Count, _) => "operation counts",
-            (Means::Callgrind, _) => "instructions by callgrind",
+        let name = |row: &Judged| match (row.collector, row.name.metric.kind()) {
+            (Collector::Clock, MetricKind::Time) => "times",
+            (Collector::Clock, MetricKind::Count) => "counts of the measured process",
+            (Collector::Count, _) => "operation counts",
+            (Collector::Callgrind, _) => "instructions by callgrind",
         };
         let mut names: Vec<&'static str> = unchecked.map(name).collect();
         names.sort_unstable();
@@ -165,12 +165,12 @@ pub struct Concluded {
 /// Whether the self-check `check` was measured and judged like `row`.
 fn checks(check: &SelfCheck, row: &Judged) -> bool {
     let (planted, judged) = (check.name.metric, row.name.metric);
-    match row.means {
-        Means::Clock => {
-            planted.means().is_clock()
+    match row.collector {
+        Collector::Clock => {
+            planted.collector().is_clock()
                 && (judged.kind() == MetricKind::Count || planted.kind() == MetricKind::Time)
         }
-        means => planted.means() == means,
+        collector => planted.collector() == collector,
     }
 }
 

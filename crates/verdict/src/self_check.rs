@@ -6,7 +6,7 @@ use loadline_growth::{
 };
 use loadline_scenario::{Metric, Phase, SeriesName, self_check};
 
-use crate::rules::readings::subject;
+use crate::rules::readings::workload;
 use crate::rules::reference::LOOKS;
 use loadline_record::rounds::Measured;
 
@@ -31,7 +31,7 @@ pub fn is_blind(checks: &[SelfCheck]) -> bool {
 pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
     let find = |scenario: &str, name: SeriesName| {
         let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;
-        subject(found, name).ok()
+        workload(found, name).ok()
     };
     let mut checks = Vec::new();
     let clock = SeriesName::new(Phase::Work, Metric::TaskClock);

@@ -34,7 +34,7 @@ mod unix {
     use std::process::Command;
     use std::time::{Duration, Instant};
 
-    use loadline_scenario::{Generated, Means};
+    use loadline_scenario::{Collector, Generated};
     use loadline_workload::corpus::Workshop;
     use loadline_workload::generate;
     use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
@@ -100,7 +100,7 @@ mod unix {
 
     /// Makes the artifacts and the pack, and tells the average length.
     fn build(home: &Path, modules: usize) -> usize {
-        let workshop = Workshop::generating(Generated::default(), Means::Clock).unwrap();
+        let workshop = Workshop::generating(Generated::default(), Collector::Clock).unwrap();
         let distinct = (0..DISTINCT.min(modules)).map(|index| {
             let mut artifact = workshop.artifact(index).unwrap();
             artifact.apply(UnwindPolicy::Strip).unwrap();

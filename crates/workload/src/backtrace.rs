@@ -46,7 +46,7 @@ mod windows {
     use std::ffi::c_void;
     use std::ptr;
 
-    /// More frames than a lifecycle is deep.
+    /// More frames than a load order is deep.
     const MOST: u32 = 128;
 
     #[link(name = "kernel32")]

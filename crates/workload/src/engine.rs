@@ -6,7 +6,7 @@
 //! what is loaded under callgrind is compiled, outside of it, for any CPU of the architecture.
 
 use loadline_loader::wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm};
-use loadline_scenario::Means;
+use loadline_scenario::Collector;
 
 use crate::error::Error;
 
@@ -27,8 +27,8 @@ pub fn loading() -> Result<Engine, Error> {
 /// # Errors
 ///
 /// [`Error::Engine`].
-pub fn compiling(means: Means) -> Result<Engine, Error> {
-    with_tables(Config::new(), means)
+pub fn compiling(collector: Collector) -> Result<Engine, Error> {
+    with_tables(Config::new(), collector)
 }
 
 /// The engine that compiles generated modules for [`loading`], by the thousand. It does not
@@ -38,17 +38,17 @@ pub fn compiling(means: Means) -> Result<Engine, Error> {
 /// # Errors
 ///
 /// [`Error::Engine`].
-pub fn generating(means: Means) -> Result<Engine, Error> {
+pub fn generating(collector: Collector) -> Result<Engine, Error> {
     let mut config = Config::new();
     config.cranelift_opt_level(OptLevel::None);
     config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-    with_tables(config, means)
+    with_tables(config, collector)
 }
 
-fn with_tables(mut config: Config, means: Means) -> Result<Engine, Error> {
+fn with_tables(mut config: Config, collector: Collector) -> Result<Engine, Error> {
     config.native_unwind_info(true);
     // Without a known host there is no target to name, and no instruction to leave out.
-    if means == Means::Callgrind
+    if collector == Collector::Callgrind
         && let Ok(host) = cranelift_native::builder()
     {
         // A target that is named has no instructions beyond its architecture's own.

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), loadline_workload::Error> {
-//! use loadline_scenario::{Generated, Lifecycle, Means, Phase, UnloadOrder};
+//! use loadline_scenario::{Generated, LoadOrder, Collector, Phase, UnloadOrder};
 //! use loadline_workload::corpus::Workshop;
 //! use loadline_workload::{Event, Observer, Options, drive, engine};
 //!
@@ -20,9 +20,9 @@
 //!     }
 //! }
 //!
-//! let workshop = Workshop::generating(Generated::default(), Means::Clock)?;
+//! let workshop = Workshop::generating(Generated::default(), Collector::Clock)?;
 //! let artifacts = (0..3).map(|index| workshop.artifact(index)).collect::<Result<Vec<_>, _>>()?;
-//! let schedule = Lifecycle::hold_all(UnloadOrder::OldestFirst).schedule(3, 7);
+//! let schedule = LoadOrder::hold_all(UnloadOrder::OldestFirst).schedule(3, 7);
 //! let options = Options::default();
 //! let driven = drive(&engine::loading()?, &artifacts, &schedule, &options, |_| Unloads(0))?;
 //! assert_eq!(driven.proof.loaded, 3);

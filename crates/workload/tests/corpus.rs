@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Folder, artifacts, at_least_one, loading_engine, small};
-use loadline_scenario::{Generated, Means, TypeSharing};
+use loadline_scenario::{Collector, Generated, TypeSharing};
 use loadline_workload::corpus::Workshop;
 use loadline_workload::loader::wasmtime;
 use loadline_workload::loader::{Artifact, ArtifactKind, Contents, Loaded, compile};
@@ -18,7 +18,7 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A workshop that copies these files.
 fn copying(names: &[&str]) -> Workshop {
-    let engine = engine::compiling(Means::Clock).unwrap();
+    let engine = engine::compiling(Collector::Clock).unwrap();
     let compiled = names.iter().map(|name| compile::file(&engine, fixture(name)).unwrap());
     Workshop::Copying(compiled.collect())
 }

@@ -1,4 +1,4 @@
-//! The loader's lifecycles over a rising N: instructions, as callgrind counts them, judged by the rule
+//! The loader's load orders over a rising N: instructions, as callgrind counts them, judged by the rule
 //! that the gate judges by. Each size has a process of its own.
 //!
 //! `cargo test -p loadline-workload --test growth -- --ignored --nocapture`
@@ -14,27 +14,27 @@ use std::process::Command;
 use common::loading_engine;
 use loadline_callgrind::client as valgrind;
 use loadline_growth::{Expect, JudgeOptions, Judgement, Kind, Series, Verdict, judge};
-use loadline_scenario::{Generated, Lifecycle, Residency, Step, UnloadOrder};
+use loadline_scenario::{Generated, LoadOrder, LoadedAtOnce, Step, UnloadOrder};
 use loadline_workload::loader::wasmtime::{Config, Engine};
 use loadline_workload::loader::{Artifact, Lease, Loader, LoaderOptions, UnwindPolicy, compile};
 use loadline_workload::{backtrace, generate};
 
 const SIZES: [usize; 5] = [16, 32, 64, 128, 256];
-/// What makes a process of this test one that is counted: policy, lifecycle, N, folder.
+/// What makes a process of this test one that is counted: policy, load order, N, folder.
 const CHILD: &str = "LOADLINE_TEST_GROWTH";
 
-fn lifecycles() -> [(&'static str, Lifecycle); 4] {
-    let window = Residency::Window(NonZeroUsize::new(8).unwrap());
-    let all = |order| Lifecycle {
+fn load_orders() -> [(&'static str, LoadOrder); 4] {
+    let window = LoadedAtOnce::Window(NonZeroUsize::new(8).unwrap());
+    let all = |order| LoadOrder {
         unwinds_before_unload: 2,
         unwind_every: Some(NonZeroUsize::MIN),
-        ..Lifecycle::hold_all(order)
+        ..LoadOrder::hold_all(order)
     };
     [
         ("oldest-first", all(UnloadOrder::OldestFirst)),
         ("newest-first", all(UnloadOrder::NewestFirst)),
         ("random", all(UnloadOrder::Random)),
-        ("churn", Lifecycle { residency: window, ..all(UnloadOrder::Random) }),
+        ("churn", LoadOrder { loaded_at_once: window, ..all(UnloadOrder::Random) }),
     ]
 }
 
@@ -48,13 +48,13 @@ fn build(home: &Path) {
     artifact.save_unsynced(home.join("artifact")).unwrap();
 }
 
-/// Takes N modules through a lifecycle by a loader, under callgrind's eyes from the first load until
+/// Takes N modules through a load order by a loader, under callgrind's eyes from the first load until
 /// the last module has gone.
 fn be_counted(asked: &str) {
     let words: Vec<&str> = asked.splitn(4, ' ').collect();
-    let [policy, lifecycle, modules, home] = words[..] else { panic!("{asked}") };
+    let [policy, load_order, modules, home] = words[..] else { panic!("{asked}") };
     let policy = if policy == "keep" { UnwindPolicy::Keep } else { UnwindPolicy::Strip };
-    let lifecycle = lifecycles().into_iter().find(|(name, _)| *name == lifecycle).unwrap().1;
+    let load_order = load_orders().into_iter().find(|(name, _)| *name == load_order).unwrap().1;
     let bytes = std::fs::read(Path::new(home).join("artifact")).unwrap();
     let modules: usize = modules.parse().unwrap();
     let artifacts = (0..modules).map(|number| {
@@ -64,7 +64,7 @@ fn be_counted(asked: &str) {
         artifact
     });
     let artifacts: Vec<Artifact> = artifacts.collect();
-    let mut schedule = lifecycle.schedule(modules, 7);
+    let mut schedule = load_order.schedule(modules, 7);
     let steps = schedule.threads.remove(0).into_iter().chain(schedule.finish);
     let steps: Vec<Step> = steps.collect();
     let mut leases: Vec<Option<Lease>> = Vec::new();
@@ -76,7 +76,7 @@ fn be_counted(asked: &str) {
             Step::Load(index) => leases[index] = Some(loader.load(&artifacts[index]).unwrap()),
             Step::Unload(index) => leases[index] = None,
             Step::Unwind => assert!(backtrace::frames() > 0),
-            step => unreachable!("no lifecycle above has a step like {step}"),
+            step => unreachable!("no load order above has a step like {step}"),
         }
     }
     loader.flush();
@@ -88,7 +88,7 @@ fn instructions(asked: &str, unwinder: Option<&Path>) -> f64 {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]);
     command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "every_lifecycle_is_linear", "--include-ignored", "--nocapture"]);
+    command.args(["--exact", "every_load_order_is_linear", "--include-ignored", "--nocapture"]);
     // Without fast bins dropping costs the same whenever it happens.
     command.env("GLIBC_TUNABLES", "glibc.malloc.mxfast=0").env(CHILD, asked);
     if let Some(library) = unwinder {
@@ -105,12 +105,12 @@ fn instructions(asked: &str, unwinder: Option<&Path>) -> f64 {
     count.unwrap_or_else(|| panic!("{errors}")).1.trim().parse().unwrap()
 }
 
-fn judged(policy: &str, lifecycle: &str, home: &Path, unwinder: Option<&Path>) -> Judgement {
+fn judged(policy: &str, load_order: &str, home: &Path, unwinder: Option<&Path>) -> Judgement {
     let count =
-        |n: usize| instructions(&format!("{policy} {lifecycle} {n} {}", home.display()), unwinder);
+        |n: usize| instructions(&format!("{policy} {load_order} {n} {}", home.display()), unwinder);
     let costs: Vec<Vec<f64>> = SIZES.iter().map(|&n| vec![count(n)]).collect();
     let by = unwinder.map_or("the system's unwinder".into(), |path| path.display().to_string());
-    println!("{policy} {lifecycle}, {by}: {costs:?}");
+    println!("{policy} {load_order}, {by}: {costs:?}");
     let sizes = SIZES.map(|n| n as u64).to_vec();
     let series = Series::new(Kind::Count, sizes, costs).unwrap().exact(true);
     let expect = Some(Expect::LinearLog);
@@ -126,7 +126,7 @@ fn llvm() -> Option<PathBuf> {
 
 #[test]
 #[ignore = "slow: takes 45 processes through valgrind"]
-fn every_lifecycle_is_linear() {
+fn every_load_order_is_linear() {
     if let Ok(asked) = std::env::var(CHILD) {
         return be_counted(&asked);
     }
@@ -141,10 +141,10 @@ fn every_lifecycle_is_linear() {
         println!("skipped under LLVM's libunwind: it is not installed");
     }
     for unwinder in [None].into_iter().chain(llvm.as_deref().map(Some)) {
-        for (lifecycle, _) in lifecycles() {
+        for (load_order, _) in load_orders() {
             let Judgement { verdict, curve, .. } =
-                judged("strip", lifecycle, home.path(), unwinder);
-            assert_eq!(verdict, Verdict::Holds, "{lifecycle} {unwinder:?} {curve:?}");
+                judged("strip", load_order, home.path(), unwinder);
+            assert_eq!(verdict, Verdict::Holds, "{load_order} {unwinder:?} {curve:?}");
         }
     }
     // That it would be seen: kept tables are scanned at every deregistration.

@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Folder, artifacts, loading_engine, small};
-use loadline_scenario::{Lifecycle, LoadFrom, Tables, UnloadOrder};
+use loadline_scenario::{LoadFrom, LoadOrder, Tables, UnloadOrder};
 use loadline_workload::corpus::unwind_policy;
 use loadline_workload::loader::Artifact;
 use loadline_workload::{Options, drive, generate};
@@ -73,7 +73,7 @@ fn a_kept_artifact_registers_and_a_stripped_one_does_not() {
     artifact.apply(unwind_policy(Tables::Strip)).unwrap();
     assert_eq!(counted(|| run(&artifact)), (0, 0));
 
-    let schedule = Lifecycle::hold_all(UnloadOrder::NewestFirst).schedule(4, 7);
+    let schedule = LoadOrder::hold_all(UnloadOrder::NewestFirst).schedule(4, 7);
     for (stored, tables, load_from, is_registered) in [
         (Tables::Keep, Tables::Keep, LoadFrom::Bytes, true),
         (Tables::Keep, Tables::Keep, LoadFrom::File, true),

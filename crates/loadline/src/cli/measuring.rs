@@ -1,6 +1,6 @@
 //! Arguments of the verbs that measure: regress, baseline and calibrate.
 
-use loadline_record::{Error, Exit, Shard, Surroundings};
+use loadline_record::{Error, Exit, Machine, Shard};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -236,16 +236,16 @@ impl Selection {
     }
 
     /// Whether sizes are asked for, by `--set` or in a scenario's name.
-    pub fn sets_ladder(&self) -> bool {
+    pub fn sets_sizes(&self) -> bool {
         let in_name = |name: &String| name.split_once(':').map(|(_, changes)| changes.to_owned());
         let all = self.set.iter().cloned().chain(self.names.iter().filter_map(in_name));
-        let is_ladder = |change: &str| change.trim_start().starts_with("ladder");
-        all.into_iter().any(|changes| changes.split(',').any(is_ladder))
+        let is_sizes = |change: &str| change.trim_start().starts_with("sizes");
+        all.into_iter().any(|changes| changes.split(',').any(is_sizes))
     }
 
     /// What the measured processes run under, `unwinder` being what was decided for them.
-    pub fn surroundings(&self, unwinder: &Unwinder) -> Surroundings {
-        Surroundings { unwinder: unwinder.clone(), processors: self.processors.clone() }
+    pub fn machine(&self, unwinder: &Unwinder) -> Machine {
+        Machine { unwinder: unwinder.clone(), processors: self.processors.clone() }
     }
 }
 

@@ -88,8 +88,8 @@ fn capture(
     for scenario in &scenarios {
         read(project, &scenario.name)?;
     }
-    let surroundings = selection.surroundings(&unwinder);
-    let runner = Runner::build(project, &surroundings, interrupt)?;
+    let machine = selection.machine(&unwinder);
+    let runner = Runner::build(project, &machine, interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     // Finds an expired acceptance before minutes are spent.
@@ -97,14 +97,14 @@ fn capture(
     let uncounted = split_off_uncounted(&mut scenarios, &absent)?;
     let floor = baseline_sizes::noise_floor(&bench, &environment)?;
     out::note(baseline_sizes::sentence(&floor));
-    let ladders = sizes(&bench, &mut scenarios, &floor, &environment)?;
+    let sizes = sizes(&bench, &mut scenarios, &floor, &environment)?;
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
-    all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
+    all.iter_mut().for_each(|scenario| scenario.repetitions = scenario.repetitions.max(ROUNDS));
     let seed = selection.seed.unwrap_or_else(time::now);
     let Reason { text, accept } = reason;
     let (reason, accept) = (text.to_owned(), accept.cloned());
-    let capture = Capture { surroundings, reason, accept, floor, ladders };
+    let capture = Capture { machine, reason, accept, floor, sizes };
     let ask = |header: &mut Header| header.capture = Some(capture.clone());
     let measurement = Measurement::begin(&bench, all, &environment, &absent, seed, ask)?;
     out::note(measurement.plan_line());
@@ -196,23 +196,19 @@ fn sizes(
     floor: &Floor,
     environment: &Environment,
 ) -> Result<BTreeMap<String, Vec<usize>>> {
-    let mut ladders = BTreeMap::new();
+    let mut by_title = BTreeMap::new();
     for scenario in scenarios {
-        let rounds = scenario.processes.max(ROUNDS);
-        let Sizes { ladder, larger, reasons } =
+        let rounds = scenario.repetitions.max(ROUNDS);
+        let Sizes { sizes, larger, reasons } =
             baseline_sizes::sizes(bench, scenario, rounds, floor, environment)?;
         let title = scenario.title();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
-        out::note(format_args!(
-            "{title}: N {}…{}{confirming}",
-            ladder[0],
-            ladder[ladder.len() - 1]
-        ));
+        out::note(format_args!("{title}: N {}…{}{confirming}", sizes[0], sizes[sizes.len() - 1]));
         reasons.iter().for_each(|reason| out::note(format_args!("    {reason}")));
-        scenario.ladder = [ladder.as_slice(), &larger].concat();
-        ladders.insert(title, ladder);
+        scenario.sizes = [sizes.as_slice(), &larger].concat();
+        by_title.insert(title, sizes);
     }
-    Ok(ladders)
+    Ok(by_title)
 }
 
 fn write(
@@ -226,7 +222,7 @@ fn write(
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["scenario", "series", "was", "becomes"]);
-    let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_planted();
     for one in measured.scenarios.iter().filter(is_asked) {
         match growth::baseline(one, measured, capture) {
             Ok((baseline, grown)) => {
@@ -315,8 +311,8 @@ mod tests {
 
     use super::*;
 
-    const SCENARIO: &str = "format = 1\nquestion = \"Is memory linear?\"\nexpectation = \"It is.\"\nlifecycle = \"hold-all\"\n\
-        judge = [\"load/resident-bytes\"]\nladder = { from = 64, to = 4096, factor = 2 }\n";
+    const SCENARIO: &str = "format = 2\nquestion = \"Is memory linear?\"\nexpectation = \"It is.\"\nload_order = \"hold-all\"\n\
+        judge = [\"load/resident-bytes\"]\nsizes = { from = 64, to = 4096, factor = 2 }\n";
 
     #[test]
     fn a_scenario_without_a_counter_is_refused_before_it_is_measured() {

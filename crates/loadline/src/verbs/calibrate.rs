@@ -53,9 +53,9 @@ pub fn run(arguments: &cli::Calibrate) -> Result<Exit> {
     let calibration = learn(&measured, &baselines);
     out::line(environment_line(&measured));
     out::text(table(&calibration, calibrations.find(&measured.environment)));
-    let Calibration { n_series, n_false_alarms, rounds, .. } = calibration;
+    let Calibration { n_series, n_false_alarms, repetitions, .. } = calibration;
     out::line(format_args!(
-        "false alarms: {n_false_alarms} of {n_series} series measured twice, {rounds} rounds each"
+        "false alarms: {n_false_alarms} of {n_series} series measured twice, {repetitions} repetitions each"
     ));
     calibrations.put(calibration);
     calibrations.write(&project.baselines())?;
@@ -85,16 +85,16 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     let scenarios = selection::with_controls(project, scenarios, |_| true)?;
     let baselines = Committed::read(project, &scenarios, None)?;
     let unwinder = unwinders::only(&scenarios, &asked.unwinder(project)?)?;
-    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
+    let runner = Runner::build(project, &asked.machine(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
-    let scenarios = match asked.sets_ladder() {
+    let scenarios = match asked.sets_sizes() {
         true => scenarios,
         false => baselines.at_their_sizes(scenarios, &environment),
     };
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
-    all.iter_mut().for_each(|scenario| scenario.processes = scenario.processes.max(ROUNDS));
+    all.iter_mut().for_each(|scenario| scenario.repetitions = scenario.repetitions.max(ROUNDS));
     let seed = asked.seed.unwrap_or_else(time::now);
     let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
         Ok(Measurement::whole(&bench, all, &environment, &absent, seed)?.measured())
@@ -106,7 +106,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     let name = FIRST.to_owned();
     let argument = "calibrate --check".to_owned();
     let build = Against { name, argument, environment, absent };
-    let is_asked = |m: &MeasuredScenario| !m.scenario.subject.is_planted();
+    let is_asked = |m: &MeasuredScenario| !m.scenario.workload.is_planted();
     let scenarios = first.scenarios.into_iter().filter(is_asked).collect();
     Ok((Measured { before: Some(MeasuredBefore { build, scenarios }), ..second }, baselines))
 }
@@ -140,7 +140,7 @@ fn learn(measured: &Measured, baselines: &Committed) -> Calibration {
         tau_time,
         n_series: pairs.len(),
         n_false_alarms: 0,
-        rounds: measured.scenarios.iter().map(|m| m.scenario.processes).min().unwrap_or(0),
+        repetitions: measured.scenarios.iter().map(|m| m.scenario.repetitions).min().unwrap_or(0),
         date: time::date(time::now()),
         loadline: environment.loadline.clone(),
     };

@@ -215,8 +215,8 @@ impl Asked<'_> {
     fn variants(&self, named: &Scenario) -> Result<Sides> {
         let new = self.scenario(&self.arguments.a)?;
         // Both sides get the same sizes and repetitions, because costs are compared only at equal N.
-        let Scenario { ladder, callgrind_ladder, processes, .. } = new.clone();
-        let old = Scenario { ladder, callgrind_ladder, processes, ..named.clone() };
+        let Scenario { sizes, callgrind_sizes, repetitions, .. } = new.clone();
+        let old = Scenario { sizes, callgrind_sizes, repetitions, ..named.clone() };
         self.beside_each_other(old, new)
     }
 
@@ -238,7 +238,7 @@ impl Asked<'_> {
         let old = self.baseline(scenario)?;
         let scenario = self.scenario(&self.arguments.a)?;
         let committed = Committed::read(self.project, std::slice::from_ref(&scenario), None)?;
-        let is_sized = self.selection().sets_ladder();
+        let is_sized = self.selection().sets_sizes();
         let (saved, path) = self.measured(None, vec![scenario], |one, environment| {
             if is_sized { one } else { committed.at_their_sizes(one, environment) }
         })?;
@@ -306,10 +306,10 @@ impl Asked<'_> {
         let _lock = MachineLock::take(project, arguments.no_wait, interrupt)?;
         let scenarios = selection::built(project, scenarios, interrupt)?;
         let unwinder = unwinders::only(&scenarios, &arguments.unwinder)?;
-        let surroundings = self.selection().surroundings(&unwinder);
+        let machine = self.selection().machine(&unwinder);
         let builds = match against {
-            Some(against) => Builds::make(project, against, &surroundings, interrupt)?,
-            None => Builds::one(project, &surroundings, interrupt)?,
+            Some(against) => Builds::make(project, against, &machine, interrupt)?,
+            None => Builds::one(project, &machine, interrupt)?,
         };
         let scenarios = match &builds.before {
             Some(before) => {

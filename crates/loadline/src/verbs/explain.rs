@@ -35,7 +35,7 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
     let names = &arguments.selection.names;
     let is_asked = |m: &&MeasuredScenario| {
         let title = m.scenario.title();
-        !m.scenario.subject.is_planted()
+        !m.scenario.workload.is_planted()
             && (names.is_empty() || is_asked_by_name(names, &title) || arguments.session.is_none())
     };
     let asked: Vec<&MeasuredScenario> = measured.scenarios.iter().filter(is_asked).collect();
@@ -81,7 +81,7 @@ fn measure(project: &Project, asked: &cli::Selection) -> Result<(Measured, Vec<R
     let _lock = MachineLock::take(project, asked.no_wait, &interrupt)?;
     let scenarios = selection::built(project, scenarios, &interrupt)?;
     let unwinder = unwinders::only(&scenarios, &asked.unwinder(project)?)?;
-    let runner = Runner::build(project, &asked.surroundings(&unwinder), &interrupt)?;
+    let runner = Runner::build(project, &asked.machine(&unwinder), &interrupt)?;
     let bench = Bench { project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
     let seed = asked.seed.unwrap_or_else(time::now);

@@ -1,12 +1,12 @@
 //! `cargo xtask list`: prints one line for each scenario. For named scenarios it prints what they judge, and
 //! whether a baseline fits this machine.
 
-use loadline_record::{Error, Exit, PROGRAM, Result, Surroundings};
+use loadline_record::{Error, Exit, Machine, PROGRAM, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 
 use loadline_scenario::{
-    Absent, Environment, MetricKind, Scenario, SeriesName, Subject, Suite, Uncounted, Unwinder,
+    Absent, Environment, MetricKind, Scenario, SeriesName, Suite, Uncounted, Unwinder, Workload,
 };
 
 use crate::cli::List;
@@ -43,12 +43,12 @@ pub fn run(arguments: &List) -> Result<Exit> {
         let text = format!("no scenario in {}", project.scenarios().display());
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    let runner = Runner::build(&project, &Surroundings::under(&Unwinder::Host), &interrupt)?;
+    let runner = Runner::build(&project, &Machine::under(&Unwinder::Host), &interrupt)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, absent) = bench.describe()?;
-    let machine = Machine { project: &project, environment: &environment, skipped: &skipped };
+    let machine = Described { project: &project, environment: &environment, skipped: &skipped };
     if arguments.names.is_empty() {
-        let is_command = |scenario: &Scenario| matches!(scenario.subject, Subject::Command(_));
+        let is_command = |scenario: &Scenario| matches!(scenario.workload, Workload::Command(_));
         out::line(environment.line_of(scenarios.iter().all(is_command)));
         missing(&absent).iter().for_each(out::line);
         list_unwinders(&project, &runner, &environment)?;
@@ -60,14 +60,14 @@ pub fn run(arguments: &List) -> Result<Exit> {
 }
 
 /// What this machine can measure, and the baselines to judge against.
-struct Machine<'a> {
+struct Described<'a> {
     project: &'a Project,
     environment: &'a Environment,
     /// The reason why a scenario cannot be measured yet, by its name.
     skipped: &'a BTreeMap<String, String>,
 }
 
-impl Machine<'_> {
+impl Described<'_> {
     /// Prints one line for each scenario: first the default suite, then the others.
     fn summarize(&self, scenarios: &[Scenario]) -> Result<Exit> {
         let widest = |of: fn(&Scenario) -> usize| scenarios.iter().map(of).max().unwrap_or(0);
@@ -113,18 +113,18 @@ impl Machine<'_> {
     /// Prints everything about each scenario.
     fn describe(&self, scenarios: &[Scenario]) -> Result<Exit> {
         for (index, scenario) in scenarios.iter().enumerate() {
-            let (first, last) = (scenario.ladder.first(), scenario.ladder.last());
+            let (first, last) = (scenario.sizes.first(), scenario.sizes.last());
             if index > 0 {
                 out::line("");
             }
             out::line(format_args!("{}{}", scenario.title(), belongs(scenario)));
             out::line(format_args!("    {}", scenario.question));
             out::line(format_args!(
-                "    N {}…{}, {} rungs × {} processes",
+                "    N {}…{}, {} sizes × {} repetitions",
                 first.unwrap_or(&0),
                 last.unwrap_or(&0),
-                scenario.ladder.len(),
-                scenario.processes
+                scenario.sizes.len(),
+                scenario.repetitions
             ));
             out::line(format_args!("    judges {}", names(&scenario.judge)));
             if !scenario.observe.is_empty() {

@@ -4,7 +4,7 @@ use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::path::{Path, PathBuf};
 
 use loadline_growth::{Kind, Sight};
-use loadline_scenario::{Scenario, Subject};
+use loadline_scenario::{Scenario, Workload};
 
 use crate::cli;
 use crate::committed::Committed;
@@ -219,7 +219,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         whole.forecasts.extend(part.forecasts);
         add_new(&mut whole.absent, part.absent);
         let of_suite = |m: &loadline_record::rounds::MeasuredScenario| {
-            whole.scenarios.is_empty() || !matches!(m.scenario.subject, Subject::Planted(_))
+            whole.scenarios.is_empty() || !matches!(m.scenario.workload, Workload::Planted(_))
         };
         let own: Vec<_> = part.scenarios.into_iter().filter(of_suite).collect();
         whole.scenarios.extend(own);

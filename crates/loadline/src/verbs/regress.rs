@@ -69,8 +69,8 @@ fn measure(arguments: &Regress) -> Result<Exit> {
     let _lock = locked(arguments, &project, &interrupt)?;
     project.build(&interrupt)?;
     let passes = places::with_files(&project, passes, &mut left_out)?;
-    let first = passes.first().map(|pass| arguments.selection.surroundings(&pass.unwinder));
-    let first = first.unwrap_or_else(|| arguments.selection.surroundings(&Unwinder::Host));
+    let first = passes.first().map(|pass| arguments.selection.machine(&pass.unwinder));
+    let first = first.unwrap_or_else(|| arguments.selection.machine(&Unwinder::Host));
     let builds = Builds::make(&project, &arguments.other(), &first, &interrupt)?;
     let (places, same) = places::of(&project, passes, &builds)?;
     if places.is_empty() {

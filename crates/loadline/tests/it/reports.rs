@@ -9,4 +9,5 @@ mod history;
 mod judge;
 mod judge_files;
 mod judge_pairs;
+mod old_words;
 mod verdicts;

@@ -1,7 +1,7 @@
 //! Builds the runners that `regress` measures. The first is this workspace's runner. With `--against` or
 //! `--against-wasmtime` the second one is built from a tree of its own.
 
-use loadline_record::{Context, Error, Exit, Result, Surroundings};
+use loadline_record::{Context, Error, Exit, Machine, Result};
 use std::path::{Path, PathBuf};
 
 use crate::builds::build_dir::{Yard, keep};
@@ -49,32 +49,28 @@ impl Builds {
     ///
     /// # Errors
     /// When the runner does not build.
-    pub fn one(
-        project: &Project,
-        surroundings: &Surroundings,
-        interrupt: &Interrupt,
-    ) -> Result<Builds> {
-        let now = Runner::build(project, surroundings, interrupt)?;
+    pub fn one(project: &Project, machine: &Machine, interrupt: &Interrupt) -> Result<Builds> {
+        let now = Runner::build(project, machine, interrupt)?;
         Ok(Builds { now, before: None, _places: Places::default() })
     }
 
-    /// Builds the runners that `arguments` ask for, to be run in these surroundings.
+    /// Builds the runners that `arguments` ask for, to be run with these settings.
     ///
     /// # Errors
     /// A usage error when the revision or the Wasmtime does not exist. Any other error when a build fails.
     pub fn make(
         project: &Project,
         asked: &OtherAsked,
-        surroundings: &Surroundings,
+        machine: &Machine,
         interrupt: &Interrupt,
     ) -> Result<Builds> {
         if project.is_installed && asked.sources.is_none() {
-            return Builds::of_programs(project, asked, surroundings, interrupt);
+            return Builds::of_programs(project, asked, machine, interrupt);
         }
         let sources = sources(project, asked)?;
         let other = Other::read(&sources, asked)?;
         if other.is_none() && asked.sources.is_none() {
-            return Builds::one(project, surroundings, interrupt);
+            return Builds::one(project, machine, interrupt);
         }
         let yard = Yard::open(&project.against(), interrupt)?;
         let copies = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
@@ -92,11 +88,11 @@ impl Builds {
         let now = kept.map_err(|error| {
             Error::new(Exit::CouldNotMeasure, format!("cannot build the runner: {error:#}"))
         })?;
-        let now = Runner::at(now, surroundings, interrupt)?;
+        let now = Runner::at(now, machine, interrupt)?;
         let mut places = Places { _copies: Some(copies), ..Places::default() };
         let Some(other) = other else { return Ok(Builds { now, before: None, _places: places }) };
         let parts = OtherRunner { project, sources: &sources, yard: &yard, now, interrupt };
-        let built = parts.build(&other, &two, surroundings);
+        let built = parts.build(&other, &two, machine);
         let (now, before, tree) =
             built.map_err(|error| failed(&other.name(), "cannot build the runner of", error))?;
         (places._tree, places._yard) = (Some(tree), Some(yard));
@@ -108,7 +104,7 @@ impl Builds {
     fn of_programs(
         project: &Project,
         asked: &OtherAsked,
-        surroundings: &Surroundings,
+        machine: &Machine,
         interrupt: &Interrupt,
     ) -> Result<Builds> {
         if let Some(asked) = &asked.against_wasmtime {
@@ -117,7 +113,7 @@ impl Builds {
             );
             return Err(Error::new(Exit::Usage, text));
         }
-        let builds = Builds::one(project, surroundings, interrupt)?;
+        let builds = Builds::one(project, machine, interrupt)?;
         let Some(other) = Other::read(&project.root, asked)? else { return Ok(builds) };
         let Other::Revision { commit, .. } = &other else { return Ok(builds) };
         let yard = Yard::open(&project.against(), interrupt)?;
@@ -150,7 +146,7 @@ impl OtherRunner<'_> {
         &self,
         other: &Other,
         folder: &Path,
-        surroundings: &Surroundings,
+        machine: &Machine,
     ) -> Result<(Runner, Before, Tree)> {
         let OtherRunner { sources, yard, now, interrupt, .. } = self;
         let mut tree = Tree::at(&yard.tree())?;
@@ -175,7 +171,7 @@ impl OtherRunner<'_> {
         };
         interrupt.check()?;
         let program = program.and_then(|program| keep(&program, folder))?;
-        let runner = Runner::at(program, surroundings, interrupt)?;
+        let runner = Runner::at(program, machine, interrupt)?;
         let version = |tree: &Path| wasmtime_version(tree).unwrap_or_default();
         if other.is_judged(&version(sources), &version(&tree.workspace)) {
             let name = format!("wasmtime {}", version(sources));

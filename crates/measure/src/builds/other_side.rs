@@ -3,7 +3,7 @@
 use loadline_record::{Error, Exit, Result};
 use std::path::PathBuf;
 
-use loadline_scenario::{Corpus, Modules, Scenario, Subject, Unwinder};
+use loadline_scenario::{Corpus, Modules, Scenario, Unwinder, Workload};
 
 use crate::builds::trees::Changes;
 use crate::process::runner::Runner;
@@ -59,19 +59,19 @@ impl Before {
         let mut changes = scenario.settings.clone();
         changes.extend(scenario.variant.0.clone());
         let theirs = tree.scenario_there(&scenario.name, &changes)?;
-        let subject = match (&scenario.subject, theirs.subject) {
-            (Subject::Command(_), Subject::Command(command)) => Subject::Command(command),
-            (Subject::Modules(ours), Subject::Modules(theirs)) => {
+        let workload = match (&scenario.workload, theirs.workload) {
+            (Workload::Command(_), Workload::Command(command)) => Workload::Command(command),
+            (Workload::Modules(ours), Workload::Modules(theirs)) => {
                 let is_of_files = matches!(ours.corpus, Corpus::Files(_));
                 let corpus = match theirs.corpus {
                     Corpus::Files(files) if is_of_files => Corpus::Files(files),
                     _ => ours.corpus.clone(),
                 };
-                Subject::Modules(Modules { corpus, ..ours.clone() })
+                Workload::Modules(Modules { corpus, ..ours.clone() })
             }
-            _ => scenario.subject.clone(),
+            _ => scenario.workload.clone(),
         };
-        let scenario = Scenario { subject, recipe: theirs.recipe, ..scenario.clone() };
+        let scenario = Scenario { workload, recipe: theirs.recipe, ..scenario.clone() };
         Ok(scenario)
     }
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::{Scenario, Subject};
+use loadline_scenario::{Scenario, Workload};
 
 use crate::builds::other_side::Before;
 use crate::builds::trees::Changes;
@@ -98,9 +98,9 @@ fn is_the_same(
     scenario: &Scenario,
 ) -> Result<Option<Vec<PathBuf>>> {
     let theirs = before.scenario(scenario);
-    let is_named_same =
-        theirs.subject == scenario.subject && before.digest(project, scenario)? == scenario.digest;
-    let Subject::Command(command) = &scenario.subject else {
+    let is_named_same = theirs.workload == scenario.workload
+        && before.digest(project, scenario)? == scenario.digest;
+    let Workload::Command(command) = &scenario.workload else {
         return Ok((is_named_same && is_same_runner).then(Vec::new));
     };
     let tree = before.project(project, &theirs);

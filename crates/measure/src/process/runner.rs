@@ -1,6 +1,6 @@
 //! Builds the runner, starts it for one request at a time, and reads its answer.
 
-use loadline_record::{Context, Error, Exit, Result, Surroundings};
+use loadline_record::{Context, Error, Exit, Machine, Result};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -93,12 +93,8 @@ impl Runner {
     ///
     /// # Errors
     /// When the build fails, this machine does not have the unwinder, or `LOADLINE_RUNNER` names no file.
-    pub fn build(
-        project: &Project,
-        surroundings: &Surroundings,
-        interrupt: &Interrupt,
-    ) -> Result<Runner> {
-        let built = Runner::at(PathBuf::new(), surroundings, interrupt)?;
+    pub fn build(project: &Project, machine: &Machine, interrupt: &Interrupt) -> Result<Runner> {
+        let built = Runner::at(PathBuf::new(), machine, interrupt)?;
         if let Some(program) = installed::given()? {
             return Ok(Runner { program, is_installed: true, ..built });
         }
@@ -118,15 +114,11 @@ impl Runner {
     ///
     /// # Errors
     /// When this machine does not have the unwinder.
-    pub fn at(
-        program: PathBuf,
-        surroundings: &Surroundings,
-        interrupt: &Interrupt,
-    ) -> Result<Runner> {
+    pub fn at(program: PathBuf, machine: &Machine, interrupt: &Interrupt) -> Result<Runner> {
         Ok(Runner {
             program,
-            preload: preloaded(&surroundings.unwinder)?,
-            processors: surroundings.processors.clone(),
+            preload: preloaded(&machine.unwinder)?,
+            processors: machine.processors.clone(),
             valgrind: usable_valgrind(),
             interrupt: interrupt.clone(),
             is_installed: false,

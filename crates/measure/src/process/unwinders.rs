@@ -8,7 +8,7 @@ use loadline_record::{Error, Exit, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::{Scenario, Subject, Unwinder};
+use loadline_scenario::{Scenario, Unwinder, Workload};
 
 /// A function that every LLVM libunwind exports, and no other unwinder. Wasmtime uses it for the same check
 /// (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
@@ -208,7 +208,7 @@ pub fn passes(
 /// Whether this system can run the scenario at all.
 fn can_be_here(scenario: &Scenario) -> bool {
     cfg!(all(target_os = "linux", target_env = "gnu"))
-        || !matches!(scenario.subject, Subject::Registration(_))
+        || !matches!(scenario.workload, Workload::Registration(_))
 }
 
 /// The single unwinder of a command that compares within one session. It is `asked`, or the one that all of

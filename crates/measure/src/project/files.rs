@@ -4,7 +4,7 @@ use loadline_record::{Context, Error, Exit, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use loadline_scenario::{Command, Corpus, Modules, Scenario, Subject};
+use loadline_scenario::{Command, Corpus, Modules, Scenario, Workload};
 
 use crate::project::folders::Project;
 
@@ -17,14 +17,14 @@ const DIGITS: usize = 16;
 /// # Errors
 /// When a pattern is invalid, or no file matches it.
 pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
-    match &scenario.subject {
-        Subject::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
+    match &scenario.workload {
+        Workload::Modules(Modules { corpus: Corpus::Files(patterns), .. }) => {
             matching(&project.root, patterns).with_context(|| format!("scenario {}", scenario.name))
         }
-        Subject::Modules(Modules { corpus: Corpus::Generated(_), .. })
-        | Subject::Registration(_)
-        | Subject::Planted(_) => Ok(Vec::new()),
-        Subject::Command(command) => Ok(of_command(&project.programs.located(command))),
+        Workload::Modules(Modules { corpus: Corpus::Generated(_), .. })
+        | Workload::Registration(_)
+        | Workload::Planted(_) => Ok(Vec::new()),
+        Workload::Command(command) => Ok(of_command(&project.programs.located(command))),
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         let (_folder, root) = folder(&["tools/load.py", "tools/bin/host", "python3"]);
         let scenario = |command: &str| {
             let text = format!(
-                "format = 1\nquestion = \"?\"\nexpectation = \"\"\ncommand = {command}\ndirectory = \"tools\"\njudge = [\"run/task-clock\"]\nladder = {{ from = 8, to = 128, factor = 2 }}"
+                "format = 2\nquestion = \"?\"\nexpectation = \"\"\ncommand = {command}\ndirectory = \"tools\"\njudge = [\"run/task-clock\"]\nsizes = {{ from = 8, to = 128, factor = 2 }}"
             );
             Scenario::parse("command", &text).unwrap()
         };

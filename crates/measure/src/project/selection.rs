@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use loadline_scenario::self_check;
-use loadline_scenario::{Control, Means, Metric, Scenario, Suite, Variant};
+use loadline_scenario::{Collector, Control, Metric, Scenario, Suite, Variant};
 
 use crate::out;
 use crate::process::interrupt::Interrupt;
@@ -288,8 +288,8 @@ fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<
 
 /// `other` with the sizes and repetitions of `scenario`.
 fn as_often_as(scenario: &Scenario, other: Scenario) -> Scenario {
-    let (ladder, processes) = (scenario.ladder.clone(), scenario.processes);
-    Scenario { ladder, processes, ..other }
+    let (sizes, repetitions) = (scenario.sizes.clone(), scenario.repetitions);
+    Scenario { sizes, repetitions, ..other }
 }
 
 /// The scenarios of the saved session at `path`, as they were measured.
@@ -333,12 +333,13 @@ pub fn of_session(
             Some(planted) => planted,
             None => project.scenario(name, &changes)?,
         };
-        let own = records.iter().filter(|r| r.means.is_clock() && r.scenario == planned.scenario);
-        let rounds = own.map(|record| record.round + 1).max().unwrap_or(0);
-        let (ladder, processes) = (planned.ladder.clone(), planned.processes.max(rounds));
-        let callgrind_ladder = planned.callgrind_ladder.clone();
+        let own =
+            records.iter().filter(|r| r.collector.is_clock() && r.scenario == planned.scenario);
+        let rounds = own.map(|record| record.repetition + 1).max().unwrap_or(0);
+        let (sizes, repetitions) = (planned.sizes.clone(), planned.repetitions.max(rounds));
+        let callgrind_sizes = planned.callgrind_sizes.clone();
         let is_counted = |metrics: &Vec<Metric>| {
-            metrics.iter().all(|metric| scenario.means_of(*metric) != Means::Clock)
+            metrics.iter().all(|metric| scenario.collector_of(*metric) != Collector::Clock)
         };
         // The session was asked for exact counts alone.
         let scenario = match planned.metrics.as_ref().filter(|metrics| is_counted(metrics)) {
@@ -346,7 +347,7 @@ pub fn of_session(
             None => scenario,
         };
         let digest = planned.digest.clone();
-        scenarios.push(Scenario { ladder, callgrind_ladder, processes, digest, ..scenario });
+        scenarios.push(Scenario { sizes, callgrind_sizes, repetitions, digest, ..scenario });
     }
     Ok(scenarios)
 }

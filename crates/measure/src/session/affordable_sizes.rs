@@ -9,7 +9,7 @@
 use loadline_record::Result;
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Environment, Means, Run, Scenario};
+use loadline_scenario::{Collector, Environment, Run, Scenario};
 
 use crate::session::bench::Bench;
 use loadline_record::header::{Outcome, Side};
@@ -37,20 +37,20 @@ pub fn leave_out_what_takes_too_long(
         if follows || is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
             continue;
         }
-        let Some((n_rungs, why)) = affordable(bench, scenario, environment)? else { continue };
+        let Some((n_sizes, why)) = affordable(bench, scenario, environment)? else { continue };
         let title = scenario.title();
-        let rungs = &scenario.ladder[n_rungs..];
-        left_out.push(format!("{title}: N = {rungs:?} left out, {why}"));
+        let sizes = &scenario.sizes[n_sizes..];
+        left_out.push(format!("{title}: N = {sizes:?} left out, {why}"));
         for title in scenario.titles_measured() {
-            kept.insert(title, (scenario.ladder.clone(), n_rungs));
+            kept.insert(title, (scenario.sizes.clone(), n_sizes));
         }
     }
     for scenario in scenarios {
         // A control with sizes of its own keeps them: it is judged at the sizes that both have.
-        if let Some((ladder, n_rungs)) = kept.get(&scenario.title())
-            && scenario.ladder == *ladder
+        if let Some((sizes, n_sizes)) = kept.get(&scenario.title())
+            && scenario.sizes == *sizes
         {
-            scenario.ladder.truncate(*n_rungs);
+            scenario.sizes.truncate(*n_sizes);
         }
     }
     Ok(left_out)
@@ -62,21 +62,21 @@ fn affordable(
     scenario: &Scenario,
     environment: &Environment,
 ) -> Result<Option<(usize, String)>> {
-    let metrics = scenario.metrics_by(Means::Clock);
+    let metrics = scenario.metrics_by(Collector::Clock);
     let mut tried: Vec<(usize, f64)> = Vec::new();
-    for (place, &modules) in scenario.ladder.iter().enumerate() {
-        let rest = &scenario.ladder[place..];
+    for (place, &modules) in scenario.sizes.iter().enumerate() {
+        let rest = &scenario.sizes[place..];
         if is_affordable(scenario, &tried, rest) {
             return Ok(None);
         }
-        if may_end_before(&scenario.ladder, place)
+        if may_end_before(&scenario.sizes, place)
             && let Some(why) = why_too_long(scenario, &tried, modules)
         {
             return Ok(Some((place, why)));
         }
-        let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
+        let whole = Scenario { sizes: vec![modules], ..scenario.clone() };
         bench.prepare_all(&[whole], None)?;
-        let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
+        let run = Run { scenario: 0, modules, repetition: 0, collector: Collector::Clock };
         let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
         match record.outcome {
             Outcome::Finished { .. } => tried.push((modules, record.seconds)),
@@ -87,14 +87,14 @@ fn affordable(
     Ok(None)
 }
 
-/// Whether `ladder` can still be judged without the sizes from `place` on.
-fn may_end_before(ladder: &[usize], place: usize) -> bool {
-    can_be_judged(&ladder[..place])
+/// Whether `sizes` can still be judged without the sizes from `place` on.
+fn may_end_before(sizes: &[usize], place: usize) -> bool {
+    can_be_judged(&sizes[..place])
 }
 
 /// The number of runs at one size: all repetitions by the clock, and one that counts operations.
 fn rounds(scenario: &Scenario) -> f64 {
-    scenario.processes as f64 + 1.0
+    scenario.repetitions as f64 + 1.0
 }
 
 /// Whether the sizes `rest` fit the budget even if every further cost were quadratic.
@@ -142,7 +142,7 @@ mod tests {
 
     fn limited(budget: u64, timeout: u64) -> Scenario {
         let (budget, timeout) = (Duration::from_secs(budget), Duration::from_secs(timeout));
-        Scenario { budget, timeout, processes: 5, ..scenario("keep") }
+        Scenario { budget, timeout, repetitions: 5, ..scenario("keep") }
     }
 
     #[test]
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn what_is_left_can_be_judged() {
-        let ladder = [1, 2, 4, 8, 16, 32];
-        let may_end: Vec<bool> = (0..6).map(|place| may_end_before(&ladder, place)).collect();
+        let sizes = [1, 2, 4, 8, 16, 32];
+        let may_end: Vec<bool> = (0..6).map(|place| may_end_before(&sizes, place)).collect();
         assert_eq!(may_end, [false, false, false, false, false, true]);
         assert!(!may_end_before(&[4, 5, 6, 7, 8, 9], 5), "a ratio of two tells no growth");
     }

@@ -5,10 +5,10 @@
 use loadline_record::{Context, Error, Exit, Floor, Result};
 use std::collections::BTreeMap;
 
-use loadline_scenario::scenario::{FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO};
+use loadline_scenario::scenario::{FEWEST_SIZES, LARGEST_MODULES, SMALLEST_RATIO};
 use loadline_scenario::self_check;
 use loadline_scenario::{
-    Environment, Means, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
+    Collector, Environment, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
 };
 
 use crate::session::bench::Bench;
@@ -32,7 +32,7 @@ const LARGER: usize = 2;
 const SECONDS_FOR_LARGER: f64 = 15.0;
 
 /// The seconds that all repetitions of one scenario's sizes may take.
-const SECONDS_FOR_LADDER: f64 = 300.0;
+const SECONDS_FOR_SIZES: f64 = 300.0;
 
 /// Measures the noise floor: what an empty phase reads.
 ///
@@ -41,10 +41,10 @@ const SECONDS_FOR_LADDER: f64 = 300.0;
 pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor> {
     let empty =
         self_check::scenario(self_check::CPU_LINEAR).expect("the planted scenarios are constants");
-    let metrics = empty.metrics_by(Means::Clock);
+    let metrics = empty.metrics_by(Collector::Clock);
     let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
-    for round in 0..EMPTY_RUNS {
-        let run = Run { scenario: 0, modules: 0, round, means: Means::Clock };
+    for repetition in 0..EMPTY_RUNS {
+        let run = Run { scenario: 0, modules: 0, repetition, collector: Collector::Clock };
         let (record, _) = bench.run(&empty, &(run, Side::Now), &metrics, 0, environment)?;
         for sample in finished(&record.outcome).context("cannot measure the noise floor")? {
             // A cost that occurs once in each process is a constant to a fit, not noise.
@@ -74,7 +74,7 @@ pub fn sentence(floor: &Floor) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sizes {
     /// The sizes that every session measures.
-    pub ladder: Vec<usize>,
+    pub sizes: Vec<usize>,
     /// The larger sizes at which verdicts may be confirmed.
     pub larger: Vec<usize>,
     /// Why some sizes were left out, one sentence each.
@@ -101,17 +101,17 @@ pub fn sizes(
 ) -> Result<Sizes> {
     let mut reasons = Vec::new();
     let mut tried: Vec<Tried> = Vec::new();
-    let metrics = scenario.metrics_by(Means::Clock);
-    let top = scenario.ladder.last().copied().unwrap_or(0);
+    let metrics = scenario.metrics_by(Collector::Clock);
+    let top = scenario.sizes.last().copied().unwrap_or(0);
     let larger = (1..=LARGER as u32).filter_map(|doublings| top.checked_shl(doublings));
-    for modules in scenario.ladder.iter().copied().chain(larger) {
+    for modules in scenario.sizes.iter().copied().chain(larger) {
         if let Some(why) = why_left_out(scenario, modules, &tried, rounds, environment) {
             reasons.push(format!("N = {modules} and more left out: {why}"));
             break;
         }
-        let whole = Scenario { ladder: vec![modules], ..scenario.clone() };
+        let whole = Scenario { sizes: vec![modules], ..scenario.clone() };
         bench.prepare_all(&[whole], None)?;
-        let run = Run { scenario: 0, modules, round: 0, means: Means::Clock };
+        let run = Run { scenario: 0, modules, repetition: 0, collector: Collector::Clock };
         let (record, _) = bench.run(scenario, &(run, Side::Now), &metrics, 0, environment)?;
         match finished(&record.outcome) {
             Ok(samples) => {
@@ -132,9 +132,9 @@ pub fn sizes(
     }
     let from = smallest.map_or(0, |(modules, _)| modules);
     let kept = tried.iter().map(|tried| tried.modules).filter(|modules| *modules >= from);
-    let (ladder, larger): (Vec<usize>, Vec<usize>) = kept.partition(|modules| *modules <= top);
-    check(scenario, &ladder, &reasons)?;
-    Ok(Sizes { ladder, larger, reasons })
+    let (sizes, larger): (Vec<usize>, Vec<usize>) = kept.partition(|modules| *modules <= top);
+    check(scenario, &sizes, &reasons)?;
+    Ok(Sizes { sizes, larger, reasons })
 }
 
 fn finished(outcome: &Outcome) -> Result<&[Sample]> {
@@ -171,14 +171,14 @@ fn why_left_out(
             "a run may take {seconds:.0} s of the {timeout:.0} s of timeout_seconds"
         ));
     }
-    let is_larger = scenario.ladder.last().is_some_and(|top| modules > *top);
+    let is_larger = scenario.sizes.last().is_some_and(|top| modules > *top);
     let earlier: f64 = tried.iter().map(|tried| tried.seconds).sum();
     let (all, limit) = if is_larger {
         (seconds * rounds as f64, SECONDS_FOR_LARGER)
     } else {
-        ((earlier + seconds) * rounds as f64, SECONDS_FOR_LADDER)
+        ((earlier + seconds) * rounds as f64, SECONDS_FOR_SIZES)
     };
-    let what = if is_larger { "confirming at it" } else { "the ladder up to it" };
+    let what = if is_larger { "confirming at it" } else { "the sizes up to it" };
     (all > limit).then(|| {
         format!("{rounds} rounds of {what} would take {all:.0} s, and may take {limit:.0} s")
     })
@@ -210,13 +210,13 @@ fn smallest_clear(scenario: &Scenario, tried: &[Tried], floor: &Floor) -> Option
     scenario.judge.iter().filter_map(of_series).max_by_key(|(modules, _)| *modules)
 }
 
-fn check(scenario: &Scenario, ladder: &[usize], reasons: &[String]) -> Result<()> {
-    if can_be_judged(ladder) {
+fn check(scenario: &Scenario, sizes: &[usize], reasons: &[String]) -> Result<()> {
+    if can_be_judged(sizes) {
         return Ok(());
     }
     let (title, reasons) = (scenario.title(), reasons.join("; "));
     let text = format!(
-        "cannot measure {title}: N = {ladder:?} is left of its ladder, and {FEWEST_RUNGS} sizes over a ratio of {SMALLEST_RATIO} are needed ({reasons})"
+        "cannot measure {title}: N = {sizes:?} is left of its sizes, and {FEWEST_SIZES} sizes over a ratio of {SMALLEST_RATIO} are needed ({reasons})"
     );
     Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use loadline_scenario::{
-    Absence, Absent, Corpus, Environment, Means, Measure, Message, Metric, Prepare, Proof, Random,
-    Registration, Request, Run, Sample, Scenario, Subject,
+    Absence, Absent, Collector, Corpus, Environment, Measure, Message, Metric, Prepare, Proof,
+    Random, Registration, Request, Run, Sample, Scenario, Workload,
 };
 
 use crate::builds::other_side::Before;
@@ -130,11 +130,12 @@ impl Bench<'_> {
         for scenario in scenarios.iter().filter(|scenario| is_compared(scenario)) {
             let is_known =
                 |metric: &Metric| why_absent(scenario, *metric, &against.absent).is_none();
-            let has_any = |means: &Means| scenario.metrics_by(*means).iter().any(is_known);
-            let Some(means) = scenario.means().into_iter().find(has_any) else { continue };
-            let Some(&modules) = scenario.ladder_by(means).first() else { continue };
-            let visit = (Run { scenario: 0, modules, round: 0, means }, Side::Before);
-            let metrics = scenario.metrics_by(means);
+            let has_any =
+                |collector: &Collector| scenario.metrics_by(*collector).iter().any(is_known);
+            let Some(collector) = scenario.collectors().into_iter().find(has_any) else { continue };
+            let Some(&modules) = scenario.sizes_by(collector).first() else { continue };
+            let visit = (Run { scenario: 0, modules, repetition: 0, collector }, Side::Before);
+            let metrics = scenario.metrics_by(collector);
             let metrics: Vec<Metric> = metrics.into_iter().filter(is_known).collect();
             let (record, _) = self.run(scenario, &visit, &metrics, seed, &against.environment)?;
             if let Outcome::Failed { error } = record.outcome {
@@ -155,31 +156,31 @@ impl Bench<'_> {
         let mut wanted: Vec<Prepare> = Vec::new();
         for scenario in scenarios {
             let (scenario, project) = &self.on(side, scenario);
-            if let Subject::Registration(Registration { functions, .. }) = scenario.subject {
+            if let Workload::Registration(Registration { functions, .. }) = scenario.workload {
                 let cache = self.project.corpora();
                 let request = Request::PrepareTables { functions, cache };
                 let answer = runner.ask(&request, PREPARE_TIMEOUT, |_| {});
                 answer.map_err(|failure| stop(failure, "compile functions for unwind tables"))?;
             }
-            let Subject::Modules(subject) = &scenario.subject else { continue };
-            let is_wanted = is_profiled && scenario.means().contains(&Means::Callgrind);
-            let apart = is_wanted.then_some(Means::Callgrind);
-            for means in [Some(Means::Clock), apart].into_iter().flatten() {
-                let rungs = scenario.ladder_by(means);
+            let Workload::Modules(workload) = &scenario.workload else { continue };
+            let is_wanted = is_profiled && scenario.collectors().contains(&Collector::Callgrind);
+            let apart = is_wanted.then_some(Collector::Callgrind);
+            for collector in [Some(Collector::Clock), apart].into_iter().flatten() {
+                let sizes = scenario.sizes_by(collector);
                 // If N is the number of modules, the largest size contains all of them.
-                let largest = rungs.len().saturating_sub(1);
-                let rungs = if subject.axis.is_modules() { &rungs[largest..] } else { rungs };
-                for (resolved, modules) in rungs.iter().map(|&n| subject.at(n)) {
+                let largest = sizes.len().saturating_sub(1);
+                let sizes = if workload.n_counts.is_modules() { &sizes[largest..] } else { sizes };
+                for (resolved, modules) in sizes.iter().map(|&n| workload.at(n)) {
                     let (corpus, tables) =
                         (located_corpus(project, &resolved.corpus)?, resolved.tables);
                     let same = |p: &&mut Prepare| {
-                        p.corpus == corpus && p.tables == tables && p.means == means
+                        p.corpus == corpus && p.tables == tables && p.collector == collector
                     };
                     match wanted.iter_mut().find(same) {
                         Some(prepare) => prepare.modules = prepare.modules.max(modules),
                         None => {
                             let cache = self.project.corpora();
-                            wanted.push(Prepare { corpus, tables, modules, cache, means });
+                            wanted.push(Prepare { corpus, tables, modules, cache, collector });
                         }
                     }
                 }
@@ -237,14 +238,14 @@ impl Bench<'_> {
     ) -> Result<(RunRecord, Option<SavedProfile>)> {
         let runner = self.runner_of(side);
         let (carried_out, project) = self.on(side, scenario);
-        let (subject, modules) = located(project, &carried_out.subject, run.modules)?;
+        let (workload, modules) = located(project, &carried_out.workload, run.modules)?;
         let request = Request::Measure(Measure {
-            subject,
+            workload,
             modules,
             seed: order_of(run, seed),
             metrics: metrics.to_vec(),
             cache: self.project.corpora(),
-            means: run.means,
+            collector: run.collector,
             processors: self.runner.processors().to_vec(),
             dumps: None,
         });
@@ -256,9 +257,11 @@ impl Bench<'_> {
             Message::Sample(said) => samples.push(said),
             _ => {}
         };
-        let (answer, profile) = match run.means {
-            Means::Clock | Means::Count => (runner.ask(&request, scenario.timeout, receive), None),
-            Means::Callgrind => {
+        let (answer, profile) = match run.collector {
+            Collector::Clock | Collector::Count => {
+                (runner.ask(&request, scenario.timeout, receive), None)
+            }
+            Collector::Callgrind => {
                 let target = self.project.target();
                 profiled(runner, &request, wants_phases(scenario), &target, receive)
             }
@@ -275,16 +278,24 @@ impl Bench<'_> {
         let proven = answer.and_then(|()| {
             let proof =
                 proof.ok_or_else(|| RunFailure::Unproven("it gave no counts".to_owned()))?;
-            check_proof(&proof, &carried_out.subject, run.modules, environment)
-                .and_then(|()| check_marks(scenario, run.means, run.modules, &samples))
+            check_proof(&proof, &carried_out.workload, run.modules, environment)
+                .and_then(|()| check_marks(scenario, run.collector, run.modules, &samples))
                 .map_err(RunFailure::Unproven)?;
             Ok(proof)
         });
         let outcome = outcome(proven, samples)?;
         let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
-        let Run { modules, round, means, .. } = *run;
-        let record =
-            RunRecord { scenario, modules, round, side, means, profile: None, outcome, seconds };
+        let Run { modules, repetition, collector, .. } = *run;
+        let record = RunRecord {
+            scenario,
+            modules,
+            repetition,
+            side,
+            collector,
+            profile: None,
+            outcome,
+            seconds,
+        };
         Ok((record, profile))
     }
 }
@@ -304,23 +315,23 @@ fn outcome(
     }
 }
 
-/// The subject in the form that the runner needs, and the number of modules. The runner does not know the
+/// The workload in the form that the runner needs, and the number of modules. The runner does not know the
 /// project, the caller's environment, or any meaning of N but a number of modules.
 ///
 /// # Errors
-/// When a file that the subject names does not exist.
-fn located(project: &Project, subject: &Subject, n: usize) -> Result<(Subject, usize)> {
-    match subject.clone() {
-        Subject::Command(command) => {
+/// When a file that the workload names does not exist.
+fn located(project: &Project, workload: &Workload, n: usize) -> Result<(Workload, usize)> {
+    match workload.clone() {
+        Workload::Command(command) => {
             let located = project.programs.located(&command);
-            Ok((Subject::Command(project.programs.inherited(located)?), n))
+            Ok((Workload::Command(project.programs.inherited(located)?), n))
         }
-        Subject::Modules(modules) => {
+        Workload::Modules(modules) => {
             let (mut modules, count) = modules.at(n);
             modules.corpus = located_corpus(project, &modules.corpus)?;
-            Ok((Subject::Modules(modules), count))
+            Ok((Workload::Modules(modules), count))
         }
-        made @ (Subject::Registration(_) | Subject::Planted(_)) => Ok((made, n)),
+        made @ (Workload::Registration(_) | Workload::Planted(_)) => Ok((made, n)),
     }
 }
 
@@ -340,9 +351,9 @@ fn stop(failure: RunFailure, attempt: &str) -> Error {
 /// The seed of a random module order in `run`, in a session with this `seed`. Runs with exact counts always
 /// use the same order. Another order has another count, which would look like a change.
 fn order_of(run: &Run, seed: u64) -> u64 {
-    let seed = match run.means {
-        Means::Clock => seed ^ run.round as u64,
-        Means::Count | Means::Callgrind => 0,
+    let seed = match run.collector {
+        Collector::Clock => seed ^ run.repetition as u64,
+        Collector::Count | Collector::Callgrind => 0,
     };
     Random::new(seed).next_u64()
 }
@@ -353,12 +364,13 @@ mod tests {
 
     #[test]
     fn what_is_counted_exactly_comes_and_goes_in_one_order_always() {
-        let order =
-            |means, round, seed| order_of(&Run { scenario: 0, modules: 8, round, means }, seed);
-        for means in [Means::Count, Means::Callgrind] {
-            assert_eq!(order(means, 0, 7), order(means, 2, 8), "{means:?}");
+        let order = |collector, repetition, seed| {
+            order_of(&Run { scenario: 0, modules: 8, repetition, collector }, seed)
+        };
+        for collector in [Collector::Count, Collector::Callgrind] {
+            assert_eq!(order(collector, 0, 7), order(collector, 2, 8), "{collector:?}");
         }
-        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 1, 7));
-        assert_ne!(order(Means::Clock, 0, 7), order(Means::Clock, 0, 8));
+        assert_ne!(order(Collector::Clock, 0, 7), order(Collector::Clock, 1, 7));
+        assert_ne!(order(Collector::Clock, 0, 7), order(Collector::Clock, 0, 8));
     }
 }

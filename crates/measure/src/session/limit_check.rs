@@ -5,7 +5,7 @@ use loadline_growth::Series;
 use loadline_record::{Error, Exit, Forecast, Result};
 use loadline_scenario::{
     Environment, Exhaust, Exhausted, Limit, Message, Metric, Phase, Request, Scenario, SeriesName,
-    Subject,
+    Workload,
 };
 
 use crate::process::runner::RunFailure;
@@ -173,8 +173,8 @@ fn mappings_end_before(
 
 const fn metric(limit: Limit) -> Metric {
     match limit {
-        Limit::Mappings => Metric::MappingsAlive,
-        Limit::Descriptors => Metric::DescriptorsAlive,
+        Limit::Mappings => Metric::MappingsLive,
+        Limit::Descriptors => Metric::DescriptorsLive,
         Limit::AddressSpace => Metric::MappedBytes,
     }
 }
@@ -232,13 +232,13 @@ fn go(
     lowered: Option<u64>,
     most: usize,
 ) -> Result<Exhausted, RunFailure> {
-    let Subject::Modules(subject) = &scenario.subject else {
+    let Workload::Modules(workload) = &scenario.workload else {
         return Err(RunFailure::Refused("only modules are loaded up to a limit".to_owned()));
     };
-    let artifacts = scenario.ladder.last().copied().unwrap_or(1);
-    let subject = subject.clone();
+    let artifacts = scenario.sizes.last().copied().unwrap_or(1);
+    let workload = workload.clone();
     let cache = bench.project.corpora();
-    let request = Request::Exhaust(Exhaust { subject, limit, lowered, artifacts, most, cache });
+    let request = Request::Exhaust(Exhaust { workload, limit, lowered, artifacts, most, cache });
     let mut reached = None;
     bench.runner.ask(&request, scenario.timeout, |message| {
         if let Message::Exhausted(said) = message {

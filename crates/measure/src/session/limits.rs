@@ -2,7 +2,7 @@
 
 use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{
-    Environment, LoadFrom, Metric, Modules, Sample, Scenario, Subject, Tables,
+    Environment, LoadFrom, Metric, Modules, Sample, Scenario, Tables, Workload,
 };
 
 /// Removes the sizes that would exceed a limit of this machine. Fewer than five sizes are not enough for a
@@ -16,18 +16,18 @@ pub fn leave_out_what_does_not_fit(
 ) -> Result<Vec<String>> {
     let mut left_out = leave_out_what_cannot_keep_tables(scenarios, environment)?;
     for scenario in scenarios {
-        let Subject::Modules(subject) = &scenario.subject else { continue };
-        let (limit, reason) = largest_n_that_fits(subject, environment);
-        let fits = scenario.ladder.iter().filter(|&&n| n <= limit).count();
-        if fits < scenario.ladder.len() {
+        let Workload::Modules(workload) = &scenario.workload else { continue };
+        let (limit, reason) = largest_n_that_fits(workload, environment);
+        let fits = scenario.sizes.iter().filter(|&&n| n <= limit).count();
+        if fits < scenario.sizes.len() {
             let title = scenario.title();
-            let rungs = &scenario.ladder[fits..];
-            left_out.push(format!("{title}: N = {rungs:?} left out, {reason}"));
-            scenario.ladder.truncate(fits);
+            let sizes = &scenario.sizes[fits..];
+            left_out.push(format!("{title}: N = {sizes:?} left out, {reason}"));
+            scenario.sizes.truncate(fits);
         }
-        if scenario.ladder.is_empty() {
+        if scenario.sizes.is_empty() {
             let title = scenario.title();
-            let text = format!("cannot measure {title}: no rung fits this machine, {reason}");
+            let text = format!("cannot measure {title}: no size fits this machine, {reason}");
             return Err(Error::new(Exit::CouldNotMeasure, text));
         }
     }
@@ -40,9 +40,9 @@ fn leave_out_what_cannot_keep_tables(
     scenarios: &mut Vec<Scenario>,
     environment: &Environment,
 ) -> Result<Vec<String>> {
-    let keeps_in_pack = |scenario: &Scenario| match &scenario.subject {
-        Subject::Modules(subject) => {
-            subject.load_from == LoadFrom::Pack && subject.tables == Tables::Keep
+    let keeps_in_pack = |scenario: &Scenario| match &scenario.workload {
+        Workload::Modules(workload) => {
+            workload.load_from == LoadFrom::Pack && workload.tables == Tables::Keep
         }
         _ => false,
     };
@@ -102,8 +102,8 @@ pub fn why_not(
     resident: Option<f64>,
     environment: &Environment,
 ) -> Option<String> {
-    let Subject::Modules(subject) = &scenario.subject else { return None };
-    let (limit, reason) = largest_n_that_fits(subject, environment);
+    let Workload::Modules(workload) = &scenario.workload else { return None };
+    let (limit, reason) = largest_n_that_fits(workload, environment);
     if modules > limit {
         return Some(reason);
     }
@@ -117,19 +117,19 @@ pub fn why_not(
 
 /// The largest N within the machine's limits, and the limit that sets it. If N does not count modules, the
 /// fixed number of modules fits at every N or at none.
-fn largest_n_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
-    let (limit, reason) = largest_that_fits(subject, environment);
-    if subject.axis.is_modules() {
+fn largest_n_that_fits(workload: &Modules, environment: &Environment) -> (usize, String) {
+    let (limit, reason) = largest_that_fits(workload, environment);
+    if workload.n_counts.is_modules() {
         return (limit, reason);
     }
-    (if subject.count.get() <= limit { usize::MAX } else { 0 }, reason)
+    (if workload.count.get() <= limit { usize::MAX } else { 0 }, reason)
 }
 
 /// The largest number of modules within the machine's limits, and the limit that sets it.
-pub fn largest_that_fits(subject: &Modules, environment: &Environment) -> (usize, String) {
+pub fn largest_that_fits(workload: &Modules, environment: &Environment) -> (usize, String) {
     let number = |text: &str| text.parse::<usize>().ok();
     let Environment { max_map_count, descriptor_limit, .. } = environment;
-    subject.largest_within(number(max_map_count), number(descriptor_limit))
+    workload.largest_within(number(max_map_count), number(descriptor_limit))
 }
 
 #[cfg(test)]
@@ -175,13 +175,13 @@ mod tests {
     /// A scenario of a pack. Its control is the same scenario with stripped tables.
     fn in_pack(tables: &str) -> Scenario {
         let text = r#"
-format = 1
+format = 2
 question = "Is a pack as good as its word?"
 expectation = "It is."
-lifecycle = "hold-all"
+load_order = "hold-all"
 load_from = "pack"
 judge = ["load/task-clock"]
-ladder = [64, 128, 256, 512, 1024]
+sizes = [64, 128, 256, 512, 1024]
 control = { set = { tables = "strip" } }
 "#;
         let strip = std::collections::BTreeMap::from([("tables".to_owned(), "strip".to_owned())]);
@@ -190,7 +190,7 @@ control = { set = { tables = "strip" } }
     }
 
     #[test]
-    fn rungs_beyond_the_machines_limits_are_left_out_and_named() {
+    fn sizes_beyond_the_machines_limits_are_left_out_and_named() {
         let environment = |mappings: &str| Environment {
             max_map_count: mappings.to_owned(),
             ..loadline_record::fixtures::environment()
@@ -198,14 +198,14 @@ control = { set = { tables = "strip" } }
         let fit = |mappings| {
             let mut scenarios = vec![scenario("keep")];
             let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment(mappings));
-            left_out.map(|left_out| (scenarios[0].ladder.len(), left_out.join(" ")))
+            left_out.map(|left_out| (scenarios[0].sizes.len(), left_out.join(" ")))
         };
         assert_eq!(fit("65530").unwrap(), (5, String::new()));
         assert_eq!(fit("unknown (no such file)").unwrap(), (5, String::new()));
-        let (n_rungs, sentence) = fit("2000").unwrap();
-        assert_eq!(n_rungs, 4);
+        let (n_sizes, sentence) = fit("2000").unwrap();
+        assert_eq!(n_sizes, 4);
         assert!(sentence.contains("[1024] left out, vm.max_map_count is 2000"), "{sentence}");
         let error = fit("100").unwrap_err().to_string();
-        assert!(error.contains("no rung fits this machine"), "{error}");
+        assert!(error.contains("no size fits this machine"), "{error}");
     }
 }

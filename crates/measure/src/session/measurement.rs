@@ -10,7 +10,7 @@ use loadline_record::{Forecast, PROGRAM, Result};
 use loadline_scenario::Environment;
 use std::collections::{BTreeMap, HashSet};
 
-use loadline_scenario::{Absence, Absent, Means, Metric, Plan, Run, Scenario, exact_runs};
+use loadline_scenario::{Absence, Absent, Collector, Metric, Plan, Run, Scenario, exact_runs};
 
 use crate::out;
 use crate::process::parallel::{n_processors, n_workers, side_by_side};
@@ -20,7 +20,7 @@ use crate::session::progress::Progress;
 use counting_sizes::Trial;
 use loadline_record::header::{Header, Planned, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::{Measured, exact_means, is_compared, is_given_up};
+use loadline_record::rounds::{Measured, exact_collectors, is_compared, is_given_up};
 use loadline_record::session::Session;
 use turns::in_turn;
 
@@ -35,7 +35,7 @@ pub struct Measurement<'a> {
     /// How many sizes were added above the largest, for each scenario.
     n_larger: Vec<usize>,
     /// The repetitions of collectors that should be exact and did not repeat, for each scenario.
-    inexact: Vec<BTreeMap<Means, usize>>,
+    inexact: Vec<BTreeMap<Collector, usize>>,
 }
 
 impl<'a> Measurement<'a> {
@@ -190,8 +190,8 @@ impl<'a> Measurement<'a> {
     ) -> Result<()> {
         if let Some(profile) = profile {
             let side = if *side == Side::Now { "" } else { "-before" };
-            let Run { scenario, modules, round, .. } = run;
-            let name = format!("{scenario}-{modules}-{round}{side}");
+            let Run { scenario, modules, repetition, .. } = run;
+            let name = format!("{scenario}-{modules}-{repetition}{side}");
             record.profile = Some(self.session.save_profile(&name, &profile)?);
         }
         self.session.save(&record)?;
@@ -202,9 +202,9 @@ impl<'a> Measurement<'a> {
     /// Whether all runs of the first repetition failed alike on one side. The scenario's other runs are then
     /// not started. Self-checks run as long as any other scenario does.
     fn is_given_up(&self, scenario: usize) -> bool {
-        if self.scenarios[scenario].subject.is_planted() {
+        if self.scenarios[scenario].workload.is_planted() {
             let asked = self.scenarios.iter().enumerate();
-            let mut asked = asked.filter(|(_, s)| !s.subject.is_planted()).peekable();
+            let mut asked = asked.filter(|(_, s)| !s.workload.is_planted()).peekable();
             return asked.peek().is_some() && asked.all(|(place, _)| self.is_given_up(place));
         }
         is_given_up(&self.scenarios[scenario], &self.records)
@@ -248,15 +248,15 @@ impl<'a> Measurement<'a> {
     fn repeat_what_differs(&mut self) -> bool {
         let measured = self.measured();
         let before = measured.before.iter().flat_map(|before| &before.scenarios);
-        let differing: Vec<(String, Means)> = measured
+        let differing: Vec<(String, Collector)> = measured
             .scenarios
             .iter()
             .chain(before)
-            .flat_map(|m| m.unrepeated.iter().map(|means| (m.scenario.title(), *means)))
+            .flat_map(|m| m.unrepeated.iter().map(|collector| (m.scenario.title(), *collector)))
             .collect();
-        for (title, means) in &differing {
+        for (title, collector) in &differing {
             if let Some(place) = self.place(title) {
-                self.inexact[place].insert(*means, INEXACT_ROUNDS);
+                self.inexact[place].insert(*collector, INEXACT_ROUNDS);
             }
         }
         !differing.is_empty()
@@ -274,7 +274,7 @@ impl<'a> Measurement<'a> {
     /// knows.
     fn metrics_of(&self, (run, side): &(Run, Side)) -> Vec<Metric> {
         let absent = self.absent_of(*side);
-        let mut metrics = self.scenarios[run.scenario].metrics_by(run.means);
+        let mut metrics = self.scenarios[run.scenario].metrics_by(run.collector);
         metrics.retain(|metric| {
             let is_unknown =
                 |a: &Absent| a.metric == *metric && a.absence == Absence::UnknownToBuild;
@@ -342,9 +342,9 @@ impl<'a> Measurement<'a> {
         let mut visits = Vec::new();
         for (place, scenario) in self.scenarios.iter().enumerate() {
             for side in self.sides(scenario) {
-                for means in exact_means(scenario, self.absent_of(*side)) {
-                    let rounds = self.inexact[place].get(&means).copied().unwrap_or(1);
-                    let runs = exact_runs(place, scenario, means, rounds);
+                for collector in exact_collectors(scenario, self.absent_of(*side)) {
+                    let rounds = self.inexact[place].get(&collector).copied().unwrap_or(1);
+                    let runs = exact_runs(place, scenario, collector, rounds);
                     visits.extend(runs.map(|run| (run, *side)));
                 }
             }
@@ -356,12 +356,13 @@ impl<'a> Measurement<'a> {
     /// Removes the runs that are finished.
     fn without_done(&self, visits: &mut Vec<(Run, Side)>) {
         let done = self.records.iter();
-        let done = done.map(|r| (r.scenario.as_str(), r.modules, r.round, r.means, r.side));
+        let done =
+            done.map(|r| (r.scenario.as_str(), r.modules, r.repetition, r.collector, r.side));
         let done: HashSet<_> = done.collect();
         let titles: Vec<String> = self.scenarios.iter().map(Scenario::title).collect();
         visits.retain(|(run, side)| {
             let title = titles[run.scenario].as_str();
-            !done.contains(&(title, run.modules, run.round, run.means, *side))
+            !done.contains(&(title, run.modules, run.repetition, run.collector, *side))
         });
     }
 

@@ -2,8 +2,8 @@
 
 use loadline_record::Result;
 use loadline_scenario::{
-    Absence, Command, Environment, LoadFrom, Means, Metric, Modules, Phase, Proof, Reading, Sample,
-    Scenario, SeriesName, Subject, Tables,
+    Absence, Collector, Command, Environment, LoadFrom, Metric, Modules, Phase, Proof, Reading,
+    Sample, Scenario, SeriesName, Tables, Workload,
 };
 
 use loadline_record::rounds::reading;
@@ -14,7 +14,7 @@ use loadline_record::rounds::reading;
 /// A text that says which count is wrong.
 pub fn check_proof(
     proof: &Proof,
-    subject: &Subject,
+    workload: &Workload,
     modules: usize,
     environment: &Environment,
 ) -> Result<(), String> {
@@ -24,12 +24,12 @@ pub fn check_proof(
         }
         Err(format!("{what} {found} times where {expected} was asked"))
     };
-    match subject {
-        Subject::Planted(planted) => {
+    match workload {
+        Workload::Planted(planted) => {
             equal("planted work done", proof.planted, planted.units(modules))
         }
-        Subject::Command(command) => check_command(proof, command, modules),
-        Subject::Registration(registration) => {
+        Workload::Command(command) => check_command(proof, command, modules),
+        Workload::Registration(registration) => {
             equal("tables taken", proof.loaded as u64, modules as u64)?;
             equal("tables gone", proof.released as u64, modules as u64)?;
             equal("unwound", proof.unwound as u64, registration.unwinds as u64)?;
@@ -43,18 +43,18 @@ pub fn check_proof(
             }
             Ok(())
         }
-        Subject::Modules(subject) => {
-            let (subject, modules) = subject.at(modules);
+        Workload::Modules(workload) => {
+            let (workload, modules) = workload.at(modules);
             equal("loaded", proof.loaded as u64, modules as u64)?;
             equal("released", proof.released as u64, modules as u64)?;
-            let sample = modules.div_ceil(subject.call_every.get());
-            let called = if subject.are_called() { sample } else { 0 };
+            let sample = modules.div_ceil(workload.call_every.get());
+            let called = if workload.are_called() { sample } else { 0 };
             equal("called", proof.called as u64, called as u64)?;
-            let schedule = subject.lifecycle.schedule(modules, 0);
+            let schedule = workload.load_order.schedule(modules, 0);
             equal("unwound", proof.unwound as u64, schedule.n_unwinds() as u64)?;
-            equal("acted", proof.acted as u64, schedule.n_actions() as u64)?;
+            equal("acted", proof.acted as u64, schedule.n_operations() as u64)?;
             check_unwinder(proof, environment)?;
-            check_registrations(proof, &subject, modules)
+            check_registrations(proof, &workload, modules)
         }
     }
 }
@@ -91,14 +91,15 @@ fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(),
 /// A text that says what the command has to print.
 pub fn check_marks(
     scenario: &Scenario,
-    means: Means,
+    collector: Collector,
     modules: usize,
     samples: &[Sample],
 ) -> Result<(), String> {
-    if !matches!(scenario.subject, Subject::Command(_)) {
+    if !matches!(scenario.workload, Workload::Command(_)) {
         return Ok(());
     }
-    let judged = scenario.judge.iter().filter(|name| scenario.means_of(name.metric) == means);
+    let judged =
+        scenario.judge.iter().filter(|name| scenario.collector_of(name.metric) == collector);
     for &name in judged {
         let SeriesName { phase, metric } = name;
         let is_missing =
@@ -128,22 +129,22 @@ pub fn check_marks(
     Ok(())
 }
 
-fn check_registrations(proof: &Proof, subject: &Modules, modules: usize) -> Result<(), String> {
+fn check_registrations(proof: &Proof, workload: &Modules, modules: usize) -> Result<(), String> {
     let (Some(registered), Some(deregistered)) = (proof.registered, proof.deregistered) else {
         return Ok(());
     };
     if registered != deregistered {
         return Err(format!("{registered} registrations, but {deregistered} deregistrations"));
     }
-    match subject.tables {
+    match workload.tables {
         Tables::Strip if registered > 0 => {
             Err(format!("stripped tables, but {registered} registrations"))
         }
         // libgcc counts one registration per module, LLVM's libunwind one per FDE.
-        Tables::Keep if subject.load_from == LoadFrom::Pack && registered > 0 => {
+        Tables::Keep if workload.load_from == LoadFrom::Pack && registered > 0 => {
             Err(format!("packs register nothing, but {registered} registrations"))
         }
-        Tables::Keep if subject.load_from != LoadFrom::Pack && registered < modules as u64 => {
+        Tables::Keep if workload.load_from != LoadFrom::Pack && registered < modules as u64 => {
             Err(format!("{modules} modules with tables, but {registered} registrations"))
         }
         _ => Ok(()),
@@ -176,7 +177,7 @@ mod tests {
             unwinder_path: "/lib/libgcc_s.so.1".to_owned(),
         };
         lie(&mut proof);
-        check_proof(&proof, &scenario.subject, 100, &environment)
+        check_proof(&proof, &scenario.workload, 100, &environment)
     }
 
     #[test]
@@ -213,8 +214,8 @@ mod tests {
         refuse(&stripped, |p| (p.registered, p.deregistered) = (Some(100), Some(100)), unstripped);
         let packed = |scenario: &Scenario| {
             let mut scenario = scenario.clone();
-            if let Subject::Modules(subject) = &mut scenario.subject {
-                subject.load_from = LoadFrom::Pack;
+            if let Workload::Modules(workload) = &mut scenario.workload {
+                workload.load_from = LoadFrom::Pack;
             }
             scenario
         };
@@ -229,9 +230,9 @@ mod tests {
     #[test]
     fn tables_are_registered_as_often_as_the_unwinder_takes_calls() {
         let text =
-            "format = 1\nquestion = \"?\"\nexpectation = \"\"\njudge = [\"deregister/task-clock\"]
+            "format = 2\nquestion = \"?\"\nexpectation = \"\"\njudge = [\"deregister/task-clock\"]
             registration = { functions = 3, order = \"oldest-first\", unwinds = 2 }
-            ladder = [1, 2, 4, 8, 16]";
+            sizes = [1, 2, 4, 8, 16]";
         let scenario = Scenario::parse("lab", text).unwrap();
         assert_eq!(check(&scenario, |_| {}), Ok(()));
         let found = check(&scenario, |p| p.registered = Some(300));
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn planted_work_is_counted() {
         let scenario = loadline_scenario::self_check::scenario("planted-cpu-quadratic").unwrap();
-        let Subject::Planted(planted) = scenario.subject else { panic!("nothing is planted") };
+        let Workload::Planted(planted) = scenario.workload else { panic!("nothing is planted") };
         let units = planted.units(100);
         assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));
         let error = check(&scenario, |p| p.planted = units - 1).unwrap_err();

@@ -1,6 +1,6 @@
 //! `--resume`: resumes a session that ended early and keeps its finished runs.
 
-use loadline_record::{Context, Error, Exit, PROGRAM, Result, Surroundings};
+use loadline_record::{Context, Error, Exit, Machine, PROGRAM, Result};
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Absent, Environment, Scenario};
@@ -36,11 +36,11 @@ impl Command {
         }
     }
 
-    /// The surroundings of the session, if the session belongs to this command.
-    fn surroundings(self, header: &Header) -> Option<&Surroundings> {
+    /// The settings of the session, if the session belongs to this command.
+    fn machine(self, header: &Header) -> Option<&Machine> {
         match self {
-            Command::Regress => header.asked.as_ref().map(|asked| &asked.surroundings),
-            Command::Baseline => header.capture.as_ref().map(|capture| &capture.surroundings),
+            Command::Regress => header.asked.as_ref().map(|asked| &asked.machine),
+            Command::Baseline => header.capture.as_ref().map(|capture| &capture.machine),
         }
     }
 }
@@ -70,7 +70,7 @@ impl Reopened {
         let folder = find(command, named, project)?;
         let cannot = || format!("cannot resume {}", folder.display());
         let (session, header, records) = Session::reopen(&folder).with_context(cannot)?;
-        let surroundings = command.surroundings(&header).ok_or_else(|| {
+        let machine = command.machine(&header).ok_or_else(|| {
             Error::new(Exit::Usage, format!("{}: {}", cannot(), why_not(command, &header)))
         })?;
         project.build(interrupt)?;
@@ -78,7 +78,7 @@ impl Reopened {
         let changed = changed_scenarios(&header.scenarios, &scenarios);
         refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
         refuse(&folder, changed_files(project, &scenarios).into_iter())?;
-        let runner = Runner::build(project, surroundings, interrupt)?;
+        let runner = Runner::build(project, machine, interrupt)?;
         let (environment, absent) = Bench { project, runner: &runner, before: None }.describe()?;
         let digest = runner.digest()?;
         refuse(&folder, differences(&header, &environment, &absent, &digest).into_iter())?;
@@ -112,7 +112,7 @@ fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<Pat
         let text = format!("cannot resume {}: there is no such session", path.display());
         return Err(Error::new(Exit::Usage, text));
     }
-    let is_own = |header: &Header| command.surroundings(header).is_some();
+    let is_own = |header: &Header| command.machine(header).is_some();
     let newest = session::newest_unfinished(&project.sessions(), is_own);
     newest.ok_or_else(|| {
         let text = format!(
@@ -126,7 +126,7 @@ fn find(command: Command, named: Option<&Path>, project: &Project) -> Result<Pat
 
 /// Says why `command` cannot resume a session of another command.
 fn why_not(command: Command, header: &Header) -> String {
-    let other = Command::ALL.into_iter().find(|other| other.surroundings(header).is_some());
+    let other = Command::ALL.into_iter().find(|other| other.machine(header).is_some());
     match (&header.against, other) {
         (Some(build), _) => {
             format!("it measured two builds, and that of {} is gone (begin it anew)", build.name)

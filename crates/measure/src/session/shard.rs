@@ -22,7 +22,7 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
     let n_groups = groups.len();
     let weight = |group: &[usize]| -> u64 {
         let of = |scenario: &Scenario| -> u64 {
-            scenario.ladder.iter().map(|&n| weight_of(n)).sum::<u64>() * scenario.processes as u64
+            scenario.sizes.iter().map(|&n| weight_of(n)).sum::<u64>() * scenario.repetitions as u64
         };
         group.iter().map(|&index| of(&scenarios[index])).sum()
     };
@@ -75,8 +75,8 @@ mod tests {
 
     fn scenario(name: &str, top: usize, control: &str) -> Scenario {
         let text = format!(
-            "format = 1\nquestion = \"?\"\nexpectation = \".\"\nlifecycle = \"hold-all\"\n\
-             judge = [\"load/page-faults\"]\nladder = [1, 2, 4, 8, {top}]\n{control}\n"
+            "format = 2\nquestion = \"?\"\nexpectation = \".\"\nload_order = \"hold-all\"\n\
+             judge = [\"load/page-faults\"]\nsizes = [1, 2, 4, 8, {top}]\n{control}\n"
         );
         Scenario::parse(name, &text).unwrap()
     }
@@ -114,8 +114,8 @@ mod tests {
         let scales = "judge = [\"load/task-clock\"]\ncontrol = { set = { tables = \"strip\" } }\n\
                       scaling = { threads = 2, series = \"load/task-clock\" }";
         let text = format!(
-            "format = 1\nquestion = \"?\"\nexpectation = \".\"\nlifecycle = \"hold-all\"\n\
-             ladder = [1, 2, 4, 8, 16]\n{scales}\n"
+            "format = 2\nquestion = \"?\"\nexpectation = \".\"\nload_order = \"hold-all\"\n\
+             sizes = [1, 2, 4, 8, 16]\n{scales}\n"
         );
         let changes = [("threads".to_owned(), "2".to_owned())].into();
         let several = Scenario::parse_with("a", &text, &changes).unwrap();

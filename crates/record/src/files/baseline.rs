@@ -8,17 +8,18 @@ use std::path::Path;
 
 use loadline_growth::{Kind, PairOptions, PairVerdict, Series, judge_pair};
 use loadline_scenario::{
-    Environment, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Subject, Tables, Variant,
+    Environment, Metric, Phase, RegistrationCalls, Scenario, SeriesName, Tables, Variant, Workload,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::Floor;
 use crate::PROGRAM;
+use crate::files::format1::FormatOnly;
 use crate::files::rounds::series;
 use crate::suggest::with_nearest;
 
 /// The format of baseline files that this version reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The baselines of one scenario, one per key.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +59,7 @@ pub struct Baseline {
     pub seed: u64,
     /// The sizes that every session measures to compare with this baseline. Larger sizes serve to confirm a
     /// finding.
-    pub ladder: Vec<usize>,
+    pub sizes: Vec<usize>,
     /// The readings of an empty phase when the baseline was measured; empty if no empty phase was measured.
     pub noise_floor: Floor,
     /// The environment in which the baseline was measured.
@@ -116,12 +117,12 @@ struct BaselineFile {
     reason: String,
     date: String,
     seed: u64,
-    ladder: Vec<usize>,
+    sizes: Vec<usize>,
     noise_floor: BTreeMap<Metric, f64>,
     environment: Environment,
     series: Vec<SeriesFile>,
     #[serde(default)]
-    symbol: Vec<SymbolFile>,
+    function: Vec<SymbolFile>,
 }
 
 #[derive(Deserialize)]
@@ -139,30 +140,30 @@ struct SeriesFile {
     name: SeriesName,
     unit: String,
     interleaved: bool,
-    tail_exponent: Option<f64>,
-    tail_interval: Option<[f64; 2]>,
+    scaling_exponent: Option<f64>,
+    scaling_interval: Option<[f64; 2]>,
     /// Why growth was accepted, in older files. Scenario files state that now.
     #[serde(default, rename = "superlinear")]
     _superlinear: Option<serde::de::IgnoredAny>,
-    rounds: Vec<Vec<f64>>,
+    samples: Vec<Vec<f64>>,
 }
 
 impl Key {
     /// Returns the key of `scenario` in `environment`.
     pub fn of(scenario: &Scenario, environment: &Environment) -> Key {
-        let is_modules = matches!(scenario.subject, Subject::Modules(_));
-        let is_stripped = match &scenario.subject {
-            Subject::Modules(modules) => modules.tables == Tables::Strip,
-            Subject::Registration(registration) => registration.calls == RegistrationCalls::None,
-            Subject::Planted(_) => true,
+        let is_modules = matches!(scenario.workload, Workload::Modules(_));
+        let is_stripped = match &scenario.workload {
+            Workload::Modules(modules) => modules.tables == Tables::Strip,
+            Workload::Registration(registration) => registration.calls == RegistrationCalls::None,
+            Workload::Planted(_) => true,
             // Loadline does not know how a command registers tables. The command usually uses the machine's
             // unwinder.
-            Subject::Command(_) => false,
+            Workload::Command(_) => false,
         };
-        let wasmtime = match &scenario.subject {
+        let wasmtime = match &scenario.workload {
             // A command brings its own Wasmtime or none, and a session is meant to show when that Wasmtime
             // changes.
-            Subject::Command(_) => "command",
+            Workload::Command(_) => "command",
             _ => environment.wasmtime_major(),
         };
         // Without tables nothing is registered, so the unwinder has no list that could grow.
@@ -271,17 +272,9 @@ impl Baselines {
         })
     }
 
-    fn parse(text: &str) -> Result<Baselines> {
-        #[derive(Deserialize)]
-        struct FormatOnly {
-            format: u32,
-        }
+    pub(crate) fn parse(text: &str) -> Result<Baselines> {
         let format: FormatOnly = toml::from_str(text)?;
-        ensure!(
-            format.format == FORMAT,
-            "format {} is not known to this version, which reads format {FORMAT} (update loadline)",
-            format.format
-        );
+        format.check(FORMAT, "write the baseline again")?;
         let file: BaselinesFile = toml::from_str(text)?;
         debug_assert_eq!(file.format, FORMAT);
         let all = file.baseline.into_iter().map(baseline).collect::<Result<Vec<_>>>()?;
@@ -325,9 +318,9 @@ fn baseline(file: BaselineFile) -> Result<Baseline> {
     // Callgrind measures at other sizes.
     let is_measured = |n: &usize| series.iter().any(|s| s.series.sizes().contains(&(*n as u64)));
     ensure!(
-        file.ladder.is_sorted_by(|a, b| a < b) && file.ladder.iter().all(is_measured),
-        "its ladder {:?} does not rise, or names an N that its rounds do not have",
-        file.ladder
+        file.sizes.is_sorted_by(|a, b| a < b) && file.sizes.iter().all(is_measured),
+        "its sizes {:?} do not rise, or name an N that its samples do not have",
+        file.sizes
     );
     series.sort_by_key(|accepted| accepted.name);
     Ok(Baseline {
@@ -335,11 +328,11 @@ fn baseline(file: BaselineFile) -> Result<Baseline> {
         reason: file.reason,
         date: file.date,
         seed: file.seed,
-        ladder: file.ladder,
+        sizes: file.sizes,
         noise_floor: Floor(file.noise_floor),
         environment: file.environment,
         series,
-        symbols: file.symbol.into_iter().map(accepted_symbol).collect::<Result<_>>()?,
+        symbols: file.function.into_iter().map(accepted_symbol).collect::<Result<_>>()?,
     })
 }
 
@@ -361,11 +354,11 @@ fn accepted(file: SeriesFile) -> Result<Accepted> {
         ensure!(is_whole, "series {name}: N = {n} is not a number of modules");
         Ok((*n as usize, costs.to_vec()))
     };
-    let rounds = file.rounds.into_iter().map(row).collect::<Result<Vec<_>>>()?;
-    let tail = match (file.tail_exponent, file.tail_interval) {
+    let rounds = file.samples.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+    let tail = match (file.scaling_exponent, file.scaling_interval) {
         (Some(value), Some([low, high])) => Some([value, low, high]),
         (None, None) => None,
-        _ => bail!("series {name}: tail_exponent and tail_interval belong together"),
+        _ => bail!("series {name}: scaling_exponent and scaling_interval belong together"),
     };
     let series = series(name, &rounds)?.interleaved(file.interleaved);
     Ok(Accepted { name, series, tail })
@@ -389,7 +382,7 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
     line(format_args!("reason = {}", quoted(&baseline.reason)));
     line(format_args!("date = {}", quoted(&baseline.date)));
     line(format_args!("seed = {}", baseline.seed));
-    line(format_args!("ladder = {:?}", baseline.ladder));
+    line(format_args!("sizes = {:?}", baseline.sizes));
     let floor = baseline.noise_floor.0.iter().map(|(metric, v)| format!("{metric} = {v:?}"));
     let floor = floor.collect::<Vec<_>>().join(", ");
     let floor = if floor.is_empty() { "{}".to_owned() } else { format!("{{ {floor} }}") };
@@ -414,7 +407,7 @@ fn write_symbol(text: &mut String, symbol: &AcceptedSymbol) {
         let _ = writeln!(text, "{args}");
     };
     let AcceptedSymbol { phase, object, function, series } = symbol;
-    line(format_args!("\n[[baseline.symbol]]"));
+    line(format_args!("\n[[baseline.function]]"));
     line(format_args!("phase = {}", quoted(&phase.to_string())));
     line(format_args!("object = {}", quoted(object)));
     line(format_args!("function = {}", quoted(function)));
@@ -432,10 +425,10 @@ fn write_series(text: &mut String, accepted: &Accepted) {
     line(format_args!("unit = {}", quoted(accepted.name.metric.unit())));
     line(format_args!("interleaved = {}", accepted.series.is_interleaved()));
     if let Some([value, low, high]) = accepted.tail {
-        line(format_args!("tail_exponent = {value:.4}"));
-        line(format_args!("tail_interval = [{low:.4}, {high:.4}]"));
+        line(format_args!("scaling_exponent = {value:.4}"));
+        line(format_args!("scaling_interval = [{low:.4}, {high:.4}]"));
     }
-    line(format_args!("rounds = ["));
+    line(format_args!("samples = ["));
     for (size, costs) in accepted.series.sizes().iter().zip(accepted.series.costs()) {
         let costs: Vec<String> = costs.iter().map(|cost| format!("{cost:?}")).collect();
         line(format_args!("  [{size}, {}],", costs.join(", ")));

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::PROGRAM;
 use crate::files::atomic::{make_folder, replace};
+use crate::files::format1::FormatOnly;
 
 /// The file's name without its extension. No scenario may have this name.
 pub const NAME: &str = "calibration";
 
 /// The format that this version reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// All calibrations of a repository.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub struct Calibration {
     /// How many of these series the pair rule called worse, with these floors.
     pub n_false_alarms: usize,
     /// The repetitions of each measurement.
-    pub rounds: usize,
+    pub repetitions: usize,
     /// The day of the calibration, in UTC.
     pub date: String,
     /// The version of Loadline.
@@ -116,12 +117,9 @@ impl Calibrations {
 }
 
 fn parse(text: &str) -> Result<Calibrations> {
+    let format: FormatOnly = toml::from_str(text)?;
+    format.check(FORMAT, "calibrate again")?;
     let file: Calibrations = toml::from_str(text)?;
-    ensure!(
-        file.format == FORMAT,
-        "format {} is not known to this version, which reads format {FORMAT} (update loadline)",
-        file.format
-    );
     for one in &file.all {
         for kind in [Kind::Count, Kind::Time] {
             ensure!(one.tau(kind).is_some(), "a tau of {} is not within 0 to 1", one.cpu);
@@ -144,7 +142,7 @@ mod tests {
             tau_time,
             n_series: 55,
             n_false_alarms: 0,
-            rounds: 10,
+            repetitions: 10,
             date: "2026-11-23".to_owned(),
             loadline: "0.1.0".to_owned(),
         }
@@ -167,7 +165,7 @@ mod tests {
     #[test]
     fn what_is_no_calibration_is_refused() {
         for text in
-            ["", "format = 2\ncalibration = []", "format = 1", "format = 1\ncalibration = [1]"]
+            ["", "format = 3\ncalibration = []", "format = 2", "format = 2\ncalibration = [1]"]
         {
             assert!(parse(text).is_err(), "{text:?}");
         }

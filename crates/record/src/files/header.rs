@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Absent, Environment, Means, Metric, Proof, Sample, Scenario, Subject};
+use loadline_scenario::{
+    Absent, Collector, Environment, Metric, Proof, Sample, Scenario, Workload,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::reproduce::Again;
-use crate::request::{Acceptance, Floor, Forecast, Shard, Surroundings};
+use crate::request::{Acceptance, Floor, Forecast, Machine, Shard};
 use crate::time::now;
 
 /// The format of a session's files.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The header of a session: what was planned, and on which machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -97,7 +99,7 @@ impl Side {
 pub struct Asked {
     /// The settings that the measured processes ran under.
     #[serde(flatten)]
-    pub surroundings: Surroundings,
+    pub machine: Machine,
     /// The baseline that the user insisted on.
     pub baseline: Option<String>,
     /// Seconds within which undecided series get more repetitions.
@@ -118,7 +120,7 @@ pub struct Asked {
 pub struct Capture {
     /// The settings that the measured processes ran under.
     #[serde(flatten)]
-    pub surroundings: Surroundings,
+    pub machine: Machine,
     /// Why the user writes the baselines.
     pub reason: String,
     /// The known issue that accepts superlinear growth, if any.
@@ -127,7 +129,7 @@ pub struct Capture {
     /// The readings of an empty phase.
     pub floor: Floor,
     /// The sizes of every later session, by the scenario's title.
-    pub ladders: BTreeMap<String, Vec<usize>>,
+    pub sizes: BTreeMap<String, Vec<usize>>,
 }
 
 /// A part of a suite.
@@ -148,20 +150,20 @@ pub struct Planned {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// The sizes that the session measures.
-    pub ladder: Vec<usize>,
+    pub sizes: Vec<usize>,
     /// How many of the sizes, the largest ones, were added while the scenario was measured.
     #[serde(default)]
     pub n_larger: usize,
     /// The sizes under callgrind. Empty if valgrind cannot run the scenario's command.
-    pub callgrind_ladder: Vec<usize>,
+    pub callgrind_sizes: Vec<usize>,
     /// The repetitions per exact collector, for collectors whose runs gave different counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inexact: BTreeMap<Means, usize>,
+    pub inexact: BTreeMap<Collector, usize>,
     /// The repetitions. The number rises before undecided series get more.
-    pub processes: usize,
+    pub repetitions: usize,
     /// The workload of each run.
     #[serde(default)]
-    pub subject: Option<Subject>,
+    pub workload: Option<Workload>,
     /// A digest of the files that the scenario names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -176,12 +178,12 @@ impl Planned {
         Planned {
             scenario: scenario.title(),
             settings: scenario.settings.clone(),
-            ladder: scenario.ladder.clone(),
+            sizes: scenario.sizes.clone(),
             n_larger: 0,
-            callgrind_ladder: scenario.callgrind_ladder.clone(),
+            callgrind_sizes: scenario.callgrind_sizes.clone(),
             inexact: BTreeMap::new(),
-            processes: scenario.processes,
-            subject: Some(scenario.subject.clone()),
+            repetitions: scenario.repetitions,
+            workload: Some(scenario.workload.clone()),
             digest: scenario.digest.clone(),
             metrics: Some(scenario.metrics()),
         }
@@ -196,13 +198,13 @@ pub struct RunRecord {
     /// The size N of the run.
     pub modules: usize,
     /// The repetition, from 0.
-    pub round: usize,
+    pub repetition: usize,
     /// The build that the run belongs to.
     #[serde(default, skip_serializing_if = "Side::is_now")]
     pub side: Side,
     /// The collector that counted the run.
-    #[serde(default, skip_serializing_if = "Means::is_clock")]
-    pub means: Means,
+    #[serde(default, skip_serializing_if = "Collector::is_clock")]
+    pub collector: Collector,
     /// The file with the run's costs by function, in the session's folder of profiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,

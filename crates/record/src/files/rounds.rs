@@ -5,7 +5,9 @@ mod gather;
 mod one;
 
 pub use gather::is_given_up;
-pub use one::{MeasuredScenario, Rounds, can_be_judged, exact_means, reading, series, why_absent};
+pub use one::{
+    MeasuredScenario, Rounds, can_be_judged, exact_collectors, reading, series, why_absent,
+};
 
 use gather::{Runs, gather};
 use std::path::PathBuf;
@@ -72,7 +74,7 @@ impl Measured {
             header.scenarios.iter().find(|planned| planned.scenario == title)
         };
         // Planted scenarios are given up only together with all other scenarios.
-        let mut asked = scenarios.iter().filter(|s| !s.subject.is_planted()).peekable();
+        let mut asked = scenarios.iter().filter(|s| !s.workload.is_planted()).peekable();
         let is_given_up = asked.peek().is_some() && asked.all(|s| is_given_up(s, records));
         let gather = |scenario: Scenario, side, absent: &[Absent]| {
             let planned = planned(&scenario);
@@ -105,5 +107,5 @@ impl Measured {
 /// Whether both builds of a comparison run `scenario`. Planted scenarios check the session, so only one build
 /// runs them.
 pub fn is_compared(scenario: &Scenario) -> bool {
-    !scenario.subject.is_planted()
+    !scenario.workload.is_planted()
 }

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::files::atomic::{make_folder, options, replace, sync_folder};
+use crate::files::format1::FormatOnly;
 use crate::files::header::{FORMAT, Header, RunRecord};
 use crate::files::profile::{self, SavedProfile};
 use crate::time::timestamp;
@@ -144,14 +145,10 @@ pub fn read_header(folder: &Path) -> Result<Header> {
     let header = folder.join("session.json");
     let shown = header.display();
     let text = fs::read(&header).with_context(|| format!("cannot read {shown}"))?;
-    let header: Header =
-        serde_json::from_slice(&text).with_context(|| format!("{shown} is no session"))?;
-    ensure!(
-        header.format == FORMAT,
-        "{shown} has format {}, this version reads {FORMAT} (update loadline)",
-        header.format
-    );
-    Ok(header)
+    let problem = || format!("{shown} is no session");
+    let format: FormatOnly = serde_json::from_slice(&text).with_context(problem)?;
+    format.check(FORMAT, "measure again").with_context(|| format!("cannot read {shown}"))?;
+    serde_json::from_slice(&text).with_context(problem)
 }
 
 /// Reads a saved session from its folder, or from the file with its runs.

@@ -6,7 +6,7 @@ use crate::session::words::{culprit_lines, headline, lines, new_symbols};
 /// Renders the report, one line per annotation.
 pub fn render(facts: &Facts) -> String {
     let mut commands = Vec::new();
-    if facts.result.is_blind {
+    if facts.result.is_self_check_failed {
         let checks =
             facts.self_checks.iter().map(|check| format!("{}: {}", check.metric, check.sentence));
         let checks: Vec<String> = checks.collect();
@@ -21,13 +21,13 @@ pub fn render(facts: &Facts) -> String {
         };
         let text = std::iter::once(headline(scenario, series)).chain(lines(scenario, series));
         let text: Vec<String> = text.chain([format!("again: {}", scenario.command)]).collect();
-        let title = format!("{} {}", scenario.title, series.name);
+        let title = format!("{} {}", scenario.full_name, series.name);
         commands.push(command(level, Some(&series.place), &title, &text.join("\n")));
     }
     for scenario in &facts.scenarios {
         for symbol in new_symbols(scenario) {
             let place = Place { file: scenario.file.clone(), line: 1 };
-            let title = format!("{} {}", scenario.title, symbol.phase);
+            let title = format!("{} {}", scenario.full_name, symbol.phase);
             let text = culprit_lines(symbol).join("\n");
             commands.push(command("error", Some(&place), &title, &text));
         }

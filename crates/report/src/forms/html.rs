@@ -7,7 +7,7 @@ use loadline_record::PROGRAM;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::forms::text::{not_counted_line, word};
-use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Sight, Word};
+use crate::session::model::{CheckOutcome, Facts, ScenarioFacts, SeriesFacts, Word};
 use crate::session::words::{culprit_lines, headline, new_symbols};
 use loadline_verdict::functions::shortened;
 
@@ -60,7 +60,7 @@ fn header(facts: &Facts) -> Markup {
             h1 { "Loadline: " span class=(class) { (facts.result.summary) } }
             p.soft { (facts.environment_line()) "; measured " time datetime=(facts.session.started) { (facts.session.started) } }
             @if let Some(build) = &facts.against { p { "Measured in turn with, and judged against: " (build.name) } }
-            @if facts.result.is_blind {
+            @if facts.result.is_self_check_failed {
                 p.red { strong { "This session is blind: " } "growth planted in it was not judged right, so it gives no verdict." }
             }
             p { strong { "Next: " } (facts.result.next) }
@@ -97,7 +97,7 @@ fn attention(facts: &Facts) -> Markup {
                     }
                 }
                 @for (scenario, symbol) in &symbols {
-                    li { span.red { "✖ " } (scenario.title) ": " (culprit_lines(symbol).join("; ")) }
+                    li { span.red { "✖ " } (scenario.full_name) ": " (culprit_lines(symbol).join("; ")) }
                 }
                 @for failure in &facts.failures { li { span.red { "✖ " } "failed: " (failure) } }
             }
@@ -117,11 +117,11 @@ fn overview(facts: &Facts) -> Markup {
                         @for (place, one) in facts.scenarios.iter().enumerate() {
                             @let steepest = one.judged().filter_map(|s| s.exponent).map(|e| e.value).max_by(f64::total_cmp);
                             tr {
-                                th scope="row" { a href={ "#s" (place) } { (one.title) } }
+                                th scope="row" { a href={ "#s" (place) } { (one.full_name) } }
                                 td { (badge(worst(one))) }
                                 td.n { (one.judged().count()) }
                                 td.n { @match steepest { Some(value) => { (format!("{value:.2}")) } None => { "flat" } } }
-                                td { @if let Some(symbol) = one.symbols.first() { code { (shortened(&symbol.function)) } } @else { "–" } }
+                                td { @if let Some(symbol) = one.functions.first() { code { (shortened(&symbol.function)) } } @else { "–" } }
                             }
                         }
                     }
@@ -141,7 +141,7 @@ fn session(facts: &Facts) -> Markup {
             h3 { "Can this session see growth?" }
             ul {
                 @for check in &facts.self_checks {
-                    @let class = match check.sight { Sight::Sees => "green", Sight::Unsure => "amber", Sight::Blind => "red" };
+                    @let class = match check.outcome { CheckOutcome::Passed => "green", CheckOutcome::Undecided => "amber", CheckOutcome::Failed => "red" };
                     li { span class=(class) { (check.metric) } ": " (check.sentence) }
                 }
             }

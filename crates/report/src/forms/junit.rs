@@ -92,13 +92,13 @@ fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
         status: Status::Not {
             element: "failure",
             kind: "growing-symbol",
-            message: format!("{} {}: {}", scenario.title, symbol.phase, symbol.shown),
+            message: format!("{} {}: {}", scenario.full_name, symbol.phase, symbol.shown),
             text: culprit_lines(symbol).join("\n"),
         },
         output: String::new(),
     });
     Suite {
-        name: scenario.title.clone(),
+        name: scenario.full_name.clone(),
         started: facts.session.started.clone(),
         cases: cases.chain(grown).collect(),
         output: format!("{}\n{}", scenario.question, scenario.command),
@@ -119,7 +119,8 @@ fn suite_of_session(facts: &Facts) -> Suite {
         message: message.to_owned(),
         text: String::new(),
     };
-    let status = if facts.result.is_blind { error("blind", &checks) } else { Status::Passed };
+    let status =
+        if facts.result.is_self_check_failed { error("blind", &checks) } else { Status::Passed };
     let checked = Case { name: "self-check".to_owned(), status, output: checks };
     let failed = facts.failures.iter().enumerate().map(|(place, failure)| Case {
         name: format!("failed run {}", place + 1),

@@ -56,7 +56,7 @@ fn overview(facts: &Facts) -> String {
     if let Some(build) = &facts.against {
         text.push_str(&format!("\nJudged against {}.\n", escape(&build.name)));
     }
-    if facts.result.is_blind {
+    if facts.result.is_self_check_failed {
         text.push_str("\n**This session is blind**: growth planted in it was not judged right, so it gives no verdict.\n");
     }
     let rows: Vec<_> = facts.judged().filter(|(_, s)| needs_a_look(s.verdict)).collect();
@@ -81,9 +81,9 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
     let mut text = "| scenario | series | verdict | scaling exponent (1 = linear, 2 = quadratic) | was | at the largest N |\n|---|---|---|--:|--:|--:|\n".to_owned();
     for (scenario, series) in rows {
         let was = series.other_exponent.map(|was| format!("{:.2} … {:.2}", was.low, was.high));
-        let cost = series.costs.last().map(|rung| {
-            let cost = amount(rung.cost, series.unit);
-            let other = rung.other_cost.map(|other| amount(other, series.unit));
+        let cost = series.costs.last().map(|size| {
+            let cost = amount(size.cost, series.unit);
+            let other = size.other_cost.map(|other| amount(other, series.unit));
             let other = other.map(|other| format!(", {} {other}", series.other_name()));
             format!("{cost}{}", other.unwrap_or_default())
         });
@@ -97,7 +97,7 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
         let word = if series.verdict.is_red() { format!("**{word}**") } else { word };
         text.push_str(&format!(
             "| {} | {} | {word} | {exponent} | {} | {} |\n",
-            escape(&scenario.title),
+            escape(&scenario.full_name),
             escape(&series.name.to_string()),
             was.unwrap_or_else(dash),
             cost.unwrap_or_else(dash),
@@ -140,22 +140,22 @@ fn section(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
 
 fn costs(series: &SeriesFacts) -> String {
     let Some(first) = series.costs.first() else { return String::new() };
-    let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
+    let has_other = series.costs.iter().any(|size| size.other_cost.is_some());
     let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
     let other = if has_other { format!(" {} |", series.other_name()) } else { String::new() };
     let rule = if has_other { "--:|" } else { "" };
     let one = &series.one;
     let mut text =
         format!("\n| N | now |{other} one {one} | the next {one} |\n|--:|--:|{rule}--:|--:|\n");
-    for rung in &series.costs {
+    for size in &series.costs {
         let other =
-            if has_other { format!(" {} |", shown(rung.other_cost)) } else { String::new() };
-        let next = if rung.n == first.n { "–".to_owned() } else { shown(rung.next_module) };
+            if has_other { format!(" {} |", shown(size.other_cost)) } else { String::new() };
+        let next = if size.n == first.n { "–".to_owned() } else { shown(size.next_module) };
         text.push_str(&format!(
             "| {} | {} |{other} {} | {next} |\n",
-            rung.n,
-            shown(Some(rung.cost)),
-            shown(Some(rung.per_module)),
+            size.n,
+            shown(Some(size.cost)),
+            shown(Some(size.per_module)),
         ));
     }
     text
@@ -167,7 +167,7 @@ fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
     let items: String = lines.map(|line| format!("- {}\n", escape(&line))).collect();
     Some(format!(
         "\n### {}: symbols that grow, and nobody knew of\n\n{items}",
-        escape(&scenario.title)
+        escape(&scenario.full_name)
     ))
 }
 

@@ -12,16 +12,16 @@ const WIDEST: usize = 40;
 /// Plots the cost at every N next to the other side's, and the cost per module as dots. Lines are at most
 /// `width` long. If there is no room for dots, the plot shows only figures.
 pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
-    let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
+    let has_other = series.costs.iter().any(|size| size.other_cost.is_some());
     let other = has_other.then(|| series.other_name());
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let header = ["N", "now"].into_iter().chain(other);
     table.set_header(header.map(str::to_owned));
-    for rung in &series.costs {
-        let mut row = vec![rung.n.to_string(), amount(rung.cost, series.unit)];
+    for size in &series.costs {
+        let mut row = vec![size.n.to_string(), amount(size.cost, series.unit)];
         if has_other {
-            let cost = rung.other_cost.map(|cost| amount(cost, series.unit));
+            let cost = size.other_cost.map(|cost| amount(cost, series.unit));
             row.push(cost.unwrap_or_else(|| "–".to_owned()));
         }
         table.add_row(row);
@@ -49,17 +49,17 @@ pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
 /// Draws one line per N: a dot for each side, from 0 at the left to the largest cost at the right.
 fn dots(series: &SeriesFacts, room: usize) -> Vec<String> {
     let other =
-        |rung: &crate::session::model::Rung| rung.other_cost.map(|cost| cost / rung.n as f64);
-    let both = series.costs.iter().flat_map(|rung| [Some(rung.per_module), other(rung)]);
+        |size: &crate::session::model::SizeFacts| size.other_cost.map(|cost| cost / size.n as f64);
+    let both = series.costs.iter().flat_map(|size| [Some(size.per_module), other(size)]);
     let largest = both.flatten().fold(0.0, f64::max);
     let place = |cost: f64| match largest > 0.0 {
         true => ((cost / largest) * (room - 1) as f64).round() as usize,
         false => 0,
     };
-    let line = |rung: &crate::session::model::Rung| {
+    let line = |size: &crate::session::model::SizeFacts| {
         let mut cells = vec![' '; room];
-        let now = place(rung.per_module).min(room - 1);
-        if let Some(other) = other(rung) {
+        let now = place(size.per_module).min(room - 1);
+        if let Some(other) = other(size) {
             cells[place(other).min(room - 1)] = '○';
         }
         cells[now] = if cells[now] == '○' { '◉' } else { '●' };

@@ -5,12 +5,12 @@ use loadline_record::PROGRAM;
 use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use loadline_scenario::Means;
+use loadline_scenario::Collector;
 
 use crate::forms::plot::cost_plot;
 use crate::session::model::{
-    AgainstKind, Facts, Interval, NotCounted, ScenarioFacts, SeriesFacts, Sight, SymbolFacts,
-    SymbolStanding, Word,
+    AgainstKind, CheckOutcome, Facts, FunctionFacts, FunctionStanding, Interval, NotCounted,
+    ScenarioFacts, SeriesFacts, Word,
 };
 use crate::trimmed;
 
@@ -74,7 +74,7 @@ pub fn render(facts: &Facts, look: Look) -> String {
     lines.extend(facts.not_counted.iter().map(not_counted_line));
     lines.extend(self_check_lines(facts));
     lines.push(String::new());
-    if facts.result.is_blind {
+    if facts.result.is_self_check_failed {
         lines.push(
             "This session is blind: growth planted in it was not judged right, so it gives no verdict."
                 .to_owned(),
@@ -99,7 +99,7 @@ pub fn not_counted_line(absent: &NotCounted) -> String {
 /// Lists one line for all self-checks that passed, and one line for each other self-check.
 fn self_check_lines(facts: &Facts) -> Vec<String> {
     let (seen, others): (Vec<_>, Vec<_>) =
-        facts.self_checks.iter().partition(|one| one.sight == Sight::Sees);
+        facts.self_checks.iter().partition(|one| one.outcome == CheckOutcome::Passed);
     let mut lines = Vec::new();
     if let Some(first) = seen.first() {
         let metrics: Vec<&str> = seen.iter().map(|one| one.metric.as_str()).collect();
@@ -180,7 +180,7 @@ fn green_cells(scenario: &ScenarioFacts, judged: &[&SeriesFacts]) -> [String; 6]
     };
     let dash = || "–".to_owned();
     let name = format!("{} series", holds.len());
-    [scenario.title.clone(), name, steepest(&holds), dash(), dash(), verdict]
+    [scenario.full_name.clone(), name, steepest(&holds), dash(), dash(), verdict]
 }
 
 /// Formats the steepest scaling exponent of several series.
@@ -203,11 +203,11 @@ enum Fold {
 
 /// Returns why a series may share a row with others, or `None` if it gets its own row.
 fn fold_of(series: &SeriesFacts, is_suite: bool) -> Option<Fold> {
-    match (series.verdict, series.name.metric.means()) {
+    match (series.verdict, series.name.metric.collector()) {
         (Word::Holds, _) if !series.notes.is_empty() => None,
         (Word::Holds, _) if is_suite => Some(Fold::Holds),
-        (Word::Holds, Means::Count) => Some(Fold::Count),
-        (Word::NotJudged, Means::Count | Means::Callgrind) => {
+        (Word::Holds, Collector::Count) => Some(Fold::Count),
+        (Word::NotJudged, Collector::Count | Collector::Callgrind) => {
             Some(Fold::Absent(series.doubt.as_ref()?.reason.clone()))
         }
         _ => None,
@@ -216,7 +216,7 @@ fn fold_of(series: &SeriesFacts, is_suite: bool) -> Option<Fold> {
 
 /// Builds one row for several series of a scenario.
 fn folded_cells(scenario: &ScenarioFacts, fold: &Fold, rows: &[&SeriesFacts]) -> [String; 6] {
-    let (title, tail) = (scenario.title.clone(), steepest(rows));
+    let (title, tail) = (scenario.full_name.clone(), steepest(rows));
     let dash = || "–".to_owned();
     match fold {
         Fold::Absent(reason) => {
@@ -265,7 +265,7 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
             }
         };
     }
-    [scenario.title.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
+    [scenario.full_name.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
 }
 
 /// Returns the word for a verdict. A word that needs attention is in capitals, because colour alone is not
@@ -330,7 +330,7 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
         }
         about.extend(series.notes.iter().cloned());
         if !about.is_empty() {
-            let title = format!("{} {}", scenario.title, series.name);
+            let title = format!("{} {}", scenario.full_name, series.name);
             lines.push(look.paint(&title, series.verdict));
             lines.extend(about.into_iter().map(|line| format!("    {line}")));
         }
@@ -346,9 +346,9 @@ fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
     let mut lines = Vec::new();
     for scenario in &facts.scenarios {
         let phases: BTreeSet<&str> =
-            scenario.symbols.iter().map(|symbol| symbol.phase.as_str()).collect();
+            scenario.functions.iter().map(|symbol| symbol.phase.as_str()).collect();
         let culprits = phases.iter().filter_map(|phase| scenario.culprit(phase));
-        lines.extend(culprits.flat_map(|symbol| symbol_line(&scenario.title, symbol, look)));
+        lines.extend(culprits.flat_map(|symbol| symbol_line(&scenario.full_name, symbol, look)));
     }
     if !lines.is_empty() {
         lines.insert(0, "symbols that grow beyond linear, by callgrind:".to_owned());
@@ -358,12 +358,12 @@ fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
 }
 
 /// Describes a growing function in one line. A new function gets a second line with the remedy.
-fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
-    let SymbolFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
+fn symbol_line(title: &str, symbol: &FunctionFacts, look: Look) -> Vec<String> {
+    let FunctionFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
     let percent = share * 100.0;
     let hidden = symbol.hidden_until;
     let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (foretold)"));
-    let is_new = symbol.standing == SymbolStanding::Regressed;
+    let is_new = symbol.standing == FunctionStanding::Regressed;
     let standing =
         if is_new { look.paint(standing_text, Word::Regressed) } else { standing_text.clone() };
     let mut lines = vec![format!(
@@ -376,7 +376,7 @@ fn symbol_line(title: &str, symbol: &SymbolFacts, look: Look) -> Vec<String> {
             _ => format!("        next: {PROGRAM} explain {title}"),
         });
     }
-    let is_red = matches!(symbol.standing, SymbolStanding::Regressed | SymbolStanding::Inexact);
+    let is_red = matches!(symbol.standing, FunctionStanding::Regressed | FunctionStanding::Inexact);
     lines.extend(symbol.note.as_ref().filter(|_| is_red).map(|note| format!("        {note}")));
     lines
 }

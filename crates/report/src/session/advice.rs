@@ -8,7 +8,7 @@ use crate::session::places::ReadTexts;
 use loadline_record::header::not_measured;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::{Measured, MeasuredScenario};
-use loadline_scenario::Means;
+use loadline_scenario::Collector;
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
 /// Advice on how to decide a series.
@@ -38,7 +38,7 @@ impl Adviser<'_> {
                 let one = self.scenario(&scaled.titles[1])?;
                 let Verdict::Inconclusive(doubt) = scaled.verdict else { return None };
                 let series = self.scenario(&row.scenario)?.complete(row.name)?;
-                Some(self.of_remedy(Remedy::of(doubt, &series), one, row.means))
+                Some(self.of_remedy(Remedy::of(doubt, &series), one, row.collector))
             }
             Outcome::Verdict { verdict: Verdict::NoBaseline, ground, .. } => {
                 let one = self.scenario(&row.scenario)?;
@@ -63,7 +63,7 @@ impl Adviser<'_> {
                         sentence: "write the baseline again, at the sizes of today".to_owned(),
                         command: Some(self.baseline(one)),
                     }),
-                    remedy => Some(self.of_remedy(remedy, one, row.means)),
+                    remedy => Some(self.of_remedy(remedy, one, row.collector)),
                 }
             }
             _ => None,
@@ -88,17 +88,17 @@ impl Adviser<'_> {
         }
     }
 
-    fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario, means: Means) -> Advice {
+    fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario, collector: Collector) -> Advice {
         let regress = |changes: &[(&str, String)]| Some(self.regress(one, None, changes));
         match remedy {
-            Remedy::Rounds { .. } if !means.is_clock() => Advice {
+            Remedy::Rounds { .. } if !collector.is_clock() => Advice {
                 sentence: "make the program's counts the same in every run, or judge its times"
                     .to_owned(),
                 command: None,
             },
             Remedy::Rounds { rounds } => Advice {
                 sentence: format!("measure every size {rounds} times"),
-                command: regress(&[("processes", rounds.to_string())]),
+                command: regress(&[("repetitions", rounds.to_string())]),
             },
             Remedy::LargerSize { size } => match self.refusal(&one.scenario.title(), size) {
                 Some(why) => Advice {
@@ -108,12 +108,12 @@ impl Adviser<'_> {
                     command: None,
                 },
                 None => {
-                    let measured = one.scenario.ladder_by(means);
+                    let measured = one.scenario.sizes_by(collector);
                     let sizes: Vec<u64> =
                         measured.iter().map(|n| *n as u64).chain([size]).collect();
-                    let key = match means {
-                        Means::Callgrind => "callgrind_ladder",
-                        Means::Clock | Means::Count => "ladder",
+                    let key = match collector {
+                        Collector::Callgrind => "callgrind_sizes",
+                        Collector::Clock | Collector::Count => "sizes",
                     };
                     Advice {
                         sentence: format!("measure N = {size} as well"),

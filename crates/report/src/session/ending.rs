@@ -3,7 +3,7 @@
 use loadline_growth::Verdict;
 use loadline_record::rounds::Measured;
 use loadline_record::{Exit, Strictness};
-use loadline_scenario::Subject;
+use loadline_scenario::Workload;
 use loadline_verdict::outcome::Report;
 
 use crate::session::facts::{facts, not_counted};
@@ -24,7 +24,7 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
         exit_code: Exit::Clean.code(),
         status: Exit::Clean.status(),
         summary: "both sides run the same program".to_owned(),
-        is_blind: false,
+        is_self_check_failed: false,
         next: "nothing to do".to_owned(),
     };
     facts
@@ -32,8 +32,8 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
 
 /// Describes the machine and the build of a session in one line.
 pub fn environment_line(measured: &Measured) -> String {
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
-    let mut asked = asked.map(|m| matches!(m.scenario.subject, Subject::Command(_))).peekable();
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let mut asked = asked.map(|m| matches!(m.scenario.workload, Workload::Command(_))).peekable();
     measured.environment.line_of(asked.peek().is_some() && asked.all(|is_command| is_command))
 }
 

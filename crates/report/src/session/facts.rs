@@ -4,12 +4,13 @@ use loadline_record::time;
 use loadline_record::{PROGRAM, Strictness};
 
 use loadline_growth::Sight as Seen;
-use loadline_scenario::{Absence, Absent, Phase, SeriesName, Subject};
+use loadline_scenario::{Absence, Absent, Phase, SeriesName, Workload};
 
 use crate::session::advice::Adviser;
 use crate::session::model::{
-    Against, AgainstKind, BuildFacts, CheckFacts, Doubt, Ending, FORMAT, Facts, NotCounted,
-    ScenarioFacts, SeriesFacts, SessionFacts, Sight, SymbolCost, SymbolFacts, SymbolStanding, Word,
+    Against, AgainstKind, BuildFacts, CheckFacts, CheckOutcome, Doubt, Ending, FORMAT, Facts,
+    FunctionCost, FunctionFacts, FunctionStanding, NotCounted, ScenarioFacts, SeriesFacts,
+    SessionFacts, Word,
 };
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
@@ -29,7 +30,7 @@ pub fn facts(
 ) -> Facts {
     let exit = report.exit(strictness);
     let adviser = Adviser { measured, texts, strictness };
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.subject.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     Facts {
         format: FORMAT,
         loadline: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,7 +38,7 @@ pub fn facts(
             exit_code: exit.code(),
             status: exit.status(),
             summary: report.summary(),
-            is_blind: report.is_blind(),
+            is_self_check_failed: report.is_blind(),
             next: next(report, &adviser),
         },
         session: SessionFacts {
@@ -97,16 +98,16 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
     let symbols = report.symbols.iter().filter(is_own);
     ScenarioFacts {
         command: adviser.regress(one, Some(measured.seed), &[]),
-        is_command: matches!(scenario.subject, Subject::Command(_)),
+        is_command: matches!(scenario.workload, Workload::Command(_)),
         question: scenario.question.clone(),
         expectation: scenario.expectation.trim().to_owned(),
         file: files.scenario.clone(),
         baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
-        ladder: scenario.ladder.clone(),
-        processes: scenario.processes,
+        sizes: scenario.sizes.clone(),
+        repetitions: scenario.repetitions,
         series,
-        symbols: symbols.map(symbol_facts).collect(),
-        title,
+        functions: symbols.map(symbol_facts).collect(),
+        full_name: title,
     }
 }
 
@@ -121,11 +122,11 @@ fn remarks(measured: &Measured) -> Vec<String> {
 
 /// Which wanted metrics CPU clocks and resource usage measure in place of `perf_event` counters.
 fn stand_in(measured: &Measured) -> Option<String> {
-    let is_asked = |m: &&MeasuredScenario| !m.scenario.subject.is_planted();
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_planted();
     let asked: Vec<_> = measured.scenarios.iter().filter(is_asked).map(|m| &m.scenario).collect();
     let is_wanted = |absent: &&Absent| {
         let mut wanting = asked.iter().filter(|s| s.metrics().contains(&absent.metric));
-        wanting.any(|s| !absent.concerns(&s.subject))
+        wanting.any(|s| !absent.concerns(&s.workload))
     };
     let wanted: Vec<&Absent> = measured.absent.iter().filter(is_wanted).collect();
     let absence = wanted.first()?.absence;
@@ -144,7 +145,7 @@ pub fn stand_in_sentence(metrics: &str, absence: Absence) -> String {
 pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
     let lacks = |absent: &&Absent| {
         let mut scenarios = measured.scenarios.iter().map(|m| &m.scenario);
-        scenarios.any(|s| absent.concerns(&s.subject) && s.metrics().contains(&absent.metric))
+        scenarios.any(|s| absent.concerns(&s.workload) && s.metrics().contains(&absent.metric))
     };
     let mut reasons: Vec<(Absence, Vec<String>)> = Vec::new();
     for absent in measured.absent.iter().filter(lacks) {
@@ -162,25 +163,25 @@ pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
 }
 
 fn check(check: &SelfCheck) -> CheckFacts {
-    let (sight, found) = match check.sight {
-        Seen::Sees => (Sight::Sees, "a planted 20 % share is seen"),
+    let (outcome, found) = match check.sight {
+        Seen::Sees => (CheckOutcome::Passed, "a planted 20 % share is seen"),
         Seen::Unsure => (
-            Sight::Unsure,
+            CheckOutcome::Undecided,
             "this session cannot tell a 20 % share from none; what it calls inconclusive may be growth",
         ),
         Seen::Blind => (
-            Sight::Blind,
+            CheckOutcome::Failed,
             "BLIND: a planted 20 % share was called harmless, or none was called growth",
         ),
     };
-    CheckFacts { metric: check.name.metric.to_string(), sight, sentence: found.to_owned() }
+    CheckFacts { metric: check.name.metric.to_string(), outcome, sentence: found.to_owned() }
 }
 
 /// Builds the failed self-check of a `collector` that was not checked.
 fn unchecked(collector: &str) -> CheckFacts {
     CheckFacts {
         metric: collector.to_owned(),
-        sight: Sight::Blind,
+        outcome: CheckOutcome::Failed,
         sentence: "BLIND: the self-check was not measured".to_owned(),
     }
 }
@@ -205,33 +206,33 @@ fn whole_of(phase: Phase) -> String {
     }
 }
 
-fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
+fn symbol_facts(growing: &GrowingSymbol) -> FunctionFacts {
     let GrowingSymbol { scenario, phase, symbol, series, formula, share, hidden, .. } = growing;
     let (standing, standing_text) = match &growing.standing {
-        Standing::Known { until, .. } => {
-            (SymbolStanding::Known, format!("known, accepted until {until}"))
+        Standing::Known { expires, .. } => {
+            (FunctionStanding::Known, format!("known, accepted until {expires}"))
         }
-        Standing::Accepted => (SymbolStanding::Accepted, "as in the baseline".to_owned()),
-        Standing::AsBefore => (SymbolStanding::Accepted, "as before".to_owned()),
+        Standing::Accepted => (FunctionStanding::Accepted, "as in the baseline".to_owned()),
+        Standing::AsBefore => (FunctionStanding::Accepted, "as before".to_owned()),
         Standing::Negligible => (
-            SymbolStanding::Negligible,
+            FunctionStanding::Negligible,
             format!("below 20 % of {} up to N = {}", whole_of(*phase), hidden.horizon),
         ),
         Standing::Doubtful => (
-            SymbolStanding::Doubtful,
+            FunctionStanding::Doubtful,
             format!("bent, so not extrapolated; {PROGRAM} explain {scenario} shows it"),
         ),
         Standing::Inexact => (
-            SymbolStanding::Inexact,
+            FunctionStanding::Inexact,
             format!("counts differ from run to run, so {phase} is judged as a whole"),
         ),
-        Standing::Regressed => (SymbolStanding::Regressed, "REGRESSED".to_owned()),
+        Standing::Regressed => (FunctionStanding::Regressed, "REGRESSED".to_owned()),
     };
     let top_size = series.top_size();
     let cause = growing.cause();
     let own = |costs: &Vec<f64>| costs.first().copied();
     let costs = series.sizes().iter().zip(series.costs().iter().map(own));
-    SymbolFacts {
+    FunctionFacts {
         phase: phase.to_string(),
         function: symbol.function.clone(),
         object: symbol.object.clone(),
@@ -247,6 +248,6 @@ fn symbol_facts(growing: &GrowingSymbol) -> SymbolFacts {
         remedy: cause.map(|known| known.remedy.to_owned()),
         reference: cause.map(|known| known.reference.to_owned()),
         note: growing.note().map(str::to_owned),
-        costs: costs.filter_map(|(n, cost)| Some(SymbolCost { n: *n, cost: cost? })).collect(),
+        costs: costs.filter_map(|(n, cost)| Some(FunctionCost { n: *n, cost: cost? })).collect(),
     }
 }

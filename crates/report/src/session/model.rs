@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// The version of the JSON that `--format json` writes. The version rises when a field is removed or changes
 /// its meaning. A new field does not change it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The facts of a session.
 #[derive(Debug, Clone, Serialize)]
@@ -45,7 +45,7 @@ pub struct Ending {
     /// How many series have each verdict.
     pub summary: String,
     /// Whether a self-check failed, so that the session gives no verdict.
-    pub is_blind: bool,
+    pub is_self_check_failed: bool,
     /// The command or advice to follow next.
     pub next: String,
 }
@@ -91,7 +91,7 @@ pub struct CheckFacts {
     /// The planted metric.
     pub metric: String,
     /// Whether the growth was seen.
-    pub sight: Sight,
+    pub outcome: CheckOutcome,
     /// The result as a sentence.
     pub sentence: String,
 }
@@ -99,20 +99,20 @@ pub struct CheckFacts {
 /// Whether the planted growth was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sight {
+pub enum CheckOutcome {
     /// The planted growth was seen, and no growth was seen in linear work.
-    Sees,
+    Passed,
     /// The session cannot tell.
-    Unsure,
+    Undecided,
     /// Planted growth was missed, or growth was seen in linear work. No verdict counts.
-    Blind,
+    Failed,
 }
 
 /// The facts of one scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScenarioFacts {
-    /// The title: the name, and the differences from the file.
-    pub title: String,
+    /// The full name: the name, and the differences from the file.
+    pub full_name: String,
     /// The question that the scenario asks.
     pub question: String,
     /// The answer that is expected.
@@ -126,13 +126,13 @@ pub struct ScenarioFacts {
     /// Whether the scenario runs a program of the repository, with its own Wasmtime or none.
     pub is_command: bool,
     /// The sizes.
-    pub ladder: Vec<usize>,
+    pub sizes: Vec<usize>,
     /// The repetitions. Each repetition runs a fresh process per size.
-    pub processes: usize,
+    pub repetitions: usize,
     /// The series: first the judged ones, then the informational ones.
     pub series: Vec<SeriesFacts>,
     /// The functions whose own cost grows beyond linear, the largest growth first.
-    pub symbols: Vec<SymbolFacts>,
+    pub functions: Vec<FunctionFacts>,
 }
 
 /// One series of a scenario.
@@ -180,7 +180,7 @@ pub struct SeriesFacts {
     /// Further remarks for the reader, one sentence each.
     pub notes: Vec<String>,
     /// The cost of all N modules, one row per size.
-    pub costs: Vec<Rung>,
+    pub costs: Vec<SizeFacts>,
     /// The place in the repository that a reader should look at.
     pub place: Place,
 }
@@ -289,7 +289,7 @@ pub struct Doubt {
 
 /// The cost at one N, in the series' unit.
 #[derive(Debug, Clone, Serialize)]
-pub struct Rung {
+pub struct SizeFacts {
     /// N.
     pub n: u64,
     /// The cost of all N modules: the median of the repetitions.
@@ -303,7 +303,7 @@ pub struct Rung {
     /// The cost of the fitted curve.
     pub fitted: Option<f64>,
     /// The reading of each repetition.
-    pub rounds: Vec<f64>,
+    pub samples: Vec<f64>,
     /// The cost of all N modules on the other side.
     pub other_cost: Option<f64>,
     /// The cost of one more module on the other side.
@@ -321,7 +321,7 @@ pub struct Place {
 
 /// A function whose own cost grows beyond linear, by callgrind.
 #[derive(Debug, Clone, Serialize)]
-pub struct SymbolFacts {
+pub struct FunctionFacts {
     /// The phase in which the function grows.
     pub phase: String,
     /// The name of the function.
@@ -339,7 +339,7 @@ pub struct SymbolFacts {
     /// The largest N.
     pub top: u64,
     /// How the growth is judged.
-    pub standing: SymbolStanding,
+    pub standing: FunctionStanding,
     /// How the growth is judged, in words.
     pub standing_text: String,
     /// The N up to which the total hides the growth, extrapolated; `None` if the total already shows it.
@@ -353,12 +353,12 @@ pub struct SymbolFacts {
     /// What the function's name does not show, for functions of interpreters and of files without symbols.
     pub note: Option<String>,
     /// The function's own instructions at each N.
-    pub costs: Vec<SymbolCost>,
+    pub costs: Vec<FunctionCost>,
 }
 
 /// The cost of a function at one N.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct SymbolCost {
+pub struct FunctionCost {
     /// N.
     pub n: u64,
     /// The function's own instructions.
@@ -368,7 +368,7 @@ pub struct SymbolCost {
 /// How a function's growth is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SymbolStanding {
+pub enum FunctionStanding {
     /// The scenario states the growth as a known issue.
     Known,
     /// The baseline records the growth, or the other build of the comparison has it.
@@ -404,10 +404,10 @@ impl ScenarioFacts {
 
     /// Picks the function to name first in a phase. New functions come first, then those with a known cause,
     /// then the largest growth.
-    pub fn culprit(&self, phase: &str) -> Option<&SymbolFacts> {
-        let of_phase = self.symbols.iter().filter(|symbol| symbol.phase == phase);
+    pub fn culprit(&self, phase: &str) -> Option<&FunctionFacts> {
+        let of_phase = self.functions.iter().filter(|symbol| symbol.phase == phase);
         of_phase.min_by_key(|symbol| {
-            (symbol.standing != SymbolStanding::Regressed, symbol.cause.is_none())
+            (symbol.standing != FunctionStanding::Regressed, symbol.cause.is_none())
         })
     }
 }

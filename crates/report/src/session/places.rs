@@ -69,7 +69,7 @@ impl Files {
         let mut entry = None;
         for (place, line) in self.scenario_text.lines().enumerate() {
             if line.trim_start().starts_with("[[") {
-                entry = line.contains("known_growth").then_some(place + 1);
+                entry = line.contains("known_issue").then_some(place + 1);
             }
             if let Some(start) = entry
                 && line.contains(&named)
@@ -124,7 +124,7 @@ mod tests {
             let key = toml::Value::try_from(key).unwrap();
             format!("[[baseline]]\nkey = {key}\n[[baseline.series]]\nname = \"{name}\"\n")
         };
-        let text = format!("format = 1\n{}{}", entry(&other), entry(&own));
+        let text = format!("format = 2\n{}{}", entry(&other), entry(&own));
         let place = |key: &Key| {
             let n_lines_above = line_of(&text, key);
             let baseline = BaselineText { file: String::new(), text: text.clone(), n_lines_above };

@@ -2,7 +2,7 @@
 
 use crate::session::advice::Advice;
 use crate::session::evidence::{Case, next_module};
-use crate::session::model::{Against, AgainstKind, Doubt, Interval, Rung, SeriesFacts, Word};
+use crate::session::model::{Against, AgainstKind, Doubt, Interval, SeriesFacts, SizeFacts, Word};
 use crate::session::places::Files;
 use loadline_growth::{CurveEvidence, CurveOptions, Estimate, Rule, Verdict, judge_curve};
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
@@ -108,7 +108,7 @@ fn verdict_series(
         evidence: evidence.sentences,
         doubt: doubt_of(verdict, ground, settle),
         notes,
-        costs: rungs(name, one, costs, other_costs, curve),
+        costs: size_facts(name, one, costs, other_costs, curve),
         ..facts
     }
 }
@@ -153,7 +153,7 @@ fn scaled_series(
         },
         doubt,
         notes: row.notes.clone(),
-        costs: rungs(row.name, one, &scaled.costs, &scaled.alone, None),
+        costs: size_facts(row.name, one, &scaled.costs, &scaled.alone, None),
         ..facts
     }
 }
@@ -221,7 +221,7 @@ pub fn observed_series(
         exponent: tail.and_then(Interval::of),
         superlinear_share: curve.as_ref().map(|curve| curve.share),
         crossover: curve.as_ref().and_then(|curve| curve.crossover),
-        costs: rungs(name, one, &costs, &other_costs, curve.as_ref()),
+        costs: size_facts(name, one, &costs, &other_costs, curve.as_ref()),
         ..without_findings(name, Word::Observed, against, one, files)
     })
 }
@@ -257,18 +257,18 @@ pub fn without_findings(
         evidence: Vec::new(),
         doubt: None,
         notes: Vec::new(),
-        costs: rungs(name, one, &costs, &[], None),
+        costs: size_facts(name, one, &costs, &[], None),
     }
 }
 
 /// Builds one row per size.
-fn rungs(
+fn size_facts(
     name: SeriesName,
     one: &MeasuredScenario,
     costs: &[(u64, f64)],
     other_costs: &[(u64, f64)],
     curve: Option<&CurveEvidence>,
-) -> Vec<Rung> {
+) -> Vec<SizeFacts> {
     let rounds: BTreeMap<u64, &Vec<f64>> = match one.series.get(&name) {
         Some(Rounds::Complete(rows)) => {
             rows.iter().map(|(n, rounds)| (*n as u64, rounds)).collect()
@@ -277,14 +277,14 @@ fn rungs(
     };
     let row = |(place, (n, cost)): (usize, &(u64, f64))| {
         let other = other_costs.iter().position(|(other, _)| other == n);
-        Rung {
+        SizeFacts {
             n: *n,
             cost: *cost,
             per_module: cost / *n as f64,
             next_module: next_module(costs, place),
             interval: curve.and_then(|curve| interval(curve, *n)),
             fitted: curve.map(|curve| curve.fit.cost_at(*n)),
-            rounds: rounds.get(n).map(|rounds| (*rounds).clone()).unwrap_or_default(),
+            samples: rounds.get(n).map(|rounds| (*rounds).clone()).unwrap_or_default(),
             other_cost: other.map(|place| other_costs[place].1),
             other_next_module: other.and_then(|place| next_module(other_costs, place)),
         }

@@ -2,7 +2,7 @@
 
 use crate::forms::text::verdict;
 use crate::session::model::{
-    AgainstKind, Interval, ScenarioFacts, SeriesFacts, SymbolFacts, SymbolStanding, Word,
+    AgainstKind, FunctionFacts, FunctionStanding, Interval, ScenarioFacts, SeriesFacts, Word,
 };
 use loadline_scenario::units::amount;
 
@@ -15,7 +15,7 @@ pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let was = series.other_exponent.map(|was| format!(", was {:.2} … {:.2}", was.low, was.high));
     let verdict = verdict(series);
     let was = was.unwrap_or_default();
-    format!("{} {}: {verdict}{exponent}{was}", scenario.title, series.name)
+    format!("{} {}: {verdict}{exponent}{was}", scenario.full_name, series.name)
 }
 
 /// Formats an exponent as `1.80 (95 %: 1.72 … 1.94)`, or as `flat`.
@@ -56,9 +56,9 @@ pub fn lines(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
         lines.extend(doubt.remedy.iter().map(|remedy| format!("what to do: {remedy}")));
     }
     if !series.costs.is_empty() {
-        lines.push(costs_line("now", series, |rung| Some(rung.cost)));
-        if series.costs.iter().any(|rung| rung.other_cost.is_some()) {
-            lines.push(costs_line(series.other_name(), series, |rung| rung.other_cost));
+        lines.push(costs_line("now", series, |size| Some(size.cost)));
+        if series.costs.iter().any(|size| size.other_cost.is_some()) {
+            lines.push(costs_line(series.other_name(), series, |size| size.other_cost));
         }
     }
     if series.verdict == Word::Regressed
@@ -74,19 +74,19 @@ pub fn lines(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
 fn costs_line(
     name: &str,
     series: &SeriesFacts,
-    cost: impl Fn(&super::model::Rung) -> Option<f64>,
+    cost: impl Fn(&super::model::SizeFacts) -> Option<f64>,
 ) -> String {
     let costs = series
         .costs
         .iter()
-        .filter_map(|rung| Some(format!("{}: {}", rung.n, amount(cost(rung)?, series.unit))));
+        .filter_map(|size| Some(format!("{}: {}", size.n, amount(cost(size)?, series.unit))));
     let costs: Vec<String> = costs.collect();
     format!("{name}, at N = {}", costs.join(", "))
 }
 
 /// Describes a growing function, why it grows, and what to do.
-pub fn culprit_lines(symbol: &SymbolFacts) -> Vec<String> {
-    let SymbolFacts { shown, formula, share, phase, top, standing_text, .. } = symbol;
+pub fn culprit_lines(symbol: &FunctionFacts) -> Vec<String> {
+    let FunctionFacts { shown, formula, share, phase, top, standing_text, .. } = symbol;
     let percent = share * 100.0;
     let mut lines = vec![format!(
         "culprit, by callgrind: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}; {standing_text}"
@@ -99,6 +99,6 @@ pub fn culprit_lines(symbol: &SymbolFacts) -> Vec<String> {
 }
 
 /// Lists the new growing functions of a scenario, which are red by themselves.
-pub fn new_symbols(scenario: &ScenarioFacts) -> impl Iterator<Item = &SymbolFacts> {
-    scenario.symbols.iter().filter(|symbol| symbol.standing == SymbolStanding::Regressed)
+pub fn new_symbols(scenario: &ScenarioFacts) -> impl Iterator<Item = &FunctionFacts> {
+    scenario.functions.iter().filter(|symbol| symbol.standing == FunctionStanding::Regressed)
 }

@@ -4,7 +4,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
-use loadline_scenario::{Means, MetricKind, Scaling, Scenario, SeriesName};
+use loadline_scenario::{Collector, MetricKind, Scaling, Scenario, SeriesName};
 
 use crate::{range, trimmed, word};
 use loadline_record::rounds::MeasuredScenario;
@@ -64,7 +64,7 @@ pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
 fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
     let mut all: Vec<&Scenario> = Vec::new();
     let measured = sessions.iter().flat_map(|session| &session.measured.scenarios);
-    let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.subject.is_planted());
+    let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.workload.is_planted());
     for scenario in asked {
         if !all.iter().any(|known| known.title() == scenario.title()) {
             all.push(scenario);
@@ -108,7 +108,7 @@ fn measured<'a>(session: &'a Concluded, title: &str) -> Option<&'a MeasuredScena
 /// Whether the series is an operation count that passes or was not measured. The table leaves such series
 /// out.
 fn holds_as_a_count(session: &Concluded, title: &str, name: SeriesName) -> bool {
-    name.metric.means() == Means::Count
+    name.metric.collector() == Collector::Count
         && match row(session, title, name).map(|row| (&row.outcome, &row.notes)) {
             Some((Outcome::Verdict { verdict: Verdict::Holds, .. }, notes)) => notes.is_empty(),
             Some((Outcome::NotJudged(_), _)) => true,

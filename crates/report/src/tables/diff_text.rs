@@ -250,20 +250,20 @@ fn folded(rows: &[Row]) -> Vec<String> {
 /// Adds the costs per module at each N for series that changed, if those costs vary over N.
 fn by_n(text: &mut String, changed: &[&Row], one: &str) {
     let varying: Vec<&&Row> = changed.iter().filter(|row| varies(row)).collect();
-    let mut ladders: Vec<Vec<u64>> = Vec::new();
+    let mut sweeps: Vec<Vec<u64>> = Vec::new();
     for row in varying.iter().take(MOST_BY_N) {
         let sizes: Vec<u64> = row.by_n.iter().map(|row| row.n).collect();
-        if !ladders.contains(&sizes) {
-            ladders.push(sizes);
+        if !sweeps.contains(&sizes) {
+            sweeps.push(sizes);
         }
     }
-    for ladder in ladders {
+    for sweep in sweeps {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let sizes = ladder.iter().map(u64::to_string);
+        let sizes = sweep.iter().map(u64::to_string);
         table.set_header([format!("per {one} at N =")].into_iter().chain(sizes));
         let here = varying.iter().take(MOST_BY_N);
-        for row in here.filter(|row| row.by_n.iter().map(|row| row.n).eq(ladder.iter().copied())) {
+        for row in here.filter(|row| row.by_n.iter().map(|row| row.n).eq(sweep.iter().copied())) {
             let each = row.by_n.iter().map(|at| {
                 let each = |cost: f64| short(cost / at.n as f64, row.unit);
                 (each(at.old), each(at.new))

@@ -8,7 +8,7 @@ use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_scenario::units::amount;
 use loadline_scenario::{
-    Means, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,
+    Collector, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,
 };
 use loadline_verdict::functions::{
     self, GrowingSymbol, Profiles, ReadProfiles, Reference, Standing, shortened,
@@ -150,15 +150,15 @@ fn culprit(one: &GrowingSymbol, unit: &str) -> String {
     if let Some(note) = one.note() {
         let _ = writeln!(text, "        note: {note}");
     }
-    if let Standing::Known { reason, until, .. } = &one.standing {
-        let _ = writeln!(text, "        known and accepted until {until}: {reason}");
+    if let Standing::Known { reason, expires, .. } = &one.standing {
+        let _ = writeln!(text, "        known and accepted until {expires}: {reason}");
     }
     text
 }
 
 /// Lists the operations per module, counted exactly.
 fn operations(one: &MeasuredScenario) -> String {
-    let counted = one.series.keys().filter(|name| name.metric.means() == Means::Count);
+    let counted = one.series.keys().filter(|name| name.metric.collector() == Collector::Count);
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["operation", "formula", "at the largest N"]);
@@ -186,9 +186,9 @@ fn operations(one: &MeasuredScenario) -> String {
 /// figures come from the checkpoints of the largest runs.
 fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
     let title = one.scenario.title();
-    let Some(&top) = one.scenario.ladder.last() else { return String::new() };
+    let Some(&top) = one.scenario.sizes.last() else { return String::new() };
     let of_top = |record: &&RunRecord| {
-        record.means.is_clock() && record.scenario == title && record.modules == top
+        record.collector.is_clock() && record.scenario == title && record.modules == top
     };
     let runs: Vec<&[Sample]> =
         records.iter().filter(of_top).filter_map(RunRecord::samples).collect();

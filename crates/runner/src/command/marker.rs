@@ -1,6 +1,6 @@
 //! The lines by which a command says what it is doing: `loadline:KEY=VALUE` on its standard output.
 
-use loadline_scenario::{Means, Metric, Phase};
+use loadline_scenario::{Collector, Metric, Phase};
 
 /// How a line for us begins; every other line is the command's own business.
 const PREFIX: &str = "loadline:";
@@ -83,11 +83,11 @@ fn count_of(text: &str) -> Result<Marker, String> {
 fn may_be_said(metric: Metric) -> bool {
     matches!(
         metric,
-        Metric::FramesRegistered
-            | Metric::FramesDeregistered
+        Metric::UnwindTablesRegistered
+            | Metric::UnwindTablesDeregistered
             | Metric::ResidentBytes
             | Metric::Reported
-    ) || metric.means() == Means::Count
+    ) || metric.collector() == Collector::Count
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Means, Subject};
+use loadline_scenario::{Collector, Workload};
 use tempfile::TempDir;
 
 use super::*;
@@ -39,12 +39,12 @@ impl Script {
 
     fn run(&self) -> Result<Measured, String> {
         let request = Measure {
-            subject: Subject::Command(self.command.clone()),
+            workload: Workload::Command(self.command.clone()),
             modules: 64,
             seed: 0,
             metrics: METRICS.to_vec(),
             cache: PathBuf::new(),
-            means: Means::Clock,
+            collector: Collector::Clock,
             processors: Vec::new(),
             dumps: None,
         };

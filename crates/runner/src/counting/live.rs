@@ -37,10 +37,10 @@ impl Live {
         let count = |mappings: Mappings| mappings.count;
         let mapped = |mappings: Mappings| mappings.bytes;
         [
-            (Metric::AliveBytes, Reading::Exact(u64::try_from(bytes).unwrap_or(0))),
-            (Metric::MappingsAlive, grown(before.mappings.map(count), self.mappings.map(count))),
+            (Metric::LiveBytes, Reading::Exact(u64::try_from(bytes).unwrap_or(0))),
+            (Metric::MappingsLive, grown(before.mappings.map(count), self.mappings.map(count))),
             (Metric::MappedBytes, grown(before.mappings.map(mapped), self.mappings.map(mapped))),
-            (Metric::DescriptorsAlive, grown(before.descriptors, self.descriptors)),
+            (Metric::DescriptorsLive, grown(before.descriptors, self.descriptors)),
             (Metric::ResidentBytes, grown(before.resident.0, self.resident.0)),
         ]
     }

@@ -1,6 +1,6 @@
 //! What a thread has done, counted where it is done: [`Operations`].
 //!
-//! Nothing is counted before [`count_from_now`], which only runs by `Means::Count` call: until then
+//! Nothing is counted before [`count_from_now`], which only runs by `Collector::Count` call: until then
 //! an allocation or a registration pays for one look at a flag. Counts are kept by thread and need
 //! no lock; a thread reads its own.
 
@@ -42,10 +42,10 @@ use Operation::{
 
 /// Every operation with the metric that counts it; an operation's number is its place here.
 const ALL: [(Operation, Metric); 9] = [
-    (Registration, Metric::FramesRegistered),
-    (Deregistration, Metric::FramesDeregistered),
-    (EntryRegistered, Metric::FrameEntriesRegistered),
-    (EntryDeregistered, Metric::FrameEntriesDeregistered),
+    (Registration, Metric::UnwindTablesRegistered),
+    (Deregistration, Metric::UnwindTablesDeregistered),
+    (EntryRegistered, Metric::FdesRegistered),
+    (EntryDeregistered, Metric::FdesDeregistered),
     (Allocation, Metric::Allocations),
     (AllocatedByte, Metric::AllocatedBytes),
     (MappingMade, Metric::MappingsMade),

@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::vec::IntoIter;
 
 use loadline_callgrind::client as valgrind;
-use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, Subject, UnloadThread};
+use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, UnloadThread, Workload};
 use loadline_workload::{Event, Observer, Role};
 
 use super::samples::Measured;
@@ -47,20 +47,20 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
     if !valgrind::is_callgrind() {
         return Err(Error::NotUnderCallgrind);
     }
-    let proof = match &request.subject {
-        Subject::Command(_) => return Err(Error::CommandUnderCallgrind),
-        Subject::Planted(planted) => {
+    let proof = match &request.workload {
+        Workload::Command(_) => return Err(Error::CommandUnderCallgrind),
+        Workload::Planted(planted) => {
             let work = |work: &mut dyn FnMut()| count(Phase::Work, work);
             let units = planted::work(planted, request.modules, work)?;
             Proof { planted: units, ..Proof::default() }
         }
-        Subject::Registration(registration) => {
+        Workload::Registration(registration) => {
             bench::run(request, registration, |phase, work| count(phase, work))?
         }
-        Subject::Modules(subject) => {
-            let call_every = subject.are_called().then_some(subject.call_every);
+        Workload::Modules(workload) => {
+            let call_every = workload.are_called().then_some(workload.call_every);
             let watcher = |schedule: &Schedule, role| Watcher::new(schedule, role, call_every);
-            let mut driven = modules::drive(request, subject, watcher)?;
+            let mut driven = modules::drive(request, workload, watcher)?;
             let watchers = std::mem::take(&mut driven.observers);
             finish(watchers.into_iter().map(|(_, watcher)| watcher))?;
             modules::proof(&driven)
@@ -205,7 +205,7 @@ fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) 
 
 #[cfg(test)]
 mod tests {
-    use loadline_scenario::{Lifecycle, UnloadOrder};
+    use loadline_scenario::{LoadOrder, UnloadOrder};
 
     use super::*;
 
@@ -225,21 +225,21 @@ mod tests {
 
     #[test]
     fn a_dump_is_made_where_the_phase_changes() {
-        let hold = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let hold = LoadOrder::hold_all(UnloadOrder::OldestFirst);
         let schedule = hold.schedule(5, 1);
         assert_eq!(text(&schedule, Role::Loading(0), None), "load*5 unload*5");
         let called = "load*1 call*1 load*2 call*1 load*2 call*1 unload*5";
         assert_eq!(text(&schedule, Role::Loading(0), Some(2)), called);
-        let unwinds = Lifecycle { unwinds_before_unload: 2, ..hold };
+        let unwinds = LoadOrder { unwinds_before_unload: 2, ..hold };
         let expected = "load*5 unwind*2 unload*5";
         assert_eq!(text(&unwinds.schedule(5, 1), Role::Loading(0), None), expected);
     }
 
     #[test]
     fn each_thread_has_its_own() {
-        let hold = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+        let hold = LoadOrder::hold_all(UnloadOrder::OldestFirst);
         let threads = NonZeroUsize::new(2).expect("2 is not 0");
-        let schedule = Lifecycle { threads, ..hold }.schedule(5, 1);
+        let schedule = LoadOrder { threads, ..hold }.schedule(5, 1);
         assert_eq!(text(&schedule, Role::Loading(0), None), "load*3");
         assert_eq!(text(&schedule, Role::Loading(1), None), "load*2");
         assert_eq!(text(&schedule, Role::Finishing, None), "unload*5");
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_another_thread_drops_is_counted_there() {
-        let mut schedule = Lifecycle::hold_all(UnloadOrder::OldestFirst).schedule(3, 1);
+        let mut schedule = LoadOrder::hold_all(UnloadOrder::OldestFirst).schedule(3, 1);
         schedule.unload_thread = UnloadThread::Other;
         schedule.threads[0].insert(1, Step::Unload(0));
         schedule.finish.remove(0);

@@ -2,8 +2,8 @@
 
 use loadline_probe::Totals;
 use loadline_scenario::{
-    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Residency,
-    Sample, Scope, Subject,
+    Absence, LoadedAtOnce, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration,
+    Sample, Scope, Workload,
 };
 use loadline_workload::{Event, Observer, Role};
 
@@ -19,13 +19,13 @@ use crate::registration::bench;
 /// Measures one run.
 ///
 /// # Errors
-/// As the subject of the run.
+/// As the workload of the run.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
-    match &request.subject {
-        Subject::Planted(planted) => measure_planted(request, planted),
-        Subject::Modules(subject) => measure_modules(request, subject),
-        Subject::Registration(registration) => measure_registration(request, registration),
-        Subject::Command(command) => command::measure(request, command),
+    match &request.workload {
+        Workload::Planted(planted) => measure_planted(request, planted),
+        Workload::Modules(workload) => measure_modules(request, workload),
+        Workload::Registration(registration) => measure_registration(request, registration),
+        Workload::Command(command) => command::measure(request, command),
     }
 }
 
@@ -57,8 +57,8 @@ fn measure_registration(request: &Measure, registration: &Registration) -> Resul
         samples.totals(phase, Scope::Process, &probe.totals(phase));
     }
     let counts = [
-        (Phase::Register, Metric::FramesRegistered, proof.registered),
-        (Phase::Deregister, Metric::FramesDeregistered, proof.deregistered),
+        (Phase::Register, Metric::UnwindTablesRegistered, proof.registered),
+        (Phase::Deregister, Metric::UnwindTablesDeregistered, proof.deregistered),
     ];
     for (phase, metric, count) in counts {
         samples.list.retain(|sample| (sample.phase, sample.metric) != (phase, metric));
@@ -70,15 +70,15 @@ fn measure_registration(request: &Measure, registration: &Registration) -> Resul
     Ok(Measured { proof, samples: samples.list })
 }
 
-fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
-    let is_alone = modules::is_alone(&subject.lifecycle);
+fn measure_modules(request: &Measure, workload: &Modules) -> Result<Measured, Error> {
+    let is_alone = modules::is_alone(&workload.load_order);
     let watch = Watch {
         metrics: &request.metrics,
         modules: request.modules,
         keeps_checkpoints: is_alone,
-        unloads_in_one_go: is_alone && subject.lifecycle.residency == Residency::All,
+        unloads_in_one_go: is_alone && workload.load_order.loaded_at_once == LoadedAtOnce::All,
     };
-    let driven = modules::drive(request, subject, |_, role| Watcher::new(&watch, role))?;
+    let driven = modules::drive(request, workload, |_, role| Watcher::new(&watch, role))?;
     let proof = modules::proof(&driven);
     let watchers: Vec<Watcher> = driven.observers.into_iter().map(|(_, watcher)| watcher).collect();
     let samples = samples(&watch, watchers, frames::counts());
@@ -226,10 +226,14 @@ fn samples(watch: &Watch<'_>, watchers: Vec<Watcher>, frames: Option<FrameCounts
     }
     if let Some(frames) = frames {
         for phase in [Phase::Deserialize, Phase::Load, Phase::Total] {
-            samples.push(phase, Metric::FramesRegistered, Reading::Exact(frames.registered));
+            samples.push(phase, Metric::UnwindTablesRegistered, Reading::Exact(frames.registered));
         }
         for phase in [Phase::Unload, Phase::Total] {
-            samples.push(phase, Metric::FramesDeregistered, Reading::Exact(frames.deregistered));
+            samples.push(
+                phase,
+                Metric::UnwindTablesDeregistered,
+                Reading::Exact(frames.deregistered),
+            );
         }
     }
     if let Some(resident) = watchers.iter().find_map(|watcher| watcher.resident.as_ref()) {

@@ -1,4 +1,4 @@
-//! A run by `Means::Count`: every operation is counted, whatever that costs; no time is taken.
+//! A run by `Collector::Count`: every operation is counted, whatever that costs; no time is taken.
 //!
 //! Operations are added up by phase, on the thread that does them. What is alive is read from
 //! outside the phases, at checkpoints, and at the end, when the last module has gone: then it is
@@ -6,7 +6,7 @@
 
 use loadline_scenario::{
     Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Schedule,
-    Scope, Subject,
+    Scope, Workload,
 };
 use loadline_workload::{Event, Observer, Role};
 
@@ -23,11 +23,11 @@ use crate::registration::bench;
 /// # Errors
 /// As any run, and for a command: what another program does cannot be counted from here.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
-    let mut measured = match &request.subject {
-        Subject::Command(_) => return Err(Error::CommandCounted),
-        Subject::Planted(planted) => measure_planted(request, planted)?,
-        Subject::Modules(subject) => measure_modules(request, subject)?,
-        Subject::Registration(registration) => measure_registration(request, registration)?,
+    let mut measured = match &request.workload {
+        Workload::Command(_) => return Err(Error::CommandCounted),
+        Workload::Planted(planted) => measure_planted(request, planted)?,
+        Workload::Modules(workload) => measure_modules(request, workload)?,
+        Workload::Registration(registration) => measure_registration(request, registration)?,
     };
     measured.samples.retain(|sample| request.metrics.contains(&sample.metric));
     Ok(measured)
@@ -73,12 +73,12 @@ fn begin() -> Result<(), Absence> {
     mappings::follow()
 }
 
-fn measure_modules(request: &Measure, subject: &Modules) -> Result<Measured, Error> {
-    let (modules, is_alone) = (request.modules, run::is_alone(&subject.lifecycle));
+fn measure_modules(request: &Measure, workload: &Modules) -> Result<Measured, Error> {
+    let (modules, is_alone) = (request.modules, run::is_alone(&workload.load_order));
     let followed = begin();
     let before = Live::now();
     let observe = |_: &Schedule, role| Counter::new(role, modules, is_alone);
-    let driven = run::drive(request, subject, observe)?;
+    let driven = run::drive(request, workload, observe)?;
     let after = Live::now();
     let proof = run::proof(&driven);
     let counters: Vec<Counter> = driven.observers.into_iter().map(|(_, counter)| counter).collect();

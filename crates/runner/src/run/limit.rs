@@ -2,7 +2,7 @@
 //!
 //! Nothing is measured here: what is looked at is where that is, and that it ends with an error value.
 
-use loadline_scenario::{Exhaust, Exhausted, Limit, LoadFrom, Means, Tables};
+use loadline_scenario::{Collector, Exhaust, Exhausted, Limit, LoadFrom, Tables};
 use loadline_workload::corpus::Cache;
 use loadline_workload::engine;
 use loadline_workload::loader::{self, Artifact, ArtifactFile, Loaded, UnwindPolicy};
@@ -17,21 +17,21 @@ use crate::process;
 /// # Errors
 /// Where not a single module can be loaded, before or afterwards, or the limit is not met.
 pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
-    let Exhaust { subject, limit, lowered, .. } = request;
+    let Exhaust { workload, limit, lowered, .. } = request;
     if let Some(lowered) = lowered {
         process::lower(*limit, *lowered)?;
     }
     // The allocator's own mappings would meet the limit first, and it ends the process then.
     process::keep_heap_in_one_mapping();
-    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, Means::Clock)?;
+    let cache = Cache::of(&request.cache, &workload.corpus, workload.tables, Collector::Clock)?;
     let artifacts = cache.artifacts(request.artifacts)?;
     let engine = engine::loading()?;
     let load = |index: usize, buffer: Vec<u8>| -> Result<(Loaded, Vec<u8>), loader::Error> {
         let source = &artifacts[index % artifacts.len()];
-        if subject.load_from == LoadFrom::File {
+        if workload.load_from == LoadFrom::File {
             return Ok((source.map(&engine)?, buffer));
         }
-        let artifact = read(source, buffer, subject.tables)?;
+        let artifact = read(source, buffer, workload.tables)?;
         let loaded = artifact.load(&engine)?;
         Ok((loaded, artifact.into_bytes()))
     };

@@ -9,7 +9,7 @@ mod perf_map;
 mod planted;
 pub mod samples;
 
-use loadline_scenario::{Action, Lifecycle, Means, Measure, Modules, Subject};
+use loadline_scenario::{Collector, LoadOrder, Measure, Modules, OperationKind, Workload};
 
 use crate::error::Error;
 use crate::process;
@@ -17,16 +17,17 @@ use samples::Measured;
 
 /// Carries out one run.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
-    if let Subject::Modules(Modules {
-        lifecycle: Lifecycle { activity: Some(activity), .. }, ..
-    }) = &request.subject
-        && activity.action == Action::Trap
+    if let Workload::Modules(Modules {
+        load_order: LoadOrder { operation: Some(operation), .. },
+        ..
+    }) = &request.workload
+        && operation.kind == OperationKind::Trap
     {
         process::keep_backtraces();
     }
-    match request.means {
-        Means::Clock => clock::measure(request),
-        Means::Count => count::measure(request),
-        Means::Callgrind => callgrind::measure(request),
+    match request.collector {
+        Collector::Clock => clock::measure(request),
+        Collector::Count => count::measure(request),
+        Collector::Callgrind => callgrind::measure(request),
     }
 }

@@ -1,7 +1,7 @@
 //! Loads and drops modules as the scenario says, under an observer.
 
 use loadline_scenario::{
-    Corpus, Lifecycle, LoadFrom, Measure, Modules, Profiler, Proof, Schedule, UnloadThread,
+    Corpus, LoadFrom, LoadOrder, Measure, Modules, Profiler, Proof, Schedule, UnloadThread,
 };
 use loadline_workload as workload;
 #[cfg(unix)]
@@ -15,32 +15,32 @@ use crate::counting::frames;
 use crate::error::Error;
 
 /// Whether one thread does everything, so that its populations are the process's.
-pub fn is_alone(lifecycle: &Lifecycle) -> bool {
-    lifecycle.threads.get() == 1 && lifecycle.unload_thread == UnloadThread::Same
+pub fn is_alone(load_order: &LoadOrder) -> bool {
+    load_order.threads.get() == 1 && load_order.unload_thread == UnloadThread::Same
 }
 
-/// Drives the modules through their lifecycle, with an observer of each thread that `observe` makes.
+/// Drives the modules through their load order, with an observer of each thread that `observe` makes.
 pub fn drive<O: Observer + Send>(
     request: &Measure,
-    subject: &Modules,
+    workload: &Modules,
     observe: impl Fn(&Schedule, Role) -> O + Sync,
 ) -> Result<Driven<O>, Error> {
-    let cache = Cache::of(&request.cache, &subject.corpus, subject.tables, request.means)?;
+    let cache = Cache::of(&request.cache, &workload.corpus, workload.tables, request.collector)?;
     let artifacts = cache.artifacts(request.modules)?;
-    let schedule = subject.lifecycle.schedule(request.modules, request.seed);
+    let schedule = workload.load_order.schedule(request.modules, request.seed);
     let call;
-    let calls = match &subject.corpus {
-        Corpus::Generated(axes) if subject.are_called() => {
+    let calls = match &workload.corpus {
+        Corpus::Generated(axes) if workload.are_called() => {
             call = |index| generate::call(axes, index);
-            Some(Calls { every: subject.call_every, call: &call })
+            Some(Calls { every: workload.call_every, call: &call })
         }
         Corpus::Generated(_) | Corpus::Files(_) => None,
     };
-    let Modules { load_from, tables, engines, .. } = *subject;
+    let Modules { load_from, tables, engines, .. } = *workload;
     let options = Options { load_from, tables, calls, engines };
     frames::resolve();
     let observe = |role| observe(&schedule, role);
-    match (subject.profiler, load_from) {
+    match (workload.profiler, load_from) {
         (Profiler::PerfMap, _) => {
             let mapped = PerfMapped::new(&request.cache)?;
             Ok(workload::drive(&mapped.engine, &artifacts, &schedule, &options, observe)?)
@@ -60,7 +60,7 @@ pub fn drive<O: Observer + Send>(
         }
         #[cfg(unix)]
         (Profiler::None, LoadFrom::Pack) => {
-            let corpus = PackedCorpus::make(&artifacts, &request.cache, subject.tables)?;
+            let corpus = PackedCorpus::make(&artifacts, &request.cache, workload.tables)?;
             let driven =
                 workload::drive(corpus.engine(), &corpus.sources(), &schedule, &options, observe)?;
             corpus.close()?;
@@ -71,7 +71,7 @@ pub fn drive<O: Observer + Send>(
     }
 }
 
-/// The counts by which a lifecycle that has been driven proves its work.
+/// The counts by which a load order that has been driven proves its work.
 pub fn proof<O>(driven: &Driven<O>) -> Proof {
     let frames = frames::counts();
     Proof {

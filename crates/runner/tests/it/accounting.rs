@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::{Answer, Runner};
 use loadline_scenario::{
-    Absence, Absent, Command, Means, Metric, Phase, Reading, Subject, Uncounted,
+    Absence, Absent, Collector, Command, Metric, Phase, Reading, Uncounted, Workload,
 };
 
 const METRICS: [Metric; 3] = [Metric::PageFaults, Metric::TaskClock, Metric::ContextSwitches];
@@ -37,8 +37,8 @@ fn run_refused(script: &str, acknowledge: bool, errno: i32) -> Answer {
     };
     let runner = Runner::new();
     let started = runner.refusing(&[libc::SYS_perf_event_open], errno);
-    let subject = Subject::Command(command);
-    let answer = started.measure_by(Means::Clock, &subject, 8, &METRICS).unwrap();
+    let workload = Workload::Command(command);
+    let answer = started.measure_by(Collector::Clock, &workload, 8, &METRICS).unwrap();
     let by_accounting = answer.proof.command.as_ref().unwrap().by_accounting.clone();
     assert_eq!(by_accounting, [Metric::PageFaults, Metric::TaskClock]);
     answer

@@ -10,9 +10,9 @@ use std::thread;
 
 use loadline_callgrind::{Invocation, Profile, Symbol, Threads, find_valgrind, profiles};
 use loadline_scenario::{
-    Axis, Corpus, Engines, Generated, Lifecycle, LoadFrom, Means, Measure, Message, Modules,
-    Planted, PlantedWork, Prepare, Profiler, Proof, Request, Residency, Scenario, Subject, Tables,
-    TypeSharing, UnloadOrder, UnloadThread,
+    Collector, Corpus, Engines, Generated, LoadFrom, LoadOrder, LoadedAtOnce, Measure, Message,
+    Modules, NCounts, Planted, PlantedWork, Prepare, Profiler, Proof, Request, Scenario, Tables,
+    TypeSharing, UnloadOrder, UnloadThread, Workload,
 };
 
 const RUNNER: &str = env!("CARGO_BIN_EXE_loadline-runner");
@@ -44,14 +44,14 @@ fn ask(command: &mut Command, request: &Request) -> Vec<Message> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn measure(subject: &Subject, modules: usize) -> Request {
+fn measure(workload: &Workload, modules: usize) -> Request {
     Request::Measure(Measure {
-        subject: subject.clone(),
+        workload: workload.clone(),
         modules,
         seed: 1,
         metrics: Vec::new(),
         cache: cache(),
-        means: Means::Callgrind,
+        collector: Collector::Callgrind,
         processors: Vec::new(),
         dumps: None,
     })
@@ -94,16 +94,21 @@ impl Counted {
     }
 }
 
-/// Runs a subject under callgrind; `folder` is where its dumps go.
-fn run_in(valgrind: &Path, folder: &Path, subject: &Subject, n: usize) -> Result<Counted, String> {
-    run_with(valgrind, folder, subject, n, &[])
+/// Runs a workload under callgrind; `folder` is where its dumps go.
+fn run_in(
+    valgrind: &Path,
+    folder: &Path,
+    workload: &Workload,
+    n: usize,
+) -> Result<Counted, String> {
+    run_with(valgrind, folder, workload, n, &[])
 }
 
 /// As [`run_in`], with more in the environment.
 fn run_with(
     valgrind: &Path,
     folder: &Path,
-    subject: &Subject,
+    workload: &Workload,
     n: usize,
     environment: &[(&str, &Path)],
 ) -> Result<Counted, String> {
@@ -112,7 +117,7 @@ fn run_with(
     let mut command = Command::new(valgrind);
     command.env_clear().envs(Invocation::environment().iter().copied());
     command.envs(environment.iter().copied());
-    let mut messages = ask(command.args(invocation.arguments()), &measure(subject, n));
+    let mut messages = ask(command.args(invocation.arguments()), &measure(workload, n));
     match messages.pop() {
         Some(Message::Done) => {}
         Some(Message::Failed { error }) => return Err(error),
@@ -125,9 +130,9 @@ fn run_with(
     Ok(Counted { proof: proof.unwrap(), phases: profiles(&invocation.folder).unwrap() })
 }
 
-fn run(valgrind: &Path, subject: &Subject, n: usize) -> Counted {
+fn run(valgrind: &Path, workload: &Workload, n: usize) -> Counted {
     let folder = tempfile::tempdir().unwrap();
-    let counted = run_in(valgrind, folder.path(), subject, n).unwrap();
+    let counted = run_in(valgrind, folder.path(), workload, n).unwrap();
     println!("N = {n}: {:?}", counted.instructions());
     counted
 }
@@ -137,37 +142,37 @@ fn four_functions() -> Generated {
     Generated { functions: four, exported: four, ..Generated::default() }
 }
 
-fn modules(axes: Generated, lifecycle: Lifecycle) -> Modules {
+fn modules(axes: Generated, load_order: LoadOrder) -> Modules {
     Modules {
         corpus: Corpus::Generated(axes),
         tables: Tables::Keep,
         load_from: LoadFrom::Bytes,
-        lifecycle,
+        load_order,
         call_every: NonZeroUsize::new(64).unwrap(),
-        axis: Axis::Modules,
+        n_counts: NCounts::Modules,
         count: NonZeroUsize::MIN,
         engines: Engines::One,
         profiler: Profiler::None,
     }
 }
 
-/// Compiles what a subject loads, outside valgrind.
-fn prepared(modules: Modules, n: usize) -> Subject {
+/// Compiles what a workload loads, outside valgrind.
+fn prepared(modules: Modules, n: usize) -> Workload {
     let prepare = Prepare {
         corpus: modules.corpus.clone(),
         tables: modules.tables,
         modules: n,
         cache: cache(),
-        means: Means::Callgrind,
+        collector: Collector::Callgrind,
     };
     let messages = ask(Command::new(RUNNER).env_clear(), &Request::Prepare(prepare));
     assert_eq!(messages.last(), Some(&Message::Done));
-    Subject::Modules(modules)
+    Workload::Modules(modules)
 }
 
 /// The coefficient of N² in a + b·N + c·N², through three points: divided differences (Newton).
 fn quadratic(sizes: [usize; 3], costs: [u64; 3]) -> f64 {
-    let points = [0, 1, 2].map(|rung| (sizes[rung], costs[rung]));
+    let points = [0, 1, 2].map(|size| (sizes[size], costs[size]));
     let [(n0, y0), (n1, y1), (n2, y2)] = points.map(|(n, y)| (n as f64, y as f64));
     ((y2 - y1) / (n2 - n1) - (y1 - y0) / (n1 - n0)) / (n2 - n0)
 }
@@ -176,9 +181,9 @@ fn quadratic(sizes: [usize; 3], costs: [u64; 3]) -> f64 {
 const SIZES: [usize; 3] = [32, 64, 128];
 
 /// Oldest first, newest first or at random, with or without unwinds before.
-fn unloading(order: UnloadOrder, unwinds_before_unload: usize, tables: Tables) -> Subject {
-    let lifecycle = Lifecycle { unwinds_before_unload, ..Lifecycle::hold_all(order) };
-    prepared(Modules { tables, ..modules(four_functions(), lifecycle) }, SIZES[2])
+fn unloading(order: UnloadOrder, unwinds_before_unload: usize, tables: Tables) -> Workload {
+    let load_order = LoadOrder { unwinds_before_unload, ..LoadOrder::hold_all(order) };
+    prepared(Modules { tables, ..modules(four_functions(), load_order) }, SIZES[2])
 }
 
 #[test]
@@ -192,11 +197,11 @@ fn without_callgrind_it_refuses() {
 #[test]
 fn a_command_is_refused() {
     let Some(valgrind) = valgrind() else { return };
-    let scenario = "format = 1\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"true\", \"{n}\"]\n\
-                    judge = [\"run/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }\n";
-    let subject = Scenario::parse("command", scenario).unwrap().subject;
+    let scenario = "format = 2\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"true\", \"{n}\"]\n\
+                    judge = [\"run/task-clock\"]\nsizes = { from = 8, to = 128, factor = 2 }\n";
+    let workload = Scenario::parse("command", scenario).unwrap().workload;
     let folder = tempfile::tempdir().unwrap();
-    let error = run_in(&valgrind, folder.path(), &subject, 8).map(|_| ()).unwrap_err();
+    let error = run_in(&valgrind, folder.path(), &workload, 8).map(|_| ()).unwrap_err();
     assert!(error.starts_with("cannot count the instructions of a command"), "{error}");
 }
 
@@ -204,11 +209,12 @@ fn a_command_is_refused() {
 fn every_phase_is_counted_apart() {
     let Some(valgrind) = valgrind() else { return };
     let every = NonZeroUsize::new(16);
-    let lifecycle =
-        Lifecycle { unwind_every: every, ..Lifecycle::hold_all(UnloadOrder::NewestFirst) };
+    let load_order =
+        LoadOrder { unwind_every: every, ..LoadOrder::hold_all(UnloadOrder::NewestFirst) };
     for load_from in [LoadFrom::Bytes, LoadFrom::File] {
-        let subject = prepared(Modules { load_from, ..modules(four_functions(), lifecycle) }, 128);
-        let counted = run(&valgrind, &subject, 128);
+        let workload =
+            prepared(Modules { load_from, ..modules(four_functions(), load_order) }, 128);
+        let counted = run(&valgrind, &workload, 128);
         let proof = &counted.proof;
         let done = (proof.loaded, proof.called, proof.unwound, proof.released);
         assert_eq!(done, (128, 2, 8, 128));
@@ -231,8 +237,8 @@ fn every_phase_is_counted_apart() {
 #[test]
 fn counts_repeat() {
     let Some(valgrind) = valgrind() else { return };
-    let subject = unloading(UnloadOrder::Random, 2, Tables::Keep);
-    let first = run(&valgrind, &subject, 64);
+    let workload = unloading(UnloadOrder::Random, 2, Tables::Keep);
+    let first = run(&valgrind, &workload, 64);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..2 * thread::available_parallelism().map_or(1, usize::from) {
@@ -243,11 +249,11 @@ fn counts_repeat() {
             });
         }
         let folder = tempfile::Builder::new().prefix(&"long".repeat(40)).tempdir().unwrap();
-        let busy = run_in(&valgrind, folder.path(), &subject, 64);
+        let busy = run_in(&valgrind, folder.path(), &workload, 64);
         is_over.store(true, Ordering::Relaxed);
         busy.unwrap().assert_same(&first);
     });
-    run(&valgrind, &subject, 64).assert_same(&first);
+    run(&valgrind, &workload, 64).assert_same(&first);
 }
 
 /// What libgcc up to 12 pays for each table in the list that it looks at before the right one.
@@ -256,8 +262,8 @@ fn counts_repeat() {
 fn the_search_for_a_table_is_found_with_its_coefficient() {
     let Some(valgrind) = valgrind() else { return };
     let count = |order, unwinds, tables| {
-        let subject = unloading(order, unwinds, tables);
-        let runs = SIZES.map(|n| run(&valgrind, &subject, n));
+        let workload = unloading(order, unwinds, tables);
+        let runs = SIZES.map(|n| run(&valgrind, &workload, n));
         let found = runs[2].symbols("unload", SEARCH);
         let own = |symbol: &Symbol| runs.each_ref().map(|run| run.own("unload", symbol));
         let coefficient = found.first().map(|symbol| quadratic(SIZES, own(symbol)));
@@ -313,11 +319,11 @@ fn llvm_unwinder() -> Option<PathBuf> {
 fn the_scan_of_another_unwinder_is_found() {
     let Some(valgrind) = valgrind() else { return };
     let Some(unwinder) = llvm_unwinder() else { return };
-    let subject = unloading(UnloadOrder::NewestFirst, 0, Tables::Keep);
+    let workload = unloading(UnloadOrder::NewestFirst, 0, Tables::Keep);
     let runs = SIZES.map(|n| {
         let folder = tempfile::tempdir().unwrap();
         let preload = [("LD_PRELOAD", unwinder.as_path())];
-        run_with(&valgrind, folder.path(), &subject, n, &preload).unwrap()
+        run_with(&valgrind, folder.path(), &workload, n, &preload).unwrap()
     });
     let costs = runs[2].phases["unload"].costs(0);
     let first = &costs[0];
@@ -333,12 +339,12 @@ fn the_scan_of_another_unwinder_is_found() {
 fn the_table_that_own_types_make_grow_is_found() {
     let Some(valgrind) = valgrind() else { return };
     let twenty = NonZeroUsize::new(20).unwrap();
-    let hold = Lifecycle::hold_all(UnloadOrder::NewestFirst);
+    let hold = LoadOrder::hold_all(UnloadOrder::NewestFirst);
     // The largest coefficient of all that the type registry does, itself or by others.
     let largest = |type_sharing| {
         let axes = Generated { functions: twenty, types: 40, type_sharing, ..Generated::default() };
-        let subject = prepared(modules(axes, hold), SIZES[2]);
-        let runs = SIZES.map(|n| run(&valgrind, &subject, n));
+        let workload = prepared(modules(axes, hold), SIZES[2]);
+        let runs = SIZES.map(|n| run(&valgrind, &workload, n));
         let profile = &runs[2].phases["load"];
         let of_registry = |symbol: &Symbol| {
             let path = profile.path_to(symbol, 0);
@@ -357,19 +363,19 @@ fn the_table_that_own_types_make_grow_is_found() {
     assert!(own.0 > 5.0 * shared.0, "{shared:?}");
 }
 
-fn planted(quadratic_percent: u8) -> Subject {
+fn planted(quadratic_percent: u8) -> Workload {
     let largest = NonZeroUsize::new(SIZES[2]).unwrap();
-    Subject::Planted(Planted { work: PlantedWork::Cpu, quadratic_percent, largest })
+    Workload::Planted(Planted { work: PlantedWork::Cpu, quadratic_percent, largest })
 }
 
 #[test]
 fn planted_work_is_counted() {
     let Some(valgrind) = valgrind() else { return };
     let share = |percent: u8| {
-        let subject = planted(percent);
+        let workload = planted(percent);
         let costs = SIZES.map(|n| {
-            let counted = run(&valgrind, &subject, n);
-            let Subject::Planted(planted) = &subject else { unreachable!("made so above") };
+            let counted = run(&valgrind, &workload, n);
+            let Workload::Planted(planted) = &workload else { unreachable!("made so above") };
             assert_eq!(counted.proof.planted, planted.units(n));
             let work = counted.instructions();
             assert_eq!(work.keys().collect::<Vec<_>>(), [&"work"]);
@@ -387,14 +393,14 @@ fn planted_work_is_counted() {
 fn all_threads_are_counted_each_in_its_phase() {
     let Some(valgrind) = valgrind() else { return };
     let two = NonZeroUsize::new(2).unwrap();
-    let alone = Lifecycle {
-        residency: Residency::Window(NonZeroUsize::new(4).unwrap()),
-        ..Lifecycle::hold_all(UnloadOrder::OldestFirst)
+    let alone = LoadOrder {
+        loaded_at_once: LoadedAtOnce::Window(NonZeroUsize::new(4).unwrap()),
+        ..LoadOrder::hold_all(UnloadOrder::OldestFirst)
     };
-    let together = Lifecycle { threads: two, unload_thread: UnloadThread::Other, ..alone };
-    let count = |lifecycle| {
-        let subject = prepared(modules(four_functions(), lifecycle), 32);
-        let counted = run(&valgrind, &subject, 32);
+    let together = LoadOrder { threads: two, unload_thread: UnloadThread::Other, ..alone };
+    let count = |load_order| {
+        let workload = prepared(modules(four_functions(), load_order), 32);
+        let counted = run(&valgrind, &workload, 32);
         assert_eq!((counted.proof.loaded, counted.proof.released), (32, 32));
         counted
     };

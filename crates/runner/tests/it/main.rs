@@ -5,12 +5,12 @@
 #[cfg(target_os = "linux")]
 mod accounting;
 #[cfg(target_os = "linux")]
-mod activities;
-#[cfg(target_os = "linux")]
 mod callgrind;
 #[cfg(target_os = "linux")]
 mod common;
 mod findings;
+#[cfg(target_os = "linux")]
+mod module_operations;
 #[cfg(target_os = "linux")]
 mod operations;
 #[cfg(target_os = "linux")]

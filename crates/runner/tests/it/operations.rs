@@ -1,60 +1,60 @@
-//! Runs by `Means::Count`, of the real runner with real modules: what is counted is exact.
+//! Runs by `Collector::Count`, of the real runner with real modules: what is counted is exact.
 
 use crate::common::{Answer, Runner, generated, modules, not_zero};
 use loadline_scenario::{
-    Absence, Absent, Command, Corpus, Generated, LoadFrom, Means, Metric, Phase, Planted,
-    PlantedWork, Reading, Subject, Tables, TypeSharing, UnloadThread,
+    Absence, Absent, Collector, Command, Corpus, Generated, LoadFrom, Metric, Phase, Planted,
+    PlantedWork, Reading, Tables, TypeSharing, UnloadThread, Workload,
 };
 
 /// The counts of `metric` in `phase` with N and with 2·N modules: what N modules cost beside
 /// whatever is there once.
-fn of_n(runner: &Runner, subject: &Subject, n: usize, phase: Phase, metric: Metric) -> u64 {
-    let count = |n| runner.measure(subject, n, &[metric]).exact(phase, metric);
+fn of_n(runner: &Runner, workload: &Workload, n: usize, phase: Phase, metric: Metric) -> u64 {
+    let count = |n| runner.measure(workload, n, &[metric]).exact(phase, metric);
     count(2 * n) - count(n)
 }
 
 #[test]
 fn a_module_from_bytes_takes_two_mappings() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 128);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 2 * 64);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 0);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Unload, Metric::MappingsAlive), 0);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 128);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::MappingsLive), 2 * 64);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::DescriptorsLive), 0);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Unload, Metric::MappingsLive), 0);
     let artifact = 4096;
-    let mapped = of_n(&runner, &subject, 64, Phase::Load, Metric::MappedBytes);
+    let mapped = of_n(&runner, &workload, 64, Phase::Load, Metric::MappedBytes);
     assert!(mapped > 2 * 64 * artifact, "{mapped}");
 }
 
 #[test]
 fn a_module_from_a_file_takes_three_and_a_descriptor() {
-    let mut subject = modules(generated());
-    subject.load_from = LoadFrom::File;
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 128);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 3 * 64);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 64);
-    let answer = runner.measure(&subject, 128, &[Metric::DescriptorsAlive]);
-    assert_eq!(answer.exact(Phase::Load, Metric::DescriptorsAlive), 128);
-    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsAlive), 0);
+    let mut workload = modules(generated());
+    workload.load_from = LoadFrom::File;
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 128);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::MappingsLive), 3 * 64);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::DescriptorsLive), 64);
+    let answer = runner.measure(&workload, 128, &[Metric::DescriptorsLive]);
+    assert_eq!(answer.exact(Phase::Load, Metric::DescriptorsLive), 128);
+    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsLive), 0);
 }
 
 #[test]
 fn a_module_from_a_pack_takes_none_and_registers_nothing() {
-    let mut subject = modules(generated());
-    (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Strip);
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 128);
+    let mut workload = modules(generated());
+    (workload.load_from, workload.tables) = (LoadFrom::Pack, Tables::Strip);
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 128);
     let metrics = [
-        Metric::FramesRegistered,
+        Metric::UnwindTablesRegistered,
         Metric::MappingsMade,
         Metric::MappingsChanged,
-        Metric::MappingsAlive,
+        Metric::MappingsLive,
     ];
-    let answer = runner.measure(&subject, 128, &metrics);
+    let answer = runner.measure(&workload, 128, &metrics);
     // How many the heap happens to have depends on where the system has put it, not on N.
-    let alive = answer.exact(Phase::Load, Metric::MappingsAlive);
+    let alive = answer.exact(Phase::Load, Metric::MappingsLive);
     assert!(alive < 128 / 2, "{alive}");
-    assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
+    assert_eq!(answer.exact(Phase::Load, Metric::UnwindTablesRegistered), 0);
     if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
         return loadline_testing::skip!("{absence}");
     }
@@ -67,13 +67,14 @@ fn unwind_tables_kept_by_a_pack_are_not_registered() {
     if let Err(reason) = loadline_workload::loader::native_unwind::enable() {
         return loadline_testing::skip!("{reason}");
     }
-    let mut subject = modules(generated());
-    (subject.load_from, subject.tables) = (LoadFrom::Pack, Tables::Keep);
-    subject.lifecycle.unwind_every = Some(not_zero(8));
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 64);
-    let answer = runner.measure(&subject, 64, &[Metric::FramesRegistered, Metric::Allocations]);
-    assert_eq!(answer.exact(Phase::Load, Metric::FramesRegistered), 0);
+    let mut workload = modules(generated());
+    (workload.load_from, workload.tables) = (LoadFrom::Pack, Tables::Keep);
+    workload.load_order.unwind_every = Some(not_zero(8));
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 64);
+    let answer =
+        runner.measure(&workload, 64, &[Metric::UnwindTablesRegistered, Metric::Allocations]);
+    assert_eq!(answer.exact(Phase::Load, Metric::UnwindTablesRegistered), 0);
     // Whatever unwinds, nothing is put away for it.
     assert_eq!(answer.exact(Phase::Unwind, Metric::Allocations), 0);
     assert_eq!(answer.proof.unwound, 8);
@@ -81,23 +82,23 @@ fn unwind_tables_kept_by_a_pack_are_not_registered() {
 
 #[test]
 fn a_module_from_a_store_is_a_copy_of_its_entry() {
-    let mut subject = modules(generated());
-    subject.load_from = LoadFrom::Store;
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 128);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::MappingsAlive), 2 * 64);
-    assert_eq!(of_n(&runner, &subject, 64, Phase::Load, Metric::DescriptorsAlive), 0);
-    let answer = runner.measure(&subject, 64, &[Metric::Allocations, Metric::AllocatedBytes]);
+    let mut workload = modules(generated());
+    workload.load_from = LoadFrom::Store;
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 128);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::MappingsLive), 2 * 64);
+    assert_eq!(of_n(&runner, &workload, 64, Phase::Load, Metric::DescriptorsLive), 0);
+    let answer = runner.measure(&workload, 64, &[Metric::Allocations, Metric::AllocatedBytes]);
     let artifact = 4096;
     assert!(answer.exact(Phase::Read, Metric::AllocatedBytes) > 64 * artifact);
 }
 
 #[test]
 fn calls_past_the_c_library_are_counted() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 64);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 64);
     let metrics = [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
-    let answer = runner.measure(&subject, 64, &metrics);
+    let answer = runner.measure(&workload, 64, &metrics);
     if let Reading::Unavailable(absence) = answer.reading(Phase::Load, Metric::MappingsMade) {
         loadline_testing::skip!("{absence}");
         return;
@@ -116,14 +117,14 @@ fn calls_past_the_c_library_are_counted() {
 
 #[test]
 fn a_kernel_that_forbids_to_follow_calls_is_no_count() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 16);
-    let metrics = [Metric::MappingsMade, Metric::MappingsAlive, Metric::Allocations];
-    let answer = runner.forbidding(&[libc::SYS_seccomp]).measure(&subject, 16, &metrics);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 16);
+    let metrics = [Metric::MappingsMade, Metric::MappingsLive, Metric::Allocations];
+    let answer = runner.forbidding(&[libc::SYS_seccomp]).measure(&workload, 16, &metrics);
     let forbidden = Reading::Unavailable(Absence::SystemCallsNotFollowed(libc::EPERM));
     assert_eq!(answer.reading(Phase::Load, Metric::MappingsMade), forbidden);
     assert_eq!(answer.reading(Phase::Total, Metric::MappingsMade), forbidden);
-    assert!(answer.exact(Phase::Load, Metric::MappingsAlive) >= 2 * 16);
+    assert!(answer.exact(Phase::Load, Metric::MappingsLive) >= 2 * 16);
     assert!(answer.exact(Phase::Load, Metric::Allocations) > 16);
     let text = Absence::SystemCallsNotFollowed(libc::EPERM).to_string();
     assert_eq!(text, "system calls cannot be followed (forbidden: EPERM)");
@@ -132,10 +133,10 @@ fn a_kernel_that_forbids_to_follow_calls_is_no_count() {
 /// The listener can be refused in three ways. The bytes that are mapped do not depend on it.
 #[test]
 fn as_much_is_mapped_with_the_listener_as_without() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 64);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 64);
     let metrics = [Metric::MappingsMade, Metric::MappedBytes];
-    let followed = runner.measure(&subject, 64, &metrics).exact(Phase::Load, Metric::MappedBytes);
+    let followed = runner.measure(&workload, 64, &metrics).exact(Phase::Load, Metric::MappedBytes);
     let ways = [
         (runner.forbidding(&[libc::SYS_seccomp]), libc::EPERM),
         (runner.forbidding(&[libc::SYS_ioctl]), libc::EPERM),
@@ -143,7 +144,7 @@ fn as_much_is_mapped_with_the_listener_as_without() {
     ];
     for (place, (started, errno)) in ways.into_iter().enumerate() {
         for _ in 0..3 {
-            let answer = started.measure(&subject, 64, &metrics);
+            let answer = started.measure(&workload, 64, &metrics);
             let expected = Reading::Unavailable(Absence::SystemCallsNotFollowed(errno));
             assert_eq!(answer.reading(Phase::Load, Metric::MappingsMade), expected, "way {place}");
             let mapped = answer.exact(Phase::Load, Metric::MappedBytes);
@@ -161,27 +162,27 @@ fn what_cannot_be_counted_is_said_when_the_machine_is_described() {
 }
 
 const FRAMES: [Metric; 4] = [
-    Metric::FramesRegistered,
-    Metric::FramesDeregistered,
-    Metric::FrameEntriesRegistered,
-    Metric::FrameEntriesDeregistered,
+    Metric::UnwindTablesRegistered,
+    Metric::UnwindTablesDeregistered,
+    Metric::FdesRegistered,
+    Metric::FdesDeregistered,
 ];
 
 /// Checks that every entry of N artifacts is registered and deregistered; the calls that took.
 fn frames_of(runner: &Runner, unwinder: Option<&str>) -> u64 {
-    let subject = Subject::Modules(modules(generated()));
-    runner.prepare(&subject, 32);
-    let answer = runner.preloading(unwinder).measure(&subject, 32, &FRAMES);
+    let workload = Workload::Modules(modules(generated()));
+    runner.prepare(&workload, 32);
+    let answer = runner.preloading(unwinder).measure(&workload, 32, &FRAMES);
     let count = |phase, metric| answer.exact(phase, metric);
     let entries = runner.fdes(32);
     assert!(entries > 32 * 12, "each exported function has a trampoline: {entries}");
-    assert_eq!(count(Phase::Load, Metric::FrameEntriesRegistered), entries);
-    assert_eq!(count(Phase::Load, Metric::FrameEntriesDeregistered), 0);
-    assert_eq!(count(Phase::Unload, Metric::FrameEntriesDeregistered), entries);
-    assert_eq!(count(Phase::Total, Metric::FrameEntriesRegistered), entries);
-    assert_eq!(count(Phase::Total, Metric::FrameEntriesDeregistered), entries);
-    let calls = count(Phase::Load, Metric::FramesRegistered);
-    assert_eq!(count(Phase::Unload, Metric::FramesDeregistered), calls);
+    assert_eq!(count(Phase::Load, Metric::FdesRegistered), entries);
+    assert_eq!(count(Phase::Load, Metric::FdesDeregistered), 0);
+    assert_eq!(count(Phase::Unload, Metric::FdesDeregistered), entries);
+    assert_eq!(count(Phase::Total, Metric::FdesRegistered), entries);
+    assert_eq!(count(Phase::Total, Metric::FdesDeregistered), entries);
+    let calls = count(Phase::Load, Metric::UnwindTablesRegistered);
+    assert_eq!(count(Phase::Unload, Metric::UnwindTablesDeregistered), calls);
     assert_eq!(answer.proof.registered, Some(calls));
     calls
 }
@@ -204,11 +205,11 @@ fn every_entry_of_an_unwind_table_is_counted() {
 
 #[test]
 fn stripped_artifacts_register_nothing() {
-    let mut subject = modules(generated());
-    subject.tables = Tables::Strip;
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 16);
-    let answer = runner.measure(&subject, 16, &FRAMES);
+    let mut workload = modules(generated());
+    workload.tables = Tables::Strip;
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 16);
+    let answer = runner.measure(&workload, 16, &FRAMES);
     for metric in FRAMES {
         assert_eq!(answer.exact(Phase::Total, metric), 0, "{metric}");
     }
@@ -216,36 +217,36 @@ fn stripped_artifacts_register_nothing() {
 
 /// Everything that operations are counted by.
 fn counted() -> Vec<Metric> {
-    Metric::ALL.into_iter().filter(|metric| metric.means() == Means::Count).collect()
+    Metric::ALL.into_iter().filter(|metric| metric.collector() == Collector::Count).collect()
 }
 
 /// Hash seeds are fixed here; addresses are another in every process where a container forbids to
 /// fix them, which changes nothing that is allocated.
 #[test]
 fn counts_are_the_same_in_every_run() {
-    let mut subject = modules(generated());
-    subject.lifecycle.unwinds_before_unload = 1;
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 200);
-    let first = runner.measure(&subject, 200, &counted());
+    let mut workload = modules(generated());
+    workload.load_order.unwinds_before_unload = 1;
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 200);
+    let first = runner.measure(&workload, 200, &counted());
     assert!(first.exact(Phase::Load, Metric::Allocations) > 200);
     assert!(first.exact(Phase::Load, Metric::AllocatedBytes) > 200 * 4096);
     for _ in 0..5 {
-        assert_eq!(runner.measure(&subject, 200, &counted()).samples, first.samples);
+        assert_eq!(runner.measure(&workload, 200, &counted()).samples, first.samples);
     }
-    let answer = runner.forbidding(&[libc::SYS_personality]).measure(&subject, 200, &counted());
-    for metric in [Metric::Allocations, Metric::AllocatedBytes, Metric::AliveBytes] {
+    let answer = runner.forbidding(&[libc::SYS_personality]).measure(&workload, 200, &counted());
+    for metric in [Metric::Allocations, Metric::AllocatedBytes, Metric::LiveBytes] {
         assert_eq!(answer.exact(Phase::Load, metric), first.exact(Phase::Load, metric), "{metric}");
     }
 }
 
 #[test]
 fn checkpoints_are_what_a_smaller_run_counts() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 64);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 64);
     let (small, large) =
-        (runner.measure(&subject, 32, &counted()), runner.measure(&subject, 64, &counted()));
-    let metrics = [Metric::Allocations, Metric::MappingsAlive, Metric::FrameEntriesRegistered];
+        (runner.measure(&workload, 32, &counted()), runner.measure(&workload, 64, &counted()));
+    let metrics = [Metric::Allocations, Metric::MappingsLive, Metric::FdesRegistered];
     for metric in metrics {
         let early = large.at(32, Phase::Load, metric);
         assert_eq!(early, small.reading(Phase::Load, metric), "{metric}");
@@ -257,11 +258,11 @@ fn types_of_their_own_take_superlinear_memory() {
     let runner = Runner::new();
     let ratio = |type_sharing| {
         let axes = Generated { types: 50, type_sharing, ..Generated::default() };
-        let subject = Subject::Modules(modules(Corpus::Generated(axes)));
-        runner.prepare(&subject, 256);
+        let workload = Workload::Modules(modules(Corpus::Generated(axes)));
+        runner.prepare(&workload, 256);
         let alive = |n| {
-            let answer = runner.measure(&subject, n, &[Metric::AliveBytes]);
-            answer.exact(Phase::Load, Metric::AliveBytes) as f64
+            let answer = runner.measure(&workload, n, &[Metric::LiveBytes]);
+            answer.exact(Phase::Load, Metric::LiveBytes) as f64
         };
         alive(256) / alive(128)
     };
@@ -272,20 +273,20 @@ fn types_of_their_own_take_superlinear_memory() {
 
 #[test]
 fn threads_are_added_up_and_told_apart() {
-    let mut subject = modules(generated());
-    subject.lifecycle.threads = not_zero(2);
-    subject.lifecycle.unload_thread = UnloadThread::Other;
-    let (runner, subject) = (Runner::new(), Subject::Modules(subject));
-    runner.prepare(&subject, 32);
-    let answer = runner.measure(&subject, 32, &counted());
-    let entries = answer.exact(Phase::Load, Metric::FrameEntriesRegistered);
-    assert_eq!(answer.exact(Phase::Unload, Metric::FrameEntriesDeregistered), entries);
-    let of_threads = answer.of_threads(Phase::Load, Metric::FrameEntriesRegistered);
+    let mut workload = modules(generated());
+    workload.load_order.threads = not_zero(2);
+    workload.load_order.unload_thread = UnloadThread::Other;
+    let (runner, workload) = (Runner::new(), Workload::Modules(workload));
+    runner.prepare(&workload, 32);
+    let answer = runner.measure(&workload, 32, &counted());
+    let entries = answer.exact(Phase::Load, Metric::FdesRegistered);
+    assert_eq!(answer.exact(Phase::Unload, Metric::FdesDeregistered), entries);
+    let of_threads = answer.of_threads(Phase::Load, Metric::FdesRegistered);
     assert_eq!(of_threads.len(), 2, "both loading threads");
     assert_eq!(of_threads.iter().sum::<u64>(), entries);
-    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsAlive), 0);
+    assert_eq!(answer.exact(Phase::Unload, Metric::DescriptorsLive), 0);
     let unknown = Reading::Unavailable(Absence::NotMeasured);
-    assert_eq!(answer.reading(Phase::Load, Metric::AliveBytes), unknown);
+    assert_eq!(answer.reading(Phase::Load, Metric::LiveBytes), unknown);
 }
 
 #[test]
@@ -294,21 +295,21 @@ fn planted_allocations_are_counted_one_by_one() {
     let planted =
         Planted { work: PlantedWork::Allocations, quadratic_percent: 20, largest: not_zero(64) };
     for n in [16, 64] {
-        let answer = runner.measure(&Subject::Planted(planted), n, &counted());
+        let answer = runner.measure(&Workload::Planted(planted), n, &counted());
         assert_eq!(answer.proof.planted, planted.units(n));
         assert_eq!(answer.exact(Phase::Work, Metric::Allocations), planted.units(n));
-        assert_eq!(answer.exact(Phase::Work, Metric::AliveBytes), 0);
+        assert_eq!(answer.exact(Phase::Work, Metric::LiveBytes), 0);
     }
 }
 
 #[test]
 fn a_run_by_the_clock_counts_none_of_it() {
-    let (runner, subject) = (Runner::new(), Subject::Modules(modules(generated())));
-    runner.prepare(&subject, 16);
+    let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
+    runner.prepare(&workload, 16);
     let mut metrics = counted();
-    metrics.push(Metric::FramesRegistered);
-    let answer: Answer = runner.measure_by(Means::Clock, &subject, 16, &metrics).unwrap();
-    assert!(answer.samples.iter().all(|sample| sample.metric == Metric::FramesRegistered));
+    metrics.push(Metric::UnwindTablesRegistered);
+    let answer: Answer = runner.measure_by(Collector::Clock, &workload, 16, &metrics).unwrap();
+    assert!(answer.samples.iter().all(|sample| sample.metric == Metric::UnwindTablesRegistered));
 }
 
 #[test]
@@ -323,7 +324,7 @@ fn a_command_is_refused() {
         acknowledge: false,
     };
     let refused =
-        Runner::new().measure_by(Means::Count, &Subject::Command(command), 16, &counted());
+        Runner::new().measure_by(Collector::Count, &Workload::Command(command), 16, &counted());
     let error = refused.unwrap_err();
     assert!(error.contains("cannot count the operations of a command"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::{Runner, not_zero};
 use loadline_scenario::{
-    AddressOrder, Metric, Phase, Registration, RegistrationCalls, Subject, UnloadOrder,
+    AddressOrder, Metric, Phase, Registration, RegistrationCalls, UnloadOrder, Workload,
 };
 
 const FUNCTIONS: u64 = 3;
@@ -32,16 +32,16 @@ fn llvm() -> Option<String> {
 
 /// Calls and entries that registering and deregistering took, under the unwinder.
 fn counts(runner: &Runner, unwinder: Option<&str>, calls: RegistrationCalls) -> [u64; 4] {
-    let metrics = [Metric::FrameEntriesRegistered, Metric::FrameEntriesDeregistered];
-    let subject = Subject::Registration(registration(calls));
-    let answer = runner.preloading(unwinder).measure(&subject, TABLES as usize, &metrics);
+    let metrics = [Metric::FdesRegistered, Metric::FdesDeregistered];
+    let workload = Workload::Registration(registration(calls));
+    let answer = runner.preloading(unwinder).measure(&workload, TABLES as usize, &metrics);
     assert_eq!(answer.proof.unwound, 2);
     assert_eq!(answer.proof.released as u64, TABLES);
     [
         answer.proof.registered.unwrap(),
-        answer.exact(Phase::Register, Metric::FrameEntriesRegistered),
+        answer.exact(Phase::Register, Metric::FdesRegistered),
         answer.proof.deregistered.unwrap(),
-        answer.exact(Phase::Deregister, Metric::FrameEntriesDeregistered),
+        answer.exact(Phase::Deregister, Metric::FdesDeregistered),
     ]
 }
 
@@ -50,8 +50,8 @@ fn counts(runner: &Runner, unwinder: Option<&str>, calls: RegistrationCalls) -> 
 #[test]
 fn what_is_registered_is_counted_as_the_unwinder_takes_it() {
     let runner = Runner::new();
-    let subject = Subject::Registration(registration(RegistrationCalls::Usual));
-    runner.prepare(&subject, TABLES as usize);
+    let workload = Workload::Registration(registration(RegistrationCalls::Usual));
+    runner.prepare(&workload, TABLES as usize);
     let all = TABLES * FUNCTIONS;
     let of_host = |calls| counts(&runner, None, calls);
     assert_eq!(of_host(RegistrationCalls::Usual), [TABLES, all, TABLES, all]);

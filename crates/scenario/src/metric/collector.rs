@@ -1,4 +1,4 @@
-//! [`Means`]: the collector of a metric.
+//! [`Collector`]: the collector of a metric.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Means {
+pub enum Collector {
     /// Times, and counters that cost next to nothing compared with the measured work.
     #[default]
     Clock,
@@ -17,12 +17,12 @@ pub enum Means {
     Callgrind,
 }
 
-impl Means {
+impl Collector {
     /// All collectors, the quickest first.
-    pub const ALL: [Means; 3] = [Means::Clock, Means::Count, Means::Callgrind];
+    pub const ALL: [Collector; 3] = [Collector::Clock, Collector::Count, Collector::Callgrind];
 
     /// Whether this collector takes times.
     pub fn is_clock(&self) -> bool {
-        *self == Means::Clock
+        *self == Collector::Clock
     }
 }

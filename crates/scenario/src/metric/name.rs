@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::Means;
+use super::collector::Collector;
 use super::unknown_name::{UnknownName, known};
 
 /// A quantity that Loadline counts. Only `loadline-probe` knows the names that the kernel and the operating
@@ -15,20 +15,20 @@ use super::unknown_name::{UnknownName, known};
 #[non_exhaustive]
 pub enum Metric {
     /// Calls that registered an `.eh_frame` with the process's unwinder.
-    FramesRegistered,
+    UnwindTablesRegistered,
     /// Calls that deregistered an `.eh_frame` from the process's unwinder.
-    FramesDeregistered,
+    UnwindTablesDeregistered,
     /// Entries in the registered tables (FDEs, one per function).
-    FrameEntriesRegistered,
+    FdesRegistered,
     /// Entries in the deregistered tables.
-    FrameEntriesDeregistered,
+    FdesDeregistered,
     /// How often Rust code asked the allocator for memory, including each block that grew or shrank.
     /// Allocations of C libraries are not included.
     Allocations,
     /// Bytes that Rust code asked the allocator for. A block that grew or shrank counts with its new size.
     AllocatedBytes,
     /// Growth, since before the first step, of the bytes that Rust code has allocated and not freed.
-    AliveBytes,
+    LiveBytes,
     /// System calls that made a mapping: `mmap`.
     MappingsMade,
     /// System calls that changed a mapping: `mprotect`, `pkey_mprotect` and `mremap`.
@@ -36,11 +36,11 @@ pub enum Metric {
     /// System calls that removed a mapping: `munmap`.
     MappingsRemoved,
     /// Growth, since before the first step, of the number of mappings, which the system limits.
-    MappingsAlive,
+    MappingsLive,
     /// Growth, since before the first step, of the bytes of address space in all mappings.
     MappedBytes,
     /// Growth, since before the first step, of the number of open file descriptors.
-    DescriptorsAlive,
+    DescriptorsLive,
     /// Growth, since before the first step, of the resident set.
     ResidentBytes,
     /// The largest resident set that any process of a command had. Its smallest value is that of the process
@@ -89,19 +89,19 @@ pub enum MetricKind {
 impl Metric {
     /// Every metric, in the order of a report.
     pub const ALL: [Metric; 29] = [
-        Metric::FramesRegistered,
-        Metric::FramesDeregistered,
-        Metric::FrameEntriesRegistered,
-        Metric::FrameEntriesDeregistered,
+        Metric::UnwindTablesRegistered,
+        Metric::UnwindTablesDeregistered,
+        Metric::FdesRegistered,
+        Metric::FdesDeregistered,
         Metric::Allocations,
         Metric::AllocatedBytes,
-        Metric::AliveBytes,
+        Metric::LiveBytes,
         Metric::MappingsMade,
         Metric::MappingsChanged,
         Metric::MappingsRemoved,
-        Metric::MappingsAlive,
+        Metric::MappingsLive,
         Metric::MappedBytes,
-        Metric::DescriptorsAlive,
+        Metric::DescriptorsLive,
         Metric::ResidentBytes,
         Metric::PeakResidentBytes,
         Metric::PageFaults,
@@ -123,19 +123,19 @@ impl Metric {
     /// The metric's name in files and on screen.
     pub const fn name(self) -> &'static str {
         match self {
-            Metric::FramesRegistered => "frames-registered",
-            Metric::FramesDeregistered => "frames-deregistered",
-            Metric::FrameEntriesRegistered => "frame-entries-registered",
-            Metric::FrameEntriesDeregistered => "frame-entries-deregistered",
+            Metric::UnwindTablesRegistered => "unwind-tables-registered",
+            Metric::UnwindTablesDeregistered => "unwind-tables-deregistered",
+            Metric::FdesRegistered => "fdes-registered",
+            Metric::FdesDeregistered => "fdes-deregistered",
             Metric::Allocations => "allocations",
             Metric::AllocatedBytes => "allocated-bytes",
-            Metric::AliveBytes => "alive-bytes",
+            Metric::LiveBytes => "live-bytes",
             Metric::MappingsMade => "mappings-made",
             Metric::MappingsChanged => "mappings-changed",
             Metric::MappingsRemoved => "mappings-removed",
-            Metric::MappingsAlive => "mappings-alive",
+            Metric::MappingsLive => "mappings-live",
             Metric::MappedBytes => "mapped-bytes",
-            Metric::DescriptorsAlive => "descriptors-alive",
+            Metric::DescriptorsLive => "descriptors-live",
             Metric::ResidentBytes => "resident-bytes",
             Metric::PeakResidentBytes => "peak-resident-bytes",
             Metric::PageFaults => "page-faults",
@@ -160,7 +160,7 @@ impl Metric {
         match self {
             Metric::TaskClock | Metric::WallTime => "ns",
             Metric::AllocatedBytes
-            | Metric::AliveBytes
+            | Metric::LiveBytes
             | Metric::MappedBytes
             | Metric::ResidentBytes
             | Metric::PeakResidentBytes => "bytes",
@@ -193,21 +193,21 @@ impl Metric {
     }
 
     /// The collector that counts the metric. Its readings come only from runs with this collector.
-    pub const fn means(self) -> Means {
+    pub const fn collector(self) -> Collector {
         match self {
-            Metric::FrameEntriesRegistered
-            | Metric::FrameEntriesDeregistered
+            Metric::FdesRegistered
+            | Metric::FdesDeregistered
             | Metric::Allocations
             | Metric::AllocatedBytes
-            | Metric::AliveBytes
+            | Metric::LiveBytes
             | Metric::MappingsMade
             | Metric::MappingsChanged
             | Metric::MappingsRemoved
-            | Metric::MappingsAlive
+            | Metric::MappingsLive
             | Metric::MappedBytes
-            | Metric::DescriptorsAlive => Means::Count,
-            Metric::CallgrindInstructions => Means::Callgrind,
-            _ => Means::Clock,
+            | Metric::DescriptorsLive => Collector::Count,
+            Metric::CallgrindInstructions => Collector::Callgrind,
+            _ => Collector::Clock,
         }
     }
 }

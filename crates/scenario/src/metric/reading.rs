@@ -119,7 +119,7 @@ impl Absence {
                 "have the command wait for the processes that it starts, or allow perf_event_open"
             }
             Absence::FailedSelfTest => "do not trust this machine's counter; judge another metric",
-            Absence::NotMeasured => "judge a phase that the lifecycle or command has",
+            Absence::NotMeasured => "judge a phase that the load order or command has",
             Absence::UnknownToBuild => "compare with a build that knows it",
             Absence::NoValgrind => {
                 "install valgrind (apt-get install valgrind); without it nothing tells which symbol grows"
@@ -128,10 +128,10 @@ impl Absence {
                 "set acknowledge = true and allow ptrace (in a container --cap-add=SYS_PTRACE), mark the phases with loadline-harness or loadline.h, or judge run/callgrind-instructions"
             }
             Absence::NotUnderValgrind => {
-                "name sizes that valgrind can run (callgrind_ladder), or set exact = [] to count no instructions"
+                "name sizes that valgrind can run (callgrind_sizes), or set count_with = [] to count no instructions"
             }
             Absence::SystemCallsNotFollowed(_) => {
-                "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-alive"
+                "allow seccomp(2) with a listener (Linux 5.5 or newer; in a container by its seccomp profile), or judge mappings-live"
             }
             Absence::Errno(_) => "look the errno up in perf_event_open(2)",
         }

@@ -64,7 +64,7 @@ impl fmt::Display for SeriesName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::collector::Means;
+    use crate::metric::collector::Collector;
     use crate::metric::name::MetricKind;
 
     #[test]
@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_counted_apart_is_a_count_in_bytes_or_in_times() {
-        for metric in Metric::ALL.into_iter().filter(|metric| metric.means() == Means::Count) {
+        for metric in
+            Metric::ALL.into_iter().filter(|metric| metric.collector() == Collector::Count)
+        {
             let unit = if metric.name().ends_with("-bytes") { "bytes" } else { "count" };
             assert_eq!((metric.unit(), metric.kind()), (unit, MetricKind::Count), "{metric}");
             assert!(metric.may_be_judged(), "{metric}");

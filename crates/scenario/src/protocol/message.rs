@@ -8,7 +8,7 @@ use crate::metric::name::Metric;
 use crate::metric::phase::Phase;
 use crate::metric::reading::{Absence, Reading};
 use crate::protocol::environment::Environment;
-use crate::subject::Subject;
+use crate::workload::Workload;
 
 /// One line of the runner's answer. The last line is `Done` or `Failed`. An answer with another last line is
 /// incomplete.
@@ -59,42 +59,42 @@ pub struct Absent {
     pub metric: Metric,
     /// Why the counter is missing.
     pub absence: Absence,
-    /// The subjects that have no count of the metric for this reason.
+    /// The workloads that have no count of the metric for this reason.
     #[serde(default, skip_serializing_if = "Uncounted::is_all")]
     pub uncounted: Uncounted,
 }
 
 impl Absent {
-    /// Makes an entry for a metric that is not counted for any subject.
+    /// Makes an entry for a metric that is not counted for any workload.
     pub const fn everywhere(metric: Metric, absence: Absence) -> Absent {
         Absent { metric, absence, uncounted: Uncounted::All }
     }
 
-    /// Whether `subject` has no count of the metric.
-    pub fn concerns(&self, subject: &Subject) -> bool {
+    /// Whether `workload` has no count of the metric.
+    pub fn concerns(&self, workload: &Workload) -> bool {
         match self.uncounted {
             Uncounted::All => true,
-            Uncounted::AllButCommands => !matches!(subject, Subject::Command(_)),
-            Uncounted::Commands => matches!(subject, Subject::Command(_)),
+            Uncounted::AllButCommands => !matches!(workload, Workload::Command(_)),
+            Uncounted::Commands => matches!(workload, Workload::Command(_)),
             Uncounted::None => false,
         }
     }
 }
 
-/// The subjects for which a metric is not counted when its counter is missing.
+/// The workloads for which a metric is not counted when its counter is missing.
 ///
 /// For some counters, the system's own accounting (CPU clocks, resource usage) is used instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Uncounted {
-    /// No subject is counted.
+    /// No workload is counted.
     #[default]
     All,
-    /// Commands are counted by the system's accounting, other subjects are not counted.
+    /// Commands are counted by the system's accounting, other workloads are not counted.
     AllButCommands,
-    /// Commands are not counted, other subjects are.
+    /// Commands are not counted, other workloads are.
     Commands,
-    /// Every subject is counted by the system's accounting.
+    /// Every workload is counted by the system's accounting.
     None,
 }
 

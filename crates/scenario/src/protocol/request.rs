@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::name::Metric;
-use crate::subject::Subject;
-use crate::subject::corpus::{Corpus, Tables};
-use crate::subject::modules::{Limit, Modules};
+use crate::workload::Workload;
+use crate::workload::corpus::{Corpus, Tables};
+use crate::workload::modules::{Limit, Modules};
 
 /// The task of one runner process. The runner does this one thing and ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub enum Request {
         /// The number of functions per table.
         functions: NonZeroUsize,
         /// The folder of all cached corpora.
-        #[serde(with = "crate::subject::path")]
+        #[serde(with = "crate::workload::path")]
         cache: PathBuf,
     },
     /// Measure one run.
@@ -44,7 +44,7 @@ pub enum Request {
 #[serde(deny_unknown_fields)]
 pub struct Exhaust {
     /// The modules to load, and how.
-    pub subject: Modules,
+    pub workload: Modules,
     /// The limit to meet.
     pub limit: Limit,
     /// The value to which the process first lowers the limit. `None` leaves the limit as it is.
@@ -54,7 +54,7 @@ pub struct Exhaust {
     /// The most modules to load.
     pub most: usize,
     /// The folder of all cached corpora, as given to [`Prepare`].
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub cache: PathBuf,
 }
 
@@ -69,12 +69,12 @@ pub struct Prepare {
     /// The number of artifacts to compile.
     pub modules: usize,
     /// The folder of all cached corpora.
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub cache: PathBuf,
     /// The collector of the runs that will load the artifacts. Callgrind simulates a CPU of its own, which
     /// needs other artifacts. The field is left out and `Clock` under the same conditions as in [`Measure`].
-    #[serde(default, skip_serializing_if = "Means::is_clock")]
-    pub means: Means,
+    #[serde(default, skip_serializing_if = "Collector::is_clock")]
+    pub collector: Collector,
 }
 
 /// The request to measure one run.
@@ -82,7 +82,7 @@ pub struct Prepare {
 #[serde(deny_unknown_fields)]
 pub struct Measure {
     /// The work of the run.
-    pub subject: Subject,
+    pub workload: Workload,
     /// The size, N.
     pub modules: usize,
     /// The seed for everything that the load order leaves to chance.
@@ -90,12 +90,12 @@ pub struct Measure {
     /// The metrics to count.
     pub metrics: Vec<Metric>,
     /// The folder of all cached corpora, as given to [`Prepare`].
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub cache: PathBuf,
-    /// The collector that observes the process. [`Means::Clock`] is left out of the JSON, so that runners of
+    /// The collector that observes the process. [`Collector::Clock`] is left out of the JSON, so that runners of
     /// older sources understand the request.
-    #[serde(default, skip_serializing_if = "Means::is_clock")]
-    pub means: Means,
+    #[serde(default, skip_serializing_if = "Collector::is_clock")]
+    pub collector: Collector,
     /// The CPUs to stay on. Empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processors: Vec<usize>,
@@ -109,12 +109,12 @@ pub struct Measure {
 #[serde(deny_unknown_fields)]
 pub struct Dumps {
     /// valgrind's program `vgdb`, which makes a process write its counts.
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub vgdb: PathBuf,
     /// The folder into which callgrind writes. Dumps of a phase are moved into a folder of the phase's name.
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub folder: PathBuf,
     /// The prefix of the names of valgrind's pipes. Each running process has its own pipes.
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub pipes: PathBuf,
 }

@@ -6,7 +6,7 @@ use crate::scenario::Scenario;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::file::syntax;
 use crate::scenario::variant::Variant;
-use crate::subject::Subject;
+use crate::workload::Workload;
 
 impl Scenario {
     /// Reads the scenario `name` from its file's text and makes `changes` (field to value). A dot names a
@@ -33,9 +33,9 @@ impl Scenario {
             set(&mut table, key, value).map_err(&refuse)?;
             let text = toml::to_string(&table).map_err(|e| refuse(e.to_string()))?;
             let changed = Scenario::parse(name, &text).map_err(|e| refuse(e.to_string()))?;
-            // A change that leaves the subject as it was does not change its growth, so it makes no other
+            // A change that leaves the workload as it was does not change its growth, so it makes no other
             // variant.
-            if changed.subject != scenario.subject {
+            if changed.workload != scenario.workload {
                 if value.contains(',') {
                     return Err(refuse(
                         "a variant's name holds no comma (write a scenario file of its own)"
@@ -78,8 +78,8 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
 
 /// Gives each value one spelling, so that one variant has one name.
 fn canonical(scenario: &Scenario, key: &str, value: &str) -> String {
-    match (&scenario.subject, key) {
-        (Subject::Modules(modules), "tables") => modules.tables.name().to_owned(),
+    match (&scenario.workload, key) {
+        (Workload::Modules(modules), "tables") => modules.tables.name().to_owned(),
         _ => value.to_owned(),
     }
 }

@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::name::{Metric, MetricKind};
 use crate::metric::phase::Phase;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::scenario::known_issue::KnownGrowth;
 use crate::scenario::scaling::{KnownContention, Scaling};
-use crate::scenario::{Control, FEWEST_RUNGS, LARGEST_MODULES, SMALLEST_RATIO, Scenario};
-use crate::subject::Subject;
-use crate::subject::axis::Axis;
-use crate::subject::corpus::{Corpus, HostFunction, LoadFrom};
-use crate::subject::load_order::Action;
-use crate::subject::modules::{Engines, Modules, Profiler};
+use crate::scenario::{Control, FEWEST_SIZES, LARGEST_MODULES, SMALLEST_RATIO, Scenario};
+use crate::workload::Workload;
+use crate::workload::corpus::{Corpus, HostFunction, LoadFrom};
+use crate::workload::load_order::OperationKind;
+use crate::workload::modules::{Engines, Modules, Profiler};
+use crate::workload::n_counts::NCounts;
 
 impl Scenario {
     /// Refuses a scenario that cannot be measured or judged.
     pub(super) fn check(&self) -> Result<(), ScenarioError> {
-        check_ladder("ladder", &self.ladder)?;
-        if !self.callgrind_ladder.is_empty() {
-            check_ladder("callgrind_ladder", &self.callgrind_ladder)?;
+        check_sizes("sizes", &self.sizes)?;
+        if !self.callgrind_sizes.is_empty() {
+            check_sizes("callgrind_sizes", &self.callgrind_sizes)?;
         }
         self.check_numbers()?;
-        self.check_subject()?;
+        self.check_workload()?;
         self.check_series()?;
-        self.known_growth.iter().try_for_each(
-            |KnownGrowth { unwinders, link, until, .. }| {
-                KnownGrowth::check("known_growth", unwinders, link, until)
+        self.known_issue.iter().try_for_each(
+            |KnownGrowth { unwinders, link, expires, .. }| {
+                KnownGrowth::check("known_issue", unwinders, link, expires)
             },
         )?;
         self.check_scaling()
@@ -35,8 +35,11 @@ impl Scenario {
 
     fn check_numbers(&self) -> Result<(), ScenarioError> {
         const DAY: Duration = Duration::from_secs(24 * 3600);
-        if !(1..=100).contains(&self.processes) {
-            return Err(wrong("processes", format!("{} is not within 1 to 100", self.processes)));
+        if !(1..=100).contains(&self.repetitions) {
+            return Err(wrong(
+                "repetitions",
+                format!("{} is not within 1 to 100", self.repetitions),
+            ));
         }
         if self.timeout.is_zero() || self.timeout > DAY {
             return Err(wrong("timeout_seconds", "is not within 1 to 86400"));
@@ -50,7 +53,7 @@ impl Scenario {
         Ok(())
     }
 
-    fn check_subject(&self) -> Result<(), ScenarioError> {
+    fn check_workload(&self) -> Result<(), ScenarioError> {
         if let Some(group) = &self.group
             && (group.is_empty() || !group.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
         {
@@ -64,10 +67,10 @@ impl Scenario {
             let problem = format!("{unit:?} is no noun for one of N (such as \"row\")");
             return Err(wrong("unit", problem));
         }
-        match &self.subject {
-            Subject::Modules(modules) => {
+        match &self.workload {
+            Workload::Modules(modules) => {
                 modules.check()?;
-                if self.limit.is_some() && !modules.axis.is_modules() {
+                if self.limit.is_some() && !modules.n_counts.is_modules() {
                     return Err(wrong("limit", "is met by more modules, not by larger ones"));
                 }
             }
@@ -92,10 +95,10 @@ impl Scenario {
             if seen.contains(&series) {
                 return fail(format!("{series} stands twice in judge and observe"));
             }
-            if !self.subject.may_have(series.phase) {
+            if !self.workload.may_have(series.phase) {
                 return fail(format!("{series}: no run of this kind has this phase"));
             }
-            if !self.subject.may_count(series.metric) {
+            if !self.workload.may_count(series.metric) {
                 return fail(format!("{series}: only a command has this metric"));
             }
             if series.metric == Metric::PeakResidentBytes && series.phase != Phase::Run {
@@ -108,7 +111,7 @@ impl Scenario {
 
     fn check_scaling(&self) -> Result<(), ScenarioError> {
         let Some(Scaling { threads, series, known }) = &self.scaling else { return Ok(()) };
-        if !matches!(self.subject, Subject::Modules(_)) {
+        if !matches!(self.workload, Workload::Modules(_)) {
             return Err(wrong("scaling", "is for scenarios that load modules"));
         }
         if !(2..=256).contains(&threads.get()) {
@@ -118,7 +121,7 @@ impl Scenario {
             let problem = format!("{series} is no time that is judged or observed here");
             return Err(wrong("scaling", problem));
         }
-        if !self.judge.iter().any(|name| name.metric.means() == Means::Clock) {
+        if !self.judge.iter().any(|name| name.metric.collector() == Collector::Clock) {
             let problem = "needs a series that is measured by the clock in judge";
             return Err(wrong("scaling", problem));
         }
@@ -126,29 +129,29 @@ impl Scenario {
             let problem = "needs a control = { set = … }, which says what threads gain here";
             return Err(wrong("scaling", problem));
         }
-        known.iter().try_for_each(|KnownContention { unwinders, link, until, .. }| {
-            KnownGrowth::check("scaling", unwinders, link, until)
+        known.iter().try_for_each(|KnownContention { unwinders, link, expires, .. }| {
+            KnownGrowth::check("scaling", unwinders, link, expires)
         })
     }
 }
 
-fn check_ladder(field: &'static str, rungs: &[usize]) -> Result<(), ScenarioError> {
-    let (Some(first), Some(last)) = (rungs.first(), rungs.last()) else {
-        return Err(wrong(field, "has no rung"));
+fn check_sizes(field: &'static str, sizes: &[usize]) -> Result<(), ScenarioError> {
+    let (Some(first), Some(last)) = (sizes.first(), sizes.last()) else {
+        return Err(wrong(field, "has no size"));
     };
     if *first == 0 {
         return Err(wrong(field, "N = 0 loads nothing (begin at 1 or more)"));
     }
-    if !rungs.is_sorted_by(|a, b| a < b) {
-        return Err(wrong(field, "N must rise from rung to rung"));
+    if !sizes.is_sorted_by(|a, b| a < b) {
+        return Err(wrong(field, "N must rise from size to size"));
     }
     if *last > LARGEST_MODULES {
         return Err(wrong(field, format!("N = {last} is more than {LARGEST_MODULES}")));
     }
-    if rungs.len() < FEWEST_RUNGS || last / first < SMALLEST_RATIO {
-        let n = rungs.len();
+    if sizes.len() < FEWEST_SIZES || last / first < SMALLEST_RATIO {
+        let n = sizes.len();
         let problem = format!(
-            "{n} rungs from {first} to {last} are too few to tell a growth: at least {FEWEST_RUNGS} rungs over a ratio of {SMALLEST_RATIO}"
+            "{n} sizes from {first} to {last} are too few to tell a growth: at least {FEWEST_SIZES} sizes over a ratio of {SMALLEST_RATIO}"
         );
         return Err(wrong(field, problem));
     }
@@ -171,29 +174,30 @@ impl Modules {
             Corpus::Generated(axes) => Some(axes),
             Corpus::Files(_) => None,
         };
-        if generated.is_none() && self.axis != Axis::Modules {
+        if generated.is_none() && self.n_counts != NCounts::Modules {
             let problem = "needs generated modules: those of files are as they are";
-            return Err(wrong("axis", problem));
+            return Err(wrong("n_counts", problem));
         }
-        let is_component =
-            self.axis == Axis::CoreModules || generated.is_some_and(|a| a.core_modules.is_some());
+        let is_component = self.n_counts == NCounts::CoreModules
+            || generated.is_some_and(|a| a.core_modules.is_some());
         let host_function = generated.map_or(HostFunction::None, |axes| axes.host_function);
         if is_component && host_function != HostFunction::None {
             let problem = "is not for components (leave core_modules or host_function out)";
             return Err(wrong("artifact.host_function", problem));
         }
-        let Some(activity) = self.lifecycle.activity else { return Ok(()) };
-        match activity.action {
-            Action::Unwind | Action::Panic => {}
-            Action::Backtrace | Action::Trap if host_function == HostFunction::SharedType => {}
-            Action::Backtrace | Action::Trap => {
+        let Some(operation) = self.load_order.operation else { return Ok(()) };
+        match operation.kind {
+            OperationKind::Unwind | OperationKind::Panic => {}
+            OperationKind::Backtrace | OperationKind::Trap
+                if host_function == HostFunction::SharedType => {}
+            OperationKind::Backtrace | OperationKind::Trap => {
                 let problem = "needs modules with artifact.host_function = \"shared-type\"";
-                return Err(wrong("activity", problem));
+                return Err(wrong("operation", problem));
             }
-            Action::Instantiate if host_function != HostFunction::None => {}
-            Action::Instantiate => {
+            OperationKind::Instantiate if host_function != HostFunction::None => {}
+            OperationKind::Instantiate => {
                 let problem = "instantiate needs modules with an artifact.host_function";
-                return Err(wrong("activity", problem));
+                return Err(wrong("operation", problem));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! [`ScenarioError`]: the reason why a text is not a valid scenario.
 
 /// The format of scenario files that this version reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The reason why a text is not a valid scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,17 @@ pub enum ScenarioError {
     Format {
         /// The format that the file names.
         found: u32,
+    },
+    /// The file has words of an older format. The texts name each old word and its new name.
+    #[error(
+        "format {found} is older than format {FORMAT}, which this version reads ({}write format = {FORMAT})",
+        listed(.renamed)
+    )]
+    OldFormat {
+        /// The format that the file names.
+        found: u32,
+        /// The fields and metrics of the file that have another name.
+        renamed: Vec<String>,
     },
     /// A field has an invalid value.
     #[error("{field}: {problem}")]
@@ -36,6 +47,10 @@ pub enum ScenarioError {
         /// The reason why the change cannot be made.
         problem: String,
     },
+}
+
+fn listed(renamed: &[String]) -> String {
+    if renamed.is_empty() { String::new() } else { format!("{}; ", renamed.join(", ")) }
 }
 
 pub(crate) fn wrong(field: &'static str, problem: impl Into<String>) -> ScenarioError {

@@ -2,48 +2,47 @@
 
 use std::collections::BTreeSet;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::name::Metric;
 use crate::metric::phase::Phase;
 use crate::metric::series_name::SeriesName;
 use crate::scenario::Scenario;
 use crate::scenario::error::{ScenarioError, wrong};
-use crate::subject::Subject;
-use crate::subject::command::Command;
+use crate::workload::Workload;
+use crate::workload::command::Command;
 
 /// The exactly counted series of loading and unloading that are judged.
 const COUNTED: [(Phase, &[Metric]); 2] = [
     (
         Phase::Load,
         &[
-            Metric::FrameEntriesRegistered,
+            Metric::FdesRegistered,
             Metric::Allocations,
             Metric::AllocatedBytes,
-            Metric::AliveBytes,
+            Metric::LiveBytes,
             Metric::MappingsMade,
             Metric::MappingsChanged,
-            Metric::MappingsAlive,
+            Metric::MappingsLive,
             Metric::MappedBytes,
-            Metric::DescriptorsAlive,
+            Metric::DescriptorsLive,
             Metric::CallgrindInstructions,
         ],
     ),
     (
         Phase::Unload,
-        &[Metric::FrameEntriesDeregistered, Metric::MappingsRemoved, Metric::CallgrindInstructions],
+        &[Metric::FdesDeregistered, Metric::MappingsRemoved, Metric::CallgrindInstructions],
     ),
 ];
 
 /// The exactly counted series of registering unwind tables that are judged.
 const REGISTERED: [(Phase, &[Metric]); 2] = [
-    (Phase::Register, &[Metric::FrameEntriesRegistered, Metric::CallgrindInstructions]),
-    (Phase::Deregister, &[Metric::FrameEntriesDeregistered, Metric::CallgrindInstructions]),
+    (Phase::Register, &[Metric::FdesRegistered, Metric::CallgrindInstructions]),
+    (Phase::Deregister, &[Metric::FdesDeregistered, Metric::CallgrindInstructions]),
 ];
 
 /// What is left over when everything is unloaded. These metrics are informational: a handful of mappings is
 /// not growth, however it depends on N.
-const LEFT_OVER: [Metric; 3] =
-    [Metric::AliveBytes, Metric::MappingsAlive, Metric::DescriptorsAlive];
+const LEFT_OVER: [Metric; 3] = [Metric::LiveBytes, Metric::MappingsLive, Metric::DescriptorsLive];
 
 /// The series that a file need not name.
 pub(super) struct Exact {
@@ -55,7 +54,7 @@ impl Scenario {
     /// This scenario with its exactly counted series alone. `None` if it judges none.
     pub fn counted_exactly(&self) -> Option<Scenario> {
         let exact = |names: &[SeriesName]| -> Vec<SeriesName> {
-            let is_exact = |name: &&SeriesName| self.means_of(name.metric) != Means::Clock;
+            let is_exact = |name: &&SeriesName| self.collector_of(name.metric) != Collector::Clock;
             names.iter().filter(is_exact).copied().collect()
         };
         let judge = exact(&self.judge);
@@ -72,31 +71,31 @@ impl Scenario {
 /// # Errors
 /// When `asked` names the clock, or operations for a command. Only the command itself could count those.
 pub(super) fn exact(
-    asked: &Option<Vec<Means>>,
-    subject: &Subject,
+    asked: &Option<Vec<Collector>>,
+    workload: &Workload,
     named: impl Iterator<Item = SeriesName>,
 ) -> Result<Exact, ScenarioError> {
-    let (counted, left_over): (&[_], &[_]) = match subject {
-        Subject::Modules(_) => (&COUNTED, &LEFT_OVER),
-        Subject::Registration(_) => (&REGISTERED, &[]),
-        Subject::Command(_) | Subject::Planted(_) => (&[], &[]),
+    let (counted, left_over): (&[_], &[_]) = match workload {
+        Workload::Modules(_) => (&COUNTED, &LEFT_OVER),
+        Workload::Registration(_) => (&REGISTERED, &[]),
+        Workload::Command(_) | Workload::Planted(_) => (&[], &[]),
     };
-    let is_command = matches!(subject, Subject::Command(_));
+    let is_command = matches!(workload, Workload::Command(_));
     let asked = match asked {
-        Some(asked) if asked.contains(&Means::Clock) => {
-            return Err(wrong("exact", "is count, callgrind or both: the clock is not exact"));
+        Some(asked) if asked.contains(&Collector::Clock) => {
+            return Err(wrong("count_with", "is count, callgrind or both: the clock is not exact"));
         }
-        Some(asked) if is_command && asked.contains(&Means::Count) => {
+        Some(asked) if is_command && asked.contains(&Collector::Count) => {
             let problem = "counts no operations of a command: the command reports them itself";
-            return Err(wrong("exact", problem));
+            return Err(wrong("count_with", problem));
         }
         Some(asked) => asked.clone(),
-        None => vec![Means::Count, Means::Callgrind],
+        None => vec![Collector::Count, Collector::Callgrind],
     };
-    if let Subject::Command(command) = subject {
+    if let Workload::Command(command) = workload {
         let named = named.map(|name| name.phase).filter(|phase| *phase != Phase::Total);
         let named: BTreeSet<Phase> = named.collect();
-        let is_asked = asked.contains(&Means::Callgrind);
+        let is_asked = asked.contains(&Collector::Callgrind);
         let judged = if is_asked { instructions_of(command, &named) } else { Vec::new() };
         return Ok(Exact { judged, observed: memory_of(&named) });
     }
@@ -107,17 +106,17 @@ pub(super) fn exact(
             Metric::MappingsMade
                 | Metric::MappingsChanged
                 | Metric::MappingsRemoved
-                | Metric::MappingsAlive
+                | Metric::MappingsLive
                 | Metric::MappedBytes
-                | Metric::DescriptorsAlive
+                | Metric::DescriptorsLive
         )
     };
-    let is_number = match subject {
-        Subject::Modules(modules) => modules.axis.is_modules(),
-        Subject::Registration(_) | Subject::Command(_) | Subject::Planted(_) => true,
+    let is_number = match workload {
+        Workload::Modules(modules) => modules.n_counts.is_modules(),
+        Workload::Registration(_) | Workload::Command(_) | Workload::Planted(_) => true,
     };
     let is_asked = |name: &SeriesName| {
-        asked.contains(&name.metric.means()) && (is_number || !is_of_their_number(name.metric))
+        asked.contains(&name.metric.collector()) && (is_number || !is_of_their_number(name.metric))
     };
     let of = |(phase, metrics): &(Phase, &[Metric])| {
         metrics.iter().map(|metric| SeriesName::new(*phase, *metric)).collect::<Vec<_>>()

@@ -10,7 +10,7 @@ use crate::scenario::scaling::KnownContention;
 impl Scenario {
     /// The known issue that covers `series` under the unwinder family `unwinder`, if there is one.
     pub fn known(&self, series: SeriesName, unwinder: &str) -> Option<&KnownGrowth> {
-        self.known_growth.iter().find(|known| {
+        self.known_issue.iter().find(|known| {
             known.series.contains(&series) && self.is_meant(&known.unwinders, &known.when, unwinder)
         })
     }
@@ -23,7 +23,7 @@ impl Scenario {
 
     /// Whether any series is expected to grow beyond linear under the unwinder family `unwinder`.
     pub fn grows_under(&self, unwinder: &str) -> bool {
-        let mut series = self.known_growth.iter().flat_map(|known| &known.series);
+        let mut series = self.known_issue.iter().flat_map(|known| &known.series);
         series.any(|series| self.expected(*series, unwinder).is_some())
     }
 

@@ -6,18 +6,19 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::series_name::SeriesName;
+use crate::renamed::old_words;
 use crate::scenario::error::{FORMAT, ScenarioError};
 use crate::scenario::known_issue::KnownGrowth;
 use crate::scenario::scaling::Scaling;
 use crate::scenario::{Control, Suite};
-use crate::subject::axis::Axis;
-use crate::subject::corpus::{HostFunction, LoadFrom, Tables, TypeSharing};
-use crate::subject::load_order::{Action, UnloadOrder, UnloadThread};
-use crate::subject::modules::{Engines, Limit, Profiler};
-use crate::subject::registration::Registration;
 use crate::unwinder::Unwinder;
+use crate::workload::corpus::{HostFunction, LoadFrom, Tables, TypeSharing};
+use crate::workload::load_order::{OperationKind, UnloadOrder, UnloadThread};
+use crate::workload::modules::{Engines, Limit, Profiler};
+use crate::workload::n_counts::NCounts;
+use crate::workload::registration::Registration;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,14 +43,14 @@ pub(super) struct ScenarioFile {
     pub(super) acknowledge: bool,
     pub(super) unit: Option<String>,
     pub(super) registration: Option<Registration>,
-    pub(super) lifecycle: Option<LifecycleName>,
+    pub(super) load_order: Option<LoadOrderName>,
     pub(super) order: Option<UnloadOrder>,
-    pub(super) residents: Option<NonZeroUsize>,
+    pub(super) loaded_modules: Option<NonZeroUsize>,
     pub(super) batch: Option<NonZeroUsize>,
     pub(super) batches: Option<NonZeroUsize>,
-    pub(super) activity: Option<Action>,
-    pub(super) activity_every: Option<NonZeroUsize>,
-    pub(super) axis: Option<Axis>,
+    pub(super) operation: Option<OperationKind>,
+    pub(super) operation_every: Option<NonZeroUsize>,
+    pub(super) n_counts: Option<NCounts>,
     pub(super) count: Option<NonZeroUsize>,
     #[serde(default)]
     pub(super) engines: Engines,
@@ -75,10 +76,10 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     pub(super) observe: Vec<SeriesName>,
     #[serde(default = "five")]
-    pub(super) processes: usize,
-    pub(super) ladder: LadderFile,
-    pub(super) callgrind_ladder: Option<LadderFile>,
-    pub(super) exact: Option<Vec<Means>>,
+    pub(super) repetitions: usize,
+    pub(super) sizes: SizesFile,
+    pub(super) callgrind_sizes: Option<SizesFile>,
+    pub(super) count_with: Option<Vec<Collector>>,
     #[serde(default = "two_minutes")]
     pub(super) timeout_seconds: u64,
     #[serde(default = "twenty_seconds")]
@@ -88,13 +89,13 @@ pub(super) struct ScenarioFile {
     pub(super) unwinder: Option<Unwinder>,
     pub(super) control: Option<Control>,
     #[serde(default)]
-    pub(super) known_growth: Vec<KnownGrowth>,
+    pub(super) known_issue: Vec<KnownGrowth>,
     pub(super) scaling: Option<Scaling>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum LifecycleName {
+pub(super) enum LoadOrderName {
     HoldAll,
     UnloadNewestFirst,
     UnloadOldestFirst,
@@ -118,8 +119,8 @@ pub(super) struct GeneratedFile {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a ladder is { from, to, factor } or a list of N")]
-pub(super) enum LadderFile {
+#[serde(untagged, expecting = "sizes are { from, to, factor } or a list of N")]
+pub(super) enum SizesFile {
     Doubling(Doubling),
     Listed(Vec<usize>),
 }
@@ -163,8 +164,13 @@ pub(super) fn read(text: &str) -> Result<ScenarioFile, ScenarioError> {
     }
     // Reads the format first, because this version would call the keys of a newer file mistakes.
     let format: FormatOnly = toml::from_str(text).map_err(syntax)?;
-    if format.format != FORMAT {
-        return Err(ScenarioError::Format { found: format.format });
+    match format.format {
+        FORMAT => {}
+        found @ 1 => {
+            let table = text.parse().map_err(syntax)?;
+            return Err(ScenarioError::OldFormat { found, renamed: old_words(&table) });
+        }
+        found => return Err(ScenarioError::Format { found }),
     }
     let file: ScenarioFile = toml::from_str(text).map_err(syntax)?;
     debug_assert_eq!(file.format, FORMAT);

@@ -27,7 +27,7 @@ pub struct KnownGrowth {
     /// The address where the growth is reported or described.
     pub link: String,
     /// The text of the expiry, in the form that [`Expiry`] reads.
-    pub until: String,
+    pub expires: String,
 }
 
 /// A class of growth beyond linear.
@@ -38,7 +38,7 @@ pub enum GrowthClass {
     Quadratic,
 }
 
-/// The unwinder families that a `known_growth` may name, and `any`.
+/// The unwinder families that a `known_issue` may name, and `any`.
 const UNWINDERS: [&str; 5] = ["libgcc-list", "libgcc-tree", "llvm", "other", "any"];
 
 impl KnownGrowth {
@@ -47,7 +47,7 @@ impl KnownGrowth {
         field: &'static str,
         unwinders: &[String],
         link: &str,
-        until: &str,
+        expires: &str,
     ) -> Result<(), ScenarioError> {
         if let Some(unwinder) = unwinders.iter().find(|named| !UNWINDERS.contains(&named.as_str()))
         {
@@ -58,8 +58,8 @@ impl KnownGrowth {
         if !link.starts_with("https://") {
             return Err(wrong(field, "link must be an https:// address a reader can open"));
         }
-        if Expiry::parse(until).is_none() {
-            return Err(wrong(field, format!("until must be {}", FORMS)));
+        if Expiry::parse(expires).is_none() {
+            return Err(wrong(field, format!("expires must be {}", FORMS)));
         }
         Ok(())
     }

@@ -20,18 +20,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::name::Metric;
 use crate::metric::series_name::SeriesName;
 use crate::scenario::known_issue::KnownGrowth;
 use crate::scenario::scaling::Scaling;
 use crate::scenario::variant::Variant;
-use crate::subject::Subject;
-use crate::subject::modules::Limit;
 use crate::unwinder::Unwinder;
+use crate::workload::Workload;
+use crate::workload::modules::Limit;
 
 /// The fewest sizes from which growth can be judged.
-pub const FEWEST_RUNGS: usize = 5;
+pub const FEWEST_SIZES: usize = 5;
 
 /// The smallest ratio of the largest to the smallest N from which growth can be judged.
 pub const SMALLEST_RATIO: usize = 8;
@@ -49,7 +49,7 @@ pub struct Scenario {
     pub group: Option<String>,
     /// Whether it is measured when no scenario is named.
     pub suite: Suite,
-    /// The changes of `--set` to the subject. Empty for the scenario as written.
+    /// The changes of `--set` to the workload. Empty for the scenario as written.
     pub variant: Variant,
     /// The other changes of `--set`, field to value. They concern how the scenario is measured and judged.
     pub settings: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub struct Scenario {
     /// The expected result, for readers.
     pub expectation: String,
     /// What one run does.
-    pub subject: Subject,
+    pub workload: Workload,
     /// The noun for one of N, if the file names one.
     pub unit: Option<String>,
     /// The unwinder that the scenario is about. `None` means the session's unwinder.
@@ -75,11 +75,11 @@ pub struct Scenario {
     /// The series that are informational.
     pub observe: Vec<SeriesName>,
     /// The number of repetitions: fresh processes per size.
-    pub processes: usize,
+    pub repetitions: usize,
     /// The sizes: N, strictly rising.
-    pub ladder: Vec<usize>,
+    pub sizes: Vec<usize>,
     /// The sizes under callgrind. Empty for a command whose file names none: a session chooses them.
-    pub callgrind_ladder: Vec<usize>,
+    pub callgrind_sizes: Vec<usize>,
     /// The time after which one run is ended.
     pub timeout: Duration,
     /// The time that measuring may take in all while series are undecided.
@@ -91,7 +91,7 @@ pub struct Scenario {
     /// The control: the same work without the pitfall, which must scale linearly.
     pub control: Option<Control>,
     /// The known issues: growth beyond linear that is expected.
-    pub known_growth: Vec<KnownGrowth>,
+    pub known_issue: Vec<KnownGrowth>,
     /// Whether several threads must do the work faster.
     pub scaling: Option<Scaling>,
 }
@@ -128,7 +128,7 @@ impl Scenario {
 
     /// The noun for one of N, for readers: `row` or `module`.
     pub fn unit(&self) -> &str {
-        self.unit.as_deref().unwrap_or_else(|| self.subject.unit())
+        self.unit.as_deref().unwrap_or_else(|| self.workload.unit())
     }
 
     /// All metrics of the judged and observed series.
@@ -137,33 +137,38 @@ impl Scenario {
         Metric::ALL.into_iter().filter(wanted).collect()
     }
 
-    /// The metrics of this scenario that the collector `means` counts.
-    pub fn metrics_by(&self, means: Means) -> Vec<Metric> {
-        self.metrics().into_iter().filter(|metric| self.means_of(*metric) == means).collect()
+    /// The metrics of this scenario that the collector `collector` counts.
+    pub fn metrics_by(&self, collector: Collector) -> Vec<Metric> {
+        self.metrics()
+            .into_iter()
+            .filter(|metric| self.collector_of(*metric) == collector)
+            .collect()
     }
 
     /// The collector that counts `metric` here. callgrind counts a command's instructions. Runs by the clock
     /// count all other metrics of a command.
-    pub fn means_of(&self, metric: Metric) -> Means {
-        match self.subject {
-            Subject::Command(_) if metric.means() != Means::Callgrind => Means::Clock,
-            Subject::Command(_) => Means::Callgrind,
-            Subject::Modules(_) | Subject::Registration(_) | Subject::Planted(_) => metric.means(),
+    pub fn collector_of(&self, metric: Metric) -> Collector {
+        match self.workload {
+            Workload::Command(_) if metric.collector() != Collector::Callgrind => Collector::Clock,
+            Workload::Command(_) => Collector::Callgrind,
+            Workload::Modules(_) | Workload::Registration(_) | Workload::Planted(_) => {
+                metric.collector()
+            }
         }
     }
 
     /// The collectors that this scenario needs.
-    pub fn means(&self) -> Vec<Means> {
-        let needed = |means: &Means| !self.metrics_by(*means).is_empty();
-        Means::ALL.into_iter().filter(needed).collect()
+    pub fn collectors(&self) -> Vec<Collector> {
+        let needed = |collector: &Collector| !self.metrics_by(*collector).is_empty();
+        Collector::ALL.into_iter().filter(needed).collect()
     }
 
-    /// The sizes that are measured with the collector `means`. callgrind takes fifty times as long, so its
+    /// The sizes that are measured with the collector `collector`. callgrind takes fifty times as long, so its
     /// sizes are smaller.
-    pub fn ladder_by(&self, means: Means) -> &[usize] {
-        match means {
-            Means::Clock | Means::Count => &self.ladder,
-            Means::Callgrind => &self.callgrind_ladder,
+    pub fn sizes_by(&self, collector: Collector) -> &[usize] {
+        match collector {
+            Collector::Clock | Collector::Count => &self.sizes,
+            Collector::Callgrind => &self.callgrind_sizes,
         }
     }
 

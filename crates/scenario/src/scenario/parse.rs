@@ -10,16 +10,16 @@ use crate::metric::series_name::SeriesName;
 use crate::scenario::Scenario;
 use crate::scenario::error::{ScenarioError, wrong};
 use crate::scenario::file::{
-    Doubling, GeneratedFile, LadderFile, LifecycleName, ScenarioFile, one, syntax,
+    Doubling, GeneratedFile, LoadOrderName, ScenarioFile, SizesFile, one, syntax,
 };
 use crate::scenario::variant::Variant;
-use crate::subject::Subject;
-use crate::subject::axis::Axis;
-use crate::subject::command::Command;
-use crate::subject::corpus::{Corpus, Generated};
-use crate::subject::load_order::{Activity, Lifecycle, Residency, UnloadOrder};
-use crate::subject::modules::Modules;
-use crate::subject::registration::Registration;
+use crate::workload::Workload;
+use crate::workload::command::Command;
+use crate::workload::corpus::{Corpus, Generated};
+use crate::workload::load_order::{LoadOrder, LoadedAtOnce, Operation, UnloadOrder};
+use crate::workload::modules::Modules;
+use crate::workload::n_counts::NCounts;
+use crate::workload::registration::Registration;
 
 impl Scenario {
     /// Reads the scenario `name` from its file's text, as written.
@@ -35,21 +35,21 @@ impl Scenario {
 
 /// The sizes of modules and unwind tables under callgrind, for a file that names none. A run of these takes
 /// about a second.
-const CALLGRIND_LADDER: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
+const CALLGRIND_SIZES: [usize; 7] = [8, 16, 32, 64, 128, 256, 512];
 
 /// Reads the scenario `name` from its file's text, without checking it as a whole.
 fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let file = file::read(text)?;
-    let subject = match (&file.command, file.registration) {
-        (Some(arguments), None) => Subject::Command(command(&file, arguments, text)?),
-        (None, Some(registration)) => Subject::Registration(checked(registration, text)?),
-        (None, None) => Subject::Modules(modules(&file, text)?),
+    let workload = match (&file.command, file.registration) {
+        (Some(arguments), None) => Workload::Command(command(&file, arguments, text)?),
+        (None, Some(registration)) => Workload::Registration(checked(registration, text)?),
+        (None, None) => Workload::Modules(modules(&file, text)?),
         (Some(_), Some(_)) => {
             return Err(wrong("registration", "stands beside command; only one can be measured"));
         }
     };
     let named = file.judge.iter().chain(&file.observe).copied();
-    let exact = exact::exact(&file.exact, &subject, named)?;
+    let exact = exact::exact(&file.count_with, &workload, named)?;
     let is_named = |name: &SeriesName| file.judge.contains(name) || file.observe.contains(name);
     let with = |named: &[SeriesName], implied: Vec<SeriesName>| -> Vec<SeriesName> {
         let implied = implied.into_iter().filter(|name| !is_named(name));
@@ -57,11 +57,11 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
     };
     let judge = with(&file.judge, exact.judged);
     let observe = with(&file.observe, exact.observed);
-    let sizes = ladder("ladder", &file.ladder)?;
-    let callgrind_ladder = match (&file.callgrind_ladder, &subject) {
-        (Some(file), _) => ladder("callgrind_ladder", file)?,
-        (None, Subject::Command(_)) => Vec::new(),
-        (None, _) => CALLGRIND_LADDER.to_vec(),
+    let sizes = sizes_of("sizes", &file.sizes)?;
+    let callgrind_sizes = match (&file.callgrind_sizes, &workload) {
+        (Some(file), _) => sizes_of("callgrind_sizes", file)?,
+        (None, Workload::Command(_)) => Vec::new(),
+        (None, _) => CALLGRIND_SIZES.to_vec(),
     };
     let mut scenario = Scenario {
         name: name.to_owned(),
@@ -71,22 +71,22 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         settings: BTreeMap::new(),
         question: file.question,
         expectation: file.expectation,
-        subject,
+        workload,
         unit: file.unit,
         unwinder: file.unwinder,
         recipe: file.recipe,
         digest: None,
         judge,
         observe,
-        processes: file.processes,
-        ladder: sizes,
-        callgrind_ladder,
+        repetitions: file.repetitions,
+        sizes,
+        callgrind_sizes,
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
         horizon: file.horizon,
         limit: file.limit,
         control: file.control,
-        known_growth: file.known_growth,
+        known_issue: file.known_issue,
         scaling: file.scaling,
     };
     scenario.only_clock_on_threads();
@@ -98,15 +98,15 @@ const OF_COMMANDS: [&str; 7] =
     ["directory", "environment", "inherit", "exit_code", "check", "acknowledge", "unit"];
 
 /// The keys that belong to a load order.
-const OF_LIFECYCLES: [&str; 21] = [
-    "lifecycle",
+const OF_LOAD_ORDERS: [&str; 21] = [
+    "load_order",
     "order",
-    "residents",
+    "loaded_modules",
     "batch",
     "batches",
-    "activity",
-    "activity_every",
-    "axis",
+    "operation",
+    "operation_every",
+    "n_counts",
     "count",
     "engines",
     "profiler",
@@ -140,7 +140,7 @@ fn command(
     arguments: &[String],
     text: &str,
 ) -> Result<Command, ScenarioError> {
-    refuse(&OF_LIFECYCLES, text, "stands beside command, which says itself what is done")?;
+    refuse(&OF_LOAD_ORDERS, text, "stands beside command, which says itself what is done")?;
     if arguments.first().is_none_or(String::is_empty) {
         return Err(wrong("command", "names no program"));
     }
@@ -173,7 +173,7 @@ fn command(
 const MOST_FUNCTIONS: usize = 10_000;
 
 fn checked(registration: Registration, text: &str) -> Result<Registration, ScenarioError> {
-    refuse(&OF_LIFECYCLES, text, "stands beside registration, which loads no modules")?;
+    refuse(&OF_LOAD_ORDERS, text, "stands beside registration, which loads no modules")?;
     refuse(&OF_COMMANDS, text, "belongs to scenarios with a command")?;
     if registration.functions.get() > MOST_FUNCTIONS {
         return Err(wrong("registration.functions", format!("end at {MOST_FUNCTIONS}")));
@@ -190,9 +190,9 @@ fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
         corpus: corpus(file)?,
         tables: file.tables,
         load_from: file.load_from,
-        lifecycle: lifecycle(file)?,
+        load_order: load_order(file)?,
         call_every: file.call_every,
-        axis: file.axis.unwrap_or_default(),
+        n_counts: file.n_counts.unwrap_or_default(),
         count: count(file)?,
         engines: file.engines,
         profiler: file.profiler,
@@ -201,9 +201,9 @@ fn modules(file: &ScenarioFile, text: &str) -> Result<Modules, ScenarioError> {
 
 /// The number of modules where N counts something else.
 fn count(file: &ScenarioFile) -> Result<NonZeroUsize, ScenarioError> {
-    match (file.axis.unwrap_or_default(), file.count) {
-        (Axis::Modules, Some(_)) => {
-            Err(wrong("count", "is N itself here (it belongs to an axis other than modules)"))
+    match (file.n_counts.unwrap_or_default(), file.count) {
+        (NCounts::Modules, Some(_)) => {
+            Err(wrong("count", "is N itself here (it belongs to n_counts other than modules)"))
         }
         (_, Some(count)) if count.get() > 100_000 => Err(wrong("count", "ends at 100000")),
         (_, count) => Ok(count.unwrap_or(one())),
@@ -256,83 +256,87 @@ fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
     Ok(generated)
 }
 
-fn lifecycle(file: &ScenarioFile) -> Result<Lifecycle, ScenarioError> {
-    use LifecycleName as Name;
-    let Some(name) = file.lifecycle else {
-        return Err(wrong("lifecycle", "is missing (a scenario has a lifecycle or a command)"));
+fn load_order(file: &ScenarioFile) -> Result<LoadOrder, ScenarioError> {
+    use LoadOrderName as Name;
+    let Some(name) = file.load_order else {
+        return Err(wrong("load_order", "is missing (a scenario has a load order or a command)"));
     };
-    let (residency, order) = match name {
-        Name::HoldAll | Name::UnloadNewestFirst => (Residency::All, UnloadOrder::NewestFirst),
-        Name::UnloadOldestFirst => (Residency::All, UnloadOrder::OldestFirst),
-        Name::UnloadRandom => (Residency::All, UnloadOrder::Random),
+    let (loaded_at_once, order) = match name {
+        Name::HoldAll | Name::UnloadNewestFirst => (LoadedAtOnce::All, UnloadOrder::NewestFirst),
+        Name::UnloadOldestFirst => (LoadedAtOnce::All, UnloadOrder::OldestFirst),
+        Name::UnloadRandom => (LoadedAtOnce::All, UnloadOrder::Random),
         Name::Churn => {
-            let residents =
-                file.residents.ok_or_else(|| wrong("residents", "churn needs a window"))?;
-            (Residency::Window(residents), file.order.unwrap_or(UnloadOrder::OldestFirst))
+            let loaded_modules = file
+                .loaded_modules
+                .ok_or_else(|| wrong("loaded_modules", "churn needs a window"))?;
+            (LoadedAtOnce::Window(loaded_modules), file.order.unwrap_or(UnloadOrder::OldestFirst))
         }
         Name::Batches => {
-            let residency = match (file.batch, file.batches) {
-                (Some(size), None) => Residency::Batches(size),
-                (None, Some(number)) => Residency::NBatches(number),
+            let loaded_at_once = match (file.batch, file.batches) {
+                (Some(size), None) => LoadedAtOnce::Batches(size),
+                (None, Some(number)) => LoadedAtOnce::NBatches(number),
                 _ => {
                     let problem = "batches need either a size (batch) or a number (batches)";
                     return Err(wrong("batch", problem));
                 }
             };
-            (residency, file.order.unwrap_or(UnloadOrder::OldestFirst))
+            (loaded_at_once, file.order.unwrap_or(UnloadOrder::OldestFirst))
         }
     };
-    let is = |residency: &Residency, what: &str| match residency {
-        Residency::All => false,
-        Residency::Window(_) => what == "residents",
-        Residency::Batches(_) => what == "batch",
-        Residency::NBatches(_) => what == "batches",
+    let is = |loaded_at_once: &LoadedAtOnce, what: &str| match loaded_at_once {
+        LoadedAtOnce::All => false,
+        LoadedAtOnce::Window(_) => what == "loaded_modules",
+        LoadedAtOnce::Batches(_) => what == "batch",
+        LoadedAtOnce::NBatches(_) => what == "batches",
     };
-    if file.residents.is_some() && !is(&residency, "residents") {
-        return Err(wrong("residents", "belongs to lifecycle = \"churn\" alone"));
+    if file.loaded_modules.is_some() && !is(&loaded_at_once, "loaded_modules") {
+        return Err(wrong("loaded_modules", "belongs to load_order = \"churn\" alone"));
     }
-    if file.batch.is_some() && !is(&residency, "batch") {
-        return Err(wrong("batch", "belongs to lifecycle = \"batches\" alone"));
+    if file.batch.is_some() && !is(&loaded_at_once, "batch") {
+        return Err(wrong("batch", "belongs to load_order = \"batches\" alone"));
     }
-    if file.batches.is_some() && !is(&residency, "batches") {
-        return Err(wrong("batches", "belongs to lifecycle = \"batches\" alone"));
+    if file.batches.is_some() && !is(&loaded_at_once, "batches") {
+        return Err(wrong("batches", "belongs to load_order = \"batches\" alone"));
     }
-    if file.order.is_some() && residency == Residency::All {
-        return Err(wrong("order", "is part of this lifecycle's name already"));
+    if file.order.is_some() && loaded_at_once == LoadedAtOnce::All {
+        return Err(wrong("order", "is part of this load order's name already"));
     }
     if file.threads.get() > 256 {
         return Err(wrong("threads", format!("{} is more than 256", file.threads)));
     }
-    Ok(Lifecycle {
-        residency,
+    Ok(LoadOrder {
+        loaded_at_once,
         order,
         unwinds_before_unload: file.unwinds_before_unload,
         unwind_every: file.unwind_every,
         threads: file.threads,
         unload_thread: file.unload_thread,
-        activity: activity(file, residency)?,
+        operation: operation(file, loaded_at_once)?,
     })
 }
 
-fn activity(file: &ScenarioFile, residency: Residency) -> Result<Option<Activity>, ScenarioError> {
-    let every = file.activity_every.unwrap_or(one());
-    match file.activity {
-        None if file.activity_every.is_some() => {
-            Err(wrong("activity_every", "belongs to an activity, and none is named"))
+fn operation(
+    file: &ScenarioFile,
+    loaded_at_once: LoadedAtOnce,
+) -> Result<Option<Operation>, ScenarioError> {
+    let every = file.operation_every.unwrap_or(one());
+    match file.operation {
+        None if file.operation_every.is_some() => {
+            Err(wrong("operation_every", "belongs to an operation, and none is named"))
         }
         None => Ok(None),
-        Some(_) if residency != Residency::All => {
-            let problem = "needs a lifecycle in which all modules are resident at some time";
-            Err(wrong("activity", problem))
+        Some(_) if loaded_at_once != LoadedAtOnce::All => {
+            let problem = "needs a load order in which all modules are loaded at some time";
+            Err(wrong("operation", problem))
         }
-        Some(action) => Ok(Some(Activity { action, every })),
+        Some(kind) => Ok(Some(Operation { kind, every })),
     }
 }
 
-fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, ScenarioError> {
+fn sizes_of(field: &'static str, file: &SizesFile) -> Result<Vec<usize>, ScenarioError> {
     let sizes = match file {
-        LadderFile::Listed(sizes) => sizes.clone(),
-        LadderFile::Doubling(Doubling { from, to, factor }) => {
+        SizesFile::Listed(sizes) => sizes.clone(),
+        SizesFile::Doubling(Doubling { from, to, factor }) => {
             if *factor < 2 {
                 return Err(wrong(
                     field,
@@ -346,5 +350,5 @@ fn ladder(field: &'static str, file: &LadderFile) -> Result<Vec<usize>, Scenario
             std::iter::successors(Some(*from), next).collect()
         }
     };
-    if sizes.is_empty() { Err(wrong(field, "has no rung")) } else { Ok(sizes) }
+    if sizes.is_empty() { Err(wrong(field, "has no size")) } else { Ok(sizes) }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::metric::collector::Means;
+use crate::metric::collector::Collector;
 use crate::metric::series_name::SeriesName;
 use crate::scenario::scaling::Scaling;
 use crate::scenario::variant::Variant;
 use crate::scenario::{Control, Scenario};
-use crate::subject::Subject;
+use crate::workload::Workload;
 
 impl Scenario {
     /// The full name of the scenario's control, if it has one.
@@ -60,7 +60,7 @@ impl Scenario {
 
     /// Whether several threads load modules.
     fn has_threads(&self) -> bool {
-        matches!(&self.subject, Subject::Modules(m) if m.lifecycle.threads.get() > 1)
+        matches!(&self.workload, Workload::Modules(m) if m.load_order.threads.get() > 1)
     }
 
     /// The changes that make this scenario run on several threads, also for a control.
@@ -74,7 +74,7 @@ impl Scenario {
     /// Keeps only the series by the clock for a scenario on several threads, which is measured for its times.
     pub(super) fn only_clock_on_threads(&mut self) {
         if self.scaling.is_some() && self.has_threads() {
-            let by_clock = |name: &SeriesName| name.metric.means() == Means::Clock;
+            let by_clock = |name: &SeriesName| name.metric.collector() == Collector::Clock;
             self.judge.retain(by_clock);
             self.observe.retain(by_clock);
         }

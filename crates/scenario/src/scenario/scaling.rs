@@ -35,5 +35,5 @@ pub struct KnownContention {
     /// The address where it is reported or described.
     pub link: String,
     /// The text of the expiry, in the form that [`Expiry`](crate::Expiry) reads.
-    pub until: String,
+    pub expires: String,
 }

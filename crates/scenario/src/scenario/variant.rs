@@ -1,4 +1,4 @@
-//! [`Variant`]: the changes to a scenario's file that change its subject.
+//! [`Variant`]: the changes to a scenario's file that change its workload.
 
 use std::collections::BTreeMap;
 use std::fmt;

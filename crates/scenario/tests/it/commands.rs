@@ -1,16 +1,16 @@
-//! Commands as subjects: what N does to them, and what is refused.
+//! Commands as workloads: what N does to them, and what is refused.
 
-use loadline_scenario::{Command, Scenario, ScenarioError, Subject};
+use loadline_scenario::{Command, Scenario, ScenarioError, Workload};
 
 const EXAMPLE: &str = r#"
-format = 1
+format = 2
 question = "Does closing the oldest module first stay linear in N?"
 expectation = "Yes."
 command = ["python3", "load.py", "--modules={n}"]
 environment = { NATIVE_UNWIND = "1", SIZES = "{n} {n}" }
 check = "{n} closed"
 judge = ["unload/task-clock", "load/reported", "run/page-faults", "work/task-clock"]
-ladder = [64, 128, 256, 512, 1024]
+sizes = [64, 128, 256, 512, 1024]
 control = { set = { "environment.NATIVE_UNWIND" = "0" } }
 "#;
 
@@ -20,8 +20,8 @@ fn with(changes: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {
 }
 
 fn command(scenario: &Scenario) -> &Command {
-    match &scenario.subject {
-        Subject::Command(command) => command,
+    match &scenario.workload {
+        Workload::Command(command) => command,
         other => panic!("not a command: {other:?}"),
     }
 }
@@ -58,7 +58,7 @@ fn mistakes_are_named() {
         let scenario = Scenario::parse("example", &EXAMPLE.replace(from, to));
         scenario.expect_err("no scenario").to_string()
     };
-    let lifecycle = "lifecycle = \"hold-all\"\ncommand";
+    let load_order = "load_order = \"hold-all\"\ncommand";
     let cases = [
         (replaced("[\"python3\", \"load.py\", \"--modules={n}\"]", "[]"), "names no program"),
         (
@@ -68,11 +68,11 @@ fn mistakes_are_named() {
             ),
             "nowhere {n}",
         ),
-        (replaced("command", lifecycle), "lifecycle: stands beside command"),
+        (replaced("command", load_order), "load_order: stands beside command"),
         (replaced("command", "tables = \"strip\"\ncommand"), "tables: stands beside command"),
-        (replaced("check =", "directory = \"a\"\nlifecycle = \"churn\" #"), "stands beside"),
+        (replaced("check =", "directory = \"a\"\nload_order = \"churn\" #"), "stands beside"),
         (
-            replaced("command =", "lifecycle = \"hold-all\" #"),
+            replaced("command =", "load_order = \"hold-all\" #"),
             "belongs to scenarios with a command",
         ),
         (replaced("command =", "#"), "environment: belongs"),
@@ -88,8 +88,8 @@ fn mistakes_are_named() {
 
 #[test]
 fn only_commands_run_and_report() {
-    let text = "format = 1\nquestion = \"\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\n\
-                judge = [\"SERIES\"]\nladder = [64, 128, 256, 512, 1024]";
+    let text = "format = 2\nquestion = \"\"\nexpectation = \"\"\nload_order = \"hold-all\"\n\
+                judge = [\"SERIES\"]\nsizes = [64, 128, 256, 512, 1024]";
     for series in ["run/task-clock", "work/task-clock", "load/reported"] {
         let parsed = Scenario::parse("modules", &text.replace("SERIES", series));
         assert!(parsed.is_err(), "{series}");

@@ -3,24 +3,24 @@
 use loadline_scenario::{Scenario, ScenarioError};
 
 pub const EXAMPLE: &str = r#"
-format = 1
+format = 2
 question = "Does dropping the oldest module first stay linear in N?"
 expectation = "Quadratic while libgcc keeps its objects in a list."
-lifecycle = "unload-oldest-first"
+load_order = "unload-oldest-first"
 judge = ["load/page-faults", "unload/task-clock"]
 observe = ["unload/instructions"]
-ladder = { from = 64, to = 4096, factor = 2 }
+sizes = { from = 64, to = 4096, factor = 2 }
 control = { set = { tables = "strip" } }
 artifact = { functions = 4, type_sharing = "own" }
 
-[[known_growth]]
+[[known_issue]]
 series = ["unload/task-clock"]
 unwinders = ["libgcc-list"]
 when = { tables = "keep" }
 class = "quadratic"
 reason = "deregistration walks a list"
 link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
 pub fn with(changes: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {

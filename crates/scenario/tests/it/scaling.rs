@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadline_scenario::{Means, Scenario};
+use loadline_scenario::{Collector, Scenario};
 
 use crate::example::EXAMPLE;
 
@@ -15,7 +15,7 @@ unwinders = ["libgcc-list"]
 when = { tables = "keep" }
 reason = "one lock for the whole process"
 link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
 fn text() -> String {
@@ -34,9 +34,9 @@ fn on_several_threads_it_is_measured_by_the_clock_alone() {
     let one = with(&[]);
     let changes = one.changes_of_several().expect("it is on one thread");
     assert_eq!(changes, BTreeMap::from([("threads".to_owned(), "2".to_owned())]));
-    assert!(one.means().len() > 1);
+    assert!(one.collectors().len() > 1);
     let two = with(&[("threads", "2")]);
-    assert_eq!((two.scales(), two.means()), (None, vec![Means::Clock]));
+    assert_eq!((two.scales(), two.collectors()), (None, vec![Collector::Clock]));
     assert_eq!(two.title(), "example:threads=2");
 }
 

@@ -3,7 +3,7 @@
 use crate::example::with;
 
 #[test]
-fn a_change_of_the_subject_makes_a_variant() {
+fn a_change_of_the_workload_makes_a_variant() {
     let stripped = with(&[("tables", "stripped")]).expect("tables can be stripped");
     assert_eq!(stripped.title(), "example:tables=strip");
     let shared = with(&[("artifact.type_sharing", "shared"), ("threads", "2")]);
@@ -14,12 +14,12 @@ fn a_change_of_the_subject_makes_a_variant() {
 }
 
 #[test]
-fn what_leaves_the_subject_alone_is_no_variant() {
-    let same = with(&[("tables", "keep"), ("processes", "3"), ("ladder.to", "1024")]);
+fn what_leaves_the_workload_alone_is_no_variant() {
+    let same = with(&[("tables", "keep"), ("repetitions", "3"), ("sizes.to", "1024")]);
     let same = same.expect("all can be set");
     assert!(same.variant.is_as_written());
-    assert_eq!(same.settings.keys().collect::<Vec<_>>(), ["ladder.to", "processes", "tables"]);
-    assert_eq!((same.processes, same.ladder.last()), (3, Some(&1024)));
+    assert_eq!(same.settings.keys().collect::<Vec<_>>(), ["repetitions", "sizes.to", "tables"]);
+    assert_eq!((same.repetitions, same.sizes.last()), (3, Some(&1024)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! about another N.
 
 use loadline_growth::{PairOptions, PairVerdict, Series, judge_pair};
-use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Subject};
+use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Workload};
 use serde::Serialize;
 
 use super::functions::{Moved, moved};
@@ -213,7 +213,7 @@ impl Pair {
         let known = new.scenario.as_ref().or(old.scenario.as_ref());
         let line = |one: &SideScenario| {
             let scenario = one.scenario.as_ref().or(known);
-            let is_command = scenario.is_some_and(|s| matches!(s.subject, Subject::Command(_)));
+            let is_command = scenario.is_some_and(|s| matches!(s.workload, Workload::Command(_)));
             one.environment.line_of(is_command)
         };
         Pair {

@@ -1,4 +1,4 @@
-//! How an entry of `known_growth` changes a verdict.
+//! How an entry of `known_issue` changes a verdict.
 
 use loadline_growth::{
     CurveOptions, CurveVerdict, Expect, Judgement, Kind, Rule, Series, Tau, Verdict, judge_curve,
@@ -24,10 +24,10 @@ impl<'a> Present<'a> {
         Present { environment: &measured.environment, today: &measured.today }
     }
 
-    /// Whether a known issue that is accepted `until` then has expired.
-    pub fn is_after(&self, until: &str) -> bool {
+    /// Whether a known issue that is accepted until `expires` has expired.
+    pub fn is_after(&self, expires: &str) -> bool {
         // An expiry that cannot be read accepts nothing.
-        Expiry::parse(until).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))
+        Expiry::parse(expires).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))
     }
 }
 
@@ -43,7 +43,7 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// Creates the entry for `known`, and checks in `present` whether it has expired.
     pub fn of(known: &'a KnownGrowth, present: &Present<'_>) -> Entry<'a> {
-        Entry { known, has_expired: present.is_after(&known.until) }
+        Entry { known, has_expired: present.is_after(&known.expires) }
     }
 
     /// Returns the verdict with this entry applied, and what the session says about the issue. `found` is the
@@ -140,8 +140,8 @@ pub fn is_steeper_than_quadratic(series: &Series, tau: Option<Tau>) -> bool {
 mod tests {
     use super::*;
 
-    fn has_expired(environment: &Environment, until: &str) -> bool {
-        Present { environment, today: "2026-11-23" }.is_after(until)
+    fn has_expired(environment: &Environment, expires: &str) -> bool {
+        Present { environment, today: "2026-11-23" }.is_after(expires)
     }
 
     #[test]
@@ -167,8 +167,8 @@ mod tests {
             ("9999-01-01", false),
             ("some day", true),
         ];
-        for (until, has_ended) in cases {
-            assert_eq!(has_expired(&environment, until), has_ended, "{until}");
+        for (expires, has_ended) in cases {
+            assert_eq!(has_expired(&environment, expires), has_ended, "{expires}");
         }
     }
 }

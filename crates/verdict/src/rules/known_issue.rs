@@ -12,7 +12,7 @@ pub struct KnownIssue {
     /// The link to the report of the issue.
     pub link: String,
     /// When the known issue expires.
-    pub until: String,
+    pub expires: String,
 }
 
 /// What a session says about a known issue.
@@ -33,22 +33,22 @@ pub enum KnownSight {
 impl KnownIssue {
     /// Creates the known issue that `known` describes, as the session sees it.
     pub fn of(known: &KnownGrowth, sight: KnownSight) -> KnownIssue {
-        let KnownGrowth { reason, link, until, .. } = known.clone();
-        KnownIssue { sight, reason, link, until }
+        let KnownGrowth { reason, link, expires, .. } = known.clone();
+        KnownIssue { sight, reason, link, expires }
     }
 
     /// Describes the issue in a sentence for a reader in `environment`.
     pub fn sentence(&self, environment: &Environment) -> String {
-        let KnownIssue { sight, reason, link, until } = self;
+        let KnownIssue { sight, reason, link, expires } = self;
         match sight {
-            KnownSight::Seen | KnownSight::Undecided => known_until(until, reason, link),
+            KnownSight::Seen | KnownSight::Undecided => known_until(expires, reason, link),
             KnownSight::Steeper => {
-                format!("more than the known issue accepts until {until}: {reason} ({link})")
+                format!("more than the known issue accepts until {expires}: {reason} ({link})")
             }
             KnownSight::NoLongerSeen => {
                 format!("known issue no longer seen: remove the entry ({reason}, {link})")
             }
-            KnownSight::Expired => known_no_longer(until, link, environment),
+            KnownSight::Expired => known_no_longer(expires, link, environment),
         }
     }
 }
@@ -60,14 +60,14 @@ fn versions(environment: &Environment) -> String {
 }
 
 /// Describes a known issue that has not expired.
-pub fn known_until(until: &str, reason: &str, link: &str) -> String {
-    format!("known issue, accepted until {until}: {reason} ({link})")
+pub fn known_until(expires: &str, reason: &str, link: &str) -> String {
+    format!("known issue, accepted until {expires}: {reason} ({link})")
 }
 
 /// Describes a known issue that has expired.
-pub fn known_no_longer(until: &str, link: &str, environment: &Environment) -> String {
+pub fn known_no_longer(expires: &str, link: &str, environment: &Environment) -> String {
     let now = versions(environment);
     format!(
-        "known issue, accepted until {until}, which has passed ({now}): look at {link}, then fix it or state a later end in the scenario"
+        "known issue, accepted until {expires}, which has passed ({now}): look at {link}, then fix it or state a later end in the scenario"
     )
 }

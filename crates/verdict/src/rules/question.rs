@@ -14,7 +14,7 @@ use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName};
 use crate::judged::{Against, Ground, Judged, Outcome};
 use crate::rules::known::{Entry, Present};
 use crate::rules::known_issue::{KnownIssue, KnownSight};
-use crate::rules::readings::{NoSeries, control, medians, on_common_sizes, subject};
+use crate::rules::readings::{NoSeries, control, medians, on_common_sizes, workload};
 use crate::rules::reference::{BaselineSource, LOOKS};
 
 /// One series and the references that it can be judged against.
@@ -22,7 +22,7 @@ pub(crate) struct Question<'a> {
     scenario: &'a Scenario,
     pub(crate) environment: &'a Environment,
     name: SeriesName,
-    subject: Result<Series, NoSeries>,
+    workload: Result<Series, NoSeries>,
     against: Against,
     other: Option<Series>,
     n_larger: usize,
@@ -64,7 +64,7 @@ impl<'a> Question<'a> {
             scenario,
             environment,
             name,
-            subject: subject(measured, name),
+            workload: workload(measured, name),
             against: Against::Nothing,
             other: None,
             n_larger: measured.n_larger,
@@ -105,7 +105,7 @@ impl<'a> Question<'a> {
             scenario: &measured.scenario,
             environment,
             name,
-            subject: subject(measured, name),
+            workload: workload(measured, name),
             against: Against::Build(before.build.name.clone()),
             other: None,
             n_larger: measured.n_larger,
@@ -118,10 +118,10 @@ impl<'a> Question<'a> {
         };
         let title = measured.scenario.title();
         let counterpart = before.scenarios.iter().find(|m| m.scenario.title() == title);
-        let other = counterpart.map_or(Err(NoSeries::RunsFailed), |m| subject(m, name));
+        let other = counterpart.map_or(Err(NoSeries::RunsFailed), |m| workload(m, name));
         match other {
             Ok(other) => question.compare_with(other),
-            Err(why) => question.subject = question.subject.and(Err(why)),
+            Err(why) => question.workload = question.workload.and(Err(why)),
         }
         question
     }
@@ -137,7 +137,7 @@ impl<'a> Question<'a> {
             || baseline.times_compare(&session.environment);
         if compares || is_insisted {
             self.against = Against::Baseline;
-            let next = self.subject.as_ref().map_or(0, |series| series.top_size() * 2);
+            let next = self.workload.as_ref().map_or(0, |series| series.top_size() * 2);
             self.may_widen = accepted.series.sizes().contains(&next);
             self.compare_with(accepted.series.clone());
             if !compares {
@@ -157,7 +157,7 @@ impl<'a> Question<'a> {
     /// because costs step where a cache ends.
     fn advice_from_elsewhere(&self, baseline: &Baseline, accepted: &Accepted) -> String {
         let cpu = &baseline.environment.cpu;
-        let Ok(new) = &self.subject else { return format!("the baseline's times are from {cpu}") };
+        let Ok(new) = &self.workload else { return format!("the baseline's times are from {cpu}") };
         let (new, old) = on_common_sizes(new, &accepted.series);
         let pair = judge_pair(&new, &old, &PairOptions::default());
         let word = match pair.verdict {
@@ -174,7 +174,7 @@ impl<'a> Question<'a> {
             return;
         }
         let Some(control) = control(self.scenario, session) else { return };
-        if let Ok(series) = subject(control, self.name) {
+        if let Ok(series) = workload(control, self.name) {
             self.against = Against::Control(control.scenario.title());
             self.compare_with(series);
         }
@@ -182,21 +182,21 @@ impl<'a> Question<'a> {
 
     /// Compares growth only at the sizes that both sides have, and never interpolates.
     fn compare_with(&mut self, other: Series) {
-        let Ok(new) = &self.subject else { return };
+        let Ok(new) = &self.workload else { return };
         let (new, other) = on_common_sizes(new, &other);
         if new.sizes().len() < self.n_sizes() {
             self.notes.push(format!("judged at the {} sizes both have", new.sizes().len()));
         }
-        self.subject = Ok(new);
+        self.workload = Ok(new);
         self.other = Some(other);
     }
 
     fn n_sizes(&self) -> usize {
-        self.subject.as_ref().map_or(0, |series| series.sizes().len())
+        self.workload.as_ref().map_or(0, |series| series.sizes().len())
     }
 
     pub(crate) fn case(&self) -> Option<Case<'_>> {
-        let new = self.subject.as_ref().ok()?;
+        let new = self.workload.as_ref().ok()?;
         if self.against == Against::Nothing {
             return None;
         }
@@ -216,7 +216,7 @@ impl<'a> Question<'a> {
         let mut known = None;
         // A known issue that may or may not show and does not change the verdict is not reported.
         let mut is_news = true;
-        let outcome = match (&self.subject, judgement) {
+        let outcome = match (&self.workload, judgement) {
             (Err(why), _) => (*why).into(),
             (Ok(series), judgement) => {
                 let judgement = judgement.unwrap_or_else(|| self.alone(series));
@@ -239,11 +239,11 @@ impl<'a> Question<'a> {
         let is_told = |known: &&KnownIssue| is_news && known.sight != KnownSight::NoLongerSeen;
         notes.extend(known.as_ref().filter(is_told).map(|known| known.sentence(environment)));
         let is_seen = known.as_ref().is_some_and(|known| known.sight == KnownSight::Seen);
-        notes.extend(self.subject.as_ref().ok().filter(|_| is_seen).and_then(growth_seen));
+        notes.extend(self.workload.as_ref().ok().filter(|_| is_seen).and_then(growth_seen));
         Judged {
             scenario: self.scenario.title(),
             name: self.name,
-            means: self.scenario.means_of(self.name.metric),
+            collector: self.scenario.collector_of(self.name.metric),
             outcome,
             notes,
             has_no_baseline: self.has_no_baseline,
@@ -332,7 +332,7 @@ impl<'a> Question<'a> {
     /// step in cost is not. An earlier finding that is not confirmed leaves the series undecided.
     fn once_confirmed(&self, judgement: &Judgement, notes: &mut Vec<String>) -> Verdict {
         let verdict = judgement.verdict;
-        let (Ok(new), Some(other)) = (&self.subject, &self.other) else { return verdict };
+        let (Ok(new), Some(other)) = (&self.workload, &self.other) else { return verdict };
         if self.n_larger == 0 || new.kind() != Kind::Time || judgement.decided_by != Rule::Pair {
             return verdict;
         }

@@ -24,14 +24,14 @@ pub(crate) fn control<'a>(
 
 /// Returns the series `name` of the control of `scenario`, if the same session measured it.
 pub fn control_series(scenario: &Scenario, name: SeriesName, session: &Measured) -> Option<Series> {
-    subject(control(scenario, session)?, name).ok()
+    workload(control(scenario, session)?, name).ok()
 }
 
 /// Returns the series `name` of one scenario.
 ///
 /// # Errors
 /// Returns why there is no series: runs failed, or the metric was not counted.
-pub fn subject(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
+pub fn workload(measured: &MeasuredScenario, name: SeriesName) -> Result<Series, NoSeries> {
     if !measured.failures.is_empty() {
         return Err(NoSeries::RunsFailed);
     }

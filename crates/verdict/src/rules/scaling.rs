@@ -10,7 +10,7 @@ use loadline_scenario::{KnownContention, Scenario, SeriesName};
 use crate::judged::{Judged, Outcome};
 use crate::rules::known::Present;
 use crate::rules::known_issue::{KnownIssue, KnownSight};
-use crate::rules::readings::{NoSeries, medians, on_common_sizes, subject};
+use crate::rules::readings::{NoSeries, medians, on_common_sizes, workload};
 use crate::rules::reference::LOOKS;
 use crate::rules::scaled::{Scaled, times};
 use loadline_record::rounds::{Measured, MeasuredBefore};
@@ -34,7 +34,7 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
         return None;
     };
     let (name, threads) = (scaling.series, scaling.threads.get());
-    let judged = |one, other| Ok(Both::of(subject(one, name)?, subject(other, name)?));
+    let judged = |one, other| Ok(Both::of(workload(one, name)?, workload(other, name)?));
     let found = judged(alone, shared).and_then(|work| {
         let control = judged(control_alone, control_shared)?;
         let options = ScalingOptions { threads, looks: LOOKS, tau };
@@ -74,8 +74,16 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     // A known issue that is no longer seen is reported later, with the place of its entry.
     let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
     notes.extend(known.iter().filter(is_told).map(|known| known.sentence(environment)));
-    let means = scenario.means_of(name.metric);
-    Some(Judged { scenario: several, name, means, outcome, notes, has_no_baseline: false, known })
+    let collector = scenario.collector_of(name.metric);
+    Some(Judged {
+        scenario: several,
+        name,
+        collector,
+        outcome,
+        notes,
+        has_no_baseline: false,
+        known,
+    })
 }
 
 /// Returns the times of the other build, on one thread and on several. Returns `None` if its runs failed or
@@ -83,7 +91,7 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
 fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Option<Both> {
     let of = |title: &String| {
         let one = before.scenarios.iter().find(|m| m.scenario.title() == *title)?;
-        subject(one, name).ok()
+        workload(one, name).ok()
     };
     Some(Both::of(of(&titles[1])?, of(&titles[0])?))
 }
@@ -114,8 +122,8 @@ fn other_sentence(against_other: &ScalingJudgement, name: &str) -> Option<String
 }
 
 fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
-    let KnownContention { reason, link, until, .. } = known.clone();
-    KnownIssue { sight, reason, link, until }
+    let KnownContention { reason, link, expires, .. } = known.clone();
+    KnownIssue { sight, reason, link, expires }
 }
 
 /// The times of one thread and of several threads, at the sizes that both have. A larger N that was added to
@@ -142,7 +150,7 @@ fn meaning(
     known: Option<&KnownContention>,
     present: &Present<'_>,
 ) -> (Verdict, Option<KnownSight>) {
-    let has_expired = known.is_some_and(|known| present.is_after(&known.until));
+    let has_expired = known.is_some_and(|known| present.is_after(&known.expires));
     let (verdict, sight) = match judgement.verdict {
         _ if has_expired && judgement.verdict == ScalingVerdict::Lost => {
             (Verdict::Regressed, KnownSight::Expired)

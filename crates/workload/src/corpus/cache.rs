@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use loadline_loader::{Artifact, ArtifactFile, ArtifactKind, Contents, Digest, compile};
-use loadline_scenario::{Corpus, Means, Prepare, Tables};
+use loadline_scenario::{Collector, Corpus, Prepare, Tables};
 use serde::{Deserialize, Serialize};
 
 use super::source::unwind_policy;
@@ -67,10 +67,15 @@ impl Row {
 
 impl Cache {
     /// The folder for `corpus` with `tables` under `root`. What shapes an artifact is in its name:
-    /// the corpus, the content of the user's files, and the engine, which depends on the means.
-    pub fn of(root: &Path, corpus: &Corpus, tables: Tables, means: Means) -> Result<Cache, Error> {
+    /// the corpus, the content of the user's files, and the engine, which depends on the collector.
+    pub fn of(
+        root: &Path,
+        corpus: &Corpus,
+        tables: Tables,
+        collector: Collector,
+    ) -> Result<Cache, Error> {
         let mut key = blake3::Hasher::new();
-        let engine = engine::generating(means)?;
+        let engine = engine::generating(collector)?;
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         key.update(&compatibility.finish().to_le_bytes());
@@ -137,7 +142,7 @@ impl Cache {
 /// Makes the artifacts that `request` names, where they are not there and whole. Another process
 /// that prepares the same corpus at this time is waited for.
 pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
-    let of = |tables| Cache::of(&request.cache, &request.corpus, tables, request.means);
+    let of = |tables| Cache::of(&request.cache, &request.corpus, tables, request.collector);
     let cache = of(request.tables)?;
     let folder = &cache.folder;
     make_folder(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
@@ -161,7 +166,7 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
         let mut artifact = match from_kept {
             Some(artifact) => artifact,
             None => {
-                let workshop = workshop.get_or_init(|| open(&request.corpus, request.means));
+                let workshop = workshop.get_or_init(|| open(&request.corpus, request.collector));
                 workshop
                     .as_ref()
                     .map_err(|error| Error::Corpus(error.to_string()))?
@@ -218,14 +223,14 @@ fn lock(path: &Path) -> Result<File, Error> {
     locked.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn open(corpus: &Corpus, means: Means) -> Result<Workshop, Error> {
+fn open(corpus: &Corpus, collector: Collector) -> Result<Workshop, Error> {
     let paths = match corpus {
         Corpus::Generated(axes) => {
-            return Workshop::generating(*axes, means);
+            return Workshop::generating(*axes, collector);
         }
         Corpus::Files(paths) => paths,
     };
-    let engine = engine::compiling(means)?;
+    let engine = engine::compiling(collector)?;
     let artifact = |path: &PathBuf| -> Result<Artifact, Error> {
         if !is_artifact(path) {
             return Ok(compile::file(&engine, path)?);

@@ -22,7 +22,7 @@ pub struct PackedCorpus {
     _folder: TempDir,
 }
 
-/// One module of a pack, as a source of a lifecycle.
+/// One module of a pack, as a source of a load order.
 pub struct Packed<'a> {
     pack: &'a Pack,
     index: usize,

@@ -18,7 +18,7 @@ pub struct StoredCorpus {
     _folder: TempDir,
 }
 
-/// One entry of a store, as a source of a lifecycle.
+/// One entry of a store, as a source of a load order.
 pub struct Stored<'a> {
     store: &'a Store,
     key: StoreKey,

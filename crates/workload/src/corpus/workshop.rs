@@ -2,7 +2,7 @@
 
 use loadline_loader::wasmtime::Engine;
 use loadline_loader::{Artifact, compile};
-use loadline_scenario::{Generated, Means};
+use loadline_scenario::{Collector, Generated};
 
 use crate::engine;
 use crate::error::Error;
@@ -23,13 +23,13 @@ pub enum Workshop {
 }
 
 impl Workshop {
-    /// Makes a workshop for generated modules that run as `means` says.
+    /// Makes a workshop for generated modules that run as `collector` says.
     ///
     /// # Errors
     ///
     /// [`Error::Engine`].
-    pub fn generating(axes: Generated, means: Means) -> Result<Workshop, Error> {
-        Ok(Workshop::Generating { engine: engine::generating(means)?, axes })
+    pub fn generating(axes: Generated, collector: Collector) -> Result<Workshop, Error> {
+        Ok(Workshop::Generating { engine: engine::generating(collector)?, axes })
     }
 
     /// Makes the artifact of module `index`.

@@ -1,4 +1,4 @@
-//! Who watches a lifecycle: the [`Observer`] of one thread, told after every step.
+//! Who watches a load order: the [`Observer`] of one thread, told after every step.
 //!
 //! No counter is read here; the observer does that, as seldom as it likes.
 
@@ -52,7 +52,7 @@ pub struct Event {
     pub progress: usize,
 }
 
-/// What a thread of a lifecycle is there for.
+/// What a thread of a load order is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Loads its share of the modules; by its place in the schedule. A single one also does what

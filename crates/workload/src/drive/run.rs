@@ -17,7 +17,7 @@ use super::worker::{Ended, HandedOver, Run, Worker};
 use crate::corpus::source::Source;
 use crate::error::Error;
 
-/// A lifecycle that went through to its end.
+/// A load order that went through to its end.
 #[derive(Debug)]
 pub struct Driven<O> {
     /// What was done, on all threads together.
@@ -26,7 +26,7 @@ pub struct Driven<O> {
     pub observers: Vec<(Role, O)>,
 }
 
-/// Takes modules through a lifecycle: module `i` is made of `sources[i]`.
+/// Takes modules through a load order: module `i` is made of `sources[i]`.
 ///
 /// One loading thread is the calling thread itself. Several are started for the purpose and begin
 /// together; what follows the last load is then done on the calling thread. `observe` makes each

@@ -1,4 +1,4 @@
-//! What one thread of a lifecycle does: [`Worker`] walks steps, loads, calls, unwinds and drops, and
+//! What one thread of a load order does: [`Worker`] walks steps, loads, calls, unwinds and drops, and
 //! tells its [`Observer`] after each.
 //!
 //! Nothing is allocated here within a step that the step would not allocate by itself, but for the

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use loadline_scenario::{Generated, Means, Phase, Tables};
+use loadline_scenario::{Collector, Generated, Phase, Tables};
 use loadline_workload::corpus::{Workshop, unwind_policy};
 use loadline_workload::loader::wasmtime::Engine;
 use loadline_workload::loader::{Artifact, ArtifactFile};
@@ -26,7 +26,7 @@ pub fn small() -> Generated {
 }
 
 pub fn artifacts(axes: &Generated, modules: usize) -> Vec<Artifact> {
-    let workshop = Workshop::generating(*axes, Means::Clock).unwrap();
+    let workshop = Workshop::generating(*axes, Collector::Clock).unwrap();
     (0..modules).map(|index| workshop.artifact(index).unwrap()).collect()
 }
 
@@ -96,7 +96,7 @@ impl Observer for Notes {
             Phase::Backtrace | Phase::Trap | Phase::Panic | Phase::Instantiate => {
                 event.phase.name()
             }
-            other => panic!("a lifecycle has no phase {other}"),
+            other => panic!("a load order has no phase {other}"),
         };
         let module = event.module.map(|module| module.to_string()).unwrap_or_default();
         let word = format!("{sign}{module}");

@@ -3,7 +3,7 @@
 
 use loadline_record::{Acceptance, Context, Error, Exit, Result};
 use loadline_scenario::{
-    Environment, Expiry, RegistrationCalls, Scenario, SeriesName, Subject, Tables, expiry,
+    Environment, Expiry, RegistrationCalls, Scenario, SeriesName, Tables, Workload, expiry,
 };
 
 use crate::cli;
@@ -81,7 +81,7 @@ pub fn write(
     for name in series {
         let known = changed.known(*name, &environment.unwinder_family);
         if known.is_none_or(|known| Entry::of(known, &present).has_expired) {
-            let why = format!("an entry for {name} that has expired is there (change its until)");
+            let why = format!("an entry for {name} that has expired is there (change its expires)");
             return Err(by_hand(why));
         }
     }
@@ -100,7 +100,7 @@ fn entry_of(
     let unwinder =
         if depends_on_unwinder(scenario) { environment.unwinder_family.as_str() } else { "any" };
     format!(
-        "[[known_growth]]\nseries = [{}]\nunwinders = [{}]\nclass = \"quadratic\"\nreason = {}\nlink = {}\nuntil = {}\n",
+        "[[known_issue]]\nseries = [{}]\nunwinders = [{}]\nclass = \"quadratic\"\nreason = {}\nlink = {}\nexpires = {}\n",
         names.join(", "),
         quoted(unwinder),
         quoted(reason),
@@ -118,10 +118,10 @@ fn with_entry(text: &str, entry: &str) -> String {
 
 /// Whether the program of `scenario` depends on the unwinder.
 fn depends_on_unwinder(scenario: &Scenario) -> bool {
-    match &scenario.subject {
-        Subject::Modules(modules) => modules.tables != Tables::Strip,
-        Subject::Registration(registration) => registration.calls != RegistrationCalls::None,
-        Subject::Command(_) | Subject::Planted(_) => false,
+    match &scenario.workload {
+        Workload::Modules(modules) => modules.tables != Tables::Strip,
+        Workload::Registration(registration) => registration.calls != RegistrationCalls::None,
+        Workload::Command(_) | Workload::Planted(_) => false,
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use loadline_record::fixtures::environment;
 
-    const TEXT: &str = "format = 1 # ours\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"sh\", \"{n}\"]\njudge = [\"run/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+    const TEXT: &str = "format = 2 # ours\nquestion = \"?\"\nexpectation = \"\"\ncommand = [\"sh\", \"{n}\"]\njudge = [\"run/task-clock\"]\nsizes = { from = 8, to = 128, factor = 2 }";
 
     #[test]
     fn everything_else_in_the_file_stays() {
@@ -149,7 +149,10 @@ mod tests {
             assert!(changed.starts_with(text), "{changed}");
             let scenario = Scenario::parse("mine", &changed).unwrap();
             let known = scenario.known(name, "llvm").unwrap();
-            assert_eq!((known.reason.as_str(), known.until.as_str()), ("a \"list\"", "2999-01-01"));
+            assert_eq!(
+                (known.reason.as_str(), known.expires.as_str()),
+                ("a \"list\"", "2999-01-01")
+            );
         }
     }
 }

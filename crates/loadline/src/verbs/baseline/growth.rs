@@ -67,7 +67,7 @@ pub fn baseline(
         reason: capture.reason.clone(),
         date: time::date(time::now()),
         seed: measured.seed,
-        ladder: capture.ladders.get(&one.scenario.title()).unwrap_or(&one.scenario.ladder).clone(),
+        sizes: capture.sizes.get(&one.scenario.title()).unwrap_or(&one.scenario.sizes).clone(),
         noise_floor: capture.floor.clone(),
         environment: measured.environment.clone(),
         series,
@@ -241,27 +241,27 @@ mod tests {
     use super::*;
 
     const SCENARIO: &str = r#"
-format = 1
+format = 2
 question = "Does memory stay linear in N?"
 expectation = "Quadratic under libgcc-list."
-lifecycle = "hold-all"
+load_order = "hold-all"
 judge = ["load/resident-bytes"]
-ladder = { from = 64, to = 4096, factor = 2 }
+sizes = { from = 64, to = 4096, factor = 2 }
 
-[[known_growth]]
+[[known_issue]]
 series = ["load/resident-bytes"]
 unwinders = ["libgcc-list"]
 class = "quadratic"
 reason = "a table as long as the largest index"
 link = "https://example.org/1"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
     /// A session of `SCENARIO` on wasmtime 48 under libgcc-list.
     fn measured(cost: fn(f64) -> f64) -> Measured {
         let scenario = Scenario::parse("memory", SCENARIO).unwrap();
         let name = scenario.judge[0];
-        let rows = scenario.ladder.iter().map(|&n| (n, vec![cost(n as f64); 5]));
+        let rows = scenario.sizes.iter().map(|&n| (n, vec![cost(n as f64); 5]));
         let series = [(name, Rounds::Complete(rows.collect()))].into();
         let environment = Environment {
             wasmtime: "48.0.8".to_owned(),
@@ -296,11 +296,11 @@ until = "wasmtime 52"
 
     fn capture() -> Capture {
         Capture {
-            surroundings: loadline_record::Surroundings::under(&Unwinder::Host),
+            machine: loadline_record::Machine::under(&Unwinder::Host),
             reason: "a reason".to_owned(),
             accept: None,
             floor: Floor::default(),
-            ladders: BTreeMap::new(),
+            sizes: BTreeMap::new(),
         }
     }
 
@@ -334,7 +334,7 @@ until = "wasmtime 52"
     #[test]
     fn unstated_growth_is_accepted_by_the_command_line_alone() {
         let mut measured = measured(quadratic);
-        measured.scenarios[0].scenario.known_growth.clear();
+        measured.scenarios[0].scenario.known_issue.clear();
         let accept = Acceptance {
             link: "https://example.org/2".to_owned(),
             expires: "2999-01-01".to_owned(),
@@ -353,7 +353,7 @@ until = "wasmtime 52"
             assert_eq!(refusal.exit(), Exit::Regressed);
             assert!(refusal.to_string().contains("--accept-superlinear"), "{refusal}");
         };
-        refuse(|measured| measured.scenarios[0].scenario.known_growth.clear());
+        refuse(|measured| measured.scenarios[0].scenario.known_issue.clear());
         refuse(|measured| measured.environment.unwinder_family = "libgcc-tree".to_owned());
         refuse(|measured| measured.environment.wasmtime = "52.0.0".to_owned());
     }
@@ -386,7 +386,7 @@ until = "wasmtime 52"
             change(&mut measured.scenarios[0]);
             assert_eq!(accepted(&measured).unwrap_err().exit(), Exit::CouldNotMeasure);
         };
-        refuse(|one| one.failures.push("N = 64, round 1: the runner ended early".to_owned()));
+        refuse(|one| one.failures.push("N = 64, repetition 1: the runner ended early".to_owned()));
         refuse(|one| {
             one.series.insert(one.scenario.judge[0], Rounds::Missing(Absence::NotOffered));
         });

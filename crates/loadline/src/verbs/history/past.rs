@@ -13,6 +13,7 @@ use serde::Deserialize;
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::git::{self, Failure};
 use loadline_record::baseline::Key;
+use loadline_record::format1::{Kind, in_format_2};
 use loadline_record::session;
 use loadline_verdict::compare::Readings;
 
@@ -40,7 +41,7 @@ struct OldSeries {
     name: SeriesName,
     #[serde(default)]
     interleaved: bool,
-    rounds: Vec<Vec<f64>>,
+    samples: Vec<Vec<f64>>,
 }
 
 /// All known costs of `scenario`, in this variant.
@@ -95,7 +96,7 @@ fn committed(
         let Ok(text) = git::text(folder, &["show", &format!("{hash}:./{name}")]) else {
             continue;
         };
-        let old: OldFile = match toml::from_str(&text) {
+        let old: OldFile = match toml::from_str(&in_format_2(Kind::Baseline, &text)) {
             Ok(old) => old,
             Err(error) => {
                 let error = error.message().to_owned();
@@ -113,7 +114,8 @@ fn committed(
             let processor = format!("{cpu}, {caches}");
             for one in baseline.series {
                 let (name, is_interleaved) = (one.name, one.interleaved);
-                let rows: Vec<(usize, Vec<f64>)> = one.rounds.into_iter().filter_map(row).collect();
+                let rows: Vec<(usize, Vec<f64>)> =
+                    one.samples.into_iter().filter_map(row).collect();
                 match series(name, &rows) {
                     Ok(series) => {
                         let series = series.interleaved(is_interleaved);

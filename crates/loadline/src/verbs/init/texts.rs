@@ -66,7 +66,7 @@ fn of_program(program: &Program, largest: usize) -> String {
     let observe: Vec<String> = [series("page-faults"), series("wall-time")].concat();
     let unit = if *has_wasmtime { "module" } else { "item" };
     let mut text = format!(
-        "format = 1
+        "format = 2
 question = \"Does the cost of our program stay linear in N?\"
 expectation = \"Linear.\"
 # Loadline starts this program once for each size, with the size in the place of {{n}}.
@@ -97,8 +97,8 @@ unit = \"{unit}\" # the noun for one of N in reports
         "# Where valgrind is installed, Loadline judges the instructions as well.
 judge = {}
 observe = {}
-processes = 5
-ladder = {{ from = {SMALLEST}, to = {largest}, factor = 2 }}
+repetitions = 5
+sizes = {{ from = {SMALLEST}, to = {largest}, factor = 2 }}
 # A variant without the pitfall, to compare times with:
 # control = {{ set = {{ \"environment.NAME\" = \"VALUE\" }} }}
 ",
@@ -111,36 +111,36 @@ ladder = {{ from = {SMALLEST}, to = {largest}, factor = 2 }}
 fn of_modules(modules: &[String], largest: usize) -> String {
     let modules: Vec<String> = modules.iter().map(|module| format!("    {module:?},\n")).collect();
     format!(
-        "format = 1
+        "format = 2
 question = \"Does unloading these modules, the oldest first, stay linear in N?\"
 expectation = \"Linear, except for the known issues below.\"
-lifecycle = \"unload-oldest-first\"
+load_order = \"unload-oldest-first\"
 modules = [
 {}]
 judge = [\"load/task-clock\", \"unload/task-clock\"]
 observe = [\"load/page-faults\", \"load/resident-bytes\", \"unload/wall-time\"]
-processes = 5
-ladder = {{ from = {SMALLEST}, to = {largest}, factor = 2 }}
+repetitions = 5
+sizes = {{ from = {SMALLEST}, to = {largest}, factor = 2 }}
 # The control must scale linearly: the same modules without unwind tables.
 control = {{ set = {{ tables = \"strip\" }} }}
 
-[[known_growth]]
+[[known_issue]]
 series = [\"unload/task-clock\", \"unload/callgrind-instructions\"]
 unwinders = [\"libgcc-list\"]
 when = {{ tables = \"keep\" }}
 class = \"quadratic\"
 reason = \"libgcc up to 12 searches a list of all unwind tables for each table that it deregisters\"
 link = \"https://github.com/bytecodealliance/wasmtime/issues/10084\"
-until = \"wasmtime 52\"
+expires = \"wasmtime 52\"
 
-[[known_growth]]
+[[known_issue]]
 series = [\"unload/task-clock\", \"unload/callgrind-instructions\"]
 unwinders = [\"llvm\"]
 when = {{ tables = \"keep\" }}
 class = \"quadratic\"
 reason = \"LLVM's libunwind scans an array of all functions for each deregistration\"
 link = \"https://github.com/bytecodealliance/wasmtime/issues/14304\"
-until = \"wasmtime 52\"
+expires = \"wasmtime 52\"
 ",
         modules.concat()
     )

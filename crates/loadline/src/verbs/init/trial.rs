@@ -11,9 +11,9 @@ use loadline_measure::project::files;
 use loadline_measure::project::folders::Project;
 use loadline_measure::session::bench::Bench;
 use loadline_record::header::{Outcome, Side};
-use loadline_record::{Error, Exit, Result, Surroundings};
+use loadline_record::{Error, Exit, Machine, Result};
 use loadline_scenario::units::amount;
-use loadline_scenario::{Means, Run, Scenario, Unwinder};
+use loadline_scenario::{Collector, Run, Scenario, Unwinder};
 
 use super::texts::{LARGEST, SMALLEST};
 
@@ -52,8 +52,8 @@ impl Trial {
 pub fn run(root: &Path, name: &str) -> Result<Option<Trial>> {
     let interrupt = Interrupt::listen()?;
     let project = Project::open(Some(root))?;
-    let surroundings = Surroundings::under(&Unwinder::Host);
-    let runner = match Runner::build(&project, &surroundings, &interrupt) {
+    let machine = Machine::under(&Unwinder::Host);
+    let runner = match Runner::build(&project, &machine, &interrupt) {
         Ok(runner) => runner,
         Err(error) if project.is_installed => {
             out::note(format_args!("did not run it: {error:#}"));
@@ -65,12 +65,12 @@ pub fn run(root: &Path, name: &str) -> Result<Option<Trial>> {
     let scenario = files::read(&project, project.scenario(name, &BTreeMap::new())?)?;
     let bench = Bench { project: &project, runner: &runner, before: None };
     let (environment, _) = bench.describe()?;
-    let n = scenario.ladder.first().copied().unwrap_or(SMALLEST);
-    let small = Scenario { ladder: vec![n], callgrind_ladder: vec![n], ..scenario };
+    let n = scenario.sizes.first().copied().unwrap_or(SMALLEST);
+    let small = Scenario { sizes: vec![n], callgrind_sizes: vec![n], ..scenario };
     bench.prepare_all(std::slice::from_ref(&small), None)?;
-    let visit = (Run { scenario: 0, modules: n, round: 0, means: Means::Clock }, Side::Now);
+    let visit = (Run { scenario: 0, modules: n, repetition: 0, collector: Collector::Clock }, Side::Now);
     let (record, _) =
-        bench.run(&small, &visit, &small.metrics_by(Means::Clock), 0, &environment)?;
+        bench.run(&small, &visit, &small.metrics_by(Collector::Clock), 0, &environment)?;
     match record.outcome {
         Outcome::Failed { error } => Err(Error::new(Exit::CouldNotMeasure, error)),
         Outcome::Finished { .. } => Ok(Some(Trial { n, seconds: record.seconds })),

@@ -8,7 +8,7 @@ use loadline_record::Result;
 use loadline_record::header::Header;
 use loadline_record::rounds::Measured;
 use loadline_report::{absent_lines, environment_line, trimmed};
-use loadline_scenario::{Means, Scenario};
+use loadline_scenario::{Collector, Scenario};
 
 use super::plan::Planned;
 
@@ -48,26 +48,29 @@ fn table(scenarios: &[Scenario]) -> String {
         |title: &str| scenarios.iter().any(|one| one.control_title().as_deref() == Some(title));
     for scenario in scenarios {
         let title = scenario.title();
-        let kind = match (scenario.subject.is_planted(), is_control(&title)) {
+        let kind = match (scenario.workload.is_planted(), is_control(&title)) {
             (true, _) => " (self-check)",
             (false, true) => " (control)",
             (false, false) => "",
         };
-        let has = |means| !scenario.metrics_by(means).is_empty();
-        let by_clock = has(Means::Clock) || has(Means::Count);
+        let has = |collector| !scenario.metrics_by(collector).is_empty();
+        let by_clock = has(Collector::Clock) || has(Collector::Count);
         let mut sizes: Vec<String> = Vec::new();
-        sizes.extend(by_clock.then(|| range(&scenario.ladder)));
-        let callgrind = || match scenario.callgrind_ladder.as_slice() {
+        sizes.extend(by_clock.then(|| range(&scenario.sizes)));
+        let callgrind = || match scenario.callgrind_sizes.as_slice() {
             [] => "callgrind: chosen by a trial".to_owned(),
             sizes => format!("callgrind: {}", range(sizes)),
         };
-        sizes.extend(has(Means::Callgrind).then(callgrind));
-        let repetitions = match has(Means::Clock) {
-            true => scenario.processes.to_string(),
+        sizes.extend(has(Collector::Callgrind).then(callgrind));
+        let repetitions = match has(Collector::Clock) {
+            true => scenario.repetitions.to_string(),
             false => "1".to_owned(),
         };
-        let judged = |means: Means| {
-            let own = scenario.judge.iter().filter(|name| scenario.means_of(name.metric) == means);
+        let judged = |collector: Collector| {
+            let own = scenario
+                .judge
+                .iter()
+                .filter(|name| scenario.collector_of(name.metric) == collector);
             match own.count() {
                 0 => "–".to_owned(),
                 n => format!("{n} series"),
@@ -77,9 +80,9 @@ fn table(scenarios: &[Scenario]) -> String {
             format!("{title}{kind}"),
             sizes.join("; "),
             repetitions,
-            judged(Means::Clock),
-            judged(Means::Count),
-            judged(Means::Callgrind),
+            judged(Collector::Clock),
+            judged(Collector::Count),
+            judged(Collector::Callgrind),
         ]);
     }
     trimmed(&table.to_string())

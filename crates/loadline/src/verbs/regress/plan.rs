@@ -48,7 +48,7 @@ impl Planned {
         let insisted_on = arguments.baseline.as_deref();
         let mut baselines = Committed::read(project, &scenarios, insisted_on)?;
         baselines.insist_for(environment);
-        let has_free_sizes = before.is_none() && !arguments.selection.sets_ladder();
+        let has_free_sizes = before.is_none() && !arguments.selection.sets_sizes();
         let scenarios = match has_free_sizes {
             true => baselines.at_their_sizes(scenarios, environment),
             // Either no baseline is used, or the user chose the sizes.
@@ -121,7 +121,7 @@ fn asked(
     let library = unwinders::library(unwinder)?;
     let unwinder = library.map_or(Unwinder::Host, Unwinder::Library);
     Ok(Asked {
-        surroundings: arguments.selection.surroundings(&unwinder),
+        machine: arguments.selection.machine(&unwinder),
         baseline: arguments.baseline.as_ref().map(from_anywhere),
         budget: arguments
             .budget

@@ -16,11 +16,11 @@ pub fn reduced(scenarios: Vec<Scenario>, left_out: &mut Vec<String>) -> Result<V
         let title = scenario.title();
         match scenario.counted_exactly() {
             Some(mut exact) => {
-                if exact.ladder.last().is_some_and(|n| *n > LARGEST) {
+                if exact.sizes.last().is_some_and(|n| *n > LARGEST) {
                     cut.push(title);
                 }
-                exact.ladder = few(&exact.ladder);
-                exact.callgrind_ladder = few(&exact.callgrind_ladder);
+                exact.sizes = few(&exact.sizes);
+                exact.callgrind_sizes = few(&exact.callgrind_sizes);
                 kept.push(exact);
             }
             None => by_clock.push(title),
@@ -64,7 +64,7 @@ pub fn name_controls(
 fn few(sizes: &[usize]) -> Vec<usize> {
     let fitting = sizes.iter().filter(|size| **size <= LARGEST).count();
     // Without enough small sizes, the smallest ones have to do.
-    let sizes = &sizes[..fitting.max(loadline_scenario::scenario::FEWEST_RUNGS).min(sizes.len())];
+    let sizes = &sizes[..fitting.max(loadline_scenario::scenario::FEWEST_SIZES).min(sizes.len())];
     let last = sizes.len().saturating_sub(1);
     let mut places: Vec<usize> = (0..5).map(|step| step * last / 4).collect();
     places.dedup();

@@ -10,8 +10,8 @@ use loadline_scenario::{
 };
 use serde_json::json;
 
-/// The rungs of all made-up scenarios.
-pub const LADDER: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
+/// The sizes of all made-up scenarios.
+pub const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
 /// The rounds of all made-up scenarios.
 pub const ROUNDS: usize = 5;
@@ -20,7 +20,7 @@ pub const ROUNDS: usize = 5;
 #[derive(Clone, Copy)]
 pub struct Cost {
     pub per_module: f64,
-    /// The share of the cost at the top rung that grows with N to the power of `power`.
+    /// The share of the cost at the top size that grows with N to the power of `power`.
     pub quadratic: f64,
     pub power: i32,
     pub noise: f64,
@@ -58,7 +58,7 @@ impl Cost {
         let uniform = |random: &mut Random| random.below(1 << 32) as f64 / (1_u64 << 32) as f64;
         let normal = (0..12).map(|_| uniform(&mut random)).sum::<f64>() - 6.0;
         let n = modules as f64;
-        let top = LADDER[LADDER.len() - 1] as f64;
+        let top = SIZES[SIZES.len() - 1] as f64;
         let linear = self.per_module * n;
         let shape = (n / top).powi(self.power - 1);
         let grown = linear * self.quadratic / (1.0 - self.quadratic) * shape;
@@ -106,7 +106,7 @@ impl Made {
         for (title, share) in
             [("planted-callgrind-linear", 0.0), ("planted-callgrind-quadratic", 0.2)]
         {
-            self.planned.push(json!({"scenario": title, "ladder": CALLGRIND, "callgrind_ladder": CALLGRIND, "processes": ROUNDS}));
+            self.planned.push(json!({"scenario": title, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": ROUNDS}));
             let top = CALLGRIND[CALLGRIND.len() - 1] as f64;
             for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
                 let linear = 1e5 * n as f64;
@@ -125,7 +125,7 @@ impl Made {
 
     /// All runs of the scenario `title`.
     pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
-        self.planned.push(json!({"scenario": title, "ladder": LADDER, "callgrind_ladder": CALLGRIND, "processes": ROUNDS}));
+        self.planned.push(json!({"scenario": title, "sizes": SIZES, "callgrind_sizes": CALLGRIND, "repetitions": ROUNDS}));
         self.runs_by("now", title, series)
     }
 
@@ -138,7 +138,7 @@ impl Made {
         // The other build's noise is its own.
         let seed = if side == "now" { title.to_owned() } else { format!("{title} {side}") };
         for round in 0..ROUNDS {
-            for modules in LADDER {
+            for modules in SIZES {
                 let sample = |(name, cost): &(&str, Cost)| {
                     let name: SeriesName = name.parse().unwrap();
                     let count = cost.reading(&seed, name, modules, round);
@@ -153,7 +153,7 @@ impl Made {
                 let samples: Vec<Sample> = series.iter().map(sample).collect();
                 let finished = json!({"proof": Proof::default(), "samples": samples});
                 let run = json!({
-                    "scenario": title, "modules": modules, "round": round, "side": side,
+                    "scenario": title, "modules": modules, "repetition": round, "side": side,
                     "outcome": {"finished": finished},
                 });
                 self.runs.push(run);
@@ -194,7 +194,7 @@ impl Made {
     /// The text of `session.json`.
     pub fn header(&self) -> String {
         let mut header = json!({
-            "format": 1, "started": 0, "seed": 1, "scenarios": self.planned,
+            "format": 2, "started": 0, "seed": 1, "scenarios": self.planned,
             "environment": self.environment, "absent": self.absent,
         });
         if let Some(name) = self.against {
@@ -227,7 +227,7 @@ fn counted(title: &str, n: u64, round: usize, phase: &str, total: u64) -> serde_
     let sample = json!({"phase": phase, "metric": "callgrind-instructions",
         "scope": "process", "modules": n, "reading": {"exact": total}});
     let proof = serde_json::to_value(Proof::default()).unwrap();
-    json!({"scenario": title, "modules": n, "round": round, "means": "callgrind",
+    json!({"scenario": title, "modules": n, "repetition": round, "collector": "callgrind",
         "outcome": {"finished": {"proof": proof, "samples": [sample]}}})
 }
 
@@ -262,8 +262,8 @@ pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
     let (unwinder, wasmtime) = (environment.unwinder(), environment.wasmtime_major());
     let described = toml::to_string(environment).unwrap();
     let mut text = format!(
-        "format = 1\n\n[[baseline]]\nreason = \"made up\"\ndate = \"2026-01-01\"\nseed = 1\n\
-         ladder = {LADDER:?}\nnoise_floor = {{}}\n\n\
+        "format = 2\n\n[[baseline]]\nreason = \"made up\"\ndate = \"2026-01-01\"\nseed = 1\n\
+         sizes = {SIZES:?}\nnoise_floor = {{}}\n\n\
          [baseline.key]\nvariant = {{}}\nunwinder = \"{unwinder}\"\nwasmtime = \"{wasmtime}\"\n\
          arch = \"{arch}\"\n\n[baseline.environment]\n{described}"
     );
@@ -271,8 +271,8 @@ pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
         let name: SeriesName = name.parse().unwrap();
         let unit = name.metric.unit();
         write!(text, "\n[[baseline.series]]\nname = \"{name}\"\nunit = \"{unit}\"\n").unwrap();
-        writeln!(text, "interleaved = true\nrounds = [").unwrap();
-        for modules in LADDER {
+        writeln!(text, "interleaved = true\nsamples = [").unwrap();
+        for modules in SIZES {
             let reading = |round| cost.reading("baseline", name, modules, round).to_string();
             let readings: Vec<String> = (0..ROUNDS).map(reading).collect();
             writeln!(text, "  [{modules}, {}],", readings.join(", ")).unwrap();

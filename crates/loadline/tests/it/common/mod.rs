@@ -24,27 +24,27 @@ use tempfile::TempDir;
 
 /// A scenario that is measured in seconds. It judges exact counts alone, and so does the self-check of
 /// its sessions: their verdicts are the same on every machine.
-pub const TINY: &str = r#"format = 1
+pub const TINY: &str = r#"format = 2
 question = "Does a tiny corpus load and unload in linear time?"
 expectation = "Linear."
-lifecycle = "hold-all"
-exact = []
+load_order = "hold-all"
+count_with = []
 artifact = { functions = 2, types = 0, body_size = 1 }
-judge = ["load/frames-registered", "unload/frames-deregistered"]
+judge = ["load/unwind-tables-registered", "unload/unwind-tables-deregistered"]
 observe = ["unload/task-clock"]
-processes = 3
-ladder = [1, 2, 4, 8, 16]
+repetitions = 3
+sizes = [1, 2, 4, 8, 16]
 "#;
 
 /// What somebody asks about a host program of their own.
-pub const HOST_SCENARIO: &str = r#"format = 1
+pub const HOST_SCENARIO: &str = r#"format = 2
 question = "Does our host stay linear?"
 expectation = "It does."
 command = ["sh", "host.sh", "{n}"]
-exact = []
+count_with = []
 judge = ["load/reported"]
-processes = 3
-ladder = [64, 128, 256, 512, 1024]
+repetitions = 3
+sizes = [64, 128, 256, 512, 1024]
 "#;
 
 /// That program; `STEPS` stands for how many it takes.

@@ -4,14 +4,14 @@
 use super::Project;
 use super::made::{Cost, Made, Symbol, baseline, profile};
 
-pub const SCENARIO: &str = r#"format = 1
+pub const SCENARIO: &str = r#"format = 2
 question = "Does dropping the oldest module first stay linear in N?"
 expectation = "Linear."
-lifecycle = "unload-oldest-first"
-exact = ["callgrind"]
-judge = ["unload/frames-deregistered", "unload/task-clock"]
+load_order = "unload-oldest-first"
+count_with = ["callgrind"]
+judge = ["unload/unwind-tables-deregistered", "unload/task-clock"]
 observe = ["unload/wall-time"]
-ladder = { from = 64, to = 4096, factor = 2 }
+sizes = { from = 64, to = 4096, factor = 2 }
 "#;
 
 /// A scenario that stays undecided, and one whose run fails with words made to break a format.
@@ -19,7 +19,7 @@ pub const TITLES: [&str; 3] = ["oldest-first", "undecided", "failing"];
 pub const HOSTILE: &str =
     "</script><b>&\"'`|\u{1b}[31m ]]> <!-- @everyone #1 %0A::error::x\n::warning::y \u{fffe}";
 
-pub const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
+pub const CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(1.0, 0.0));
 pub const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
 pub const NOISY: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
 pub const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));

@@ -17,15 +17,15 @@ pub fn alone() -> MutexGuard<'static, ()> {
 
 /// Measured in a second, with exact counts alone: their verdicts and the self-check's are the same in
 /// every session.
-pub const TINY: &str = r#"format = 1
+pub const TINY: &str = r#"format = 2
 question = "Does a tiny corpus load and unload in linear time?"
 expectation = "Linear."
-lifecycle = "hold-all"
-exact = []
+load_order = "hold-all"
+count_with = []
 artifact = { functions = 2, types = 0, body_size = 1 }
-judge = ["load/frames-registered", "unload/frames-deregistered"]
-processes = 3
-ladder = [1, 2, 4, 8, 16]
+judge = ["load/unwind-tables-registered", "unload/unwind-tables-deregistered"]
+repetitions = 3
+sizes = [1, 2, 4, 8, 16]
 "#;
 
 /// The scenarios `one` and `two` in a folder that is gone with its owner.

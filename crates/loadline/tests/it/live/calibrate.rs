@@ -8,7 +8,7 @@ use crate::common::{Project, TINY};
 fn what_unchanged_code_jitters_by_is_stored_and_judged_by() {
     let timed = TINY
         .replace(
-            "\"load/frames-registered\", \"unload/frames-deregistered\"",
+            "\"load/unwind-tables-registered\", \"unload/unwind-tables-deregistered\"",
             "\"unload/task-clock\"",
         )
         .replace("observe = [\"unload/task-clock\"]", "observe = []");
@@ -24,12 +24,12 @@ fn what_unchanged_code_jitters_by_is_stored_and_judged_by() {
     let share = |key: &str| calibration[key].as_float().unwrap();
     assert_eq!((share("tau_count"), share("tau_time")), (0.003, 0.01), "{written}");
 
-    let counts = "judge=[\"load/frames-registered\"]";
+    let counts = "judge=[\"load/unwind-tables-registered\"]";
     let said = imposter.run(&["calibrate", "--check", "--set", counts]);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
     assert_eq!(project.read("baselines/calibration.toml"), written, "regress has changed it");
 
-    project.write("baselines/calibration.toml", "format = 1\ncalibration = 3\n");
+    project.write("baselines/calibration.toml", "format = 2\ncalibration = 3\n");
     let said = imposter.run(&["regress"]);
     assert_eq!(said.code, Some(2), "{}", said.refusal());
     assert!(said.stderr.contains("cannot use ROOT/baselines/calibration.toml"), "{}", said.stderr);

@@ -12,18 +12,18 @@ use std::process::Command;
 use crate::common::forbidden;
 use crate::common::{Project, Said};
 
-pub const SCENARIO: &str = r#"format = 1
+pub const SCENARIO: &str = r#"format = 2
 question = "Does a script of mine stay linear?"
 expectation = "Its unloading does not."
 command = ["sh", "load.sh", "{n}"]
-exact = []
+count_with = []
 environment = { GROWTH = "quadratic" }
 inherit = ["GIVEN", "ABSENT"]
 check = "{n} done"
 judge = ["load/reported", "unload/reported"]
 observe = ["total/task-clock", "unload/wall-time"]
-processes = 3
-ladder = [64, 128, 256, 512, 1024]
+repetitions = 3
+sizes = [64, 128, 256, 512, 1024]
 "#;
 
 const SCRIPT: &str = r#"
@@ -87,7 +87,7 @@ fn a_step_in_cost_is_looked_at_with_a_larger_n() {
     let planned = header["scenarios"].as_array().unwrap();
     let mine = planned.iter().find(|planned| planned["scenario"] == "mine").unwrap();
     let added = mine["n_larger"].as_u64().unwrap();
-    let top = mine["ladder"].as_array().unwrap().last().unwrap().as_u64().unwrap();
+    let top = mine["sizes"].as_array().unwrap().last().unwrap().as_u64().unwrap();
     assert_eq!(top, 1024 << added);
     assert!(added > 0 || row(&said, "unload/reported").contains("holds"), "{}", said.stdout);
     let again = project.run(&["report", session.to_str().unwrap()]);
@@ -106,7 +106,7 @@ fn a_command_is_judged_where_perf_is_refused() {
         project("i=0; while [ $i -lt $1 ]; do i=$((i+1)); done; echo loadline:check=$1 done");
     let scenario = SCENARIO.replace(judge, clock).replace(observe, "");
     project.write("xtask/scenarios/mine.toml", scenario);
-    let mut regress = project.xtask(&["regress", "--budget", "0", "--set", "processes=2"]);
+    let mut regress = project.xtask(&["regress", "--budget", "0", "--set", "repetitions=2"]);
     forbidden::forbid(&mut regress, &[libc::SYS_perf_event_open], libc::EPERM);
     let said = project.said(regress.output().unwrap());
     assert_ne!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
@@ -147,18 +147,18 @@ fn a_command_that_does_wrong_fails_its_scenario() {
     1024) sleep 600 & echo $! > child; wait ;;
 esac"#;
     let project = project(&format!("{deeds}\n{SCRIPT}"));
-    let set = ["--set", "processes=1", "--set", "timeout_seconds=20"];
+    let set = ["--set", "repetitions=1", "--set", "timeout_seconds=20"];
     let said = project.run(&[&["regress", "--budget", "0"], &set[..]].concat());
     assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
     let failures = said.stdout.lines().filter(|line| line.starts_with("failed: mine: "));
     let mut failures: Vec<&str> = failures.collect();
     failures.sort_unstable();
     expect_test::expect![[r#"
-        failed: mine: N = 1024, round 1: ended after 20 s (timeout_seconds in the scenario sets the limit)
-        failed: mine: N = 128, round 1: the command printed loadline:check=127 done where 128 done is right
-        failed: mine: N = 256, round 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
-        failed: mine: N = 512, round 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
-        failed: mine: N = 64, round 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
+        failed: mine: N = 1024, repetition 1: ended after 20 s (timeout_seconds in the scenario sets the limit)
+        failed: mine: N = 128, repetition 1: the command printed loadline:check=127 done where 128 done is right
+        failed: mine: N = 256, repetition 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
+        failed: mine: N = 512, repetition 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
+        failed: mine: N = 64, repetition 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
     let child = project.read("child");
     // The dead have a folder until somebody has asked for them, but no program.
     let program = Path::new("/proc").join(child.trim()).join("exe");
@@ -171,7 +171,7 @@ fn a_program_that_is_not_there_fails_every_run() {
     let said = project.run(&["regress", "--set", "command=[\"./gone\"; \"{n}\"]"]);
     assert_eq!(said.code, Some(2), "not TOML: {}{}", said.stdout, said.stderr);
     project.write("xtask/scenarios/mine.toml", SCENARIO.replace("\"sh\"", "\"no-such-program\""));
-    let said = project.run(&["regress", "--budget", "0", "--set", "processes=1"]);
+    let said = project.run(&["regress", "--budget", "0", "--set", "repetitions=1"]);
     assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
     assert!(
         said.stdout.contains("cannot start \"no-such-program\": No such file"),
@@ -283,7 +283,7 @@ fn phases_are_separated_while_the_command_waits() {
     let scenario = SCENARIO
         .replace(r#""load/reported", "unload/reported""#, judge)
         .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "")
-        .replace("check =", "acknowledge = true\ncallgrind_ladder = [8, 16, 32, 64, 128]\ncheck =");
+        .replace("check =", "acknowledge = true\ncallgrind_sizes = [8, 16, 32, 64, 128]\ncheck =");
     project.write("xtask/scenarios/mine.toml", scenario);
     let mut refused = project.xtask(&["regress", "--budget", "0"]);
     forbidden::forbid(&mut refused, &[libc::SYS_ptrace], libc::EPERM);
@@ -315,7 +315,7 @@ fn instructions_are_counted_where_the_file_names_none() {
         echo loadline:metric=items:$1:count\necho \"loadline:check=$1 done\"\n";
     let project = project(&steps.replace("STEPS", "$(($1 * $1 / 64))"));
     let scenario = SCENARIO
-        .replace("exact = []\n", "")
+        .replace("count_with = []\n", "")
         .replace(r#""load/reported", "unload/reported""#, r#""load/reported""#)
         .replace(r#"observe = ["total/task-clock", "unload/wall-time"]"#, "budget_seconds = 60");
     project.write("xtask/scenarios/mine.toml", &scenario);

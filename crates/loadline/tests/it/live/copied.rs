@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::command::SCENARIO;
 use crate::common::Project;
-use loadline_scenario::{Scenario, Subject};
+use loadline_scenario::{Scenario, Workload};
 
 /// A file of `examples/` to copy, and a program that uses it: two phases, each with a count.
 struct Language {
@@ -141,7 +141,7 @@ fn every_example_is_a_command() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let scenario = Scenario::parse(name, &fs::read_to_string(&path).unwrap());
         let scenario = scenario.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(matches!(scenario.subject, Subject::Command(_)), "{name}");
+        assert!(matches!(scenario.workload, Workload::Command(_)), "{name}");
         assert!(scenario.question.ends_with('?') && scenario.control.is_some(), "{name}");
     }
 }

@@ -11,15 +11,15 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256, Sha512};
 
 /// Two modules in turn, so that every size has as many of each.
-const SCENARIO: &str = r#"format = 1
+const SCENARIO: &str = r#"format = 2
 question = "Do modules of my own load in linear time?"
 expectation = "Linear."
-lifecycle = "hold-all"
-exact = []
+load_order = "hold-all"
+count_with = []
 modules = ["mine/*.wat"]
-judge = ["load/frames-registered", "unload/frames-deregistered"]
-processes = 1
-ladder = [2, 4, 8, 16, 32]
+judge = ["load/unwind-tables-registered", "unload/unwind-tables-deregistered"]
+repetitions = 1
+sizes = [2, 4, 8, 16, 32]
 "#;
 
 fn module(functions: usize) -> String {
@@ -262,11 +262,11 @@ fn real_modules_are_fetched_loaded_and_dropped() {
         "--budget",
         "0",
         "--set",
-        "processes=1",
+        "repetitions=1",
         "--set",
-        "exact=[]",
+        "count_with=[]",
         "--set",
-        "judge=[\"load/frames-registered\", \"unload/frames-deregistered\"]",
+        "judge=[\"load/unwind-tables-registered\", \"unload/unwind-tables-deregistered\"]",
     ]);
     assert_eq!(said.code, Some(0), "{}", whole(&said));
     assert!(!said.stdout.contains("failed:"), "{}", whole(&said));

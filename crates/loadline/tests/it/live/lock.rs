@@ -11,7 +11,7 @@ use crate::durable::{Project, alone, said};
 fn the_second_session_waits_or_refuses_and_the_lock_ends_with_its_holder() {
     let _turn = alone();
     let project = Project::new();
-    let mut first = project.begin(&["regress", "--set", "processes=100"]);
+    let mut first = project.begin(&["regress", "--set", "repetitions=100"]);
     project.wait_for_runs(&mut first, 1);
 
     let refused = project.run(&["regress", "--no-wait"]);

@@ -14,7 +14,7 @@ fn sessions(project: &Project) -> Vec<PathBuf> {
 #[test]
 fn a_plan_is_printed_and_nothing_is_measured() {
     let project = Project::new();
-    let said = project.run(&["regress", "t*", "--dry-run", "--set", "processes=2"]);
+    let said = project.run(&["regress", "t*", "--dry-run", "--set", "repetitions=2"]);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
     let row = said.stdout.lines().find(|line| line.starts_with(" tiny ")).unwrap();
     assert!(row.contains("1 … 16 (5 sizes)") && row.contains("  2  "), "{row}");
@@ -29,7 +29,7 @@ fn a_plan_is_printed_and_nothing_is_measured() {
 #[test]
 fn a_quick_session_counts_and_says_what_it_left_out() {
     let project = Project::new();
-    let counts = ["--set", "exact=[\"count\"]"];
+    let counts = ["--set", "count_with=[\"count\"]"];
     let said = project.run(&[&["regress", "--quick", "--quiet"][..], &counts].concat());
     assert_eq!(said.code, Some(0), "{}", said.refusal());
     assert!(!said.stderr.contains("plan: "), "{}", said.stderr);

@@ -19,8 +19,8 @@ fn assert_is_whole(session: &Path) {
     let header = header(session);
     let mut planned = BTreeSet::new();
     for scenario in header["scenarios"].as_array().unwrap() {
-        for n in scenario["ladder"].as_array().unwrap() {
-            for round in 0..scenario["processes"].as_u64().unwrap() {
+        for n in scenario["sizes"].as_array().unwrap() {
+            for round in 0..scenario["repetitions"].as_u64().unwrap() {
                 planned.insert(format!("{} {n} {round}", scenario["scenario"]));
             }
         }
@@ -30,7 +30,7 @@ fn assert_is_whole(session: &Path) {
     let runs = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let finished = runs.filter(|run| run["outcome"]["finished"].is_object());
     let places =
-        finished.map(|run| format!("{} {} {}", run["scenario"], run["modules"], run["round"]));
+        finished.map(|run| format!("{} {} {}", run["scenario"], run["modules"], run["repetition"]));
     let mut places: Vec<String> = places.collect();
     places.sort();
     assert_eq!(places, planned.into_iter().collect::<Vec<_>>());
@@ -112,14 +112,14 @@ fn a_session_killed_twenty_times_ends_as_if_nothing_had_happened() {
 /// A command of which some runs come to no end by themselves: those after the first repetition (a
 /// session ends where all of that fails alike), up to the run `LAST`.
 #[cfg(target_os = "linux")]
-const WAITING: &str = r#"format = 1
+const WAITING: &str = r#"format = 2
 question = "Is a run whose runner was killed carried out again?"
 expectation = "It is."
 command = ["sh", "-c", "echo >> runs; run=$(wc -l < runs); [ $run -le 5 ] || [ $run -gt LAST ] || exec sleep 600; echo loadline:metric=steps:$0:count", "{n}"]
-exact = []
+count_with = []
 judge = ["run/reported"]
-processes = 5
-ladder = [1, 2, 4, 8, 16]
+repetitions = 5
+sizes = [1, 2, 4, 8, 16]
 "#;
 
 /// The process of the project that sleeps, once there is one.
@@ -300,7 +300,7 @@ echo loadline:metric=steps:$((noise * $1)):count
 fn added_rounds_are_taken_up_too() {
     let _turn = alone();
     let project = Project::new();
-    let scenario = WAITING.replace("processes = 5", "processes = 3");
+    let scenario = WAITING.replace("repetitions = 5", "repetitions = 3");
     let command = scenario.lines().find(|line| line.starts_with("command")).unwrap();
     let scenario = scenario.replace(command, "command = [\"sh\", \"noisy.sh\", \"{n}\"]");
     fs::write(project.path("xtask/scenarios/one.toml"), scenario).unwrap();
@@ -316,7 +316,7 @@ fn added_rounds_are_taken_up_too() {
         let header = header(&session);
         let planned = header["scenarios"].as_array().unwrap();
         let one = planned.iter().find(|planned| planned["scenario"] == "one").unwrap();
-        one["processes"].as_u64().unwrap()
+        one["repetitions"].as_u64().unwrap()
     };
     assert_eq!(rounds(), 6, "added rounds are not saved before they are measured");
 
@@ -334,9 +334,9 @@ fn added_rounds_are_taken_up_too() {
 fn a_killed_session_leaves_nothing_of_its_commands() {
     let _turn = alone();
     let project = Project::new();
-    let scenario = "format = 1\nquestion = \"Does it end?\"\nexpectation = \"With us.\"\n\
+    let scenario = "format = 2\nquestion = \"Does it end?\"\nexpectation = \"With us.\"\n\
         command = [\"sh\", \"-c\", \"sleep 600 & wait\", \"{n}\"]\n\
-        exact = []\njudge = [\"total/task-clock\"]\nprocesses = 3\nladder = [1, 2, 4, 8, 16]\n";
+        count_with = []\njudge = [\"total/task-clock\"]\nrepetitions = 3\nsizes = [1, 2, 4, 8, 16]\n";
     fs::write(project.path("xtask/scenarios/one.toml"), scenario).unwrap();
     let mut child = project.begin(&["regress", "one", "--budget", "0"]);
     sleeper(&project, &mut child);

@@ -14,9 +14,9 @@ control = { set = { tables = "strip" } }
 threads = 2
 series = "panic/wall-time"
 "#;
-    let activity = "exact = []\nactivity = \"panic\"";
+    let operation = "count_with = []\noperation = \"panic\"";
     let observed = TINY.replace("\"unload/task-clock\"", "\"panic/wall-time\"");
-    format!("{}{scaling}", observed.replace("exact = []", activity))
+    format!("{}{scaling}", observed.replace("count_with = []", operation))
 }
 
 #[test]
@@ -41,7 +41,8 @@ fn threads_are_measured_and_judged_beside_those_of_the_control() {
 
         let report: Value = serde_json::from_str(&imposter.project.read("report.json")).unwrap();
         let scenarios = report["scenarios"].as_array().unwrap();
-        let titles: Vec<&str> = scenarios.iter().map(|s| s["title"].as_str().unwrap()).collect();
+        let titles: Vec<&str> =
+            scenarios.iter().map(|s| s["full_name"].as_str().unwrap()).collect();
         let expected =
             ["tiny", "tiny:tables=strip", "tiny:threads=2", "tiny:tables=strip,threads=2"];
         assert_eq!(titles, expected);

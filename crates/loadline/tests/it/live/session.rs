@@ -54,8 +54,8 @@ fn a_session_is_saved_run_by_run_and_can_be_judged_again() {
     let mut planned = BTreeMap::new();
     for scenario in header["scenarios"].as_array().unwrap() {
         let title = scenario["scenario"].as_str().unwrap().to_owned();
-        let rungs = scenario["ladder"].as_array().unwrap().len() as u64;
-        planned.insert(title, rungs * scenario["processes"].as_u64().unwrap());
+        let sizes = scenario["sizes"].as_array().unwrap().len() as u64;
+        planned.insert(title, sizes * scenario["repetitions"].as_u64().unwrap());
     }
     // No time is judged, so no time is checked either.
     let expected = [("planted-pages-linear", 21), ("planted-pages-quadratic", 21), ("tiny", 15)];
@@ -85,7 +85,7 @@ fn what_was_set_is_set_for_the_control_and_when_read_again() {
     let project = Project::new();
     let control = "control = { set = { tables = \"strip\" } }\n";
     project.write("xtask/scenarios/tiny.toml", format!("{TINY}{control}"));
-    let judge = "judge=[\"total/frames-registered\"]";
+    let judge = "judge=[\"total/unwind-tables-registered\"]";
     let set = ["--set", judge, "--set", "observe=[\"load/wall-time\"]"];
     let asked =
         [&["regress", "--budget", "0", "--format", "json", "--output", "report.json"], &set[..]]
@@ -97,11 +97,11 @@ fn what_was_set_is_set_for_the_control_and_when_read_again() {
     for scenario in report["scenarios"].as_array().unwrap() {
         for series in scenario["series"].as_array().unwrap() {
             found.push(
-                [&scenario["title"], &series["name"]].map(|t| t.as_str().unwrap().to_owned()),
+                [&scenario["full_name"], &series["name"]].map(|t| t.as_str().unwrap().to_owned()),
             );
         }
     }
-    let both = ["total/frames-registered", "load/wall-time"];
+    let both = ["total/unwind-tables-registered", "load/wall-time"];
     let expected = ["tiny", "tiny:tables=strip"].map(|title| both.map(|series| [title, series]));
     assert_eq!(found, expected.concat());
 
@@ -134,14 +134,14 @@ fn a_baseline_is_written_once_and_then_judged_by() {
     assert_eq!(accepted, [1, 2, 4, 8, 16]);
     assert_eq!(baseline["reason"].as_str(), Some("first capture"));
     for series in baseline["series"].as_array().unwrap() {
-        let sizes = series["rounds"].as_array().unwrap();
+        let sizes = series["samples"].as_array().unwrap();
         let readings = |size: &toml::Value| size.as_array().unwrap().len() - 1;
         assert!(sizes.len() >= 5 && sizes.iter().all(|size| readings(size) == 30), "{series}");
     }
 
     let after = project.run(&["regress", "--budget", "0", "--require-baseline"]);
     assert_eq!(after.code, Some(0), "{}{}", after.stdout, after.stderr);
-    let calls = row(&after, "load/frames-registered");
+    let calls = row(&after, "load/unwind-tables-registered");
     assert!(calls.ends_with("holds") && !calls.contains('–'), "{calls}");
     assert_eq!(project.read("baselines/tiny.toml"), written, "regress has changed the baseline");
     let listed = project.run(&["list", "tiny"]);
@@ -156,7 +156,7 @@ fn the_baseline(project: &Project) -> (Vec<i64>, toml::Table) {
     let table: toml::Table = project.read("baselines/tiny.toml").parse().unwrap();
     let [baseline] = &table["baseline"].as_array().unwrap()[..] else { panic!("{table}") };
     let baseline = baseline.as_table().unwrap().clone();
-    let sizes = baseline["ladder"].as_array().unwrap().iter().map(|n| n.as_integer().unwrap());
+    let sizes = baseline["sizes"].as_array().unwrap().iter().map(|n| n.as_integer().unwrap());
     (sizes.collect(), baseline)
 }
 
@@ -166,7 +166,7 @@ fn the_baseline(project: &Project) -> (Vec<i64>, toml::Table) {
 fn sizes_that_drown_in_the_noise_floor_are_left_out_of_a_baseline() {
     let _turn = alone();
     let timed = TINY
-        .replace("\"unload/frames-deregistered\"", "\"unload/task-clock\"")
+        .replace("\"unload/unwind-tables-deregistered\"", "\"unload/task-clock\"")
         .replace("observe = [\"unload/task-clock\"]", "observe = []")
         .replace("[1, 2, 4, 8, 16]", "[1, 2, 4, 8, 16, 32, 64]");
     // An empty phase takes 500 ns; 20 times as much is more than 2 modules cost, and less than 4.
@@ -187,7 +187,7 @@ fn sizes_that_drown_in_the_noise_floor_are_left_out_of_a_baseline() {
     let header: Value = serde_json::from_str(&fs::read_to_string(header).unwrap()).unwrap();
     let planned = header["scenarios"].as_array().unwrap();
     let tiny = planned.iter().find(|planned| planned["scenario"] == "tiny").unwrap();
-    assert_eq!(tiny["ladder"], serde_json::json!(accepted), "not at the baseline's sizes");
+    assert_eq!(tiny["sizes"], serde_json::json!(accepted), "not at the baseline's sizes");
 }
 
 /// Where the new file has no room, the old one stays, and nothing half-written beside it.
@@ -210,7 +210,7 @@ fn a_full_disk_leaves_the_baseline_as_it_was(project: &Project) {
 #[test]
 fn a_runner_that_cannot_be_trusted_fails_its_scenario_and_no_other() {
     let _turn = alone();
-    let scenario = TINY.replace("processes = 3", "processes = 1\ntimeout_seconds = 20");
+    let scenario = TINY.replace("repetitions = 3", "repetitions = 1\ntimeout_seconds = 20");
     let imposter = Imposter::new(
         &scenario,
         &[
@@ -227,12 +227,12 @@ fn a_runner_that_cannot_be_trusted_fails_its_scenario_and_no_other() {
     let mut failures: Vec<&str> = failures.collect();
     failures.sort_unstable();
     expect_test::expect![[r#"
-        failed: tiny: N = 1, round 1: the runner ended early (exit status: 3): out of memory
-        failed: tiny: N = 16, round 1: the runner ended early (exit status: 0) and said nothing
-        failed: tiny: N = 2, round 1: the runner's answer is no message: "Hello"
-        failed: tiny: N = 4, round 1: the run does not prove its work: loaded 3 times where 4 was asked
-        failed: tiny: N = 8, round 1: ended after 20 s (timeout_seconds in the scenario sets the limit)"#]].assert_eq(&failures.join("\n"));
-    assert!(row(&said, "unload/frames-deregistered").ends_with("FAILED"), "{}", said.stdout);
+        failed: tiny: N = 1, repetition 1: the runner ended early (exit status: 3): out of memory
+        failed: tiny: N = 16, repetition 1: the runner ended early (exit status: 0) and said nothing
+        failed: tiny: N = 2, repetition 1: the runner's answer is no message: "Hello"
+        failed: tiny: N = 4, repetition 1: the run does not prove its work: loaded 3 times where 4 was asked
+        failed: tiny: N = 8, repetition 1: ended after 20 s (timeout_seconds in the scenario sets the limit)"#]].assert_eq(&failures.join("\n"));
+    assert!(row(&said, "unload/unwind-tables-deregistered").ends_with("FAILED"), "{}", said.stdout);
     let records = lines(&runs(&imposter.project, &said));
     let failed = |run: &&Value| run["outcome"]["failed"].is_object();
     let failed: Vec<&Value> = records.iter().filter(failed).collect();
@@ -261,7 +261,7 @@ fn assert_no_process_in(folder: &Path) {
 
 /// A long `regress`, and the file that its runs are saved in, when there are some.
 fn begin(project: &Project) -> (Child, PathBuf) {
-    let mut command = project.xtask(&["regress", "--set", "processes=100"]);
+    let mut command = project.xtask(&["regress", "--set", "repetitions=100"]);
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     loop {
@@ -285,7 +285,7 @@ fn signal(child: &Child, signal: &str) {
 fn an_interrupted_session_leaves_whole_runs_and_nothing_else() {
     let _turn = alone();
     let project = Project::new();
-    let calls = ("load/frames-registered", Cost::linear(1.0, 0.0));
+    let calls = ("load/unwind-tables-registered", Cost::linear(1.0, 0.0));
     let accepted = baseline(&crate::common::made::environment(), &[calls]);
     for name in ["-INT", "-TERM"] {
         project.write("baselines/tiny.toml", &accepted);
@@ -385,7 +385,7 @@ fn a_full_disk_ends_a_session_and_keeps_what_is_saved() {
     project.write("target/regress/.keep", "");
     // Room for the plan and some of the hundreds of runs.
     let script = "mount -t tmpfs -o size=64k none target/regress || exit 99
-        $xtask regress --budget 0 --set processes=50 --root .; code=$?
+        $xtask regress --budget 0 --set repetitions=50 --root .; code=$?
         cat target/regress/*/runs.jsonl >&2; exit $code";
     let Some(flags) = mounting() else { return };
     let said = with_mounts(&project, flags, script);

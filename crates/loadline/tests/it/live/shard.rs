@@ -50,10 +50,10 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     assert_eq!(
         [first.verdicts(), second.verdicts()].concat(),
         [
-            "one load/frames-registered holds (as stated)",
-            "one unload/frames-deregistered holds (as stated)",
-            "two load/frames-registered holds (as stated)",
-            "two unload/frames-deregistered holds (as stated)",
+            "one load/unwind-tables-registered holds (as stated)",
+            "one unload/unwind-tables-deregistered holds (as stated)",
+            "two load/unwind-tables-registered holds (as stated)",
+            "two unload/unwind-tables-deregistered holds (as stated)",
         ]
     );
 
@@ -96,7 +96,7 @@ fn assert_parts_of_one_suite_alone_are_merged(
         "shards 1/2 and 2/2 have different seeds, 1 and 7",
     );
     let suite = |header: &mut Value| {
-        header["asked"]["part"]["suite"][0]["processes"] = 4.into();
+        header["asked"]["part"]["suite"][0]["repetitions"] = 4.into();
     };
     refused(&[one, &altered(two, suite)], "shards 1/2 and 2/2 are parts of different plans");
     for (field, name) in [

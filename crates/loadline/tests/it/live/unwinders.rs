@@ -34,9 +34,10 @@ fn unwinders_stand_side_by_side_and_a_scenario_has_the_one_it_names() {
         return;
     }
     let project = Project::new();
-    let own = TINY.replace("exact = []", "exact = []\nunwinder = \"llvm\"");
+    let own = TINY.replace("count_with = []", "count_with = []\nunwinder = \"llvm\"");
     project.write("xtask/scenarios/own.toml", own);
-    let gone = TINY.replace("exact = []", "exact = []\nunwinder = \"/nowhere/libunwind.so.1\"");
+    let gone =
+        TINY.replace("count_with = []", "count_with = []\nunwinder = \"/nowhere/libunwind.so.1\"");
     project.write("xtask/scenarios/gone.toml", gone);
 
     let said =
@@ -46,7 +47,7 @@ fn unwinders_stand_side_by_side_and_a_scenario_has_the_one_it_names() {
     assert!(said.stdout.contains(left_out), "{}", said.stdout);
     let header = line(&said, &["tiny"]);
     assert!(header.contains("libgcc-") && header.contains("llvm "), "{header}");
-    let registered = "load/frames-registered";
+    let registered = "load/unwind-tables-registered";
     let of_own = said.stdout.split("\n own ").last().unwrap();
     let of_own = of_own.lines().find(|line| line.contains(registered)).unwrap();
     assert!(of_own.contains("not measured"), "{of_own}");
@@ -62,7 +63,8 @@ fn unwinders_stand_side_by_side_and_a_scenario_has_the_one_it_names() {
 #[test]
 fn an_unwinder_that_is_not_here_is_refused_before_anything_is_measured() {
     let project = Project::new();
-    let gone = TINY.replace("exact = []", "exact = []\nunwinder = \"/nowhere/libunwind.so.1\"");
+    let gone =
+        TINY.replace("count_with = []", "count_with = []\nunwinder = \"/nowhere/libunwind.so.1\"");
     project.write("xtask/scenarios/gone.toml", gone);
     for asked in [
         &["regress", "gone"][..],

@@ -71,8 +71,8 @@ fn a_list_has_one_line_for_each_scenario() {
     assert_eq!(reasons.len(), distinct.len(), "{machine}");
 
     let tiny = format!(
-        "tiny\n    {question}\n    N 1…16, 5 rungs × 3 processes\n    \
-         judges load/frames-registered, unload/frames-deregistered\n    shows unload/task-clock\n    \
+        "tiny\n    {question}\n    N 1…16, 5 sizes × 3 repetitions\n    \
+         judges load/unwind-tables-registered, unload/unwind-tables-deregistered\n    shows unload/task-clock\n    \
          baseline: none; counts are judged as stated, times against the control\n"
     );
     assert_eq!(project.run(&["list", "tiny"]).stdout, tiny);
@@ -130,12 +130,12 @@ fn damaged(sound: &str) -> Vec<(String, Vec<u8>)> {
     cases.map(|(case, bytes)| (case.to_owned(), bytes)).into()
 }
 
-const CALLS: (&str, Cost) = ("load/frames-registered", Cost::linear(1.0, 0.0));
+const CALLS: (&str, Cost) = ("load/unwind-tables-registered", Cost::linear(1.0, 0.0));
 const CLOCK: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
 
 #[test]
 fn the_command_line() {
-    let asked = ["regres", "regress --sett processes=3", "regress --seed x"];
+    let asked = ["regres", "regress --sett repetitions=3", "regress --seed x"];
     let incomplete = ["baseline", "report", "judge"];
     commands(&Project::new(), &[asked, incomplete].concat()).check("command-line");
 }
@@ -150,8 +150,8 @@ fn a_selection() {
         "regress --set tables",
         "regress --set tabels=strip",
         "regress --set tables=sometimes",
-        "regress --set processes=0",
-        "regress --set ladder.to=4",
+        "regress --set repetitions=0",
+        "regress --set sizes.to=4",
         "regress --unwinder nowhere.so",
         "regress --unwinder xtask",
         "regress --baseline tinny",
@@ -178,15 +178,15 @@ fn a_root() {
 fn a_scenario_file() {
     // A time among what is judged.
     let timed = TINY.replace("unload/task-clock", "unload/wall-time");
-    let timed = timed.replace("unload/frames-deregistered", "unload/task-clock");
+    let timed = timed.replace("unload/unwind-tables-deregistered", "unload/task-clock");
     let changes = [
-        ("format = 1", "format = 2"),
-        ("format = 1", "format = 2\nanswer = 42"),
+        ("format = 2", "format = 3"),
+        ("format = 2", "format = 3\nanswer = 42"),
         ("question", "qestion"),
         ("unload/task-clock", "unload/task-clok"),
         ("unload/task-clock", "unlod/task-clock"),
         ("unload/task-clock", "task-clock"),
-        ("unload/task-clock", "load/frames-registered"),
+        ("unload/task-clock", "load/unwind-tables-registered"),
         ("unload/task-clock", "unload/wall-time"),
         ("hold-all", "hold-some"),
         ("[1, 2, 4, 8, 16]", "[0, 2, 4, 8, 16]"),
@@ -195,10 +195,10 @@ fn a_scenario_file() {
         ("[1, 2, 4, 8, 16]", "[nan, 2, 4, 8, 16]"),
         ("[1, 2, 4, 8, 16]", "{ from = 16, to = 1, factor = 2 }"),
         ("[1, 2, 4, 8, 16]", "{ from = 1, to = 16, factor = 1 }"),
-        ("processes = 3", "processes = nan"),
-        ("processes = 3", "processes = 101"),
-        ("processes = 3", "timeout_seconds = 0"),
-        ("processes = 3", "control = { scenario = \"others\" }"),
+        ("repetitions = 3", "repetitions = nan"),
+        ("repetitions = 3", "repetitions = 101"),
+        ("repetitions = 3", "timeout_seconds = 0"),
+        ("repetitions = 3", "control = { scenario = \"others\" }"),
         ("functions = 2", "functions = 0"),
     ];
     let files = damaged(&timed).into_iter().chain(changes.iter().map(|c| changed(&timed, c)));
@@ -215,11 +215,11 @@ fn a_baseline_file() {
     let sound = baseline(&crate::common::made::environment(), &[CALLS, CLOCK]);
     let (head, one) = sound.split_once("\n\n").unwrap();
     let whole = [
-        ("without a baseline", "format = 1\nbaseline = []\n".to_owned()),
+        ("without a baseline", "format = 2\nbaseline = []\n".to_owned()),
         ("two of one key", format!("{head}\n\n{one}\n{one}")),
     ];
     let changes = [
-        ("format = 1", "format = 2"),
+        ("format = 2", "format = 3"),
         ("seed = 1", "seed = 1\nsed = 2"),
         ("seed = 1\n", ""),
         ("cpu = \"Model A\"\n", ""),
@@ -230,8 +230,8 @@ fn a_baseline_file() {
         ("[64, 64, ", "[64.5, 64, "),
         ("[64, 64, ", "[512, 64, "),
         ("unit = \"count\"", "unit = \"ns\""),
-        ("load/frames-registered", "load/frames"),
-        ("rounds = [", "tail_exponent = 1.0\nrounds = ["),
+        ("load/unwind-tables-registered", "load/frames"),
+        ("samples = [", "scaling_exponent = 1.0\nsamples = ["),
     ];
     let whole = whole.map(|(case, text)| (case.to_owned(), text.into_bytes()));
     let changed = changes.iter().map(|change| changed(&sound, change));
@@ -250,7 +250,7 @@ fn a_session() {
     let cases = [
         ("empty header", String::new(), None),
         ("truncated header", header[..header.len() / 2].to_owned(), None),
-        ("newer header", header.replace("\"format\":1", "\"format\":2"), None),
+        ("newer header", header.replace("\"format\":2", "\"format\":3"), None),
         ("no runs", header.clone(), None),
         ("damaged runs", header.clone(), Some(runs.replacen('{', "", 1))),
         ("unknown scenario", header.replace("\"tiny\"", "\"tinny\""), Some(runs)),

@@ -9,21 +9,21 @@ use expect_test::expect_file;
 use loadline_scenario::{Absence, Environment, Metric};
 use serde_json::{Value, json};
 
-const SCENARIO: &str = r#"format = 1
+const SCENARIO: &str = r#"format = 2
 question = "Does dropping the oldest module first stay linear in N?"
 expectation = "Quadratic under libgcc up to 12, linear elsewhere."
-lifecycle = "unload-oldest-first"
-exact = []
-judge = ["unload/frames-deregistered", "unload/task-clock"]
-ladder = { from = 64, to = 4096, factor = 2 }
+load_order = "unload-oldest-first"
+count_with = []
+judge = ["unload/unwind-tables-deregistered", "unload/task-clock"]
+sizes = { from = 64, to = 4096, factor = 2 }
 control = { set = { tables = "strip" } }
 "#;
 
 const KEPT: &str = "oldest-first";
 const STRIPPED: &str = "oldest-first:tables=strip";
 
-const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
-const NO_CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(0.0, 0.0));
+const CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(1.0, 0.0));
+const NO_CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(0.0, 0.0));
 const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
 const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
 const DEARER: (&str, Cost) = ("unload/task-clock", Cost::linear(12_600.0, 0.02));
@@ -155,7 +155,7 @@ fn a_failed_run_is_named_and_its_scenario_not_compared() {
 
 /// A session of the kept and the stripped variant with costs by symbol.
 fn session_with_symbols(project: &Project) {
-    let counted = SCENARIO.replace("exact = []", "exact = [\"callgrind\"]");
+    let counted = SCENARIO.replace("count_with = []", "count_with = [\"callgrind\"]");
     project.write("xtask/scenarios/oldest-first.toml", counted);
     let mut made = made(&[CALLS, QUADRATIC]);
     made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
@@ -192,7 +192,7 @@ fn the_same_facts_as_json() {
         let all = pair["series"].as_array().unwrap();
         all.iter().find(|row| row["name"] == name).unwrap()
     };
-    let calls = series("unload/frames-deregistered");
+    let calls = series("unload/unwind-tables-deregistered");
     assert_eq!((&calls["change"], &calls["ratio"]), (&json!("gone"), &json!(0.0)));
     assert_eq!(calls["by_n"][6], json!({"n": 4096, "old": 4096.0, "new": 0.0}));
     let clock = series("unload/task-clock");
@@ -226,7 +226,7 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
         &["session"],
         &["session", "other", "--scenario", "nonsense"],
         &["session", "other", "--measure"],
-        &["oldest-first", "--set", "ladder.to=2048"],
+        &["oldest-first", "--set", "sizes.to=2048"],
         &["oldest-first:tables=maybe", "session"],
     ];
     let mut text = String::new();
@@ -243,11 +243,12 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
 #[test]
 fn a_variant_is_measured_beside_the_scenario_as_written() {
     let project = Project::empty();
-    let small = crate::common::TINY.replace("exact = []", "exact = [\"count\", \"callgrind\"]");
+    let small =
+        crate::common::TINY.replace("count_with = []", "count_with = [\"count\", \"callgrind\"]");
     project.write("xtask/scenarios/small.toml", small);
-    let ladder = "callgrind_ladder=[1, 2, 4, 8, 16]";
+    let sizes = "callgrind_sizes=[1, 2, 4, 8, 16]";
     let said =
-        answer(&project, &["small", "--set", "tables=strip", "--set", ladder, "--format", "json"]);
+        answer(&project, &["small", "--set", "tables=strip", "--set", sizes, "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let compared: Value = serde_json::from_str(&said.stdout).unwrap();
     let pair = &compared["scenarios"][0];
@@ -256,7 +257,7 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
         let all = pair["series"].as_array().unwrap();
         all.iter().find(|row| row["name"] == name).unwrap()
     };
-    let registered = series("load/frames-registered");
+    let registered = series("load/unwind-tables-registered");
     assert_eq!(registered["change"], "gone", "{registered}");
     assert_eq!(registered["by_n"][4], json!({"n": 16, "old": 16.0, "new": 0.0}));
     let instructions = series("load/callgrind-instructions");

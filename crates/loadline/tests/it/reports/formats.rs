@@ -201,7 +201,7 @@ fn a_merged_suite_reports_to_a_job() {
     let summary = project.read("summary.md");
     assert!(summary.starts_with("## ❌ Loadline: "), "{summary}");
     let json: Value = serde_json::from_str(&project.read("a/b.json")).unwrap();
-    let symbols = json["scenarios"][0]["symbols"].as_array().unwrap();
+    let symbols = json["scenarios"][0]["functions"].as_array().unwrap();
     assert!(symbols.iter().any(|one| one["function"] == "__deregister_frame_info_bases"));
 }
 

@@ -6,35 +6,35 @@ use crate::common::made::{Cost, Made, baseline};
 use expect_test::expect_file;
 use loadline_scenario::{Absence, Environment, Metric};
 
-const SCENARIO: &str = r#"format = 1
+const SCENARIO: &str = r#"format = 2
 question = "Does dropping the oldest module first stay linear in N?"
 expectation = "Quadratic under libgcc up to 12, linear elsewhere."
-lifecycle = "unload-oldest-first"
-exact = []
-judge = ["unload/frames-deregistered", "unload/task-clock"]
-ladder = { from = 64, to = 4096, factor = 2 }
+load_order = "unload-oldest-first"
+count_with = []
+judge = ["unload/unwind-tables-deregistered", "unload/task-clock"]
+sizes = { from = 64, to = 4096, factor = 2 }
 control = { set = { tables = "strip" } }
 
-[[known_growth]]
+[[known_issue]]
 series = ["unload/task-clock"]
 unwinders = ["libgcc-list"]
 when = { tables = "keep" }
 class = "quadratic"
 reason = "the list of objects is searched from its newest end"
 link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
 /// What a baseline says of its quadratic time.
 const ACCEPTED: &str = r#"unit = "ns"
-superlinear = { reason = "searches a list", link = "https://example.org/1", until = "wasmtime 52" }"#;
+superlinear = { reason = "searches a list", link = "https://example.org/1", expires = "wasmtime 52" }"#;
 
 const KEPT: &str = "oldest-first";
 const STRIPPED: &str = "oldest-first:tables=strip";
 
 /// One call a module, as exact as counts are.
-const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
-const NO_CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(0.0, 0.0));
+const CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(1.0, 0.0));
+const NO_CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(0.0, 0.0));
 
 /// Time of unloading in ns; times are noisy.
 const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
@@ -54,7 +54,7 @@ unwinders = ["libgcc-list"]
 when = { tables = "keep" }
 reason = "one lock for the whole process"
 link = "https://github.com/bytecodealliance/wasmtime/issues/10084"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
 /// The report on `made`, judged against the baseline file `baseline` (empty for none).
@@ -227,7 +227,8 @@ fn on_threads(speed_ups: [f64; 2]) -> Made {
 
 #[test]
 fn threads_that_gain_less_than_in_the_control_are_a_regression_unless_it_is_known() {
-    let observed = SCENARIO.replace("exact = []", "exact = []\nobserve = [\"unload/wall-time\"]");
+    let observed =
+        SCENARIO.replace("count_with = []", "count_with = []\nobserve = [\"unload/wall-time\"]");
     let scaling = format!("{observed}{SCALING}");
     let known = format!("{scaling}{KNOWN_CONTENTION}");
     check_scenario("threads-gain", &scaling, &on_threads([1.9, 1.95]), "");
@@ -239,7 +240,8 @@ fn threads_that_gain_less_than_in_the_control_are_a_regression_unless_it_is_know
 /// Threads that gained nothing by the other build either are no regression.
 #[test]
 fn threads_that_gain_less_than_by_the_other_build_are_a_regression() {
-    let observed = SCENARIO.replace("exact = []", "exact = []\nobserve = [\"unload/wall-time\"]");
+    let observed =
+        SCENARIO.replace("count_with = []", "count_with = []\nobserve = [\"unload/wall-time\"]");
     let scaling = format!("{observed}{SCALING}{KNOWN_CONTENTION}");
     let against = |speed_up: f64| {
         let mut made = on_threads([1.0, 1.95]);

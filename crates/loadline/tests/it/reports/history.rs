@@ -7,18 +7,18 @@ use std::process::Command;
 
 use crate::common::Project;
 
-fn committed(path: &str) -> String {
+pub fn committed(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
-fn git(project: &Project, arguments: &[&str]) {
+pub fn git(project: &Project, arguments: &[&str]) {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"]);
     let output = git.args(arguments).current_dir(project.root()).output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {output:?}");
 }
 
-fn commit(project: &Project, baseline: &str, message: &str) {
+pub fn commit(project: &Project, baseline: &str, message: &str) {
     project.write("baselines/load-bytes.toml", baseline);
     git(project, &["add", "."]);
     git(project, &["commit", "--quiet", "--message", message]);
@@ -60,7 +60,7 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     assert!(row("twice the allocations").ends_with("dearer"), "{}", said.stdout);
     assert!(!row("as it was").contains("dearer"), "{}", said.stdout);
     assert!(row("not read: ").contains("missing field `baseline`"), "{}", said.stdout);
-    assert!(row("steady: load/frame-entries-registered ").contains(" per module at N = "));
+    assert!(row("steady: load/fdes-registered ").contains(" per module at N = "));
     let other = project.run(&["history", "load-bytes", "--series", "unload/wall-time"]);
     assert_eq!(other.code, Some(2));
     let json =

@@ -9,24 +9,24 @@ use crate::common::made::{Cost, Made, baseline};
 use crate::common::{Project, Said};
 use loadline_scenario::{Absence, Environment, Metric};
 
-const ALONE: &str = r#"format = 1
+const ALONE: &str = r#"format = 2
 question = "Does our program stay linear?"
 expectation = "It does."
-lifecycle = "unload-oldest-first"
-exact = []
+load_order = "unload-oldest-first"
+count_with = []
 judge = ["unload/task-clock"]
-ladder = { from = 64, to = 4096, factor = 2 }
+sizes = { from = 64, to = 4096, factor = 2 }
 "#;
 
 const KNOWN: &str = r#"
 # Reported upstream.
-[[known_growth]]
+[[known_issue]]
 series = ["unload/task-clock"]
 unwinders = ["any"]
 class = "quadratic"
 reason = "a list is searched"
 link = "https://example.org/1"
-until = "wasmtime 52"
+expires = "wasmtime 52"
 "#;
 
 const CONTROL: &str = "control = { set = { tables = \"strip\" } }\n";
@@ -64,7 +64,7 @@ impl Case {
 
     /// The same with a control that costs `control`.
     fn beside(text: &str, cost: Cost, control: Cost) -> Case {
-        let text = text.replace("exact = []\n", &format!("exact = []\n{CONTROL}"));
+        let text = text.replace("count_with = []\n", &format!("count_with = []\n{CONTROL}"));
         let mut case = Case::of(&text, cost);
         case.made.scenario(STRIPPED, &time(control));
         case
@@ -96,7 +96,7 @@ fn superlinear_time_with_nothing_to_compare_it_with_is_no_silent_success() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     // More repetitions decide nothing.
-    assert!(!text.contains("processes="), "{text}");
+    assert!(!text.contains("repetitions="), "{text}");
     // What is linear by its own curve is open, too, and never called superlinear.
     let text = Case::of(ALONE, LINEAR).check([0, 4]);
     assert!(text.contains("no baseline and no control") && !text.contains("superlinear"), "{text}");
@@ -167,7 +167,7 @@ fn a_known_issue_that_is_gone_is_reported_with_its_place() {
             .project
             .read("xtask/scenarios/mine.toml")
             .lines()
-            .position(|line| line == "[[known_growth]]")
+            .position(|line| line == "[[known_issue]]")
             .unwrap();
         for part in [
             "known issue no longer seen: remove the entry",
@@ -195,13 +195,13 @@ fn a_series_that_could_not_be_measured_counts_where_asked() {
     let mut case = Case::of(
         &ALONE.replace(
             "[\"unload/task-clock\"]",
-            "[\"unload/frames-deregistered\", \"unload/task-clock\"]",
+            "[\"unload/unwind-tables-deregistered\", \"unload/task-clock\"]",
         ),
         LINEAR,
     );
     case.made = Made::new();
     case.made.absent(Metric::TaskClock, Absence::NotPermitted);
-    case.made.scenario("mine", &[("unload/frames-deregistered", Cost::linear(1.0, 0.0))]);
+    case.made.scenario("mine", &[("unload/unwind-tables-deregistered", Cost::linear(1.0, 0.0))]);
     let text = case.check([0, 4]);
     assert!(text.contains("1 not measured, 1 holds"), "{text}");
     assert!(!text.contains("nothing to do"), "{text}");
@@ -247,14 +247,14 @@ fn one_cause_gives_one_line() {
 }
 
 /// A count that a shell program reports: exact on every machine. `{n}` squared where it is to grow.
-const COUNTED: &str = r#"format = 1
+const COUNTED: &str = r#"format = 2
 question = "Does our host stay linear?"
 expectation = "It does."
 command = ["sh", "host.sh", "{n}"]
-exact = []
+count_with = []
 judge = ["load/reported"]
-processes = 3
-ladder = [64, 128, 256, 512, 1024]
+repetitions = 3
+sizes = [64, 128, 256, 512, 1024]
 "#;
 
 /// A project in a folder whose name a shell would take apart, with a program that takes `steps`.
@@ -296,9 +296,9 @@ fn the_next_command_pasted_into_a_shell_gives_the_same_verdict() {
         "--root",
         &root,
         "--set",
-        "ladder=[8, 16, 32, 64, 128]",
+        "sizes=[8, 16, 32, 64, 128]",
         "--set",
-        "processes=4",
+        "repetitions=4",
         "--processors",
         "0",
         "--budget",
@@ -311,7 +311,7 @@ fn the_next_command_pasted_into_a_shell_gives_the_same_verdict() {
     assert_eq!(again.code, Some(3), "{}{}", again.stdout, again.stderr);
     // It is the same session as far as it was asked for.
     for part in
-        ["--set 'ladder=[8, 16, 32, 64, 128]'", "--set processes=4", "--processors 0", "--strict"]
+        ["--set 'sizes=[8, 16, 32, 64, 128]'", "--set repetitions=4", "--processors 0", "--strict"]
     {
         assert!(again.stdout.contains(part), "{part}\n{}", again.stdout);
     }
@@ -396,7 +396,8 @@ fn a_program_that_cannot_start_is_tried_at_every_size_once() {
 fn accepted_growth_stands_in_the_scenario_and_is_watched_from_then_on() {
     let project = host("$1 * $1");
     let scenario = "a b/xtask/scenarios/host.toml";
-    project.write(scenario, COUNTED.replace("processes = 3", "processes = 3 # as few as can be"));
+    project
+        .write(scenario, COUNTED.replace("repetitions = 3", "repetitions = 3 # as few as can be"));
     let root = project.path("a b").display().to_string();
     let run = |words: &[&str]| project.run(&[words, &["--root", &root]].concat());
     let capture = ["baseline", "host", "--reason", "a search"];
@@ -411,8 +412,8 @@ fn accepted_growth_stands_in_the_scenario_and_is_watched_from_then_on() {
     let accepted = run(&[&capture, &accept[..], &["2999-01-01"]].concat());
     assert_eq!(accepted.code, Some(0), "{}{}", accepted.stdout, accepted.stderr);
     let text = project.read(scenario);
-    assert!(text.contains("processes = 3 # as few as can be"), "{text}");
-    assert!(text.contains("[[known_growth]]\nseries = [\"load/reported\"]\n"), "{text}");
+    assert!(text.contains("repetitions = 3 # as few as can be"), "{text}");
+    assert!(text.contains("[[known_issue]]\nseries = [\"load/reported\"]\n"), "{text}");
     assert!(!project.read("a b/baselines/host.toml").contains("example.org"));
 
     let regress = |steps: &str, flags: &[&str], code: i32, part: &str| {

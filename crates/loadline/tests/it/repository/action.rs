@@ -131,14 +131,14 @@ fn inputs_are_split_into_words_as_in_a_shell() {
     let machine = Machine::new();
     machine.project.script("bin/loadline", LOADLINE);
     let scenarios = ("SCENARIOS", "loop\nsecond  \"the third\"\r\n");
-    machine.passes(REGRESS, &[scenarios, ("ARGUMENTS", "--set\n'exact=[]'\n--budget 0\n")]);
-    let words = "regress\nloop\nsecond\nthe third\n--set\nexact=[]\n--budget\n0\n--format\n";
+    machine.passes(REGRESS, &[scenarios, ("ARGUMENTS", "--set\n'count_with=[]'\n--budget 0\n")]);
+    let words = "regress\nloop\nsecond\nthe third\n--set\ncount_with=[]\n--budget\n0\n--format\n";
     assert!(machine.log("loadline").starts_with(words), "{}", machine.log("loadline"));
     assert_eq!(machine.output("exit-code"), "3");
     machine.passes(REGRESS, &[]);
     assert!(machine.log("loadline").starts_with("regress\n--format\n"));
 
-    let (code, said) = machine.fails(REGRESS, &[("ARGUMENTS", "--set 'exact=[]")]);
+    let (code, said) = machine.fails(REGRESS, &[("ARGUMENTS", "--set 'count_with=[]")]);
     assert_eq!(code, Some(2));
     assert!(said.contains("the input `arguments`") && said.contains("close each quote"), "{said}");
 }

@@ -91,15 +91,15 @@ fn shape(command: &str) -> String {
 }
 
 /// A scenario like one of this repository's, but measured in a moment.
-const SMALL: &str = r#"format = 1
+const SMALL: &str = r#"format = 2
 question = "Does a tiny corpus load and unload in linear time?"
 expectation = "Linear."
-lifecycle = "unload-oldest-first"
-exact = []
+load_order = "unload-oldest-first"
+count_with = []
 artifact = { functions = 2, types = 0, body_size = 1 }
-judge = ["load/frames-registered", "unload/page-faults"]
-processes = 3
-ladder = { from = 1, to = 16, factor = 2 }
+judge = ["load/unwind-tables-registered", "unload/page-faults"]
+repetitions = 3
+sizes = { from = 1, to = 16, factor = 2 }
 control = { set = { tables = "strip" } }
 "#;
 

@@ -241,7 +241,7 @@ fn a_bisection_skips_whatever_gave_no_verdict() {
     let time = HOST_SCENARIO.replace("load/reported", "load/task-clock");
     installed.write("perf/host.toml", &time);
     ends(&installed.loadline(&["regress", "--bisect"]), 125);
-    for mistake in ["nothing", "host:ladder=x"] {
+    for mistake in ["nothing", "host:sizes=x"] {
         let said = installed.loadline(&["regress", mistake, "--against", "HEAD", "--bisect"]);
         ends(&said, 128);
     }
@@ -264,7 +264,7 @@ fn a_bisection_skips_commits_without_the_scenario() {
     };
     for (what, before) in [("another format", "format = 9\n"), ("a control", "")] {
         let text = format!("{}\ncontrol = {{ scenario = \"gone\" }}\n", grouped);
-        let text = if before.is_empty() { text } else { text.replace("format = 1\n", before) };
+        let text = if before.is_empty() { text } else { text.replace("format = 2\n", before) };
         println!("{what}");
         installed.write("perf/host.toml", &text);
         bisected("host", 125);
@@ -287,10 +287,10 @@ fn a_bisection_skips_commits_without_the_scenario() {
 fn threads_are_measured_by_both_sides() {
     let installed = repository(LINEAR);
     fs::remove_file(installed.path("perf/host.toml")).unwrap();
-    let scenario = "format = 1\nquestion = \"Do threads gain?\"\nexpectation = \"They do.\"\n\
-        lifecycle = \"hold-all\"\nexact = []\nmodules = [\"module.wat\"]\n\
-        judge = [\"load/frames-registered\"]\nobserve = [\"load/wall-time\"]\nprocesses = 3\n\
-        ladder = [1, 2, 4, 8, 16]\ncontrol = { set = { tables = \"strip\" } }\n\
+    let scenario = "format = 2\nquestion = \"Do threads gain?\"\nexpectation = \"They do.\"\n\
+        load_order = \"hold-all\"\ncount_with = []\nmodules = [\"module.wat\"]\n\
+        judge = [\"load/unwind-tables-registered\"]\nobserve = [\"load/wall-time\"]\nrepetitions = 3\n\
+        sizes = [1, 2, 4, 8, 16]\ncontrol = { set = { tables = \"strip\" } }\n\
         [scaling]\nthreads = 2\nseries = \"load/wall-time\"\n";
     installed.write("perf/threads.toml", scenario);
     let module = |functions: usize| format!("(module {})", "(func)".repeat(functions));

@@ -30,7 +30,7 @@ struct Host {
     /// The settings for `build`, where there is one.
     build: &'static str,
     command: &'static str,
-    ladder: &'static str,
+    sizes: &'static str,
     setup: Setup,
     /// Further lines of the scenario.
     scenario: &'static str,
@@ -57,7 +57,7 @@ const HOSTS: [Host; 4] = [
         quadratic: "#include <stdlib.h>\nvolatile long sum;\nstatic long names[9999];\nstatic void work(void) { for (long k = 0; k < 20000; k++) sum += k; }\nstatic long find(long n, long name) { for (long k = 0; k < n; k++) if (names[k] == name) return k; return n; }\nint main(int c, char **v) {\n  long n = atol(v[c - 1]);\n  for (long i = 0; i < n; i++) {\n    work();\n    for (int k = 0; k < 50; k++) names[find(i, -k - 1)] = i;\n  }\n  return 0;\n}\n",
         build: "build = [\"cc\", \"-o\", \"host\", \"host.c\"]\n",
         command: "\"./host\", \"{n}\"",
-        ladder: "128, 256, 512, 1024, 2048",
+        sizes: "128, 256, 512, 1024, 2048",
         setup: Setup::None,
         scenario: "",
         culprit: "find (host, called by main)",
@@ -70,9 +70,9 @@ const HOSTS: [Host; 4] = [
         quadratic: "sqlite3 :memory: \"CREATE TABLE t(x); PRAGMA automatic_index = off; WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < $1) INSERT INTO t SELECT x FROM c; SELECT count(*) FROM t a JOIN t b ON b.x = a.x\"\n",
         build: "",
         command: "\"sh\", \"host.sh\", \"{n}\"",
-        ladder: "256, 512, 1024, 2048, 4096",
+        sizes: "256, 512, 1024, 2048, 4096",
         setup: Setup::None,
-        scenario: "exact = []\n",
+        scenario: "count_with = []\n",
         culprit: "",
     },
     Host {
@@ -83,9 +83,9 @@ const HOSTS: [Host; 4] = [
         quadratic: "let sum = 0;\nfor (let i = 0; i < +process.argv[2]; i++) for (let k = 0; k < 2000 + 20 * i; k++) sum += k % 7;\nconsole.log(sum);\n",
         build: "",
         command: "\"node\", \"--single-threaded\", \"--jitless\", \"--predictable\", \"--hash-seed=1\", \"--random-seed=1\", \"host.js\", \"{n}\"",
-        ladder: "64, 128, 256, 512, 1024",
+        sizes: "64, 128, 256, 512, 1024",
         setup: Setup::None,
-        scenario: "callgrind_ladder = [16, 32, 64, 128, 256]\n",
+        scenario: "callgrind_sizes = [16, 32, 64, 128, 256]\n",
         culprit: "(node",
     },
     Host {
@@ -96,9 +96,9 @@ const HOSTS: [Host; 4] = [
         quadratic: "import sys\nfor i in range(int(sys.argv[1])):\n    sum(range(2000 + 20 * i))\n",
         build: "",
         command: "\"python3\", \"host.py\", \"{n}\"",
-        ladder: "64, 128, 256, 512, 1024",
+        sizes: "64, 128, 256, 512, 1024",
         setup: Setup::None,
-        scenario: "callgrind_ladder = [16, 32, 64, 128, 256]\nenvironment = { PYTHONHASHSEED = \"0\" }\n",
+        scenario: "callgrind_sizes = [16, 32, 64, 128, 256]\nenvironment = { PYTHONHASHSEED = \"0\" }\n",
         culprit: "(python3",
     },
 ];
@@ -112,9 +112,9 @@ const HOSTS_OF_WASMTIME: [Host; 2] = [
         quadratic: "import sys, wasmtime\nengine = wasmtime.Engine()\ncompiled = wasmtime.Module(engine, '(module)').serialize()\nloaded = []\nfor i in range(int(sys.argv[1])):\n    loaded.append(wasmtime.Module.deserialize(engine, compiled))\n    sum(range(30 * i))\n",
         build: "",
         command: "\"VENV/bin/python3\", \"host.py\", \"{n}\"",
-        ladder: "128, 256, 512, 1024, 2048",
+        sizes: "128, 256, 512, 1024, 2048",
         setup: Setup::WasmtimeForPython,
-        scenario: "exact = []\n",
+        scenario: "count_with = []\n",
         culprit: "",
     },
     Host {
@@ -125,9 +125,9 @@ const HOSTS_OF_WASMTIME: [Host; 2] = [
         quadratic: "use wasmtime::{Engine, Module};\nfn main() {\n    let n: usize = std::env::args().nth(1).unwrap().parse().unwrap();\n    let engine = Engine::default();\n    let compiled = Module::new(&engine, b\"\\0asm\\x01\\0\\0\\0\").unwrap().serialize().unwrap();\n    let mut loaded = Vec::new();\n    for i in 0..n {\n        let name = format!(\"plug-in {i:60}\");\n        assert!(!loaded.iter().any(|(known, _)| *known == name));\n        // SAFETY: Wasmtime made these bytes above.\n        loaded.push((name, unsafe { Module::deserialize(&engine, &compiled) }.unwrap()));\n    }\n}\n",
         build: "build = [\"cargo\", \"build\", \"--offline\"]\n",
         command: "\"target/debug/host\", \"{n}\"",
-        ladder: "256, 512, 1024, 2048, 4096",
+        sizes: "256, 512, 1024, 2048, 4096",
         setup: Setup::Rust,
-        scenario: "callgrind_ladder = [128, 256, 512, 1024, 2048]\n",
+        scenario: "callgrind_sizes = [128, 256, 512, 1024, 2048]\n",
         culprit: "called by <A as core::slice::cmp::SlicePartialEq<B>>",
     },
 ];
@@ -160,8 +160,8 @@ impl Host {
         installed.write("loadline.toml", &format!("{settings}{}", self.build));
         let command = self.command.replace("VENV", &venv);
         let scenario = format!(
-            "format = 1\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{command}]\njudge = [\"run/task-clock\"]\nprocesses = 5\nladder = [{}]\n{}",
-            self.ladder, self.scenario
+            "format = 2\nquestion = \"Does our host stay linear?\"\nexpectation = \"It does.\"\ncommand = [{command}]\njudge = [\"run/task-clock\"]\nrepetitions = 5\nsizes = [{}]\n{}",
+            self.sizes, self.scenario
         );
         installed.write("perf/host.toml", &scenario);
         installed.write(".gitignore", "/out\n/host\n/target\n");

@@ -92,8 +92,14 @@ fn a_starting_point_is_run_once() {
     assert!(found.stdout.contains("\nran it once at N = 64, in "), "{}", found.stdout);
     let scenario = installed.read("loadline/scenarios/my-program.toml");
     assert!(scenario.contains("\njudge = [\"load/task-clock\"]\n"), "{scenario}");
-    let measured =
-        installed.loadline(&["regress", "--budget=0", "--set", "unit=row", "--set", "exact=[]"]);
+    let measured = installed.loadline(&[
+        "regress",
+        "--budget=0",
+        "--set",
+        "unit=row",
+        "--set",
+        "count_with=[]",
+    ]);
     assert_eq!(measured.code, Some(0), "{}", measured.refusal());
     assert!(measured.stdout.starts_with("wasmtime: the command's own, "), "{}", measured.stdout);
     assert!(!measured.stdout.contains("module"), "{}", measured.stdout);

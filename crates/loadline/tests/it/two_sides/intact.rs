@@ -12,17 +12,17 @@ use std::process::{Command, Stdio};
 use crate::common::made::{Cost, Made, baseline};
 use crate::common::{Project, Said};
 
-const SCENARIO: &str = r#"format = 1
+const SCENARIO: &str = r#"format = 2
 question = "Is what cargo xtask bench does linear?"
 expectation = "It is."
-lifecycle = "unload-oldest-first"
-exact = []
-judge = ["unload/frames-deregistered", "unload/task-clock"]
-ladder = { from = 64, to = 4096, factor = 2 }
+load_order = "unload-oldest-first"
+count_with = []
+judge = ["unload/unwind-tables-deregistered", "unload/task-clock"]
+sizes = { from = 64, to = 4096, factor = 2 }
 "#;
 
-const CALLS: (&str, Cost) = ("unload/frames-deregistered", Cost::linear(1.0, 0.0));
-const GROWN: (&str, Cost) = ("unload/frames-deregistered", Cost::quadratic(1.0, 0.8, 0.0));
+const CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(1.0, 0.0));
+const GROWN: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::quadratic(1.0, 0.8, 0.0));
 const CLOCK: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.01));
 
 /// A project with the scenario `mine` and the session `session` of it, in which counts have grown.
@@ -47,7 +47,7 @@ fn repository() -> Project {
     let project = project();
     git(&project, &["init", "--quiet"]);
     for (factor, message) in [(1.0, "as it was"), (2.0, "caf\u{e9}")] {
-        let calls = ("unload/frames-deregistered", Cost::linear(factor, 0.0));
+        let calls = ("unload/unwind-tables-deregistered", Cost::linear(factor, 0.0));
         project
             .write("baselines/mine.toml", baseline(&crate::common::made::environment(), &[calls]));
         git(&project, &["add", "baselines"]);
@@ -242,10 +242,10 @@ fn jitter_between_sessions_of_one_repetition_is_no_step() {
         made.scenario("mine", &[CALLS, ("unload/task-clock", Cost::linear(per_module, 0.0))]);
         let folder = project.path("target/regress").join(name);
         made.save(&folder);
-        let header = made.header().replace("\"processes\":5", "\"processes\":1");
+        let header = made.header().replace("\"repetitions\":5", "\"repetitions\":1");
         fs::write(folder.join("session.json"), header).unwrap();
         let runs = made.runs();
-        let first = runs.lines().filter(|line| line.contains("\"round\":0"));
+        let first = runs.lines().filter(|line| line.contains("\"repetition\":0"));
         fs::write(folder.join("runs.jsonl"), first.map(|l| format!("{l}\n")).collect::<String>())
             .unwrap();
     }
@@ -396,7 +396,7 @@ fn a_repository_may_lie_in_a_folder_of_any_name() {
         let host = crate::common::HOST.replace("STEPS", "$1 * $1");
         fs::write(root.join("host.sh"), host).unwrap();
         let (code, stderr) =
-            run(&["diff", "host", "--set", "environment.A=1", "--set", "processes=1"]);
+            run(&["diff", "host", "--set", "environment.A=1", "--set", "repetitions=1"]);
         assert_eq!(code, Some(0), "{name:?}: {stderr}");
     }
 }
@@ -413,7 +413,7 @@ fn a_session_is_measured_to_its_end_when_nobody_takes_its_messages() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let closed = std::io::pipe().unwrap().1;
     for stderr in [Stdio::from(full), Stdio::from(closed)] {
-        let arguments = ["diff", "host", "--set", "environment.A=1", "--set", "processes=1"];
+        let arguments = ["diff", "host", "--set", "environment.A=1", "--set", "repetitions=1"];
         let mut command = project.xtask(&arguments);
         let said = project.said(command.stderr(stderr).output().unwrap());
         assert_eq!(said.code, Some(0), "{}", said.stdout);

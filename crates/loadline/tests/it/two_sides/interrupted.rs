@@ -62,7 +62,7 @@ fn an_interrupt_after_the_last_run_is_an_interrupt() {
     let arguments = [
         "regress",
         "--set",
-        "processes=1",
+        "repetitions=1",
         "--budget",
         "0",
         "--format",

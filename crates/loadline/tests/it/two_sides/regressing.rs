@@ -73,10 +73,10 @@ impl Repository {
         xtask.args(["--format", "json", "--output"]).arg(&report);
         for (field, value) in [
             ("judge", asked.judge),
-            ("exact", asked.exact),
+            ("count_with", asked.count_with),
             ("observe", "[]"),
-            ("ladder", &sizes),
-            ("callgrind_ladder", &sizes),
+            ("sizes", &sizes),
+            ("callgrind_sizes", &sizes),
         ] {
             xtask.args(["--set", &format!("{field}={value}")]);
         }
@@ -92,7 +92,7 @@ impl Repository {
 struct Asked<'a> {
     scenario: &'a str,
     judge: &'a str,
-    exact: &'a str,
+    count_with: &'a str,
     budget: &'a str,
 }
 
@@ -139,12 +139,12 @@ fn added_growth_is_red_and_removed_setup_is_not() {
     let counted = Asked {
         scenario: "load-bytes",
         judge: "[\"load/allocations\"]",
-        exact: "[\"count\"]",
+        count_with: "[\"count\"]",
         budget: "3600",
     };
     let profiled = Asked {
         judge: "[\"load/allocations\", \"load/callgrind-instructions\"]",
-        exact: "[\"count\", \"callgrind\"]",
+        count_with: "[\"count\", \"callgrind\"]",
         ..counted
     };
     let packed = Asked { scenario: "load-pack", judge: "[\"load/mappings-made\"]", ..counted };

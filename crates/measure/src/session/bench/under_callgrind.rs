@@ -8,8 +8,8 @@ use std::time::Duration;
 use loadline_callgrind::{FolderError, Profile};
 use loadline_record::profile::SavedProfile;
 use loadline_scenario::{
-    Absence, Command, Dumps, Means, Measure, Message, Metric, Phase, Reading, Request, Sample,
-    Scenario, Scope, SeriesName, Subject,
+    Absence, Collector, Command, Dumps, Measure, Message, Metric, Phase, Reading, Request, Sample,
+    Scenario, Scope, SeriesName, Workload,
 };
 
 use crate::process::runner::{RunFailure, Runner};
@@ -32,7 +32,7 @@ pub fn profiled(
         Err(error) => return refused(format!("cannot make a folder for callgrind: {error}")),
     };
     let (answer, read): (_, ReadProfiles) = match request {
-        Request::Measure(measure @ Measure { subject: Subject::Command(command), .. }) => {
+        Request::Measure(measure @ Measure { workload: Workload::Command(command), .. }) => {
             let vgdb = runner.vgdb().filter(|_| wants_phases && command.acknowledge);
             let request = match under_callgrind(runner, measure, command, folder.path(), vgdb) {
                 Ok(request) => request,
@@ -88,11 +88,11 @@ fn under_callgrind(
     };
     let mut arguments: Vec<String> = program.map(text).collect::<std::result::Result<_, _>>()?;
     arguments.extend(command.arguments.iter().cloned());
-    let subject = Subject::Command(Command { arguments, ..command.clone() });
-    let means = Means::Clock;
+    let workload = Workload::Command(Command { arguments, ..command.clone() });
+    let collector = Collector::Clock;
     let dumps = vgdb.map(|vgdb| Dumps { vgdb, folder: counts, pipes });
     let metrics = Vec::new();
-    Ok(Request::Measure(Measure { subject, means, metrics, dumps, ..measure.clone() }))
+    Ok(Request::Measure(Measure { workload, collector, metrics, dumps, ..measure.clone() }))
 }
 
 /// Whether the scenario asks for a command's instructions in single phases.
@@ -101,7 +101,7 @@ pub fn wants_phases(scenario: &Scenario) -> bool {
 }
 
 fn is_counted_by_phase(scenario: &Scenario, name: SeriesName) -> bool {
-    let is_command = matches!(scenario.subject, Subject::Command(_));
+    let is_command = matches!(scenario.workload, Workload::Command(_));
     is_command && name.metric == Metric::CallgrindInstructions && name.phase != Phase::Run
 }
 
@@ -113,7 +113,7 @@ pub fn not_separated(
     modules: usize,
     counted: &[Sample],
 ) -> Vec<Sample> {
-    let Subject::Command(command) = &scenario.subject else { return Vec::new() };
+    let Workload::Command(command) = &scenario.workload else { return Vec::new() };
     if command.acknowledge && runner.vgdb().is_some() {
         return Vec::new();
     }

@@ -6,7 +6,7 @@ use loadline_record::Result;
 use loadline_record::header::{Against, Outcome, RunRecord, Side};
 use loadline_record::profile::SavedProfile;
 use loadline_record::rounds::{can_be_judged, is_compared, why_absent};
-use loadline_scenario::{Absent, Environment, Means, Metric, Run, Scenario, Subject};
+use loadline_scenario::{Absent, Collector, Environment, Metric, Run, Scenario, Workload};
 
 use crate::process::parallel::side_by_side;
 use crate::session::bench::Bench;
@@ -48,7 +48,7 @@ impl Trial<'_> {
         let mut all: Vec<Option<Affordable>> = Vec::new();
         let free = scenarios.iter().filter(|scenario| self.is_free(scenario));
         let progress =
-            Progress::new("counting", free.map(|scenario| scenario.ladder.len() as u64).sum());
+            Progress::new("counting", free.map(|scenario| scenario.sizes.len() as u64).sum());
         for (place, scenario) in scenarios.iter().enumerate() {
             let affordable = match self.is_free(scenario) {
                 true => Some(self.affordable(place, scenario, &progress)?),
@@ -69,8 +69,8 @@ impl Trial<'_> {
         for ((scenario, own), fewest) in scenarios.iter_mut().zip(all).zip(fewest) {
             let Some(own) = own else { continue };
             let n = fewest.map_or(0, |fewest| fewest.min(own.n_sizes));
-            scenario.callgrind_ladder = scenario.ladder[..n].to_vec();
-            let is_kept = |(_, (run, _)): &Tried| scenario.callgrind_ladder.contains(&run.modules);
+            scenario.callgrind_sizes = scenario.sizes[..n].to_vec();
+            let is_kept = |(_, (run, _)): &Tried| scenario.callgrind_sizes.contains(&run.modules);
             runs.extend(own.runs.into_iter().filter(is_kept));
             sentences.extend(own.why.map(|why| sentence(scenario, own.n_sizes, &why)));
         }
@@ -79,9 +79,9 @@ impl Trial<'_> {
 
     /// Whether callgrind counts this command, and its file names no sizes.
     fn is_free(&self, scenario: &Scenario) -> bool {
-        matches!(scenario.subject, Subject::Command(_))
-            && scenario.callgrind_ladder.is_empty()
-            && scenario.means().contains(&Means::Callgrind)
+        matches!(scenario.workload, Workload::Command(_))
+            && scenario.callgrind_sizes.is_empty()
+            && scenario.collectors().contains(&Collector::Callgrind)
             && why_absent(scenario, Metric::CallgrindInstructions, self.absent).is_none()
     }
 
@@ -93,18 +93,18 @@ impl Trial<'_> {
         scenario: &Scenario,
         progress: &Progress,
     ) -> Result<Affordable> {
-        let run = |modules, means| Run { scenario: place, modules, round: 0, means };
-        if self.try_sides(scenario, &run(scenario.ladder[0], Means::Clock))?.is_err() {
+        let run = |modules, collector| Run { scenario: place, modules, repetition: 0, collector };
+        if self.try_sides(scenario, &run(scenario.sizes[0], Collector::Clock))?.is_err() {
             // The session meets the same failure and records it.
             return Ok(Affordable::default());
         }
         let mut tried: Vec<(usize, f64)> = Vec::new();
         let mut runs = Vec::new();
-        for (n_sizes, &n) in scenario.ladder.iter().enumerate() {
-            let enough = can_be_judged(&scenario.ladder[..n_sizes]);
+        for (n_sizes, &n) in scenario.sizes.iter().enumerate() {
+            let enough = can_be_judged(&scenario.sizes[..n_sizes]);
             let why = match too_long(scenario, &tried, n, enough) {
                 Some(why) => why,
-                None => match self.try_sides(scenario, &run(n, Means::Callgrind))? {
+                None => match self.try_sides(scenario, &run(n, Collector::Callgrind))? {
                     Ok(finished) => {
                         let seconds = finished.iter().map(|((record, _), _)| record.seconds);
                         tried.push((n, seconds.fold(0.0, f64::max)));
@@ -118,7 +118,7 @@ impl Trial<'_> {
             let n_sizes = if enough { n_sizes } else { 0 };
             return Ok(Affordable { n_sizes, why: Some(why), runs });
         }
-        Ok(Affordable { n_sizes: scenario.ladder.len(), why: None, runs })
+        Ok(Affordable { n_sizes: scenario.sizes.len(), why: None, runs })
     }
 
     /// Makes `run` on every side at the same time. Returns the finished runs, or why one failed.
@@ -131,7 +131,7 @@ impl Trial<'_> {
         if let Some(against) = self.against.filter(|_| is_compared(scenario)) {
             sides.push((Side::Before, &against.environment));
         }
-        let metrics = scenario.metrics_by(run.means);
+        let metrics = scenario.metrics_by(run.collector);
         let measure = |(side, environment): &(Side, &Environment)| {
             let visit = (*run, *side);
             let record = self.bench.run(scenario, &visit, &metrics, 0, environment);
@@ -174,7 +174,7 @@ fn too_long(scenario: &Scenario, tried: &[(usize, f64)], n: usize, enough: bool)
 /// The sentence about the first `n` sizes of `scenario` being counted, or none.
 fn sentence(scenario: &Scenario, n: usize, why: &str) -> String {
     let title = scenario.title();
-    match &scenario.ladder[..n] {
+    match &scenario.sizes[..n] {
         [] => format!("{title}: instructions are not counted: {why}"),
         [.., last] => format!("{title}: instructions are counted up to N = {last}: {why}"),
     }

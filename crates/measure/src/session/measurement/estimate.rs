@@ -5,9 +5,9 @@ use std::fmt;
 use std::fs;
 
 use loadline_record::header::Side;
-use loadline_record::rounds::{exact_means, is_compared};
+use loadline_record::rounds::{exact_collectors, is_compared};
 use loadline_record::session;
-use loadline_scenario::{Absent, Means, Plan, Run, Scenario, exact_runs};
+use loadline_scenario::{Absent, Collector, Plan, Run, Scenario, exact_runs};
 
 use crate::process::parallel::n_processors;
 use crate::session::bench::Bench;
@@ -38,7 +38,7 @@ impl fmt::Display for Estimate {
 }
 
 /// The average seconds of a run: by full name, size and collector.
-type Known = BTreeMap<(String, usize, Means), (f64, usize)>;
+type Known = BTreeMap<(String, usize, Collector), (f64, usize)>;
 
 impl Estimate {
     /// Estimates the time of a session over `scenarios` on `bench`.
@@ -46,8 +46,8 @@ impl Estimate {
         let known = known(bench);
         let by_clock = Plan::of(scenarios, 0).runs;
         let counting = scenarios.iter().enumerate().flat_map(|(place, scenario)| {
-            let means = exact_means(scenario, absent).into_iter();
-            means.flat_map(move |means| exact_runs(place, scenario, means, 1))
+            let collector = exact_collectors(scenario, absent).into_iter();
+            collector.flat_map(move |collector| exact_runs(place, scenario, collector, 1))
         });
         let counting: Vec<Run> = counting.collect();
         let n_sides = |run: &Run| match bench.before {
@@ -61,7 +61,7 @@ impl Estimate {
             for run in runs {
                 let title = scenarios[run.scenario].title();
                 let share = n_sides(run) as f64 / n_at_a_time as f64;
-                match known.get(&(title, run.modules, run.means)) {
+                match known.get(&(title, run.modules, run.collector)) {
                     Some((seconds, n)) => measured += share * seconds / *n as f64,
                     None => guessed += share * guess(run),
                 }
@@ -80,10 +80,10 @@ impl Estimate {
 
 /// The seconds of a run that no session has made: starting a process, and the work on each item.
 fn guess(run: &Run) -> f64 {
-    let (start, each) = match run.means {
-        Means::Clock => (0.02, 2e-5),
-        Means::Count => (0.05, 3e-5),
-        Means::Callgrind => (0.6, 2e-3),
+    let (start, each) = match run.collector {
+        Collector::Clock => (0.02, 2e-5),
+        Collector::Count => (0.05, 3e-5),
+        Collector::Callgrind => (0.6, 2e-3),
     };
     start + each * run.modules as f64
 }
@@ -98,7 +98,7 @@ fn known(bench: &Bench<'_>) -> Known {
     let mut known = Known::new();
     for (_, records) in newest.filter_map(|folder| session::read(folder).ok()) {
         for record in records.iter().filter(|r| r.side == Side::Now && !r.has_failed()) {
-            let key = (record.scenario.clone(), record.modules, record.means);
+            let key = (record.scenario.clone(), record.modules, record.collector);
             let (seconds, n) = known.entry(key).or_default();
             *seconds += record.seconds;
             *n += 1;

@@ -14,20 +14,20 @@ use loadline_record::header::{RunRecord, not_measured};
 impl Measurement<'_> {
     /// The time spent so far in runs by the clock. Repetitions are added to those runs alone.
     pub fn measuring(&self) -> Duration {
-        let by_clock = self.records.iter().filter(|record| record.means.is_clock());
+        let by_clock = self.records.iter().filter(|record| record.collector.is_clock());
         by_clock.map(|record| seconds(record.seconds)).sum()
     }
 
     /// Whether the scenario `title` has fewer repetitions than `most`.
     pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
-        self.place(title).is_some_and(|place| self.scenarios[place].processes < most)
+        self.place(title).is_some_and(|place| self.scenarios[place].repetitions < most)
     }
 
     /// Whether a size above the largest of `title` may be added. It may if fewer than `most` were added and
     /// the machine holds it. If the machine does not hold it, the session records that.
     pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
         let Some(place) = self.place(title) else { return false };
-        let Some(next) = self.next_rung(place) else { return false };
+        let Some(next) = self.next_size(place) else { return false };
         if self.n_larger[place] >= most {
             return false;
         }
@@ -48,15 +48,15 @@ impl Measurement<'_> {
         false
     }
 
-    fn next_rung(&self, place: usize) -> Option<usize> {
-        let top = *self.scenarios[place].ladder.last()?;
+    fn next_size(&self, place: usize) -> Option<usize> {
+        let top = *self.scenarios[place].sizes.last()?;
         top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
     }
 
     /// The average time of a run of `title` at `modules`, in seconds.
     fn seconds_at(&self, title: &str, modules: usize) -> f64 {
         let is_own =
-            |r: &&RunRecord| r.means.is_clock() && r.scenario == title && r.modules == modules;
+            |r: &&RunRecord| r.collector.is_clock() && r.scenario == title && r.modules == modules;
         let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
@@ -68,12 +68,13 @@ impl Measurement<'_> {
         let scenario = &self.scenarios[place];
         let time = match step {
             Step::MoreRounds => {
-                let round: f64 = scenario.ladder.iter().map(|&n| self.seconds_at(title, n)).sum();
-                round * more_rounds(scenario, most_rounds) as f64
+                let repetition: f64 =
+                    scenario.sizes.iter().map(|&n| self.seconds_at(title, n)).sum();
+                repetition * more_rounds(scenario, most_rounds) as f64
             }
             Step::LargerN => {
-                let top = scenario.ladder.last().map_or(0.0, |&n| self.seconds_at(title, n));
-                4.0 * top * scenario.processes as f64
+                let top = scenario.sizes.last().map_or(0.0, |&n| self.seconds_at(title, n));
+                4.0 * top * scenario.repetitions as f64
             }
         };
         seconds(time * self.sides(scenario).len() as f64)
@@ -82,13 +83,13 @@ impl Measurement<'_> {
     /// Plans `step` for the scenario `title`.
     pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
         let Some(place) = self.place(title) else { return };
-        match (step, self.next_rung(place)) {
+        match (step, self.next_size(place)) {
             (Step::MoreRounds, _) => {
                 let more = more_rounds(&self.scenarios[place], most_rounds);
-                self.scenarios[place].processes += more;
+                self.scenarios[place].repetitions += more;
             }
             (Step::LargerN, Some(next)) => {
-                self.scenarios[place].ladder.push(next);
+                self.scenarios[place].sizes.push(next);
                 self.n_larger[place] += 1;
             }
             (Step::LargerN, None) => {}
@@ -108,7 +109,7 @@ impl Measurement<'_> {
 
 /// How many repetitions to add to `scenario`: as many as it has, but at most `most` in total.
 fn more_rounds(scenario: &Scenario, most: usize) -> usize {
-    (2 * scenario.processes).min(most).saturating_sub(scenario.processes)
+    (2 * scenario.repetitions).min(most).saturating_sub(scenario.repetitions)
 }
 
 /// A measured or estimated time. An invalid value counts as zero.

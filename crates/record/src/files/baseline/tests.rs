@@ -17,7 +17,7 @@ fn baseline(reason: &str) -> Baseline {
             modules: Some("0123456789abcdef".to_owned()),
         },
         reason: reason.to_owned(),
-        ladder: vec![64, 128],
+        sizes: vec![64, 128],
         noise_floor: Floor([(Metric::TaskClock, 1250.0), (Metric::PageFaults, 0.0)].into()),
         date: "2026-01-01".to_owned(),
         seed: 7,
@@ -60,7 +60,7 @@ fn a_baseline_takes_the_place_of_the_one_with_its_key() {
 
 #[test]
 fn a_baseline_is_none_of_other_modules() {
-    let text = "format = 1\nquestion = \"?\"\nexpectation = \"\"\nlifecycle = \"hold-all\"\nmodules = [\"*.wasm\"]\njudge = [\"load/task-clock\"]\nladder = { from = 8, to = 128, factor = 2 }";
+    let text = "format = 2\nquestion = \"?\"\nexpectation = \"\"\nload_order = \"hold-all\"\nmodules = [\"*.wasm\"]\njudge = [\"load/task-clock\"]\nsizes = { from = 8, to = 128, factor = 2 }";
     let scenario = Scenario::parse("mine", text).unwrap();
     let environment = crate::fixtures::environment();
     let key = |digest: &str| {

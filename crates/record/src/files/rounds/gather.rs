@@ -1,10 +1,10 @@
 //! Computes the repetitions of each series from the records of a session's runs.
 
 use super::one::{
-    MeasuredScenario, Rounds, can_be_judged, exact_means, reading, sample, why_absent,
+    MeasuredScenario, Rounds, can_be_judged, exact_collectors, reading, sample, why_absent,
 };
 use crate::files::header::{Outcome, Planned, RunRecord, Side};
-use loadline_scenario::{Absence, Absent, Means, Reading, Scenario, SeriesName, exact_runs};
+use loadline_scenario::{Absence, Absent, Collector, Reading, Scenario, SeriesName, exact_runs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -30,34 +30,35 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut too_short = BTreeMap::new();
     let mut unrepeated = Vec::new();
     let mut profiles = Vec::new();
-    let exact = exact_means(&scenario, runs.absent);
-    let is_given_up = match scenario.subject.is_planted() {
+    let exact = exact_collectors(&scenario, runs.absent);
+    let is_given_up = match scenario.workload.is_planted() {
         true => runs.is_given_up,
         false => is_given_up(&scenario, runs.records),
     };
-    for means in Means::ALL {
-        let own = own_records(&title, means, runs);
-        let inexact = runs.planned.and_then(|planned| planned.inexact.get(&means));
+    for collector in Collector::ALL {
+        let own = own_records(&title, collector, runs);
+        let inexact = runs.planned.and_then(|planned| planned.inexact.get(&collector));
         let rounds = inexact.copied().unwrap_or(1);
-        let planned = match means {
-            Means::Clock if scenario.metrics_by(means).is_empty() => 0,
-            Means::Clock => scenario.ladder.len() * scenario.processes,
-            _ if !exact.contains(&means) => 0,
-            _ => exact_runs(0, &scenario, means, rounds).count(),
+        let planned = match collector {
+            Collector::Clock if scenario.metrics_by(collector).is_empty() => 0,
+            Collector::Clock => scenario.sizes.len() * scenario.repetitions,
+            _ if !exact.contains(&collector) => 0,
+            _ => exact_runs(0, &scenario, collector, rounds).count(),
         };
-        let ladder = scenario.ladder_by(means);
-        failures.extend(failures_of(&own, ladder, planned, is_given_up));
-        let first = own.iter().filter(|record| record.round == 0);
+        let sizes = scenario.sizes_by(collector);
+        failures.extend(failures_of(&own, sizes, planned, is_given_up));
+        let first = own.iter().filter(|record| record.repetition == 0);
         profiles.extend(first.filter_map(|record| {
             Some((record.modules, runs.profiles.join(record.profile.as_ref()?)))
         }));
-        for name in scenario.series().filter(|name| scenario.means_of(name.metric) == means) {
+        for name in scenario.series().filter(|name| scenario.collector_of(name.metric) == collector)
+        {
             failures.extend(gaps(name, &own));
             let rounds_of = all_rounds(&scenario, name, &own, runs.absent);
             let found = match rounds_of {
-                Rounds::Complete(rows) if !means.is_clock() => {
+                Rounds::Complete(rows) if !collector.is_clock() => {
                     let found = exact_rows(rows, rounds);
-                    unrepeated.extend((found.is_none() && planned > 0).then_some(means));
+                    unrepeated.extend((found.is_none() && planned > 0).then_some(collector));
                     found.map_or(Rounds::Missing(Absence::NotMeasured), Rounds::Complete)
                 }
                 found => found,
@@ -88,15 +89,16 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
 pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
     let title = scenario.title();
     [Side::Now, Side::Before].into_iter().any(|side| {
-        let is_own = |r: &&RunRecord| r.means.is_clock() && r.side == side && r.scenario == title;
+        let is_own =
+            |r: &&RunRecord| r.collector.is_clock() && r.side == side && r.scenario == title;
         let own: Vec<&RunRecord> = records.iter().filter(is_own).collect();
-        failed_alike(&own, &scenario.ladder)
+        failed_alike(&own, &scenario.sizes)
     })
 }
 
 /// Whether every run in the first repetition, at each of `sizes`, failed with the same cause.
 fn failed_alike(own: &[&RunRecord], sizes: &[usize]) -> bool {
-    let first: Vec<_> = own.iter().filter(|record| record.round == 0).collect();
+    let first: Vec<_> = own.iter().filter(|record| record.repetition == 0).collect();
     let is_there = |n: &usize| first.iter().any(|record| record.modules == *n);
     let mut causes = first.iter().map(|record| cause(record));
     let Some(Some(one)) = causes.next() else { return false };
@@ -119,7 +121,7 @@ fn cause(record: &RunRecord) -> Option<String> {
 /// Describes the failures of runs by one collector, one sentence per cause.
 fn failures_of(
     own: &[&RunRecord],
-    ladder: &[usize],
+    sizes: &[usize],
     planned: usize,
     is_given_up: bool,
 ) -> Vec<String> {
@@ -131,8 +133,9 @@ fn failures_of(
             None => causes.push((cause, vec![record])),
         }
     }
-    let places: BTreeSet<_> = own.iter().map(|record| (record.modules, record.round)).collect();
-    let found = places.iter().filter(|(n, _)| ladder.contains(n)).count();
+    let places: BTreeSet<_> =
+        own.iter().map(|record| (record.modules, record.repetition)).collect();
+    let found = places.iter().filter(|(n, _)| sizes.contains(n)).count();
     let unstarted = if is_given_up { planned.saturating_sub(found) } else { 0 };
     let mut failures: Vec<String> =
         causes.iter().map(|(_, records)| failure(records, unstarted)).collect();
@@ -155,8 +158,8 @@ fn failure(records: &[&RunRecord], unstarted: usize) -> String {
     let error = records.first().map(|record| error(record)).unwrap_or_default();
     let sizes = records.iter().map(|record| record.modules);
     match records {
-        [RunRecord { modules, round, .. }] if unstarted == 0 => {
-            format!("N = {modules}, round {}: {error}", round + 1)
+        [RunRecord { modules, repetition, .. }] if unstarted == 0 => {
+            format!("N = {modules}, repetition {}: {error}", repetition + 1)
         }
         records => {
             let (count, low, high) = (records.len(), sizes.clone().min(), sizes.max());
@@ -195,21 +198,22 @@ fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize,
 /// Lists the records of one scenario by one build and collector, by repetition. A run that failed and ran
 /// again counts by its last record, in its original place. So the readings at every N are in the order of
 /// repetitions.
-fn own_records<'a>(title: &str, means: Means, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
+fn own_records<'a>(title: &str, collector: Collector, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
     let mut own: Vec<&RunRecord> = Vec::new();
     let is_own = |record: &&RunRecord| {
-        record.side == runs.side && record.means == means && record.scenario == title
+        record.side == runs.side && record.collector == collector && record.scenario == title
     };
     for record in runs.records.iter().filter(is_own) {
         let is_replaced = |before: &&mut &RunRecord| {
-            before.has_failed() && (before.modules, before.round) == (record.modules, record.round)
+            before.has_failed()
+                && (before.modules, before.repetition) == (record.modules, record.repetition)
         };
         match own.iter_mut().find(is_replaced) {
             Some(before) => *before = record,
             None => own.push(record),
         }
     }
-    own.sort_by_key(|record| record.round);
+    own.sort_by_key(|record| record.repetition);
     own
 }
 
@@ -222,18 +226,18 @@ fn all_rounds(
     if let Some(absence) = why_absent(scenario, name.metric, absent) {
         return Rounds::Missing(absence);
     }
-    let ladder = scenario.ladder_by(scenario.means_of(name.metric));
-    if ladder.is_empty() {
+    let sizes = scenario.sizes_by(scenario.collector_of(name.metric));
+    if sizes.is_empty() {
         return Rounds::Missing(Absence::NotUnderValgrind);
     }
     // At sizes up to `too_short`, only the slow runs have readings.
     let too_short = last_too_short(name, own);
-    let ladder: Vec<usize> = ladder.iter().copied().filter(|n| Some(*n) > too_short).collect();
-    if too_short.is_some() && !can_be_judged(&ladder) {
+    let sizes: Vec<usize> = sizes.iter().copied().filter(|n| Some(*n) > too_short).collect();
+    if too_short.is_some() && !can_be_judged(&sizes) {
         return Rounds::Missing(Absence::TooShort);
     }
-    let mut rows = Vec::with_capacity(ladder.len());
-    for modules in ladder {
+    let mut rows = Vec::with_capacity(sizes.len());
+    for modules in sizes {
         let mut values = Vec::new();
         for record in own.iter().filter(|record| record.modules == modules) {
             let Some(samples) = record.samples() else { continue };
@@ -279,8 +283,11 @@ fn gaps(name: SeriesName, own: &[&RunRecord]) -> Vec<String> {
         return Vec::new();
     }
     let sentence = |record: &RunRecord| {
-        let RunRecord { modules, round, .. } = record;
-        format!("N = {modules}, round {}: no reading of {name}, which other runs have", round + 1)
+        let RunRecord { modules, repetition, .. } = record;
+        format!(
+            "N = {modules}, repetition {}: no reading of {name}, which other runs have",
+            repetition + 1
+        )
     };
     without.iter().map(|(record, _)| sentence(record)).collect()
 }
@@ -297,8 +304,8 @@ mod tests {
     /// Of three runs, two have a phase in which child processes ended.
     #[test]
     fn the_step_of_coarse_readings_reaches_the_rule() {
-        let scenario = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
-                        judge = [\"load/task-clock\"]\nprocesses = 1\nladder = [1, 2, 4, 8, 16]";
+        let scenario = "format = 2\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                        judge = [\"load/task-clock\"]\nrepetitions = 1\nsizes = [1, 2, 4, 8, 16]";
         let scenario = Scenario::parse("coarse", scenario).unwrap();
         let name = scenario.judge[0];
         let value = 500_000_000;
@@ -313,15 +320,15 @@ mod tests {
             RunRecord {
                 scenario: scenario.title(),
                 modules,
-                round: 0,
+                repetition: 0,
                 side: Side::Now,
-                means: Means::Clock,
+                collector: Collector::Clock,
                 profile: None,
                 outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
                 seconds: 1.0,
             }
         };
-        let records: Vec<RunRecord> = scenario.ladder.iter().map(record).collect();
+        let records: Vec<RunRecord> = scenario.sizes.iter().map(record).collect();
         let runs = Runs {
             side: Side::Now,
             records: &records,
@@ -333,7 +340,7 @@ mod tests {
         let one = gather(scenario.clone(), &runs);
         assert_eq!(one.failures, Vec::<String>::new());
         assert_eq!(one.coarse, BTreeMap::from([(name, 40_000_000.0)]));
-        let rows: Vec<_> = scenario.ladder.iter().map(|&n| (n, vec![value as f64])).collect();
+        let rows: Vec<_> = scenario.sizes.iter().map(|&n| (n, vec![value as f64])).collect();
         assert_eq!(one.complete(name), Some(series(name, &rows).unwrap().resolution(4e7)));
     }
 
@@ -341,19 +348,19 @@ mod tests {
     /// without those sizes, if enough sizes are left.
     #[test]
     fn sizes_whose_phase_is_too_short_are_left_out() {
-        let text = "format = 1\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
-                    judge = [\"load/task-clock\"]\nprocesses = 2\nladder = [1, 2, 4, 8, 16, 32, 64]";
+        let text = "format = 2\nquestion = \"\"\nexpectation = \"\"\ncommand = [\"a\", \"{n}\"]\n\
+                    judge = [\"load/task-clock\"]\nrepetitions = 2\nsizes = [1, 2, 4, 8, 16, 32, 64]";
         let scenario = Scenario::parse("short", text).unwrap();
         let name = scenario.judge[0];
-        let record = |modules: usize, round, reading| {
+        let record = |modules: usize, repetition, reading| {
             let SeriesName { phase, metric } = name;
             let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
             RunRecord {
                 scenario: scenario.title(),
                 modules,
-                round,
+                repetition,
                 side: Side::Now,
-                means: Means::Clock,
+                collector: Collector::Clock,
                 profile: None,
                 outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
                 seconds: 1.0,
@@ -361,13 +368,13 @@ mod tests {
         };
         // One of two runs at the largest of these sizes.
         let gathered = |largest: usize| {
-            let runs = scenario.ladder.iter().flat_map(|&n| [(n, 0), (n, 1)]);
+            let runs = scenario.sizes.iter().flat_map(|&n| [(n, 0), (n, 1)]);
             let records: Vec<RunRecord> = runs
-                .map(|(n, round)| match (n, round) {
+                .map(|(n, repetition)| match (n, repetition) {
                     (n, 1) if n == largest => {
-                        record(n, round, Reading::Unavailable(Absence::TooShort))
+                        record(n, repetition, Reading::Unavailable(Absence::TooShort))
                     }
-                    _ => record(n, round, Reading::Exact(n as u64 * 1_000)),
+                    _ => record(n, repetition, Reading::Exact(n as u64 * 1_000)),
                 })
                 .collect();
             let runs = Runs {

@@ -2,9 +2,9 @@
 
 use crate::{Context, Result, bail};
 use loadline_growth::{Kind, Series};
-use loadline_scenario::scenario::{FEWEST_RUNGS, SMALLEST_RATIO};
+use loadline_scenario::scenario::{FEWEST_SIZES, SMALLEST_RATIO};
 use loadline_scenario::{
-    Absence, Absent, Means, Metric, MetricKind, Reading, Sample, Scenario, Scope, SeriesName,
+    Absence, Absent, Collector, Metric, MetricKind, Reading, Sample, Scenario, Scope, SeriesName,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub struct MeasuredScenario {
     /// The files with costs by function, each with its N. N rises.
     pub profiles: Vec<(usize, PathBuf)>,
     /// The exact collectors whose runs gave different counts and were not yet repeated.
-    pub unrepeated: Vec<Means>,
+    pub unrepeated: Vec<Collector>,
     /// The series with readings known only to a step, each with its largest step.
     pub coarse: BTreeMap<SeriesName, f64>,
     /// The series without their smallest sizes, each with the largest N left out. At those sizes the phase
@@ -58,23 +58,25 @@ impl MeasuredScenario {
 
 /// Lists the collectors other than the clock that `scenario` needs. A collector whose metrics are all
 /// `absent` is left out.
-pub fn exact_means(scenario: &Scenario, absent: &[Absent]) -> Vec<Means> {
+pub fn exact_collectors(scenario: &Scenario, absent: &[Absent]) -> Vec<Collector> {
     let is_there = |metric: &Metric| why_absent(scenario, *metric, absent).is_none();
-    let mut all = scenario.means();
-    all.retain(|means| !means.is_clock() && scenario.metrics_by(*means).iter().any(is_there));
+    let mut all = scenario.collectors();
+    all.retain(|collector| {
+        !collector.is_clock() && scenario.metrics_by(*collector).iter().any(is_there)
+    });
     all
 }
 
 /// Returns why this machine does not count `metric` for `scenario`, or `None` if it does.
 pub fn why_absent(scenario: &Scenario, metric: Metric, absent: &[Absent]) -> Option<Absence> {
-    let is_it = |absent: &&Absent| absent.metric == metric && absent.concerns(&scenario.subject);
+    let is_it = |absent: &&Absent| absent.metric == metric && absent.concerns(&scenario.workload);
     absent.iter().find(is_it).map(|absent| absent.absence)
 }
 
 /// Whether these sizes, which rise, are enough to determine a growth.
 pub fn can_be_judged(sizes: &[usize]) -> bool {
     let ratio = sizes.last().zip(sizes.first()).map_or(0, |(last, first)| last / first);
-    sizes.len() >= FEWEST_RUNGS && ratio >= SMALLEST_RATIO
+    sizes.len() >= FEWEST_SIZES && ratio >= SMALLEST_RATIO
 }
 
 /// Builds the growth crate's series from the repetitions of a metric.
@@ -99,7 +101,7 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> 
     let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
     // An exact count is kept once, after a repeated run has confirmed it. For other metrics, one repetition
     // says nothing about the jitter.
-    let is_counted = name.metric.means() != Means::Clock;
+    let is_counted = name.metric.collector() != Collector::Clock;
     let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
     Ok(series.interleaved(true).exact(is_exact))
 }

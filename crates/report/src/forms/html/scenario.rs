@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::forms::chart::{Chart, Curve, Point, Role, Scale};
 use crate::forms::html::{badge, class, sign, worst};
 use crate::forms::text::verdict;
-use crate::session::model::{Rung, ScenarioFacts, SeriesFacts, SymbolFacts, Word};
+use crate::session::model::{FunctionFacts, ScenarioFacts, SeriesFacts, SizeFacts, Word};
 use crate::session::words::growth_text;
 use loadline_scenario::units::{amount, factor};
 
@@ -19,7 +19,7 @@ pub fn section(scenario: &ScenarioFacts, place: usize) -> Markup {
     let is_open = scenario.judged().any(|series| series.verdict.is_red());
     html! {
         details open[is_open] {
-            summary { h3 { (scenario.title) } " " (badge(worst(scenario))) }
+            summary { h3 { (scenario.full_name) } " " (badge(worst(scenario))) }
             // A browser unfolds the section when a reader follows a link into it.
             div id={ "s" (place) } {
                 p { strong { (scenario.question) } }
@@ -27,13 +27,13 @@ pub fn section(scenario: &ScenarioFacts, place: usize) -> Markup {
                 p.soft {
                     "Scenario " code { (scenario.file) }
                     @if let Some(file) = &scenario.baseline_file { ", baseline " code { (file) } }
-                    "; " (scenario.processes) " processes a rung. To see it again:"
+                    "; " (scenario.repetitions) " repetitions of each size. To see it again:"
                 }
                 pre tabindex="0" { code { (scenario.command) } }
                 @for (number, series) in drawn(scenario).into_iter().enumerate() {
                     (curves(series, &format!("c{place}-{number}")))
                 }
-                (symbols(&scenario.symbols))
+                (symbols(&scenario.functions))
                 (counters(scenario))
             }
         }
@@ -58,7 +58,7 @@ fn drawn(scenario: &ScenarioFacts) -> Vec<&SeriesFacts> {
 
 fn curves(series: &SeriesFacts, id: &str) -> Markup {
     let unit = |cost: f64| amount(cost, series.unit);
-    let has_other = series.costs.iter().any(|rung| rung.other_cost.is_some());
+    let has_other = series.costs.iter().any(|size| size.other_cost.is_some());
     let summary = description(series);
     let chart = |id: &str, title: &str, curves: Vec<Curve>, scale: Scale| {
         Chart {
@@ -126,25 +126,25 @@ fn description(series: &SeriesFacts) -> String {
 /// Draws costs by N: the fit of the current side through its points, and the other side from point to point.
 fn costs(series: &SeriesFacts) -> Vec<Curve> {
     let unit = |cost: f64| amount(cost, series.unit);
-    let now = |rung: &Rung| {
+    let now = |size: &SizeFacts| {
         let interval =
-            rung.interval.map(|(low, high)| format!(" (95 %: {} … {})", unit(low), unit(high)));
-        let fitted = rung.fitted.map(|cost| format!(", fitted {}", unit(cost)));
+            size.interval.map(|(low, high)| format!(" (95 %: {} … {})", unit(low), unit(high)));
+        let fitted = size.fitted.map(|cost| format!(", fitted {}", unit(cost)));
         Point {
-            at: (rung.n as f64, rung.cost),
-            interval: rung.interval,
+            at: (size.n as f64, size.cost),
+            interval: size.interval,
             says: format!(
                 "now, N = {}: {}{}{}; one {} {}",
-                rung.n,
-                unit(rung.cost),
+                size.n,
+                unit(size.cost),
                 interval.unwrap_or_default(),
                 fitted.unwrap_or_default(),
                 series.one,
-                unit(rung.per_module)
+                unit(size.per_module)
             ),
         }
     };
-    let mut curves = other_curve(series, |rung| rung.other_cost);
+    let mut curves = other_curve(series, |size| size.other_cost);
     curves.push(Curve {
         role: Role::Now,
         line: series.costs.iter().map(|r| (r.n as f64, r.fitted.unwrap_or(r.cost))).collect(),
@@ -156,10 +156,10 @@ fn costs(series: &SeriesFacts) -> Vec<Curve> {
 /// Draws the cost of one more module, by the number of modules that are already loaded.
 fn marginal(series: &SeriesFacts) -> Vec<Curve> {
     let unit = |cost: f64| amount(cost, series.unit);
-    let mut curves = other_curve(series, |rung| rung.other_next_module);
-    let own = series.costs.iter().filter_map(|rung| {
-        let at = (rung.n as f64, rung.next_module?);
-        let says = format!("now, the next {} up to N = {}: {}", series.one, rung.n, unit(at.1));
+    let mut curves = other_curve(series, |size| size.other_next_module);
+    let own = series.costs.iter().filter_map(|size| {
+        let at = (size.n as f64, size.next_module?);
+        let says = format!("now, the next {} up to N = {}: {}", series.one, size.n, unit(at.1));
         Some(Point { at, interval: None, says })
     });
     let points: Vec<Point> = own.collect();
@@ -167,11 +167,11 @@ fn marginal(series: &SeriesFacts) -> Vec<Curve> {
     curves
 }
 
-fn other_curve(series: &SeriesFacts, cost: impl Fn(&Rung) -> Option<f64>) -> Vec<Curve> {
-    let own = series.costs.iter().filter_map(|rung| {
-        let at = (rung.n as f64, cost(rung)?);
+fn other_curve(series: &SeriesFacts, cost: impl Fn(&SizeFacts) -> Option<f64>) -> Vec<Curve> {
+    let own = series.costs.iter().filter_map(|size| {
+        let at = (size.n as f64, cost(size)?);
         let says =
-            format!("{}, N = {}: {}", series.other_name(), rung.n, amount(at.1, series.unit));
+            format!("{}, N = {}: {}", series.other_name(), size.n, amount(at.1, series.unit));
         Some(Point { at, interval: None, says })
     });
     let points: Vec<Point> = own.collect();
@@ -195,12 +195,12 @@ fn by_n(series: &SeriesFacts, has_other: bool) -> Markup {
                     @if has_other { th.n scope="col" { "the next, " (series.other_name()) } }
                 } }
                 tbody {
-                    @for rung in &series.costs {
+                    @for size in &series.costs {
                         tr {
-                            th.n scope="row" { (rung.n) } td.n { (shown(Some(rung.cost))) }
-                            @if has_other { td.n { (shown(rung.other_cost)) } }
-                            td.n { (shown(Some(rung.per_module))) } td.n { (shown(rung.next_module)) }
-                            @if has_other { td.n { (shown(rung.other_next_module)) } }
+                            th.n scope="row" { (size.n) } td.n { (shown(Some(size.cost))) }
+                            @if has_other { td.n { (shown(size.other_cost)) } }
+                            td.n { (shown(Some(size.per_module))) } td.n { (shown(size.next_module)) }
+                            @if has_other { td.n { (shown(size.other_next_module)) } }
                         }
                     }
                 }
@@ -224,15 +224,15 @@ fn counters(scenario: &ScenarioFacts) -> Markup {
                     @for series in &scenario.series {
                         @let top = series.costs.last();
                         @let shown = |cost: Option<f64>| cost.map_or_else(|| "–".to_owned(), |c| amount(c, series.unit));
-                        @let other = top.and_then(|rung| rung.other_cost);
-                        @let ratio = top.zip(other).filter(|(_, other)| *other > 0.0).map(|(rung, other)| factor(rung.cost / other));
+                        @let other = top.and_then(|size| size.other_cost);
+                        @let ratio = top.zip(other).filter(|(_, other)| *other > 0.0).map(|(size, other)| factor(size.cost / other));
                         tr {
                             th scope="row" { (series.name.to_string()) }
                             td { (sign(series.verdict)) " " span class=(class(series.verdict)) { (verdict(series)) } }
                             td.n { @match &series.exponent { Some(e) => { (format!("{:.2}", e.value)) } None if series.costs.is_empty() => { "–" } None => { "flat" } } }
-                            td.n { @if let Some(rung) = top { (rung.n) } @else { "–" } }
+                            td.n { @if let Some(size) = top { (size.n) } @else { "–" } }
                             td.n { (shown(other)) }
-                            td.n { (shown(top.map(|rung| rung.cost))) }
+                            td.n { (shown(top.map(|size| size.cost))) }
                             td.n { @if let Some(ratio) = ratio { "×" (ratio) } @else { "–" } }
                         }
                     }
@@ -242,7 +242,7 @@ fn counters(scenario: &ScenarioFacts) -> Markup {
     }
 }
 
-fn symbols(symbols: &[SymbolFacts]) -> Markup {
+fn symbols(symbols: &[FunctionFacts]) -> Markup {
     if symbols.is_empty() {
         return html! {};
     }

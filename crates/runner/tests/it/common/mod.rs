@@ -10,9 +10,9 @@ use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 
 use loadline_scenario::{
-    Absent, Axis, Corpus, Engines, Exhaust, Exhausted, Generated, Lifecycle, Limit, LoadFrom,
-    Means, Measure, Message, Metric, Modules, Phase, Prepare, Profiler, Proof, Reading, Request,
-    Sample, Scope, Subject, Tables, UnloadOrder,
+    Absent, Collector, Corpus, Engines, Exhaust, Exhausted, Generated, Limit, LoadFrom, LoadOrder,
+    Measure, Message, Metric, Modules, NCounts, Phase, Prepare, Profiler, Proof, Reading, Request,
+    Sample, Scope, Tables, UnloadOrder, Workload,
 };
 
 /// A runner with a cache of its own.
@@ -55,9 +55,9 @@ pub fn modules(corpus: Corpus) -> Modules {
         corpus,
         tables: Tables::Keep,
         load_from: LoadFrom::Bytes,
-        lifecycle: Lifecycle::hold_all(UnloadOrder::OldestFirst),
+        load_order: LoadOrder::hold_all(UnloadOrder::OldestFirst),
         call_every: not_zero(16),
-        axis: Axis::Modules,
+        n_counts: NCounts::Modules,
         count: not_zero(1),
         engines: Engines::One,
         profiler: Profiler::None,
@@ -69,28 +69,29 @@ impl Runner {
         Runner { cache: tempfile::tempdir().unwrap() }
     }
 
-    pub fn prepare(&self, subject: &Subject, modules: usize) {
-        if let Subject::Registration(registration) = subject {
+    pub fn prepare(&self, workload: &Workload, modules: usize) {
+        if let Workload::Registration(registration) = workload {
             let cache = self.cache.path().to_owned();
             let request = Request::PrepareTables { functions: registration.functions, cache };
             self.as_usual().ask(&request).unwrap();
         }
-        let Subject::Modules(Modules { corpus, tables, .. }) = subject else { return };
+        let Workload::Modules(Modules { corpus, tables, .. }) = workload else { return };
         let (corpus, cache) = (corpus.clone(), self.cache.path().to_owned());
-        let request = Prepare { corpus, tables: *tables, modules, cache, means: Means::Clock };
+        let request =
+            Prepare { corpus, tables: *tables, modules, cache, collector: Collector::Clock };
         self.as_usual().ask(&Request::Prepare(request)).unwrap();
     }
 
     pub fn exhaust(
         &self,
-        subject: Modules,
+        workload: Modules,
         limit: Limit,
         lowered: Option<u64>,
         artifacts: usize,
         most: usize,
     ) -> Result<Exhausted, String> {
         let cache = self.cache.path().to_owned();
-        let request = Exhaust { subject, limit, lowered, artifacts, most, cache };
+        let request = Exhaust { workload, limit, lowered, artifacts, most, cache };
         let messages = self.as_usual().ask(&Request::Exhaust(request))?;
         match messages.as_slice() {
             [Message::Exhausted(met)] => Ok(met.clone()),
@@ -131,39 +132,47 @@ impl Runner {
         Started { is_listened_to: true, ..self.as_usual() }
     }
 
-    pub fn measure(&self, subject: &Subject, modules: usize, metrics: &[Metric]) -> Answer {
-        self.as_usual().measure(subject, modules, metrics)
+    pub fn measure(&self, workload: &Workload, modules: usize, metrics: &[Metric]) -> Answer {
+        self.as_usual().measure(workload, modules, metrics)
     }
 
     pub fn measure_by(
         &self,
-        means: Means,
-        subject: &Subject,
+        collector: Collector,
+        workload: &Workload,
         modules: usize,
         metrics: &[Metric],
     ) -> Result<Answer, String> {
-        self.as_usual().measure_by(means, subject, modules, metrics)
+        self.as_usual().measure_by(collector, workload, modules, metrics)
     }
 }
 
 impl Started<'_> {
     /// A run in which operations are counted.
-    pub fn measure(&self, subject: &Subject, modules: usize, metrics: &[Metric]) -> Answer {
-        self.measure_by(Means::Count, subject, modules, metrics).unwrap()
+    pub fn measure(&self, workload: &Workload, modules: usize, metrics: &[Metric]) -> Answer {
+        self.measure_by(Collector::Count, workload, modules, metrics).unwrap()
     }
 
     pub fn measure_by(
         &self,
-        means: Means,
-        subject: &Subject,
+        collector: Collector,
+        workload: &Workload,
         modules: usize,
         metrics: &[Metric],
     ) -> Result<Answer, String> {
-        let (subject, metrics) = (subject.clone(), metrics.to_vec());
+        let (workload, metrics) = (workload.clone(), metrics.to_vec());
         let cache = self.runner.cache.path().to_owned();
         let processors = Vec::new();
-        let request =
-            Measure { subject, modules, seed: 1, metrics, cache, means, processors, dumps: None };
+        let request = Measure {
+            workload,
+            modules,
+            seed: 1,
+            metrics,
+            cache,
+            collector,
+            processors,
+            dumps: None,
+        };
         let mut answer = Answer { proof: Proof::default(), samples: Vec::new(), modules };
         for message in self.ask(&Request::Measure(request))? {
             match message {

@@ -1,4 +1,4 @@
-//! Every lifecycle, with a handful of modules: who does what in which order, and what an error
+//! Every load order, with a handful of modules: who does what in which order, and what an error
 //! leaves behind.
 #![allow(clippy::unwrap_used)]
 
@@ -10,26 +10,26 @@ use std::panic::AssertUnwindSafe;
 use common::{Folder, Notes, artifacts, at_least_one, loading_engine, small};
 use expect_test::{Expect, expect};
 use loadline_scenario::{
-    Action, Activity, Engines, Generated, HostFunction, Lifecycle, LoadFrom, Phase, Residency,
-    Schedule, Step, Tables, UnloadOrder, UnloadThread,
+    Engines, Generated, HostFunction, LoadFrom, LoadOrder, LoadedAtOnce, Operation, OperationKind,
+    Phase, Schedule, Step, Tables, UnloadOrder, UnloadThread,
 };
 use loadline_workload::{
     Calls, Driven, Error, Event, Observer, Options, Proof, Role, drive, generate, loader,
 };
 
-const NEWEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::NewestFirst);
-const OLDEST: Lifecycle = Lifecycle::hold_all(UnloadOrder::OldestFirst);
+const NEWEST: LoadOrder = LoadOrder::hold_all(UnloadOrder::NewestFirst);
+const OLDEST: LoadOrder = LoadOrder::hold_all(UnloadOrder::OldestFirst);
 
-fn run(lifecycle: Lifecycle, modules: usize) -> Driven<Notes> {
+fn run(load_order: LoadOrder, modules: usize) -> Driven<Notes> {
     let artifacts = artifacts(&small(), modules);
-    let schedule = lifecycle.schedule(modules, 7);
+    let schedule = load_order.schedule(modules, 7);
     let observe = |_| Notes::default();
     drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe).unwrap()
 }
 
 /// The order on each thread, and that every module came and went.
-fn check(lifecycle: Lifecycle, modules: usize, expected: Expect) {
-    let driven = run(lifecycle, modules);
+fn check(load_order: LoadOrder, modules: usize, expected: Expect) {
+    let driven = run(load_order, modules);
     let lines: Vec<String> =
         driven.observers.iter().map(|(role, notes)| format!("{role}: {}", notes.order())).collect();
     expected.assert_eq(&lines.join("\n"));
@@ -40,30 +40,30 @@ fn check(lifecycle: Lifecycle, modules: usize, expected: Expect) {
 fn held_modules_leave_in_the_order_asked() {
     check(OLDEST, 3, expect!["loading-0: +0 +1 +2 -0 -1 -2"]);
     check(NEWEST, 3, expect!["loading-0: +0 +1 +2 -2 -1 -0"]);
-    let random = Lifecycle::hold_all(UnloadOrder::Random);
+    let random = LoadOrder::hold_all(UnloadOrder::Random);
     check(random, 4, expect!["loading-0: +0 +1 +2 +3 -1 -0 -3 -2"]);
 }
 
 #[test]
 fn churn_and_batches_bound_the_residents() {
-    let window = Lifecycle { residency: Residency::Window(at_least_one(2)), ..OLDEST };
+    let window = LoadOrder { loaded_at_once: LoadedAtOnce::Window(at_least_one(2)), ..OLDEST };
     check(window, 4, expect!["loading-0: +0 +1 -0 +2 -1 +3 -2 -3"]);
-    let batches = Lifecycle { residency: Residency::Batches(at_least_one(2)), ..NEWEST };
+    let batches = LoadOrder { loaded_at_once: LoadedAtOnce::Batches(at_least_one(2)), ..NEWEST };
     check(batches, 3, expect!["loading-0: +0 +1 -1 -0 +2 -2"]);
 }
 
 #[test]
 fn unwinds_come_where_they_are_asked() {
-    let before = Lifecycle { unwinds_before_unload: 2, ..NEWEST };
+    let before = LoadOrder { unwinds_before_unload: 2, ..NEWEST };
     check(before, 2, expect!["loading-0: +0 +1 ! ! -1 -0"]);
-    let every = Lifecycle { unwind_every: Some(at_least_one(2)), ..NEWEST };
+    let every = LoadOrder { unwind_every: Some(at_least_one(2)), ..NEWEST };
     check(every, 3, expect!["loading-0: +0 +1 ! +2 -2 -1 -0"]);
     assert_eq!(run(every, 4).proof.unwound, 2);
 }
 
 #[test]
 fn several_threads_share_the_loads() {
-    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
+    let two = LoadOrder { threads: at_least_one(2), ..OLDEST };
     check(
         two,
         5,
@@ -72,7 +72,7 @@ fn several_threads_share_the_loads() {
             loading-1: +1 +3
             finishing: -0 -1 -2 -3 -4"#]],
     );
-    let churning = Lifecycle { residency: Residency::Window(at_least_one(1)), ..two };
+    let churning = LoadOrder { loaded_at_once: LoadedAtOnce::Window(at_least_one(1)), ..two };
     check(
         churning,
         4,
@@ -81,7 +81,7 @@ fn several_threads_share_the_loads() {
             loading-1: +1 -1 +3 -3
             finishing: "#]],
     );
-    let idle = Lifecycle { threads: at_least_one(3), ..OLDEST };
+    let idle = LoadOrder { threads: at_least_one(3), ..OLDEST };
     check(
         idle,
         1,
@@ -93,12 +93,16 @@ fn several_threads_share_the_loads() {
     );
 }
 
-/// Modules that import a host function, taken through a lifecycle with one activity.
-fn act(activity: Action, lifecycle: Lifecycle, host_function: HostFunction) -> Driven<Notes> {
+/// Modules that import a host function, taken through a load order with one operation.
+fn act(
+    operation: OperationKind,
+    load_order: LoadOrder,
+    host_function: HostFunction,
+) -> Driven<Notes> {
     let axes = Generated { host_function, ..small() };
     let artifacts = artifacts(&axes, 5);
-    let activity = Some(Activity { action: activity, every: at_least_one(2) });
-    let schedule = Lifecycle { activity, ..lifecycle }.schedule(5, 7);
+    let operation = Some(Operation { kind: operation, every: at_least_one(2) });
+    let schedule = LoadOrder { operation, ..load_order }.schedule(5, 7);
     let observe = |_| Notes::default();
     drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe).unwrap()
 }
@@ -112,24 +116,27 @@ fn residents_are_used_before_they_go() {
         (notes.order(), driven.proof.acted, driven.proof.unwound)
     };
     let expected = |steps: &str| format!("+0 +1 +2 +3 +4 {steps} -0 -1 -2 -3 -4");
-    assert_eq!(order(Action::Unwind), (expected("! ! !"), 0, 3));
-    assert_eq!(order(Action::Backtrace), (expected("backtrace4 backtrace4 backtrace4"), 3, 0));
-    assert_eq!(order(Action::Trap), (expected("trap4 trap4 trap4"), 3, 0));
-    assert_eq!(order(Action::Panic), (expected("panic panic panic"), 3, 0));
+    assert_eq!(order(OperationKind::Unwind), (expected("! ! !"), 0, 3));
+    assert_eq!(
+        order(OperationKind::Backtrace),
+        (expected("backtrace4 backtrace4 backtrace4"), 3, 0)
+    );
+    assert_eq!(order(OperationKind::Trap), (expected("trap4 trap4 trap4"), 3, 0));
+    assert_eq!(order(OperationKind::Panic), (expected("panic panic panic"), 3, 0));
     let instantiated = expected("instantiate0 instantiate2 instantiate4");
-    assert_eq!(order(Action::Instantiate), (instantiated, 3, 0));
+    assert_eq!(order(OperationKind::Instantiate), (instantiated, 3, 0));
 }
 
 #[test]
 fn host_functions_may_have_a_type_of_their_own() {
-    let driven = act(Action::Instantiate, NEWEST, HostFunction::OwnType);
+    let driven = act(OperationKind::Instantiate, NEWEST, HostFunction::OwnType);
     assert_eq!((driven.proof.acted, driven.proof.released), (3, 5));
 }
 
 #[test]
 fn threads_act_once_all_modules_are_there() {
-    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
-    let driven = act(Action::Panic, two, HostFunction::None);
+    let two = LoadOrder { threads: at_least_one(2), ..OLDEST };
+    let driven = act(OperationKind::Panic, two, HostFunction::None);
     let orders: Vec<String> = driven.observers.iter().map(|(_, notes)| notes.order()).collect();
     assert_eq!(orders[..2], ["+0 +2 +4 panic panic", "+1 +3 panic"]);
 }
@@ -139,8 +146,8 @@ fn a_thread_that_fails_keeps_nobody_waiting() {
     let folder = Folder::generated(4, Tables::Keep);
     let zeros = vec![0; folder.files[3].contents().bytes];
     std::fs::write(folder.files[3].path(), zeros).unwrap();
-    let activity = Some(Activity { action: Action::Panic, every: at_least_one(1) });
-    let two = Lifecycle { threads: at_least_one(2), activity, ..OLDEST };
+    let operation = Some(Operation { kind: OperationKind::Panic, every: at_least_one(1) });
+    let two = LoadOrder { threads: at_least_one(2), operation, ..OLDEST };
     let observe = |_| Notes::default();
     let (schedule, options) = (two.schedule(4, 7), Options::default());
     let error = drive(&loading_engine(), &folder.files, &schedule, &options, observe).unwrap_err();
@@ -150,8 +157,8 @@ fn a_thread_that_fails_keeps_nobody_waiting() {
 #[test]
 fn without_a_host_function_there_is_nothing_to_call() {
     let artifacts = artifacts(&small(), 2);
-    let activity = Some(Activity { action: Action::Trap, every: at_least_one(1) });
-    let schedule = Lifecycle { activity, ..OLDEST }.schedule(2, 7);
+    let operation = Some(Operation { kind: OperationKind::Trap, every: at_least_one(1) });
+    let schedule = LoadOrder { operation, ..OLDEST }.schedule(2, 7);
     let observe = |_| Notes::default();
     let error = drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe);
     let error = error.unwrap_err();
@@ -183,8 +190,8 @@ fn components_of_several_core_modules_answer() {
 
 #[test]
 fn another_thread_drops_what_it_is_handed() {
-    let other = Lifecycle {
-        residency: Residency::Batches(at_least_one(2)),
+    let other = LoadOrder {
+        loaded_at_once: LoadedAtOnce::Batches(at_least_one(2)),
         unload_thread: UnloadThread::Other,
         ..OLDEST
     };
@@ -195,7 +202,7 @@ fn another_thread_drops_what_it_is_handed() {
             loading-0: +0 +1 +2 +3 +4
             unloading: -0 -1 -2 -3 -4"#]],
     );
-    let held = Lifecycle { unload_thread: UnloadThread::Other, unwinds_before_unload: 1, ..NEWEST };
+    let held = LoadOrder { unload_thread: UnloadThread::Other, unwinds_before_unload: 1, ..NEWEST };
     check(
         held,
         3,
@@ -203,7 +210,7 @@ fn another_thread_drops_what_it_is_handed() {
             loading-0: +0 +1 +2 !
             unloading: -2 -1 -0"#]],
     );
-    let driven = run(Lifecycle { threads: at_least_one(3), ..other }, 10);
+    let driven = run(LoadOrder { threads: at_least_one(3), ..other }, 10);
     let roles: Vec<String> = driven.observers.iter().map(|(role, _)| role.to_string()).collect();
     assert_eq!(roles, ["loading-0", "loading-1", "loading-2", "finishing", "unloading"]);
     assert_eq!((driven.proof.loaded, driven.proof.released), (10, 10));
@@ -213,12 +220,12 @@ fn another_thread_drops_what_it_is_handed() {
 #[test]
 fn what_belongs_to_no_phase_is_announced() {
     let artifacts = artifacts(&small(), 3);
-    let lifecycle = Lifecycle {
-        residency: Residency::Window(at_least_one(1)),
+    let load_order = LoadOrder {
+        loaded_at_once: LoadedAtOnce::Window(at_least_one(1)),
         unload_thread: UnloadThread::Other,
         ..OLDEST
     };
-    let schedule = lifecycle.schedule(3, 7);
+    let schedule = load_order.schedule(3, 7);
     let options = Options::default();
     let observe = |_| Notes::default();
     let driven = drive(&loading_engine(), &artifacts, &schedule, &options, observe).unwrap();
@@ -304,8 +311,8 @@ fn a_corrupt_artifact_is_named_and_the_rest_released() {
     std::fs::write(&corrupt, &zeros).unwrap();
     for threads in [1, 2] {
         for unload_thread in [UnloadThread::Same, UnloadThread::Other] {
-            let lifecycle = Lifecycle { threads: at_least_one(threads), unload_thread, ..OLDEST };
-            let schedule = lifecycle.schedule(6, 7);
+            let load_order = LoadOrder { threads: at_least_one(threads), unload_thread, ..OLDEST };
+            let schedule = load_order.schedule(6, 7);
             let engine = loading_engine();
             let options = Options::default();
             let error = drive(&engine, &folder.files, &schedule, &options, |_| Notes::default())
@@ -401,16 +408,16 @@ impl Panicking {
 #[test]
 fn a_panicking_thread_is_an_error_and_nothing_hangs() {
     let artifacts = artifacts(&small(), 8);
-    let two = Lifecycle { threads: at_least_one(2), ..OLDEST };
-    let other = Lifecycle { unload_thread: UnloadThread::Other, ..OLDEST };
+    let two = LoadOrder { threads: at_least_one(2), ..OLDEST };
+    let other = LoadOrder { unload_thread: UnloadThread::Other, ..OLDEST };
     for when_made in [false, true] {
         let options = Options::default();
-        for (lifecycle, expected) in [
+        for (load_order, expected) in [
             (two, "the loading-1 thread panicked: loading went wrong"),
             (other, "the unloading thread panicked: unloading went wrong"),
         ] {
             let engine = loading_engine();
-            let schedule = lifecycle.schedule(8, 7);
+            let schedule = load_order.schedule(8, 7);
             let observe = |role| Panicking::make(when_made, role);
             let error = drive(&engine, &artifacts, &schedule, &options, observe).map(|_| ());
             assert_eq!(error.unwrap_err().to_string(), expected);
@@ -422,7 +429,7 @@ fn a_panicking_thread_is_an_error_and_nothing_hangs() {
 #[test]
 fn a_panic_on_the_calling_thread_leaves_no_thread_waiting() {
     let artifacts = artifacts(&small(), 2);
-    let other = Lifecycle { unload_thread: UnloadThread::Other, ..OLDEST };
+    let other = LoadOrder { unload_thread: UnloadThread::Other, ..OLDEST };
     let schedule = other.schedule(2, 7);
     let engine = loading_engine();
     let caught = std::panic::catch_unwind(AssertUnwindSafe(|| {

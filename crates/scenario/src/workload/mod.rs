@@ -1,11 +1,11 @@
-//! [`Subject`]: the work of one run, of one of four kinds.
+//! [`Workload`]: the work of one run, of one of four kinds.
 
-pub(crate) mod axis;
 mod capacity;
 pub(crate) mod command;
 pub(crate) mod corpus;
 pub(crate) mod load_order;
 pub(crate) mod modules;
+pub(crate) mod n_counts;
 pub(crate) mod path;
 pub(crate) mod planted;
 pub(crate) mod registration;
@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::name::Metric;
 use crate::metric::phase::Phase;
-use crate::subject::command::Command;
-use crate::subject::modules::Modules;
-use crate::subject::planted::Planted;
-use crate::subject::registration::Registration;
+use crate::workload::command::Command;
+use crate::workload::modules::Modules;
+use crate::workload::planted::Planted;
+use crate::workload::registration::Registration;
 
 /// The work of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Subject {
+pub enum Workload {
     /// Loads and drops N modules.
     Modules(Modules),
     /// Runs a program, which receives N.
@@ -33,41 +33,41 @@ pub enum Subject {
     Planted(Planted),
 }
 
-impl Subject {
+impl Workload {
     /// Whether this is work of the self-check rather than the user's scenario.
     pub fn is_planted(&self) -> bool {
-        matches!(self, Subject::Planted(_))
+        matches!(self, Workload::Planted(_))
     }
 
     /// Whether a run may have this phase. Loading modules has no phase `work` or `run`, and no separate phase
     /// for registering. A command may mark any phase but `total`, which is the sum of `load` and `unload`.
     pub(crate) fn may_have(&self, phase: Phase) -> bool {
         match self {
-            Subject::Modules(_) => {
+            Workload::Modules(_) => {
                 !matches!(phase, Phase::Work | Phase::Run | Phase::Register | Phase::Deregister)
             }
-            Subject::Registration(registration) => match phase {
+            Workload::Registration(registration) => match phase {
                 Phase::Register | Phase::Deregister => true,
                 Phase::Unwind => registration.unwinds > 0,
                 _ => false,
             },
-            Subject::Command(_) => true,
-            Subject::Planted(_) => phase == Phase::Work,
+            Workload::Command(_) => true,
+            Workload::Planted(_) => phase == Phase::Work,
         }
     }
 
     /// The noun for one of N, unless the scenario names another.
     pub(crate) fn unit(&self) -> &'static str {
         match self {
-            Subject::Modules(modules) => modules.axis.unit(),
-            Subject::Registration(_) => "table",
-            Subject::Command(_) | Subject::Planted(_) => "item",
+            Workload::Modules(modules) => modules.n_counts.unit(),
+            Workload::Registration(_) => "table",
+            Workload::Command(_) | Workload::Planted(_) => "item",
         }
     }
 
-    /// Whether a run of this subject can count this metric.
+    /// Whether a run of this workload can count this metric.
     pub(crate) fn may_count(&self, metric: Metric) -> bool {
         let is_of_commands = matches!(metric, Metric::Reported | Metric::PeakResidentBytes);
-        !is_of_commands || matches!(self, Subject::Command(_))
+        !is_of_commands || matches!(self, Workload::Command(_))
     }
 }

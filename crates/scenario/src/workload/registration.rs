@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
-use crate::subject::load_order::UnloadOrder;
+use crate::workload::load_order::UnloadOrder;
 
 /// Registering N unwind tables one after the other, and then deregistering them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,43 +3,43 @@
 
 use crate::common::{Runner, modules, not_zero};
 use loadline_scenario::{
-    Action, Activity, Corpus, Engines, Exhausted, Generated, HostFunction, Limit, LoadFrom, Means,
-    Metric, Modules, Phase, Profiler, Subject, Tables,
+    Collector, Corpus, Engines, Exhausted, Generated, HostFunction, Limit, LoadFrom, Metric,
+    Modules, Operation, OperationKind, Phase, Profiler, Tables, Workload,
 };
 
 const N: usize = 32;
 
-fn acting(action: Action, host_function: HostFunction) -> Subject {
-    let mut subject = modules(Corpus::Generated(Generated {
+fn acting(kind: OperationKind, host_function: HostFunction) -> Workload {
+    let mut workload = modules(Corpus::Generated(Generated {
         functions: not_zero(2),
         exported: not_zero(2),
         host_function,
         ..Generated::default()
     }));
-    subject.lifecycle.activity = Some(Activity { action, every: not_zero(4) });
-    Subject::Modules(subject)
+    workload.load_order.operation = Some(Operation { kind, every: not_zero(4) });
+    Workload::Modules(workload)
 }
 
 #[test]
-fn every_activity_has_its_phase_and_its_proof() {
+fn every_operation_has_its_phase_and_its_proof() {
     let runner = Runner::new();
     let shared = HostFunction::SharedType;
-    for (action, phase) in [
-        (Action::Backtrace, Phase::Backtrace),
-        (Action::Trap, Phase::Trap),
-        (Action::Panic, Phase::Panic),
-        (Action::Instantiate, Phase::Instantiate),
+    for (kind, phase) in [
+        (OperationKind::Backtrace, Phase::Backtrace),
+        (OperationKind::Trap, Phase::Trap),
+        (OperationKind::Panic, Phase::Panic),
+        (OperationKind::Instantiate, Phase::Instantiate),
     ] {
-        let subject = acting(action, shared);
-        runner.prepare(&subject, N);
-        let answer = runner.measure(&subject, N, &[Metric::Allocations]);
-        assert_eq!(answer.proof.acted, N / 4, "{action:?}");
+        let workload = acting(kind, shared);
+        runner.prepare(&workload, N);
+        let answer = runner.measure(&workload, N, &[Metric::Allocations]);
+        assert_eq!(answer.proof.acted, N / 4, "{kind:?}");
         // Modules that import something are not called by themselves.
-        assert_eq!((answer.proof.called, answer.proof.released), (0, N), "{action:?}");
+        assert_eq!((answer.proof.called, answer.proof.released), (0, N), "{kind:?}");
         // A backtrace may allocate nothing; that it was counted is what matters.
-        assert!(answer.reading(phase, Metric::Allocations).value().is_some(), "{action:?}");
-        let clock = runner.measure_by(Means::Clock, &subject, N, &[Metric::WallTime]).unwrap();
-        assert_eq!(clock.proof.acted, N / 4, "{action:?}");
+        assert!(answer.reading(phase, Metric::Allocations).value().is_some(), "{kind:?}");
+        let clock = runner.measure_by(Collector::Clock, &workload, N, &[Metric::WallTime]).unwrap();
+        assert_eq!(clock.proof.acted, N / 4, "{kind:?}");
         assert!(clock.reading(phase, Metric::WallTime).value().is_some_and(|ns| ns > 0.0));
     }
 }
@@ -49,13 +49,13 @@ fn every_activity_has_its_phase_and_its_proof() {
 #[test]
 fn a_trap_keeps_a_native_backtrace() {
     let runner = Runner::new();
-    let allocated = |action, phase| {
-        let subject = acting(action, HostFunction::SharedType);
-        runner.prepare(&subject, N);
-        runner.measure(&subject, N, &[Metric::AllocatedBytes]).exact(phase, Metric::AllocatedBytes)
+    let allocated = |kind, phase| {
+        let workload = acting(kind, HostFunction::SharedType);
+        runner.prepare(&workload, N);
+        runner.measure(&workload, N, &[Metric::AllocatedBytes]).exact(phase, Metric::AllocatedBytes)
     };
-    let trap = allocated(Action::Trap, Phase::Trap);
-    let backtrace = allocated(Action::Backtrace, Phase::Backtrace);
+    let trap = allocated(OperationKind::Trap, Phase::Trap);
+    let backtrace = allocated(OperationKind::Backtrace, Phase::Backtrace);
     assert!(trap > 100 * backtrace.max(1), "{trap} bytes a trap, {backtrace} a call");
 }
 
@@ -69,9 +69,9 @@ fn a_profiler_is_told_in_a_private_file() {
             core_modules: Some(not_zero(core_modules)),
             ..Generated::default()
         });
-        let subject = Subject::Modules(Modules { profiler, ..modules(corpus) });
-        runner.prepare(&subject, 1);
-        let answer = runner.measure(&subject, 1, &[Metric::Allocations]);
+        let workload = Workload::Modules(Modules { profiler, ..modules(corpus) });
+        runner.prepare(&workload, 1);
+        let answer = runner.measure(&workload, 1, &[Metric::Allocations]);
         assert_eq!((answer.proof.loaded, answer.proof.called), (1, 1));
         answer.exact(Phase::Load, Metric::Allocations)
     };
@@ -85,13 +85,13 @@ fn a_profiler_is_told_in_a_private_file() {
 
 /// Where descriptors end, with the limit lowered to `lowered`.
 fn exhaust(runner: &Runner, lowered: u64, most: usize) -> Result<Exhausted, String> {
-    let subject = Modules {
+    let workload = Modules {
         load_from: LoadFrom::File,
         tables: Tables::Strip,
         ..modules(Corpus::Generated(Generated::default()))
     };
-    runner.prepare(&Subject::Modules(subject.clone()), 8);
-    runner.exhaust(subject, Limit::Descriptors, Some(lowered), 8, most)
+    runner.prepare(&Workload::Modules(workload.clone()), 8);
+    runner.exhaust(workload, Limit::Descriptors, Some(lowered), 8, most)
 }
 
 #[test]
@@ -112,9 +112,10 @@ fn address_space_ends_in_an_error_whatever_meets_its_end() {
     let mut last = usize::MAX;
     for functions in [2, 40, 250] {
         let generated = Generated { functions: not_zero(functions), ..Generated::default() };
-        let subject = Modules { tables: Tables::Strip, ..modules(Corpus::Generated(generated)) };
-        runner.prepare(&Subject::Modules(subject.clone()), 8);
-        let met = runner.exhaust(subject, Limit::AddressSpace, Some(256 << 20), 8, 20_000).unwrap();
+        let workload = Modules { tables: Tables::Strip, ..modules(Corpus::Generated(generated)) };
+        runner.prepare(&Workload::Modules(workload.clone()), 8);
+        let met =
+            runner.exhaust(workload, Limit::AddressSpace, Some(256 << 20), 8, 20_000).unwrap();
         assert!(met.in_use < 256 << 20 && met.ended.contains("Cannot allocate memory"), "{met:?}");
         assert!((100..last).contains(&met.modules), "{met:?} after {last}");
         last = met.modules;
@@ -130,13 +131,13 @@ fn a_limit_that_is_not_met_is_said() {
 #[test]
 fn each_module_may_have_an_engine() {
     let runner = Runner::new();
-    let subject = |engines| {
+    let workload = |engines| {
         let corpus = Corpus::Generated(Generated::default());
-        Subject::Modules(Modules { engines, ..modules(corpus) })
+        Workload::Modules(Modules { engines, ..modules(corpus) })
     };
-    runner.prepare(&subject(Engines::One), 16);
+    runner.prepare(&workload(Engines::One), 16);
     let allocations = |engines| {
-        let answer = runner.measure(&subject(engines), 16, &[Metric::Allocations]);
+        let answer = runner.measure(&workload(engines), 16, &[Metric::Allocations]);
         assert_eq!((answer.proof.called, answer.proof.released), (1, 16));
         answer.exact(Phase::Load, Metric::Allocations)
     };

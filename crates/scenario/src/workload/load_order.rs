@@ -1,4 +1,4 @@
-//! The order in which modules are loaded and dropped: [`Lifecycle`], and its [`Schedule`] for N modules.
+//! The order in which modules are loaded and dropped: [`LoadOrder`], and its [`Schedule`] for N modules.
 //!
 //! This module only computes indices. `loadline-workload` loads the modules.
 
@@ -25,7 +25,7 @@ pub enum UnloadOrder {
 /// How long modules stay loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Residency {
+pub enum LoadedAtOnce {
     /// All N are loaded before the first is dropped.
     All,
     /// A window of this many modules. Once it is full, a drop follows each load.
@@ -36,14 +36,14 @@ pub enum Residency {
     NBatches(NonZeroUsize),
 }
 
-impl Residency {
+impl LoadedAtOnce {
     /// The number of modules that a thread loads before it drops all of them. `modules` is the thread's
     /// share. `None` if modules are not dropped in groups.
     fn batch(self, modules: usize) -> Option<usize> {
         match self {
-            Residency::Batches(size) => Some(size.get()),
-            Residency::NBatches(batches) => Some(modules.div_ceil(batches.get())),
-            Residency::All | Residency::Window(_) => None,
+            LoadedAtOnce::Batches(size) => Some(size.get()),
+            LoadedAtOnce::NBatches(batches) => Some(modules.div_ceil(batches.get())),
+            LoadedAtOnce::All | LoadedAtOnce::Window(_) => None,
         }
     }
 }
@@ -51,7 +51,7 @@ impl Residency {
 /// The operation that is repeated while modules are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum OperationKind {
     /// A native backtrace in the host.
     Unwind,
     /// A native backtrace in a host function that the newest module calls.
@@ -67,9 +67,9 @@ pub enum Action {
 
 /// An operation that is repeated after the last load, before any module is dropped at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Activity {
+pub struct Operation {
     /// The operation.
-    pub action: Action,
+    pub kind: OperationKind,
     /// The operation is done once for every `every` modules: with N modules loaded, N / `every` times.
     pub every: NonZeroUsize,
 }
@@ -86,9 +86,9 @@ pub enum UnloadThread {
 
 /// The order in which N modules are loaded, unwound through and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Lifecycle {
+pub struct LoadOrder {
     /// How long modules stay loaded.
-    pub residency: Residency,
+    pub loaded_at_once: LoadedAtOnce,
     /// The order in which modules are dropped.
     pub order: UnloadOrder,
     /// The number of native unwinds in the host before the first drop.
@@ -102,7 +102,7 @@ pub struct Lifecycle {
     /// The operation that each loading thread repeats with its share once all modules are loaded. `None` is
     /// left out of the JSON, so that runners of older sources understand the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+    pub operation: Option<Operation>,
 }
 
 /// One step of a schedule. Modules are named by their index.
@@ -138,17 +138,17 @@ pub struct Schedule {
     pub unload_thread: UnloadThread,
 }
 
-impl Lifecycle {
+impl LoadOrder {
     /// Loads everything on one thread, then drops it on the same thread in `order`.
-    pub const fn hold_all(order: UnloadOrder) -> Lifecycle {
-        Lifecycle {
-            residency: Residency::All,
+    pub const fn hold_all(order: UnloadOrder) -> LoadOrder {
+        LoadOrder {
+            loaded_at_once: LoadedAtOnce::All,
             order,
             unwinds_before_unload: 0,
             unwind_every: None,
             threads: NonZeroUsize::MIN,
             unload_thread: UnloadThread::Same,
-            activity: None,
+            operation: None,
         }
     }
 
@@ -188,12 +188,12 @@ impl Schedule {
     }
 
     /// The number of backtraces, traps, panics and instantiations in the schedule.
-    pub fn n_actions(&self) -> usize {
-        let is_action = |step: &&Step| match step {
+    pub fn n_operations(&self) -> usize {
+        let is_operation = |step: &&Step| match step {
             Step::Backtrace(_) | Step::Trap(_) | Step::Panic | Step::Instantiate(_) => true,
             Step::Load(_) | Step::Unload(_) | Step::Unwind | Step::Meet => false,
         };
-        self.steps().filter(is_action).count()
+        self.steps().filter(is_operation).count()
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -203,10 +203,10 @@ impl Schedule {
 
 /// The steps of one loading thread, while the schedule is made.
 struct ThreadPlan<'a> {
-    lifecycle: &'a Lifecycle,
+    load_order: &'a LoadOrder,
     random: &'a mut Random,
     steps: Vec<Step>,
-    residents: VecDeque<usize>,
+    loaded: VecDeque<usize>,
     /// The number of modules that are loaded before they are dropped together.
     batch: Option<usize>,
     n_loads: usize,
@@ -214,69 +214,69 @@ struct ThreadPlan<'a> {
 }
 
 impl<'a> ThreadPlan<'a> {
-    fn new(lifecycle: &'a Lifecycle, random: &'a mut Random, n_modules: usize) -> ThreadPlan<'a> {
-        let (steps, residents) = (Vec::new(), VecDeque::new());
-        let batch = lifecycle.residency.batch(n_modules);
-        ThreadPlan { lifecycle, random, steps, residents, batch, n_loads: 0, has_unloaded: false }
+    fn new(load_order: &'a LoadOrder, random: &'a mut Random, n_modules: usize) -> ThreadPlan<'a> {
+        let (steps, loaded) = (Vec::new(), VecDeque::new());
+        let batch = load_order.loaded_at_once.batch(n_modules);
+        ThreadPlan { load_order, random, steps, loaded, batch, n_loads: 0, has_unloaded: false }
     }
 
     fn load(&mut self, module: usize) {
         self.steps.push(Step::Load(module));
-        self.residents.push_back(module);
+        self.loaded.push_back(module);
         self.n_loads += 1;
-        if self.lifecycle.unwind_every.is_some_and(|every| self.n_loads % every == 0) {
+        if self.load_order.unwind_every.is_some_and(|every| self.n_loads % every == 0) {
             self.steps.push(Step::Unwind);
         }
-        match self.lifecycle.residency {
-            Residency::Window(window) => self.unload_down_to(window.get() - 1),
-            _ if self.batch == Some(self.residents.len()) => self.unload_down_to(0),
-            Residency::All | Residency::Batches(_) | Residency::NBatches(_) => {}
+        match self.load_order.loaded_at_once {
+            LoadedAtOnce::Window(window) => self.unload_down_to(window.get() - 1),
+            _ if self.batch == Some(self.loaded.len()) => self.unload_down_to(0),
+            LoadedAtOnce::All | LoadedAtOnce::Batches(_) | LoadedAtOnce::NBatches(_) => {}
         }
     }
 
     /// Adds the operations on the modules that are still loaded.
     fn act(&mut self) {
-        let Some(Activity { action, every }) = self.lifecycle.activity else { return };
-        if self.lifecycle.threads.get() > 1 {
+        let Some(Operation { kind, every }) = self.load_order.operation else { return };
+        if self.load_order.threads.get() > 1 {
             self.steps.push(Step::Meet);
         }
-        let Some(newest) = self.residents.back().copied() else { return };
-        let asked = self.residents.iter().step_by(every.get());
-        self.steps.extend(asked.map(|&module| match action {
-            Action::Unwind => Step::Unwind,
-            Action::Backtrace => Step::Backtrace(newest),
-            Action::Trap => Step::Trap(newest),
-            Action::Panic => Step::Panic,
-            Action::Instantiate => Step::Instantiate(module),
+        let Some(newest) = self.loaded.back().copied() else { return };
+        let asked = self.loaded.iter().step_by(every.get());
+        self.steps.extend(asked.map(|&module| match kind {
+            OperationKind::Unwind => Step::Unwind,
+            OperationKind::Backtrace => Step::Backtrace(newest),
+            OperationKind::Trap => Step::Trap(newest),
+            OperationKind::Panic => Step::Panic,
+            OperationKind::Instantiate => Step::Instantiate(module),
         }));
     }
 
-    fn unload_down_to(&mut self, residents: usize) {
-        while self.residents.len() > residents {
+    fn unload_down_to(&mut self, loaded: usize) {
+        while self.loaded.len() > loaded {
             if !self.has_unloaded {
                 self.has_unloaded = true;
-                let unwinds = self.lifecycle.unwinds_before_unload;
+                let unwinds = self.load_order.unwinds_before_unload;
                 self.steps.extend(std::iter::repeat_n(Step::Unwind, unwinds));
             }
-            let module = take(&mut self.residents, self.lifecycle.order, self.random);
+            let module = take(&mut self.loaded, self.load_order.order, self.random);
             self.steps.extend(module.map(Step::Unload));
         }
     }
 
     fn end(self, left_over: &mut VecDeque<usize>) -> Vec<Step> {
-        left_over.extend(self.residents);
+        left_over.extend(self.loaded);
         self.steps
     }
 }
 
-/// Removes the next module to drop from `residents`, in which the oldest comes first.
-fn take(residents: &mut VecDeque<usize>, order: UnloadOrder, random: &mut Random) -> Option<usize> {
+/// Removes the next module to drop from `loaded`, in which the oldest comes first.
+fn take(loaded: &mut VecDeque<usize>, order: UnloadOrder, random: &mut Random) -> Option<usize> {
     match order {
-        UnloadOrder::NewestFirst => residents.pop_back(),
-        UnloadOrder::OldestFirst => residents.pop_front(),
+        UnloadOrder::NewestFirst => loaded.pop_back(),
+        UnloadOrder::OldestFirst => loaded.pop_front(),
         UnloadOrder::Random => {
-            let index = random.below(residents.len() as u64) as usize;
-            residents.swap_remove_back(index)
+            let index = random.below(loaded.len() as u64) as usize;
+            loaded.swap_remove_back(index)
         }
     }
 }
@@ -319,40 +319,41 @@ mod tests {
         NonZeroUsize::new(n).expect("tests ask for at least one")
     }
 
-    fn check(lifecycle: Lifecycle, modules: usize, expected: Expect) {
-        expected.assert_eq(&lifecycle.schedule(modules, 7).to_string());
+    fn check(load_order: LoadOrder, modules: usize, expected: Expect) {
+        expected.assert_eq(&load_order.schedule(modules, 7).to_string());
     }
 
     #[test]
     fn held_modules_leave_in_the_order_asked() {
-        let lifecycle = Lifecycle::hold_all;
-        check(lifecycle(UnloadOrder::OldestFirst), 3, expect!["+0 +1 +2 || -0 -1 -2"]);
-        check(lifecycle(UnloadOrder::NewestFirst), 3, expect!["+0 +1 +2 || -2 -1 -0"]);
-        check(lifecycle(UnloadOrder::Random), 4, expect!["+0 +1 +2 +3 || -1 -0 -3 -2"]);
+        let load_order = LoadOrder::hold_all;
+        check(load_order(UnloadOrder::OldestFirst), 3, expect!["+0 +1 +2 || -0 -1 -2"]);
+        check(load_order(UnloadOrder::NewestFirst), 3, expect!["+0 +1 +2 || -2 -1 -0"]);
+        check(load_order(UnloadOrder::Random), 4, expect!["+0 +1 +2 +3 || -1 -0 -3 -2"]);
     }
 
     #[test]
     fn unwinds_come_before_the_first_drop_and_between_loads() {
-        let hold = Lifecycle::hold_all(UnloadOrder::NewestFirst);
-        let before = Lifecycle { unwinds_before_unload: 2, ..hold };
+        let hold = LoadOrder::hold_all(UnloadOrder::NewestFirst);
+        let before = LoadOrder { unwinds_before_unload: 2, ..hold };
         check(before, 2, expect!["+0 +1 || ! ! -1 -0"]);
-        let every = Lifecycle { unwind_every: Some(at_least_one(2)), ..hold };
+        let every = LoadOrder { unwind_every: Some(at_least_one(2)), ..hold };
         check(every, 3, expect!["+0 +1 ! +2 || -2 -1 -0"]);
     }
 
     #[test]
     fn a_window_and_batches_bound_the_residents() {
-        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
-        let window = Lifecycle { residency: Residency::Window(at_least_one(2)), ..oldest };
+        let oldest = LoadOrder::hold_all(UnloadOrder::OldestFirst);
+        let window = LoadOrder { loaded_at_once: LoadedAtOnce::Window(at_least_one(2)), ..oldest };
         check(window, 4, expect!["+0 +1 -0 +2 -1 +3 -2 || -3"]);
-        let batches = Lifecycle { residency: Residency::Batches(at_least_one(2)), ..oldest };
+        let batches =
+            LoadOrder { loaded_at_once: LoadedAtOnce::Batches(at_least_one(2)), ..oldest };
         check(batches, 5, expect!["+0 +1 -0 -1 +2 +3 -2 -3 +4 || -4"]);
     }
 
     #[test]
     fn so_many_batches_grow_with_the_modules() {
-        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
-        let two = Lifecycle { residency: Residency::NBatches(at_least_one(2)), ..oldest };
+        let oldest = LoadOrder::hold_all(UnloadOrder::OldestFirst);
+        let two = LoadOrder { loaded_at_once: LoadedAtOnce::NBatches(at_least_one(2)), ..oldest };
         check(two, 4, expect!["+0 +1 -0 -1 +2 +3 -2 -3 || "]);
         check(two, 5, expect!["+0 +1 +2 -0 -1 -2 +3 +4 || -3 -4"]);
         check(two, 1, expect!["+0 -0 || "]);
@@ -360,38 +361,39 @@ mod tests {
 
     #[test]
     fn residents_are_used_once_all_are_there() {
-        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
-        let with = |action, every| {
-            let activity = Some(Activity { action, every: at_least_one(every) });
-            Lifecycle { activity, ..oldest }
+        let oldest = LoadOrder::hold_all(UnloadOrder::OldestFirst);
+        let with = |kind, every| {
+            let operation = Some(Operation { kind, every: at_least_one(every) });
+            LoadOrder { operation, ..oldest }
         };
-        check(with(Action::Unwind, 1), 2, expect!["+0 +1 ! ! || -0 -1"]);
-        check(with(Action::Backtrace, 2), 3, expect!["+0 +1 +2 ^2 ^2 || -0 -1 -2"]);
-        check(with(Action::Trap, 3), 3, expect!["+0 +1 +2 x2 || -0 -1 -2"]);
-        check(with(Action::Instantiate, 1), 2, expect!["+0 +1 i0 i1 || -0 -1"]);
-        let two = Lifecycle { threads: at_least_one(2), ..with(Action::Panic, 1) };
+        check(with(OperationKind::Unwind, 1), 2, expect!["+0 +1 ! ! || -0 -1"]);
+        check(with(OperationKind::Backtrace, 2), 3, expect!["+0 +1 +2 ^2 ^2 || -0 -1 -2"]);
+        check(with(OperationKind::Trap, 3), 3, expect!["+0 +1 +2 x2 || -0 -1 -2"]);
+        check(with(OperationKind::Instantiate, 1), 2, expect!["+0 +1 i0 i1 || -0 -1"]);
+        let two = LoadOrder { threads: at_least_one(2), ..with(OperationKind::Panic, 1) };
         check(two, 3, expect!["+0 +2 = p p | +1 = p || -0 -1 -2"]);
-        assert_eq!(two.schedule(3, 7).n_actions(), 3);
+        assert_eq!(two.schedule(3, 7).n_operations(), 3);
     }
 
     #[test]
     fn threads_share_the_modules() {
-        let oldest = Lifecycle::hold_all(UnloadOrder::OldestFirst);
-        let two = Lifecycle { threads: at_least_one(2), ..oldest };
+        let oldest = LoadOrder::hold_all(UnloadOrder::OldestFirst);
+        let two = LoadOrder { threads: at_least_one(2), ..oldest };
         check(two, 5, expect!["+0 +2 +4 | +1 +3 || -0 -1 -2 -3 -4"]);
     }
 
     #[test]
     fn every_module_comes_once_and_goes_once() {
-        for residency in [
-            Residency::All,
-            Residency::Window(at_least_one(3)),
-            Residency::Batches(at_least_one(4)),
+        for loaded_at_once in [
+            LoadedAtOnce::All,
+            LoadedAtOnce::Window(at_least_one(3)),
+            LoadedAtOnce::Batches(at_least_one(4)),
         ] {
             for order in [UnloadOrder::NewestFirst, UnloadOrder::OldestFirst, UnloadOrder::Random] {
                 let threads = at_least_one(3);
-                let lifecycle = Lifecycle { residency, threads, ..Lifecycle::hold_all(order) };
-                let schedule = lifecycle.schedule(17, 1);
+                let load_order =
+                    LoadOrder { loaded_at_once, threads, ..LoadOrder::hold_all(order) };
+                let schedule = load_order.schedule(17, 1);
                 let steps: Vec<Step> =
                     schedule.threads.into_iter().flatten().chain(schedule.finish).collect();
                 let loads: BTreeSet<usize> = steps

@@ -133,6 +133,6 @@ pub enum Corpus {
     /// The user's own `.wasm`, `.wat`, component or `.cwasm` files, in turn, until there are N. In a scenario
     /// the paths are relative to the root of the repository, and may be patterns (`*`, `**`, `?`). In a
     /// request to the runner, each is the path of one file.
-    #[serde(with = "crate::subject::path::list")]
+    #[serde(with = "crate::workload::path::list")]
     Files(Vec<PathBuf>),
 }

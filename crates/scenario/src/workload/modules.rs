@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::axis::Axis;
-use crate::subject::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables};
-use crate::subject::load_order::Lifecycle;
+use crate::workload::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables};
+use crate::workload::load_order::LoadOrder;
+use crate::workload::n_counts::NCounts;
 
 /// Loading and dropping N modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +20,13 @@ pub struct Modules {
     /// How the artifacts are passed to Wasmtime.
     pub load_from: LoadFrom,
     /// The order in which modules are loaded and dropped.
-    pub lifecycle: Lifecycle,
+    pub load_order: LoadOrder,
     /// One of every `call_every` modules is instantiated and called.
     pub call_every: NonZeroUsize,
     /// What N counts. [`Modules::at`] resolves it before a run is requested. It and the next fields are left
     /// out of the JSON at their defaults, so that runners of older sources understand the request.
-    #[serde(default, skip_serializing_if = "Axis::is_modules")]
-    pub axis: Axis,
+    #[serde(default, skip_serializing_if = "NCounts::is_modules")]
+    pub n_counts: NCounts,
     /// The number of modules where N counts something else.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: NonZeroUsize,
@@ -115,21 +115,21 @@ impl Modules {
 }
 
 impl Modules {
-    /// The subject of a run at N, and its number of modules. If N does not count modules, N sets their size.
+    /// The workload of a run at N, and its number of modules. If N does not count modules, N sets their size.
     pub fn at(&self, n: usize) -> (Modules, usize) {
-        let mut subject = Modules { axis: Axis::Modules, ..self.clone() };
-        if self.axis == Axis::Modules {
-            return (subject, n);
+        let mut workload = Modules { n_counts: NCounts::Modules, ..self.clone() };
+        if self.n_counts == NCounts::Modules {
+            return (workload, n);
         }
-        if let Corpus::Generated(axes) = &mut subject.corpus {
+        if let Corpus::Generated(axes) = &mut workload.corpus {
             let n = NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
-            match self.axis {
-                Axis::Modules => {}
-                Axis::Functions => *axes = axes.with_functions(n),
-                Axis::CoreModules => axes.core_modules = Some(n),
+            match self.n_counts {
+                NCounts::Modules => {}
+                NCounts::Functions => *axes = axes.with_functions(n),
+                NCounts::CoreModules => axes.core_modules = Some(n),
             }
         }
-        (subject, self.count.get())
+        (workload, self.count.get())
     }
 }
 
@@ -146,30 +146,30 @@ impl Generated {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::corpus::{LoadFrom, Tables};
-    use crate::subject::load_order::{Lifecycle, UnloadOrder};
-    use crate::subject::modules::{Engines, Profiler};
+    use crate::workload::corpus::{LoadFrom, Tables};
+    use crate::workload::load_order::{LoadOrder, UnloadOrder};
+    use crate::workload::modules::{Engines, Profiler};
 
     fn not_zero(n: usize) -> NonZeroUsize {
         NonZeroUsize::new(n).expect("tests ask for at least one")
     }
 
-    fn subject(axis: Axis) -> Modules {
+    fn workload(n_counts: NCounts) -> Modules {
         Modules {
             corpus: Corpus::Generated(Generated::default()),
             tables: Tables::Keep,
             load_from: LoadFrom::Bytes,
-            lifecycle: Lifecycle::hold_all(UnloadOrder::OldestFirst),
+            load_order: LoadOrder::hold_all(UnloadOrder::OldestFirst),
             call_every: not_zero(64),
-            axis,
+            n_counts,
             count: not_zero(3),
             engines: Engines::One,
             profiler: Profiler::None,
         }
     }
 
-    fn generated(subject: &Modules) -> Generated {
-        match &subject.corpus {
+    fn generated(workload: &Modules) -> Generated {
+        match &workload.corpus {
             Corpus::Generated(axes) => *axes,
             Corpus::Files(_) => panic!("nothing was generated"),
         }
@@ -177,21 +177,21 @@ mod tests {
 
     #[test]
     fn modules_become_more_or_larger() {
-        let (same, modules) = subject(Axis::Modules).at(40);
-        assert_eq!((same, modules), (subject(Axis::Modules), 40));
-        let (larger, modules) = subject(Axis::Functions).at(40);
+        let (same, modules) = workload(NCounts::Modules).at(40);
+        assert_eq!((same, modules), (workload(NCounts::Modules), 40));
+        let (larger, modules) = workload(NCounts::Functions).at(40);
         let axes = generated(&larger);
         assert_eq!((axes.functions.get(), axes.exported.get(), modules), (40, 40, 3));
-        let (components, modules) = subject(Axis::CoreModules).at(40);
+        let (components, modules) = workload(NCounts::CoreModules).at(40);
         let axes = generated(&components);
         assert_eq!((axes.core_modules, axes.functions.get(), modules), (Some(not_zero(40)), 12, 3));
-        // A request to the runner has no axis but `modules`.
-        assert!(larger.axis.is_modules() && components.axis.is_modules());
+        // A request to the runner has no `n_counts` but `modules`.
+        assert!(larger.n_counts.is_modules() && components.n_counts.is_modules());
     }
 
     #[test]
     fn what_is_not_exported_stays_so() {
-        let mut one = subject(Axis::Functions);
+        let mut one = workload(NCounts::Functions);
         one.corpus = Corpus::Generated(Generated { exported: not_zero(1), ..Generated::default() });
         assert_eq!(generated(&one.at(100).0).exported.get(), 1);
     }

@@ -1,7 +1,7 @@
 //! How many modules fit the limits that a kernel sets for a process.
 
-use crate::subject::corpus::LoadFrom;
-use crate::subject::modules::Modules;
+use crate::workload::corpus::LoadFrom;
+use crate::workload::modules::Modules;
 
 /// `vm.max_map_count` of a kernel with its default settings (`DEFAULT_MAX_MAP_COUNT`).
 const USUAL_MAPPINGS: usize = 65_530;

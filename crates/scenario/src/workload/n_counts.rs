@@ -1,11 +1,11 @@
-//! [`Axis`]: what N counts.
+//! [`NCounts`]: what N counts.
 
 use serde::{Deserialize, Serialize};
 
 /// What N counts. Except with `Modules`, the number of modules stays the same at every N.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Axis {
+pub enum NCounts {
     /// The number of loaded modules.
     #[default]
     Modules,
@@ -15,18 +15,18 @@ pub enum Axis {
     CoreModules,
 }
 
-impl Axis {
+impl NCounts {
     /// The name of one unit of N, for readers.
     pub const fn unit(self) -> &'static str {
         match self {
-            Axis::Modules => "module",
-            Axis::Functions => "function",
-            Axis::CoreModules => "core module",
+            NCounts::Modules => "module",
+            NCounts::Functions => "function",
+            NCounts::CoreModules => "core module",
         }
     }
 
     /// Whether N is the number of modules.
     pub fn is_modules(&self) -> bool {
-        *self == Axis::Modules
+        *self == NCounts::Modules
     }
 }

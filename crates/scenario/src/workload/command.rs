@@ -1,4 +1,4 @@
-//! A program as a scenario's subject: [`Command`], and its form for one N, [`Invocation`].
+//! A program as a scenario's workload: [`Command`], and its form for one N, [`Invocation`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Command {
     /// The program and its arguments; `{n}` stands for N. Never empty.
     pub arguments: Vec<String>,
     /// The folder in which it runs, relative to the project's root.
-    #[serde(with = "crate::subject::path")]
+    #[serde(with = "crate::workload::path")]
     pub directory: PathBuf,
     /// The program's environment, without the caller's; `{n}` stands for N.
     pub environment: BTreeMap<String, String>,
