@@ -68,7 +68,8 @@ pub fn run(root: &Path, name: &str) -> Result<Option<Trial>> {
     let n = scenario.sizes.first().copied().unwrap_or(SMALLEST);
     let small = Scenario { sizes: vec![n], callgrind_sizes: vec![n], ..scenario };
     bench.prepare_all(std::slice::from_ref(&small), None)?;
-    let visit = (Run { scenario: 0, modules: n, repetition: 0, collector: Collector::Clock }, Side::Now);
+    let visit =
+        (Run { scenario: 0, modules: n, repetition: 0, collector: Collector::Clock }, Side::Now);
     let (record, _) =
         bench.run(&small, &visit, &small.metrics_by(Collector::Clock), 0, &environment)?;
     match record.outcome {
