@@ -1,12 +1,12 @@
-//! What native unwinds cost with packed modules resident:
+//! Measures the cost of native unwinds while packed modules are loaded:
 //!
 //! ```text
 //! cargo bench --profile dev -p loadline-workload --bench native_unwind -- --bench
 //! ```
 //!
-//! Frames seen from a host function called from wasm and the time for one such backtrace; the time
-//! for a backtrace and for a panic in the host alone, on one thread and on two. In one process, with
-//! nothing loaded, then with more and more.
+//! The benchmark prints the frames that are visible from a host function called from wasm, and the time of
+//! one such backtrace. It also prints the times of a backtrace and of a panic in the host alone, on one
+//! thread and on two. It runs in one process, first without modules and then with more and more modules.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::hint::black_box;
@@ -87,7 +87,7 @@ fn row(population: usize, through_wasm: Option<(usize, f64)>) {
     println!("{population:>6} modules {wasm:>23} {host:>16.0} {one:>16.0} {two:>10.0}");
 }
 
-/// The frames seen from within, and the time for one backtrace there.
+/// Returns the number of frames that are visible from within wasm, and the time of one backtrace there.
 fn through_wasm(engine: &Engine, module: &Module) -> (usize, f64) {
     let mut store = Store::new(engine, (0, 0.0));
     let host = Func::wrap(&mut store, |mut caller: Caller<'_, (usize, f64)>| {
@@ -101,7 +101,7 @@ fn through_wasm(engine: &Engine, module: &Module) -> (usize, f64) {
     *store.data()
 }
 
-/// Nanoseconds of one call: the best of several hundred batches.
+/// Returns the nanoseconds of one call, as the best of several hundred batches.
 fn best(mut work: impl FnMut()) -> f64 {
     const BATCH: u32 = 50;
     let batches = (0..300).map(|_| {

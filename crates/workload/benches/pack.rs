@@ -1,21 +1,21 @@
-//! Packs against `Module::deserialize`, on the same artifacts:
+//! Compares packs with `Module::deserialize` on the same artifacts:
 //!
 //! ```text
 //! cargo bench --profile dev -p loadline-workload --bench pack -- --bench
 //! cargo bench --profile dev -p loadline-workload --bench pack -- --bench --modules 100000
 //! ```
 //!
-//! The `dev` profile optimises everything that is measured, and shares its Wasmtime with the tests.
-//! Every measurement has a process of its own, in which everything was loaded and unloaded once
-//! before; the ways take turns. Printed is the median of the rounds, per module, with the ratios of
-//! the medians: processor time of the one thread that loads and unloads, so that neighbours on the
-//! machine weigh less, and wall time for opening, which uses all processors. The artifacts are
-//! generated, some 20 KB each, stripped; 1,000 of them are distinct in what they do and all in their
-//! bytes, whichever way they are loaded.
+//! The `dev` profile optimises all measured code, and shares its Wasmtime with the tests. Every measurement
+//! runs in a new process, which first loads and unloads everything once. The variants take turns. The
+//! benchmark prints the median of the rounds per module, and the ratios of the medians. For loading and
+//! unloading, it measures the CPU time of the single thread that does them, so that other programs on the
+//! machine matter less. For opening, which uses all CPUs, it measures wall time. The artifacts are generated,
+//! some 20 KB each, and stripped. 1,000 of them differ in their functions, and all of them differ in their
+//! bytes.
 //!
-//! Unloading is dropping the modules, oldest first, not giving back the vector they were in: freeing
-//! a block of that length makes glibc merge every small one that was freed before it, and the modules
-//! would be charged 2 µs each for the container's end, either way.
+//! Unloading means dropping the modules, oldest first, without freeing the vector that held them. Freeing a
+//! block of that length makes glibc merge every small block that was freed before. That would add 2 µs to
+//! each module in all variants.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 #[cfg(unix)]
@@ -43,7 +43,7 @@ mod unix {
 
     const DISTINCT: usize = 1000;
     const ROUNDS: usize = 7;
-    /// Of the modules, those that are called.
+    /// Every module whose index is a multiple of this number is called.
     const SAMPLE: usize = 251;
     const PACK: &str = "bench.pack";
     const WAYS: [&str; 3] =
@@ -67,7 +67,7 @@ mod unix {
     fn compare(modules: usize) {
         let home = tempfile::tempdir().unwrap();
         let artifacts = build(home.path(), modules);
-        // Beyond the limit on mappings there is nothing to compare with.
+        // Beyond the limit of mappings, `Module::deserialize` cannot be measured for comparison.
         let (ways, rounds) = if modules <= 30_000 { (&WAYS[..], ROUNDS) } else { (&WAYS[1..], 1) };
         let mut rows = vec![Vec::new(); ways.len()];
         for _ in 0..rounds {
@@ -98,7 +98,7 @@ mod unix {
         }
     }
 
-    /// Makes the artifacts and the pack, and tells the average length.
+    /// Makes the artifacts and the pack, and returns the average length.
     fn build(home: &Path, modules: usize) -> usize {
         let workshop = Workshop::generating(Generated::default(), Collector::Clock).unwrap();
         let distinct = (0..DISTINCT.min(modules)).map(|index| {
@@ -116,7 +116,7 @@ mod unix {
         distinct.iter().map(|artifact| artifact.bytes().len()).sum::<usize>() / distinct.len()
     }
 
-    /// So many artifacts, in turn those of `distinct`, no two alike.
+    /// Returns `modules` artifacts, which repeat those of `distinct` with different numbers.
     fn numbered(distinct: &[Artifact], modules: usize) -> impl Iterator<Item = Artifact> {
         (0..modules).map(|index| {
             let mut artifact = distinct[index % distinct.len()].clone();
@@ -125,7 +125,7 @@ mod unix {
         })
     }
 
-    /// What one process said: seconds, and its mappings with everything loaded.
+    /// The output of one process: the seconds, and the number of its mappings with everything loaded.
     #[derive(Clone)]
     struct Readings {
         seconds: [f64; 3],
@@ -172,7 +172,7 @@ mod unix {
         let engine = Engine::new(&Config::new()).unwrap();
         let distinct = (0..DISTINCT.min(modules)).map(|index| {
             let bytes = std::fs::read(home.join(format!("{index}.cwasm"))).unwrap();
-            // SAFETY: the parent process has just written the file, in a folder of its own.
+            // SAFETY: the parent process has just written the file, in a new folder.
             unsafe { Artifact::trusted(bytes) }.unwrap()
         });
         let distinct: Vec<Artifact> = distinct.collect();
@@ -214,11 +214,11 @@ mod unix {
         (load, processor_time() - began, maps.map(|maps| maps.lines().count()))
     }
 
-    /// Of this thread.
+    /// Returns the CPU time of this thread.
     fn processor_time() -> Duration {
         // SAFETY: for plain data all zeros is a value.
         let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-        // SAFETY: the clock is every thread's, and the call writes to `time` only.
+        // SAFETY: every thread has this clock, and the call writes to `time` only.
         let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
         assert_eq!(result, 0);
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -1,11 +1,11 @@
-//! What a store adds to Wasmtime's own call, in instructions, as callgrind counts them:
+//! Measures the instructions that a store adds to Wasmtime's own call, as callgrind counts them:
 //!
 //! ```text
 //! cargo bench --profile dev -p loadline-workload --bench store -- --bench
 //! ```
 //!
-//! Each way loads the same artifacts from files, in a process of its own under valgrind, once so many
-//! and once twice as many; the difference is what that many more loads cost.
+//! Each variant loads the same artifacts from files, in a new process under valgrind. One run loads them once
+//! and another run loads twice as many; the difference is the cost of the additional loads.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::hint::black_box;
@@ -58,7 +58,8 @@ fn compare() {
     println!("{sealed:10.0}  from a store: {:+.1} % to both", more(bare + hash, sealed));
 }
 
-/// For any processor of this kind: valgrind does not know the newest instructions.
+/// Returns an engine for any CPU of this architecture, because valgrind does not know the newest
+/// instructions.
 fn plain_engine() -> Engine {
     let mut config = Config::new();
     config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
@@ -68,7 +69,7 @@ fn plain_engine() -> Engine {
 fn instructions(way: &str, rounds: usize, home: &Path) -> f64 {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    // Without fast bins, what an allocation costs does not depend on the length of a path.
+    // Without fast bins, the cost of an allocation does not depend on the length of a path.
     command.env("GLIBC_TUNABLES", "glibc.malloc.mxfast=0");
     command.arg(std::env::current_exe().unwrap());
     command.args(["--measure", way, &rounds.to_string()]).arg(home);

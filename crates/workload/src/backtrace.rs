@@ -1,9 +1,9 @@
-//! One native backtrace of this thread, as a panic, a crash handler or a profiler takes it.
+//! Takes one native backtrace of this thread, as a panic, a crash handler or a profiler does.
 //!
-//! The unwinder is the one the program is linked with, which is also the one Wasmtime registers
-//! unwind tables with. It looks every frame up among all registered tables, or among those it has
-//! not yet sorted, before it asks the dynamic linker (libgcc 12 `unwind-dw2-fde.c`,
-//! `_Unwind_Find_FDE`). That is what makes the number of loaded modules felt here.
+//! The program's linked unwinder is also the unwinder with which Wasmtime registers unwind tables. It looks
+//! up every frame among all registered tables, or among the tables that it has not sorted yet. Only then does
+//! it ask the dynamic linker (libgcc 12 `unwind-dw2-fde.c`, `_Unwind_Find_FDE`). So the cost of a backtrace
+//! may depend on the number of loaded modules.
 #![allow(unsafe_code)]
 
 #[cfg(unix)]
@@ -15,15 +15,15 @@ pub use windows::frames;
 mod unix {
     use std::ffi::{c_int, c_void};
 
-    /// `_URC_NO_REASON`: go on to the next frame (Itanium C++ ABI, exception handling, 1.6).
+    /// `_URC_NO_REASON`: continue with the next frame (Itanium C++ ABI, exception handling, 1.6).
     const CONTINUE: c_int = 0;
 
     type Trace = extern "C" fn(context: *mut c_void, frames: &mut usize) -> c_int;
 
-    // Rust's standard library links the unwinder that has this.
+    // Rust's standard library links the unwinder that defines this function.
     unsafe extern "C" {
-        // SAFETY: the callback has the type that the ABI prescribes but for the second argument, which
-        // is passed on as it is given; it does not unwind itself.
+        // SAFETY: the callback has the type that the ABI prescribes except for the second argument, which is
+        // passed on unchanged. The callback does not unwind itself.
         safe fn _Unwind_Backtrace(trace: Trace, frames: &mut usize) -> c_int;
     }
 
@@ -32,7 +32,7 @@ mod unix {
         CONTINUE
     }
 
-    /// Unwinds from here to the thread's first frame and counts the frames.
+    /// Unwinds from here to the first frame of the thread, and returns the number of frames.
     #[inline(never)]
     pub fn frames() -> usize {
         let mut frames = 0;
@@ -59,7 +59,7 @@ mod windows {
         ) -> u16;
     }
 
-    /// Unwinds from here to the thread's first frame and counts the frames.
+    /// Unwinds from here to the first frame of the thread, and returns the number of frames.
     #[inline(never)]
     pub fn frames() -> usize {
         let mut frames = [ptr::null_mut(); MOST as usize];

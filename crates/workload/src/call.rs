@@ -1,4 +1,4 @@
-//! Calling one function of a loaded module, to prove that it is the right one.
+//! Calls one function of a loaded module, to prove that it is the right module.
 
 use loadline_loader::Loaded;
 use loadline_loader::wasmtime::component::{self, Component};
@@ -6,20 +6,20 @@ use loadline_loader::wasmtime::{Engine, Instance, Module, Store};
 
 use crate::error::Error;
 
-/// A call, and what the right module answers.
+/// A call, and the result of the right module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Of the exported function, which takes and returns an `i32` (`s32` in a component).
+    /// The name of the exported function, which takes and returns an `i32` (`s32` in a component).
     pub export: String,
-    /// What it is called with.
+    /// The argument of the call.
     pub argument: i32,
-    /// What the right module returns.
+    /// The result of the right module.
     pub expected: i32,
 }
 
 impl Call {
-    /// Instantiates the module without imports in a store of its own, makes the call, and drops the
-    /// store: a store keeps its instances, and they keep their modules.
+    /// Instantiates the module without imports in a new store, makes the call, and drops the store. The store
+    /// must be dropped, because a store keeps its instances and the instances keep their modules.
     ///
     /// # Errors
     ///

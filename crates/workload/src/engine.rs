@@ -1,18 +1,18 @@
-//! The engines that compile and load. An artifact only loads where the settings that shape its
-//! machine code agree.
+//! The engines that compile and load. An artifact only loads if the settings that shape its machine code
+//! agree.
 //!
-//! valgrind gives the process a CPU of its own, which lacks instructions that most real CPUs have
-//! (AVX-512, for one). Wasmtime refuses an artifact that was compiled for more instructions. So
-//! what is loaded under callgrind is compiled, outside of it, for any CPU of the architecture.
+//! valgrind simulates a CPU that lacks instructions of most real CPUs, for example AVX-512. Wasmtime rejects
+//! an artifact that was compiled for more instructions. So artifacts for callgrind are compiled outside of
+//! it, for any CPU of the architecture.
 
 use loadline_loader::wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm};
 use loadline_scenario::Collector;
 
 use crate::error::Error;
 
-/// The engine that loads, with Wasmtime's own defaults.
+/// Creates the engine that loads, with Wasmtime's own defaults.
 ///
-/// Nothing is set about unwind tables: whether a module has them is a property of the artifact.
+/// It sets nothing about unwind tables, because the artifact decides whether a module has tables.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn loading() -> Result<Engine, Error> {
     of(&Config::new())
 }
 
-/// The engine that compiles the user's own files for [`loading`], with Wasmtime's own defaults and
+/// Creates the engine that compiles the user's own files for [`loading`], with Wasmtime's own defaults and
 /// with unwind tables. The unwind policy can hide the tables afterwards.
 ///
 /// # Errors
@@ -31,9 +31,10 @@ pub fn compiling(collector: Collector) -> Result<Engine, Error> {
     with_tables(Config::new(), collector)
 }
 
-/// The engine that compiles generated modules for [`loading`], by the thousand. It does not
-/// optimise, and uses the quicker of Cranelift's register allocators, which halves the time. The
-/// quality of the machine code does not change what an artifact consists of or how it is loaded.
+/// Creates the engine that compiles thousands of generated modules for [`loading`].
+///
+/// It does not optimise, and uses the faster of Cranelift's register allocators, which halves the time. The
+/// quality of the machine code changes neither the contents of an artifact nor how it is loaded.
 ///
 /// # Errors
 ///
@@ -47,11 +48,11 @@ pub fn generating(collector: Collector) -> Result<Engine, Error> {
 
 fn with_tables(mut config: Config, collector: Collector) -> Result<Engine, Error> {
     config.native_unwind_info(true);
-    // Without a known host there is no target to name, and no instruction to leave out.
+    // If the host is unknown, there is no target to name and no instruction to leave out.
     if collector == Collector::Callgrind
         && let Ok(host) = cranelift_native::builder()
     {
-        // A target that is named has no instructions beyond its architecture's own.
+        // A named target has no instructions beyond those of its architecture.
         let named = config.target(&host.triple().to_string());
         named.map_err(|source| Error::Engine { source })?;
     }

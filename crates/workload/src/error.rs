@@ -1,4 +1,4 @@
-//! The errors of a workload: what could not be prepared, loaded, called or driven.
+//! The errors of preparing and driving a workload.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use loadline_scenario::Phase;
 
 use crate::drive::observer::Role;
 
-/// A workload that could not be prepared or driven to its end.
+/// An error while preparing or driving a workload.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,27 +39,27 @@ pub enum Error {
     NotPrepared {
         /// The folder of the corpus.
         folder: PathBuf,
-        /// How many artifacts are there.
+        /// The number of artifacts that are there.
         found: usize,
-        /// How many artifacts were asked for.
+        /// The number of requested artifacts.
         wanted: usize,
     },
     /// A corpus of the user's own files names no file.
     #[error("no files to make a corpus of")]
     EmptyCorpus,
-    /// An artifact in a file has unwind tables that were to be hidden. A mapped file cannot change.
+    /// An artifact in a file has unwind tables that should be hidden. A mapped file cannot be changed.
     #[error(
         "unwind tables cannot be hidden in a file while it is mapped (apply the policy and save the artifact first, or load from bytes)"
     )]
     TablesInFile,
-    /// Loading from a file was asked for, and the artifact is in memory only.
+    /// Loading from a file was requested, but the artifact is in memory only.
     #[error("there is no file to map: the artifact is in memory only")]
     NotInFile,
-    /// Packs do not exist on this system.
+    /// This system does not support packs.
     #[error("cannot load from a pack: there are none on this system (take load_from = \"bytes\")")]
     #[cfg(not(unix))]
     NoPacks,
-    /// Native unwinding through a pack was asked for and is not possible in this process.
+    /// Native unwinding through a pack was requested, but is not possible in this process.
     #[error("cannot keep native unwinding through a pack: {reason} (take tables = \"strip\")")]
     #[cfg(unix)]
     TablesNotKept {
@@ -70,10 +70,10 @@ pub enum Error {
     #[error("{modules} modules still live in their pack after the last was dropped")]
     #[cfg(unix)]
     StillPacked {
-        /// How many modules were not released.
+        /// The number of modules that were not released.
         modules: usize,
     },
-    /// Wasmtime refused the configuration.
+    /// Wasmtime rejected the configuration.
     #[error("cannot create an engine")]
     Engine {
         /// Wasmtime's error.
@@ -93,7 +93,7 @@ pub enum Error {
         /// Wasmtime's error.
         source: wasmtime::Error,
     },
-    /// The call returned, and its result belongs to another module.
+    /// The call returned the result of another module.
     #[error(
         "{export}({argument}) returned {found} instead of {expected}: not the module it should be"
     )]
@@ -113,9 +113,9 @@ pub enum Error {
     /// The native unwinder stopped early in a module whose tables are registered.
     #[error("the native unwinder saw {found} frames where there are more than {least}")]
     FewFrames {
-        /// How many frames it saw.
+        /// The number of frames that it saw.
         found: usize,
-        /// How many frames the wasm functions alone have.
+        /// The number of frames of the wasm functions alone.
         least: usize,
     },
     /// A call that had to trap did something else.
@@ -134,17 +134,18 @@ pub enum Error {
         phase: Phase,
         /// The index of the module.
         index: usize,
-        /// The file of the module, where it has one.
+        /// The file of the module, if it has one.
         name: Option<String>,
         /// The reason.
         source: Box<Error>,
     },
-    /// The schedule loads a module twice, drops one that is not loaded, or names one too many.
+    /// The schedule loads a module twice, drops a module that is not loaded, or names a module that does not
+    /// exist.
     #[error("the schedule is wrong about module {index}: {problem}")]
     Schedule {
         /// The index of the module.
         index: usize,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
     /// A thread could not be started.

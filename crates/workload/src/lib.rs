@@ -1,9 +1,9 @@
-//! What Loadline measures: modules that are generated or compiled from the user's files, the order
-//! in which they are loaded and unloaded, and the operations on them while they are loaded.
+//! The workloads that Loadline measures. A workload has modules, which are generated or compiled from the
+//! user's files. It has an order of loads and unloads, and operations on the loaded modules.
 //!
-//! [`drive`] takes N artifacts through a `Schedule`, which says which thread loads, calls, unwinds
-//! through and drops which module when. After each step it tells an [`Observer`] what the time
-//! since the last step was spent on. At the end it returns a [`Proof`] of what was done.
+//! [`drive`] takes N artifacts through a `Schedule`, which defines when each thread loads, calls, unwinds
+//! through and drops each module. After each step, [`drive`] tells an [`Observer`] which work filled the time
+//! since the last step. At the end it returns a [`Proof`] of the work.
 //!
 //! ```
 //! # fn main() -> Result<(), loadline_workload::Error> {
@@ -39,12 +39,12 @@ pub mod engine;
 mod error;
 pub mod generate;
 
-/// The loader that is measured. A program that measures needs no second dependency for it.
+/// The measured loader. A program that measures needs no second dependency for it.
 pub use loadline_loader as loader;
 
 pub use call::Call;
 pub use drive::{Calls, Driven, Event, Observer, Options, Proof, Role, drive};
 pub use error::Error;
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -1,4 +1,4 @@
-//! Corpora: what generated modules hold and answer, and how the user's files take turns.
+//! Tests of corpora: the contents and results of generated modules, and how the user's files take turns.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../loader/tests/fixtures").join(name)
 }
 
-/// A workshop that copies these files.
+/// Returns a workshop that copies these files.
 fn copying(names: &[&str]) -> Workshop {
     let engine = engine::compiling(Collector::Clock).unwrap();
     let compiled = names.iter().map(|name| compile::file(&engine, fixture(name)).unwrap());
@@ -33,7 +33,7 @@ fn contents_are_read_from_the_artifact() {
     if cfg!(windows) {
         return;
     }
-    // Each function, a trampoline for each exported one, a trampoline for each of five types.
+    // One FDE per function, per trampoline of an exported function, and per trampoline of the five types.
     assert_eq!(contents.fdes, 12 + 12 + 5);
     assert!(contents.has_tables);
     assert!((10_000..40_000).contains(&contents.bytes), "{contents:?}");
@@ -106,8 +106,8 @@ fn a_corpus_of_files_takes_turns_and_repeats_nothing() {
     assert!(matches!(none, Error::EmptyCorpus), "{none:?}");
 }
 
-/// What Wasmtime could take for the same: it does so with types alone, as in all programs whose
-/// modules have types in common. Code, its mapping and its registration are each copy's own.
+/// Wasmtime could treat copies as the same, but only shares their types, as in all programs whose modules
+/// have types in common. Each copy has its own code, mapping and registration.
 #[test]
 fn copies_of_one_file_share_types_alone() {
     let workshop = copying(&["module.wat"]);

@@ -1,5 +1,5 @@
-//! The loader's load orders over a rising N: instructions, as callgrind counts them, judged by the rule
-//! that the gate judges by. Each size has a process of its own.
+//! Tests the load orders of the loader over a rising N. Callgrind counts the instructions, and the rule of
+//! the gate judges them. Each size runs in a new process.
 //!
 //! `cargo test -p loadline-workload --test growth -- --ignored --nocapture`
 #![cfg(target_os = "linux")]
@@ -20,7 +20,8 @@ use loadline_workload::loader::{Artifact, Lease, Loader, LoaderOptions, UnwindPo
 use loadline_workload::{backtrace, generate};
 
 const SIZES: [usize; 5] = [16, 32, 64, 128, 256];
-/// What makes a process of this test one that is counted: policy, load order, N, folder.
+/// The variable that makes a process of this test a counted one. It contains the policy, the load order, N,
+/// and the folder.
 const CHILD: &str = "LOADLINE_TEST_GROWTH";
 
 fn load_orders() -> [(&'static str, LoadOrder); 4] {
@@ -38,7 +39,7 @@ fn load_orders() -> [(&'static str, LoadOrder); 4] {
     ]
 }
 
-/// Artifacts with their tables, for the processor that valgrind has.
+/// Makes artifacts with their tables, for the CPU that valgrind simulates.
 fn build(home: &Path) {
     let mut config = Config::new();
     config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
@@ -48,8 +49,8 @@ fn build(home: &Path) {
     artifact.save_unsynced(home.join("artifact")).unwrap();
 }
 
-/// Takes N modules through a load order by a loader, under callgrind's eyes from the first load until
-/// the last module has gone.
+/// Drives N modules through a load order with a loader. Callgrind counts from the first load until the last
+/// module was dropped.
 fn be_counted(asked: &str) {
     let words: Vec<&str> = asked.splitn(4, ' ').collect();
     let [policy, load_order, modules, home] = words[..] else { panic!("{asked}") };
@@ -89,7 +90,7 @@ fn instructions(asked: &str, unwinder: Option<&Path>) -> f64 {
     command.args(["--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null"]);
     command.arg(std::env::current_exe().unwrap());
     command.args(["--exact", "every_load_order_is_linear", "--include-ignored", "--nocapture"]);
-    // Without fast bins dropping costs the same whenever it happens.
+    // Without fast bins, the cost of dropping does not depend on its time.
     command.env("GLIBC_TUNABLES", "glibc.malloc.mxfast=0").env(CHILD, asked);
     if let Some(library) = unwinder {
         command.env("LD_PRELOAD", library);
@@ -117,7 +118,7 @@ fn judged(policy: &str, load_order: &str, home: &Path, unwinder: Option<&Path>) 
     judge(&series, None, &JudgeOptions { expect, is_confirmed: true, ..JudgeOptions::default() })
 }
 
-/// LLVM's libunwind, where the machine has it.
+/// Returns LLVM's libunwind, if the machine has it.
 fn llvm() -> Option<PathBuf> {
     let places =
         (11..30).rev().map(|release| format!("/usr/lib/llvm-{release}/lib/libunwind.so.1"));
@@ -147,7 +148,7 @@ fn every_load_order_is_linear() {
             assert_eq!(verdict, Verdict::Holds, "{load_order} {unwinder:?} {curve:?}");
         }
     }
-    // That it would be seen: kept tables are scanned at every deregistration.
+    // Shows that the test would detect growth: kept tables are scanned at every deregistration.
     if let Some(library) = llvm {
         let Judgement { verdict, curve, .. } =
             judged("keep", "random", home.path(), Some(&library));

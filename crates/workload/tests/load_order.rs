@@ -1,5 +1,5 @@
-//! Every load order, with a handful of modules: who does what in which order, and what an error
-//! leaves behind.
+//! Tests every load order with a handful of modules: the order of the steps on each thread, and the state
+//! after an error.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -27,7 +27,7 @@ fn run(load_order: LoadOrder, modules: usize) -> Driven<Notes> {
     drive(&loading_engine(), &artifacts, &schedule, &Options::default(), observe).unwrap()
 }
 
-/// The order on each thread, and that every module came and went.
+/// Checks the order on each thread, and that every module was loaded and dropped.
 fn check(load_order: LoadOrder, modules: usize, expected: Expect) {
     let driven = run(load_order, modules);
     let lines: Vec<String> =
@@ -93,7 +93,7 @@ fn several_threads_share_the_loads() {
     );
 }
 
-/// Modules that import a host function, taken through a load order with one operation.
+/// Drives modules that import a host function through a load order with one operation.
 fn act(
     operation: OperationKind,
     load_order: LoadOrder,
@@ -216,7 +216,7 @@ fn another_thread_drops_what_it_is_handed() {
     assert_eq!((driven.proof.loaded, driven.proof.released), (10, 10));
 }
 
-/// Handing over and waiting belong to no phase, so they are announced.
+/// Handing over and waiting belong to no phase, so the observer is notified of them.
 #[test]
 fn what_belongs_to_no_phase_is_announced() {
     let artifacts = artifacts(&small(), 3);
@@ -285,7 +285,7 @@ fn stripping_is_never_silently_left_out() {
     assert!(matches!(cause(&error), Error::NotInFile), "{error:?}");
 }
 
-/// The error of the module, behind its index and its path.
+/// Returns the cause of a module's error, without the index and the path.
 fn cause(error: &Error) -> &Error {
     match error {
         Error::Module { source, .. } => source,
@@ -337,7 +337,7 @@ fn a_corrupt_artifact_is_named_and_the_rest_released() {
     assert!(matches!(cause(&error), Error::Loader(loader::Error::Read { .. })), "{error:?}");
 }
 
-/// Whether every module that was loaded with `engine` is gone: modules keep their engine.
+/// Returns whether every module that was loaded with `engine` was dropped. Modules keep their engine alive.
 fn is_unused(engine: loader::wasmtime::Engine) -> bool {
     let weak = engine.weak();
     drop(engine);
@@ -383,7 +383,7 @@ fn a_wrong_schedule_is_an_error() {
     );
 }
 
-/// Panics at its first step in one role, or where it is made.
+/// Panics at its first step in one role, or when it is created.
 struct Panicking {
     role: Role,
 }

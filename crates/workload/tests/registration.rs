@@ -1,6 +1,6 @@
-//! What Wasmtime tells the unwinder about kept and about stripped artifacts, counted.
+//! Counts what Wasmtime registers with the unwinder for artifacts with kept and with stripped tables.
 //!
-//! This program defines the two functions that Wasmtime calls for it and passes the calls on.
+//! This program defines the two functions that Wasmtime calls for this, and forwards the calls.
 #![cfg(all(target_os = "linux", target_env = "gnu", not(target_arch = "arm")))]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -48,7 +48,8 @@ unsafe extern "C" fn __deregister_frame(frames: *const u8) {
     unsafe { next(c"__deregister_frame")(frames) }
 }
 
-/// Calls to register and deregister while `work` is done. One test only, so nobody else counts.
+/// Counts the calls to register and deregister while `work` runs. The file has one test only, so no other
+/// test counts.
 fn counted(work: impl FnOnce()) -> (usize, usize) {
     let now = || (REGISTERED.load(Ordering::Relaxed), DEREGISTERED.load(Ordering::Relaxed));
     let before = now();
@@ -66,7 +67,7 @@ fn a_kept_artifact_registers_and_a_stripped_one_does_not() {
         call.check(&engine, &artifact.load(&engine).unwrap()).unwrap();
     };
     let (registered, deregistered) = counted(|| run(&artifact));
-    // libgcc is told once, LLVM's libunwind once for each FDE.
+    // Wasmtime calls libgcc once, and LLVM's libunwind once per FDE.
     let fdes = artifact.contents().fdes;
     assert!([1, fdes].contains(&registered), "{registered} registrations, {fdes} FDEs");
     assert_eq!(deregistered, registered);

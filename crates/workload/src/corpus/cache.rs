@@ -1,8 +1,9 @@
-//! Compiled artifacts that outlive a process: one folder a corpus, one file an artifact, and a
-//! manifest with what each holds and its digest.
+//! Stores compiled artifacts between processes. Each corpus has one folder, with one file per artifact and a
+//! manifest of their contents and digests.
 //!
-//! Preparing checks every file against the manifest and makes again what is missing or changed, so
-//! a measured run need not: it trusts the folder, which lies in the user's own target directory.
+//! [`prepare`] checks every file against the manifest, and makes missing or changed files again. So a
+//! measured run need not check the files. The run trusts the folder, which is in the user's own target
+//! directory.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +29,7 @@ pub struct Cache {
     folder: PathBuf,
 }
 
-/// One artifact as the manifest has it.
+/// One artifact in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
     digest: [u8; 32],
@@ -59,15 +60,16 @@ impl Row {
     }
 
     fn digest(&self) -> Digest {
-        // SAFETY: `Row::of` took it of an artifact, and the manifest lies in a folder that belongs
-        // to the user who starts this program, as the program itself does.
+        // SAFETY: `Row::of` computed it from an artifact, and the manifest is in a folder that belongs to the
+        // user who starts this program, like the program itself.
         unsafe { Digest::recorded(self.digest) }
     }
 }
 
 impl Cache {
-    /// The folder for `corpus` with `tables` under `root`. What shapes an artifact is in its name:
-    /// the corpus, the content of the user's files, and the engine, which depends on the collector.
+    /// Returns the folder for `corpus` with `tables` under `root`. The name of the folder depends on
+    /// everything that shapes an artifact: the corpus, the content of the user's files, and the engine of the
+    /// collector.
     pub fn of(
         root: &Path,
         corpus: &Corpus,
@@ -94,7 +96,7 @@ impl Cache {
         Ok(Cache { folder: root.join(format!("{name}-{}", tables.name())) })
     }
 
-    /// The first `modules` artifacts, as they were when they were prepared.
+    /// Returns the first `modules` artifacts, as they were prepared.
     pub fn artifacts(&self, modules: usize) -> Result<Vec<ArtifactFile>, Error> {
         let rows = self.rows()?;
         if rows.len() < modules {
@@ -102,8 +104,8 @@ impl Cache {
             return Err(Error::NotPrepared { folder, found, wanted: modules });
         }
         let file = |(index, row): (usize, &Row)| {
-            // SAFETY: `prepare` wrote the file, or found it to have this digest; the folder belongs
-            // to the user, and files in it are replaced by renaming only.
+            // SAFETY: `prepare` wrote the file, or found that it has this digest. The folder belongs to the
+            // user, and files in it are replaced only by renaming.
             unsafe { ArtifactFile::trusted(self.path(index), row.contents()) }
         };
         Ok(rows.iter().take(modules).enumerate().map(file).collect())
@@ -117,8 +119,8 @@ impl Cache {
         self.folder.join("manifest.json")
     }
 
-    /// The manifest's rows; none where there is no manifest, or none that can be read: then
-    /// everything is made again.
+    /// Returns the rows of the manifest. If there is no readable manifest, there are no rows, and all
+    /// artifacts are made again.
     fn rows(&self) -> Result<Vec<Row>, Error> {
         let path = self.manifest();
         match fs::read(&path) {
@@ -139,8 +141,8 @@ impl Cache {
     }
 }
 
-/// Makes the artifacts that `request` names, where they are not there and whole. Another process
-/// that prepares the same corpus at this time is waited for.
+/// Makes the artifacts of `request` that are missing or damaged. If another process prepares the same corpus
+/// at the same time, this waits for it.
 pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
     let of = |tables| Cache::of(&request.cache, &request.corpus, tables, request.collector);
     let cache = of(request.tables)?;
@@ -182,13 +184,14 @@ pub fn prepare(request: &Prepare, progress: &(dyn Fn(usize) + Sync)) -> Result<(
     cache.save(&rows)
 }
 
-/// Whether the file holds machine code, as its name says.
+/// Returns whether the file name is that of a file with machine code.
 fn is_artifact(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "cwasm")
 }
 
-/// What the file holds, in pieces: a buffer of the file's size, once freed, would change from which
-/// size on this process's allocator asks the kernel, and that is part of what is measured later.
+/// Computes the digest of a file in pieces. A buffer of the size of the file would have a side effect after
+/// it is freed. It would raise the size from which this process's allocator asks the kernel for memory, and
+/// that is part of a later measurement.
 fn digest_of(path: &Path) -> Result<blake3::Hash, Error> {
     let mut digest = blake3::Hasher::new();
     let file = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
@@ -196,16 +199,16 @@ fn digest_of(path: &Path) -> Result<blake3::Hash, Error> {
     Ok(digest.finalize())
 }
 
-/// The artifact at `path`, if it is the one the manifest means.
+/// Returns the artifact at `path` if it has the digest in the manifest.
 fn verified(path: &Path, row: &Row) -> Option<Artifact> {
     Artifact::verified(fs::read(path).ok()?, &row.digest()).ok()
 }
 
-/// Makes `folder` and its missing parents. Whatever the umask, only the user and the user's group can
-/// write to them.
+/// Creates `folder` and its missing parents. With any umask, only the user and the user's group can write to
+/// them.
 ///
 /// # Errors
-/// Where a folder cannot be made.
+/// If a folder cannot be created.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -213,7 +216,7 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// Held until it is dropped, or the process ends.
+/// Takes a lock that is held until it is dropped or the process ends.
 fn lock(path: &Path) -> Result<File, Error> {
     let mut options = File::options();
     #[cfg(unix)]
@@ -236,8 +239,8 @@ fn open(corpus: &Corpus, collector: Collector) -> Result<Workshop, Error> {
             return Ok(compile::file(&engine, path)?);
         }
         let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
-        // SAFETY: the user put the path of an artifact into a scenario for it to be run; nobody
-        // else can vouch for it. README.md says so where scenarios are described.
+        // SAFETY: the user put the path of an artifact into a scenario so that it is run, and nobody else can
+        // guarantee it. README.md says so in the description of scenarios.
         let artifact = unsafe { Artifact::trusted(bytes) };
         artifact.map_err(|error| Error::Corpus(format!("{}: {error}", path.display())))
     };
@@ -245,7 +248,7 @@ fn open(corpus: &Corpus, collector: Collector) -> Result<Workshop, Error> {
     Ok(Workshop::Copying(artifacts))
 }
 
-/// Makes what stands at `0..total` on all processors, and stops at the first error.
+/// Makes the items `0..total` on all CPUs, and stops at the first error.
 fn in_parallel<T: Send>(
     total: usize,
     make: impl Fn(usize) -> Result<T, Error> + Sync,

@@ -1,4 +1,4 @@
-//! The artifacts that a run loads: how they are made, where they are kept, and how they are read.
+//! The artifacts that a run loads: makes, stores and reads them.
 
 pub mod cache;
 #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! A corpus in one pack: thousands of modules in one mapping, made and opened before anything is
-//! measured.
+//! A corpus in one pack: thousands of modules in one mapping. The pack is made and opened before the
+//! measurement begins.
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
@@ -16,13 +16,13 @@ use crate::error::Error;
 
 /// Artifacts in a pack, and the engine that loads from it.
 pub struct PackedCorpus {
-    /// Goes before its file's folder does.
+    /// Declared first, so that it is dropped before the folder of its file.
     pack: Pack,
     engine: Engine,
     _folder: TempDir,
 }
 
-/// One module of a pack, as a source of a load order.
+/// One module of a pack, as a source for a load order.
 pub struct Packed<'a> {
     pack: &'a Pack,
     index: usize,
@@ -30,12 +30,12 @@ pub struct Packed<'a> {
 }
 
 impl PackedCorpus {
-    /// Writes `artifacts` into a pack and opens it, in a folder of its own under `folder`. Where
-    /// their `tables` are kept, unwinders find them by the pack's index.
+    /// Writes `artifacts` into a pack in a new folder under `folder`, and opens the pack. If `tables` are
+    /// kept, unwinders find them through the index of the pack.
     ///
     /// # Errors
-    /// When an artifact cannot be read, or the pack not written or opened; when tables cannot be
-    /// kept in this process.
+    /// If an artifact cannot be read, or the pack cannot be written or opened. If tables cannot be kept in
+    /// this process.
     pub fn make(
         artifacts: &[ArtifactFile],
         folder: &Path,
@@ -53,8 +53,8 @@ impl PackedCorpus {
             writer.add(index.to_string(), &file.read(Vec::new())?)?;
         }
         writer.finish()?;
-        // SAFETY: whoever may write to the target directory of the user's own build may choose
-        // what this program, which lies there, does (as for the cache, `cache.rs`).
+        // SAFETY: this program is in the target directory of the user's own build. So everyone who may write
+        // to that directory may choose what this program does (as for the cache, `cache.rs`).
         let options = unsafe { PackOptions::new().vouched() };
         let pack = Pack::open(&path, options)?;
         let mut config = Config::new();
@@ -63,12 +63,12 @@ impl PackedCorpus {
         Ok(PackedCorpus { pack, engine, _folder: folder })
     }
 
-    /// The engine that loads from the pack.
+    /// Returns the engine that loads from the pack.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Its modules, in the order of the artifacts.
+    /// Returns the modules of the pack, in the order of the artifacts.
     pub fn sources(&self) -> Vec<Packed<'_>> {
         let entries = self.pack.entries().iter().enumerate();
         let packed = entries.map(|(index, entry)| Packed {
@@ -79,10 +79,10 @@ impl PackedCorpus {
         packed.collect()
     }
 
-    /// Gives the mapping back.
+    /// Closes the pack, which frees the mapping.
     ///
     /// # Errors
-    /// When a module still lives in it: then not all have been released.
+    /// If a module in the pack is still live, so not all modules were released.
     pub fn close(self) -> Result<(), Error> {
         let still = |still: pack::StillLoaded| Error::StillPacked { modules: still.modules };
         self.pack.close().map_err(still)
@@ -98,7 +98,7 @@ impl Source for Packed<'_> {
         Some(self.pack.path())
     }
 
-    /// Nothing is read: the pack is in memory.
+    /// Returns an error, because the pack is in memory already.
     fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
         Err(Error::NotInFile)
     }

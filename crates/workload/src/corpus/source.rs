@@ -1,4 +1,4 @@
-//! [`Source`]: an artifact wherever it is, as a workload loads it.
+//! [`Source`]: an artifact that a workload loads, in a file or in memory.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,24 +11,24 @@ use crate::error::Error;
 
 /// An artifact that [`drive`](crate::drive) can load.
 pub trait Source: Sync {
-    /// What the artifact holds.
+    /// Returns the contents of the artifact.
     fn contents(&self) -> &Contents;
 
-    /// The path of the artifact's file, if it has one.
+    /// Returns the path of the artifact's file, or `None` if it has no file.
     fn path(&self) -> Option<&Path>;
 
-    /// Returns the artifact in memory. It is read into `buffer` unless it is in memory already.
+    /// Returns the artifact in memory. Reads it into `buffer` unless it is in memory already.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     fn read(&self, buffer: Vec<u8>) -> Result<Cow<'_, Artifact>, Error>;
 
-    /// Maps the artifact's file and makes the module ready from there.
+    /// Maps the file of the artifact and loads the module from the mapping.
     ///
     /// # Errors
     ///
-    /// [`Error::NotInFile`], and where Wasmtime refuses the file.
+    /// [`Error::NotInFile`], or an error if Wasmtime rejects the file.
     fn map(&self, engine: &Engine) -> Result<Loaded, Error>;
 }
 
@@ -68,7 +68,7 @@ impl Source for Artifact {
     }
 }
 
-/// The loader's policy for unwind tables that a scenario keeps or strips.
+/// Returns the loader's unwind policy for a scenario that keeps or strips unwind tables.
 pub fn unwind_policy(tables: Tables) -> UnwindPolicy {
     match tables {
         Tables::Keep => UnwindPolicy::Keep,

@@ -1,4 +1,4 @@
-//! A corpus in a store of the loader's, filled before anything is measured.
+//! A corpus in a store of the loader, filled before the measurement begins.
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub struct StoredCorpus {
     _folder: TempDir,
 }
 
-/// One entry of a store, as a source of a load order.
+/// One entry of a store, as a source for a load order.
 pub struct Stored<'a> {
     store: &'a Store,
     key: StoreKey,
@@ -26,18 +26,18 @@ pub struct Stored<'a> {
 }
 
 impl StoredCorpus {
-    /// Puts `artifacts` into a store, in a folder of its own under `folder`.
+    /// Puts `artifacts` into a store in a new folder under `folder`.
     ///
     /// # Errors
-    /// When an artifact cannot be read, or the store not be opened or written.
+    /// If an artifact cannot be read, or the store cannot be opened or written.
     pub fn make(artifacts: &[ArtifactFile], folder: &Path) -> Result<StoredCorpus, Error> {
         let made = TempDir::with_prefix_in("store-", folder);
         let failed = |source| loadline_loader::Error::Write { path: folder.to_owned(), source };
         let folder = made.map_err(failed)?;
-        // It is deleted with this process, so the disk need not be waited for.
+        // The store is deleted when this process ends, so it need not wait for the disk.
         let options = StoreOptions::new().unsynced();
-        // SAFETY: whoever may write to the target directory of the user's own build may choose
-        // what this program, which lies there, does (as for the cache, `cache.rs`).
+        // SAFETY: this program is in the target directory of the user's own build. So everyone who may write
+        // to that directory may choose what this program does (as for the cache, `cache.rs`).
         let options = unsafe { options.vouched() };
         let store = Store::open(folder.path().join("store"), options)?;
         let mut entries = Vec::with_capacity(artifacts.len());
@@ -51,7 +51,7 @@ impl StoredCorpus {
         Ok(StoredCorpus { store, entries, _folder: folder })
     }
 
-    /// Its entries, in the order of the artifacts.
+    /// Returns the entries, in the order of the artifacts.
     pub fn sources(&self) -> Vec<Stored<'_>> {
         let entries = self.entries.iter();
         entries.map(|&(key, contents)| Stored { store: &self.store, key, contents }).collect()
@@ -67,7 +67,7 @@ impl Source for Stored<'_> {
         Some(self.store.folder())
     }
 
-    /// As an embedder gets it; a store brings its own memory.
+    /// Reads the artifact as an embedder would. A store allocates its own memory.
     fn read(&self, _: Vec<u8>) -> Result<Cow<'_, Artifact>, Error> {
         let missing = || {
             let (name, path) = (self.key.to_string(), self.store.folder().to_owned());
@@ -76,7 +76,7 @@ impl Source for Stored<'_> {
         Ok(Cow::Owned(self.store.get(&self.key)?.ok_or_else(missing)?))
     }
 
-    /// Nothing in a store is mapped: a file can change under its mapping.
+    /// Returns an error, because a store maps no files: a file can change while it is mapped.
     fn map(&self, _: &Engine) -> Result<Loaded, Error> {
         Err(Error::NotInFile)
     }

@@ -8,12 +8,12 @@ use crate::engine;
 use crate::error::Error;
 use crate::generate;
 
-/// Makes the artifacts of a corpus one by one, in any order and on any number of threads.
+/// Makes the artifacts of a corpus one at a time, in any order and on any number of threads.
 #[derive(Debug)]
 pub enum Workshop {
     /// Compiles modules that are generated from a seed.
     Generating {
-        /// An engine as [`engine::generating`] makes it.
+        /// An engine from [`engine::generating`].
         engine: Engine,
         /// The properties of the modules.
         axes: Generated,
@@ -23,7 +23,7 @@ pub enum Workshop {
 }
 
 impl Workshop {
-    /// Makes a workshop for generated modules that run as `collector` says.
+    /// Creates a workshop for generated modules that run under `collector`.
     ///
     /// # Errors
     ///
@@ -34,14 +34,14 @@ impl Workshop {
 
     /// Makes the artifact of module `index`.
     ///
-    /// A generated module is compiled now. The user's files were compiled once each, and are copied
-    /// in turn: compiling the same wasm again would give the same bytes. The copies are
-    /// [numbered](Artifact::number), so that no two artifacts of a corpus are the same.
+    /// A generated module is compiled now. The user's files were compiled once each, and their artifacts are
+    /// copied in turn, because compiling the same wasm again would give the same bytes. Each copy gets a
+    /// [number](Artifact::number), so that no two artifacts of a corpus are the same.
     ///
     /// # Errors
     ///
-    /// Where the axes ask for more than Wasmtime accepts, such as a million types; or
-    /// [`Error::EmptyCorpus`].
+    /// The errors of the loader if the axes ask for more than Wasmtime accepts, such as a million types.
+    /// [`Error::EmptyCorpus`] if there are no files.
     pub fn artifact(&self, index: usize) -> Result<Artifact, Error> {
         match self {
             Workshop::Generating { engine, axes } => {

@@ -1,24 +1,24 @@
-//! Who watches a load order: the [`Observer`] of one thread, told after every step.
+//! The [`Observer`] of one thread of a load order, which is notified after every step.
 //!
-//! No counter is read here; the observer does that, as seldom as it likes.
+//! This module reads no counter. The observer does, as rarely as it likes.
 
 use std::fmt;
 
 use loadline_scenario::Phase;
 
-/// Watches the steps of one thread, on that thread.
+/// Observes the steps of one thread, on that thread.
 ///
-/// A thread's life is one unbroken chain of stretches. Each call says what the stretch since the
-/// previous call was spent on: a [`step`](Observer::step) of a phase, or something that belongs to
-/// none ([`idle`](Observer::idle): waiting for other threads, handing a module to another thread).
-/// What the driver itself does within a stretch is a few dozen nanoseconds: a look at the schedule,
-/// one uncontended lock. It allocates nothing there.
+/// The life of a thread is an unbroken chain of stretches. Each call names the work of the stretch since the
+/// previous call. This is a [`step`](Observer::step) of a phase, or work that belongs to no phase
+/// ([`idle`](Observer::idle)). Such work is waiting for other threads or handing a module to another thread.
+/// Within a stretch, the driver itself takes a few dozen nanoseconds, for reading the schedule and for one
+/// uncontended lock. It allocates nothing there.
 ///
-/// So an observer that opens its counters in the constructor and laps them at every call accounts
-/// for everything. One that wants fewer laps skips those between two steps of one phase: nothing
-/// else lies between them, or `idle` would have been called.
+/// So an observer that opens its counters in the constructor and laps them at every call accounts for
+/// everything. An observer that wants fewer laps can skip the laps between two steps of the same phase. If
+/// other work were between them, `idle` would have been called.
 ///
-/// `()` observes nothing and costs nothing.
+/// `()` is an observer that does nothing and costs nothing.
 pub trait Observer {
     /// The stretch since the previous call was the step `event`.
     #[inline]
@@ -26,10 +26,9 @@ pub trait Observer {
         let _ = event;
     }
 
-    /// The stretch since the previous call, or since the observer was made, belongs to no phase.
+    /// The stretch since the previous call, or since the observer was created, belongs to no phase.
     ///
-    /// Called before the first step of every thread, and before each step that something else
-    /// precedes.
+    /// This is called before the first step of every thread, and before each step that other work precedes.
     #[inline]
     fn idle(&mut self) {}
 }
@@ -39,28 +38,28 @@ impl Observer for () {}
 /// One step that a thread has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// What was done: `Read`, `Deserialize`, `Call`, `Unwind` or `Unload`.
+    /// The phase of the step, such as `Read`, `Deserialize`, `Call`, `Unwind` or `Unload`.
     ///
-    /// `Read` exists only where bytes are read. It covers the policy applied to them, and the room
-    /// for them: one buffer a thread, reused, so that it grows to the largest artifact and is never
-    /// given back in between. `Call` covers the store, the instance, the call and the dropping of
-    /// both, so that `Unload` is the module alone.
+    /// `Read` exists only if bytes are read. It covers applying the policy to them, and their memory. Each
+    /// thread reuses one buffer, which grows to the largest artifact and is not freed in between. `Call`
+    /// covers the store, the instance, the call, and dropping the store and the instance. So `Unload` is the
+    /// module alone.
     pub phase: Phase,
-    /// Which module it was done to; none for `Unwind`.
+    /// The index of the module, or `None` for `Unwind`.
     pub module: Option<usize>,
-    /// How many steps of this phase this thread has finished by now, from 1.
+    /// The number of steps of this phase that this thread has finished so far, including this step.
     pub progress: usize,
 }
 
-/// What a thread of a load order is there for.
+/// The task of a thread in a load order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Loads its share of the modules; by its place in the schedule. A single one also does what
-    /// comes after the last load.
+    /// Loads its share of the modules. The number is its position in the schedule. A single loading thread
+    /// also does the steps after the last load.
     Loading(usize),
-    /// Drops the modules that others hand over.
+    /// Drops the modules that other threads hand over.
     Unloading,
-    /// Does what comes after the last of several loading threads has ended.
+    /// Does the steps after the last of several loading threads has ended.
     Finishing,
 }
 

@@ -1,5 +1,5 @@
-//! What is done, again and again, while modules are resident: native backtraces, traps and panics,
-//! and instances in one store.
+//! The operations that are repeated while modules are loaded: native backtraces, traps, panics, and instances
+//! in one store.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -12,10 +12,10 @@ use crate::backtrace;
 use crate::error::Error;
 use crate::generate::module::{CALL_HOST, TRAP, WASM_FRAMES};
 
-/// How many frames of the host a panic goes through before it is caught.
+/// The number of host frames that a panic passes before it is caught.
 const PANIC_FRAMES: usize = 8;
 
-/// One instance of a module, made before its calls are measured.
+/// One instance of a module, created before its calls are measured.
 pub(super) struct Guest {
     store: Store<usize>,
     call_host: TypedFunc<i32, i32>,
@@ -23,8 +23,8 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Instantiates a module that imports the host function of the shared type. The function takes
-    /// a native backtrace and keeps the number of its frames.
+    /// Instantiates a module that imports the host function of the shared type. The function takes a native
+    /// backtrace and stores the number of its frames.
     pub(super) fn of(loaded: &Loaded) -> Result<Guest, Error> {
         let module = module(loaded)?;
         let mut store = Store::new(module.engine(), 0);
@@ -42,7 +42,8 @@ impl Guest {
         Ok(Guest { store, call_host, trap })
     }
 
-    /// The frames that a native backtrace sees in the host, with [`WASM_FRAMES`] of wasm below it.
+    /// Returns the number of frames of a native backtrace in the host, with [`WASM_FRAMES`] wasm frames below
+    /// it.
     pub(super) fn backtrace(&mut self) -> Result<usize, Error> {
         *self.store.data_mut() = 0;
         let called = self.call_host.call(&mut self.store, WASM_FRAMES);
@@ -53,7 +54,7 @@ impl Guest {
         }
     }
 
-    /// Has it trap, [`WASM_FRAMES`] deep.
+    /// Lets the module trap below [`WASM_FRAMES`] frames.
     pub(super) fn trap(&mut self) -> Result<(), Error> {
         let trapped = self.trap.call(&mut self.store, WASM_FRAMES);
         let is_right = trapped.is_err_and(|error| {
@@ -63,7 +64,7 @@ impl Guest {
     }
 }
 
-/// One store, and all that is instantiated in it.
+/// One store, and everything that is instantiated in it.
 pub(super) struct Tenancy(Store<()>);
 
 impl Tenancy {
@@ -71,8 +72,7 @@ impl Tenancy {
         Tenancy(Store::new(engine, ()))
     }
 
-    /// Makes the host function that the module imports, and an instance. Both stay as long as the
-    /// store does.
+    /// Creates the host function that the module imports, and an instance. Both live as long as the store.
     pub(super) fn instantiate(&mut self, loaded: &Loaded) -> Result<(), Error> {
         let module = module(loaded)?;
         let imported = module.imports().next().and_then(|import| import.ty().func().cloned());
@@ -94,22 +94,22 @@ fn module(loaded: &Loaded) -> Result<&Module, Error> {
     }
 }
 
-/// Panics and catches it, with some frames between.
+/// Panics and catches the panic, with some frames in between.
 pub(super) fn panic() -> Result<(), Error> {
-    // The hook, which prints, is not asked: what is looked at is the way up.
+    // `resume_unwind` does not call the panic hook, which prints. The measurement is about unwinding only.
     let caught = panic::catch_unwind(AssertUnwindSafe(|| descend(PANIC_FRAMES)));
     match caught {
         Err(payload) if payload.is::<Planned>() => Ok(()),
-        // Another panic than the one above.
+        // This is another panic than the panic above.
         Err(payload) => panic::resume_unwind(payload),
         Ok(_) => Err(Error::NoPanic),
     }
 }
 
-/// What the panic carries; without a size, so nothing is allocated for it.
+/// The payload of the panic. It has no size, so nothing is allocated for it.
 struct Planned;
 
-/// Each level a frame of its own, with something to drop on the way up.
+/// Gives each level its own frame, with a value to drop during unwinding.
 #[inline(never)]
 fn descend(levels: usize) -> usize {
     let _dropped = Level;

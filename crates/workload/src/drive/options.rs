@@ -1,4 +1,4 @@
-//! How modules are driven, and the proof of what was done.
+//! The options for driving modules, and the proof of the work.
 
 use std::num::NonZeroUsize;
 
@@ -11,42 +11,42 @@ use crate::call::Call;
 pub struct Options<'a> {
     /// How the bytes reach Wasmtime.
     pub load_from: LoadFrom,
-    /// What becomes of unwind tables. Bytes that still have tables are stripped after they were
-    /// read. Files must have been stripped when they were written.
+    /// Whether unwind tables are kept or stripped. Bytes that still have tables are stripped after reading.
+    /// Files must be stripped when they are written.
     pub tables: Tables,
-    /// Which modules are called after they were loaded; none by default.
+    /// The modules to call after loading. By default, none is called.
     pub calls: Option<Calls<'a>>,
-    /// Whether each module gets an engine of its own, with the settings of
-    /// [`loading`](crate::engine::loading). The engine is made with the module and dropped with it.
+    /// Whether each module gets its own engine, with the settings of [`loading`](crate::engine::loading). The
+    /// engine is created with the module and dropped with it.
     pub engines: Engines,
 }
 
-/// A sample of the modules, and what each must answer.
+/// A sample of the modules, and the call for each of them.
 #[derive(Clone, Copy)]
 pub struct Calls<'a> {
     /// Module 0 is called, and every module whose index is a multiple of this number.
     pub every: NonZeroUsize,
-    /// Returns the call for the module with this index. It is asked before the first step.
+    /// Returns the call for the module with this index. The driver calls this before the first step.
     pub call: &'a (dyn Fn(usize) -> Call + 'a),
 }
 
-/// What was done, to be compared with what was asked for.
+/// The work that was done, for comparison with the requested work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
-    /// Modules that became ready.
+    /// The number of modules that were loaded.
     pub loaded: usize,
-    /// Modules that were called and gave the right answer.
+    /// The number of modules that were called and returned the right result.
     pub called: usize,
-    /// Native unwinds that saw frames.
+    /// The number of native unwinds that saw frames.
     pub unwound: usize,
-    /// Backtraces, traps, panics and instantiations that succeeded.
+    /// The number of backtraces, traps, panics and instantiations that succeeded.
     pub acted: usize,
-    /// Modules whose last handle was dropped.
+    /// The number of modules whose last handle was dropped.
     pub released: usize,
 }
 
 impl Proof {
-    /// Adds what another thread did.
+    /// Adds the work of another thread.
     pub(super) fn add(&mut self, other: Proof) {
         self.loaded += other.loaded;
         self.called += other.called;

@@ -1,8 +1,8 @@
-//! Drives modules through a [`Schedule`]: which thread walks which of its steps.
+//! Drives modules through a [`Schedule`], and decides which thread does which of its steps.
 //!
-//! Decides nothing: which module comes and goes when is laid out in the schedule beforehand. What
-//! the threads share (slots, calls, the channel between them) is made before the first step. What a
-//! step is stands in `worker.rs`.
+//! The schedule already decides when each module is loaded and unloaded. The shared data of the threads
+//! (slots, calls, the channel between them) is created before the first step. `worker.rs` implements the
+//! steps.
 
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, Scope};
@@ -17,35 +17,35 @@ use super::worker::{Ended, HandedOver, Run, Worker};
 use crate::corpus::source::Source;
 use crate::error::Error;
 
-/// A load order that went through to its end.
+/// The result of a load order that was driven to its end.
 #[derive(Debug)]
 pub struct Driven<O> {
-    /// What was done, on all threads together.
+    /// The work of all threads together.
     pub proof: Proof,
     /// The observer of each thread, by role.
     pub observers: Vec<(Role, O)>,
 }
 
-/// Takes modules through a load order: module `i` is made of `sources[i]`.
+/// Drives modules through a load order. Module `i` is made from `sources[i]`.
 ///
-/// One loading thread is the calling thread itself. Several are started for the purpose and begin
-/// together; what follows the last load is then done on the calling thread. `observe` makes each
-/// thread's observer, on that thread, before the first step of any.
+/// If there is one loading thread, it is the calling thread itself. Several loading threads are started and
+/// begin together, and the calling thread then does the steps after the last load. `observe` creates the
+/// observer of each thread, on that thread, before the first step of any thread.
 ///
-/// Modules that are handed to another thread for unloading travel through a channel with room for
-/// all of them. Handing over belongs to no phase of the loading thread.
+/// Modules that are handed to another thread for unloading go through a channel with room for all of them.
+/// Handing over belongs to no phase of the loading thread.
 ///
 /// # Errors
 ///
-/// A step that failed, as [`Error::Module`] where a module is concerned; or a thread that panicked
-/// or could not be started. The other threads then stop after the step they are at, and everything
-/// that is loaded is dropped before this returns.
+/// The error of a failed step, as [`Error::Module`] if it concerns a module, or of a thread that panicked or
+/// could not be started. The other threads then stop after their current step. Everything that is loaded is
+/// dropped before this function returns.
 ///
-/// [`Error::TablesInFile`] and [`Error::NotInFile`] come before the first step.
+/// [`Error::TablesInFile`] and [`Error::NotInFile`] are returned before the first step.
 ///
 /// # Panics
 ///
-/// Where `observe` or an observer panics on the calling thread.
+/// If `observe` or an observer panics on the calling thread.
 pub fn drive<S: Source, O: Observer + Send>(
     engine: &Engine,
     sources: &[S],
@@ -66,7 +66,7 @@ pub fn drive<S: Source, O: Observer + Send>(
     Ok(driven)
 }
 
-/// Puts threads to work.
+/// Starts the threads and gives them their work.
 struct Crew<'env, S, F> {
     run: &'env Run<'env, S>,
     gate: &'env Gate,
@@ -83,8 +83,8 @@ impl<'env, S: Source, F> Crew<'env, S, F> {
         O: Observer + Send + 'env,
         F: Fn(Role) -> O + Sync,
     {
-        // Threads wait at the gate; should this one fail or panic before all have arrived, they are
-        // sent home.
+        // Threads wait at the gate. If this thread fails or panics before all have arrived, the keeper
+        // releases them without work.
         let keeper = self.gate.keeper();
         let mut handover = None;
         let mut unloading = None;
@@ -116,14 +116,15 @@ impl<'env, S: Source, F> Crew<'env, S, F> {
             let result = worker.walk(&schedule.finish);
             ended.push(worker.end(result));
         }
-        // The last sender is gone, so the unloading thread ends when it has dropped what it has.
+        // The last sender was dropped, so the unloading thread ends when it has dropped its modules.
         if let Some(handle) = unloading {
             ended.push(handle.join()?);
         }
         Ok(ended)
     }
 
-    /// Starts a thread that makes its observer, waits until all threads have, and goes to `work`.
+    /// Starts a thread that creates its observer, waits until all threads have done so, and then calls
+    /// `work`.
     fn start<'scope, O>(
         &self,
         scope: &'scope Scope<'scope, 'env>,
@@ -144,7 +145,7 @@ impl<'env, S: Source, F> Crew<'env, S, F> {
         Handle::spawn(scope, role, gate, &run.is_stopped, prepare, work)
     }
 
-    /// Makes a worker of the calling thread.
+    /// Creates a worker for the calling thread.
     fn worker<O: Observer>(
         &self,
         role: Role,

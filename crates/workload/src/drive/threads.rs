@@ -1,6 +1,6 @@
-//! Threads that begin together, and whose end, good or bad, is waited for.
+//! Threads that begin together, and whose end is awaited, with or without success.
 //!
-//! Knows nothing about modules.
+//! This module knows nothing about modules.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::observer::Role;
 use crate::error::Error;
 
-/// Where threads wait until all of them are ready.
+/// A gate at which threads wait until all of them are ready.
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -22,27 +22,27 @@ pub(super) struct Gate {
 #[derive(Default)]
 struct State {
     n_arrived: usize,
-    /// Whether to go on or to go home, once that is decided.
+    /// Whether the threads may begin, or `None` while this is undecided.
     may_pass: Option<bool>,
 }
 
-/// Where a known number of threads wait for one another while they work.
+/// A meeting point at which a known number of threads wait for one another while they work.
 #[derive(Default)]
 pub(super) struct Meeting {
-    /// How many are expected; how many have come.
+    /// The expected number of threads, and the number that have arrived.
     state: Mutex<(usize, usize)>,
     changed: Condvar,
 }
 
 impl Meeting {
-    /// So many will come, each once.
+    /// Sets the number of threads that will arrive, each once.
     pub(super) fn expect(&self, n_threads: usize) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = n_threads;
     }
 
-    /// Waits until all have come, or until nobody goes on.
+    /// Waits until all threads have arrived, or until the run is stopped.
     pub(super) fn attend(&self, is_stopped: &AtomicBool) {
-        /// A thread that fails before it comes tells nobody here.
+        /// A thread that fails before it arrives notifies nobody here, so check `is_stopped` this often.
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 += 1;
@@ -54,8 +54,8 @@ impl Meeting {
     }
 }
 
-/// The one who opens the gate. Threads that still wait when it is dropped are sent home, so that
-/// an error or a panic on the thread that started them leaves none behind.
+/// Opens the gate. Dropping it releases waiting threads without work. So an error or a panic on the starting
+/// thread leaves no thread behind.
 pub(super) struct Keeper<'a>(&'a Gate);
 
 impl Gate {
@@ -63,7 +63,7 @@ impl Gate {
         Keeper(self)
     }
 
-    /// Waits until the gate is opened; false where it will not be.
+    /// Waits until the gate is opened. Returns false if it will not be opened.
     fn pass(&self) -> bool {
         let mut state = self.lock();
         state.n_arrived += 1;
@@ -91,7 +91,7 @@ impl Gate {
 }
 
 impl Keeper<'_> {
-    /// Opens the gate as soon as that many threads have arrived.
+    /// Opens the gate as soon as `n_threads` threads have arrived.
     pub(super) fn open(&self, n_threads: usize) {
         let mut state = self.0.lock();
         while state.n_arrived < n_threads {
@@ -107,15 +107,15 @@ impl Drop for Keeper<'_> {
     }
 }
 
-/// A thread that was started and not yet joined.
+/// A thread that was started and not joined yet.
 pub(super) struct Handle<'scope, T> {
     role: Role,
     thread: ScopedJoinHandle<'scope, T>,
 }
 
 impl<'scope, T: Send + 'scope> Handle<'scope, T> {
-    /// Starts a thread that prepares itself, waits at the gate, and works. Where the gate is not
-    /// opened, `work` is not done. A panic raises `is_stopped` for the other threads to see.
+    /// Starts a thread that prepares itself, waits at the gate, and works. If the gate is not opened, `work`
+    /// gets false. A panic sets `is_stopped` for the other threads.
     pub(super) fn spawn<'env, W>(
         scope: &'scope Scope<'scope, 'env>,
         role: Role,
@@ -129,8 +129,8 @@ impl<'scope, T: Send + 'scope> Handle<'scope, T> {
     {
         let body = move || {
             let _raised_by_a_panic = StopOnPanic(is_stopped);
-            // A thread that cannot prepare itself must arrive all the same, or the gate would wait
-            // for it for ever.
+            // A thread that cannot prepare itself must still arrive. Otherwise the gate would wait for it
+            // forever.
             let prepared = panic::catch_unwind(AssertUnwindSafe(prepare));
             let may_pass = gate.pass();
             match prepared {
@@ -143,7 +143,7 @@ impl<'scope, T: Send + 'scope> Handle<'scope, T> {
         Ok(Handle { role, thread })
     }
 
-    /// Waits for the thread's end.
+    /// Waits until the thread ends.
     pub(super) fn join(self) -> Result<T, Error> {
         let role = self.role;
         self.thread.join().map_err(|panic| Error::Panicked { role, message: message(&*panic) })

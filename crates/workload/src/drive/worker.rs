@@ -1,8 +1,8 @@
-//! What one thread of a load order does: [`Worker`] walks steps, loads, calls, unwinds and drops, and
-//! tells its [`Observer`] after each.
+//! The [`Worker`] of one thread of a load order, which loads, calls, unwinds and drops modules. It notifies
+//! its [`Observer`] after each step.
 //!
-//! Nothing is allocated here within a step that the step would not allocate by itself, but for the
-//! buffer that artifacts are read into: it grows to the largest of them.
+//! Within a step, this code allocates nothing that the step itself would not allocate. The only exception is
+//! the buffer for reading artifacts, which grows to the largest artifact.
 
 use std::borrow::Cow;
 use std::mem;
@@ -25,18 +25,18 @@ use crate::engine;
 use crate::error::Error;
 use crate::generate::module::WASM_FRAMES;
 
-/// What all threads share.
+/// The data that all threads share.
 pub(super) struct Run<'a, S> {
     engine: &'a Engine,
     pub(super) sources: &'a [S],
     load_from: LoadFrom,
     tables: Tables,
     engines: Engines,
-    /// Where loading threads wait for one another.
+    /// The meeting point of the loading threads.
     pub(super) meeting: Meeting,
     /// The call for each module of the sample.
     calls: Vec<Option<Call>>,
-    /// Where each module is while it is loaded. No two threads want the same slot at a time.
+    /// The loaded module of each index. No two threads use the same slot at the same time.
     slots: Vec<Mutex<Option<Loaded>>>,
     pub(super) is_stopped: AtomicBool,
 }
@@ -83,8 +83,8 @@ impl<'a, S: Source> Run<'a, S> {
         Ok(())
     }
 
-    /// Whether the artifact, as it is, has tables that the policy forbids. Those of Windows
-    /// artifacts, which hold no FDEs, stay under any policy.
+    /// Returns whether the artifact still has tables that the policy forbids. The tables of Windows artifacts
+    /// stay under any policy; they have no FDEs.
     fn must_be_stripped(&self, source: &S) -> bool {
         self.tables == Tables::Strip && source.contents().fdes > 0
     }
@@ -109,7 +109,7 @@ impl<'a, S: Source> Run<'a, S> {
 
     fn failed(&self, phase: Phase, index: usize, source: Error) -> Error {
         let path = match &source {
-            // It names the file itself.
+            // The error names the file itself.
             Error::Loader(loadline_loader::Error::Read { .. }) => None,
             _ => self.sources[index].path(),
         };
@@ -118,10 +118,10 @@ impl<'a, S: Source> Run<'a, S> {
     }
 }
 
-/// A module on its way to the thread that will drop it.
+/// A module that is handed to the thread that will drop it.
 pub(super) type HandedOver = (usize, Loaded);
 
-/// What one thread leaves behind.
+/// The result of one thread.
 pub(super) struct Ended<O> {
     pub(super) role: Role,
     pub(super) observer: O,
@@ -129,20 +129,20 @@ pub(super) struct Ended<O> {
     pub(super) result: Result<(), Error>,
 }
 
-/// What one thread has while it walks its steps.
+/// The state of one thread while it does its steps.
 pub(super) struct Worker<'a, S, O> {
     run: &'a Run<'a, S>,
     role: Role,
     observer: O,
-    /// Whether something that belongs to no phase was done since the observer was last told.
+    /// Whether the thread has done something that belongs to no phase since the observer was last notified.
     was_idle: bool,
     proof: Proof,
     n_read: usize,
-    /// What traps or takes backtraces, from the first such step on.
+    /// The instance that traps or takes backtraces, created before the first such step.
     guest: Option<Guest>,
-    /// What keeps instances, from the first that is made on.
+    /// The store that keeps instances, created before the first of them.
     tenancy: Option<Tenancy>,
-    /// The way to the thread that drops modules, if this one does not.
+    /// The channel to the thread that drops modules, if this thread does not.
     handover: Option<SyncSender<HandedOver>>,
     /// Memory for the artifact that is being read.
     buffer: Vec<u8>,
@@ -206,7 +206,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         result
     }
 
-    /// Makes what a step needs that is not part of it, and lets go of what it must not find.
+    /// Creates what a step needs but does not measure, and drops what must not exist during the step.
     fn get_ready(&mut self, step: Step) -> Result<(), Error> {
         match step {
             Step::Backtrace(index) | Step::Trap(index) if self.guest.is_none() => {
@@ -217,7 +217,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             Step::Instantiate(_) if self.tenancy.is_none() => {
                 self.tenancy = Some(Tenancy::new(self.run.engine));
             }
-            // A store keeps its instances, and they their modules.
+            // A store keeps its instances, and the instances keep their modules.
             Step::Unload(_) if self.guest.is_some() || self.tenancy.is_some() => {
                 (self.guest, self.tenancy) = (None, None);
             }
@@ -227,7 +227,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         Ok(())
     }
 
-    /// Does something with a module that is loaded.
+    /// Calls `with` for a loaded module.
     fn of_resident<T>(
         &self,
         index: usize,
@@ -238,7 +238,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         with(loaded.ok_or(Error::Schedule { index, problem: "it is not loaded" })?)
     }
 
-    /// A step that is none of loading, unwinding and unloading.
+    /// Does a step other than loading, unwinding and unloading.
     fn act(
         &mut self,
         phase: Phase,
@@ -257,7 +257,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
     fn backtrace(&mut self) -> Result<(), Error> {
         let found = self.guest.as_mut().map_or(Err(Error::NoHostFunction), Guest::backtrace)?;
         let least = WASM_FRAMES as usize;
-        // Tables that are registered are there to be used; without them the frames end at wasm.
+        // Registered tables must be usable. Without them, the frames end at wasm.
         if self.run.tables == Tables::Keep && found <= least {
             return Err(Error::FewFrames { found, least });
         }
@@ -288,7 +288,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
                 loaded.map_err(|error| self.run.failed(Phase::Deserialize, index, error))?
             }
         };
-        // Within the stretch of `deserialize`: a module that is called stays in its slot too.
+        // This belongs to the stretch of `deserialize`. A module that is called also stays in its slot.
         let mut slot = self.run.slot(index)?;
         if slot.is_some() {
             return Err(Error::Schedule { index, problem: "it is loaded already" });
@@ -341,7 +341,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
             Some(handover) => {
                 self.was_idle = true;
                 if handover.send((index, loaded)).is_err() {
-                    // The other thread panicked; whoever joins it says so.
+                    // The other thread panicked. The thread that joins it reports the panic.
                     self.run.stop();
                 }
             }
@@ -372,7 +372,7 @@ impl<'a, S: Source, O: Observer> Worker<'a, S, O> {
         Ok(())
     }
 
-    /// Drops what other threads hand over, until none is left that could.
+    /// Drops the modules that other threads hand over, until no thread can hand over more.
     pub(super) fn unload_from(&mut self, modules: &Receiver<HandedOver>) -> Result<(), Error> {
         loop {
             let handed_over = modules.try_recv().or_else(|empty| match empty {

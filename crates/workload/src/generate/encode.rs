@@ -1,4 +1,4 @@
-//! Writes the wasm of a generated module, or of a component of several.
+//! Writes the wasm of a generated module, or of a component of several modules.
 
 use loadline_scenario::{Generated, HostFunction};
 use wasm_encoder::{
@@ -11,26 +11,25 @@ use wasm_encoder::{
 use super::module as generate;
 use super::module::{Operation, SEGMENT_BYTES};
 
-/// The type of exported functions; further types follow, and last the host function's own.
+/// The type of exported functions. Further types follow it, and the host function's own type is last.
 const EXPORTED_TYPE: u32 = 0;
 const PAGE_BYTES: usize = 65_536;
 
-/// The wasm of module `index` of the corpus with these axes.
+/// Returns the wasm of module `index` of the corpus with these axes.
 ///
-/// Exported functions take and return an `i32`; [`generate::call`] says how to call one. Every
-/// further function type takes ten numbers or more and returns an `i32`. Functions that are not
-/// exported have those types in turn, and exported functions call them. A type that no function has
-/// is declared all the same, and that is what loading it costs: Wasmtime makes a trampoline for
-/// each declared function type and registers each with the engine (wasmtime 48 `compile.rs`,
-/// `collect_inputs_in_translations`; `runtime/type_registry.rs`).
+/// Exported functions take and return an `i32`. [`generate::call`] describes how to call one. Every further
+/// function type takes at least ten numbers and returns an `i32`. Functions that are not exported have those
+/// types in turn, and exported functions call them. A type that no function has is still declared, and its
+/// declaration has a cost. Wasmtime makes a trampoline for each declared function type and registers each
+/// with the engine (wasmtime 48 `compile.rs`, `collect_inputs_in_translations`; `runtime/type_registry.rs`).
 ///
-/// A memory is there if there are data segments; each exported function reads one of them.
+/// If there are data segments, there is a memory, and each exported function reads one segment.
 ///
-/// With a host function there are two functions more, which are exported: one calls it, the other
-/// traps, each as many calls deep as it is told.
+/// With a host function there are two more functions, which are exported. One calls the host function and the
+/// other traps, both after as many recursive calls as the argument says.
 ///
-/// With core modules it is a component of so many, all different and each instantiated, that exports
-/// the first function of the first.
+/// With core modules, the result is a component of that many modules, all different and each instantiated.
+/// The component exports the first function of the first module.
 pub fn wasm(axes: &Generated, index: usize) -> Vec<u8> {
     match axes.core_modules {
         None => module(axes, index).finish(),
@@ -78,12 +77,12 @@ fn module(axes: &Generated, index: usize) -> Module {
     module
 }
 
-/// Functions that are imported; the module's own are numbered from there.
+/// Returns the number of imported functions. The module's own functions are numbered after them.
 fn n_imported(axes: &Generated) -> usize {
     usize::from(axes.host_function != HostFunction::None)
 }
 
-/// The number of the module's own function `function`.
+/// Returns the number of the module's own function `function`.
 fn own(axes: &Generated, function: usize) -> u32 {
     (n_imported(axes) + function) as u32
 }
@@ -123,7 +122,7 @@ fn value_type(parameter: u8) -> ValType {
     }
 }
 
-/// The further type, by its number, of a function that is not exported; none if there are none.
+/// Returns the number of the further type of a function that is not exported, or `None` if there are none.
 fn further_type(axes: &Generated, function: usize) -> Option<usize> {
     (function - generate::n_exported(axes)).checked_rem(axes.types)
 }
@@ -142,7 +141,7 @@ fn functions(axes: &Generated) -> FunctionSection {
     functions
 }
 
-/// The functions of a module with a host function that go down before they do what they are for.
+/// Returns the recursive functions of a module with a host function.
 fn descents(axes: &Generated) -> &'static [Descent] {
     match axes.host_function {
         HostFunction::None => &[],
@@ -165,7 +164,7 @@ impl Descent {
     }
 }
 
-/// Calls itself with one less until it is given 0.
+/// Calls itself with an argument that is one less, until the argument is 0.
 fn descent(mut body: InstructionSink<'_>, axes: &Generated, index: usize, what: Descent, own: u32) {
     body.local_get(0).i32_eqz().if_(BlockType::Result(ValType::I32));
     match (what, axes.host_function) {
@@ -246,8 +245,8 @@ fn exported_body(mut body: InstructionSink<'_>, axes: &Generated, index: usize, 
     body.end();
 }
 
-/// A function that is not exported answers the same whatever it is given: its type matters here,
-/// not its arguments.
+/// A function that is not exported returns the same result for all arguments. Its type matters, and its
+/// arguments do not.
 fn helper_body(mut body: InstructionSink<'_>, axes: &Generated, index: usize, helper: usize) {
     body.i32_const(generate::helper_start(axes, index, helper));
     operations(&mut body, axes, index, helper);

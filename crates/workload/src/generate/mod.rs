@@ -1,4 +1,4 @@
-//! Generated modules: their wasm, and what each answers when it is called.
+//! Generates modules: their wasm, and the result of each call.
 
 mod encode;
 pub(crate) mod module;

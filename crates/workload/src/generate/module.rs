@@ -1,41 +1,41 @@
-//! What a generated module does: names, arithmetic and data, as pure functions of the axes, the
-//! module's index in the corpus and the function's index in the module.
+//! The names, arithmetic and data of a generated module. All are pure functions of the axes, the index of the
+//! module in the corpus and the index of the function in the module.
 //!
-//! Both sides use this: the encoder to write the wasm, and whoever calls a loaded module to know
-//! what the right one answers.
+//! The encoder uses this module to write the wasm. The caller of a loaded module uses it to compute the
+//! result of the right module.
 
 use loadline_scenario::{Generated, Random, TypeSharing};
 
 use crate::call::Call;
 
-/// Bytes in one data segment.
+/// The length of one data segment in bytes.
 pub(crate) const SEGMENT_BYTES: usize = 64;
 
-/// Letters in the alphabet of parameter types: `i32`, `i64`, `f32`, `f64`.
+/// The number of parameter types: `i32`, `i64`, `f32`, `f64`.
 const PARAMETER_TYPES: u64 = 4;
 
-/// Parameters that every further function type has at least. 4^10 types are told apart by ten, more
-/// than corpora have, so that a type's size does not grow with the index of its module.
+/// The least number of parameters of a further function type. Ten parameters distinguish 4^10 types, which is
+/// more than corpora have. So the size of a type does not grow with the index of its module.
 const FEWEST_PARAMETERS: usize = 10;
 
-/// The import of a module with a host function: of this module, under this name.
+/// The import of a module with a host function: the module name and the function name.
 pub(crate) const HOST: (&str, &str) = ("host", "function");
 
-/// The export that calls the imported function, as many calls deep as its argument says.
+/// The export that calls the imported function after as many recursive calls as its argument says.
 pub(crate) const CALL_HOST: &str = "call_host";
 
-/// The export that traps so deep.
+/// The export that traps after as many recursive calls as its argument says.
 pub(crate) const TRAP: &str = "trap";
 
-/// How deep the frames of wasm are in a native backtrace or below a trap.
+/// The number of wasm frames in a native backtrace or below a trap.
 pub(crate) const WASM_FRAMES: i32 = 16;
 
-/// What a generated component exports: the first exported function of its first core module.
+/// The export of a generated component: the first exported function of its first core module.
 pub(crate) const COMPONENT_EXPORT: &str = "call";
 
-/// The call that tells artifact `index` from all others of its corpus: its first exported function,
-/// with an argument of that module's own. One that imports a host function cannot be instantiated
-/// for it by [`Call::check`].
+/// Returns the call that distinguishes artifact `index` from all others of its corpus. It calls the first
+/// exported function, with an argument that depends on the module. [`Call::check`] cannot instantiate a
+/// module that imports a host function.
 pub fn call(axes: &Generated, index: usize) -> Call {
     let (index, export) = match axes.core_modules {
         None => (index, export_name(index, 0)),
@@ -45,13 +45,13 @@ pub fn call(axes: &Generated, index: usize) -> Call {
     Call { export, argument, expected: expected_result(axes, index, 0, argument) }
 }
 
-/// What exported function `function` of module `index` is called. Of one length for all modules of
-/// a corpus, so that no artifact is larger for its index.
+/// Returns the name of exported function `function` of module `index`. The name has the same length for all
+/// modules of a corpus, so that the size of an artifact does not depend on its index.
 pub fn export_name(index: usize, function: usize) -> String {
     format!("m{index:06}_f{function}")
 }
 
-/// What exported function `function` of module `index` returns for `argument`.
+/// Returns the result of exported function `function` of module `index` for `argument`.
 pub fn expected_result(axes: &Generated, index: usize, function: usize, argument: i32) -> i32 {
     let mut value = argument;
     if let Some(segment) = segment_read(axes, function) {
@@ -66,7 +66,7 @@ pub fn expected_result(axes: &Generated, index: usize, function: usize, argument
     value
 }
 
-/// One arithmetic operation of a body, on a constant.
+/// One arithmetic operation of a body, with a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Add(i32),
@@ -88,8 +88,8 @@ impl Operation {
     }
 }
 
-/// The arithmetic of function `function` in module `index`, first operation first. Each operation
-/// maps `i32` one to one, so that different arguments keep giving different results.
+/// Returns the operations of function `function` in module `index`, in their order. Each operation maps `i32`
+/// one to one, so that different arguments give different results.
 pub(crate) fn operations(
     axes: &Generated,
     index: usize,
@@ -108,29 +108,29 @@ pub(crate) fn operations(
     })
 }
 
-/// How many functions are exported: as asked, as far as there are so many.
+/// Returns the number of exported functions: the requested number, or all functions if there are fewer.
 pub(crate) fn n_exported(axes: &Generated) -> usize {
     axes.exported.min(axes.functions).get()
 }
 
-/// Which of the functions that are not exported is called by exported function `function`.
+/// Returns the function that is not exported and that exported function `function` calls.
 pub(crate) fn helper_called(axes: &Generated, function: usize) -> Option<usize> {
     let n_exported = n_exported(axes);
     let n_helpers = axes.functions.get() - n_exported;
     function.checked_rem(n_helpers).map(|helper| n_exported + helper)
 }
 
-/// The value that a function which is not exported begins with.
+/// Returns the initial value of a function that is not exported.
 pub(crate) fn helper_start(axes: &Generated, index: usize, helper: usize) -> i32 {
     stream(axes, index, Topic::Start(helper)).next_u64() as i32
 }
 
-/// Which data segment exported function `function` reads the first word of.
+/// Returns the data segment whose first word exported function `function` reads.
 pub(crate) fn segment_read(axes: &Generated, function: usize) -> Option<usize> {
     function.checked_rem(axes.data_segments)
 }
 
-/// What is in data segment `segment` of module `index`.
+/// Returns the bytes of data segment `segment` of module `index`.
 pub(crate) fn segment_data(axes: &Generated, index: usize, segment: usize) -> [u8; SEGMENT_BYTES] {
     let mut random = stream(axes, index, Topic::Data(segment));
     let mut data = [0; SEGMENT_BYTES];
@@ -140,9 +140,9 @@ pub(crate) fn segment_data(axes: &Generated, index: usize, segment: usize) -> [u
     data
 }
 
-/// The parameters of further function type `number` in module `index`, each a number below
-/// [`PARAMETER_TYPES`]: the digits of the type's number in the corpus, or with shared types of its
-/// number in the module. Two types are the same if and only if those numbers are.
+/// Returns the parameters of further function type `number` in module `index`. Each is a number below
+/// [`PARAMETER_TYPES`]. They are the digits of the type's number in the corpus or, with shared types, in the
+/// module. Two types are the same if and only if those numbers are the same.
 pub(crate) fn parameters(axes: &Generated, index: usize, number: usize) -> Vec<u8> {
     let module = match axes.type_sharing {
         TypeSharing::Shared => 0,
@@ -157,8 +157,9 @@ pub(crate) fn parameters(axes: &Generated, index: usize, number: usize) -> Vec<u
     digits
 }
 
-/// The parameters of the host function that module `index` imports where its type is its own: the
-/// digits of the index. They are more than any further type has, so none is the same.
+/// Returns the parameters of the host function that module `index` imports, if its type is its own: the
+/// digits of the index. There are more of them than any further type has, so the type differs from all
+/// further types.
 pub(crate) fn host_parameters(index: usize) -> Vec<u8> {
     let digits = (0..2 * FEWEST_PARAMETERS as u32).map(|place| {
         let rest = (index as u64).checked_div(PARAMETER_TYPES.pow(place)).unwrap_or(0);
@@ -167,13 +168,13 @@ pub(crate) fn host_parameters(index: usize) -> Vec<u8> {
     digits.collect()
 }
 
-/// A name as a compiler would give it: a path and a hash.
+/// Returns a name like those of compilers: a path and a hash.
 pub(crate) fn function_name(axes: &Generated, index: usize, function: usize) -> String {
     let hash = stream(axes, index, Topic::Name(function)).next_u64();
     format!("module_{index:06}::function_{function}::h{hash:016x}")
 }
 
-/// What random numbers are drawn for; each in a sequence of its own.
+/// The purpose of a random number. Each purpose has its own sequence.
 #[derive(Clone, Copy)]
 enum Topic {
     Argument,
@@ -183,7 +184,7 @@ enum Topic {
     Name(usize),
 }
 
-/// The random numbers for one topic in one module.
+/// Returns the random numbers for one topic in one module.
 fn stream(axes: &Generated, index: usize, topic: Topic) -> Random {
     let (topic, part) = match topic {
         Topic::Argument => (0, 0),
@@ -192,8 +193,8 @@ fn stream(axes: &Generated, index: usize, topic: Topic) -> Random {
         Topic::Data(segment) => (3, segment),
         Topic::Name(function) => (4, function),
     };
-    // Seeds that differ by a multiple of the generator's increment give the same sequence shifted,
-    // so each number goes through the generator before the next is mixed in.
+    // Seeds that differ by a multiple of the generator's increment give the same sequence, but shifted. So
+    // each number goes through the generator before the next is mixed in.
     let mut state = axes.seed;
     for number in [index as u64, topic, part as u64] {
         state = Random::new(state).next_u64() ^ number;
@@ -216,7 +217,7 @@ mod tests {
             .collect();
         assert_eq!(types.len(), 2000 * 50);
         assert!(types.iter().all(|parameters| parameters.len() == FEWEST_PARAMETERS));
-        // Beyond 4^10 types one more digit is needed, and still no two are the same.
+        // Beyond 4^10 types one more digit is needed, and still no two types are the same.
         let wide = Generated { types: 1 << 20, ..axes };
         assert_eq!(parameters(&wide, 1, 0).len(), FEWEST_PARAMETERS + 1);
         assert_ne!(parameters(&wide, 1, 0), parameters(&wide, 0, 0));

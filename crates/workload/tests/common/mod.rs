@@ -1,4 +1,4 @@
-//! What the tests share: small corpora, a folder to keep them in, an observer that takes notes.
+//! Shared by the tests: small corpora, a folder for them, and an observer that takes notes.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ pub fn at_least_one(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
-/// Axes that compile in a blink.
+/// Returns axes whose modules compile quickly.
 pub fn small() -> Generated {
     Generated {
         functions: at_least_one(3),
@@ -34,7 +34,7 @@ pub fn loading_engine() -> Engine {
     engine::loading().unwrap()
 }
 
-/// Artifacts in files, gone with the value.
+/// Artifacts in files, which are deleted when this value is dropped.
 pub struct Folder {
     pub folder: TempDir,
     pub files: Vec<ArtifactFile>,
@@ -61,20 +61,20 @@ impl Folder {
 
 #[allow(unsafe_code)]
 fn trusted(path: std::path::PathBuf, artifact: &Artifact) -> ArtifactFile {
-    // SAFETY: the file was written a moment ago, in a new folder that only this user can write to.
-    // Tests that change it afterwards load it from bytes and make Wasmtime refuse its header.
+    // SAFETY: the file was written a moment ago, in a new folder that only this user can write to. Tests that
+    // change it afterwards load it from bytes and make Wasmtime reject its header.
     unsafe { ArtifactFile::trusted(path, *artifact.contents()) }
 }
 
-/// `r0` read, `+0` ready, `=0` called, `!` unwound, `-0` dropped, `.` nothing of the kind; other
-/// phases by their names.
+/// The steps as words: `r0` read, `+0` loaded, `=0` called, `!` unwound, `-0` dropped, `.` idle. Other phases
+/// have their own names.
 #[derive(Debug, Default)]
 pub struct Notes {
     pub words: Vec<String>,
 }
 
 impl Notes {
-    /// What came and went, as the schedule is written.
+    /// Returns the loads and unloads, in the notation of the schedule.
     pub fn order(&self) -> String {
         let is_step = |word: &&String| !word.starts_with(['r', '=', '.']);
         self.words.iter().filter(is_step).cloned().collect::<Vec<_>>().join(" ")
