@@ -1,6 +1,6 @@
-//! Tells the runner which Wasmtime it is built with: Cargo's lock file knows the whole version, the
-//! crate itself shows none. And in which profile: what is installed with `--debug` is optimised alike,
-//! but is another program.
+//! Tells the runner the Wasmtime version and the profile that it is built with. Only Cargo's lock file has
+//! the full version; the Wasmtime crate does not show it. The profile matters because a program installed
+//! with `--debug` is equally optimised, but is another program.
 
 use std::path::Path;
 

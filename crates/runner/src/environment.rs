@@ -1,4 +1,4 @@
-//! What this machine and build are: every field of [`Environment`], found at run time.
+//! Describes this machine and build: every field of [`Environment`], found at run time.
 
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,17 @@ use loadline_scenario::Environment;
 use loadline_workload::loader::headroom::{Resource, Usage};
 use loadline_workload::loader::{Headroom, unwinder};
 
-/// Wasmtime's features that the manifests ask for; a test compares them with what Cargo resolved.
+/// The features of Wasmtime that the manifests request. A test compares them with the features that Cargo
+/// resolved.
 const WASMTIME_FEATURES: [&str; 6] =
     ["backtrace", "component-model", "cranelift", "profiling", "runtime", "std"];
 
-/// What the engine for generated modules changes of Cranelift's flags, by Cranelift's names.
+/// The Cranelift flags that the engine for generated modules changes, with Cranelift's names.
 const CRANELIFT_SETTINGS: [(&str, &str); 2] =
     [("opt_level", "none"), ("regalloc_algorithm", "single_pass")];
 
-/// Describes the machine and the build. Not for a measured process: it registers frames to tell
-/// libgcc's releases apart.
+/// Describes the machine and the build. Do not call this in a measured process, because it registers unwind
+/// tables to distinguish the releases of libgcc.
 pub fn describe() -> Environment {
     let unwinder = unwinder::detect();
     let isa = host_isa();
@@ -42,7 +43,7 @@ pub fn describe() -> Environment {
         affinity: status_row("Cpus_allowed_list"),
         allocator: allocator(),
         started_with: started_with(),
-        // Whoever starts this program knows by which one.
+        // Only the program that starts the runner knows which valgrind is used.
         valgrind: missing("not for the runner to say"),
         perf_event_paranoid: sysctl("kernel/perf_event_paranoid"),
         address_randomisation: address_randomisation(),
@@ -60,10 +61,10 @@ fn missing(reason: &str) -> String {
     unknown(reason)
 }
 
-/// Cranelift as it compiles for this machine.
+/// Returns Cranelift's target for this machine.
 ///
 /// # Errors
-/// Where it does not.
+/// If Cranelift does not support this machine.
 pub fn host_isa() -> Result<std::sync::Arc<dyn TargetIsa>, String> {
     let mut shared = settings::builder();
     for (name, value) in CRANELIFT_SETTINGS {
@@ -73,7 +74,8 @@ pub fn host_isa() -> Result<std::sync::Arc<dyn TargetIsa>, String> {
     builder.finish(settings::Flags::new(shared)).map_err(|e| e.to_string())
 }
 
-/// The shared flags as `name=value`, then the names of the instruction set's enabled ones.
+/// Returns the changed shared flags as `name=value`, and the names of the enabled flags of the instruction
+/// set.
 fn enabled_flags(isa: &dyn TargetIsa) -> String {
     let defaults = settings::Flags::new(settings::builder());
     let defaults: Vec<String> = defaults.iter().map(|value| value.to_string()).collect();
@@ -119,7 +121,7 @@ fn sysctl(name: &str) -> String {
     trimmed(Path::new("/proc/sys").join(name)).unwrap_or_else(unknown)
 }
 
-/// x86 names a model; arm64 gives implementer and part numbers only.
+/// Returns the CPU model. x86 has a model name; arm64 has only the numbers of implementer and part.
 fn cpu_model() -> String {
     let text = match fs::read_to_string("/proc/cpuinfo") {
         Ok(text) => text,
@@ -142,7 +144,7 @@ fn cpu_model() -> String {
     x86().or_else(arm).unwrap_or_else(|| missing("/proc/cpuinfo names no model"))
 }
 
-/// `L1d 32K, L1i 32K, L2 1024K, L3 32768K`, of the first processor.
+/// Returns the caches of the first CPU, such as `L1d 32K, L1i 32K, L2 1024K, L3 32768K`.
 fn caches() -> String {
     let base = Path::new("/sys/devices/system/cpu/cpu0/cache");
     let one = |index: usize| -> Option<String> {
@@ -159,7 +161,7 @@ fn caches() -> String {
     if all.is_empty() { missing("the kernel lists no caches") } else { all.join(", ") }
 }
 
-/// `off` where the personality of this process or the whole system has none.
+/// Returns `off` if the personality of this process or the whole system turns randomisation off.
 fn address_randomisation() -> String {
     // ADDR_NO_RANDOMIZE of personality(2).
     const NONE: u64 = 0x0040000;
@@ -173,7 +175,7 @@ fn address_randomisation() -> String {
     }
 }
 
-/// The soft limit in a row of `/proc/self/limits`.
+/// Returns the soft limit in a row of `/proc/self/limits`.
 fn limits_row(name: &str) -> String {
     let read = fs::read_to_string("/proc/self/limits");
     let text = match read {
@@ -199,8 +201,8 @@ fn allocator() -> String {
     tunables.unwrap_or_else(|_| "the C library's own settings".to_owned())
 }
 
-/// The arguments as they are, of the environment the names: values may be long and are no secret of
-/// ours to tell.
+/// Returns the arguments in full, but only the names of the environment variables. Their values may be long
+/// or secret.
 fn started_with() -> String {
     let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
     let mut names: Vec<String> =
@@ -230,7 +232,7 @@ mod tests {
         }
         assert!(environment.wasmtime.starts_with("48."), "{}", environment.wasmtime);
         assert!(environment.cranelift.starts_with("0.135."), "{}", environment.cranelift);
-        // Installed with `--debug` or without: two programs.
+        // Programs installed with and without `--debug` are two different programs.
         let profile = format!(", {} profile", env!("LOADLINE_PROFILE"));
         assert!(environment.build.ends_with(&profile), "{}", environment.build);
     }

@@ -1,11 +1,11 @@
-//! What can go wrong in a run.
+//! The errors of a run.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::Limit;
 
-/// Why a request was not carried out.
+/// The reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The workload could not be prepared or driven.
@@ -14,133 +14,133 @@ pub enum Error {
     /// The loader could not load an artifact.
     #[error(transparent)]
     Loader(#[from] loadline_workload::loader::Error),
-    /// A file of the user's or of the cache.
+    /// A file of the user or of the cache could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The cache does not take a file.
+    /// A file of the cache could not be written.
     #[error("cannot write {}: {source} (artifacts need room under target/)", path.display())]
     Write {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A command that cannot be started.
+    /// A command could not be started.
     #[error(
         "cannot start {program:?}: {source} (a name is looked for in the PATH of the scenario's environment, a path with / from its directory)"
     )]
     Start {
         /// The program, as the scenario names it.
         program: String,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A command that was to be run by `Collector::Count`.
+    /// `Collector::Count` was requested for a command.
     #[error(
         "cannot count the operations of a command, only those of modules that the runner loads itself (let it count its own, by a line loadline:metric=NAME:VALUE:UNIT)"
     )]
     CommandCounted,
-    /// A command that cannot be waited for.
+    /// The runner could not wait for a command.
     #[error("cannot wait for the command: {source}")]
     Wait {
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A command that did not do as it should.
+    /// A command failed, or its output was wrong.
     #[error("the command {problem}{stderr}")]
     Command {
-        /// What it did, or did not.
+        /// The problem.
         problem: String,
-        /// The end of what it said about it.
+        /// The end of its standard error.
         stderr: String,
     },
-    /// A run that callgrind should count, and nobody does.
+    /// Callgrind should count the run, but this process does not run under callgrind.
     #[error(
         "cannot count instructions: this process does not run under callgrind (start it by valgrind --tool=callgrind)"
     )]
     NotUnderCallgrind,
-    /// A command that callgrind should count.
+    /// Callgrind was requested for a command.
     #[error(
         "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
     )]
     CommandUnderCallgrind,
-    /// How much of a limited thing is in use.
+    /// The current use of a limited resource is unknown.
     #[error("cannot count the {limit} of this process here")]
     LimitUnknown {
-        /// Of what.
+        /// The limited resource.
         limit: Limit,
     },
-    /// A limit that could not be lowered.
+    /// A limit could not be lowered.
     #[error("cannot lower the limit of {limit} to {wanted}: {source}")]
     LimitNotLowered {
-        /// Of what.
+        /// The limited resource.
         limit: Limit,
-        /// To what.
+        /// The requested limit.
         wanted: u64,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A limit that is further away than was thought.
+    /// The limit was not reached.
     #[error("{modules} modules were loaded and the limit of {limit} was not met")]
     LimitNotMet {
-        /// Of what.
+        /// The limited resource.
         limit: Limit,
-        /// How many were loaded.
+        /// The number of modules that were loaded.
         modules: usize,
     },
-    /// A profiler that writes where it is not expected to.
+    /// Wasmtime's profiler wrote its file to another path.
     #[error("Wasmtime wrote its perf map elsewhere than to {}, as release 48 does", link.display())]
     PerfMapElsewhere {
-        /// Where it was expected to open a file.
+        /// The expected path.
         link: PathBuf,
     },
-    /// A thread that did not do the steps of its schedule.
+    /// A thread did not follow its schedule.
     #[error(
         "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"
     )]
     Unforeseen,
-    /// The functions whose unwind tables are to be registered.
+    /// Unwind tables could not be made. The text is the reason.
     #[error("cannot make unwind tables: {0}")]
     Tables(String),
-    /// Tables cannot be registered with an unwinder that nobody knows.
+    /// Tables cannot be registered with an unknown unwinder.
     #[error(
         "cannot register unwind tables: the unwinder of this process is neither libgcc's nor LLVM's (on Linux with glibc it can be told)"
     )]
     UnknownUnwinder,
-    /// LLVM's libunwind of a release that takes no whole tables.
+    /// This release of LLVM's libunwind does not take whole tables.
     #[error(
         "cannot register whole tables: this LLVM libunwind takes single entries only (write calls = \"entry\", or use a newer one)"
     )]
     EntriesOnly,
-    /// Tables that the unwinder does not find anything in.
+    /// The unwinder does not find the function of a registered table.
     #[error("the unwinder does not find a function whose table it was given")]
     TableNotFound,
-    /// Tables that it still finds something in.
+    /// The unwinder still finds the function of a deregistered table.
     #[error("the unwinder still finds a function whose table was taken back")]
     TableLeft,
-    /// The memory for planted work, or the addresses that tables describe.
+    /// Memory for planted work, or for the addresses that tables describe, could not be mapped.
     #[error("cannot map {bytes} bytes: {source}")]
     Map {
-        /// How much.
+        /// The number of bytes.
         bytes: usize,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// A file that cannot be read.
+    /// Creates the error for a file that cannot be read.
     pub fn read(path: impl AsRef<Path>, source: io::Error) -> Error {
         Error::Read { path: path.as_ref().to_owned(), source }
     }
 }
 
-/// An error with everything that led to it.
+/// Formats an error with all its causes.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,7 +1,7 @@
-//! One request, one fresh process: reads it from standard input, carries it out, and answers on
-//! standard output, one message a line.
+//! Handles one request in one fresh process. It reads the request from standard input, executes it, and
+//! answers on standard output, with one message per line.
 //!
-//! Started by `cargo xtask`; of little use by hand. Everything but messages goes to standard error.
+//! `cargo xtask` starts this program; it is of little use by hand. All other output goes to standard error.
 
 mod command;
 mod counting;
@@ -23,7 +23,7 @@ use error::chain;
 use registration::template::Template;
 use run::limit;
 
-// Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
+// Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
 
 fn main() -> ExitCode {
@@ -71,7 +71,7 @@ fn answer() -> Result<(), String> {
     Ok(())
 }
 
-/// Which of `metrics` have no counter here, why, and who goes without a count of them.
+/// Returns which of `metrics` have no counter here, why, and for which workloads.
 fn absences(metrics: &[Metric]) -> Vec<Absent> {
     let own = Counters::open(metrics);
     let programs = Counters::of_programs(metrics);
@@ -88,13 +88,13 @@ fn absences(metrics: &[Metric]) -> Vec<Absent> {
         Some(Absent { metric, absence, uncounted })
     });
     let by_probe: Vec<Absent> = by_probe.collect();
-    // From here on calls of this process may be followed.
+    // From here on, calls of this process may be followed.
     let counted = uncounted_mappings(metrics).map(|(metric, why)| Absent::everywhere(metric, why));
     by_probe.into_iter().chain(counted).collect()
 }
 
-/// Which of `metrics` cannot be counted on this machine, and why. From here on the calls of this
-/// process may be followed, so it is not for one that measures.
+/// Returns which of `metrics` cannot be counted on this machine, and why. From here on, the calls of this
+/// process may be followed, so do not call this in a process that measures.
 fn uncounted_mappings(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absence)> {
     let is_asked = |metric: &Metric| metrics.contains(metric);
     let mappings: Vec<Metric> = MAPPING_CALLS.into_iter().filter(is_asked).collect();
@@ -102,7 +102,7 @@ fn uncounted_mappings(metrics: &[Metric]) -> impl Iterator<Item = (Metric, Absen
     mappings.into_iter().filter_map(move |metric| absence.map(|absence| (metric, absence)))
 }
 
-/// What is counted by following system calls.
+/// The metrics that are counted by following system calls.
 const MAPPING_CALLS: [Metric; 3] =
     [Metric::MappingsMade, Metric::MappingsChanged, Metric::MappingsRemoved];
 
@@ -120,6 +120,6 @@ fn prepare(request: &Prepare) -> Result<(), String> {
 fn say(message: &Message) {
     let mut line = serde_json::to_vec(message).expect("a message is plain data");
     line.push(b'\n');
-    // Whoever asked may be gone; then nobody is left to tell.
+    // The program that asked may have ended. Then there is nobody to notify.
     let _ = std::io::stdout().lock().write_all(&line);
 }

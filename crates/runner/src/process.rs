@@ -1,4 +1,5 @@
-//! How this process stands to the system: fixed addresses, and an end with its parent.
+//! Settings of this process in the operating system: fixed addresses, limits, CPUs, and its end with its
+//! parent.
 
 #![allow(unsafe_code)]
 
@@ -8,17 +9,17 @@ use rustix::process::Signal;
 
 use crate::error::Error;
 
-/// What this program is called by those who start it: always of one length, wherever it lies.
+/// The program name that the starting processes use. It has the same length for every path of the program.
 #[cfg(target_os = "linux")]
 const PROGRAM: &str = "loadline-runner";
 
-/// Starts this program again with address randomisation off, where the system allows it; returns
-/// where it is off already or cannot be turned off.
+/// Starts this program again with address randomisation off, if the system allows it. Returns if
+/// randomisation is off already or cannot be turned off.
 ///
-/// Which addresses modules get decides in which order libgcc keeps their tables; with fixed
-/// addresses a run repeats. Containers often forbid the call; the environment records what is.
-/// Under valgrind nothing is done: it lays out the addresses itself, the same each time, and would
-/// not follow into the program started again.
+/// The addresses of modules decide in which order libgcc keeps their tables, so a run repeats only with fixed
+/// addresses. Containers often forbid the call, and the environment records the actual setting. Under
+/// valgrind this function does nothing. valgrind itself chooses the addresses, the same each time, and would
+/// not follow into the program that is started again.
 #[cfg(target_os = "linux")]
 pub fn fix_addresses() {
     use std::os::unix::process::CommandExt;
@@ -36,20 +37,20 @@ pub fn fix_addresses() {
     let done = personality::set(current | Persona::ADDR_NO_RANDOMIZE);
     let is_set = |now: Persona| now.contains(Persona::ADDR_NO_RANDOMIZE);
     if done.is_ok() && personality::get().is_ok_and(is_set) {
-        // Returns only where the program cannot be started again; then this process goes on.
+        // This returns only if the program cannot be started again. The process then continues.
         let mut again = std::process::Command::new("/proc/self/exe");
         let _ = again.arg0(PROGRAM).args(std::env::args_os().skip(1)).exec();
     }
 }
 
-/// Not offered on this platform.
+/// Does nothing on this platform.
 #[cfg(not(target_os = "linux"))]
 pub fn fix_addresses() {}
 
-/// Lowers `limit` to `wanted`, for this process alone. Mappings have no limit of a process's own.
+/// Lowers `limit` to `wanted`, for this process only. There is no limit of mappings per process.
 ///
 /// # Errors
-/// Where the system does not take it.
+/// If the operating system rejects the limit.
 #[cfg(unix)]
 pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -64,7 +65,7 @@ pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
     setrlimit(resource, bounds).map_err(|error| refused(error.into()))
 }
 
-/// Not offered on this platform.
+/// Returns an error, because this platform does not support it.
 ///
 /// # Errors
 /// Always.
@@ -73,9 +74,9 @@ pub fn lower(limit: Limit, wanted: u64) -> Result<(), Error> {
     Err(Error::LimitNotLowered { limit, wanted, source: std::io::ErrorKind::Unsupported.into() })
 }
 
-/// Has glibc's malloc take memory by growing its heap, which is one mapping however large, and give
-/// none back. Large blocks would be mappings of their own, and Rust ends the process when there is
-/// no memory.
+/// Makes glibc's malloc take memory only by growing its heap, which is one mapping of any size, and free none
+/// of it. Otherwise large blocks would be mappings of their own, and Rust ends the process when memory runs
+/// out.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_heap_in_one_mapping() {
     unsafe extern "C" {
@@ -89,26 +90,26 @@ pub fn keep_heap_in_one_mapping() {
     }
 }
 
-/// Other allocators do as they like.
+/// Does nothing, because other allocators have no such setting.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_heap_in_one_mapping() {}
 
-/// Has every error of Wasmtime keep a native backtrace, as `RUST_BACKTRACE=1` does in a program that
-/// is started with it. To be called while this is the process's only thread.
+/// Makes every error of Wasmtime keep a native backtrace, like `RUST_BACKTRACE=1` in the environment of a new
+/// process. Call this while the process has only one thread.
 pub fn keep_backtraces() {
-    // SAFETY: this process has not started a thread yet: `main` reads the request and calls
-    // `measure::measure`, which comes here before anything else.
+    // SAFETY: this process has not started a thread yet. `main` reads the request and calls
+    // `measure::measure`, which calls this function before anything else.
     unsafe { std::env::set_var("RUST_BACKTRACE", "1") };
 }
 
-/// Has the kernel end this process when the one that started it ends, however that happens.
+/// Makes the kernel end this process when the process that started it ends for any reason.
 #[cfg(target_os = "linux")]
 pub fn end_with_parent() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     ask_for_signal_of_parents_end(Signal::KILL);
-    // A parent that ended before that sends no signal, but has closed the pipe that answers go into:
-    // the kernel closes descriptors first.
+    // A parent that ended before this point sends no signal. But it has closed the pipe for the answers,
+    // because the kernel closes descriptors first.
     let output = std::io::stdout();
     let mut answers = [PollFd::new(&output, PollFlags::empty())];
     let found = poll(&mut answers, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
@@ -118,7 +119,7 @@ pub fn end_with_parent() {
     }
 }
 
-/// Not offered on this platform.
+/// Does nothing on this platform.
 #[cfg(not(target_os = "linux"))]
 pub fn end_with_parent() {}
 
@@ -127,8 +128,8 @@ fn ask_for_signal_of_parents_end(signal: Signal) {
     let _ = rustix::process::set_parent_process_death_signal(Some(signal));
 }
 
-/// Has the kernel end `command` when this process ends, however that happens. What the command
-/// starts itself is in our process group, which ends with the run.
+/// Makes the kernel end `command` when this process ends for any reason. Processes that the command starts
+/// are in our process group, which ends with the run.
 #[cfg(target_os = "linux")]
 pub fn end_command_with_us(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
@@ -138,13 +139,12 @@ pub fn end_command_with_us(command: &mut std::process::Command) {
         ask_for_signal_of_parents_end(Signal::KILL);
         Ok(())
     };
-    // SAFETY: between fork and exec only prctl(2) is called, which allocates nothing and takes no
-    // lock.
+    // SAFETY: between fork and exec only prctl(2) is called, which allocates nothing and takes no lock.
     unsafe { command.pre_exec(end) };
 }
 
-/// Has this process end its whole group when the one that started it ends: then nobody is left who
-/// would end what the command has started.
+/// Makes this process end its whole group when the process that started it ends. No other process would then
+/// end the processes that the command has started.
 #[cfg(target_os = "linux")]
 fn end_group_with_parent() {
     use rustix::process::{getpgrp, getpid, kill_current_process_group};
@@ -153,27 +153,27 @@ fn end_group_with_parent() {
         // kill(2) may be called in a handler, and rustix calls nothing else.
         let _ = kill_current_process_group(Signal::KILL);
     }
-    // Started by hand, the group may be a shell's with other programs in it.
+    // If the runner was started by hand, the group may be that of a shell, with other programs in it.
     if getpgrp() == getpid() {
         let handler = end_group as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // SAFETY: the handler calls nothing but kill(2); what is started after it has none.
+        // SAFETY: the handler calls nothing but kill(2). A program that is started after it has no handler.
         if unsafe { libc::signal(libc::SIGTERM, handler) } != libc::SIG_ERR {
             ask_for_signal_of_parents_end(Signal::TERM);
         }
     }
 }
 
-/// Not offered on this platform.
+/// Does nothing on this platform.
 #[cfg(not(target_os = "linux"))]
 pub fn end_command_with_us(_command: &mut std::process::Command) {}
 
-/// Sees the end of one process that this one has started.
+/// Detects the end of one process that this process has started.
 #[derive(Debug)]
 pub struct EndOf(#[cfg(target_os = "linux")] Option<std::os::fd::OwnedFd>);
 
 impl EndOf {
-    /// Looks at `child` from here on (pidfd_open(2), Linux 5.3). Where the system does not offer that,
-    /// the end is never seen.
+    /// Watches `child` from here on (pidfd_open(2), Linux 5.3). If the system does not support that, the end
+    /// is never detected.
     #[cfg(target_os = "linux")]
     pub fn process(child: &std::process::Child) -> EndOf {
         use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -181,8 +181,8 @@ impl EndOf {
         EndOf(pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok())
     }
 
-    /// Waits until `output` has something to read, or has been closed: true; false once the process
-    /// has ended and has written nothing more.
+    /// Waits for output or for the end of the process. Returns true if `output` has something to read or has
+    /// been closed. Returns false if the process has ended and has written nothing more.
     #[cfg(target_os = "linux")]
     pub fn or_output(&self, output: &impl std::os::fd::AsFd) -> bool {
         use rustix::event::{PollFd, PollFlags, poll};
@@ -191,7 +191,7 @@ impl EndOf {
         loop {
             let mut both = [PollFd::new(output, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
             match poll(&mut both, None) {
-                // What the process wrote before its end was in the pipe by then.
+                // Everything that the process wrote before its end is already in the pipe.
                 Ok(1..) => return !both[0].revents().is_empty(),
                 Err(rustix::io::Errno::INTR) => {}
                 _ => return true,
@@ -199,24 +199,24 @@ impl EndOf {
         }
     }
 
-    /// Not offered on this platform: the end is never seen.
+    /// Does nothing, because this platform does not support it. The end is never detected.
     #[cfg(not(target_os = "linux"))]
     pub fn process(_child: &std::process::Child) -> EndOf {
         EndOf()
     }
 
-    /// Not offered on this platform: the output is waited for in any case.
+    /// Returns true, because this platform does not support it. The caller then waits for the output.
     #[cfg(not(target_os = "linux"))]
     pub fn or_output<O>(&self, _output: &O) -> bool {
         true
     }
 }
 
-/// Keeps this process, and every thread and program it starts, on these processors; on all it has if
-/// none is named.
+/// Keeps this process, and every thread and program that it starts, on the given CPUs. If none is given, all
+/// CPUs stay allowed.
 ///
 /// # Errors
-/// When the system does not allow one of them.
+/// If the system does not allow one of them.
 #[cfg(target_os = "linux")]
 pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -237,7 +237,7 @@ pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     })
 }
 
-/// Not offered on this platform.
+/// Returns an error if a CPU is given, because this platform does not support it.
 #[cfg(not(target_os = "linux"))]
 pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     match processors {
@@ -246,17 +246,17 @@ pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one: modules loaded from files keep a
-/// descriptor each, and the usual soft limit is 1,024.
+/// Raises the soft limit of open descriptors to the hard limit. Modules loaded from files keep one descriptor
+/// each, and the usual soft limit is 1,024.
 #[cfg(unix)]
 pub fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused, the limit stays, and the environment has it.
+    // If the kernel refuses, the limit stays, and the environment records it.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Not offered on this platform.
+/// Does nothing on this platform.
 #[cfg(not(unix))]
 pub fn raise_descriptor_limit() {}

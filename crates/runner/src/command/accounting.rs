@@ -1,13 +1,14 @@
-//! CPU time and page faults of a command by the system's own accounting, for machines where
-//! `perf_event_open` is refused or missing.
+//! Measures CPU time and page faults of a command through the accounting of the operating system. This is for
+//! machines where `perf_event_open` is refused or missing.
 //!
-//! The whole program: getrusage(2) says what the command and all children that were waited for have used,
-//! exact to the microsecond. A phase: while the command waits for the answer to a phase line, the CPU
-//! clocks of its living processes are added up, exact to the nanosecond. These clocks leave ended
-//! children out. What those have used stands in the `/proc/PID/stat` of whoever waited for them, in clock
-//! ticks of 10 ms as a rule. So a phase in which a child ended is known to that resolution only.
+//! For the whole program, getrusage(2) reports the usage of the command and of all children that were waited
+//! for, exact to the microsecond. For a phase, the CPU clocks of the command's living processes are added up
+//! while the command waits for the answer to a phase line. These clocks are exact to the nanosecond, but
+//! leave out ended children. The `/proc/PID/stat` of the process that waited for a child contains the child's
+//! usage, in clock ticks of usually 10 ms. So a phase in which a child ended is known to that resolution
+//! only.
 //!
-//! Processes that no parent waits for are not counted once they have ended.
+//! Processes that no parent waits for are not counted after they have ended.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,50 +16,50 @@ use std::process::{Child, ExitStatus};
 
 use loadline_scenario::{Absence, Metric, Phase, Reading};
 
-/// Whether the accounting has `metric` in place of a counter.
+/// Returns whether the accounting can replace the counter of `metric`.
 pub const fn stands_in_for(metric: Metric) -> bool {
     cfg!(unix) && matches!(metric, Metric::TaskClock | Metric::PageFaults)
 }
 
-/// What processes have used since they began.
+/// The usage of processes since they began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// CPU time by exact clocks, in nanoseconds.
+    /// CPU time from exact clocks, in nanoseconds.
     cpu_ns: u64,
     /// CPU time of ended children, in whole ticks, in nanoseconds.
     ended_cpu_ns: u64,
-    /// Page faults, those of ended children included.
+    /// Page faults, including those of ended children.
     faults: u64,
-    /// Page faults of ended children. Every process has some, so the number rises when one ends.
+    /// Page faults of ended children. Every process has some, so the number rises when a child ends.
     ended_faults: u64,
 }
 
-/// What a command used in each phase, where counters are missing.
+/// The usage of a command in each phase, for metrics without counters.
 #[derive(Debug)]
 pub struct Accounts {
     /// The metrics whose counters are missing.
     pub metrics: Vec<Metric>,
-    /// The usage at the last border between phases, or why it is not known.
+    /// The usage at the last border between phases, or the reason why it is unknown.
     last: Result<Usage, Absence>,
     shares: BTreeMap<Phase, Result<Share, Absence>>,
 }
 
-/// What was used in all stretches of one phase.
+/// The usage in all stretches of one phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Share {
     cpu_ns: i128,
     faults: u64,
-    /// The stretches in which children ended.
+    /// The number of stretches in which children ended.
     n_coarse: u64,
 }
 
 impl Accounts {
-    /// Nothing used yet.
+    /// Creates accounts without usage.
     pub fn new(metrics: Vec<Metric>) -> Accounts {
         Accounts { metrics, last: Ok(Usage::default()), shares: BTreeMap::new() }
     }
 
-    /// Ends a stretch and adds it to `phase`; `None`: to no phase.
+    /// Ends a stretch and adds it to `phase`, or to no phase if `phase` is `None`.
     pub fn border(&mut self, phase: Option<Phase>, now: Result<Usage, Absence>) {
         let stretch = match (self.last, now) {
             (Ok(last), Ok(now)) => Share::between(&last, &now),
@@ -71,7 +72,7 @@ impl Accounts {
         self.last = now;
     }
 
-    /// What was used in a phase with these parts.
+    /// Returns the usage in a phase with these parts.
     pub fn reading(&self, parts: &[Phase], metric: Metric) -> Reading {
         let shares: Vec<_> = parts.iter().filter_map(|part| self.shares.get(part)).collect();
         if shares.is_empty() {
@@ -92,7 +93,7 @@ impl Share {
         let n_coarse = u64::from(ended(now) != ended(last));
         let share = Share {
             cpu_ns: total(now) - total(last),
-            // A process that has left the tree took its faults along.
+            // The faults of a process that has left the tree are missing.
             faults: now.faults.checked_sub(last.faults).ok_or(Absence::NotWaitedFor)?,
             n_coarse,
         };
@@ -110,8 +111,8 @@ impl Share {
         }
     }
 
-    /// The step by which the CPU time may be off. User and system time of ended children are cut to
-    /// whole ticks apart; the errors of several stretches add up as random ones do.
+    /// Returns the resolution of the CPU time. User and system time of ended children are each truncated to
+    /// whole ticks. The errors of several stretches add up like random errors.
     fn resolution(&self, tick_ns: u64) -> u64 {
         (2.0 * tick_ns as f64 * (self.n_coarse as f64).sqrt()) as u64
     }
@@ -129,7 +130,7 @@ impl Share {
     }
 }
 
-/// How a command ended, and what it and all children that were waited for have used.
+/// The exit status of a command, and the usage of the command and of all children that were waited for.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -141,7 +142,7 @@ pub struct Ended {
 /// Waits for the end of a command that is the only child of this process.
 ///
 /// # Errors
-/// When the command cannot be waited for.
+/// If the command cannot be waited for.
 #[cfg(unix)]
 pub fn wait_for(child: &mut Child) -> io::Result<Ended> {
     use nix::sys::resource::{UsageWho, getrusage};
@@ -156,38 +157,38 @@ pub fn wait_for(child: &mut Child) -> io::Result<Ended> {
     let usage = Usage {
         cpu_ns: ns(used.user_time()) + ns(used.system_time()),
         faults: faults(used.minor_page_faults()) + faults(used.major_page_faults()),
-        // All of it is exact, that of ended children too.
+        // All of it is exact, including the usage of ended children.
         ..Usage::default()
     };
-    // Apple's systems give bytes, the others kibibytes.
+    // Apple's systems report bytes, and other systems report kibibytes.
     let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
     let peak_bytes = u64::try_from(used.max_rss()).map(|peak| peak * unit);
     let peak_bytes = peak_bytes.map_err(|_| Absence::NotOnThisPlatform);
     Ok(Ended { status, used: Ok(usage), peak_bytes })
 }
 
-/// Waits for the command's end. This platform does not report what the command has used.
+/// Waits for the end of the command. This platform does not report the command's usage.
 ///
 /// # Errors
-/// When the command cannot be waited for.
+/// If the command cannot be waited for.
 #[cfg(not(unix))]
 pub fn wait_for(child: &mut Child) -> io::Result<Ended> {
     let missing = Absence::NotOnThisPlatform;
     Ok(Ended { status: child.wait()?, used: Err(missing), peak_bytes: Err(missing) })
 }
 
-/// What the living processes of a command have used so far, and the children that they waited for.
+/// Returns the usage so far of the living processes of a command, and of the children that they waited for.
 ///
 /// # Errors
-/// Where the system does not tell.
+/// If the operating system does not report it.
 #[cfg(target_os = "linux")]
 pub fn of_living(child: &Child) -> Result<Usage, Absence> {
-    // Processes that end while they are looked at make a sum that never was.
+    // If processes end while they are read, the sum is wrong, so it is read again.
     const TRIES: usize = 20;
     (0..TRIES).find_map(|_| living::tree(child.id())).ok_or(Absence::NotOnThisPlatform)
 }
 
-/// Not offered on this platform.
+/// Returns an error, because this platform does not offer the accounting.
 ///
 /// # Errors
 /// Always.
@@ -196,7 +197,7 @@ pub fn of_living(_child: &Child) -> Result<Usage, Absence> {
     Err(Absence::NotOnThisPlatform)
 }
 
-/// How long a clock tick of `/proc/PID/stat` is.
+/// Returns the length of a clock tick of `/proc/PID/stat`.
 fn tick_ns() -> u64 {
     #[cfg(unix)]
     let per_second = rustix::param::clock_ticks_per_second();
@@ -211,12 +212,12 @@ mod living {
 
     use super::{Usage, tick_ns};
 
-    /// What a process and all its descendants have used; `None` if one of them ended meanwhile.
+    /// Returns the usage of a process and all its descendants, or `None` if one of them ended meanwhile.
     pub fn tree(root: u32) -> Option<Usage> {
         let mut usage = Usage::default();
         let mut pending = vec![root];
         while let Some(pid) = pending.pop() {
-            // Parents come first: a child that ends after that is not yet in its parent's account.
+            // Read parents first. A child that ends after that is not yet in its parent's account.
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             add_stat(&mut usage, &stat, tick_ns())?;
             usage.cpu_ns += cpu_ns(pid)?;
@@ -229,10 +230,10 @@ mod living {
         Some(usage)
     }
 
-    /// Adds the page faults of a process, and all that its ended children have used, from the text of
-    /// its `/proc/PID/stat` (proc(5)).
+    /// Adds the page faults of a process and the usage of its ended children, from the text of its
+    /// `/proc/PID/stat` (proc(5)).
     pub fn add_stat(usage: &mut Usage, stat: &str, tick_ns: u64) -> Option<()> {
-        // The name before it may hold anything, brackets and spaces too.
+        // The name before this bracket may contain anything, even brackets and spaces.
         let (_, rest) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
@@ -245,7 +246,7 @@ mod living {
         Some(())
     }
 
-    /// The CPU time of one process with all its threads, those that have ended included.
+    /// Returns the CPU time of one process with all its threads, including threads that have ended.
     fn cpu_ns(pid: u32) -> Option<u64> {
         use nix::time::{clock_getcpuclockid, clock_gettime};
 
@@ -268,7 +269,8 @@ mod tests {
         Usage { cpu_ns: cpu_ms * MS, ended_cpu_ns: ended_ms * MS, faults, ended_faults }
     }
 
-    /// Readings of load, unload and both, after these usages at the borders load, unload, none, end.
+    /// Returns the readings of load, unload and both, for these usages at the borders load, unload, none,
+    /// end.
     fn readings(borders: [Usage; 4], metric: Metric) -> [Reading; 3] {
         let mut accounts = Accounts::new(vec![metric]);
         let phases = [None, Some(Phase::Load), Some(Phase::Unload), None];
@@ -286,8 +288,8 @@ mod tests {
         assert_eq!(readings(borders, Metric::PageFaults), [10, 30, 40].map(Reading::Exact));
     }
 
-    /// A child of 3 ms ends while loading: its time is in no clock and below a tick. Its page faults
-    /// show that it was there.
+    /// A child of 3 ms ends while loading. No clock contains its time, which is shorter than a tick. Its page
+    /// faults show that it existed.
     #[test]
     fn a_phase_in_which_a_child_ended_is_coarse() {
         let borders =
@@ -299,7 +301,7 @@ mod tests {
         assert_eq!(readings(borders, Metric::PageFaults), [45, 4, 49].map(Reading::Exact));
     }
 
-    /// A child that lived at the border before goes from its own clock to its parent's ticks.
+    /// A child that was alive at the previous border moves from its own clock to its parent's ticks.
     #[test]
     fn ticks_cut_off_are_no_time_that_runs_backwards() {
         let borders =

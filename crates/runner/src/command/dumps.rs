@@ -1,9 +1,9 @@
-//! What callgrind has counted of a command, split at the command's phase lines.
+//! Splits the callgrind counts of a command at the command's phase lines.
 //!
-//! While the command waits for the answer to a phase line, every living process of it writes down what
-//! it has counted since the line before. What lies in callgrind's folder then belongs to the phase
-//! that has ended, also what processes have written that ended within it. It is moved into a folder of the
-//! phase's name.
+//! While the command waits for the answer to a phase line, every living process of the command dumps its
+//! counts since the previous line. All files in callgrind's folder then belong to the phase that has ended,
+//! including the dumps of processes that ended within it. They are moved into a folder with the name of the
+//! phase.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use loadline_scenario::{Dumps, Phase};
 
-/// How long a process may take to write its dump. Without a permission that valgrind's own program does
-/// not look for, it never ends.
+/// How long a process may take to write its dump. Without a permission that valgrind's own program does not
+/// check, the dump never ends.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the command may take from its phase line until it waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The folder of what belongs to no phase.
+/// The folder for counts that belong to no phase.
 const NO_PHASE: &str = "none";
 
 /// Splits the counts of one run.
@@ -36,15 +36,17 @@ impl Splitter {
         Splitter { dumps, splits_itself: false }
     }
 
-    /// Ends a stretch of `phase` (`None`: of no phase) of the command that is the process `command`.
+    /// Ends a stretch of `phase`, or of no phase if `phase` is `None`. `command` is the process id of the
+    /// command.
     ///
     /// # Errors
-    /// When a process does not write its dump, or a file cannot be moved.
+    /// If a process does not write its dump, or a file cannot be moved.
     pub fn border(&mut self, phase: Option<Phase>, command: u32) -> Result<(), String> {
         let wrong = |error: io::Error| format!("cannot split its counts into phases: {error}");
         self.splits_itself |= self.files().map_err(wrong)?.iter().any(|file| is_asked_for(file));
         if !self.splits_itself {
-            // Otherwise a part of how it begins to wait belongs now to this phase and now to the next.
+            // Otherwise the instructions with which the command begins to wait would belong to either phase
+            // at random.
             let start = Instant::now();
             while !rests(command) && start.elapsed() < PATIENCE {}
             for process in self.living().map_err(wrong)? {
@@ -55,10 +57,10 @@ impl Splitter {
         self.assign(phase).map_err(wrong)
     }
 
-    /// Assigns to `phase` what has been written since the last border.
+    /// Assigns the files that were written since the last border to `phase`.
     ///
     /// # Errors
-    /// When a file cannot be moved.
+    /// If a file cannot be moved.
     pub fn assign(&self, phase: Option<Phase>) -> io::Result<()> {
         let name = phase.map_or(NO_PHASE.to_owned(), |phase| phase.to_string());
         let folder = self.dumps.folder.join(name);
@@ -69,7 +71,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// Files that are no longer written to. A living process has an empty one for its last dump.
+    /// Returns the files that are complete. A living process has an empty file for its last dump.
     fn files(&self) -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dumps.folder)? {
@@ -82,7 +84,7 @@ impl Splitter {
         Ok(files)
     }
 
-    /// The processes that run under valgrind, by the pipes that each of them keeps.
+    /// Returns the processes that run under valgrind, which each have pipes.
     fn living(&self) -> io::Result<Vec<u32>> {
         let folder = self.dumps.pipes.parent().unwrap_or(Path::new("."));
         let mut living = Vec::new();
@@ -110,7 +112,7 @@ impl Splitter {
     }
 }
 
-/// Whether `child` ends with success within `limit`. After that it is ended.
+/// Returns whether `child` ends with success within `limit`. If it does not end, it is killed.
 fn ends_well(child: &mut Child, limit: Duration) -> io::Result<bool> {
     let start = Instant::now();
     loop {
@@ -126,17 +128,17 @@ fn ends_well(child: &mut Child, limit: Duration) -> io::Result<bool> {
     }
 }
 
-/// Whether a process is there and has not ended. The ended have a folder until their parent asks for them,
-/// but no program.
+/// Returns whether a process exists and has not ended. An ended process has a folder until its parent waits
+/// for it, but no program.
 fn is_living(process: u32) -> bool {
     fs::read_link(format!("/proc/{process}/exe")).is_ok()
 }
 
-/// Whether a process waits in the kernel, and has used no CPU time for some milliseconds.
+/// Returns whether a process waits in the kernel and has used no CPU time for some milliseconds.
 fn rests(process: u32) -> bool {
     let look = || {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name in brackets before the state may hold anything.
+        // The name in brackets before the state may contain anything.
         let is_asleep = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
         let used = fs::read_to_string(format!("/proc/{process}/schedstat")).ok()?;
         is_asleep.then_some(used)
@@ -146,7 +148,7 @@ fn rests(process: u32) -> bool {
     before.is_some() && before == look()
 }
 
-/// Whether the counted program asked for this dump itself.
+/// Returns whether the counted program itself asked for this dump.
 fn is_asked_for(dump: &Path) -> bool {
     let mut head = String::new();
     let read = File::open(dump).and_then(|file| file.take(4096).read_to_string(&mut head));
@@ -159,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of callgrind's in which this very process has pipes, and a vgdb that is a script.
+    /// Creates a folder like callgrind's, in which this process has pipes, and a vgdb that is a script.
     fn splitter(folder: &Path, script: &str) -> Splitter {
         let pipes = folder.join("pipes");
         fs::create_dir(&pipes).unwrap();
@@ -201,7 +203,7 @@ mod tests {
         fs::write(counts.join("out.1"), "the last").unwrap();
         splitter.assign(None).unwrap();
         assert_eq!(names(&counts.join("none")), ["out.1"]);
-        // The living one alone was asked.
+        // Only the living process was asked.
         let said = fs::read_to_string(folder.path().join("said")).unwrap();
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains(&format!("--pid={} --max-invoke-ms=1 dump", std::process::id())));

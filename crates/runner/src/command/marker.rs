@@ -1,33 +1,34 @@
-//! The lines by which a command says what it is doing: `loadline:KEY=VALUE` on its standard output.
+//! Reads the lines with which a command reports its progress: `loadline:KEY=VALUE` on its standard output.
 
 use loadline_scenario::{Collector, Metric, Phase};
 
-/// How a line for us begins; every other line is the command's own business.
+/// The beginning of a line for the runner. All other lines are ignored.
 const PREFIX: &str = "loadline:";
 
-/// What a command says about itself.
+/// A report of a command about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marker {
-    /// `loadline:phase=unload`: what follows belongs to the phase; `none`: to nobody.
+    /// `loadline:phase=unload`: the following work belongs to this phase. With `none`, it belongs to no
+    /// phase.
     Phase(Option<Phase>),
-    /// `loadline:metric=NAME:VALUE:UNIT`: so many more, in the phase it is said in.
+    /// `loadline:metric=NAME:VALUE:UNIT`: adds to a count in the current phase.
     Count {
-        /// The metric, or [`Metric::Reported`] for a name of the command's own.
+        /// The metric, or [`Metric::Reported`] for the command's own name.
         metric: Metric,
         /// The name as written.
         name: String,
-        /// In the metric's unit.
+        /// The value, in the unit of the metric.
         value: u64,
     },
-    /// `loadline:check=VALUE`: what the command makes of its own work.
+    /// `loadline:check=VALUE`: the command's own check of its work.
     Check(String),
 }
 
 impl Marker {
-    /// What `line` says; `None` where it is not for us.
+    /// Reads `line`, or returns `None` if the line is not for the runner.
     ///
     /// # Errors
-    /// When it is for us and cannot be understood; the text says what would be right.
+    /// If the line is for the runner but cannot be understood. The text describes a right line.
     pub fn read(line: &str) -> Option<Result<Marker, String>> {
         let said = line.trim().strip_prefix(PREFIX)?;
         let marker = match said.split_once('=') {
@@ -57,7 +58,7 @@ fn phase(name: &str) -> Result<Option<Phase>, String> {
     }
 }
 
-/// `NAME:VALUE:UNIT`. A name nobody knows is the command's own.
+/// Reads `NAME:VALUE:UNIT`. An unknown name is the command's own metric.
 fn count_of(text: &str) -> Result<Marker, String> {
     let mut fields = text.split(':');
     let (Some(name), Some(value), Some(unit), None) =
@@ -79,7 +80,7 @@ fn count_of(text: &str) -> Result<Marker, String> {
     Ok(Marker::Count { metric, name: name.to_owned(), value })
 }
 
-/// Whether only the command itself can know it.
+/// Returns whether only the command itself can know the metric.
 fn may_be_said(metric: Metric) -> bool {
     matches!(
         metric,

@@ -1,10 +1,9 @@
-//! One run of somebody's command: starts it, reads the counters where it says a phase begins, and
-//! sees to it that it ended as it should.
+//! One run of a user's command: starts it, reads the counters at each phase line, and checks how it ended.
 //!
-//! Counters are read when a line arrives; what the command has done by then still counts for the
-//! phase before, which on a busy machine can be milliseconds. With `acknowledge` it waits for an
-//! answer, and the border is exact. Where there are no counters, the system's accounting takes the place
-//! of some ([`accounting`]); it knows phases only with `acknowledge`.
+//! The counters are read when a line arrives. Work that the command has done by then still counts for the
+//! phase before, which can be milliseconds on a busy machine. With `acknowledge` the command waits for an
+//! answer, and the border is exact. The accounting of the operating system replaces some counters that are
+//! missing ([`accounting`]). It knows phases only with `acknowledge`.
 
 mod accounting;
 mod dumps;
@@ -31,7 +30,7 @@ use output::{End, Lines};
 
 pub use accounting::stands_in_for;
 
-/// What a command may spend time in, itself.
+/// The phases that a command itself may report.
 const MARKED: [Phase; 8] = [
     Phase::Read,
     Phase::Deserialize,
@@ -43,7 +42,7 @@ const MARKED: [Phase; 8] = [
     Phase::Run,
 ];
 
-/// Carries out one run of `command`.
+/// Measures one run of `command`.
 pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> {
     let invocation = command.at(request.modules);
     let mut watch = Watch::new(&request.metrics, command.acknowledge);
@@ -53,7 +52,7 @@ pub fn measure(request: &Measure, command: &Command) -> Result<Measured, Error> 
     let stdin = child.stdin.take().filter(|_| command.acknowledge);
     let said = watch.follow(&mut child, stdin);
     if said.is_err() {
-        // It may have ended already; its group ends with the run in any case.
+        // The command may have ended already. Its process group ends with the run in any case.
         let _ = child.kill();
     }
     let Ended { status, used, peak_bytes } =
@@ -81,7 +80,7 @@ fn start(command: &Command, invocation: &Invocation) -> Result<Child, Error> {
     let mut started = std::process::Command::new(program(name, directory));
     started.args(&invocation.arguments[1..]).current_dir(directory);
     started.env_clear();
-    // The unwinder that was asked for is the command's as well.
+    // The requested unwinder also applies to the command.
     started.envs(std::env::vars_os().filter(|(name, _)| name == "LD_PRELOAD"));
     started.envs(&invocation.environment);
     let stdin = if command.acknowledge { Stdio::piped() } else { Stdio::null() };
@@ -90,19 +89,19 @@ fn start(command: &Command, invocation: &Invocation) -> Result<Child, Error> {
     started.spawn().map_err(fail)
 }
 
-/// A name with a slash is a file, from the command's folder; another is searched for in its `PATH`.
+/// A name with a slash is a file, relative to the command's folder. Another name is searched in its `PATH`.
 fn program(name: &str, directory: &Path) -> PathBuf {
     if name.contains('/') { directory.join(name) } else { PathBuf::from(name) }
 }
 
-/// What has been heard and counted so far.
+/// The reports and counts of a command so far.
 struct Watch {
     probe: Counters,
     accounts: Accounts,
     acknowledges: bool,
-    /// Splits what callgrind counts, where it does.
+    /// Splits the counts of callgrind, if the run is under callgrind.
     splitter: Option<Splitter>,
-    /// Whom the stretch since the last phase line belongs to.
+    /// The phase of the stretch since the last phase line.
     current: Option<Phase>,
     /// Whether there was any phase line.
     is_marked: bool,
@@ -110,7 +109,7 @@ struct Watch {
     check: Option<String>,
 }
 
-/// What the command counted in one phase.
+/// A count that the command reported in one phase.
 struct Count {
     phase: Option<Phase>,
     metric: Metric,
@@ -138,7 +137,8 @@ impl Watch {
         }
     }
 
-    /// Reads what the command says, until it has ended or nobody is left who could say more.
+    /// Reads the reports of the command until it has ended, or until nothing can write to its output any
+    /// more.
     fn follow(&mut self, child: &mut Child, mut stdin: Option<ChildStdin>) -> Result<(), String> {
         let Some(stdout) = child.stdout.take() else { return Ok(()) };
         let mut stdout = Lines::new(child, stdout);
@@ -160,7 +160,7 @@ impl Watch {
         }
     }
 
-    /// What the command has used at this phase line, which it waits to be answered.
+    /// Returns the usage of the command at this phase line, whose answer the command waits for.
     fn used(&self, child: &Child) -> Result<accounting::Usage, Absence> {
         if self.acknowledges { accounting::of_living(child) } else { Err(Absence::NotAcknowledged) }
     }
@@ -181,7 +181,7 @@ impl Watch {
                     splitter.border(self.current, child.id())?;
                 }
                 if let Some(stdin) = stdin {
-                    // A command that does not listen any more shows it by how it ends.
+                    // If the command does not listen any more, its exit status shows that.
                     let _ = stdin.write_all(b"\n");
                 }
                 self.current = next;
@@ -196,7 +196,7 @@ impl Watch {
         }
     }
 
-    /// Adds to what was said before of the same metric in the same phase.
+    /// Adds to earlier reports of the same metric in the same phase.
     fn count(&mut self, metric: Metric, name: String, value: u64) -> Result<(), String> {
         let phase = self.current;
         let known = self.counts.iter_mut().find(|c| c.metric == metric && c.phase == phase);
@@ -217,7 +217,7 @@ impl Watch {
         }
     }
 
-    /// Refuses a count that nobody would see: one outside the phases, where there are phases.
+    /// Rejects a count that no result would contain: a count outside the phases of a command with phases.
     fn belongs(&self, phase: Option<Phase>, name: &str) -> Result<(), String> {
         if self.is_marked && phase.is_none() {
             return Err(format!("said {name} while no phase is on (a count belongs into one)"));
@@ -225,8 +225,8 @@ impl Watch {
         Ok(())
     }
 
-    /// After the command's end: what came last belongs to the last phase; without phase lines all
-    /// of it is `run`.
+    /// Ends the last stretch after the command has ended. It belongs to the last phase. Without phase lines,
+    /// everything belongs to `run`.
     fn end(&mut self, used: Result<accounting::Usage, Absence>) -> Result<(), String> {
         let last = if self.is_marked { self.current } else { Some(Phase::Run) };
         self.probe.lap(last);

@@ -1,4 +1,4 @@
-//! What a command prints: its lines on standard output, and the end of its standard error.
+//! Reads the output of a command: the lines of its standard output, and the end of its standard error.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::process::EndOf;
 
-/// How much of the command's standard error is kept: its end, where the reason stands.
+/// How many bytes of standard error are kept. The end is kept, because it usually contains the reason.
 const STDERR_KEPT: usize = 4 * 1024;
 
-/// The longest line that can be for us, in bytes.
+/// The length of the longest line for the runner, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// The lines on the command's standard output.
+/// The lines of the command's standard output.
 pub struct Lines {
     end: EndOf,
     stdout: BufReader<ChildStdout>,
@@ -27,9 +27,9 @@ impl Lines {
         Lines { end: EndOf::process(child), stdout: BufReader::new(stdout) }
     }
 
-    /// Appends the next line to `line`, or as much of it as can be for us. Appends nothing at the end:
-    /// when the output is closed, or the command has ended. Whatever it leaves running may hold its
-    /// standard output open for ever.
+    /// Appends the next line to `line`, up to the length limit. At the end it appends nothing: when the
+    /// output is closed or the command has ended. A process that the command leaves running may hold the
+    /// standard output open forever.
     pub fn read(&mut self, line: &mut Vec<u8>) -> std::io::Result<()> {
         loop {
             if self.stdout.buffer().is_empty() && !self.end.or_output(self.stdout.get_ref()) {
@@ -52,7 +52,7 @@ impl Lines {
     }
 }
 
-/// The end of what is written to standard error, kept by a thread.
+/// The end of the standard error, which a thread keeps.
 pub struct End {
     kept: Arc<Mutex<VecDeque<u8>>>,
     reader: JoinHandle<()>,
@@ -75,8 +75,8 @@ impl End {
         End { kept, reader }
     }
 
-    /// What was written, as the end of a sentence. Somebody the command has left behind may hold
-    /// it open for ever, so it is not waited for long.
+    /// Returns the text as the end of a sentence. This does not wait long, because a process that the command
+    /// has left running may hold the standard error open forever.
     pub fn said(self) -> String {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {

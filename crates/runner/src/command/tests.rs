@@ -1,4 +1,4 @@
-//! Commands that do as they should, and others.
+//! Tests with commands that behave correctly, and with others.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::*;
 const METRICS: [Metric; 4] =
     [Metric::PageFaults, Metric::TaskClock, Metric::WallTime, Metric::Reported];
 
-/// A shell script as a command, in a folder of its own.
+/// A shell script as a command, in a new folder.
 struct Script {
     folder: TempDir,
     command: Command,
@@ -79,8 +79,8 @@ fn without_phase_lines_all_is_run() {
     assert_eq!(value(&measured, Phase::Load, Metric::WallTime), None);
 }
 
-/// The shell works where it says it does, by itself and by children, each of which takes dozens of
-/// page faults; with an answer to every line the borders are exact.
+/// The shell works in the phases that it reports, by itself and with children. Each child takes dozens of
+/// page faults. With an answer to every line, the borders are exact.
 #[test]
 fn work_belongs_to_the_phase_it_is_done_in() {
     let work = "i=0; while [ $i -lt 5 ]; do sh -c :; i=$((i+1)); done";

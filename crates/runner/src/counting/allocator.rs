@@ -1,7 +1,8 @@
-//! The program's allocator: the system's, and where operations are counted, counted.
+//! The allocator of the program. It calls the system's allocator, and counts the calls if operations are
+//! counted.
 //!
-//! It stands in this program alone, so the loader library leaves its embedders' allocator alone.
-//! What C libraries allocate (the unwinder its own bookkeeping) does not come by here.
+//! Only this program contains it, so the loader library does not change the allocator of its embedders. It
+//! does not count allocations by C libraries, such as the bookkeeping of the unwinder.
 
 #![allow(unsafe_code)]
 
@@ -15,10 +16,10 @@ struct Counted;
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-/// Bytes allocated since counting began, less those freed since then: negative where more was freed.
+/// The bytes allocated minus the bytes freed since counting began. Negative if more bytes were freed.
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
-/// Bytes allocated since counting began, less those freed since then, on all threads.
+/// Returns the bytes allocated minus the bytes freed since counting began, on all threads.
 pub fn live_bytes() -> i64 {
     LIVE.load(Ordering::Relaxed)
 }
@@ -35,15 +36,15 @@ fn freed(bytes: usize) {
     LIVE.fetch_sub(bytes as i64, Ordering::Relaxed);
 }
 
-// SAFETY: every method hands its arguments to the system's allocator unchanged and returns what that
-// returns; counting allocates nothing, takes no lock and cannot panic.
+// SAFETY: every method passes its arguments unchanged to the system's allocator and returns its result.
+// Counting allocates nothing, takes no lock and cannot panic.
 unsafe impl GlobalAlloc for Counted {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if operations::are_counted() {
             allocated(layout.size());
         }
-        // SAFETY: the caller keeps to the contract of the method of this name.
+        // SAFETY: the caller fulfils the contract of the method of the same name.
         unsafe { System.alloc(layout) }
     }
 

@@ -20,11 +20,11 @@ const COUNTED: [(Metric, Event); Event::ALL.len()] = [
     (Metric::WallTime, Event::WallTime),
 ];
 
-/// Counters on this thread, or on the programs that it starts. Metrics that a probe does not count
-/// are left out.
+/// Counters on this thread, or on the programs that it starts. It ignores metrics that a probe does not
+/// count.
 pub struct Counters(Probe<InPhase>);
 
-/// A scenario's phase, as a probe numbers it.
+/// A phase of a scenario, with the number that the probe uses.
 #[derive(Clone, Copy)]
 struct InPhase(Phase);
 
@@ -37,23 +37,23 @@ impl probe::Phase for InPhase {
 }
 
 impl Counters {
-    /// Opens counters on the calling thread; see [`Probe::open`].
+    /// Opens counters on the calling thread. See [`Probe::open`].
     pub fn open(metrics: &[Metric]) -> Counters {
         Counters(Probe::open(&events(metrics)))
     }
 
-    /// Opens counters on the programs that the calling thread starts; see [`Probe::of_programs`].
+    /// Opens counters on the programs that the calling thread starts. See [`Probe::of_programs`].
     pub fn of_programs(metrics: &[Metric]) -> Counters {
         Counters(Probe::of_programs(&events(metrics)))
     }
 
-    /// The metrics that were asked for, each with the reason if it cannot be counted.
+    /// Returns the requested metrics, each with the reason if it cannot be counted.
     pub fn availability(&self) -> impl Iterator<Item = (Metric, Result<(), Absence>)> + '_ {
         let asked = self.0.availability();
         asked.filter_map(|(event, counted)| Some((metric(event)?, counted.map_err(absence))))
     }
 
-    /// Lets the counters run, and sets the first border.
+    /// Starts the counters, and sets the first border.
     pub fn start(&mut self) {
         self.0.start();
     }
@@ -69,13 +69,13 @@ impl Counters {
         self.0.measure(InPhase(phase), f)
     }
 
-    /// What was counted in all stretches of `phase` so far.
+    /// Returns the counts of all stretches of `phase` so far.
     pub fn totals(&self, phase: Phase) -> Totals {
         self.0.totals(InPhase(phase))
     }
 }
 
-/// The readings in `totals`, by metric.
+/// Returns the readings in `totals`, by metric.
 pub fn readings(totals: &Totals) -> impl Iterator<Item = (Metric, Reading)> + '_ {
     totals.iter().filter_map(|(event, reading)| Some((metric(event)?, reading_of(reading))))
 }
@@ -111,7 +111,7 @@ fn absence(reason: probe::Absence) -> Absence {
         probe::Absence::FailedSelfTest => Absence::FailedSelfTest,
         probe::Absence::NotMeasured => Absence::NotMeasured,
         probe::Absence::Errno(errno) => Absence::Errno(errno),
-        // Also a reason that a later probe may give.
+        // This also covers reasons that a later probe may add.
         _ => Absence::NotOnThisPlatform,
     }
 }

@@ -1,17 +1,18 @@
-//! Counts what the process tells its unwinder: `.eh_frame` registrations and deregistrations.
+//! Counts the registrations and deregistrations of `.eh_frame` sections with the unwinder.
 //!
-//! Wasmtime calls `__register_frame` and `__deregister_frame` by name. Both are defined here, in
-//! the program, which the linker prefers to a library's; each counts and passes the call on to the
-//! next definition, the unwinder's. Neither Wasmtime nor the unwinder is changed.
+//! Wasmtime calls `__register_frame` and `__deregister_frame` by name. This program defines both, and the
+//! linker prefers the program's definition to a library's. Each counts the call and forwards it to the next
+//! definition, the unwinder's. Neither Wasmtime nor the unwinder is changed.
 
 #![allow(unsafe_code)]
 
-/// How often frames were registered and deregistered since the process began.
+/// The numbers of registrations and deregistrations since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameCounts {
-    /// Calls of `__register_frame`: one a section under libgcc, one an FDE under LLVM's libunwind.
+    /// The number of calls of `__register_frame`: one per section under libgcc, one per FDE under LLVM's
+    /// libunwind.
     pub registered: u64,
-    /// Calls of `__deregister_frame`.
+    /// The number of calls of `__deregister_frame`.
     pub deregistered: u64,
 }
 
@@ -25,20 +26,20 @@ pub use uncounted::{
     count_deregistration, count_registration, counts, deregister, register, resolve,
 };
 
-/// The FDEs of the `.eh_frame` section at `section`, by walking it (Linux Standard Base, section
-/// 10.6): each record begins with its length, 0 at the end; behind it stands 0 in a CIE and the
-/// distance back to its CIE in an FDE.
+/// Counts the FDEs of the `.eh_frame` section at `section` by walking it (Linux Standard Base, section 10.6).
+/// Each record begins with its length, which is 0 at the end. The next field is 0 in a CIE, and in an FDE it
+/// is the distance back to its CIE.
 ///
 /// # Safety
 /// The section must be well-formed, end with a length of 0, and be readable.
 pub unsafe fn entries(section: *const u8) -> u64 {
-    /// This length says that the real one stands behind it, in eight bytes.
+    /// This length means that the real length follows, in eight bytes.
     const EXTENDED: u32 = u32::MAX;
 
     let (mut entries, mut record) = (0, section);
     loop {
-        // SAFETY: `record` is the section's beginning or the end of a record that does not end it,
-        // so a length stands there, and behind it, unless it is 0, the rest of the record.
+        // SAFETY: `record` is the start of the section or the end of a record that does not end the section.
+        // So there is a length and, unless it is 0, the rest of the record after it.
         unsafe {
             let short = record.cast::<u32>().read_unaligned();
             let (body, length) = match short {
@@ -64,7 +65,7 @@ mod counted {
     static REGISTERED: AtomicU64 = AtomicU64::new(0);
     static DEREGISTERED: AtomicU64 = AtomicU64::new(0);
 
-    /// The unwinder's own function, found once and then called through its address.
+    /// The unwinder's own function, which is looked up once and then called through its address.
     struct Next {
         name: &'static CStr,
         address: AtomicUsize,
@@ -83,23 +84,23 @@ mod counted {
             if known != 0 {
                 return known;
             }
-            // The definition behind this program's own.
+            // Look up the definition after this program's own.
             let found = symbol::behind_ours(self.name) as usize;
             self.address.store(found, Ordering::Relaxed);
             found
         }
 
-        /// Passes the call on. Returns how many entries it is about, or 0 where that is not counted;
-        /// `None` where no unwinder defines the function.
+        /// Forwards the call. Returns the number of entries that it covers, or 0 if entries are not counted.
+        /// Returns `None` if no unwinder defines the function.
         fn call(&self, begin: *const c_void) -> Option<u64> {
             let address = self.address();
             if address == 0 {
                 return None;
             }
-            // SAFETY: libgcc (unwind-dw2-fde.c) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) both
-            // define these names as `void (const void *)`, and the address is not null. `begin` is
-            // what the caller handed to the function of this name: for libgcc a whole section that
-            // ends with a length of 0, which stays readable until the call has returned and longer.
+            // SAFETY: libgcc (unwind-dw2-fde.c) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) both define
+            // these names as `void (const void *)`, and the address is not null. `begin` is the argument that
+            // the caller gave to the function of this name. For libgcc it is a whole section that ends with a
+            // length of 0, which stays readable until the call has returned and longer.
             unsafe {
                 std::mem::transmute::<usize, unsafe extern "C" fn(*const c_void)>(address)(begin);
                 Some(match (operations::are_counted(), TAKES_ENTRIES.load(Ordering::Relaxed)) {
@@ -111,8 +112,8 @@ mod counted {
         }
     }
 
-    // SAFETY: no other object of this program defines the name; libraries' definitions come later
-    // in the search order and are the ones forwarded to.
+    // SAFETY: no other object of this program defines the name. The definitions of libraries come later in
+    // the search order, and this function forwards to them.
     #[unsafe(no_mangle)]
     extern "C" fn __register_frame(begin: *const c_void) {
         if let Some(entries) = NEXT_REGISTER.call(begin) {
@@ -120,23 +121,23 @@ mod counted {
         }
     }
 
-    /// What Wasmtime does to have a table, or an entry, registered.
+    /// Registers a table or an entry in the same way as Wasmtime.
     ///
     /// # Safety
-    /// `begin` is what the active unwinder takes, and stays readable until it has been taken back.
+    /// `begin` is what the active unwinder takes, and stays readable until it has been deregistered.
     pub unsafe fn register(begin: *const c_void) {
         __register_frame(begin);
     }
 
-    /// What Wasmtime does to have it taken back.
+    /// Deregisters a table or an entry in the same way as Wasmtime.
     ///
     /// # Safety
-    /// `begin` has been registered, and is taken back once.
+    /// `begin` has been registered, and is deregistered once.
     pub unsafe fn deregister(begin: *const c_void) {
         __deregister_frame(begin);
     }
 
-    /// Counts a section of so many entries that is registered by another function.
+    /// Counts a section with `entries` entries that another function registers.
     pub fn count_registration(entries: u64) {
         REGISTERED.fetch_add(1, Ordering::Relaxed);
         if operations::are_counted() {
@@ -145,7 +146,7 @@ mod counted {
         }
     }
 
-    /// Counts a section of so many entries that is taken back by another function.
+    /// Counts a section with `entries` entries that another function deregisters.
     pub fn count_deregistration(entries: u64) {
         DEREGISTERED.fetch_add(1, Ordering::Relaxed);
         if operations::are_counted() {
@@ -162,15 +163,15 @@ mod counted {
         }
     }
 
-    /// Whether the unwinder is given entries one by one, as LLVM's libunwind, and not a whole section,
-    /// as libgcc.
+    /// Whether the unwinder takes single entries, like LLVM's libunwind, and not whole sections, like libgcc.
     static TAKES_ENTRIES: AtomicBool = AtomicBool::new(false);
 
-    /// Finds the unwinder's functions, so that the first registration does not have to.
+    /// Looks up the unwinder's functions, so that the first registration need not do so.
     pub fn resolve() {
         NEXT_REGISTER.address();
         NEXT_DEREGISTER.address();
-        // The symbol by which Wasmtime tells, too (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
+        // Wasmtime recognises LLVM's libunwind by the same symbol (wasmtime 48,
+        // `runtime/vm/sys/unix/unwind.rs`).
         let found = symbol::active(c"__unw_add_dynamic_fde");
         TAKES_ENTRIES.store(found.is_some(), Ordering::Relaxed);
     }
@@ -181,7 +182,7 @@ mod counted {
         assert_eq!(Next::new(c"__no_unwinder_has_this").call(std::ptr::null()), None);
     }
 
-    /// The counts so far; `None` where they are not counted.
+    /// Returns the counts so far, or `None` if they are not counted.
     pub fn counts() -> Option<FrameCounts> {
         Some(FrameCounts {
             registered: REGISTERED.load(Ordering::Relaxed),
@@ -196,7 +197,7 @@ mod uncounted {
 
     use super::FrameCounts;
 
-    /// Does nothing: no unwinder is known here to be told.
+    /// Does nothing, because no unwinder is known on this platform.
     ///
     /// # Safety
     /// None is needed.
@@ -214,10 +215,10 @@ mod uncounted {
     /// Counts nothing.
     pub fn count_deregistration(_: u64) {}
 
-    /// Nothing to find: calls are not counted on this platform.
+    /// Does nothing, because calls are not counted on this platform.
     pub fn resolve() {}
 
-    /// None: defining the names in the program is known to work with glibc only.
+    /// Returns `None`. Defining the names in the program is known to work with glibc only.
     pub fn counts() -> Option<FrameCounts> {
         None
     }

@@ -1,4 +1,5 @@
-//! What the process holds at one moment: memory, mappings, descriptors, as the system counts them.
+//! The resources that the process holds at one moment, as the operating system counts them: memory, mappings
+//! and descriptors.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,7 +8,7 @@ use loadline_scenario::{Absence, Metric, Reading};
 
 use super::allocator;
 
-/// What the process holds at one moment; `None` where the system does not say.
+/// The resources that the process holds at one moment. A field is `None` if the system does not report it.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
     bytes: i64,
@@ -23,15 +24,14 @@ struct Mappings {
 }
 
 impl Live {
-    /// What it holds now.
+    /// Reads the resources that the process holds now.
     pub fn now() -> Live {
-        // In this order: what is read later disturbs nothing that was read before.
+        // Read in this order, so that later reads do not change earlier results.
         let (bytes, resident) = (allocator::live_bytes(), Resident::now());
         Live { bytes, resident, mappings: Mappings::now(), descriptors: descriptors() }
     }
 
-    /// How much more of everything there is now than there was then. What has shrunk has grown by
-    /// nothing.
+    /// Returns the growth of each resource since `before`. If a resource has shrunk, its growth is 0.
     pub fn grown_since(&self, before: &Live) -> [(Metric, Reading); 5] {
         let bytes = self.bytes.saturating_sub(before.bytes);
         let count = |mappings: Mappings| mappings.count;
@@ -58,8 +58,8 @@ fn grown(before: Option<u64>, now: Option<u64>) -> Reading {
 pub struct Resident(Option<u64>);
 
 impl Resident {
-    /// Reads `Rss` from `/proc/self/smaps_rollup`, which walks the page tables: `statm` lags behind
-    /// by up to dozens of pages a processor on many kernels (Documentation/filesystems/proc.rst).
+    /// Reads `Rss` from `/proc/self/smaps_rollup`, which walks the page tables. On many kernels, `statm` lags
+    /// behind by up to dozens of pages per CPU (Documentation/filesystems/proc.rst).
     pub fn now() -> Resident {
         let mut buffer = [0; 4096];
         let read =
@@ -70,15 +70,16 @@ impl Resident {
         Resident(kib.map(|kib| kib * 1024))
     }
 
-    /// How much larger it is now; a set that has shrunk has grown by nothing.
+    /// Returns the growth of the resident set since this value was read. If the set has shrunk, its growth is
+    /// 0.
     pub fn grown(self) -> Reading {
         grown(self.0, Resident::now().0)
     }
 }
 
 impl Mappings {
-    /// Reads `/proc/self/maps`, one line a mapping, into a buffer on the stack: memory asked for
-    /// here might be a mapping of its own.
+    /// Reads `/proc/self/maps`, which has one line per mapping, into a buffer on the stack. Memory that is
+    /// allocated here might add a mapping.
     fn now() -> Option<Mappings> {
         let mut file = File::open("/proc/self/maps").ok()?;
         let mut buffer = [0; 16 * 1024];
@@ -120,17 +121,17 @@ impl Lines {
     }
 }
 
-/// How many mappings there are.
+/// Returns the number of mappings.
 pub fn mappings() -> Option<u64> {
     Mappings::now().map(|mappings| mappings.count)
 }
 
-/// How many bytes of address space all mappings have.
+/// Returns the number of bytes of address space in all mappings.
 pub fn mapped_bytes() -> Option<u64> {
     Mappings::now().map(|mappings| mappings.bytes)
 }
 
-/// How many descriptors are open, but for the one that this takes to find out.
+/// Returns the number of open descriptors, without the descriptor that this function needs itself.
 pub fn descriptors() -> Option<u64> {
     let listed = std::fs::read_dir("/proc/self/fd").ok()?.count();
     Some(listed.saturating_sub(1) as u64)
@@ -155,7 +156,7 @@ mod tests {
             return;
         };
         let held: Vec<File> = (0..40).map(|_| File::open("/dev/null").expect("opens")).collect();
-        // Other tests of this process open a few files of their own.
+        // Other tests of this process open a few files themselves.
         let now = descriptors().expect("as before");
         assert!(now.abs_diff(before + held.len() as u64) < 20, "{before} then {now}");
     }

@@ -1,17 +1,17 @@
 //! Counts the system calls by which this process makes, changes and removes mappings.
 //!
-//! Wasmtime calls the kernel itself, past the C library, so nothing can stand in front of a
-//! function. The kernel can be asked, though: a seccomp filter sends each such call to a listener
-//! (seccomp_unotify(2), Linux 5.5), which here is another thread of this process. It counts the call
-//! for the thread that makes it and has the kernel carry it out. The caller waits for that, so its
-//! counts are whole at every moment at which it can read them. No privilege is needed, and no time
-//! can be taken: a call costs microseconds more.
+//! Wasmtime calls the kernel directly, without the C library, so this program cannot replace a function.
+//! Instead, a seccomp filter lets the kernel send each such call to a listener (seccomp_unotify(2), Linux
+//! 5.5), which is another thread of this process. The listener counts the call for the calling thread and
+//! lets the kernel execute it. The caller waits for that, so its counts are complete whenever it reads them.
+//! This needs no privilege. Times cannot be measured meanwhile, because each call costs additional
+//! microseconds.
 //!
-//! Calls are counted as they are made; one that the kernel then refuses is counted as well.
+//! A call is counted when it is made, even if the kernel then refuses it.
 
 #![allow(unsafe_code)]
 
-/// The calls of one thread.
+/// The numbers of calls of one thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MappingCalls {
     /// `mmap`.
@@ -39,12 +39,12 @@ mod followed {
 
     use super::MappingCalls;
 
-    /// The most threads that are told apart.
+    /// The largest number of threads that can be distinguished.
     const MOST_THREADS: usize = 1024;
 
     /// The calls of one thread, which the listening thread counts.
     struct Slot {
-        /// The kernel's number of the thread; 0 for nobody.
+        /// The kernel's number of the thread, or 0 for no thread.
         thread: AtomicI32,
         made: AtomicU64,
         changed: AtomicU64,
@@ -60,10 +60,10 @@ mod followed {
     }
 
     static SLOTS: [Slot; MOST_THREADS] = [const { Slot::new() }; MOST_THREADS];
-    /// How many slots have been given out; may be more than there are.
+    /// The number of slots that have been given out, which may be larger than the number of slots.
     static GIVEN: AtomicUsize = AtomicUsize::new(0);
 
-    /// The descriptor to listen at, or one of the two values below.
+    /// The descriptor of the listener, or one of the two values below.
     static LISTENER: AtomicI32 = AtomicI32::new(NONE_YET);
     const NONE_YET: i32 = -1;
     const NONE_EVER: i32 = -2;
@@ -72,10 +72,10 @@ mod followed {
         static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
     }
 
-    /// Counts the calling thread's calls from here on. Does nothing the second time.
+    /// Counts the calls of the calling thread from here on. A second call does nothing.
     ///
     /// # Errors
-    /// When more threads than can be told apart have entered.
+    /// If more threads have entered than can be distinguished.
     pub fn enter() -> Result<(), Absence> {
         if OWN.get().is_some() {
             return Ok(());
@@ -83,7 +83,7 @@ mod followed {
         let number = GIVEN.fetch_add(1, Ordering::Relaxed);
         let slot = SLOTS.get(number).ok_or(Absence::NotMeasured)?;
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        // The kernel gives the numbers of threads that have ended to others.
+        // The kernel reuses the numbers of threads that have ended.
         for ended in &SLOTS[..number] {
             let _ = ended.thread.compare_exchange(thread, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
@@ -92,7 +92,7 @@ mod followed {
         Ok(())
     }
 
-    /// The calling thread's calls since it entered.
+    /// Returns the calls of the calling thread since it entered.
     pub fn of_this_thread() -> MappingCalls {
         let Some(slot) = OWN.get() else { return MappingCalls::default() };
         MappingCalls {
@@ -102,7 +102,7 @@ mod followed {
         }
     }
 
-    /// The counter of one call of one thread.
+    /// Returns the counter for one call of one thread.
     fn counter(thread: u32, call: i32) -> Option<&'static AtomicU64> {
         let given = GIVEN.load(Ordering::Acquire).min(MOST_THREADS);
         let is_its = |slot: &&Slot| slot.thread.load(Ordering::Acquire) as u32 == thread;
@@ -114,13 +114,13 @@ mod followed {
         }
     }
 
-    /// Has the calls of the calling thread, and of all that it starts, counted from here on.
+    /// Counts the calls of the calling thread, and of all threads that it starts, from here on.
     ///
     /// # Errors
-    /// When the kernel has no such means, or forbids it.
+    /// If the kernel does not support this, or forbids it.
     pub fn follow() -> Result<(), Absence> {
         can_listen().map_err(absence)?;
-        // Made first, so that the filter is not its own.
+        // Start the listening thread first, so that the filter does not apply to it.
         let listening = thread::Builder::new().name("listener".to_owned()).spawn(|| {
             loop {
                 match LISTENER.load(Ordering::Acquire) {
@@ -131,13 +131,13 @@ mod followed {
             }
         });
         let listening = listening.map_err(absence)?;
-        // From here on a mapping waits for the listening thread, so nothing is allocated before that
-        // knows where to listen.
+        // From here on, a mapping waits for the listening thread. So allocate nothing before that thread has
+        // the listener.
         let installed = install();
         LISTENER.store(*installed.as_ref().unwrap_or(&NONE_EVER), Ordering::Release);
         listening.thread().unpark();
         if let Err(error) = installed {
-            // Its stack and its heap would go while what is alive is being counted.
+            // Otherwise its stack and its heap would be freed while live memory is being counted.
             let _ = listening.join();
             return Err(absence(error));
         }
@@ -145,9 +145,9 @@ mod followed {
         check()
     }
 
-    /// Whether the kernel lets this process ask a listener for calls: of a descriptor that is not open
-    /// it says so, unless a filter refuses the question itself. With a filter in place and nobody to
-    /// listen, the process could not go on.
+    /// Checks that the kernel lets this process ask a listener for calls. For a closed descriptor the kernel
+    /// returns `EBADF`, unless a filter refuses the question itself. With a filter in place but without a
+    /// working listener, the process could not continue.
     fn can_listen() -> io::Result<()> {
         match ask(-1, libc::SECCOMP_IOCTL_NOTIF_RECV, &mut [0; MESSAGE_WORDS]) {
             Err(error) if error.raw_os_error() != Some(libc::EBADF) => Err(error),
@@ -155,8 +155,8 @@ mod followed {
         }
     }
 
-    /// Makes and removes a mapping, which must be seen. By then the listening thread has begun, and
-    /// has mapped what it needs itself.
+    /// Makes and removes a mapping, and checks that both are counted. By then the listening thread has begun,
+    /// and has mapped the memory that it needs itself.
     fn check() -> Result<(), Absence> {
         let before = of_this_thread();
         drop(memmap2::MmapMut::map_anon(1));
@@ -174,7 +174,7 @@ mod followed {
     #[cfg(target_arch = "aarch64")]
     const ARCHITECTURE: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
 
-    /// Where `struct seccomp_data` of linux/seccomp.h keeps the call's number and the architecture.
+    /// The offsets of the call number and the architecture in `struct seccomp_data` of linux/seccomp.h.
     const NUMBER_AT: u32 = 0;
     const ARCHITECTURE_AT: u32 = 4;
 
@@ -187,13 +187,13 @@ mod followed {
         libc::SYS_pkey_mprotect,
     ];
 
-    /// Puts the filter in place, for this thread and those it starts; the descriptor to listen at,
-    /// which stays open as long as the process lives.
+    /// Installs the filter for this thread and the threads that it starts. Returns the descriptor of the
+    /// listener, which stays open as long as the process lives.
     fn install() -> io::Result<i32> {
         let mut program = filter();
         let program =
             libc::sock_fprog { len: program.len() as libc::c_ushort, filter: program.as_mut_ptr() };
-        // Without it only root may set a filter.
+        // Without this setting only root may install a filter.
         rustix::thread::set_no_new_privs(true)?;
         // SAFETY: seccomp(2) reads the program, which outlives the call, and returns a descriptor.
         let listener = unsafe {
@@ -207,8 +207,8 @@ mod followed {
         if listener < 0 { Err(io::Error::last_os_error()) } else { Ok(listener as i32) }
     }
 
-    /// Lets everything through but the calls that are followed. Calls of another architecture's
-    /// numbering (32-bit ones of a 64-bit process) are let through: Wasmtime makes none.
+    /// Allows all calls except the followed ones. Calls with the numbers of another architecture (32-bit
+    /// calls of a 64-bit process) are allowed too, because Wasmtime makes none.
     fn filter() -> [libc::sock_filter; 5 + FOLLOWED.len()] {
         let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
         let is_equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -219,7 +219,8 @@ mod followed {
             0 => step(load, ARCHITECTURE_AT, 0, 0),
             1 => step(is_equal, ARCHITECTURE, 0, n as u8 + 1),
             2 => step(load, NUMBER_AT, 0, 0),
-            // To the last answer; past the other one where none is equal.
+            // A match jumps to the last answer. If nothing matches, the program continues to the other
+            // answer.
             place if place < 3 + n => {
                 step(is_equal, FOLLOWED[place - 3] as u32, (n + 3 - place) as u8, 0)
             }
@@ -228,10 +229,10 @@ mod followed {
         })
     }
 
-    /// Words in a message: room for either struct of linux/seccomp.h, in any kernel's version of it.
+    /// The words of a message: room for either struct of linux/seccomp.h, in any kernel's version of it.
     const MESSAGE_WORDS: usize = 64;
 
-    /// A call that waits for an answer, out of a `struct seccomp_notif`.
+    /// A call that waits for an answer, from a `struct seccomp_notif`.
     struct Call {
         id: u64,
         thread: u32,
@@ -239,13 +240,13 @@ mod followed {
     }
 
     impl Call {
-        /// Both architectures are little-endian, so the first of two fields is a word's lower half.
+        /// Both architectures are little-endian, so the first of two fields is the lower half of a word.
         fn of(message: &[u64; MESSAGE_WORDS]) -> Call {
             let [id, thread_and_flags, number_and_architecture, ..] = *message;
             Call { id, thread: thread_and_flags as u32, number: number_and_architecture as i32 }
         }
 
-        /// A `struct seccomp_notif_resp` by which the kernel carries the call out.
+        /// Returns the `struct seccomp_notif_resp` that lets the kernel execute the call.
         fn let_through(&self) -> [u64; MESSAGE_WORDS] {
             let (value, error) = (0, 0);
             let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE << 32;
@@ -255,30 +256,30 @@ mod followed {
         }
     }
 
-    /// One ioctl of a listener, which writes to `message`, or reads it.
+    /// Makes one ioctl call on a listener, which writes or reads `message`.
     fn ask(
         listener: i32,
         request: libc::Ioctl,
         message: &mut [u64; MESSAGE_WORDS],
     ) -> io::Result<()> {
-        // SAFETY: both requests read or write one of the two structs, for which there is room, and
-        // all of whose bit patterns are values. A descriptor that is not open is an error.
+        // SAFETY: both requests read or write one of the two structs. There is room for either, and all their
+        // bit patterns are valid values. A descriptor that is not open is an error.
         match unsafe { libc::ioctl(listener, request, message.as_mut_ptr()) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// Counts calls and lets them through, as long as there is a thread that can make one.
+    /// Counts calls and lets the kernel execute them, as long as a thread exists that can make one.
     fn listen(listener: i32) {
         loop {
             let mut message = [0; MESSAGE_WORDS];
             if let Err(error) = ask(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &mut message) {
                 match error.raw_os_error() {
-                    // A caller that has ended, or a signal.
+                    // The caller has ended, or there was a signal.
                     Some(libc::ENOENT | libc::EINTR) => continue,
                     _ => {
-                        // The calls then fail, where they would wait for an answer for ever.
+                        // Without a listener the calls fail. Otherwise they would wait for an answer forever.
                         let _ = nix::unistd::close(listener);
                         return;
                     }
@@ -291,7 +292,7 @@ mod followed {
             }
             let sent = ask(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, &mut call.let_through());
             if let Some(counter) = counter.filter(|_| sent.is_err()) {
-                // A signal took the caller out of it; the call will be made, and sent, again.
+                // A signal interrupted the caller. The call will be made, and sent, again.
                 counter.fetch_sub(1, Ordering::Release);
             }
         }
@@ -304,17 +305,17 @@ mod not_followed {
 
     use super::MappingCalls;
 
-    /// Nothing to count.
+    /// Does nothing, because this platform counts no calls.
     pub fn enter() -> Result<(), Absence> {
         Ok(())
     }
 
-    /// None: there is no such means.
+    /// Returns zeros, because this platform counts no calls.
     pub fn of_this_thread() -> MappingCalls {
         MappingCalls::default()
     }
 
-    /// Not offered on this platform.
+    /// Returns an error, because this platform does not support it.
     ///
     /// # Errors
     /// Always.

@@ -1,4 +1,4 @@
-//! What is counted in this process, and how.
+//! Counts events and resources of this process.
 
 mod allocator;
 pub mod counters;

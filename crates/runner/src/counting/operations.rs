@@ -1,8 +1,8 @@
-//! What a thread has done, counted where it is done: [`Operations`].
+//! Counts the operations of each thread on that thread: [`Operations`].
 //!
-//! Nothing is counted before [`count_from_now`], which only runs by `Collector::Count` call: until then
-//! an allocation or a registration pays for one look at a flag. Counts are kept by thread and need
-//! no lock; a thread reads its own.
+//! Nothing is counted before [`count_from_now`]. Only runs with `Collector::Count` call it. Until then, an
+//! allocation or a registration only checks a flag. Counts are kept per thread and need no lock. A thread
+//! reads its own counts.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,21 +11,21 @@ use loadline_scenario::{Absence, Metric, Reading};
 
 use super::mappings;
 
-/// Something that is counted each time a thread does it.
+/// An operation that is counted each time a thread does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Operation {
-    /// An `.eh_frame` given to the unwinder.
+    /// A registration of an `.eh_frame` section with the unwinder.
     Registration,
-    /// An `.eh_frame` taken back.
+    /// A deregistration of an `.eh_frame` section.
     Deregistration,
-    /// An entry given to the unwinder.
+    /// The registration of an entry with the unwinder.
     EntryRegistered,
-    /// An entry taken back.
+    /// The deregistration of an entry.
     EntryDeregistered,
-    /// The allocator asked for memory.
+    /// An allocation.
     Allocation,
-    /// A byte asked for.
+    /// An allocated byte.
     AllocatedByte,
     /// A system call that makes a mapping.
     MappingMade,
@@ -40,7 +40,7 @@ use Operation::{
     MappingMade, MappingRemoved, Registration,
 };
 
-/// Every operation with the metric that counts it; an operation's number is its place here.
+/// Every operation with the metric that counts it. The number of an operation is its index here.
 const ALL: [(Operation, Metric); 9] = [
     (Registration, Metric::UnwindTablesRegistered),
     (Deregistration, Metric::UnwindTablesDeregistered),
@@ -56,23 +56,23 @@ const ALL: [(Operation, Metric); 9] = [
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// Needs neither an allocation nor a destructor, so the allocator itself may use it at any time
-    /// of a thread's life.
+    /// Needs neither an allocation nor a destructor, so the allocator itself may use it at any time in the
+    /// life of a thread.
     static DONE: [Cell<u64>; ALL.len()] = const { [const { Cell::new(0) }; ALL.len()] };
 }
 
-/// Has everything counted from here on, on all threads, to the end of the process.
+/// Counts all operations from here on, on all threads, until the process ends.
 pub fn count_from_now() {
     IS_COUNTING.store(true, Ordering::Relaxed);
 }
 
-/// Whether operations are counted in this process.
+/// Returns whether operations are counted in this process.
 #[inline]
 pub fn are_counted() -> bool {
     IS_COUNTING.load(Ordering::Relaxed)
 }
 
-/// Adds to what the calling thread has done.
+/// Adds to the counts of the calling thread.
 pub fn add(operation: Operation, times: u64) {
     DONE.with(|done| {
         let done = &done[operation as usize];
@@ -80,12 +80,12 @@ pub fn add(operation: Operation, times: u64) {
     });
 }
 
-/// How often one thread, or several together, did each operation.
+/// The numbers of operations of one thread, or of several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Operations([u64; ALL.len()]);
 
 impl Operations {
-    /// What the calling thread has done so far. Allocates nothing.
+    /// Returns the counts of the calling thread so far. Allocates nothing.
     pub fn of_this_thread() -> Operations {
         let mut operations =
             DONE.with(|done| Operations(std::array::from_fn(|number| done[number].get())));
@@ -96,17 +96,17 @@ impl Operations {
         operations
     }
 
-    /// Those since `earlier`.
+    /// Returns the operations since `earlier`.
     pub fn since(&self, earlier: &Operations) -> Operations {
         Operations(std::array::from_fn(|number| self.0[number] - earlier.0[number]))
     }
 
-    /// Both together.
+    /// Returns the sum of both.
     pub fn plus(&self, other: &Operations) -> Operations {
         Operations(std::array::from_fn(|number| self.0[number] + other.0[number]))
     }
 
-    /// Each metric with its reading, given whether mappings could be followed.
+    /// Returns each metric with its reading. `mappings` says whether system calls could be followed.
     pub fn readings(
         self,
         mappings: Result<(), Absence>,

@@ -1,10 +1,10 @@
-//! Fixes what is random in a process in which everything is counted: the seeds of hash tables, which
-//! decide in which order memory comes and goes.
+//! Fixes the randomness of a process whose operations are counted: the seeds of hash tables, which decide the
+//! order in which memory is allocated and freed.
 //!
-//! `std::collections::hash_map::RandomState` asks getrandom(2) through the C library's function of
-//! that name. It is defined here, in the program, which the linker prefers to a library's, as
-//! `frames.rs` does with the unwinder's functions. Where operations or, under valgrind, instructions are
-//! counted it answers with a fixed sequence; anywhere else it asks the kernel, as the C library would.
+//! `std::collections::hash_map::RandomState` calls getrandom(2) through the C library's function of that
+//! name. This program defines that function, and the linker prefers the program's definition to a library's,
+//! as in `frames.rs`. If operations are counted or, under valgrind, instructions, the function returns a
+//! fixed sequence. Otherwise it calls the kernel, like the C library.
 
 #![allow(unsafe_code)]
 
@@ -17,15 +17,15 @@ mod fixed {
 
     use crate::counting::operations;
 
-    /// Where the sequence stands.
+    /// The current state of the sequence.
     static STATE: AtomicU64 = AtomicU64::new(0);
 
-    // SAFETY: no other object of this program defines the name, and it is defined as the C library
-    // does: `ssize_t getrandom(void *, size_t, unsigned int)`, getrandom(2).
+    // SAFETY: no other object of this program defines the name. The definition has the C library's signature:
+    // `ssize_t getrandom(void *, size_t, unsigned int)`, getrandom(2).
     #[unsafe(no_mangle)]
     extern "C" fn getrandom(buffer: *mut c_void, length: usize, flags: c_uint) -> isize {
-        // SAFETY: the arguments are the caller's, who promises what getrandom(2) asks for: `length`
-        // bytes at `buffer` that may be written to.
+        // SAFETY: the arguments come from the caller, who fulfils the contract of getrandom(2): `length`
+        // bytes at `buffer` may be written to.
         unsafe {
             if !valgrind::is_running() && !operations::are_counted() {
                 return libc::syscall(libc::SYS_getrandom, buffer, length, flags) as isize;
@@ -37,7 +37,7 @@ mod fixed {
         isize::try_from(length).unwrap_or(isize::MAX)
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014), of which the top byte is taken.
+    /// Returns the top byte of SplitMix64 (Steele, Lea, Flood 2014).
     fn next_byte() -> u8 {
         const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
         let state = STATE.fetch_add(GOLDEN_RATIO, Ordering::Relaxed).wrapping_add(GOLDEN_RATIO);
@@ -61,7 +61,7 @@ mod fixed {
                 assert_eq!(getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0), 32);
             }
             assert_ne!(one, other);
-            // GRND_RANDOM and GRND_INSECURE together mean nothing to the kernel: EINVAL.
+            // GRND_RANDOM and GRND_INSECURE together are invalid for the kernel: EINVAL.
             assert_eq!(getrandom(one.as_mut_ptr().cast(), one.len(), 6), -1);
             let errno = std::io::Error::last_os_error().raw_os_error();
             assert_eq!(errno, Some(libc::EINVAL));

@@ -1,8 +1,8 @@
-//! Symbols that the dynamic linker finds in this process.
+//! Looks up symbols through the dynamic linker of this process.
 
 use std::ffi::{CStr, c_void};
 
-/// The definition that calls of `name` reach; `None` where no object of this process has one.
+/// Returns the definition that calls of `name` reach, or `None` if no object of this process has one.
 pub fn active(name: &CStr) -> Option<*mut c_void> {
     #[cfg(unix)]
     let found = find(libc::RTLD_DEFAULT, name);
@@ -11,7 +11,7 @@ pub fn active(name: &CStr) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
-/// The first definition of `name` after this program's own; null where there is none.
+/// Returns the first definition of `name` after this program's own, or null if there is none.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn behind_ours(name: &CStr) -> *mut c_void {
     find(libc::RTLD_NEXT, name)

@@ -1,8 +1,7 @@
-//! The registration lab: N unwind tables are registered and deregistered, with no module and no
-//! Wasmtime in the way.
+//! The registration bench: registers and deregisters N unwind tables, without modules and without Wasmtime.
 //!
-//! Whatever is registered stays in memory to the end of the process, and describes addresses that
-//! are reserved for it and hold no code, so no unwind ever passes through them.
+//! Registered tables stay in memory until the process ends. They describe addresses that are reserved for
+//! them and contain no code, so no unwind ever passes through them.
 
 #![allow(unsafe_code)]
 
@@ -22,11 +21,11 @@ use crate::error::Error;
 /// The phases of a run, in their order.
 pub const PHASES: [Phase; 3] = [Phase::Register, Phase::Unwind, Phase::Deregister];
 
-/// Carries out one run; each of its phases within `measured`.
+/// Does one run, and calls `measured` for each of its phases.
 ///
 /// # Errors
-/// Where the tables were not prepared, the active unwinder does not take what is asked for, or does
-/// not find what it was given; and as `measured`.
+/// If the tables were not prepared. If the active unwinder does not take the requested tables, or does not
+/// find them after registration. The errors of `measured`.
 pub fn run(
     request: &Measure,
     registration: &Registration,
@@ -80,22 +79,22 @@ pub fn run(
     })
 }
 
-/// Who is told of a table, and how.
+/// The functions with which tables are registered.
 enum Registrar {
-    /// `__register_frame`, of whole sections or of one FDE each.
+    /// `__register_frame`, for whole sections or for one FDE each.
     Frames(Cut),
     /// LLVM's functions for whole sections.
     Sections { register: *mut c_void, deregister: *mut c_void, entries: u64 },
-    /// Nobody: what is given is read through.
+    /// No function. The tables are only read.
     Nobody,
 }
 
-/// `void (unw_word_t)`, of an `.eh_frame` section's address (LLVM 14, `libunwind.h`).
+/// `void (unw_word_t)`, with the address of an `.eh_frame` section (LLVM 14, `libunwind.h`).
 type Section = unsafe extern "C" fn(usize);
 
 impl Registrar {
     /// # Errors
-    /// Where this unwinder cannot be told so.
+    /// If this unwinder has no such function.
     fn of(registration: &Registration, family: Family) -> Result<Registrar, Error> {
         use RegistrationCalls as Calls;
         Ok(match (registration.calls, family) {
@@ -105,8 +104,8 @@ impl Registrar {
             (Calls::Table, Family::Llvm) => {
                 Registrar::sections(registration.functions.get() as u64)?
             }
-            // libgcc reads on from wherever it is pointed to until a length of 0, and takes the first
-            // record for a CIE: an FDE needs a section of its own.
+            // libgcc reads on from the given address until a length of 0, and takes the first record for a
+            // CIE. So an FDE needs its own section.
             (Calls::Entry, _) => Registrar::Frames(Cut::Sections),
             (Calls::Usual | Calls::Table, _) => Registrar::Frames(Cut::Whole),
         })
@@ -131,10 +130,10 @@ impl Registrar {
 
     #[inline]
     fn register(&self, unit: *const c_void) {
-        // SAFETY: `unit` begins what `Registrar::of` has chosen for the active unwinder, in memory that
-        // `run` has leaked and that ends with a length of 0; no other table describes the same
-        // addresses. `Cut::Bounded` makes sections that LLVM's function ends at, and only LLVM's
-        // libunwind has a function of that name, which it declares as `Section`.
+        // SAFETY: `unit` is the start of a table that `Registrar::of` has chosen for the active unwinder, in
+        // memory that `run` has leaked and that ends with a length of 0. No other table describes the same
+        // addresses. `Cut::Bounded` makes sections that LLVM's function ends at. Only LLVM's libunwind has a
+        // function of that name, which it declares as `Section`.
         unsafe {
             match self {
                 Registrar::Frames(_) => frames::register(unit),
@@ -151,7 +150,7 @@ impl Registrar {
 
     #[inline]
     fn deregister(&self, unit: *const c_void) {
-        // SAFETY: as for registering; each unit has been registered and is taken back once.
+        // SAFETY: as for registering; each unit has been registered and is deregistered once.
         unsafe {
             match self {
                 Registrar::Frames(_) => frames::deregister(unit),
@@ -167,11 +166,11 @@ impl Registrar {
     }
 }
 
-/// Proves that these tables are what the unwinder wants: it finds the function at `code` while they
-/// are registered, and afterwards it does not.
+/// Proves that the unwinder uses these tables. It finds the function at `code` while they are registered, and
+/// does not find it afterwards.
 ///
 /// # Errors
-/// Where it is otherwise.
+/// If the proof fails.
 fn prove(registrar: &Registrar, units: &[*const c_void], code: usize) -> Result<(), Error> {
     if matches!(registrar, Registrar::Nobody) {
         return Ok(());
@@ -187,30 +186,29 @@ fn prove(registrar: &Registrar, units: &[*const c_void], code: usize) -> Result<
     }
 }
 
-/// Whether the active unwinder has a table for the function at `address`.
+/// Returns whether the active unwinder has a table for the function at `address`.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn finds_function_at(address: usize) -> bool {
-    // Rust's standard library links the unwinder that has this.
+    // Rust's standard library links the unwinder that defines this function.
     unsafe extern "C" {
-        // SAFETY: libgcc (unwind-dw2-fde.h) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) declare the
-        // name so. Both write three pointers at most into the second argument, and only compare the
-        // first.
+        // SAFETY: libgcc (unwind-dw2-fde.h) and LLVM's libunwind (UnwindLevel1-gcc-ext.c) declare the name
+        // so. Both write at most three pointers into the second argument, and only compare the first.
         safe fn _Unwind_Find_FDE(at: *const c_void, bases: &mut [usize; 3]) -> *const c_void;
     }
     !_Unwind_Find_FDE(address as *const c_void, &mut [0; 3]).is_null()
 }
 
-/// No unwinder is known here that could be asked.
+/// Returns false, because no unwinder is known on this platform.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn finds_function_at(_: usize) -> bool {
     false
 }
 
-/// Addresses that nothing else in this process has, and that are neither read nor executed.
+/// Reserves addresses that nothing else in this process uses, and that are neither read nor executed.
 fn reserve(bytes: usize) -> Result<usize, Error> {
     let failed = |source| Error::Map { bytes, source };
     let memory = MmapOptions::new().len(bytes.max(1)).no_reserve_swap().map_anon();
-    // Kept to the end of the process.
+    // Keep the memory until the process ends.
     let memory = ManuallyDrop::new(memory.and_then(MmapMut::make_read_only).map_err(failed)?);
     Ok(memory.as_ptr().addr())
 }

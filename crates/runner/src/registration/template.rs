@@ -1,8 +1,8 @@
-//! Unwind tables made with Cranelift: a few functions are compiled for this machine, and their CIE
-//! and FDEs laid out as an unwinder wants them, once for each table, with addresses of its own.
+//! Unwind tables made with Cranelift. A few functions are compiled for this machine. Their CIE and FDEs are
+//! laid out in the form that an unwinder needs, once per table, with different addresses.
 //!
-//! Nothing here is registered, and nothing is compiled in a process that measures: what Cranelift
-//! says is kept as a [`Template`] between sessions.
+//! This module registers nothing. A process that measures compiles nothing, because Cranelift's result is
+//! saved between sessions as a [`Template`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,23 +22,23 @@ use serde::{Deserialize, Serialize};
 use crate::environment::host_isa;
 use crate::error::Error;
 
-/// Where the code that two functions or tables describe begins is a multiple of this.
+/// The code of each function and of each table begins at a multiple of this.
 const ALIGNMENT: usize = 16;
 
-/// Of an FDE, with addresses of eight bytes and without augmentation (Linux Standard Base, section
-/// 10.6; DWARF 5, section 6.4.1): where the distance back to its CIE and the code's address stand.
+/// The offsets in an FDE of the distance back to its CIE and of the address of the code. The FDE has
+/// addresses of eight bytes and no augmentation (Linux Standard Base, section 10.6; DWARF 5, section 6.4.1).
 const CIE_POINTER: usize = 4;
 const ADDRESS: usize = 8;
 
-/// What ends a section: a length of 0; twice, so that what follows is aligned.
+/// The end of a section: a length of 0. It is written twice, so that the following bytes are aligned.
 const END: [u32; 2] = [0, 0];
 
-/// What LLVM's libunwind stops at that is given a whole section. A length of 0 it takes for a CIE, as
-/// long as the one before (LLVM 14, `DwarfParser.hpp`, `CFI_Parser::parseCIE`), and reads on behind
-/// the section. This is an FDE whose CIE is the FDE itself, which is neither.
+/// The end of a whole section for LLVM's libunwind. At a length of 0, libunwind does not stop. It takes the
+/// length for a CIE as long as the CIE before it (LLVM 14, `DwarfParser.hpp`, `CFI_Parser::parseCIE`), and
+/// reads on after the section. These words are an FDE whose CIE is the FDE itself, so they are neither.
 const END_FOR_LLVM: [u32; 2] = [4, 4];
 
-/// The unwind table of some functions, its code at no address yet.
+/// The unwind table of some functions whose code has no address yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     cie: Vec<u8>,
@@ -52,27 +52,27 @@ struct Entry {
     code_bytes: usize,
 }
 
-/// Tables in memory, and what the unwinder is given of them.
+/// Tables in memory, and the parts of them that are registered.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Laid {
-    /// All tables, one after the other; words, so that records are aligned.
+    /// All tables, one after the other. They are stored as words, so that records are aligned.
     pub words: Vec<u64>,
-    /// Where in `words` begins what one call is about, in bytes, for each table.
+    /// For each table, the offsets in bytes in `words` of the parts that one call registers.
     pub units: Vec<Vec<usize>>,
-    /// The code of each table's first function.
+    /// The address of the code of each table's first function.
     pub first_code: Vec<usize>,
 }
 
-/// How a table is cut into what one call is about.
+/// How a table is split into the parts that one call registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// One section, given whole.
+    /// One section, registered as a whole.
     Whole,
-    /// The same with an end that LLVM's libunwind stops at.
+    /// One section, registered as a whole, with an end at which LLVM's libunwind stops.
     Bounded,
-    /// One section, given FDE by FDE.
+    /// One section, registered FDE by FDE.
     Entries,
-    /// A section for each FDE.
+    /// One section per FDE.
     Sections,
 }
 
@@ -80,7 +80,7 @@ impl Template {
     /// Compiles `functions` functions.
     ///
     /// # Errors
-    /// Where Cranelift cannot compile for this machine, or makes tables of another kind.
+    /// If Cranelift cannot compile for this machine, or makes tables of another kind.
     pub fn compile(functions: usize) -> Result<Template, Error> {
         let isa = host_isa().map_err(Error::Tables)?;
         let mut table = FrameTable::default();
@@ -106,7 +106,7 @@ impl Template {
         Template::of_section(section.0.slice(), code_bytes)
     }
 
-    /// Takes a section with one CIE and one FDE a function apart.
+    /// Splits a section with one CIE and one FDE per function into its records.
     fn of_section(section: &[u8], code_bytes: Vec<usize>) -> Result<Template, Error> {
         let mut records = records(section).ok_or_else(|| other_kind("a torn section"))?.into_iter();
         let cie = records.next().ok_or_else(|| other_kind("an empty section"))?;
@@ -125,13 +125,13 @@ impl Template {
         Ok(Template { cie, entries })
     }
 
-    /// How much room the code of one table takes.
+    /// Returns the number of bytes of the code of one table.
     pub fn code_bytes(&self) -> usize {
         self.entries.iter().map(|entry| entry.code_bytes.next_multiple_of(ALIGNMENT)).sum()
     }
 
-    /// Lays a table out for each of `places`: its code at so many times [`Template::code_bytes`]
-    /// behind `code`.
+    /// Lays out one table per element of `places`. The code of a table begins at `code` plus its place times
+    /// [`Template::code_bytes`].
     pub fn lay_out(&self, places: &[usize], code: usize, cut: Cut) -> Laid {
         let mut bytes: Vec<u8> = Vec::with_capacity(places.len() * self.table_bytes(cut));
         let mut units = Vec::with_capacity(places.len());
@@ -189,10 +189,10 @@ impl Template {
         Ok(cache.join(format!("tables-{}.json", &key.finalize().to_hex()[..16])))
     }
 
-    /// Compiles `functions` functions into the folder `cache`, unless that has been done.
+    /// Compiles `functions` functions into the folder `cache`, unless they are there already.
     ///
     /// # Errors
-    /// As [`Template::compile`], and where the folder cannot be written.
+    /// The errors of [`Template::compile`], and an error if the folder cannot be written.
     pub fn prepare(functions: usize, cache: &Path) -> Result<(), Error> {
         let path = Template::path(functions, cache)?;
         if Template::prepared(functions, cache).is_ok() {
@@ -207,10 +207,10 @@ impl Template {
         Ok(())
     }
 
-    /// What [`Template::prepare`] left in the folder `cache`.
+    /// Reads the result of [`Template::prepare`] from the folder `cache`.
     ///
     /// # Errors
-    /// Where there is nothing, or nothing whole.
+    /// If there is no result, or if it is damaged.
     pub fn prepared(functions: usize, cache: &Path) -> Result<Template, Error> {
         let path = Template::path(functions, cache)?;
         let bytes = fs::read(&path).map_err(|source| Error::read(&path, source))?;
@@ -223,7 +223,7 @@ fn other_kind(what: &str) -> Error {
     Error::Tables(format!("Cranelift makes {what} for this machine"))
 }
 
-/// The records of a section, each with its length; `None` where one ends behind the section.
+/// Returns the records of a section, each with its length. Returns `None` if a record ends after the section.
 fn records(section: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut records = Vec::new();
     let mut rest = section;
@@ -239,7 +239,7 @@ fn records(section: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(records)
 }
 
-/// A function with a frame: of a size that depends on its number, so that FDEs differ.
+/// Returns a function with a stack frame whose size depends on its number, so that FDEs differ.
 fn function(number: usize, isa: &dyn TargetIsa) -> Function {
     let mut signature = Signature::new(CallConv::triple_default(isa.triple()));
     signature.params.push(AbiParam::new(types::I64));
@@ -271,7 +271,7 @@ mod tests {
         laid.words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    /// Code addresses of the FDEs as gimli reads the section at `begin`, with the size of each.
+    /// Reads the section at `begin` with gimli. Returns the code address and the size of each FDE.
     fn read(bytes: &[u8], begin: usize) -> Vec<(u64, u64)> {
         use gimli::{BaseAddresses, CieOrFde, UnwindSection};
         let section = gimli::read::EhFrame::new(&bytes[begin..], gimli::NativeEndian::default());
@@ -300,7 +300,7 @@ mod tests {
             assert_eq!(found.len(), 5);
             let first = (0x10_0000 + place * size) as u64;
             assert_eq!((found[0].0, laid.first_code[table] as u64), (first, first));
-            // Functions lie behind each other within the table's own stretch.
+            // Functions follow each other within the table's own range.
             assert!(found.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{found:?}");
             assert!(found.iter().all(|(_, length)| *length > 0), "{found:?}");
             assert!(found[4].0 + found[4].1 <= first + size as u64);

@@ -1,14 +1,14 @@
-//! A run under valgrind's callgrind: tells it where each measured stretch begins and ends.
+//! A run under valgrind's callgrind, which needs to know where each measured stretch begins and ends.
 //!
-//! Callgrind counts what a process does between two dumps, so whoever names the dumps decides what
-//! belongs to which phase. An [`Observer`] is told of a step when the step is over; whether the next
-//! one continues the same phase is known beforehand from the [`Schedule`], and only where it does
-//! not is a dump made. Nothing is counted before the first step.
+//! Callgrind counts the work of a process between two dumps, so the names of the dumps assign counts to
+//! phases. An [`Observer`] is notified of a step when the step is over. The [`Schedule`] tells beforehand
+//! whether the next step continues the same phase. A dump is made only if it does not. Nothing is counted
+//! before the first step.
 //!
-//! `read` and `deserialize` alternate with every module, and a dump takes some milliseconds, so they
-//! are one stretch here, under the name of the phase whose parts they are: `load`.
+//! `read` and `deserialize` alternate with every module, and a dump takes some milliseconds. So both are one
+//! stretch here, named after the phase that contains them: `load`.
 //!
-//! A stretch ends with a few instructions of the observer's own, the same for every step.
+//! A stretch ends with a few instructions of the observer itself, the same for every step.
 
 use std::ffi::CStr;
 use std::num::NonZeroUsize;
@@ -23,7 +23,7 @@ use super::{modules, planted};
 use crate::error::Error;
 use crate::registration::bench;
 
-/// The names of dumps: those of phases, as callgrind takes them.
+/// The names of the dumps, which are the names of the phases, in the form that callgrind takes.
 const NAMES: [(Phase, &CStr); 11] = [
     (Phase::Load, c"load"),
     (Phase::Call, c"call"),
@@ -38,11 +38,11 @@ const NAMES: [(Phase, &CStr); 11] = [
     (Phase::Work, c"work"),
 ];
 
-/// Carries out one run. What was counted stands in callgrind's files, not among the samples.
+/// Does one run. The counts are in callgrind's files, not among the samples.
 ///
 /// # Errors
-/// Where this process does not run under callgrind; for a command, of which callgrind sees nothing;
-/// and as any run.
+/// If this process does not run under callgrind. For a command, which callgrind does not see. The errors of
+/// any run.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     if !valgrind::is_callgrind() {
         return Err(Error::NotUnderCallgrind);
@@ -72,7 +72,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
 /// Counts `work` as one stretch of a phase.
 ///
 /// # Errors
-/// Where callgrind does not do as it is asked.
+/// If callgrind does not accept a request.
 fn count(phase: Phase, work: impl FnOnce()) -> Result<(), Error> {
     let begun = valgrind::start_instrumentation() && valgrind::zero();
     work();
@@ -83,7 +83,7 @@ fn count(phase: Phase, work: impl FnOnce()) -> Result<(), Error> {
 /// Ends the counting, after the last step.
 ///
 /// # Errors
-/// Where a thread did other steps than were foreseen: then dumps have the wrong names.
+/// If a thread did other steps than its schedule has. The dumps then have the wrong names.
 fn finish(watchers: impl IntoIterator<Item = Watcher>) -> Result<(), Error> {
     valgrind::stop_instrumentation();
     let went_as_foreseen = watchers.into_iter().all(|watcher| watcher.is_at_the_end());
@@ -95,14 +95,14 @@ fn dump(phase: Phase) -> bool {
     name.is_some_and(|(_, name)| valgrind::dump(name))
 }
 
-/// Steps of one phase that follow each other on one thread.
+/// Consecutive steps of one phase on one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stretch {
     phase: Phase,
     n_steps: usize,
 }
 
-/// Names the stretches of one thread. Everything it keeps is made before the first step.
+/// Names the stretches of one thread. All its data is created before the first step.
 struct Watcher {
     current: Option<Stretch>,
     following: IntoIter<Stretch>,
@@ -110,7 +110,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// For the thread with this role; `call_every` as in the run's options.
+    /// Creates the watcher for the thread with this role. `call_every` is the option of the run.
     fn new(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) -> Watcher {
         let mut following = stretches(schedule, role, call_every).into_iter();
         let current = following.next();
@@ -142,14 +142,13 @@ impl Observer for Watcher {
     }
 
     fn idle(&mut self) {
-        // Before the first step of any thread this begins to count. A second time it changes
-        // nothing.
+        // This begins to count before the first step of any thread. Later calls change nothing.
         valgrind::start_instrumentation();
         valgrind::zero();
     }
 }
 
-/// What a thread will do, as its observer is told of it.
+/// Returns the stretches of a thread, in the order in which its observer is notified.
 fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) -> Vec<Stretch> {
     let finish = schedule.finish.as_slice();
     let steps: Vec<&Step> = match role {
@@ -160,7 +159,7 @@ fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) 
         Role::Finishing => finish.iter().collect(),
         Role::Unloading => {
             let all = schedule.threads.iter().flatten().chain(finish);
-            // It may have to wait before each, and waiting is nobody's cost.
+            // The thread may wait before each unload, and the time of waiting must not count.
             let unloads = all.filter(|step| matches!(step, Step::Unload(_)));
             return unloads.map(|_| Stretch { phase: Phase::Unload, n_steps: 1 }).collect();
         }
@@ -184,7 +183,7 @@ fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) 
             Step::Trap(_) => add(Phase::Trap, may_continue),
             Step::Panic => add(Phase::Panic, may_continue),
             Step::Instantiate(_) => add(Phase::Instantiate, may_continue),
-            // Waiting is no step either.
+            // Waiting is not a step either.
             Step::Meet => {
                 may_continue = false;
                 continue;
@@ -192,7 +191,7 @@ fn stretches(schedule: &Schedule, role: Role, call_every: Option<NonZeroUsize>) 
             Step::Unload(_) if schedule.unload_thread == UnloadThread::Same => {
                 add(Phase::Unload, may_continue);
             }
-            // Handing over is no step.
+            // Handing over is not a step.
             Step::Unload(_) => {
                 may_continue = false;
                 continue;

@@ -1,4 +1,4 @@
-//! A run by the clock: counters that hardly disturb the run are read at the borders of phases.
+//! A run by the clock: reads counters at the borders of phases, which hardly disturbs the run.
 
 use loadline_probe::Totals;
 use loadline_scenario::{
@@ -19,7 +19,7 @@ use crate::registration::bench;
 /// Measures one run.
 ///
 /// # Errors
-/// As the workload of the run.
+/// The errors of the workload.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     match &request.workload {
         Workload::Planted(planted) => measure_planted(request, planted),
@@ -85,17 +85,17 @@ fn measure_modules(request: &Measure, workload: &Modules) -> Result<Measured, Er
     Ok(Measured { proof, samples })
 }
 
-/// What every thread's watcher is told.
+/// The settings for the watcher of every thread.
 struct Watch<'a> {
     metrics: &'a [Metric],
     modules: usize,
-    /// See [`modules::is_alone`].
+    /// Whether checkpoints are kept; see [`modules::is_alone`].
     keeps_checkpoints: bool,
-    /// From the first drop on there is nothing but drops: counters are read at checkpoints only.
+    /// After the first unload there are only unloads, so the counters are read at checkpoints only.
     unloads_in_one_go: bool,
 }
 
-/// Counts the phases of one thread. Everything it keeps is allocated before the first step.
+/// Counts the phases of one thread. All its data is allocated before the first step.
 struct Watcher {
     role: Role,
     probe: Counters,
@@ -106,7 +106,7 @@ struct Watcher {
     resident: Option<ResidentOverLoad>,
 }
 
-/// Cumulative counts when `modules` had gone through `phase`.
+/// The cumulative counts after `modules` modules had gone through `phase`.
 struct Checkpoint {
     phase: Phase,
     modules: usize,
@@ -140,9 +140,9 @@ impl Watcher {
         watcher
     }
 
-    /// The counts so far of a phase; those of `load` are its parts together.
+    /// Returns the counts of a phase so far. For `load`, it adds up the parts.
     fn totals(&self, phase: Phase) -> Totals {
-        // One after the other: a list would have to be allocated while something is measured.
+        // Add the parts one after the other, because a list would need an allocation during the measurement.
         match phase.parts() {
             [] => self.probe.totals(phase),
             [first, rest @ ..] => rest.iter().fold(self.probe.totals(*first), |sum, part| {
@@ -158,7 +158,7 @@ impl Watcher {
         }
     }
 
-    /// After the last load: how much the resident set has grown since before the first.
+    /// Reads, after the last load, how much the resident set has grown since before the first load.
     fn read_resident(&mut self) {
         if let Some(resident) = &mut self.resident {
             resident.grown = resident.before.grown();
@@ -190,7 +190,7 @@ impl Observer for Watcher {
             Phase::Unload => self.keep(Phase::Unload, event.progress),
             _ => {}
         }
-        // What was done here belongs to no phase.
+        // The work of this function belongs to no phase.
         self.probe.lap(None);
     }
 

@@ -1,8 +1,8 @@
-//! A run by `Collector::Count`: every operation is counted, whatever that costs; no time is taken.
+//! A run by `Collector::Count`: counts every operation at any cost, and measures no time.
 //!
-//! Operations are added up by phase, on the thread that does them. What is alive is read from
-//! outside the phases, at checkpoints, and at the end, when the last module has gone: then it is
-//! what is left over.
+//! Operations are added up by phase, on the thread that does them. Live resources are read outside the
+//! phases, at checkpoints and at the end. After the last module was dropped, they are the resources that are
+//! left over.
 
 use loadline_scenario::{
     Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Schedule,
@@ -18,10 +18,10 @@ use crate::counting::operations::{self, Operations};
 use crate::error::Error;
 use crate::registration::bench;
 
-/// Carries out one run.
+/// Does one run.
 ///
 /// # Errors
-/// As any run, and for a command: what another program does cannot be counted from here.
+/// The errors of any run. For a command, because this process cannot count the operations of another program.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     let mut measured = match &request.workload {
         Workload::Command(_) => return Err(Error::CommandCounted),
@@ -66,8 +66,8 @@ fn measure_registration(request: &Measure, registration: &Registration) -> Resul
     Ok(Measured { proof, samples: samples.list })
 }
 
-/// From here on everything is counted; whether calls that map memory can be. No hash table has been
-/// made before, so the seeds of all of them are fixed.
+/// Counts all operations from here on, and returns whether calls that map memory can be counted. No hash
+/// table has been created before, so the seeds of all of them are fixed.
 fn begin() -> Result<(), Absence> {
     operations::count_from_now();
     mappings::follow()
@@ -95,7 +95,7 @@ fn measure_modules(request: &Measure, workload: &Modules) -> Result<Measured, Er
         _ => {
             let grown = after.grown_since(&before);
             samples.readings(Phase::Unload, Scope::Process, grown);
-            // While some threads load, others unload already.
+            // While some threads load, others may already unload.
             let unknown = grown.map(|(metric, _)| (metric, NOT_MEASURED));
             samples.readings(Phase::Load, Scope::Process, unknown);
         }
@@ -105,7 +105,7 @@ fn measure_modules(request: &Measure, workload: &Modules) -> Result<Measured, Er
 
 const NOT_MEASURED: Reading = Reading::Unavailable(Absence::NotMeasured);
 
-/// Adds the operations of a phase, of all threads and of each.
+/// Adds the operations of a phase, of all threads together and of each thread.
 fn counted(
     samples: &mut Samples,
     counters: &[Counter],
@@ -128,7 +128,7 @@ fn counted(
     }
 }
 
-/// What was done in a phase.
+/// The operations in a phase.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     steps: u64,
@@ -150,7 +150,7 @@ impl Tally {
     }
 }
 
-/// Counts what one thread does. Everything it keeps is allocated before the first step.
+/// Counts the operations of one thread. All its data is allocated before the first step.
 struct Counter {
     role: Role,
     modules: usize,
@@ -159,13 +159,13 @@ struct Counter {
     entered: Result<(), Absence>,
     tallies: [Tally; MEASURED.len()],
     checkpoints: Vec<Checkpoint>,
-    /// What was alive before the first step.
+    /// The resources that were live before the first step.
     before: Live,
-    /// What had been done at the last border between phases.
+    /// The counts at the last border between phases.
     last: Operations,
 }
 
-/// What had been counted when `modules` had been loaded, or had gone.
+/// The counts after `modules` modules had been loaded or dropped.
 struct Checkpoint {
     phase: Phase,
     modules: usize,
@@ -190,7 +190,7 @@ impl Counter {
         }
     }
 
-    /// What was done so far in a phase; in `load` and `total` their parts together.
+    /// Returns the counts of a phase so far. For `load` and `total`, it adds up the parts.
     fn tally(&self, phase: Phase) -> Tally {
         let parts = phase.parts();
         let is_part = |measured: Phase| measured == phase || parts.contains(&measured);
@@ -229,7 +229,7 @@ impl Observer for Counter {
         if self.keeps_checkpoints && is_checkpoint && is_kept {
             self.keep(event);
         }
-        // What was done here belongs to no phase.
+        // The work of this function belongs to no phase.
         self.last = Operations::of_this_thread();
     }
 
@@ -239,8 +239,9 @@ impl Observer for Counter {
 }
 
 impl Checkpoint {
-    /// Its readings. Those of the last one are what is alive alone: the operations are the phase's.
-    /// What is alive while modules go belongs to no population but the last.
+    /// Returns the readings of this checkpoint. For the last checkpoint, these are only the live resources,
+    /// because the phase has the operations. Live resources during unloading belong to no population except
+    /// the last.
     fn samples(
         &self,
         last: usize,

@@ -1,6 +1,7 @@
-//! Goes to where a limit of the system ends the loading of modules, and comes back.
+//! Loads modules until a limit of the operating system is reached, and then continues.
 //!
-//! Nothing is measured here: what is looked at is where that is, and that it ends with an error value.
+//! Nothing is measured here. The result is how many modules fit, and that the last load ends with an error
+//! value.
 
 use loadline_scenario::{Collector, Exhaust, Exhausted, Limit, LoadFrom, Tables};
 use loadline_workload::corpus::Cache;
@@ -11,17 +12,18 @@ use crate::counting::live;
 use crate::error::{Error, chain};
 use crate::process;
 
-/// Loads modules, the artifacts in turn, until one cannot be; drops them, the newest first; and loads
-/// one more.
+/// Loads modules, using the artifacts in turn, until a load fails. Then it drops them, newest first, and
+/// loads one more.
 ///
 /// # Errors
-/// Where not a single module can be loaded, before or afterwards, or the limit is not met.
+/// If not a single module can be loaded, before or afterwards. If the limit is not reached.
 pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
     let Exhaust { workload, limit, lowered, .. } = request;
     if let Some(lowered) = lowered {
         process::lower(*limit, *lowered)?;
     }
-    // The allocator's own mappings would meet the limit first, and it ends the process then.
+    // Otherwise the allocator's own mappings would reach the limit first, and the allocator would end the
+    // process.
     process::keep_heap_in_one_mapping();
     let cache = Cache::of(&request.cache, &workload.corpus, workload.tables, Collector::Clock)?;
     let artifacts = cache.artifacts(request.artifacts)?;
@@ -56,19 +58,19 @@ pub fn exhaust(request: &Exhaust) -> Result<Exhausted, Error> {
     while let Some(newest) = loaded.pop() {
         drop(newest);
     }
-    // The process goes on.
+    // The process must still work.
     load(0, buffer)?;
     Ok(Exhausted { in_use, modules, ended })
 }
 
-/// Heap for the last modules. Where there is no address space left, the allocator may be refused more
-/// heap before the loader is refused a mapping, and Rust ends the process for want of memory.
+/// A heap reserve for the last modules. Without free address space, the allocator may fail to grow the heap
+/// before the loader fails to map memory. Rust then ends the process for lack of memory.
 struct Kept(Option<Vec<u8>>);
 
 impl Kept {
-    /// More than the modules take that still fit when the heap cannot grow by [`Kept::ONE_LOAD`].
+    /// More bytes than all modules need that still fit when the heap cannot grow by [`Kept::ONE_LOAD`].
     const BYTES: usize = 16 << 20;
-    /// More heap than one load takes.
+    /// More heap than one load needs.
     const ONE_LOAD: usize = 4 << 20;
 
     fn new() -> Kept {
@@ -76,7 +78,7 @@ impl Kept {
         Kept(kept.try_reserve_exact(Kept::BYTES).is_ok().then_some(kept))
     }
 
-    /// Before a load: sees to it that the heap has room for it, from here if from nowhere else.
+    /// Makes sure before a load that the heap has room for it, if necessary by freeing this reserve.
     fn give_out_if_needed(&mut self) {
         if self.0.is_some() && Vec::<u8>::new().try_reserve_exact(Kept::ONE_LOAD).is_err() {
             self.0 = None;
@@ -92,7 +94,7 @@ fn read(source: &ArtifactFile, buffer: Vec<u8>, tables: Tables) -> Result<Artifa
     Ok(artifact)
 }
 
-/// How much of the limited thing the process has now.
+/// Returns how much of the limited resource the process uses now.
 fn in_use(limit: Limit) -> Option<u64> {
     match limit {
         Limit::Mappings => live::mappings(),

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::process;
 use samples::Measured;
 
-/// Carries out one run.
+/// Does one run with the requested collector.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     if let Workload::Modules(Modules {
         load_order: LoadOrder { operation: Some(operation), .. },

@@ -1,4 +1,4 @@
-//! Loads and drops modules as the scenario says, under an observer.
+//! Loads and drops modules as the scenario defines, with an observer.
 
 use loadline_scenario::{
     Corpus, LoadFrom, LoadOrder, Measure, Modules, Profiler, Proof, Schedule, UnloadThread,
@@ -14,12 +14,12 @@ use super::perf_map::PerfMapped;
 use crate::counting::frames;
 use crate::error::Error;
 
-/// Whether one thread does everything, so that its populations are the process's.
+/// Returns whether one thread does everything, so that its population is that of the process.
 pub fn is_alone(load_order: &LoadOrder) -> bool {
     load_order.threads.get() == 1 && load_order.unload_thread == UnloadThread::Same
 }
 
-/// Drives the modules through their load order, with an observer of each thread that `observe` makes.
+/// Drives the modules through their load order. `observe` creates an observer for each thread.
 pub fn drive<O: Observer + Send>(
     request: &Measure,
     workload: &Modules,
@@ -71,7 +71,7 @@ pub fn drive<O: Observer + Send>(
     }
 }
 
-/// The counts by which a load order that has been driven proves its work.
+/// Returns the counts with which a finished load order proves its work.
 pub fn proof<O>(driven: &Driven<O>) -> Proof {
     let frames = frames::counts();
     Proof {

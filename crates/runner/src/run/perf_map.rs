@@ -1,8 +1,8 @@
-//! An engine that tells Linux perf of each image, whose file is nobody else's to find.
+//! An engine that reports each image to Linux perf, through a file in a private folder.
 //!
-//! Wasmtime writes `/tmp/perf-PID.map` and nowhere else, and leaves it there (wasmtime 48
-//! `profiling_agent/perfmap.rs`). It opens the file once, when the process's first such engine is
-//! made, so a link of that name is put in its way just then and taken away again.
+//! Wasmtime writes `/tmp/perf-PID.map` and no other path, and does not delete the file (wasmtime 48
+//! `profiling_agent/perfmap.rs`). It opens the file once, when the process creates the first such engine. So
+//! this module creates a link of that name just before, and removes the link afterwards.
 
 use std::fs;
 use std::io;
@@ -13,19 +13,19 @@ use tempfile::TempDir;
 
 use crate::error::Error;
 
-/// An engine with its map, which goes with it.
+/// An engine with its perf map, which is deleted with the engine.
 pub struct PerfMapped {
-    /// The engine; loads as `loadline_workload::engine::loading`'s does.
+    /// The engine, which loads like the engine of `loadline_workload::engine::loading`.
     pub engine: Engine,
     _folder: TempDir,
 }
 
 impl PerfMapped {
-    /// Makes the engine, and a folder of its own under `folder` for the map.
+    /// Creates the engine, and a new folder under `folder` for the map.
     ///
     /// # Errors
-    /// Where the folder, the link or the engine cannot be made. A file of this process's name that
-    /// is there already is somebody else's, and is not touched.
+    /// If the folder, the link or the engine cannot be created. If the file with this process's id exists
+    /// already, it belongs to another program and is not touched.
     pub fn new(folder: &Path) -> Result<PerfMapped, Error> {
         let write = |path: &Path, source| Error::Write { path: path.to_owned(), source };
         let made = TempDir::with_prefix_in("perf-map-", folder);
@@ -49,7 +49,7 @@ impl PerfMapped {
 
 #[cfg(unix)]
 fn symlink(file: &Path, link: &Path) -> io::Result<()> {
-    // The file first: what the link points to is opened through it, and so is there.
+    // Create the file first, because Wasmtime opens it through the link and expects it to exist.
     fs::File::create(file)?;
     std::os::unix::fs::symlink(file, link)
 }

@@ -1,4 +1,4 @@
-//! Work of known growth, by which a session proves that it can see growth.
+//! Work with a known cost curve, with which a session proves that it can detect growth.
 
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
@@ -8,10 +8,10 @@ use memmap2::MmapMut;
 
 use crate::error::Error;
 
-/// Units of planted work to one touched page: four pages a module.
+/// The units of planted work per touched page: four pages per module.
 const UNITS_PER_PAGE: u64 = 250;
 
-/// Does the work that N asks for within `measure`, and returns how many units it did.
+/// Does the work for N within `measure`, and returns the number of units.
 pub fn work(
     planted: &Planted,
     modules: usize,
@@ -21,7 +21,7 @@ pub fn work(
     match planted.work {
         PlantedWork::Cpu => measure(&mut || spin(units))?,
         PlantedWork::Pages => {
-            // Stays mapped to the end, so that the resident set can be read.
+            // The pages stay mapped until the process ends, so that the resident set can be read.
             let mut pages = ManuallyDrop::new(Pages::map((units / UNITS_PER_PAGE) as usize)?);
             measure(&mut || pages.touch())?;
         }
@@ -30,7 +30,7 @@ pub fn work(
     Ok(units)
 }
 
-/// A chain of multiplications that no optimiser can shorten: some nanoseconds a unit.
+/// Computes a chain of multiplications that no optimiser can shorten, some nanoseconds per unit.
 fn spin(units: u64) {
     let mut value = black_box(0x9e37_79b9_7f4a_7c15_u64);
     for unit in 0..units {
@@ -42,7 +42,7 @@ fn spin(units: u64) {
     black_box(value);
 }
 
-/// Asks the allocator for memory so many times, and gives it back each time.
+/// Allocates and frees memory once per unit.
 fn allocate(units: u64) {
     for unit in 0..units {
         black_box(Box::new(unit));
@@ -55,13 +55,13 @@ struct Pages {
 }
 
 impl Pages {
-    /// Maps `count` fresh pages of the smallest size: with huge ones a fault would bring many.
+    /// Maps `count` fresh pages of the smallest size. With huge pages, one fault would map many pages.
     fn map(count: usize) -> Result<Pages, Error> {
         let page = page_bytes();
         let bytes = count * page;
         let memory = MmapMut::map_anon(bytes.max(page));
         let memory = memory.map_err(|source| Error::Map { bytes, source })?;
-        // A kernel without huge pages refuses the advice, which then is not needed.
+        // A kernel without huge pages refuses the advice, and does not need it.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(memmap2::Advice::NoHugePage);
         Ok(Pages { memory, page })

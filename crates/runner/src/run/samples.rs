@@ -6,10 +6,10 @@ use loadline_workload::Role;
 
 use crate::counting::counters;
 
-/// The first population at which cumulative counts are kept; then at every doubling.
+/// The first population at which cumulative counts are kept. Further counts are kept at every doubling.
 pub const FIRST_CHECKPOINT: usize = 16;
 
-/// The phases a thread can spend time in.
+/// The phases in which a thread can spend time.
 pub const MEASURED: [Phase; 9] = [
     Phase::Read,
     Phase::Deserialize,
@@ -22,16 +22,17 @@ pub const MEASURED: [Phase; 9] = [
     Phase::Unload,
 ];
 
-/// What one run proved, and what was read.
+/// The proof and the readings of one run.
 #[derive(Debug)]
 pub struct Measured {
-    /// The counts by which it proves its work.
+    /// The counts with which the run proves its work.
     pub proof: Proof,
     /// The readings.
     pub samples: Vec<Sample>,
 }
 
-/// Loading threads from 0, then the one that unloads, then the one that finishes.
+/// Returns the number of a thread. Loading threads are numbered from 0. The unloading thread has the number
+/// `modules`, and the finishing thread has the next number.
 pub fn thread_number(role: Role, modules: usize) -> usize {
     match role {
         Role::Loading(thread) => thread,
@@ -48,12 +49,12 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// None yet.
+    /// Creates an empty list of readings.
     pub fn new(modules: usize) -> Samples {
         Samples { modules, list: Vec::new() }
     }
 
-    /// Adds what was counted in a phase.
+    /// Adds the counts of a phase.
     pub fn totals(&mut self, phase: Phase, scope: Scope, totals: &Totals) {
         self.readings(phase, scope, counters::readings(totals));
     }

@@ -1,4 +1,4 @@
-//! Commands where `perf_event_open` is refused: measured by CPU clocks and resource usage.
+//! Tests commands that run where `perf_event_open` is refused. CPU clocks and resource usage measure them.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use loadline_scenario::{
 
 const METRICS: [Metric; 3] = [Metric::PageFaults, Metric::TaskClock, Metric::ContextSwitches];
 
-/// How a kernel that is too old, a container, and a sandbox refuse the call.
+/// The errors with which an old kernel, a container and a sandbox refuse the call.
 const REFUSALS: [(i32, Absence); 3] = [
     (libc::EPERM, Absence::NotPermitted),
     (libc::ENOSYS, Absence::NotOnThisPlatform),
     (libc::EINVAL, Absence::NotUnderstood),
 ];
 
-/// What the scripts begin with: `mark PHASE` is a phase line, and waits for its answer; `spin` takes
-/// CPU time that no start of a process comes near.
+/// The beginning of all scripts. `mark PHASE` prints a phase line and waits for its answer. `spin` takes much
+/// more CPU time than starting a process.
 const PRELUDE: &str = r#"
 mark() { echo loadline:phase=$1; if [ "$LOADLINE_ACK" ]; then read answer; fi; }
 spin() { i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; }
@@ -67,7 +67,7 @@ fn the_machine_says_what_is_counted_without_perf() {
     }
 }
 
-/// Without phase lines all is `run`, a child that was waited for included.
+/// Without phase lines everything belongs to `run`, including a child that was waited for.
 #[test]
 fn a_whole_program_is_counted_with_its_children() {
     for (errno, absence) in REFUSALS {
@@ -97,7 +97,7 @@ fn phases_are_exact_to_the_clock_where_no_child_ended() {
     assert_eq!(clock(&answer, Phase::Run), Reading::Unavailable(Absence::NotMeasured));
 }
 
-/// `tail` keeps what it reads until it knows the end: 32 MiB are 8192 pages of 4 KiB, or 512 of 64.
+/// `tail` keeps its input until it reaches the end: 32 MiB are 8192 pages of 4 KiB, or 512 pages of 64 KiB.
 #[test]
 fn a_phase_in_which_a_child_ended_is_coarse_and_its_page_faults_are_not() {
     let script = "mark load; spin | cat; head -c 32M /dev/zero | tail -c 32M > /dev/null; \
@@ -114,7 +114,7 @@ fn a_phase_in_which_a_child_ended_is_coarse_and_its_page_faults_are_not() {
     assert!(faults(Phase::Unload) < faults(Phase::Load) / 5);
 }
 
-/// The child lives on at the border: its clock is exact, and it ends in the next phase.
+/// The child is still alive at the border, so its clock is exact. It ends in the next phase.
 #[test]
 fn a_living_child_is_counted_by_its_clock() {
     let script = "mkfifo pipe; mark load; (spin; echo > pipe; exec sleep 600) & read line < pipe; \

@@ -1,4 +1,4 @@
-//! Real modules under callgrind: what is counted, that it repeats, and which symbols grow.
+//! Tests real modules under callgrind: the counts, whether they repeat, and which functions grow.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,10 +17,10 @@ use loadline_scenario::{
 
 const RUNNER: &str = env!("CARGO_BIN_EXE_loadline-runner");
 
-/// What libgcc up to 12 searches its lists in.
+/// The function in which libgcc up to 12 searches its lists.
 const SEARCH: &str = "__deregister_frame_info_bases";
 
-/// Where tests keep artifacts from one time to the next.
+/// Returns the folder in which tests keep artifacts between runs.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind")
 }
@@ -33,7 +33,7 @@ fn valgrind() -> Option<PathBuf> {
     found
 }
 
-/// Sends a request to a process and returns its messages; its standard error must stay empty.
+/// Sends a request to a process and returns its messages. Its standard error must stay empty.
 fn ask(command: &mut Command, request: &Request) -> Vec<Message> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -57,14 +57,14 @@ fn measure(workload: &Workload, modules: usize) -> Request {
     })
 }
 
-/// What one run under callgrind proved and counted.
+/// The proof and the counts of one run under callgrind.
 struct Counted {
     proof: Proof,
     phases: BTreeMap<String, Profile>,
 }
 
 impl Counted {
-    /// The total of each phase.
+    /// Returns the total of each phase.
     fn instructions(&self) -> BTreeMap<&str, u64> {
         let phases = self.phases.iter();
         phases.map(|(name, profile)| (name.as_str(), profile.instructions().unwrap())).collect()
@@ -81,20 +81,20 @@ impl Counted {
         }
     }
 
-    /// The symbols of a phase whose name has `part` in it.
+    /// Returns the symbols of a phase whose name contains `part`.
     fn symbols(&self, phase: &str, part: &str) -> Vec<Symbol> {
         let costs = self.phases[phase].costs(0);
         let symbols = costs.iter().map(|cost| cost.symbol);
         symbols.filter(|symbol| symbol.function.contains(part)).cloned().collect()
     }
 
-    /// The own cost of a symbol in a phase; 0 where it does not occur.
+    /// Returns the own cost of a symbol in a phase, or 0 if it does not occur.
     fn own(&self, phase: &str, symbol: &Symbol) -> u64 {
         self.phases[phase].cost(symbol, 0).map_or(0, |cost| cost.own)
     }
 }
 
-/// Runs a workload under callgrind; `folder` is where its dumps go.
+/// Runs a workload under callgrind, with its dumps in `folder`.
 fn run_in(
     valgrind: &Path,
     folder: &Path,
@@ -104,7 +104,7 @@ fn run_in(
     run_with(valgrind, folder, workload, n, &[])
 }
 
-/// As [`run_in`], with more in the environment.
+/// Runs a workload like [`run_in`], with additional environment variables.
 fn run_with(
     valgrind: &Path,
     folder: &Path,
@@ -156,7 +156,7 @@ fn modules(axes: Generated, load_order: LoadOrder) -> Modules {
     }
 }
 
-/// Compiles what a workload loads, outside valgrind.
+/// Compiles the modules of a workload, outside valgrind.
 fn prepared(modules: Modules, n: usize) -> Workload {
     let prepare = Prepare {
         corpus: modules.corpus.clone(),
@@ -170,17 +170,17 @@ fn prepared(modules: Modules, n: usize) -> Workload {
     Workload::Modules(modules)
 }
 
-/// The coefficient of N² in a + b·N + c·N², through three points: divided differences (Newton).
+/// Returns the coefficient of N² in a + b·N + c·N² through three points, by divided differences (Newton).
 fn quadratic(sizes: [usize; 3], costs: [u64; 3]) -> f64 {
     let points = [0, 1, 2].map(|size| (sizes[size], costs[size]));
     let [(n0, y0), (n1, y1), (n2, y2)] = points.map(|(n, y)| (n as f64, y as f64));
     ((y2 - y1) / (n2 - n1) - (y1 - y0) / (n1 - n0)) / (n2 - n0)
 }
 
-/// Under valgrind each of these takes about a second.
+/// Under valgrind, each of these sizes takes about a second.
 const SIZES: [usize; 3] = [32, 64, 128];
 
-/// Oldest first, newest first or at random, with or without unwinds before.
+/// Returns a workload that unloads in the given order, with or without unwinds before.
 fn unloading(order: UnloadOrder, unwinds_before_unload: usize, tables: Tables) -> Workload {
     let load_order = LoadOrder { unwinds_before_unload, ..LoadOrder::hold_all(order) };
     prepared(Modules { tables, ..modules(four_functions(), load_order) }, SIZES[2])
@@ -221,7 +221,7 @@ fn every_phase_is_counted_apart() {
         assert_eq!((proof.registered, proof.deregistered), (Some(128), Some(128)));
         let phases: Vec<&str> = counted.phases.keys().map(String::as_str).collect();
         assert_eq!(phases, ["call", "load", "unload", "unwind"]);
-        // What registers belongs to loading alone, and is found under its own name.
+        // Registration happens only in its own phase, and is found under its own name.
         for (phase, name) in [("load", "__register_frame"), ("unload", "__deregister_frame")] {
             for (other, profile) in &counted.phases {
                 let calls = |cost: loadline_callgrind::Cost<'_>| cost.calls;
@@ -232,8 +232,7 @@ fn every_phase_is_counted_apart() {
     }
 }
 
-/// The same instructions each time: on a busy machine, with other names of folders, in whatever
-/// surroundings.
+/// The counts repeat exactly, even on a busy machine, with other folder names and with another environment.
 #[test]
 fn counts_repeat() {
     let Some(valgrind) = valgrind() else { return };
@@ -256,7 +255,8 @@ fn counts_repeat() {
     run(&valgrind, &workload, 64).assert_same(&first);
 }
 
-/// What libgcc up to 12 pays for each table in the list that it looks at before the right one.
+/// libgcc up to 12 walks its list of tables before it finds the right one. This test measures the cost per
+/// table.
 #[test]
 #[ignore = "slow: eighteen runs under valgrind"]
 fn the_search_for_a_table_is_found_with_its_coefficient() {
@@ -280,11 +280,12 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
         loadline_testing::skip!("this libgcc keeps a tree in place of a list (13 or newer)");
         return;
     }
-    // The list of tables that no unwind has looked at begins with the newest.
+    // The list of tables that no unwind has seen begins with the newest table.
     assert!((coefficient - 4.0).abs() < 0.04, "{coefficient}");
     assert!(newest_first.unwrap().abs() < 0.01, "{newest_first:?}");
-    // After one they are in a list by falling address. valgrind gives out rising ones, where the
-    // kernel gives out falling ones: there the newest stands at the end, here the oldest.
+    // After an unwind, the tables are in a list sorted by falling address. valgrind assigns rising addresses,
+    // and the kernel assigns falling ones. So the oldest table is last here, and with the kernel the newest
+    // table is last.
     let (oldest_first, _) = count(UnloadOrder::OldestFirst, 2, Tables::Keep);
     let (newest_first, _) = count(UnloadOrder::NewestFirst, 2, Tables::Keep);
     assert!(oldest_first.unwrap() > 4.0, "{oldest_first:?}");
@@ -296,12 +297,12 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     let path = profile.path_to(&runs[2].symbols("unload", SEARCH)[0], 0);
     let path: Vec<&str> = path.iter().map(|step| step.symbol.function.as_str()).collect();
     let at = |part: &str| path.iter().position(|step| step.contains(part));
-    // What lies between is inlined or not, as the compiler likes.
+    // The compiler may inline the functions in between.
     assert!(at("Worker").is_some() && at("Worker") < at("CodeMemory"), "{path:?}");
     assert!(at("CodeMemory") < at("__deregister_frame"), "{path:?}");
 }
 
-/// LLVM's libunwind, whatever its version.
+/// Returns LLVM's libunwind of any version.
 fn llvm_unwinder() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let paths = folders.map(|entry| entry.path().join("lib/libunwind.so.1"));
@@ -313,7 +314,7 @@ fn llvm_unwinder() -> Option<PathBuf> {
     found
 }
 
-/// LLVM's libunwind scans a table of all FDEs for each that is deregistered.
+/// LLVM's libunwind scans a table of all FDEs for each FDE that is deregistered.
 #[test]
 #[ignore = "slow: three runs under valgrind"]
 fn the_scan_of_another_unwinder_is_found() {
@@ -340,7 +341,7 @@ fn the_table_that_own_types_make_grow_is_found() {
     let Some(valgrind) = valgrind() else { return };
     let twenty = NonZeroUsize::new(20).unwrap();
     let hold = LoadOrder::hold_all(UnloadOrder::NewestFirst);
-    // The largest coefficient of all that the type registry does, itself or by others.
+    // The largest coefficient of all functions of the type registry, by own or inclusive cost.
     let largest = |type_sharing| {
         let axes = Generated { functions: twenty, types: 40, type_sharing, ..Generated::default() };
         let workload = prepared(modules(axes, hold), SIZES[2]);
@@ -388,7 +389,7 @@ fn planted_work_is_counted() {
     assert!(share(0).abs() < 0.001);
 }
 
-/// What one thread does while another is in another phase does not get mixed up.
+/// The work of one thread is not mixed up with that of another thread in another phase.
 #[test]
 fn all_threads_are_counted_each_in_its_phase() {
     let Some(valgrind) = valgrind() else { return };

@@ -1,9 +1,9 @@
-//! The programs of docs/findings.md: that they run and print what the page shows. Times are not looked
-//! at, since they are the machine's; what is counted is.
+//! Runs the programs of docs/findings.md, and checks that they print the counts on that page. Times are not
+//! checked, because they depend on the machine.
 
 use std::process::Command;
 
-/// The rows that an example prints under its heading, each in its words.
+/// Returns the rows that an example prints under its heading, each split into words.
 fn rows(example: &str, largest: &str) -> Vec<Vec<String>> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["run", "-q", "-p", "loadline-runner", "--example", example, "--", largest]);
@@ -15,7 +15,7 @@ fn rows(example: &str, largest: &str) -> Vec<Vec<String>> {
     text.lines().skip(1).map(words).collect()
 }
 
-/// Kind and N of each row.
+/// Returns the kind and N of each row.
 fn sizes(rows: &[Vec<String>]) -> Vec<(&str, usize)> {
     rows.iter().map(|row| (row[0].as_str(), row[1].parse().unwrap())).collect()
 }
@@ -35,8 +35,8 @@ fn the_programs_of_the_findings_run() {
     let lines = |row: &Vec<String>| row[3].parse::<usize>().unwrap();
     let (without, with) = rows.split_at(4);
     assert!(without.iter().all(|row| lines(row) == 0), "{without:?}");
-    // Each of K modules has all functions of the image registered: 20 a module, as many trampolines, and
-    // one of the image's own.
+    // Each of K modules registers all functions of the image: 20 per module, as many trampolines, and one
+    // function of the image itself.
     for (row, (_, k)) in with.iter().zip(sizes(with)) {
         assert_eq!(lines(row), 40 * k * k + k, "{row:?}");
     }

@@ -1,4 +1,4 @@
-//! Runs of the runner in real processes.
+//! Tests the runner in real processes.
 
 #![allow(clippy::unwrap_used)]
 

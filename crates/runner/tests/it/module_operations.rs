@@ -1,5 +1,5 @@
-//! What is done with resident modules, in the real runner: that it happens, is counted in its phase,
-//! and is proven.
+//! Tests operations on loaded modules in the real runner: they happen, are counted in their phases, and are
+//! proven.
 
 use crate::common::{Runner, modules, not_zero};
 use loadline_scenario::{
@@ -34,9 +34,9 @@ fn every_operation_has_its_phase_and_its_proof() {
         runner.prepare(&workload, N);
         let answer = runner.measure(&workload, N, &[Metric::Allocations]);
         assert_eq!(answer.proof.acted, N / 4, "{kind:?}");
-        // Modules that import something are not called by themselves.
+        // Modules with imports are not called separately.
         assert_eq!((answer.proof.called, answer.proof.released), (0, N), "{kind:?}");
-        // A backtrace may allocate nothing; that it was counted is what matters.
+        // A backtrace may allocate nothing. The test only requires that its allocations were counted.
         assert!(answer.reading(phase, Metric::Allocations).value().is_some(), "{kind:?}");
         let clock = runner.measure_by(Collector::Clock, &workload, N, &[Metric::WallTime]).unwrap();
         assert_eq!(clock.proof.acted, N / 4, "{kind:?}");
@@ -44,8 +44,8 @@ fn every_operation_has_its_phase_and_its_proof() {
     }
 }
 
-/// A trap keeps a backtrace, so it allocates more than the call that has it; a panic of the host
-/// allocates what it carries and no more.
+/// A trap keeps a backtrace, so it allocates more than the call that causes it. A panic of the host allocates
+/// only its payload.
 #[test]
 fn a_trap_keeps_a_native_backtrace() {
     let runner = Runner::new();
@@ -77,13 +77,13 @@ fn a_profiler_is_told_in_a_private_file() {
     };
     let told =
         |core_modules| of(core_modules, Profiler::PerfMap) - of(core_modules, Profiler::None);
-    // The whole image once for each core module: four times the functions, four times as often, which
-    // is sixteen, and a little that is not.
+    // The whole image is processed once per core module. With four times the functions four times as often,
+    // the cost is sixteen times as high, except for a small constant part.
     let (two, eight) = (told(2), told(8));
     assert!(eight > 8 * two, "{two} allocations with two core modules, {eight} with eight");
 }
 
-/// Where descriptors end, with the limit lowered to `lowered`.
+/// Returns where file descriptors run out, with the limit lowered to `lowered`.
 fn exhaust(runner: &Runner, lowered: u64, most: usize) -> Result<Exhausted, String> {
     let workload = Modules {
         load_from: LoadFrom::File,
@@ -98,13 +98,14 @@ fn exhaust(runner: &Runner, lowered: u64, most: usize) -> Result<Exhausted, Stri
 fn a_limit_is_an_error_and_the_process_goes_on() {
     let runner = Runner::new();
     let met = exhaust(&runner, 200, 400).unwrap();
-    // One descriptor a module up to the limit, but for what is inherited under a number above it.
+    // Each module takes one descriptor up to the limit. Inherited descriptors may have numbers above the
+    // limit.
     let all = met.in_use + met.modules as u64;
     assert!((200..210).contains(&all), "{met:?}");
     assert!(met.ended.contains("Too many open files"), "{}", met.ended);
 }
 
-/// Whether the heap or an image meets the limit first depends on the sizes: either way it is an error.
+/// The sizes decide whether the heap or an image reaches the limit first. Both lead to an error.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn address_space_ends_in_an_error_whatever_meets_its_end() {

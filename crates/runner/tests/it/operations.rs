@@ -1,4 +1,4 @@
-//! Runs by `Collector::Count`, of the real runner with real modules: what is counted is exact.
+//! Tests runs by `Collector::Count` of the real runner with real modules. All counts are exact.
 
 use crate::common::{Answer, Runner, generated, modules, not_zero};
 use loadline_scenario::{
@@ -6,8 +6,8 @@ use loadline_scenario::{
     PlantedWork, Reading, Tables, TypeSharing, UnloadThread, Workload,
 };
 
-/// The counts of `metric` in `phase` with N and with 2·N modules: what N modules cost beside
-/// whatever is there once.
+/// Returns the difference of the counts of `metric` in `phase` with 2·N and with N modules. This is the cost
+/// of N modules without constant costs.
 fn of_n(runner: &Runner, workload: &Workload, n: usize, phase: Phase, metric: Metric) -> u64 {
     let count = |n| runner.measure(workload, n, &[metric]).exact(phase, metric);
     count(2 * n) - count(n)
@@ -51,7 +51,7 @@ fn a_module_from_a_pack_takes_none_and_registers_nothing() {
         Metric::MappingsLive,
     ];
     let answer = runner.measure(&workload, 128, &metrics);
-    // How many the heap happens to have depends on where the system has put it, not on N.
+    // The number of mappings of the heap depends on where the system placed the heap, not on N.
     let alive = answer.exact(Phase::Load, Metric::MappingsLive);
     assert!(alive < 128 / 2, "{alive}");
     assert_eq!(answer.exact(Phase::Load, Metric::UnwindTablesRegistered), 0);
@@ -75,7 +75,7 @@ fn unwind_tables_kept_by_a_pack_are_not_registered() {
     let answer =
         runner.measure(&workload, 64, &[Metric::UnwindTablesRegistered, Metric::Allocations]);
     assert_eq!(answer.exact(Phase::Load, Metric::UnwindTablesRegistered), 0);
-    // Whatever unwinds, nothing is put away for it.
+    // No unwinder allocates memory for an unwind.
     assert_eq!(answer.exact(Phase::Unwind, Metric::Allocations), 0);
     assert_eq!(answer.proof.unwound, 8);
 }
@@ -111,7 +111,7 @@ fn calls_past_the_c_library_are_counted() {
     assert_eq!(count(Phase::Unload, Metric::MappingsRemoved), 64);
     assert_eq!(count(Phase::Total, Metric::MappingsMade), 64);
     assert_eq!(count(Phase::Total, Metric::MappingsRemoved), 64);
-    // Read-only, then executable.
+    // One change makes the code read-only, and another makes it executable.
     assert_eq!(count(Phase::Load, Metric::MappingsChanged), 2 * 64);
 }
 
@@ -130,7 +130,8 @@ fn a_kernel_that_forbids_to_follow_calls_is_no_count() {
     assert_eq!(text, "system calls cannot be followed (forbidden: EPERM)");
 }
 
-/// The listener can be refused in three ways. The bytes that are mapped do not depend on it.
+/// The kernel can refuse the listener in three ways. The number of mapped bytes does not depend on the
+/// listener.
 #[test]
 fn as_much_is_mapped_with_the_listener_as_without() {
     let (runner, workload) = (Runner::new(), Workload::Modules(modules(generated())));
@@ -168,7 +169,7 @@ const FRAMES: [Metric; 4] = [
     Metric::FdesDeregistered,
 ];
 
-/// Checks that every entry of N artifacts is registered and deregistered; the calls that took.
+/// Checks that every entry of N artifacts is registered and deregistered, and returns the number of calls.
 fn frames_of(runner: &Runner, unwinder: Option<&str>) -> u64 {
     let workload = Workload::Modules(modules(generated()));
     runner.prepare(&workload, 32);
@@ -215,13 +216,13 @@ fn stripped_artifacts_register_nothing() {
     }
 }
 
-/// Everything that operations are counted by.
+/// Returns all metrics that count operations.
 fn counted() -> Vec<Metric> {
     Metric::ALL.into_iter().filter(|metric| metric.collector() == Collector::Count).collect()
 }
 
-/// Hash seeds are fixed here; addresses are another in every process where a container forbids to
-/// fix them, which changes nothing that is allocated.
+/// Hash seeds are fixed here. If a container forbids fixed addresses, addresses differ between processes, but
+/// that does not change the allocations.
 #[test]
 fn counts_are_the_same_in_every_run() {
     let mut workload = modules(generated());

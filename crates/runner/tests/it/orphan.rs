@@ -1,4 +1,4 @@
-//! A runner whose starter has ended.
+//! Tests a runner whose starting process has ended.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ fn it_ends_without_waiting_for_a_request() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadline-runner"));
     command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Held open, as another process might hold it: no request comes, and no end of one.
+    // Keep the standard input open, as another process might. The runner gets no request and no end of input.
     let stdin = child.stdin.take();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();

@@ -1,5 +1,5 @@
-//! The registration lab with real processes: what is registered is counted, found and gone, under
-//! the machine's unwinder and under LLVM's.
+//! Tests the registration bench with real processes, under the machine's unwinder and under LLVM's.
+//! Registered tables are counted, found while they are registered, and not found afterwards.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn llvm() -> Option<String> {
     found
 }
 
-/// Calls and entries that registering and deregistering took, under the unwinder.
+/// Returns the calls and entries of registration and deregistration under the unwinder.
 fn counts(runner: &Runner, unwinder: Option<&str>, calls: RegistrationCalls) -> [u64; 4] {
     let metrics = [Metric::FdesRegistered, Metric::FdesDeregistered];
     let workload = Workload::Registration(registration(calls));
@@ -45,8 +45,8 @@ fn counts(runner: &Runner, unwinder: Option<&str>, calls: RegistrationCalls) -> 
     ]
 }
 
-/// Each run looks one function up while its table is registered, and after it was taken back; a run
-/// in which the unwinder says otherwise fails.
+/// Each run looks up one function while its table is registered, and again after deregistration. If the
+/// unwinder gives a wrong answer, the run fails.
 #[test]
 fn what_is_registered_is_counted_as_the_unwinder_takes_it() {
     let runner = Runner::new();

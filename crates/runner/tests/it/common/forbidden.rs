@@ -1,4 +1,4 @@
-//! System calls that the kernel refuses to a process, as a container's seccomp profile has it.
+//! Makes the kernel refuse system calls to a process, like the seccomp profile of a container.
 
 #![allow(unsafe_code)]
 
@@ -6,17 +6,18 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Where `struct seccomp_data` of linux/seccomp.h keeps the call's number.
+/// The offset of the call's number in `struct seccomp_data` of linux/seccomp.h.
 const NUMBER_AT: u32 = 0;
 
-/// The most calls that one filter refuses.
+/// The largest number of calls that one filter refuses.
 const MOST: usize = 4;
 
 fn step(code: u32, k: u32, jt: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf: 0, k }
 }
 
-/// Has the kernel refuse `calls` with `errno` to the program that `command` starts, and to all it starts.
+/// Makes the kernel refuse `calls` with `errno` to the program that `command` starts, and to all its
+/// children.
 pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     assert!(calls.len() <= MOST);
     let answer = libc::BPF_RET | libc::BPF_K;
@@ -32,8 +33,8 @@ pub fn forbid(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     unsafe { command.pre_exec(move || install(&mut program[..n + 3], 0)) };
 }
 
-/// Has the program that `command` starts run under a filter that somebody listens to already. The
-/// filter sends no call to the listener.
+/// Makes the program of `command` run under a filter that already has a listener. The filter sends no call to
+/// the listener.
 pub fn listen_to(command: &mut Command) {
     let mut program = [step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0)];
     // SAFETY: between fork and exec only prctl(2), seccomp(2) and fcntl(2) are called, on memory of
@@ -58,7 +59,8 @@ fn install(program: &mut [libc::sock_filter], flags: libc::c_ulong) -> io::Resul
         return Err(io::Error::last_os_error());
     }
     if flags != 0 {
-        // The listener's descriptor lives on in the program: closed, nobody would listen any more.
+        // Keep the listener's descriptor open in the program. If it were closed, the filter would have no
+        // listener.
         // SAFETY: the call above has returned the descriptor; F_SETFD touches no memory.
         unsafe { libc::fcntl(done as i32, libc::F_SETFD, 0) };
     }

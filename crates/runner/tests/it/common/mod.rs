@@ -1,6 +1,6 @@
-//! The runner asked as `cargo xtask` asks it: one request, one process, one answer.
+//! Sends requests to the runner like `cargo xtask`: one request, one process, one answer.
 
-// Each test program uses its part.
+// Each test program uses only a part of this module.
 #![allow(dead_code)]
 
 mod forbidden;
@@ -15,25 +15,25 @@ use loadline_scenario::{
     Sample, Scope, Tables, UnloadOrder, Workload,
 };
 
-/// A runner with a cache of its own.
+/// A runner with its own cache.
 pub struct Runner {
     cache: tempfile::TempDir,
 }
 
-/// How a runner is started.
+/// The conditions under which a runner is started.
 #[derive(Clone, Copy)]
 pub struct Started<'a> {
     runner: &'a Runner,
     unwinder: Option<&'a str>,
-    /// The system calls that the kernel is to refuse it.
+    /// The system calls that the kernel must refuse to the runner.
     forbidden: &'static [libc::c_long],
-    /// The error that the kernel gives for them.
+    /// The error that the kernel returns for them.
     errno: i32,
-    /// Whether it runs under a seccomp filter with a listener.
+    /// Whether the runner runs under a seccomp filter with a listener.
     is_listened_to: bool,
 }
 
-/// What a run answered.
+/// The answer of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub proof: Proof,
@@ -49,7 +49,8 @@ pub fn generated() -> Corpus {
     Corpus::Generated(Generated::default())
 }
 
-/// Loads from bytes with tables kept, one in 16 called, then drops the oldest first.
+/// Returns a workload that loads from bytes with tables kept, calls one in 16 modules, and drops the oldest
+/// first.
 pub fn modules(corpus: Corpus) -> Modules {
     Modules {
         corpus,
@@ -99,8 +100,8 @@ impl Runner {
         }
     }
 
-    /// How many entries the unwind tables of the first `modules` artifacts have together, as the
-    /// one manifest in the cache has it.
+    /// Returns the total number of entries in the unwind tables of the first `modules` artifacts, according
+    /// to the only manifest in the cache.
     pub fn fdes(&self, modules: usize) -> u64 {
         let folders = self.cache.path().read_dir().unwrap();
         let manifests: Vec<_> =
@@ -148,7 +149,7 @@ impl Runner {
 }
 
 impl Started<'_> {
-    /// A run in which operations are counted.
+    /// Does a run in which operations are counted.
     pub fn measure(&self, workload: &Workload, modules: usize, metrics: &[Metric]) -> Answer {
         self.measure_by(Collector::Count, workload, modules, metrics).unwrap()
     }
@@ -184,7 +185,7 @@ impl Started<'_> {
         Ok(answer)
     }
 
-    /// What a description of the machine says is not to be counted.
+    /// Returns the metrics that cannot be counted, according to a description of the machine.
     pub fn absent(&self, metrics: &[Metric]) -> Vec<Absent> {
         let (metrics, processors) = (metrics.to_vec(), Vec::new());
         let messages = self.ask(&Request::Describe { metrics, processors }).unwrap();
@@ -195,7 +196,7 @@ impl Started<'_> {
         absent.collect()
     }
 
-    /// Every message but the last, which must be `Done`.
+    /// Returns every message but the last, which must be `Done`.
     fn ask(&self, request: &Request) -> Result<Vec<Message>, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadline-runner"));
         command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -223,12 +224,12 @@ impl Started<'_> {
 }
 
 impl Answer {
-    /// The whole process's reading with all modules.
+    /// Returns the reading of the whole process with all modules.
     pub fn reading(&self, phase: Phase, metric: Metric) -> Reading {
         self.at(self.modules, phase, metric)
     }
 
-    /// The same, which must be a count.
+    /// Returns the reading of the whole process with all modules, which must be a count.
     pub fn exact(&self, phase: Phase, metric: Metric) -> u64 {
         match self.reading(phase, metric) {
             Reading::Exact(count) => count,
@@ -236,7 +237,7 @@ impl Answer {
         }
     }
 
-    /// The whole process's one reading at a population.
+    /// Returns the only reading of the whole process at a population.
     pub fn at(&self, modules: usize, phase: Phase, metric: Metric) -> Reading {
         let is_it = |s: &&Sample| {
             (s.modules, s.phase, s.metric, s.scope) == (modules, phase, metric, Scope::Process)
@@ -246,7 +247,7 @@ impl Answer {
         sample.reading
     }
 
-    /// What each thread counted.
+    /// Returns the counts of each thread.
     pub fn of_threads(&self, phase: Phase, metric: Metric) -> Vec<u64> {
         let is_it = |s: &&Sample| {
             (s.phase, s.metric) == (phase, metric) && matches!(s.scope, Scope::Thread(_))
