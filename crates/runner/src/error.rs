@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// A command could not be started.
     #[error(
-        "cannot start {program:?}: {source} (a name is looked for in the PATH of the scenario's environment, a path with / from its directory)"
+        "cannot start {program:?}: {source} (a name is searched in the PATH of the scenario's environment, a path with / is relative to its directory)"
     )]
     Start {
         /// The program, as the scenario names it.
@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// `Collector::Count` was requested for a command.
     #[error(
-        "cannot count the operations of a command, only those of modules that the runner loads itself (let it count its own, by a line loadline:metric=NAME:VALUE:UNIT)"
+        "cannot count the operations of a command, only those of modules that the runner loads itself (let the command count them itself and print loadline:metric=NAME:VALUE:UNIT)"
     )]
     CommandCounted,
     /// The runner could not wait for a command.
@@ -66,7 +66,7 @@ pub enum Error {
     NotUnderCallgrind,
     /// Callgrind was requested for a command.
     #[error(
-        "cannot count the instructions of a command: callgrind counts the runner's own work alone (measure it by the clock)"
+        "cannot count the instructions of a command: callgrind counts only the runner's own work (measure the command by the clock)"
     )]
     CommandUnderCallgrind,
     /// The current use of a limited resource is unknown.
@@ -94,14 +94,14 @@ pub enum Error {
         modules: usize,
     },
     /// Wasmtime's profiler wrote its file to another path.
-    #[error("Wasmtime wrote its perf map elsewhere than to {}, as release 48 does", link.display())]
+    #[error("Wasmtime did not write its perf map to {}, where release 48 writes it", link.display())]
     PerfMapElsewhere {
         /// The expected path.
         link: PathBuf,
     },
     /// A thread did not follow its schedule.
     #[error(
-        "the instructions counted cannot be told apart by phase: a thread did other steps than its schedule has"
+        "cannot assign the counted instructions to phases: a thread did other steps than its schedule has"
     )]
     Unforeseen,
     /// Unwind tables could not be made. The text is the reason.
@@ -109,19 +109,19 @@ pub enum Error {
     Tables(String),
     /// Tables cannot be registered with an unknown unwinder.
     #[error(
-        "cannot register unwind tables: the unwinder of this process is neither libgcc's nor LLVM's (on Linux with glibc it can be told)"
+        "cannot register unwind tables: the unwinder of this process is neither libgcc's nor LLVM's (it can be detected on Linux with glibc)"
     )]
     UnknownUnwinder,
     /// This release of LLVM's libunwind does not take whole tables.
     #[error(
-        "cannot register whole tables: this LLVM libunwind takes single entries only (write calls = \"entry\", or use a newer one)"
+        "cannot register whole tables: this LLVM libunwind takes single entries only (write calls = \"entry\", or use a newer libunwind)"
     )]
     EntriesOnly,
     /// The unwinder does not find the function of a registered table.
-    #[error("the unwinder does not find a function whose table it was given")]
+    #[error("the unwinder does not find a function whose table was registered")]
     TableNotFound,
     /// The unwinder still finds the function of a deregistered table.
-    #[error("the unwinder still finds a function whose table was taken back")]
+    #[error("the unwinder still finds a function whose table was deregistered")]
     TableLeft,
     /// Memory for planted work, or for the addresses that tables describe, could not be mapped.
     #[error("cannot map {bytes} bytes: {source}")]

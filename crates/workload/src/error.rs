@@ -45,7 +45,7 @@ pub enum Error {
         wanted: usize,
     },
     /// A corpus of the user's own files names no file.
-    #[error("no files to make a corpus of")]
+    #[error("the corpus has no files")]
     EmptyCorpus,
     /// An artifact in a file has unwind tables that should be hidden. A mapped file cannot be changed.
     #[error(
@@ -56,18 +56,18 @@ pub enum Error {
     #[error("there is no file to map: the artifact is in memory only")]
     NotInFile,
     /// This system does not support packs.
-    #[error("cannot load from a pack: there are none on this system (take load_from = \"bytes\")")]
+    #[error("this system does not support packs (use load_from = \"bytes\")")]
     #[cfg(not(unix))]
     NoPacks,
     /// Native unwinding through a pack was requested, but is not possible in this process.
-    #[error("cannot keep native unwinding through a pack: {reason} (take tables = \"strip\")")]
+    #[error("cannot keep native unwinding through a pack: {reason} (use tables = \"strip\")")]
     #[cfg(unix)]
     TablesNotKept {
         /// The missing condition.
         reason: loadline_loader::native_unwind::Unavailable,
     },
     /// A pack could not be closed, because modules in it were not released.
-    #[error("{modules} modules still live in their pack after the last was dropped")]
+    #[error("{modules} modules are still live in their pack after the last one was dropped")]
     #[cfg(unix)]
     StillPacked {
         /// The number of modules that were not released.
@@ -95,7 +95,7 @@ pub enum Error {
     },
     /// The call returned the result of another module.
     #[error(
-        "{export}({argument}) returned {found} instead of {expected}: not the module it should be"
+        "{export}({argument}) returned {found} instead of {expected}: this is not the right module"
     )]
     WrongResult {
         /// The name of the function.
@@ -111,7 +111,7 @@ pub enum Error {
     #[error("the native unwinder saw no frame")]
     NoFrames,
     /// The native unwinder stopped early in a module whose tables are registered.
-    #[error("the native unwinder saw {found} frames where there are more than {least}")]
+    #[error("the native unwinder saw {found} frames, but there are more than {least}")]
     FewFrames {
         /// The number of frames that it saw.
         found: usize,
@@ -119,13 +119,13 @@ pub enum Error {
         least: usize,
     },
     /// A call that had to trap did something else.
-    #[error("the call that was to trap did not")]
+    #[error("the call should trap, but did not")]
     NoTrap,
     /// A panic that had to be caught did not happen.
-    #[error("the panic that was to be caught did not happen")]
+    #[error("the panic that should be caught did not happen")]
     NoPanic,
     /// A module that had to call the host imports nothing, or is a component.
-    #[error("it imports no host function")]
+    #[error("the module imports no host function")]
     NoHostFunction,
     /// A step failed on one module.
     #[error("cannot {phase} module {index}{}", name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
