@@ -1,8 +1,8 @@
 //! Compiles modules and components in a build step and puts them into one pack.
 //!
 //! ```text
-//! cargo run -p loadline-loader --example build_pack                          # shows itself
-//! cargo run -p loadline-loader --example build_pack -- OUT.pack A.wasm B.wat # builds that pack
+//! cargo run -p loadline-loader --example build_pack                          # builds a small pack
+//! cargo run -p loadline-loader --example build_pack -- OUT.pack A.wasm B.wat # builds OUT.pack
 //! ```
 //!
 //! If the environment variable `PACK_KEY` names a file with 32 secret bytes, this example seals the pack with

@@ -1,8 +1,8 @@
 //! A host that runs plugins from a folder and loads new versions while the host runs.
 //!
 //! ```text
-//! cargo run -p loadline-loader --example plugin_host              # shows itself, and ends
-//! cargo run -p loadline-loader --example plugin_host -- plugins/  # watches that folder
+//! cargo run -p loadline-loader --example plugin_host              # runs a short demonstration
+//! cargo run -p loadline-loader --example plugin_host -- plugins/  # runs the plugins in that folder
 //! ```
 //!
 //! A plugin is a `.wasm` or `.wat` file that exports `answer: [i32] -> [i32]`. The host keeps compiled

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! Counters::open(&[Event], &mut [Option<Absence>; SLOTS]) -> Counters   on the calling thread
-//! Counters::open_programs(the same)                                      on those it starts
-//! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             from here on they run
+//! Counters::open_programs(the same)                                      on programs it starts
+//! Counters::enable(&mut self, &mut [Option<Absence>; SLOTS])             starts them
 //! Counters::read(&mut self, &mut Marks, &mut [Option<Absence>; SLOTS])   no allocation
-//! cores_covered(&[Event]) -> [Cores; SLOTS]                             by each counter
+//! cores_covered(&[Event]) -> [Cores; SLOTS]                             the cores per counter
 //! ```
 //!
 //! Wall time is the same on all platforms, so the probe itself measures it.
