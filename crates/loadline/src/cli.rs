@@ -16,8 +16,8 @@ use crate::screen::Screen;
 use loadline_measure::out;
 use loadline_record::recipe;
 
-/// Measures how loading and unloading precompiled Wasmtime modules grows with their number, and
-/// fails when it has become superlinear.
+/// Measure how the cost of a program, or of loading and unloading Wasmtime modules, grows with N, and
+/// fail when it has become superlinear
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Cli {

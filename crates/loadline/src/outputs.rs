@@ -154,7 +154,7 @@ impl<F: Reported> Args for Outputs<F> {
             .action(ArgAction::Append)
             .value_parser(value_parser!(PathBuf))
             .help(
-                "Write the form of the --format before it to FILE. The text is printed as well, unless another form is",
+                "Write the form of the --format before it to this file. Loadline also prints the text, unless it prints another form",
             );
         command.arg(format).arg(output)
     }

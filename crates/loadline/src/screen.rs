@@ -9,19 +9,22 @@ use loadline_report::Look;
 /// What the user asked for, once the command line is read.
 static ASKED: OnceLock<Screen> = OnceLock::new();
 
+/// The heading of these options in the help.
+const HEADING: &str = "Terminal";
+
 /// The options for the terminal.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Screen {
     /// Colour the text: auto colours it on a terminal unless NO_COLOR is set
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = HEADING, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
     /// Print every series on a line of its own
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, help_heading = HEADING, conflicts_with = "quiet")]
     verbose: bool,
 
     /// Print the report and errors only, no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = HEADING)]
     quiet: bool,
 }
 

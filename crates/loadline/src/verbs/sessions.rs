@@ -57,8 +57,8 @@ fn list(project: &Project) -> Result<Exit> {
         let own: Vec<&Kept> = all.iter().filter(|one| one.kind == kind).collect();
         let bytes: u64 = own.iter().map(|one| one.bytes()).sum();
         if !own.is_empty() {
-            let (n, bytes) = (own.len(), amount(bytes as f64, "bytes"));
-            out::line(format_args!("{what}: {n} folders, {bytes}"));
+            let (n, bytes) = (folders(own.len()), amount(bytes as f64, "bytes"));
+            out::line(format_args!("{what}: {n}, {bytes}"));
         }
     }
     let days = project.keep_days();
@@ -108,8 +108,12 @@ fn prune(arguments: &Prune) -> Result<Exit> {
     if !arguments.dry_run {
         kept::remove(&old)?;
     }
-    out::line(format_args!("{} folders, {}", old.len(), amount(bytes as f64, "bytes")));
+    out::line(format_args!("{}, {}", folders(old.len()), amount(bytes as f64, "bytes")));
     Ok(Exit::Clean)
+}
+
+fn folders(n: usize) -> String {
+    if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") }
 }
 
 fn older_than(project: &Project, days: u64) -> Vec<Kept> {
@@ -131,7 +135,8 @@ pub fn remove_old(project: &Project) {
     match kept::remove(&old) {
         Ok(()) if n == 0 => {}
         Ok(()) => out::note(format_args!(
-            "removed {n} folders of sessions that are older than {days} days ({}; keep_days in loadline.toml)",
+            "removed {} of sessions, older than {days} days ({}; keep_days in loadline.toml)",
+            folders(n),
             amount(bytes as f64, "bytes")
         )),
         // The session can be measured all the same.

@@ -389,7 +389,8 @@ impl<'a> Measurement<'a> {
         let (runs, scenarios, exact) = (left.len(), self.scenarios.len(), self.exact_left().len());
         let against = self.header.against.as_ref();
         let against = against.map(|build| format!(", in turn with {}", build.name));
-        let further = self.header.asked.as_ref().map(|asked| {
+        let asked = self.header.asked.as_ref().filter(|asked| !asked.quick);
+        let further = asked.map(|asked| {
             format!(", up to {} s while series are undecided (--budget)", asked.budget)
         });
         format!(
