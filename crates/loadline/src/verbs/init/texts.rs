@@ -39,6 +39,7 @@ scenarios = \"{SCENARIOS}\" # one question per file
 baselines = \"loadline/baselines\" # what you accept; `loadline baseline` writes it, you review it
 output = \"{}\" # sessions and artifacts; Loadline can make them again
 {build}# budget_seconds = 120     # the time for measuring undecided series further
+# keep_days = 30           # the days after which Loadline removes sessions and artifacts; 0 keeps them
 ",
         output(repository)
     )
