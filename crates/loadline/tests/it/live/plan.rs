@@ -61,3 +61,30 @@ fn a_quick_session_counts_and_says_what_it_left_out() {
     assert!(removed.stdout.contains("removed target/regress/"), "{}", removed.stdout);
     assert_eq!(sessions(&project), Vec::<PathBuf>::new());
 }
+
+/// A session removes what is older than the project wants to keep, and nothing else.
+#[test]
+fn old_sessions_are_removed_by_the_next_one() {
+    let project = Project::new();
+    let counts = ["regress", "--quick", "--set", "count_with=[\"count\"]"];
+    assert_eq!(project.run(&counts).code, Some(0));
+    let first = sessions(&project).pop().unwrap();
+    // Files that no session wrote are the user's.
+    fs::create_dir(project.path("target/regress/notes")).unwrap();
+    let age = |days: u32| {
+        let mut touch = std::process::Command::new("touch");
+        touch.args(["-d", &format!("{days} days ago")]);
+        let files = ["session.json", "runs.jsonl"].map(|name| first.join(name));
+        assert!(
+            touch.args(files).arg(project.path("target/regress/notes")).status().unwrap().success()
+        );
+    };
+    age(29);
+    project.run(&counts);
+    assert!(first.exists());
+    age(31);
+    let said = project.run(&counts);
+    assert!(said.stderr.contains("removed 1 folder of sessions"), "{}", said.stderr);
+    assert!(!first.exists() && project.path("target/regress/notes").exists());
+    assert_eq!(sessions(&project).len(), 3);
+}
