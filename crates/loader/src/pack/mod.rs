@@ -42,8 +42,8 @@
 //! # One image, one module
 //!
 //! Wasmtime finds code by its address, so one image can only be one module at a time (wasmtime issue 10874: a
-//! second module would panic). [`Pack::load`] then returns [`Error::Loaded`]. Clone the module, or use a
-//! [`Loader`](crate::Loader), which shares the module and loads a copy if it has to.
+//! second module would panic). [`Pack::load`] then returns [`Error::Loaded`](crate::Error::Loaded). Clone the
+//! module, or use a [`Loader`](crate::Loader), which shares the module and loads a copy if it has to.
 //!
 //! # Data segments
 //!
