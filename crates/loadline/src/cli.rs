@@ -262,7 +262,7 @@ improved, dearer, cheaper, gone, new, not-compared), is_undecided, is_foreign, w
 common N), ratio there, factor (at every N, growth apart) and growth (its share beyond the old
 side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:
 {curve: {fixed, per_module, superlinear, is_superlinear_sure, next_module, exponent, is_exact,
-running, foretold: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each symbol:
+running, extrapolated: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each symbol:
 phase, object, function, caller, at, old and new (own cost there, null where not recorded),
 share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
 series' unit; what is not known is null.")]

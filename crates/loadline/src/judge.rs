@@ -9,7 +9,7 @@ use loadline_record::{Context, Error, Exit, Result};
 use std::collections::BTreeMap;
 
 use self::answer::{Answer, answers};
-use self::series::told_apart;
+use self::series::with_distinct_names;
 use self::text::escaped;
 use crate::cli::Judge;
 use crate::outputs::TextOrJson;
@@ -41,7 +41,7 @@ pub fn run(arguments: &Judge) -> Result<Exit> {
              themselves"
         ));
     }
-    let series = told_apart(files)
+    let series = with_distinct_names(files)
         .map_err(|error| Error::new(Exit::Usage, escaped(&format!("{error:#}"))))?;
     let answers = answers(&series, arguments.suite);
     let ids: Vec<&str> = series.iter().map(|named| named.id.as_str()).collect();

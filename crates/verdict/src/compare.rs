@@ -7,5 +7,5 @@ mod side;
 
 pub use comparison::{ByN, Change, Comparison, Curve, Found, Pair, Row};
 pub use functions::Moved;
-pub use model::{Foretold, Law, Span};
+pub use model::{Extrapolated, Model, Span};
 pub use side::{Readings, Saved, Side, SideScenario, SymbolCosts};

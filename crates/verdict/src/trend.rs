@@ -8,7 +8,7 @@ use loadline_record::time::date;
 use loadline_scenario::{MetricKind, Scenario, SeriesName};
 use serde::Serialize;
 
-use crate::compare::{Change, Law, Row, Span};
+use crate::compare::{Change, Model, Row, Span};
 use crate::rules::readings::medians;
 
 /// The format of `history --format json`. The help of the verb describes it.
@@ -53,7 +53,7 @@ pub fn compare(name: SeriesName, one: &Point, other: &Point) -> bool {
 
 /// The history of one scenario.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct Trend {
     /// The format of this value.
     pub format: u32,
     /// The title of the scenario.
@@ -98,21 +98,21 @@ pub struct Step {
 }
 
 /// Returns the history of `scenario`, limited to the `wanted` series.
-pub fn told(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[SeriesName]) -> Told {
+pub fn trend(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[SeriesName]) -> Trend {
     let lines = past.into_iter().filter(|((_, name), _)| wanted.contains(name));
     let line = |((key, name), points): ((Key, SeriesName), Vec<Point>)| Line {
         series: name,
         unit: name.metric.unit(),
         one: scenario.unit().to_owned(),
         environment: key.to_string(),
-        points: tell_points(name, &points),
+        points: steps_of(name, &points),
     };
-    Told { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
+    Trend { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
 }
 
 /// Returns each point of a series, with its change since the last comparable point.
-pub fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
-    let told = |(index, point): (usize, &Point)| {
+pub fn steps_of(name: SeriesName, points: &[Point]) -> Vec<Step> {
+    let step = |(index, point): (usize, &Point)| {
         // The last comparable point may lie further back, because points of other CPUs can be in between.
         let mut before = points[..index].iter().rev();
         let before = before.find(|before| compare(name, before, point));
@@ -123,11 +123,11 @@ pub fn tell_points(name: SeriesName, points: &[Point]) -> Vec<Step> {
             date: date(point.when),
             n,
             per_module: cost / n as f64,
-            exponent: Law::of(&point.series).and_then(|law| law.exponent),
+            exponent: Model::of(&point.series).and_then(|model| model.exponent),
             change: change.filter(|change| *change != Change::NotCompared),
         }
     };
-    points.iter().enumerate().map(told).collect()
+    points.iter().enumerate().map(step).collect()
 }
 
 impl Line {

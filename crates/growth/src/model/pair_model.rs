@@ -48,7 +48,7 @@ pub(crate) struct Comparison {
 }
 
 /// The model new = β + α·old, fitted to the first sizes.
-pub(crate) struct Law {
+pub(crate) struct Model {
     pub setup: f64,
     pub rss: f64,
     pub total_weight: f64,
@@ -123,22 +123,22 @@ impl Comparison {
     }
 
     /// Returns how far the new cost at one size exceeds a model.
-    pub fn above(&self, place: usize, law: &Law, factor: f64) -> f64 {
-        self.rest(place, factor) - law.setup
+    pub fn above(&self, place: usize, model: &Model, factor: f64) -> f64 {
+        self.rest(place, factor) - model.setup
     }
 
-    /// Fits the model for one factor to the first `n_law` sizes.
-    pub fn law(&self, factor: f64, n_law: usize) -> Law {
+    /// Fits the model for one factor to the first `n_model` sizes.
+    pub fn model(&self, factor: f64, n_model: usize) -> Model {
         let (mut total_weight, mut sum) = (0.0, 0.0);
-        for place in 0..n_law {
+        for place in 0..n_model {
             let weight = self.weight(place, factor);
             total_weight += weight;
             sum += weight * self.rest(place, factor);
         }
         let setup = sum / total_weight;
-        let squares = (0..n_law)
+        let squares = (0..n_model)
             .map(|place| self.weight(place, factor) * (self.rest(place, factor) - setup).powi(2));
-        Law { setup, rss: squares.sum(), total_weight }
+        Model { setup, rss: squares.sum(), total_weight }
     }
 
     /// Returns the growing term, scaled to 1 at the largest N.
@@ -146,8 +146,8 @@ impl Comparison {
         self.growing(place, self.x[place].powi(i32::from(power)))
     }
 
-    fn growing(&self, place: usize, pace: f64) -> f64 {
-        self.old[place] * pace / self.old[self.n_sizes() - 1]
+    fn growing(&self, place: usize, rate: f64) -> f64 {
+        self.old[place] * rate / self.old[self.n_sizes() - 1]
     }
 
     /// Fits setup and growth for one factor to all sizes.
@@ -236,7 +236,7 @@ impl Comparison {
         let n_sizes = self.n_sizes();
         let phi = (best.value / (n_sizes - 2) as f64).max(1.0);
         let fits =
-            |factor: f64| self.law(factor, n_sizes).rss - best.value <= phi * quantile * quantile;
+            |factor: f64| self.model(factor, n_sizes).rss - best.value <= phi * quantile * quantile;
         let end = |end: f64| {
             if fits(end) {
                 return end;
@@ -263,13 +263,13 @@ impl Comparison {
         }
         let top = self.n_sizes() - 1;
         // The unit of N must not matter: log N is known up to a constant, which α·old absorbs.
-        let pace = |place: usize, name: GrowthName| match name {
+        let rate = |place: usize, name: GrowthName| match name {
             GrowthName::Log => 1.0 + self.x[place].ln() / (1.0 - self.x[0].ln()),
             GrowthName::Root => self.x[place].sqrt(),
             _ => self.x[place],
         };
         let rss = |name: GrowthName| {
-            let column = |place: usize| self.growing(place, pace(place, name) / pace(top, name));
+            let column = |place: usize| self.growing(place, rate(place, name) / rate(top, name));
             self.least(|factor| self.with_column(factor, column).2).value
         };
         let names = [GrowthName::Linear, GrowthName::Root, GrowthName::Log];

@@ -87,7 +87,7 @@ pub(crate) struct Shapes {
     all: Vec<Shape>,
     n_allowed: usize,
     /// The fastest allowed growth, as the reference for acceleration.
-    pub pace: Pace,
+    pub rate: Rate,
     /// The shape of the 20 % share that must be excluded before a curve is called ok.
     pub planted: Shape,
     /// The largest p that still shows growth.
@@ -100,19 +100,19 @@ pub(crate) struct Shapes {
 
 /// The allowed growth that marginal costs are compared with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Pace {
+pub(crate) enum Rate {
     Linear,
     LinearLog,
     Square,
 }
 
-impl Pace {
+impl Rate {
     /// Returns a cost with this growth, in any unit, at `x` = N/Nmax.
     pub fn cost(self, x: f64, size: f64) -> f64 {
         match self {
-            Pace::Linear => x,
-            Pace::LinearLog => x * size.ln(),
-            Pace::Square => x * x,
+            Rate::Linear => x,
+            Rate::LinearLog => x * size.ln(),
+            Rate::Square => x * x,
         }
     }
 }
@@ -122,10 +122,10 @@ impl Shapes {
         /// The superlinear powers of N, times four, up to 17. If the data grows with a larger power than the
         /// shapes, the superlinear share is understated.
         const POWERS: [u8; 8] = [6, 7, 8, 10, 12, 20, 36, 68];
-        let (n_allowed, pace, level) = match expect {
-            Expect::Linear => (4, Pace::Linear, 0.001),
-            Expect::LinearLog => (5, Pace::LinearLog, 0.01),
-            Expect::Quadratic => (8, Pace::Square, 0.001),
+        let (n_allowed, rate, level) = match expect {
+            Expect::Linear => (4, Rate::Linear, 0.001),
+            Expect::LinearLog => (5, Rate::LinearLog, 0.01),
+            Expect::Quadratic => (8, Rate::Square, 0.001),
         };
         let mut all =
             vec![Shape::Constant, Shape::Log, Shape::Root, Shape::Linear, Shape::LinearLog];
@@ -141,7 +141,7 @@ impl Shapes {
         Shapes {
             n_allowed: n_allowed + usize::from(all.contains(&Shape::SquareLessLinear)),
             all,
-            pace,
+            rate,
             planted: if allows_square { CUBE } else { SQUARE },
             level,
             steep: 2.0 + faster,

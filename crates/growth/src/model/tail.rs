@@ -39,7 +39,7 @@ pub(crate) fn tail_exponent(summary: &Summary) -> Option<(Estimate, OffsetPower)
     };
     let interval = intervals.reduce(hull)?;
     let last = kept.last()?;
-    Some((Estimate { value: last.power, interval }, last.tail.law(last.power)))
+    Some((Estimate { value: last.power, interval }, last.tail.model(last.power)))
 }
 
 /// The largest sizes of a curve with their weights and logarithms.
@@ -103,7 +103,7 @@ impl Tail {
         self.rss_of(column)
     }
 
-    fn law(&self, power: f64) -> OffsetPower {
+    fn model(&self, power: f64) -> OffsetPower {
         let (factor, mean_power) = self.factor_of(&self.column(power));
         let offset = mean(&self.weight, &self.cost, self.total_weight) - factor * mean_power;
         OffsetPower { offset, factor, power }

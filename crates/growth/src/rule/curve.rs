@@ -217,7 +217,7 @@ impl<'a> Test<'a> {
         let is_found = verdict == CurveVerdict::Superlinear;
         let summary = self.problem.summary;
         let tail = tail_exponent(summary);
-        let beyond = tail.filter(|_| self.is_steep()).map(|(_, law)| law);
+        let beyond = tail.filter(|_| self.is_steep()).map(|(_, model)| model);
         let Contrast { null, full, share, quality, t, p } = &self.contrast;
         CurveEvidence {
             fit: self.problem.curve(full, beyond),
@@ -335,7 +335,7 @@ fn is_accelerating(summary: &Summary, shapes: &Shapes) -> bool {
     let slope =
         |values: &dyn Fn(usize) -> f64, i: usize| (values(i) - values(i - 1)) / (x(i) - x(i - 1));
     let cost = |i: usize| summary.relative[i];
-    let pace = |i: usize| shapes.pace.cost(x(i), summary.sizes[i]);
+    let rate = |i: usize| shapes.rate.cost(x(i), summary.sizes[i]);
     let (before, now) = (slope(&cost, last - 1), slope(&cost, last));
-    before > 1e-9 * now.abs() && now / before > slope(&pace, last) / slope(&pace, last - 1)
+    before > 1e-9 * now.abs() && now / before > slope(&rate, last) / slope(&rate, last - 1)
 }

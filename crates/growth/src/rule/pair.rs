@@ -6,7 +6,7 @@ use crate::input::design::DesignFlaw;
 use crate::input::series::Series;
 use crate::input::summary::Summary;
 use crate::input::tau::Tau;
-use crate::model::pair_model::{Comparison, Growth, GrowthName, Law};
+use crate::model::pair_model::{Comparison, Growth, GrowthName, Model};
 use crate::numeric::estimate::{Estimate, Interval};
 use crate::numeric::minimise::least_over_factors;
 use crate::numeric::student::{quantile_above, upper_tail};
@@ -258,7 +258,7 @@ fn compare(new: Summary, old: Summary, looks: u32) -> PairEvidence {
     let n_sizes = new.sizes.len();
     let least_freedom = new.freedom.min(old.freedom);
     let growth = best_growth(&comparison);
-    let without = comparison.least(|factor| comparison.law(factor, n_sizes).rss);
+    let without = comparison.least(|factor| comparison.model(factor, n_sizes).rss);
     let left = (n_sizes - 3) as f64;
     let phi = (growth.rss / left).max(1.0);
     let nu = freedom_of(1.5 * least_freedom, phi, left);
@@ -336,26 +336,27 @@ impl Bounds<'_> {
 fn top_tests(comparison: &Comparison, freedom: f64) -> Vec<TopTest> {
     let n_sizes = comparison.n_sizes();
     let smallest = n_sizes.div_ceil(2).max(3);
-    let test = |n_law: usize| {
-        let law = comparison.least(|factor| comparison.law(factor, n_law).rss);
-        let phi = (law.value / (n_law - 2) as f64).max(1.0);
+    let test = |n_model: usize| {
+        let model = comparison.least(|factor| comparison.model(factor, n_model).rss);
+        let phi = (model.value / (n_model - 2) as f64).max(1.0);
         let excess = |place: usize| {
-            let fit = comparison.law(law.at, n_law);
-            let beyond = |fit: &Law, factor: f64| comparison.above(place, fit, factor);
-            let misfit = least_over_factors(comparison.largest_factor(), Some(law.at), |factor| {
-                let fit = comparison.law(factor, n_law);
-                let variance = comparison.variance(place, factor) + phi / fit.total_weight;
-                (fit.rss - law.value) / phi + beyond(&fit, factor).max(0.0).powi(2) / variance
-            });
+            let fit = comparison.model(model.at, n_model);
+            let beyond = |fit: &Model, factor: f64| comparison.above(place, fit, factor);
+            let misfit =
+                least_over_factors(comparison.largest_factor(), Some(model.at), |factor| {
+                    let fit = comparison.model(factor, n_model);
+                    let variance = comparison.variance(place, factor) + phi / fit.total_weight;
+                    (fit.rss - model.value) / phi + beyond(&fit, factor).max(0.0).powi(2) / variance
+                });
             Excess {
-                share: beyond(&fit, law.at) / comparison.new_cost(place),
+                share: beyond(&fit, model.at) / comparison.new_cost(place),
                 p: upper_tail(misfit.value.max(0.0).sqrt(), freedom),
             }
         };
         TopTest {
-            n_sizes: n_law,
+            n_sizes: n_model,
             top: excess(n_sizes - 1),
-            before: (n_law < n_sizes - 1).then(|| excess(n_sizes - 2)),
+            before: (n_model < n_sizes - 1).then(|| excess(n_sizes - 2)),
         }
     };
     (smallest..n_sizes).rev().map(test).collect()

@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Size {
 ///
 /// # Errors
 /// When one file names two series alike, or is given twice.
-pub fn told_apart(files: Vec<(String, Vec<Named>)>) -> Result<Vec<Named>> {
+pub fn with_distinct_names(files: Vec<(String, Vec<Named>)>) -> Result<Vec<Named>> {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for named in files.iter().flat_map(|(_, named)| named) {
         *times.entry(named.id.clone()).or_default() += 1;

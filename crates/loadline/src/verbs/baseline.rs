@@ -160,7 +160,7 @@ fn resume(
         read(project, &scenario.name)?;
     }
     let bench = Bench { project, runner: &runner, before: None };
-    carry_out(project, reopened.take_up(&bench)?, &capture, interrupt)
+    carry_out(project, reopened.resume(&bench)?, &capture, interrupt)
 }
 
 /// Measures the remaining runs and writes the accepted baselines. The session is marked as finished only

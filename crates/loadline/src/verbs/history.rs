@@ -10,7 +10,7 @@ use crate::cli::History;
 use crate::outputs::TextOrJson;
 use loadline_measure::project::folders::Project;
 use loadline_report::history_text;
-use loadline_verdict::trend::{Told, told};
+use loadline_verdict::trend::{Trend, trend};
 
 /// Runs `cargo xtask history`.
 ///
@@ -21,23 +21,23 @@ pub fn run(arguments: &History) -> Result<Exit> {
     let project = Project::open(arguments.root.as_deref())?;
     let (name, changes) = Project::split_title(&arguments.scenario)?;
     let scenario = project.scenario(name, &changes)?;
-    let told = tell(&project, &scenario, &arguments.series)?;
-    if told.series.is_empty() {
-        let title = &told.scenario;
-        let unread: String = told.unread.iter().map(|why| format!("; not read: {why}")).collect();
+    let trend = tell(&project, &scenario, &arguments.series)?;
+    if trend.series.is_empty() {
+        let title = &trend.scenario;
+        let unread: String = trend.unread.iter().map(|why| format!("; not read: {why}")).collect();
         let text = format!(
             "nothing is known of the past of {title}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {title} --reason TEXT){unread}"
         );
         return Err(Error::new(Exit::NothingSelected, text));
     }
     arguments.outputs.write(None, |form, _| match form {
-        TextOrJson::Text => Ok(history_text::text(&told, !arguments.series.is_empty())),
-        TextOrJson::Json => Ok(serde_json::to_string_pretty(&told)? + "\n"),
+        TextOrJson::Text => Ok(history_text::text(&trend, !arguments.series.is_empty())),
+        TextOrJson::Json => Ok(serde_json::to_string_pretty(&trend)? + "\n"),
     })?;
     Ok(Exit::Clean)
 }
 
-fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Told> {
+fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Trend> {
     let (past, unread) = past::of(project, scenario)?;
     let mut names = Vec::new();
     for text in asked {
@@ -51,5 +51,5 @@ fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Told
         names.push(name);
     }
     let wanted = if names.is_empty() { &scenario.judge } else { &names };
-    Ok(told(scenario, past, unread, wanted))
+    Ok(trend(scenario, past, unread, wanted))
 }

@@ -248,7 +248,7 @@ fn resume(
     let mut baselines = Committed::read(project, &reopened.scenarios, asked.baseline.as_deref())?;
     baselines.insist_for(&header.environment);
     let bench = Bench { project, runner: &runner, before: None };
-    let measurement = reopened.take_up(&bench)?;
+    let measurement = reopened.resume(&bench)?;
     let Concluded { mut measured, report } = carry_out(measurement, &baselines, &asked)?;
     measured.again.judged(asked.baseline.clone(), arguments.selection.root.as_deref());
     interrupt.check()?;

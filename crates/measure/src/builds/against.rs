@@ -4,7 +4,7 @@
 use loadline_record::{Context, Error, Exit, Machine, Result};
 use std::path::{Path, PathBuf};
 
-use crate::builds::build_dir::{Yard, keep};
+use crate::builds::build_dir::{BuildDir, keep};
 use crate::builds::other_side::{Before, failed};
 use crate::builds::trees::{Changes, Tree, changes, commit, commit_of};
 use crate::builds::wasmtime::{Wasmtime, wasmtime_version};
@@ -41,7 +41,7 @@ pub struct Builds {
 struct Places {
     _copies: Option<tempfile::TempDir>,
     _tree: Option<Tree>,
-    _yard: Option<Yard>,
+    _build_dir: Option<BuildDir>,
 }
 
 impl Builds {
@@ -72,16 +72,16 @@ impl Builds {
         if other.is_none() && asked.sources.is_none() {
             return Builds::one(project, machine, interrupt);
         }
-        let yard = Yard::open(&project.against(), interrupt)?;
-        let copies = tempfile::TempDir::with_prefix_in("session-", &yard.folder);
+        let build_dir = BuildDir::open(&project.against(), interrupt)?;
+        let copies = tempfile::TempDir::with_prefix_in("session-", &build_dir.folder);
         let copies =
-            copies.with_context(|| format!("cannot write in {}", yard.folder.display()))?;
+            copies.with_context(|| format!("cannot write in {}", build_dir.folder.display()))?;
         // Both paths have the same length, so they take the same space on a new process's stack.
         let (one, two) = (copies.path().join("one"), copies.path().join("two"));
         let program = match (&asked.sources, commit_of(&sources)) {
             (None, _) => build_runner(&sources, None, false),
-            (Some(_), None) => yard.build(&sources, false),
-            (Some(_), Some(commit)) => yard.build_once(&commit, &sources),
+            (Some(_), None) => build_dir.build(&sources, false),
+            (Some(_), Some(commit)) => build_dir.build_once(&commit, &sources),
         };
         interrupt.check()?;
         let kept = program.and_then(|program| keep(&program, &one));
@@ -91,11 +91,12 @@ impl Builds {
         let now = Runner::at(now, machine, interrupt)?;
         let mut places = Places { _copies: Some(copies), ..Places::default() };
         let Some(other) = other else { return Ok(Builds { now, before: None, _places: places }) };
-        let parts = OtherRunner { project, sources: &sources, yard: &yard, now, interrupt };
+        let parts =
+            OtherRunner { project, sources: &sources, build_dir: &build_dir, now, interrupt };
         let built = parts.build(&other, &two, machine);
         let (now, before, tree) =
             built.map_err(|error| failed(&other.name(), "cannot build the runner of", error))?;
-        (places._tree, places._yard) = (Some(tree), Some(yard));
+        (places._tree, places._build_dir) = (Some(tree), Some(build_dir));
         Ok(Builds { now, before: Some(before), _places: places })
     }
 
@@ -116,16 +117,16 @@ impl Builds {
         let builds = Builds::one(project, machine, interrupt)?;
         let Some(other) = Other::read(&project.root, asked)? else { return Ok(builds) };
         let Other::Revision { commit, .. } = &other else { return Ok(builds) };
-        let yard = Yard::open(&project.against(), interrupt)?;
-        let mut tree = Tree::at(&yard.tree())?;
+        let build_dir = BuildDir::open(&project.against(), interrupt)?;
+        let mut tree = Tree::at(&build_dir.tree())?;
         let made = tree.check_out(&project.root, commit).and_then(|()| {
-            let theirs = project.checked_out(&tree.workspace, &yard.programs())?;
+            let theirs = project.checked_out(&tree.workspace, &build_dir.programs())?;
             theirs.build(interrupt).map(|()| theirs)
         });
         let theirs = made.map_err(|error| failed(&other.name(), "cannot build", error))?;
         let changes = changes(&project.root, commit)?;
         let before = other.side(builds.now.clone(), Some(theirs), changes);
-        let _places = Places { _copies: None, _tree: Some(tree), _yard: Some(yard) };
+        let _places = Places { _copies: None, _tree: Some(tree), _build_dir: Some(build_dir) };
         Ok(Builds { before: Some(before), _places, ..builds })
     }
 }
@@ -134,7 +135,7 @@ impl Builds {
 struct OtherRunner<'a> {
     project: &'a Project,
     sources: &'a Path,
-    yard: &'a Yard,
+    build_dir: &'a BuildDir,
     now: Runner,
     interrupt: &'a Interrupt,
 }
@@ -148,8 +149,8 @@ impl OtherRunner<'_> {
         folder: &Path,
         machine: &Machine,
     ) -> Result<(Runner, Before, Tree)> {
-        let OtherRunner { sources, yard, now, interrupt, .. } = self;
-        let mut tree = Tree::at(&yard.tree())?;
+        let OtherRunner { sources, build_dir, now, interrupt, .. } = self;
+        let mut tree = Tree::at(&build_dir.tree())?;
         let mut differences = Changes::default();
         let name = other.name();
         let program = match other {
@@ -162,11 +163,12 @@ impl OtherRunner<'_> {
                     return Ok((self.now.clone(), before, tree));
                 }
                 out::note(format_args!("building the runner of {name}"));
-                yard.build_once(commit, &tree.workspace)
+                build_dir.build_once(commit, &tree.workspace)
             }
             Other::Wasmtime { source, .. } => {
                 out::note(format_args!("building the runner of {name}"));
-                tree.copy_with(sources, source).and_then(|()| yard.build(&tree.workspace, true))
+                tree.copy_with(sources, source)
+                    .and_then(|()| build_dir.build(&tree.workspace, true))
             }
         };
         interrupt.check()?;
@@ -189,7 +191,7 @@ impl OtherRunner<'_> {
     fn tree_of_project(&self, tree: &Tree) -> Result<Option<Project>> {
         let Ok(place) = self.project.root.strip_prefix(self.sources) else { return Ok(None) };
         let root = tree.workspace.join(place);
-        let theirs = self.project.checked_out(&root, &self.yard.programs())?;
+        let theirs = self.project.checked_out(&root, &self.build_dir.programs())?;
         theirs.build(self.interrupt)?;
         Ok(Some(theirs))
     }

@@ -20,18 +20,18 @@ use loadline_record::atomic::{make_folder, options};
 
 /// The build dir, held by this session until it is dropped.
 #[derive(Debug)]
-pub struct Yard {
+pub struct BuildDir {
     /// The path of the build dir.
     pub folder: PathBuf,
     _lock: File,
 }
 
-impl Yard {
+impl BuildDir {
     /// Opens the build dir `folder`, and waits while another session uses it.
     ///
     /// # Errors
     /// When the folder cannot be written, or the program is interrupted.
-    pub fn open(folder: &Path, interrupt: &Interrupt) -> Result<Yard> {
+    pub fn open(folder: &Path, interrupt: &Interrupt) -> Result<BuildDir> {
         let shown = folder.display();
         make_folder(folder).with_context(|| format!("cannot make folder {shown}"))?;
         let lock = options().write(true).create(true).truncate(true).open(folder.join("lock"));
@@ -45,7 +45,7 @@ impl Yard {
             interrupt.check()?;
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
-        Ok(Yard { folder: folder.to_owned(), _lock: lock })
+        Ok(BuildDir { folder: folder.to_owned(), _lock: lock })
     }
 
     /// The path at which the other revision is checked out.

@@ -32,11 +32,11 @@ pub fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitStatus> {
     let program = command.get_program().display().to_string();
     let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
     let streams = [child.stdout.take().map(copied), child.stderr.take().map(copied)];
-    let ward = interrupt.guard(child);
-    while !interrupt.has_ended_by(ward, std::time::Instant::now()) {
+    let child_id = interrupt.guard(child);
+    while !interrupt.has_ended_by(child_id, std::time::Instant::now()) {
         sleep(PATIENCE);
     }
-    let child = interrupt.release(ward);
+    let child = interrupt.release(child_id);
     for ended in streams.iter().flatten() {
         // If the output is still open after that, another process holds it.
         let _ = ended.recv_timeout(LAST_WORDS);

@@ -26,17 +26,17 @@ pub struct Interrupt {
 struct State {
     asked: AtomicBool,
     next: AtomicU64,
-    children: Mutex<BTreeMap<Ward, Charge>>,
+    children: Mutex<BTreeMap<ChildId, SupervisedChild>>,
 }
 
 /// The number of a supervised child. It is Loadline's own number, because the system may reuse a process id
 /// once the child has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ward(u64);
+pub struct ChildId(u64);
 
 /// A supervised child.
 #[derive(Debug)]
-struct Charge {
+struct SupervisedChild {
     child: Child,
     /// The child has ended and was waited for, so the system may have reused its process id.
     has_ended: bool,
@@ -67,30 +67,30 @@ impl Interrupt {
     /// Asks the program to end, and ends all supervised children.
     pub fn interrupt(&self) {
         self.state.asked.store(true, Ordering::SeqCst);
-        self.children().values_mut().for_each(Charge::end);
+        self.children().values_mut().for_each(SupervisedChild::end);
     }
 
     /// Supervises `child`, which leads a process group of its own. An interrupt or [`Interrupt::kill`] kills
     /// the child and its group. Returns the child's number.
-    pub fn guard(&self, child: Child) -> Ward {
-        let ward = Ward(self.state.next.fetch_add(1, Ordering::SeqCst));
-        self.children().insert(ward, Charge { child, has_ended: false });
+    pub fn guard(&self, child: Child) -> ChildId {
+        let child_id = ChildId(self.state.next.fetch_add(1, Ordering::SeqCst));
+        self.children().insert(child_id, SupervisedChild { child, has_ended: false });
         if self.was_asked() {
-            self.kill(ward);
+            self.kill(child_id);
         }
-        ward
+        child_id
     }
 
     /// Stops supervising the child and returns it, so that the caller can wait for it.
-    pub fn release(&self, ward: Ward) -> Option<Child> {
-        self.children().remove(&ward).map(|charge| charge.child)
+    pub fn release(&self, child_id: ChildId) -> Option<Child> {
+        self.children().remove(&child_id).map(|supervised| supervised.child)
     }
 
     /// Waits until `deadline` for a supervised child to end by itself. Returns whether it has ended. The
     /// child stays supervised.
-    pub fn has_ended_by(&self, ward: Ward, deadline: Instant) -> bool {
+    pub fn has_ended_by(&self, child_id: ChildId, deadline: Instant) -> bool {
         loop {
-            if self.children().get_mut(&ward).is_none_or(Charge::is_over) {
+            if self.children().get_mut(&child_id).is_none_or(SupervisedChild::is_over) {
                 return true;
             }
             if Instant::now() >= deadline {
@@ -101,9 +101,9 @@ impl Interrupt {
     }
 
     /// Ends a supervised child and everything it has started.
-    pub fn kill(&self, ward: Ward) {
-        if let Some(charge) = self.children().get_mut(&ward) {
-            charge.end();
+    pub fn kill(&self, child_id: ChildId) {
+        if let Some(supervised) = self.children().get_mut(&child_id) {
+            supervised.end();
         }
     }
 
@@ -123,12 +123,12 @@ impl Interrupt {
         Ok(())
     }
 
-    fn children(&self) -> std::sync::MutexGuard<'_, BTreeMap<Ward, Charge>> {
+    fn children(&self) -> std::sync::MutexGuard<'_, BTreeMap<ChildId, SupervisedChild>> {
         self.state.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Charge {
+impl SupervisedChild {
     /// Ends the child and everything it has started.
     fn end(&mut self) {
         if !self.has_ended {
@@ -174,8 +174,8 @@ mod tests {
         let interrupt = Interrupt::default();
         interrupt.interrupt();
         let child = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
-        let ward = interrupt.guard(child);
-        let status = interrupt.release(ward).unwrap().wait().unwrap();
+        let child_id = interrupt.guard(child);
+        let status = interrupt.release(child_id).unwrap().wait().unwrap();
         assert!(!status.success());
     }
 }

@@ -251,16 +251,16 @@ impl Runner {
         let mut child = self.start(command, request).map_err(RunFailure::Refused)?;
         let lines = lines_of(&mut child);
         let stderr = end_of_stderr(&mut child);
-        let ward = self.interrupt.guard(child);
+        let child_id = self.interrupt.guard(child);
         let deadline = Instant::now() + timeout;
         let mut last = read_answer(&lines, deadline, &mut receive);
-        if last.lets_it_end() && !self.interrupt.has_ended_by(ward, deadline) {
+        if last.lets_it_end() && !self.interrupt.has_ended_by(child_id, deadline) {
             last = Last::TimedOut;
         }
         if !last.lets_it_end() {
-            self.interrupt.kill(ward);
+            self.interrupt.kill(child_id);
         }
-        let status = self.interrupt.release(ward).map(|mut child| child.wait());
+        let status = self.interrupt.release(child_id).map(|mut child| child.wait());
         let stderr = stderr.join().unwrap_or_default();
         if self.interrupt.was_asked() {
             return Err(RunFailure::Interrupted);

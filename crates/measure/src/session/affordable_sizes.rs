@@ -113,15 +113,15 @@ fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> 
     let [.., (_, before), (last, seconds)] = tried else { return None };
     let step = modules as f64 / *last as f64;
     // At least as long as a linear cost, at most as long as a quadratic cost.
-    let foretold = seconds * (seconds / before).clamp(step, step * step);
+    let extrapolated = seconds * (seconds / before).clamp(step, step * step);
     let timeout = scenario.timeout.as_secs_f64();
-    if foretold > timeout / 2.0 {
+    if extrapolated > timeout / 2.0 {
         return Some(format!(
-            "a run may take {foretold:.0} s of the {timeout:.0} s of timeout_seconds"
+            "a run may take {extrapolated:.0} s of the {timeout:.0} s of timeout_seconds"
         ));
     }
     let (rounds, budget) = (rounds(scenario), scenario.budget.as_secs_f64());
-    let all = (earlier(tried) + foretold) * rounds;
+    let all = (earlier(tried) + extrapolated) * rounds;
     (all > budget).then(|| {
         format!(
             "{rounds} rounds up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"

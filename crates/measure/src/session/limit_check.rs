@@ -63,18 +63,18 @@ fn of(
         let name = SeriesName::new(Phase::Load, metric(limit));
         return Ok(not_looked_at(format!("{name} was not counted")));
     };
-    let foretold = each.modules_within(value as f64);
-    if let Some(first) = mappings_end_before(one, limit, foretold, environment) {
+    let extrapolated = each.modules_within(value as f64);
+    if let Some(first) = mappings_end_before(one, limit, extrapolated, environment) {
         let sentence = format!(
-            "{limit} would end at N ≈ {foretold:.0} (foretold), after mappings at N ≈ {first:.0}: nothing is met there"
+            "{limit} would end at N ≈ {extrapolated:.0} (extrapolated), after mappings at N ≈ {first:.0}: nothing is met there"
         );
         return Ok((sentence, true));
     }
     let memory = memory(one, environment);
-    let most = (foretold * 1.25) as usize + 64;
+    let most = (extrapolated * 1.25) as usize + 64;
     if most > MOST_MODULES {
         let sentence = format!(
-            "{limit} end at N ≈ {foretold:.0} (foretold; {} allowed, {} a module): too far to go there{memory}",
+            "{limit} end at N ≈ {extrapolated:.0} (extrapolated; {} allowed, {} a module): too far to go there{memory}",
             shown(limit, value as f64),
             shown(limit, each.slope)
         );
@@ -84,29 +84,30 @@ fn of(
         Ok(reached) => reached,
         Err(RunFailure::Interrupted) => return Err(RunFailure::Interrupted),
         Err(failure) => {
-            let sentence = format!("cannot go to where {limit} end (N ≈ {foretold:.0}): {failure}");
+            let sentence =
+                format!("cannot go to where {limit} end (N ≈ {extrapolated:.0}): {failure}");
             return Ok((sentence, false));
         }
     };
-    let foretold = each.modules_within(value as f64 - reached.in_use as f64);
-    Ok(judge(limit, value, foretold, &each, &reached, &memory))
+    let extrapolated = each.modules_within(value as f64 - reached.in_use as f64);
+    Ok(judge(limit, value, extrapolated, &each, &reached, &memory))
 }
 
 /// Compares the N at which the limit was met with the extrapolated N.
 fn judge(
     limit: Limit,
     value: u64,
-    foretold: f64,
+    extrapolated: f64,
     each: &Each,
     reached: &Exhausted,
     memory: &str,
 ) -> (String, bool) {
     let found = reached.modules as f64;
-    let off = (found - foretold).abs() / foretold.max(1.0);
+    let off = (found - extrapolated).abs() / extrapolated.max(1.0);
     let holds = off <= TOLERANCE;
-    let verdict = if holds { "as foretold" } else { "NOT as foretold" };
+    let verdict = if holds { "as extrapolated" } else { "NOT as extrapolated" };
     let sentence = format!(
-        "{limit} end at N = {foretold:.0} (foretold from N ≤ {}: {} a module, {} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
+        "{limit} end at N = {extrapolated:.0} (extrapolated from N ≤ {}: {} a module, {} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
         each.largest,
         shown(limit, each.slope),
         shown(limit, value as f64),
@@ -158,17 +159,17 @@ fn address_space(limits: &str) -> u64 {
     soft.unwrap_or(u64::MAX)
 }
 
-/// The N at which mappings end, if they end before `limit` does at `foretold`. The process would then fail
+/// The N at which mappings end, if they end before `limit` does at `extrapolated`. The process would then fail
 /// for lack of mappings.
 fn mappings_end_before(
     one: &MeasuredScenario,
     limit: Limit,
-    foretold: f64,
+    extrapolated: f64,
     environment: &Environment,
 ) -> Option<f64> {
     let (allowed, _) = value(Limit::Mappings, environment).ok()?;
     let first = Each::within(one, Limit::Mappings)?.modules_within(allowed as f64);
-    (limit != Limit::Mappings && first < foretold).then_some(first)
+    (limit != Limit::Mappings && first < extrapolated).then_some(first)
 }
 
 const fn metric(limit: Limit) -> Metric {
@@ -185,7 +186,7 @@ fn memory(one: &MeasuredScenario, environment: &Environment) -> String {
     let available = environment.memory_bytes.parse::<f64>().ok();
     match (resident.and_then(|series| Each::of(&series)), available) {
         (Some(each), Some(available)) if each.slope > 0.0 => format!(
-            "; memory would end at N ≈ {:.0} (foretold: {} a module)",
+            "; memory would end at N ≈ {:.0} (extrapolated: {} a module)",
             each.modules_within(available),
             amount(each.slope, "bytes")
         ),
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_foretold_from_what_each_module_takes() {
+    fn a_limit_is_extrapolated_from_what_each_module_takes() {
         let each = each();
         assert_eq!((each.slope, each.fixed), (2.0, 4.0));
         assert_eq!(each.modules_within(65_530.0 - 100.0), 32_713.0);
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_met_where_it_was_foretold_holds() {
+    fn only_what_is_met_where_it_was_extrapolated_holds() {
         let found = |modules| {
             let reached = Exhausted { in_use: 100, modules, ended: "no more".to_owned() };
             judge(Limit::Mappings, 65_530, 32_713.0, &each(), &reached, "")
@@ -291,6 +292,6 @@ mod tests {
         assert!(found(32_713).1 && found(32_300).1);
         let (sentence, holds) = found(30_000);
         assert!(!holds);
-        assert!(sentence.contains("8.3 % off, NOT as foretold): no more"), "{sentence}");
+        assert!(sentence.contains("8.3 % off, NOT as extrapolated): no more"), "{sentence}");
     }
 }

@@ -108,7 +108,7 @@ impl<'a> Measurement<'a> {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn take_up(
+    pub fn resume(
         bench: &'a Bench<'a>,
         session: Session,
         header: Header,

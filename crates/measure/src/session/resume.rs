@@ -89,10 +89,10 @@ impl Reopened {
     ///
     /// # Errors
     /// When artifacts cannot be made.
-    pub fn take_up<'a>(self, bench: &'a Bench<'_>) -> Result<Measurement<'a>> {
+    pub fn resume<'a>(self, bench: &'a Bench<'_>) -> Result<Measurement<'a>> {
         let Reopened { session, header, scenarios, records } = self;
         let folder = session.folder().to_owned();
-        let measurement = Measurement::take_up(bench, session, header, scenarios, records)?;
+        let measurement = Measurement::resume(bench, session, header, scenarios, records)?;
         let (kept, left) = measurement.n_runs();
         out::note(format_args!(
             "resuming {}: {kept} runs are kept, {left} are left",

@@ -372,7 +372,7 @@ fn consequence(row: &Row, one: &str) -> Option<String> {
     let cost = |cost: f64| short(cost, row.unit);
     let next = arrow(&cost(old.next_module?), &cost(new.next_module?));
     let mut sentence = format!("{}: the next {one} at N = {} costs {next}", row.name, row.at?);
-    if let (Some(before), Some(now)) = (old.foretold, new.foretold) {
+    if let (Some(before), Some(now)) = (old.extrapolated, new.extrapolated) {
         let exponent =
             |exponent: Option<f64>| exponent.map_or("flat".to_owned(), |e| format!("{e:.2}"));
         // Writing to a String cannot fail.

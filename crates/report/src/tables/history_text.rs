@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_scenario::units::{cut, short};
 use loadline_verdict::compare::Change;
-use loadline_verdict::trend::{Line, Origin, Step, Told};
+use loadline_verdict::trend::{Line, Origin, Step, Trend};
 
 /// The bars of a plot, the lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -21,25 +21,25 @@ fn now(line: &Line) -> String {
 
 /// Renders the history. Unchanged counts get one line; other series, and series that the user asked for, get
 /// a table.
-pub fn text(told: &Told, is_asked: bool) -> String {
+pub fn text(trend: &Trend, is_asked: bool) -> String {
     let mut text = String::new();
     let is_steady = |line: &&Line| !is_asked && line.is_steady();
-    for line in told.series.iter().filter(|line| !is_steady(line)) {
-        text.push_str(&format!("{} {}   {}\n", told.scenario, line.series, line.environment));
+    for line in trend.series.iter().filter(|line| !is_steady(line)) {
+        text.push_str(&format!("{} {}   {}\n", trend.scenario, line.series, line.environment));
         text.push_str(&table(line));
         text.push_str(&format!(" per {}  {}\n\n", line.one, plot(line)));
     }
-    for line in told.series.iter().filter(is_steady) {
+    for line in trend.series.iter().filter(is_steady) {
         text.push_str(&format!("steady: {} {}\n", line.series, now(line)));
     }
-    let steps = told.series.iter().flat_map(|line| &line.points);
+    let steps = trend.series.iter().flat_map(|line| &line.points);
     let steps = steps.filter(|point| point.change.is_some_and(|change| change.step().is_some()));
     text.push_str(&match steps.count() {
         0 => "no step\n".to_owned(),
         1 => "1 step\n".to_owned(),
         n => format!("{n} steps\n"),
     });
-    told.unread.iter().for_each(|problem| text.push_str(&format!("not read: {problem}\n")));
+    trend.unread.iter().for_each(|problem| text.push_str(&format!("not read: {problem}\n")));
     text
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use loadline_growth::{Kind, Series};
     use loadline_scenario::SeriesName;
 
-    use loadline_verdict::trend::{FORMAT, Point, tell_points};
+    use loadline_verdict::trend::{FORMAT, Point, steps_of};
 
     use super::*;
 
@@ -123,9 +123,9 @@ mod tests {
             unit: "count",
             one: "module".to_owned(),
             environment: "here".to_owned(),
-            points: tell_points(name, &points),
+            points: steps_of(name, &points),
         };
-        let told = Told {
+        let trend = Trend {
             format: FORMAT,
             scenario: "s".to_owned(),
             series: vec![line],
@@ -143,7 +143,7 @@ mod tests {
 
             3 steps
         "#]]
-        .assert_eq(&text(&told, true));
+        .assert_eq(&text(&trend, true));
     }
 
     /// Times of another CPU in between make no step and hide none.
@@ -155,8 +155,8 @@ mod tests {
             point("c", "A", |n| 100.0 * n),
         ];
         let name: SeriesName = "load/task-clock".parse().expect("a series");
-        let told = tell_points(name, &points);
-        let changes: Vec<_> = told.iter().map(|point| point.change).collect();
+        let trend = steps_of(name, &points);
+        let changes: Vec<_> = trend.iter().map(|point| point.change).collect();
         assert_eq!(changes, [None, None, Some(Change::Unchanged)]);
     }
 }

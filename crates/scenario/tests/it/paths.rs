@@ -10,7 +10,7 @@ use loadline_scenario::{Corpus, Request};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
-struct Told {
+struct Both {
     request: Request,
     corpus: Corpus,
 }
@@ -22,9 +22,9 @@ fn a_request_holds_paths_that_are_no_utf_8() {
     let corpus = Corpus::Files(vec![odd.clone(), usual]);
     let request =
         Request::PrepareTables { functions: NonZero::new(1).unwrap(), cache: odd.clone() };
-    let text = toml::to_string(&Told { request, corpus: corpus.clone() }).unwrap();
+    let text = toml::to_string(&Both { request, corpus: corpus.clone() }).unwrap();
     assert!(text.contains(r#""/root/b c.wasm""#), "{text}");
-    let told: Told = toml::from_str(&text).unwrap();
+    let told: Both = toml::from_str(&text).unwrap();
     assert_eq!(told.corpus, corpus);
     let Request::PrepareTables { cache, .. } = told.request else { panic!("another request") };
     assert_eq!(cache, odd);

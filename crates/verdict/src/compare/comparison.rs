@@ -8,7 +8,7 @@ use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName, Workload}
 use serde::Serialize;
 
 use super::functions::{Moved, moved};
-use super::model::{Foretold, Law, Span};
+use super::model::{Extrapolated, Model, Span};
 use super::side::{Readings, Side, SideScenario};
 use crate::functions::horizon;
 use crate::rules::readings::{medians, on_common_sizes};
@@ -162,7 +162,7 @@ pub struct Curve {
     /// metrics.
     pub running: Option<f64>,
     /// The cost at the limit, extrapolated. Present only for exact counts of which one side surely grows.
-    pub foretold: Option<Foretold>,
+    pub extrapolated: Option<Extrapolated>,
 }
 
 impl Comparison {
@@ -341,14 +341,19 @@ impl Row {
         horizon: Option<u64>,
     ) {
         let sides = [&old, &new].map(|side| side.as_ref().map(|(series, _)| series));
-        let laws = sides.map(|series| series.and_then(Law::of));
-        let is_grown = laws.iter().flatten().any(|law| law.is_sure);
+        let models = sides.map(|series| series.and_then(Model::of));
+        let is_grown = models.iter().flatten().any(|model| model.is_sure);
         let is_exact = sides.iter().flatten().all(|series| series.is_exact());
         let horizon = horizon.filter(|n| is_grown && is_exact && self.at.is_some_and(|at| *n > at));
-        let [before, now] = laws;
-        let found = |side: Option<(Series, Option<f64>)>, law: Option<Law>| {
+        let [before, now] = models;
+        let found = |side: Option<(Series, Option<f64>)>, model: Option<Model>| {
             side.map(|(series, running)| {
-                Found::Curve(Box::new(Curve::of(law.as_ref(), series.is_exact(), running, horizon)))
+                Found::Curve(Box::new(Curve::of(
+                    model.as_ref(),
+                    series.is_exact(),
+                    running,
+                    horizon,
+                )))
             })
         };
         if let Some(found) = found(old, before) {
@@ -361,18 +366,23 @@ impl Row {
 }
 
 impl Curve {
-    fn of(law: Option<&Law>, is_exact: bool, running: Option<f64>, horizon: Option<u64>) -> Curve {
-        let parts = law.map(Law::parts);
+    fn of(
+        model: Option<&Model>,
+        is_exact: bool,
+        running: Option<f64>,
+        horizon: Option<u64>,
+    ) -> Curve {
+        let parts = model.map(Model::parts);
         Curve {
             fixed: parts.map(|parts| parts[0]),
             per_module: parts.map(|parts| parts[1]),
             superlinear: parts.map(|parts| parts[2]),
-            is_superlinear_sure: law.is_some_and(|law| law.is_sure),
-            next_module: law.map(|law| law.next_module(law.top)),
-            exponent: law.and_then(|law| law.exponent),
+            is_superlinear_sure: model.is_some_and(|model| model.is_sure),
+            next_module: model.map(|model| model.next_module(model.top)),
+            exponent: model.and_then(|model| model.exponent),
             is_exact,
             running,
-            foretold: law.and_then(|law| Some(law.foretell(horizon?))),
+            extrapolated: model.and_then(|model| Some(model.extrapolate(horizon?))),
         }
     }
 }

@@ -116,8 +116,8 @@ fn of_profiles(old: &Profiles, new: &Profiles) -> Vec<Moved> {
                 .into_iter()
                 .filter_map(|profile| profile.find(*phase, &object, &function))
                 .max_by_key(|symbol| symbol.own);
-            all.push(told(
-                Told { phase: *phase, object: &object, function: &function, symbol },
+            all.push(moved_function(
+                FunctionAt { phase: *phase, object: &object, function: &function, symbol },
                 Some(&earlier),
                 Some(&later),
                 Some(share),
@@ -155,8 +155,8 @@ fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
     let mut all = Vec::new();
     let mut tell = |one: &AcceptedSymbol, old: Option<&Series>, new: Option<&Series>| {
         let AcceptedSymbol { phase, object, function, .. } = one;
-        let place = Told { phase: *phase, object, function, symbol: None };
-        let moved = told(place, old, new, None);
+        let place = FunctionAt { phase: *phase, object, function, symbol: None };
+        let moved = moved_function(place, old, new, None);
         let is_same = match (moved.old, moved.new) {
             (Some(old), Some(new)) => (new - old).abs() <= 1e-3 * old.abs(),
             _ => false,
@@ -183,7 +183,7 @@ fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
 
 /// A function to list.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+struct FunctionAt<'a> {
     phase: Phase,
     object: &'a str,
     function: &'a str,
@@ -191,8 +191,13 @@ struct Told<'a> {
     symbol: Option<&'a SavedSymbol>,
 }
 
-fn told(place: Told<'_>, old: Option<&Series>, new: Option<&Series>, share: Option<f64>) -> Moved {
-    let Told { phase, object, function, symbol } = place;
+fn moved_function(
+    place: FunctionAt<'_>,
+    old: Option<&Series>,
+    new: Option<&Series>,
+    share: Option<f64>,
+) -> Moved {
+    let FunctionAt { phase, object, function, symbol } = place;
     let (before, now) = (old.map(Shape::of), new.map(Shape::of));
     let exponent = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.exponent);
     let formula = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.formula.clone());

@@ -10,7 +10,7 @@ use serde::Serialize;
 const FORMULA_FITS: f64 = 0.01;
 
 /// A model of a cost as a function of N.
-pub struct Law {
+pub struct Model {
     formula: Option<Formula>,
     fit: CurveFit,
     /// Whether the curve rule found superlinear growth.
@@ -21,9 +21,9 @@ pub struct Law {
     pub top: u64,
 }
 
-impl Law {
+impl Model {
     /// Fits `series`; returns `None` if it has too few sizes or repetitions.
-    pub fn of(series: &Series) -> Option<Law> {
+    pub fn of(series: &Series) -> Option<Model> {
         let curve = judge_curve(series, &CurveOptions::default());
         let is_sure = curve.verdict == CurveVerdict::Superlinear;
         let evidence = curve.evidence?;
@@ -31,7 +31,7 @@ impl Law {
         let formula = Formula::of(series)
             .filter(|formula| is_sure && series.is_exact() && formula.misfit <= FORMULA_FITS);
         let exponent = evidence.tail_exponent.as_ref().map(Span::of);
-        Some(Law { formula, fit: evidence.fit, is_sure, exponent, top: series.top_size() })
+        Some(Model { formula, fit: evidence.fit, is_sure, exponent, top: series.top_size() })
     }
 
     /// Returns three costs at the largest N: fixed, per module, and superlinear. The last cost is for all
@@ -72,10 +72,10 @@ impl Law {
     }
 
     /// Extrapolates the cost to `n` modules, beyond the measured sizes.
-    pub fn foretell(&self, n: u64) -> Foretold {
+    pub fn extrapolate(&self, n: u64) -> Extrapolated {
         let (last, before) = (self.at(n) - self.at(n / 2), self.at(n / 2) - self.at(n / 4));
         let is_rising = last > 0.0 && before > 0.0;
-        Foretold {
+        Extrapolated {
             n,
             cost: self.at(n),
             next_module: self.next_module(n),
@@ -86,7 +86,7 @@ impl Law {
 
 /// An exact count, extrapolated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Foretold {
+pub struct Extrapolated {
     /// N.
     pub n: u64,
     /// The cost of all modules together.

@@ -202,7 +202,10 @@ fn the_same_facts_as_json() {
     let counted = series("unload/callgrind-instructions");
     let superlinear = counted["old"]["curve"]["superlinear"].as_f64().unwrap();
     assert!((superlinear / (4.0 * 512.0 * 512.0) - 1.0).abs() < 0.01, "{counted}");
-    assert!(counted["old"]["curve"]["foretold"]["exponent"].as_f64().unwrap() > 1.9, "{counted}");
+    assert!(
+        counted["old"]["curve"]["extrapolated"]["exponent"].as_f64().unwrap() > 1.9,
+        "{counted}"
+    );
     let symbol = &pair["symbols"][0];
     assert_eq!(symbol["function"], "__deregister_frame_info_bases");
     assert_eq!((&symbol["old"], &symbol["new"]), (&json!(1_065_472.0), &json!(0.0)));
