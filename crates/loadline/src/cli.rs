@@ -254,11 +254,11 @@ Scenarios are paired by title, or where each side has one, those two. A differen
 Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 5 no such baseline;
 130 interrupted.
 
-JSON (format 1): {format, old, new, scenarios: [{old, new, one, environment, differences,
+JSON (format 2): {format, old, new, scenarios: [{old, new, one, environment, differences,
 failures, horizon, series, symbols}], only_old, only_new}. one: the noun for one of N; environment:
 one line per side; differences: what
 else differs between the machines and builds. Of each series: name, unit, change (unchanged, worse,
-improved, dearer, cheaper, gone, new, not-compared), is_undecided, is_foreign, why, at (the largest
+improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
 common N), ratio there, factor (at every N, growth apart) and growth (its share beyond the old
 side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:
 {curve: {fixed, per_module, superlinear, is_superlinear_sure, next_module, exponent, is_exact,
@@ -312,11 +312,11 @@ pub struct Diff {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-JSON (format 1): {format, scenario, series: [{series, unit, one, environment, points}], unread}. one
+JSON (format 2): {format, scenario, series: [{series, unit, one, environment, points}], unread}. one
 is the noun for one of N. Of each
 point, the oldest first: origin ({commit: {hash, subject}} or {session: NAME}), date, n (the
 largest), per_module there, exponent ({value, low, high} or null), and change since the point
-before that compares (unchanged, worse, improved, dearer, cheaper, gone, new, or null).")]
+before that compares (unchanged, worse, improved, more, less, removed, new, or null).")]
 pub struct History {
     /// Show this scenario; NAME:KEY=VALUE names a variant
     #[arg(value_name = "NAME")]

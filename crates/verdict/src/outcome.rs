@@ -128,7 +128,7 @@ impl Report {
     /// Summarizes how many series have each verdict.
     pub fn summary(&self) -> String {
         if self.is_blind() {
-            return "blind".to_owned();
+            return "self-check failed".to_owned();
         }
         let is = |row: &Judged, verdict| row.outcome.verdict() == Some(verdict);
         let is_undecided =
@@ -139,13 +139,13 @@ impl Report {
         };
         let words = [
             (functions, self.new_symbols()),
-            ("regressed", self.count(is_red)),
+            ("REGRESSED", self.count(is_red)),
             ("superlinear, not gated", self.count(is_not_gated)),
-            ("inconclusive", self.count(is_undecided)),
+            ("undecided", self.count(is_undecided)),
             ("not measured", self.count(is_not_judged)),
             ("known issue no longer seen", self.count(|row| self.is_gone(row))),
             ("improved", self.count(|row| is(row, Verdict::Improved))),
-            ("holds", self.count(|row| is(row, Verdict::Holds) && !self.is_gone(row))),
+            ("pass", self.count(|row| is(row, Verdict::Holds) && !self.is_gone(row))),
         ];
         let said = words.iter().filter(|(_, count)| *count > 0);
         let said: Vec<String> = said.map(|(word, count)| format!("{count} {word}")).collect();

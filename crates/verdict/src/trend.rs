@@ -12,7 +12,7 @@ use crate::compare::{Change, Model, Row, Span};
 use crate::rules::readings::medians;
 
 /// The format of `history --format json`. The help of the verb describes it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The origin of a point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,6 +138,6 @@ impl Line {
 
     /// Whether the cost or its growth has changed at some point.
     pub fn has_step(&self) -> bool {
-        self.points.iter().any(|point| point.change.is_some_and(|change| change.step().is_some()))
+        self.points.iter().any(|point| point.change.is_some_and(|change| change.is_step()))
     }
 }

@@ -10,7 +10,12 @@ pub fn render(facts: &Facts) -> String {
         let checks =
             facts.self_checks.iter().map(|check| format!("{}: {}", check.metric, check.sentence));
         let checks: Vec<String> = checks.collect();
-        commands.push(command("error", None, "Loadline is blind", &checks.join("\n")));
+        commands.push(command(
+            "error",
+            None,
+            "Loadline: the self-check failed",
+            &checks.join("\n"),
+        ));
     }
     for (scenario, series) in facts.judged() {
         let level = match series.verdict {

@@ -61,7 +61,7 @@ fn header(facts: &Facts) -> Markup {
             p.soft { (facts.environment_line()) "; measured " time datetime=(facts.session.started) { (facts.session.started) } }
             @if let Some(build) = &facts.against { p { "Measured in turn with, and judged against: " (build.name) } }
             @if facts.result.is_self_check_failed {
-                p.red { strong { "This session is blind: " } "growth planted in it was not judged right, so it gives no verdict." }
+                p.red { strong { "The self-check of this session failed" } ", so the session gives no verdict." }
             }
             p { strong { "Next: " } (facts.result.next) }
             nav aria-label="Parts of the report" {

@@ -57,7 +57,9 @@ fn overview(facts: &Facts) -> String {
         text.push_str(&format!("\nJudged against {}.\n", escape(&build.name)));
     }
     if facts.result.is_self_check_failed {
-        text.push_str("\n**This session is blind**: growth planted in it was not judged right, so it gives no verdict.\n");
+        text.push_str(
+            "\n**The self-check of this session failed**, so the session gives no verdict.\n",
+        );
     }
     let rows: Vec<_> = facts.judged().filter(|(_, s)| needs_a_look(s.verdict)).collect();
     if !rows.is_empty() {
@@ -165,10 +167,7 @@ fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
     let mut lines = new_symbols(scenario).flat_map(culprit_lines).peekable();
     lines.peek()?;
     let items: String = lines.map(|line| format!("- {}\n", escape(&line))).collect();
-    Some(format!(
-        "\n### {}: symbols that grow, and nobody knew of\n\n{items}",
-        escape(&scenario.full_name)
-    ))
+    Some(format!("\n### {}: functions with new growth\n\n{items}", escape(&scenario.full_name)))
 }
 
 /// Renders every judged series, folded.

@@ -76,8 +76,7 @@ pub fn render(facts: &Facts, look: Look) -> String {
     lines.push(String::new());
     if facts.result.is_self_check_failed {
         lines.push(
-            "This session is blind: growth planted in it was not judged right, so it gives no verdict."
-                .to_owned(),
+            "The self-check of this session failed, so the session gives no verdict.".to_owned(),
         );
     } else {
         lines.push(format!("{}{EXPONENTS}\n", table(facts, look)));
@@ -175,8 +174,8 @@ fn green_cells(scenario: &ScenarioFacts, judged: &[&SeriesFacts]) -> [String; 6]
         judged.iter().filter(|series| series.verdict == Word::Holds).copied().collect();
     let silent = judged.len() - holds.len();
     let verdict = match silent {
-        0 => "hold".to_owned(),
-        silent => format!("hold; {silent} not judged"),
+        0 => "pass".to_owned(),
+        silent => format!("pass; {silent} not measurable here"),
     };
     let dash = || "–".to_owned();
     let name = format!("{} series", holds.len());
@@ -224,15 +223,15 @@ fn folded_cells(scenario: &ScenarioFacts, fold: &Fold, rows: &[&SeriesFacts]) ->
                 [only] => only.name.to_string(),
                 rows => format!("{} counts", rows.len()),
             };
-            [title, name, dash(), dash(), dash(), format!("not judged: {reason}")]
+            [title, name, dash(), dash(), dash(), format!("not measurable here: {reason}")]
         }
         Fold::Count => {
             let name = format!("{} operation counts", rows.len());
-            [title, name, tail, dash(), dash(), "hold".to_owned()]
+            [title, name, tail, dash(), dash(), "pass".to_owned()]
         }
         Fold::Holds => {
             let name = format!("{} other series", rows.len());
-            [title, name, tail, dash(), dash(), "hold".to_owned()]
+            [title, name, tail, dash(), dash(), "pass".to_owned()]
         }
     }
 }
@@ -272,16 +271,16 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
 /// enough.
 pub const fn word(word: Word) -> &'static str {
     match word {
-        Word::Holds => "holds",
+        Word::Holds => "pass",
         Word::Improved => "improved",
         Word::Regressed => "REGRESSED",
-        Word::Inconclusive => "inconclusive",
-        Word::NoBaseline => "inconclusive: no baseline and no control",
+        Word::Inconclusive => "undecided",
+        Word::NoBaseline => "undecided: no baseline and no control",
         Word::NotGated => "superlinear, not gated: nothing to compare with",
-        Word::NotJudged => "not judged",
+        Word::NotJudged => "not measurable here",
         Word::Control => "control, not judged alone",
         Word::Failed => "FAILED",
-        Word::Observed => "shown only",
+        Word::Observed => "informational",
     }
 }
 
@@ -295,7 +294,7 @@ pub fn verdict(series: &SeriesFacts) -> String {
         }
         (Word::Control | Word::Failed | Word::Observed, _) => "",
         (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
-        (_, AgainstKind::Control) => " (beside its control)",
+        (_, AgainstKind::Control) => " (against its control)",
         (_, AgainstKind::Expectation) => " (as stated)",
         (_, AgainstKind::OneThread) => " (scaling with threads)",
     };
@@ -351,7 +350,7 @@ fn symbol_lines(facts: &Facts, look: Look) -> Vec<String> {
         lines.extend(culprits.flat_map(|symbol| symbol_line(&scenario.full_name, symbol, look)));
     }
     if !lines.is_empty() {
-        lines.insert(0, "symbols that grow beyond linear, by callgrind:".to_owned());
+        lines.insert(0, "functions that grow beyond linear, by callgrind:".to_owned());
         lines.push(String::new());
     }
     lines
@@ -362,7 +361,7 @@ fn symbol_line(title: &str, symbol: &FunctionFacts, look: Look) -> Vec<String> {
     let FunctionFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
     let percent = share * 100.0;
     let hidden = symbol.hidden_until;
-    let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (foretold)"));
+    let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (extrapolated)"));
     let is_new = symbol.standing == FunctionStanding::Regressed;
     let standing =
         if is_new { look.paint(standing_text, Word::Regressed) } else { standing_text.clone() };

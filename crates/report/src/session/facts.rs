@@ -167,11 +167,11 @@ fn check(check: &SelfCheck) -> CheckFacts {
         Seen::Sees => (CheckOutcome::Passed, "a planted 20 % share is seen"),
         Seen::Unsure => (
             CheckOutcome::Undecided,
-            "this session cannot tell a 20 % share from none; what it calls inconclusive may be growth",
+            "undecided: this session cannot tell a 20 % share from none; what it calls undecided may be growth",
         ),
         Seen::Blind => (
             CheckOutcome::Failed,
-            "BLIND: a planted 20 % share was called harmless, or none was called growth",
+            "FAILED: a planted 20 % share was called harmless, or none was called growth",
         ),
     };
     CheckFacts { metric: check.name.metric.to_string(), outcome, sentence: found.to_owned() }
@@ -182,7 +182,7 @@ fn unchecked(collector: &str) -> CheckFacts {
     CheckFacts {
         metric: collector.to_owned(),
         outcome: CheckOutcome::Failed,
-        sentence: "BLIND: the self-check was not measured".to_owned(),
+        sentence: "FAILED: the self-check was not measured".to_owned(),
     }
 }
 
@@ -190,8 +190,7 @@ fn unchecked(collector: &str) -> CheckFacts {
 fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     let against = Against { kind: AgainstKind::Nothing, name: None };
     let doubt = Doubt {
-        reason: "growth planted in this session was not judged right, so it gives no verdict"
-            .to_owned(),
+        reason: "the self-check of this session failed, so the session gives no verdict".to_owned(),
         remedy: Some("repeat on a quieter machine".to_owned()),
     };
     let facts = without_findings(row.name, Word::NotJudged, against, one, files);

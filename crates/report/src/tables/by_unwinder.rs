@@ -131,14 +131,14 @@ fn shown(tail: &Estimate) -> String {
 
 fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
     let Some(one) = measured(session, title) else { return "not measured".to_owned() };
-    let Some(row) = row(session, title, name) else { return "not judged".to_owned() };
+    let Some(row) = row(session, title, name) else { return "not measured".to_owned() };
     let said = match &row.outcome {
-        _ if session.report.is_blind() => "blind",
+        _ if session.report.is_blind() => "self-check failed",
         Outcome::Verdict { verdict, .. } => said_of(*verdict, is_known(session, one, name)),
         Outcome::Scaled(_) => "judged apart",
         Outcome::ControlOnly => "control",
         Outcome::Failed => return "FAILED".to_owned(),
-        Outcome::NotJudged(absence) => return format!("not judged: {absence}"),
+        Outcome::NotJudged(absence) => return format!("not measurable here: {absence}"),
     };
     match one.complete(name) {
         Some(series) => format!("{}  {said}", growth(&series)),
@@ -150,7 +150,7 @@ fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
 fn said_of(verdict: Verdict, is_known: bool) -> &'static str {
     match verdict {
         Verdict::Holds if is_known => "accepted",
-        verdict if is_open(verdict) => "inconclusive",
+        verdict if is_open(verdict) => "undecided",
         verdict => word(verdict),
     }
 }
@@ -191,7 +191,7 @@ fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     let Some(row) = session.report.rows.iter().find(is_it) else { return not_measured() };
     let Outcome::Scaled(scaled) = &row.outcome else { return "FAILED".to_owned() };
     let said = match session.report.is_blind() {
-        true => "blind",
+        true => "self-check failed",
         false => said_of(scaled.verdict, !row.notes.is_empty()),
     };
     scaled.judgement.evidence.map_or_else(

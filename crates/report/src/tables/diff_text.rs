@@ -96,7 +96,7 @@ fn judged(row: &Row) -> Option<String> {
         format!("{value} (95 %: {low} … {high})")
     };
     match (row.change, row.factor, row.growth) {
-        (Change::Dearer | Change::Cheaper, Some(factor), _) => {
+        (Change::More | Change::Less, Some(factor), _) => {
             Some(format!(" {name}: ×{} at every N, growth apart", shown(factor, 1.0)))
         }
         (Change::Worse, _, Some(growth)) => {
@@ -164,14 +164,9 @@ fn curve(found: &Found) -> Option<&Curve> {
 fn change(row: &Row) -> String {
     let word = match row.change {
         Change::Unchanged => "unchanged",
-        Change::Worse => "GROWS FASTER",
-        Change::Improved => "grows less",
-        Change::Dearer => "dearer",
-        Change::Cheaper => "cheaper",
-        Change::Gone => "gone",
-        Change::New => "new",
-        Change::NotCompared if row.is_foreign => "foreign",
+        Change::NotCompared if row.is_other_cpu => "other CPU",
         Change::NotCompared => "not compared",
+        step => step.step(row.unit).unwrap_or_default(),
     };
     let running = [curve(&row.old), curve(&row.new)].into_iter().flatten();
     let least = running.filter_map(|curve| curve.running).min_by(f64::total_cmp);
@@ -306,7 +301,7 @@ fn symbols(text: &mut String, all: &[Moved]) {
     table.load_style(presets::NOTHING);
     let at = all[0].at;
     table.set_header([
-        "symbols that moved most".to_owned(),
+        "functions that changed most".to_owned(),
         "phase".to_owned(),
         format!("own at N = {at}"),
         "of phase".to_owned(),
@@ -378,7 +373,7 @@ fn consequence(row: &Row, one: &str) -> Option<String> {
         // Writing to a String cannot fail.
         let _ = write!(
             sentence,
-            "; at N = {} {}, all {}, exponent {} (foretold)",
+            "; at N = {} {}, all {}, exponent {} (extrapolated)",
             before.n,
             arrow(&cost(before.next_module), &cost(now.next_module)),
             arrow(&cost(before.cost), &cost(now.cost)),

@@ -2,7 +2,6 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_scenario::units::{cut, short};
-use loadline_verdict::compare::Change;
 use loadline_verdict::trend::{Line, Origin, Step, Trend};
 
 /// The bars of a plot, the lowest first.
@@ -33,7 +32,7 @@ pub fn text(trend: &Trend, is_asked: bool) -> String {
         text.push_str(&format!("steady: {} {}\n", line.series, now(line)));
     }
     let steps = trend.series.iter().flat_map(|line| &line.points);
-    let steps = steps.filter(|point| point.change.is_some_and(|change| change.step().is_some()));
+    let steps = steps.filter(|point| point.change.is_some_and(|change| change.is_step()));
     text.push_str(&match steps.count() {
         0 => "no step\n".to_owned(),
         1 => "1 step\n".to_owned(),
@@ -63,7 +62,7 @@ fn table(line: &Line) -> String {
             short(point.per_module, line.unit),
             exponent.map_or_else(dash, |span| format!("{:.2}", span.value)),
             exponent.map_or_else(dash, |span| format!("{:.2} … {:.2}", span.low, span.high)),
-            point.change.and_then(Change::step).unwrap_or_default().to_owned(),
+            point.change.and_then(|change| change.step(line.unit)).unwrap_or_default().to_owned(),
         ]);
     }
     let lines = table.to_string();
@@ -95,6 +94,7 @@ mod tests {
     use loadline_growth::{Kind, Series};
     use loadline_scenario::SeriesName;
 
+    use loadline_verdict::compare::Change;
     use loadline_verdict::trend::{FORMAT, Point, steps_of};
 
     use super::*;
@@ -136,7 +136,7 @@ mod tests {
              date        from               N  per module  exponent  95 % interval  step
              1970-01-01  aaaaaaaaaa why  4096          12      1.00    0.99 … 1.01
              1970-01-01  bbbbbbbbbb why  4096          12      1.00    0.99 … 1.01
-             1970-01-01  cccccccccc why  4096          15      1.00    0.99 … 1.01  dearer
+             1970-01-01  cccccccccc why  4096          15      1.00    0.99 … 1.01  more
              1970-01-01  dddddddddd why  4096        4111      1.99    1.98 … 2.02  GROWS FASTER
              1970-01-01  eeeeeeeeee why  4096          15      1.00    0.99 … 1.01  grows less
              per module  ▁▁▁█▁  (full height: 4111)

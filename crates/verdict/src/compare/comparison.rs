@@ -15,7 +15,7 @@ use crate::rules::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
 /// The format of `diff --format json`. The help of the verb describes it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Counts that differ by less than this share at every N are equal.
 const SAME_COUNT: f64 = 1e-3;
@@ -79,7 +79,7 @@ pub struct Row {
     /// Whether the series is too noisy to exclude that it grows faster now.
     pub is_undecided: bool,
     /// Whether these are times of two CPUs, which cannot be compared.
-    pub is_foreign: bool,
+    pub is_other_cpu: bool,
     /// Why the series was not compared.
     pub why: Option<String>,
     /// The largest N that both sides have.
@@ -109,11 +109,11 @@ pub enum Change {
     /// The cost grows less.
     Improved,
     /// The cost is higher, with the same growth.
-    Dearer,
+    More,
     /// The cost is lower, with the same growth.
-    Cheaper,
+    Less,
     /// The old side has this cost; the new side has none.
-    Gone,
+    Removed,
     /// The new side has this cost; the old side has none.
     New,
     /// The series cannot be compared.
@@ -247,7 +247,7 @@ impl Row {
             unit: name.metric.unit(),
             change: Change::NotCompared,
             is_undecided: false,
-            is_foreign: false,
+            is_other_cpu: false,
             why: None,
             at: None,
             ratio: None,
@@ -262,7 +262,7 @@ impl Row {
     fn of(name: SeriesName, old: &SideScenario, new: &SideScenario, horizon: Option<u64>) -> Row {
         let is_time = name.metric.kind() == MetricKind::Time;
         let mut row = Row {
-            is_foreign: is_time && !is_one_processor(&old.environment, &new.environment),
+            is_other_cpu: is_time && !is_one_processor(&old.environment, &new.environment),
             old: not_counted(old.series.get(&name)),
             new: not_counted(new.series.get(&name)),
             ..Row::empty(name)
@@ -291,8 +291,8 @@ impl Row {
         let pair = judge_pair(new, old, &PairOptions::default());
         let evidence = pair.evidence.as_ref();
         self.growth = evidence.map(|evidence| Span::of(&evidence.growth));
-        if self.is_foreign {
-            self.why = Some("times of two processors do not compare".to_owned());
+        if self.is_other_cpu {
+            self.why = Some("times of two CPUs do not compare".to_owned());
             return;
         }
         self.ratio = self.by_n.last().and_then(|top| ratio(top.old, top.new));
@@ -303,7 +303,7 @@ impl Row {
         let is_count = self.name.metric.kind() == MetricKind::Count;
         self.change = match () {
             () if is_count && self.by_n.iter().all(ByN::is_same) => Change::Unchanged,
-            () if is_count && self.by_n.iter().all(|row| row.new == 0.0) => Change::Gone,
+            () if is_count && self.by_n.iter().all(|row| row.new == 0.0) => Change::Removed,
             () if is_count && self.by_n.iter().all(|row| row.old == 0.0) => Change::New,
             () if is_worse => Change::Worse,
             () if is_improved => Change::Improved,
@@ -321,11 +321,11 @@ impl Row {
                 // If the costs at the largest N contradict the factor, the factor is noise.
                 let top = self.ratio.unwrap_or(1.0);
                 match factor {
-                    Span { low, .. } if low > 1.0 + SAME_TIME && top > 1.0 => Change::Dearer,
+                    Span { low, .. } if low > 1.0 + SAME_TIME && top > 1.0 => Change::More,
                     Span { high, low, .. }
                         if high < 1.0 / (1.0 + SAME_TIME) && low > 0.0 && top < 1.0 =>
                     {
-                        Change::Cheaper
+                        Change::Less
                     }
                     _ => Change::Unchanged,
                 }
@@ -408,8 +408,8 @@ fn ratio(old: f64, new: f64) -> Option<f64> {
 fn level(differing: Option<&ByN>) -> Change {
     match differing {
         None => Change::Unchanged,
-        Some(ByN { old, new, .. }) if new > old => Change::Dearer,
-        Some(_) => Change::Cheaper,
+        Some(ByN { old, new, .. }) if new > old => Change::More,
+        Some(_) => Change::Less,
     }
 }
 
@@ -420,15 +420,22 @@ impl ByN {
 }
 
 impl Change {
-    /// Returns the word for a step in the cost, or `None` if there is no step.
-    pub fn step(self) -> Option<&'static str> {
+    /// Whether the cost or its growth made a step.
+    pub fn is_step(self) -> bool {
+        !matches!(self, Change::Unchanged | Change::NotCompared)
+    }
+
+    /// Returns the word for a step in a cost with this unit, or `None` if there is no step.
+    pub fn step(self, unit: &str) -> Option<&'static str> {
         match self {
             Change::Unchanged | Change::NotCompared => None,
             Change::Worse => Some("GROWS FASTER"),
             Change::Improved => Some("grows less"),
-            Change::Dearer => Some("dearer"),
-            Change::Cheaper => Some("cheaper"),
-            Change::Gone => Some("gone"),
+            Change::More if unit == "ns" => Some("slower"),
+            Change::More => Some("more"),
+            Change::Less if unit == "ns" => Some("faster"),
+            Change::Less => Some("less"),
+            Change::Removed => Some("removed"),
             Change::New => Some("new"),
         }
     }

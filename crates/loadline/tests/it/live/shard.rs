@@ -45,15 +45,15 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     let merged = merge(&project, &[&two, &one]);
     assert_eq!((whole.code, merged.code), (Some(0), Some(0)), "{}{}", merged.stdout, merged.stderr);
     // Of several scenarios one line each, where all holds; of one alone its series.
-    assert_eq!(whole.verdicts(), ["one 2 – – hold", "two 2 – – hold"]);
+    assert_eq!(whole.verdicts(), ["one 2 – – pass", "two 2 – – pass"]);
     assert_eq!(merged.verdicts(), whole.verdicts());
     assert_eq!(
         [first.verdicts(), second.verdicts()].concat(),
         [
-            "one load/unwind-tables-registered holds (as stated)",
-            "one unload/unwind-tables-deregistered holds (as stated)",
-            "two load/unwind-tables-registered holds (as stated)",
-            "two unload/unwind-tables-deregistered holds (as stated)",
+            "one load/unwind-tables-registered pass (as stated)",
+            "one unload/unwind-tables-deregistered pass (as stated)",
+            "two load/unwind-tables-registered pass (as stated)",
+            "two unload/unwind-tables-deregistered pass (as stated)",
         ]
     );
 

@@ -205,7 +205,7 @@ fn the_page_is_read_by_mouse_by_keyboard_on_a_phone_and_on_paper() {
     browser.open(&page);
     let opened = browser.value("performance.getEntriesByType('navigation')[0].duration");
     println!("opened in {opened} ms");
-    assert!(browser.value("document.title").as_str().unwrap().contains("2 regressed"));
+    assert!(browser.value("document.title").as_str().unwrap().contains("2 REGRESSED"));
 
     // What is red is unfolded, what is not is not.
     let details = "[...document.querySelectorAll('details')]";

@@ -185,7 +185,7 @@ fn the_same_facts_as_json() {
     let said = answer(&project, &["session", "--format", "json"]);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let answer: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(answer["format"], 1);
+    assert_eq!(answer["format"], 2);
     let pair = &answer["scenarios"][0];
     assert_eq!((&pair["old"], &pair["new"]), (&json!(KEPT), &json!(STRIPPED)));
     let series = |name: &str| {
@@ -193,7 +193,7 @@ fn the_same_facts_as_json() {
         all.iter().find(|row| row["name"] == name).unwrap()
     };
     let calls = series("unload/unwind-tables-deregistered");
-    assert_eq!((&calls["change"], &calls["ratio"]), (&json!("gone"), &json!(0.0)));
+    assert_eq!((&calls["change"], &calls["ratio"]), (&json!("removed"), &json!(0.0)));
     assert_eq!(calls["by_n"][6], json!({"n": 4096, "old": 4096.0, "new": 0.0}));
     let clock = series("unload/task-clock");
     assert_eq!(clock["change"], "improved");
@@ -261,7 +261,7 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
         all.iter().find(|row| row["name"] == name).unwrap()
     };
     let registered = series("load/unwind-tables-registered");
-    assert_eq!(registered["change"], "gone", "{registered}");
+    assert_eq!(registered["change"], "removed", "{registered}");
     assert_eq!(registered["by_n"][4], json!({"n": 16, "old": 16.0, "new": 0.0}));
     let instructions = series("load/callgrind-instructions");
     if instructions["old"]["not-counted"].is_string() {

@@ -57,8 +57,8 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     let said = project.run(&["history", "load-bytes"]);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
     let row = |of: &str| said.stdout.lines().find(|line| line.contains(of)).unwrap().to_owned();
-    assert!(row("twice the allocations").ends_with("dearer"), "{}", said.stdout);
-    assert!(!row("as it was").contains("dearer"), "{}", said.stdout);
+    assert!(row("twice the allocations").ends_with("more"), "{}", said.stdout);
+    assert!(!row("as it was").contains("more"), "{}", said.stdout);
     assert!(row("not read: ").contains("missing field `baseline`"), "{}", said.stdout);
     assert!(row("steady: load/fdes-registered ").contains(" per module at N = "));
     let other = project.run(&["history", "load-bytes", "--series", "unload/wall-time"]);
@@ -66,7 +66,7 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     let json =
         project.run(&["history", "load-bytes", "--format", "json", "--series", "load/allocations"]);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(told["series"][0]["points"][1]["change"], "dearer");
+    assert_eq!(told["series"][0]["points"][1]["change"], "more");
     assert_eq!(
         told["series"][0]["points"][1]["origin"]["commit"]["subject"],
         "twice the allocations"

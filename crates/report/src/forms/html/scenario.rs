@@ -261,7 +261,7 @@ fn symbols(symbols: &[FunctionFacts]) -> Markup {
                             th scope="row" { code { (symbol.shown) } }
                             td { (symbol.phase) } td { (symbol.formula) }
                             td.n { (format!("{:.0} %", symbol.share * 100.0)) " at N = " (symbol.top) }
-                            td { (symbol.standing_text) @if let Some(n) = symbol.hidden_until { "; hidden in the total until N ≈ " (n) " (foretold)" } }
+                            td { (symbol.standing_text) @if let Some(n) = symbol.hidden_until { "; hidden in the total until N ≈ " (n) " (extrapolated)" } }
                             td { @for (place, cost) in symbol.costs.iter().enumerate() { @if place > 0 { ", " } (cost.n) ": " (amount(cost.cost, "count")) } }
                         }
                     }
