@@ -10,9 +10,8 @@
 //! with a hundred thousand.
 //!
 //! Call [`enable`] once, before you open packs. It first proves that the unwinder of the process really calls
-//! this function. A definition in a shared library comes too late for that, and older unwinders do not call
-//! the function at all. If the proof fails, nothing changes, and packs behave as if their tables were
-//! stripped.
+//! this function. A definition in a shared library comes too late for that, and older unwinders never call
+//! the function. If the proof fails, nothing changes, and packs behave as if their tables were stripped.
 //!
 //! The function uses no locks, allocations or system calls, so that signal handlers may call it. Closing a
 //! pack waits for threads that are looking up an address in that pack.
@@ -398,8 +397,8 @@ mod platform {
             IS_ENABLED.store(true, Ordering::Relaxed);
             let base = 1 << 30;
             let packs: Vec<Option<Entered>> = (0..2 * PACKS_IN_TABLE + 10)
-                .map(|pack| {
-                    let start = base + pack * 64;
+                .map(|pack| base + pack * 64)
+                .map(|start| {
                     let images = std::iter::once((0..20, Some(7)));
                     enter(start..start + 64, || Directory::of(64, 16, images))
                 })
@@ -416,8 +415,7 @@ mod platform {
         #[test]
         fn threads_ask_while_packs_come_and_go() {
             IS_ENABLED.store(true, Ordering::Relaxed);
-            let is_done = AtomicBool::new(false);
-            let base = 1 << 20;
+            let (is_done, base) = (AtomicBool::new(false), 1 << 20);
             std::thread::scope(|scope| {
                 for _ in 0..2 {
                     scope.spawn(|| {
@@ -426,9 +424,8 @@ mod platform {
                             for page in 0..8 {
                                 let index = ask(base + page * 16 + 3);
                                 // Each round moves the indexes, within the bounds of the pack.
-                                assert!(
-                                    index.is_none_or(|index| (base..base + 128).contains(&index))
-                                );
+                                let bounds = base..base + 128;
+                                assert!(index.is_none_or(|index| bounds.contains(&index)));
                                 n_found += usize::from(index.is_some());
                             }
                         }

@@ -224,6 +224,27 @@ impl Bench<'_> {
         }
     }
 
+    /// The request for one run.
+    fn request(
+        &self,
+        workload: Workload,
+        modules: usize,
+        run: &Run,
+        metrics: &[Metric],
+        seed: u64,
+    ) -> Request {
+        Request::Measure(Measure {
+            workload,
+            modules,
+            seed: order_of(run, seed),
+            metrics: metrics.to_vec(),
+            cache: self.project.corpora(),
+            collector: run.collector,
+            processors: self.runner.processors().to_vec(),
+            dumps: None,
+        })
+    }
+
     /// Makes one run and returns its record. A failed run is a record too.
     ///
     /// # Errors
@@ -239,16 +260,7 @@ impl Bench<'_> {
         let runner = self.runner_of(side);
         let (carried_out, project) = self.on(side, scenario);
         let (workload, modules) = located(project, &carried_out.workload, run.modules)?;
-        let request = Request::Measure(Measure {
-            workload,
-            modules,
-            seed: order_of(run, seed),
-            metrics: metrics.to_vec(),
-            cache: self.project.corpora(),
-            collector: run.collector,
-            processors: self.runner.processors().to_vec(),
-            dumps: None,
-        });
+        let request = self.request(workload, modules, run, metrics, seed);
         let started = Instant::now();
         let mut proof = None;
         let mut samples = Vec::new();
@@ -283,18 +295,16 @@ impl Bench<'_> {
                 .map_err(RunFailure::Unproven)?;
             Ok(proof)
         });
-        let outcome = outcome(proven, samples)?;
-        let (scenario, seconds) = (scenario.title(), started.elapsed().as_secs_f64());
         let Run { modules, repetition, collector, .. } = *run;
         let record = RunRecord {
-            scenario,
+            scenario: scenario.title(),
             modules,
             repetition,
             side,
             collector,
             profile: None,
-            outcome,
-            seconds,
+            outcome: outcome(proven, samples)?,
+            seconds: started.elapsed().as_secs_f64(),
         };
         Ok((record, profile))
     }

@@ -34,15 +34,14 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
         return None;
     };
     let (name, threads) = (scaling.series, scaling.threads.get());
+    let options = ScalingOptions { threads, looks: LOOKS, tau };
     let judged = |one, other| Ok(Both::of(workload(one, name)?, workload(other, name)?));
     let found = judged(alone, shared).and_then(|work| {
         let control = judged(control_alone, control_shared)?;
-        let options = ScalingOptions { threads, looks: LOOKS, tau };
         Ok((judge_scaling(work.work(), control.work(), &options), work))
     });
-    let environment = &measured.environment;
     // In a comparison with another build, known contention does not matter.
-    let known = scenario.known_contention(&environment.unwinder_family);
+    let known = scenario.known_contention(&measured.environment.unwinder_family);
     let known = known.filter(|_| measured.before.is_none());
     let mut notes = Vec::new();
     let (outcome, known) = match found {
@@ -52,11 +51,10 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
                 None => meaning(&judgement, known, &Present::of(measured)),
                 Some(before) => {
                     let theirs = theirs(before, &titles, name);
-                    let options = ScalingOptions { threads, looks: LOOKS, tau };
-                    let other =
-                        theirs.map(|other| judge_scaling(work.work(), other.work(), &options));
-                    notes
-                        .extend(other.and_then(|other| other_sentence(&other, &before.build.name)));
+                    let judge = |other: Both| judge_scaling(work.work(), other.work(), &options);
+                    let other = theirs.map(judge);
+                    let sentence = |other| other_sentence(other, &before.build.name);
+                    notes.extend(other.as_ref().and_then(sentence));
                     (since(judgement.verdict, other.map(|other| other.verdict)), None)
                 }
             };
@@ -73,12 +71,11 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     };
     // A known issue that is no longer seen is reported later, with the place of its entry.
     let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
-    notes.extend(known.iter().filter(is_told).map(|known| known.sentence(environment)));
-    let collector = scenario.collector_of(name.metric);
+    notes.extend(known.iter().filter(is_told).map(|known| known.sentence(&measured.environment)));
     Some(Judged {
         scenario: several,
         name,
-        collector,
+        collector: scenario.collector_of(name.metric),
         outcome,
         notes,
         has_no_baseline: false,

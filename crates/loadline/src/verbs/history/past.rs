@@ -109,26 +109,35 @@ fn committed(
             subject: subject.unwrap_or_default().to_owned(),
         };
         let when = when.parse().with_context(|| format!("git gave {when:?} as a time"))?;
-        for baseline in old.baseline.into_iter().filter(|b| b.key.variant == scenario.variant) {
-            let OldEnvironment { cpu, caches } = baseline.environment;
-            let processor = format!("{cpu}, {caches}");
-            for one in baseline.series {
-                let (name, is_interleaved) = (one.name, one.interleaved);
-                let rows: Vec<(usize, Vec<f64>)> =
-                    one.samples.into_iter().filter_map(row).collect();
-                match series(name, &rows) {
-                    Ok(series) => {
-                        let series = series.interleaved(is_interleaved);
-                        let (origin, processor) = (origin.clone(), processor.clone());
-                        let point = Point { origin, when, processor, series };
-                        past.entry((baseline.key.clone(), name)).or_default().push(point);
-                    }
-                    Err(error) => unread.push(format!("{name} at {}: {error:#}", &hash[..10])),
-                }
+        let own = old.baseline.into_iter().filter(|b| b.key.variant == scenario.variant);
+        for (key, found) in own.flat_map(|baseline| points(baseline, &origin, when)) {
+            match found {
+                Ok(point) => past.entry(key).or_default().push(point),
+                Err(error) => unread.push(format!("{} at {}: {error:#}", key.1, &hash[..10])),
             }
         }
     }
     Ok(())
+}
+/// The series of an old baseline, each with its key.
+fn points(
+    baseline: OldBaseline,
+    origin: &Origin,
+    when: u64,
+) -> Vec<((Key, SeriesName), Result<Point>)> {
+    let OldEnvironment { cpu, caches } = baseline.environment;
+    let processor = format!("{cpu}, {caches}");
+    let point = |one: OldSeries| {
+        let rows: Vec<(usize, Vec<f64>)> = one.samples.into_iter().filter_map(row).collect();
+        let point = series(one.name, &rows).map(|series| Point {
+            origin: origin.clone(),
+            when,
+            processor: processor.clone(),
+            series: series.interleaved(one.interleaved),
+        });
+        ((baseline.key.clone(), one.name), point)
+    };
+    baseline.series.into_iter().map(point).collect()
 }
 
 /// Splits a row into N and the reading of each repetition.

@@ -51,11 +51,10 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         profiles.extend(first.filter_map(|record| {
             Some((record.modules, runs.profiles.join(record.profile.as_ref()?)))
         }));
-        for name in scenario.series().filter(|name| scenario.collector_of(name.metric) == collector)
-        {
+        let is_own = |name: &SeriesName| scenario.collector_of(name.metric) == collector;
+        for name in scenario.series().filter(is_own) {
             failures.extend(gaps(name, &own));
-            let rounds_of = all_rounds(&scenario, name, &own, runs.absent);
-            let found = match rounds_of {
+            let found = match all_rounds(&scenario, name, &own, runs.absent) {
                 Rounds::Complete(rows) if !collector.is_clock() => {
                     let found = exact_rows(rows, rounds);
                     unrepeated.extend((found.is_none() && planned > 0).then_some(collector));
