@@ -14,7 +14,7 @@ use loadline_record::rounds::series;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds, why_absent};
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result};
-use loadline_scenario::{Metric, MetricKind, SeriesName};
+use loadline_scenario::{Absence, Metric, MetricKind, SeriesName};
 use loadline_verdict::functions::{self, GrowingSymbol, Reference, Standing};
 use loadline_verdict::known::{Entry, Present, curve, is_steeper_than_quadratic};
 
@@ -32,14 +32,20 @@ pub fn baseline(
     if let Some(failure) = one.failures.first() {
         return Err(Error::new(Exit::CouldNotMeasure, failure.clone()));
     }
-    let is_absent = |metric| why_absent(&one.scenario, metric, &measured.absent).is_some();
+    // callgrind cannot count every command, or not its phases. No session counts such a series.
+    let is_uncountable =
+        |absence| matches!(absence, Absence::NotUnderValgrind | Absence::PhasesNotSeparated);
+    let is_absent = |name: &SeriesName, absence| {
+        why_absent(&one.scenario, name.metric, &measured.absent).is_some()
+            || is_uncountable(absence)
+    };
     let mut series = Vec::new();
     for name in &one.scenario.judge {
         match one.series.get(name) {
             Some(Rounds::Complete(rounds)) => series.push(accept(one, *name, rounds, measured)?),
             // This machine counts the series, but not in every run. Without an error the series would stay
             // undecided in every session.
-            Some(Rounds::Missing(absence)) if !is_absent(name.metric) => {
+            Some(Rounds::Missing(absence)) if !is_absent(name, *absence) => {
                 let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
                 return Err(Error::new(Exit::CouldNotMeasure, text));
             }
@@ -236,7 +242,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use loadline_record::{Acceptance, Floor};
-    use loadline_scenario::{Absence, Absent, Environment, Scenario, Unwinder};
+    use loadline_scenario::{Absent, Environment, Scenario, Unwinder};
 
     use super::*;
 
@@ -407,6 +413,7 @@ expires = "wasmtime 52"
             accepted(&measured)
         };
         assert!(lacks(Absence::NeverRan, false).is_ok(), "a machine without it accepts the rest");
+        assert!(lacks(Absence::NotUnderValgrind, true).is_ok(), "no session counts it");
         for absence in [Absence::NeverRan, Absence::NotMeasured, Absence::NotAcknowledged] {
             let refusal = lacks(absence, true).unwrap_err();
             assert_eq!(refusal.exit(), Exit::CouldNotMeasure);
