@@ -28,8 +28,12 @@ impl Session {
     /// # Errors
     /// Returns an error if the folder or a file cannot be written.
     pub fn create(sessions: &Path, header: &Header) -> Result<Session> {
-        let started = timestamp(header.started);
-        let folder = sessions.join(format!("{started}-{}", std::process::id()));
+        let name = format!("{}-{}", timestamp(header.started), std::process::id());
+        // A process may begin several sessions within a second.
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let mut folders =
+            std::iter::once(name.clone()).chain(numbered).map(|name| sessions.join(name));
+        let folder = folders.find(|folder| !folder.exists()).expect("there is no last number");
         let shown = folder.display().to_string();
         make_folder(&folder).with_context(|| format!("cannot make folder {shown}"))?;
         let path = folder.join("runs.jsonl");
@@ -179,4 +183,24 @@ pub fn read(path: &Path) -> Result<(Header, Vec<RunRecord>)> {
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     &bytes[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixtures::environment;
+
+    #[test]
+    fn two_sessions_may_begin_within_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = Header::new(7, Vec::new(), environment(), Vec::new());
+        let sessions = [(); 3].map(|()| Session::create(folder.path(), &header).unwrap());
+        let mut names: Vec<_> = sessions.iter().map(|session| session.path().to_owned()).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        names.dedup();
+        assert_eq!(names.len(), 3);
+        assert!(names.iter().all(|name| read(name).is_ok()));
+    }
 }
