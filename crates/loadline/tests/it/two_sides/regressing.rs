@@ -39,7 +39,7 @@ impl Repository {
             ("lib.rs", "mod call;\n", "mod added_work;\n"),
             (
                 "drive/worker.rs",
-                "        // Within the stretch of `deserialize`",
+                "        let mut slot = self.run.slot(index)?;\n",
                 "        crate::added_work::at_load(self.proof.loaded + 1);\n",
             ),
         ] {
