@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(find_valgrind(&path), None);
         let program = second.join("valgrind");
         std::fs::write(&program, "").expect("as above");
-        assert_eq!(find_valgrind(&path), None, "nobody may execute it");
+        assert_eq!(find_valgrind(&path), None, "no user may execute it");
         let may = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&program, may).expect("as above");
         assert_eq!(find_valgrind(&path), Some(program));

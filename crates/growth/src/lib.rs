@@ -21,11 +21,11 @@
 //!     Series::new(Kind::Count, sizes.clone(), costs).map(|series| series.exact(true))
 //! };
 //! let old = series(|n| 900.0 + 33.0 * n)?;
-//! let dearer = series(|n| 1100.0 + 48.0 * n)?;
+//! let slower = series(|n| 1100.0 + 48.0 * n)?;
 //! let quadratic = series(|n| 900.0 + 33.0 * n + 0.01 * n * n)?;
 //!
 //! let options = JudgeOptions::default();
-//! assert_eq!(judge(&dearer, Some(&old), &options).verdict, Verdict::Holds);
+//! assert_eq!(judge(&slower, Some(&old), &options).verdict, Verdict::Holds);
 //! assert_eq!(judge(&quadratic, Some(&old), &options).verdict, Verdict::Regressed);
 //! # Ok::<(), loadline_growth::SeriesError>(())
 //! ```

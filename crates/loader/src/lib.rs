@@ -58,7 +58,7 @@
 //! `unsafe`. In this crate, the trust decision is made when an [`Artifact`] is created. There are four ways:
 //! - compile in this process;
 //! - verify bytes with the [`Digest`] of an artifact that was compiled that way;
-//! - read a store or pack whose seal matches and that nobody else could have written;
+//! - read a store or pack whose seal matches and that no other user could have written;
 //! - call an `unsafe` constructor, whose caller guarantees that the bytes can be trusted.
 //!
 //! Loading an artifact is then safe. With a [`Key`], only holders of the key can make a matching seal.

@@ -52,10 +52,10 @@ mod tests {
             let done = Mutex::new(Vec::new());
             let threads = NonZeroUsize::new(threads).expect("not zero");
             each(total, threads, |index| {
-                done.lock().expect("nobody panics").push(index);
+                done.lock().expect("no thread panics").push(index);
                 true
             });
-            let mut done = done.into_inner().expect("nobody panics");
+            let mut done = done.into_inner().expect("no thread panics");
             done.sort_unstable();
             assert_eq!(done, (0..total).collect::<Vec<_>>());
         }

@@ -53,7 +53,7 @@ pub(crate) fn spin_until_later() {
     }
 }
 
-/// Private memory whose pages nobody has touched, so that each page causes one fault.
+/// Private memory whose pages no code has touched, so that each page causes one fault.
 pub(crate) struct FreshPages {
     memory: MmapMut,
     page: usize,

@@ -120,6 +120,6 @@ fn prepare(request: &Prepare) -> Result<(), String> {
 fn say(message: &Message) {
     let mut line = serde_json::to_vec(message).expect("a message is plain data");
     line.push(b'\n');
-    // The program that asked may have ended. Then there is nobody to notify.
+    // The program that asked may have ended. Then no program reads a notice.
     let _ = std::io::stdout().lock().write_all(&line);
 }

@@ -129,7 +129,7 @@ fn the_calls_of_the_manual_are_read() {
     assert_eq!(path, [("main", 3, 400)]);
 }
 
-/// As `--combine-dumps=yes` writes them: numbers of names may be given anew, or used again.
+/// As `--combine-dumps=yes` writes them: numbers of names may be given again, or reused.
 #[test]
 fn parts_of_one_file_are_told_apart() {
     let text = "version: 1\ncreator: x\npart: 1\ndesc: Trigger: Client Request: load\nevents: Ir\n\

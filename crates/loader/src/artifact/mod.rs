@@ -359,7 +359,7 @@ impl Digest {
     /// # Safety
     ///
     /// The bytes must be the digest of an [`Artifact`], computed by a process that links the same release of
-    /// Wasmtime. Nobody may have been able to replace the bytes, unless that person may choose the machine
+    /// Wasmtime. No user may have been able to replace the bytes, unless that user may choose the machine
     /// code that this process runs.
     pub const unsafe fn recorded(bytes: [u8; 32]) -> Digest {
         Digest(bytes)

@@ -316,7 +316,7 @@ mod tests {
         let images = images(2);
         let (base, bytes) = address(&images, 1);
         assert!(PackMemory.publish_executable(base, bytes).is_err());
-        let claim = images.claim(1).expect("nobody has it");
+        let claim = images.claim(1).expect("no module has it");
         assert!(images.claim(1).is_none());
         assert!(!claim.is_published());
         PackMemory.publish_executable(base, bytes).expect("it is claimed");
@@ -338,7 +338,7 @@ mod tests {
     fn a_claim_that_has_ended_does_not_end_the_next() {
         let images = images(1);
         let (base, bytes) = address(&images, 0);
-        let first = images.claim(0).expect("nobody has it");
+        let first = images.claim(0).expect("no module has it");
         PackMemory.publish_executable(base, bytes).expect("it is claimed");
         PackMemory.unpublish_executable(base, bytes).expect("it was published");
         let second = images.claim(0).expect("it is free again");

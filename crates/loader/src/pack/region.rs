@@ -55,7 +55,7 @@ impl Region {
     /// Makes a range that begins at a page readable and executable.
     pub(crate) fn protect(&self, range: Range<usize>) -> io::Result<()> {
         let part = &self.0[range];
-        // SAFETY: the pages belong to this value, and nobody writes to them.
+        // SAFETY: the pages belong to this value, and no other code writes to them.
         unsafe { executable(part.as_ptr(), part.len()) }
     }
 }
@@ -70,13 +70,13 @@ pub(crate) fn page_bytes() -> usize {
 ///
 /// # Safety
 ///
-/// The pages that hold `base..base + bytes` must be mapped, and nobody may write to them while they
+/// The pages that hold `base..base + bytes` must be mapped, and no code may write to them while they
 /// are executable, nor rely on writing to them.
 pub(crate) unsafe fn executable(base: *const u8, bytes: usize) -> io::Result<()> {
     use wasmtime_internal_jit_icache_coherence as icache;
 
     let pages = bytes.next_multiple_of(page_bytes());
-    // SAFETY: the range is mapped and readable, and the caller guarantees that nobody writes to it. The
+    // SAFETY: the range is mapped and readable, and the caller guarantees that no code writes to it. The
     // caches are cleared before the protection changes, as Wasmtime does it (wasmtime 48
     // `runtime/vm/sys/unix/mmap.rs`, `make_executable`).
     unsafe {

@@ -28,7 +28,7 @@
 //! # What makes an entry trusted
 //!
 //! Wasmtime runs the code in an artifact without validating it. So a store checks owners and modes. The
-//! folder, the folders above it and each entry must belong to this user or root. Nobody else may be able to
+//! folder, the folders above it and each entry must belong to this user or root. No other user may be able to
 //! write to them, nor to the symbolic links on the way to the folder. Each entry has a seal over its name and
 //! its bytes. The store compares the seal over exactly the bytes that Wasmtime gets. With a
 //! [`Key`](crate::Key), only holders of the key can make entries at all. Systems other than Unix do not tell

@@ -114,8 +114,8 @@ impl Store {
         if let Err(error) = guard.file(&found, &path) {
             return Ok(Look::Unsound(error));
         }
-        // Lock the file so that nobody evicts it meanwhile. If an eviction has already begun, the open file
-        // is still complete.
+        // Lock the file so that no process evicts it meanwhile. If an eviction has already begun, the open
+        // file is still complete.
         let _ = file.try_lock_shared();
         let seals = if *is_sealed { Seals::Check(key.as_ref()) } else { Seals::Trust };
         match entry::read(&mut file, found.len(), name, seals) {

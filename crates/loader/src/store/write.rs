@@ -107,7 +107,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Moves an entry out of the way. Nobody can replace it meanwhile, because its key is locked.
+    /// Moves an entry out of the way. No process can replace it meanwhile, because its key is locked.
     pub(super) fn set_aside(&mut self, file_name: &str, reason: &Error) -> Result<(), Error> {
         self.warnings.extend(self.store.set_aside(file_name, reason)?);
         Ok(())

@@ -122,12 +122,12 @@ mod unix {
         }
     }
 
-    /// Checks that nobody else can have written an open file.
+    /// Checks that no other user can have written an open file.
     pub(crate) fn regular(found: &Metadata, path: &Path) -> Result<(), Error> {
         check(found, path, OTHERS_WRITE)
     }
 
-    /// Opens a file that nobody else can have written, in folders that nobody else can write to.
+    /// Opens a file that no other user can have written, in folders that no other user can write to.
     pub(crate) fn open_trusted(path: &Path) -> Result<File, Error> {
         let (file, real) = walk::to(path)?;
         check(&metadata(&file, path)?, path, OTHERS_WRITE)?;
@@ -135,7 +135,7 @@ mod unix {
         Ok(file)
     }
 
-    /// Opens a file that nobody else can have read or written.
+    /// Opens a file that no other user can have read or written.
     pub(crate) fn open_secret(path: &Path) -> Result<File, Error> {
         let (file, _) = walk::to(path)?;
         check(&metadata(&file, path)?, path, OTHERS)?;
@@ -154,7 +154,7 @@ mod unix {
         unwritable(path, found.mode() & forbidden)
     }
 
-    /// Checks that nobody else can put files into a folder or replace the folder. So this also checks the
+    /// Checks that no other user can put files into a folder or replace the folder. So this also checks the
     /// folders above it.
     pub(crate) fn folder(path: &Path) -> Result<(), Error> {
         let (opened, _) = walk::to(path)?;
@@ -208,7 +208,7 @@ mod tests {
         Guard::Owner.folder_where(true, path, false).expect("the key recognises entries");
         let without = Guard::Key.folder_where(false, path, false);
         assert!(matches!(without, Err(Error::Exposed { .. })), "{without:?}");
-        Guard::Vouched.folder_where(false, path, false).expect("somebody vouches for it");
+        Guard::Vouched.folder_where(false, path, false).expect("the caller vouches for it");
     }
 }
 

@@ -27,8 +27,8 @@ impl Key {
 
     /// Reads a key of exactly 32 bytes from a file.
     ///
-    /// The file must belong to this user or root, and nobody else may be able to read or write it. Symbolic
-    /// links on the way to it must belong to such an owner, and nobody else may be able to write to the
+    /// The file must belong to this user or root, and no other user may be able to read or write it. Symbolic
+    /// links on the way to it must belong to such an owner, and no other user may be able to write to the
     /// folders. On systems other than Unix, this access is not checked.
     ///
     /// # Errors

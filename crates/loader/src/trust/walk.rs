@@ -1,7 +1,7 @@
 //! Walks along a path. Every folder and every symbolic link on the path must belong to this user or root.
 //!
 //! The operating system's own resolution of a path follows links of any user. This module opens each step of
-//! the path by itself, without following links, and checks the opened file. Nobody else can exchange a step
+//! the path by itself, without following links, and checks the opened file. No other user can exchange a step
 //! meanwhile or afterwards. That takes write permission to the folder of the step, which was checked before.
 //! In a sticky folder, it takes ownership of the step.
 

@@ -112,7 +112,7 @@ impl Interrupt {
         self.state.asked.load(Ordering::SeqCst)
     }
 
-    /// Checks that nobody has asked the program to end.
+    /// Checks that the user has not asked the program to end.
     ///
     /// # Errors
     /// When the program has been asked to end.

@@ -1,4 +1,4 @@
-//! Carries out several runs at a time, for runs that other processes do not disturb.
+//! Makes several runs at a time, for runs that other processes do not disturb.
 
 use loadline_record::Result;
 use std::num::NonZeroUsize;

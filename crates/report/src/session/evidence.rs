@@ -196,8 +196,8 @@ fn probability(p: f64, adjusted: Option<f64>) -> String {
 
 /// Returns the cost of one more module between the size before `place` and the size at `place`.
 pub fn next_module(costs: &[(u64, f64)], place: usize) -> Option<f64> {
-    let [(n, cost), (more, dearer)] = costs.get(place.checked_sub(1)?..=place)? else {
+    let [(n, cost), (more, higher)] = costs.get(place.checked_sub(1)?..=place)? else {
         return None;
     };
-    Some((dearer - cost).max(0.0) / (more - n) as f64)
+    Some((higher - cost).max(0.0) / (more - n) as f64)
 }

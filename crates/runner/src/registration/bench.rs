@@ -86,7 +86,7 @@ enum Registrar {
     /// LLVM's functions for whole sections.
     Sections { register: *mut c_void, deregister: *mut c_void, entries: u64 },
     /// No function. The tables are only read.
-    Nobody,
+    Nothing,
 }
 
 /// `void (unw_word_t)`, with the address of an `.eh_frame` section (LLVM 14, `libunwind.h`).
@@ -98,7 +98,7 @@ impl Registrar {
     fn of(registration: &Registration, family: Family) -> Result<Registrar, Error> {
         use RegistrationCalls as Calls;
         Ok(match (registration.calls, family) {
-            (Calls::None, _) => Registrar::Nobody,
+            (Calls::None, _) => Registrar::Nothing,
             (_, Family::Other) => return Err(Error::UnknownUnwinder),
             (Calls::Usual | Calls::Entry, Family::Llvm) => Registrar::Frames(Cut::Entries),
             (Calls::Table, Family::Llvm) => {
@@ -124,7 +124,7 @@ impl Registrar {
         match self {
             Registrar::Frames(cut) => *cut,
             Registrar::Sections { .. } => Cut::Bounded,
-            Registrar::Nobody => Cut::Whole,
+            Registrar::Nothing => Cut::Whole,
         }
     }
 
@@ -141,7 +141,7 @@ impl Registrar {
                     frames::count_registration(*entries);
                     std::mem::transmute::<*mut c_void, Section>(*register)(unit as usize);
                 }
-                Registrar::Nobody => {
+                Registrar::Nothing => {
                     std::hint::black_box(frames::entries(unit.cast()));
                 }
             }
@@ -158,7 +158,7 @@ impl Registrar {
                     frames::count_deregistration(*entries);
                     std::mem::transmute::<*mut c_void, Section>(*deregister)(unit as usize);
                 }
-                Registrar::Nobody => {
+                Registrar::Nothing => {
                     std::hint::black_box(frames::entries(unit.cast()));
                 }
             }
@@ -172,7 +172,7 @@ impl Registrar {
 /// # Errors
 /// If the proof fails.
 fn prove(registrar: &Registrar, units: &[*const c_void], code: usize) -> Result<(), Error> {
-    if matches!(registrar, Registrar::Nobody) {
+    if matches!(registrar, Registrar::Nothing) {
         return Ok(());
     }
     let is_found = || finds_function_at(code + 1);

@@ -239,8 +239,8 @@ fn open(corpus: &Corpus, collector: Collector) -> Result<Workshop, Error> {
             return Ok(compile::file(&engine, path)?);
         }
         let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
-        // SAFETY: the user put the path of an artifact into a scenario so that it is run, and nobody else can
-        // guarantee it. README.md says so in the description of scenarios.
+        // SAFETY: the user put the path of an artifact into a scenario so that it is run, and no other user
+        // can guarantee it. README.md says so in the description of scenarios.
         let artifact = unsafe { Artifact::trusted(bytes) };
         artifact.map_err(|error| Error::Corpus(format!("{}: {error}", path.display())))
     };

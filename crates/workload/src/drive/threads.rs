@@ -42,7 +42,7 @@ impl Meeting {
 
     /// Waits until all threads have arrived, or until the run is stopped.
     pub(super) fn attend(&self, is_stopped: &AtomicBool) {
-        /// A thread that fails before it arrives notifies nobody here, so check `is_stopped` this often.
+        /// A thread that fails before it arrives sends no notice here, so check `is_stopped` this often.
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 += 1;

@@ -1,4 +1,4 @@
-//! The program as it is installed, beside somebody's repository and away from the workspace it was
+//! The program as it is installed, next to a repository of its own, and away from the workspace it was
 //! built in.
 
 use std::fs;

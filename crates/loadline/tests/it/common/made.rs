@@ -282,7 +282,7 @@ pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
     text
 }
 
-/// A machine that is nobody's.
+/// A machine that does not exist.
 pub fn environment() -> Environment {
     let text = |text: &str| text.to_owned();
     Environment {

@@ -36,7 +36,7 @@ repetitions = 3
 sizes = [1, 2, 4, 8, 16]
 "#;
 
-/// What somebody asks about a host program of their own.
+/// A question about a host program.
 pub const HOST_SCENARIO: &str = r#"format = 2
 question = "Does our host stay linear?"
 expectation = "It does."

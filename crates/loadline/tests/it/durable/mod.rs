@@ -105,13 +105,13 @@ impl Project {
         }
     }
 
-    /// The processes that began in the project's folder; none where nobody can say.
+    /// The processes that began in the project's folder; none on a system that does not list them.
     pub fn processes(&self) -> Vec<PathBuf> {
         let root = self.root();
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
         let lives_here = |process: &PathBuf| {
             fs::read_link(process.join("cwd")).is_ok_and(|place| place == root)
-                // The dead have a folder until somebody has asked for them.
+                // An ended process has a folder until its parent has waited for it.
                 && fs::read_link(process.join("exe")).is_ok()
         };
         processes.filter_map(|entry| Some(entry.ok()?.path())).filter(lives_here).collect()

@@ -1,4 +1,4 @@
-//! Whole sessions on commands: shell scripts in the place of somebody's host program.
+//! Whole sessions on commands: shell scripts in the place of a user's host program.
 //!
 //! What is judged here are counts that the scripts say, so no verdict depends on the machine.
 
@@ -160,7 +160,7 @@ esac"#;
         failed: mine: N = 512, repetition 1: the run does not prove its work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
         failed: mine: N = 64, repetition 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
     let child = project.read("child");
-    // The dead have a folder until somebody has asked for them, but no program.
+    // An ended process has a folder until its parent has waited for it, but no program.
     let program = Path::new("/proc").join(child.trim()).join("exe");
     assert!(fs::read_link(program).is_err(), "what the command had started is still there");
 }
@@ -207,7 +207,7 @@ fn a_host_with_the_harness_is_judged_by_phase() {
     assert_eq!(queue.code, Some(0), "{}{}", queue.stdout, queue.stderr);
 }
 
-/// Looks every name up in a list, as somebody's last commit may do.
+/// Looks every name up in a list, as a commit may do.
 const C_HOST: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-//! Scenarios with files of somebody's own: which are loaded, when they are another's, and how `fetch`
+//! Scenarios with the user's own files: which are loaded, when they are another's, and how `fetch`
 //! gets them.
 
 #![cfg(unix)]
@@ -63,7 +63,7 @@ fn modules_of_somebodys_own_are_loaded_and_changed_ones_are_told_apart() {
     for run in runs {
         let proof = &run["outcome"]["finished"]["proof"];
         assert_eq!(proof["loaded"], run["modules"]);
-        assert_eq!(proof["called"], 0, "nobody said what they take");
+        assert_eq!(proof["called"], 0, "what they take is unknown");
     }
 
     project.write("mine/b.wat", module(6));
@@ -172,7 +172,7 @@ fn what_is_fetched_is_what_the_recipe_says() {
     let said = registry.fetch("exit 1");
     assert_eq!((said.code, registry.n_asked()), (Some(0), 1), "{}", whole(&said));
 
-    // What was damaged is fetched anew.
+    // A damaged file is fetched again.
     registry.project.write("target/fetched/one.wasm", "damaged");
     let said = registry.fetch(&registry.packs());
     assert_eq!((said.code, registry.n_asked()), (Some(0), 2), "{}", whole(&said));
@@ -225,7 +225,7 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
         "skipped: mine: ROOT/target/fetched/one.wasm is not there (cargo xtask fetch gets it)";
     assert!(said.stderr.contains(expected), "{}", whole(&said));
 
-    // Beside others it stands in the report, whoever reads that.
+    // The report names it among the other scenarios.
     registry.project.write("xtask/scenarios/tiny.toml", TINY);
     let said = registry.project.run(&[
         "regress",

@@ -30,7 +30,7 @@ fn the_second_session_waits_or_refuses_and_the_lock_ends_with_its_holder() {
     stderr.read_line(&mut line).unwrap();
     let waits = "waiting for another session on this machine to end ";
     assert!(line.starts_with(&format!("{waits}{holder}")), "{line}");
-    // Whoever waits can still be ended by hand.
+    // A session that waits can still be interrupted.
     let interrupted = Command::new("kill").arg("-INT").arg(second.id().to_string()).status();
     assert!(interrupted.unwrap().success());
     assert_eq!(said(second).code, Some(130));

@@ -1,4 +1,4 @@
-//! Sessions that are killed at random moments, and taken up.
+//! Sessions that are killed at random moments, and resumed.
 
 #![cfg(unix)]
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use crate::durable::{Project, Said, alone, said, whole_lines};
 use loadline_scenario::Random;
 use serde_json::{Value, json};
 
-/// Every run that was planned, once; failed ones that were carried out anew, only as they ended.
+/// Every planned run once. A failed run that was repeated counts as it ended.
 fn assert_is_whole(session: &Path) {
     assert!(is_finished(session), "the session is not marked as finished");
     let header = header(session);
@@ -53,7 +53,7 @@ fn next_step(project: &Project) -> &'static [&'static str] {
     }
 }
 
-/// What a session says that nobody disturbs.
+/// The output of a session that is not disturbed.
 fn undisturbed() -> Vec<String> {
     static VERDICTS: OnceLock<Vec<String>> = OnceLock::new();
     let measure = || Project::new().run(&["regress", "--budget", "0"]).verdicts();
@@ -113,7 +113,7 @@ fn a_session_killed_twenty_times_ends_as_if_nothing_had_happened() {
 /// session ends where all of that fails alike), up to the run `LAST`.
 #[cfg(target_os = "linux")]
 const WAITING: &str = r#"format = 2
-question = "Is a run whose runner was killed carried out again?"
+question = "Is a run repeated whose runner was killed?"
 expectation = "It is."
 command = ["sh", "-c", "echo >> runs; run=$(wc -l < runs); [ $run -le 5 ] || [ $run -gt LAST ] || exec sleep 600; echo loadline:metric=steps:$0:count", "{n}"]
 count_with = []
@@ -149,7 +149,7 @@ fn kill_a_runner(project: &Project, session: &mut Child) {
     }
 }
 
-/// A session of which `kills` runners are killed, taken up.
+/// A session of which `kills` runners are killed, resumed.
 #[cfg(target_os = "linux")]
 fn kill_runners(kills: usize) {
     let waiting = |kills: usize| {

@@ -245,7 +245,7 @@ fn processes_in(folder: &Path) -> Vec<String> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     let lives_there = |process: &PathBuf| {
         fs::read_link(process.join("cwd")).is_ok_and(|place| place == folder)
-            // The dead have a folder until somebody has asked for them.
+            // An ended process has a folder until its parent has waited for it.
             && fs::read_link(process.join("exe")).is_ok()
     };
     let processes = processes.filter_map(|entry| Some(entry.ok()?.path())).filter(lives_there);
@@ -254,7 +254,7 @@ fn processes_in(folder: &Path) -> Vec<String> {
 
 fn assert_no_process_in(folder: &Path) {
     if !Path::new("/proc/self/cwd").exists() {
-        loadline_testing::skip!("without /proc nobody can say which processes are left");
+        loadline_testing::skip!("without /proc, the remaining processes are unknown");
     }
     assert_eq!(processes_in(folder), Vec::<String>::new());
 }
@@ -344,7 +344,7 @@ fn the_unwinder_asked_for_is_the_one_measured() {
     assert!(said.stdout.lines().next().unwrap().contains(", llvm "), "{}", said.stdout);
 }
 
-/// What `unshare` needs so that this user can mount what nobody else sees.
+/// The flags of `unshare` with which this user can mount a folder for itself alone.
 #[cfg(target_os = "linux")]
 fn mounting() -> Option<&'static [&'static str]> {
     let may = |flags: &&&[&str]| {

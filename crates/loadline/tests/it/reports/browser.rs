@@ -161,7 +161,7 @@ impl Browser {
         self.ask("Emulation.setEmulatedMedia", json!({"media": media, "features": features}));
     }
 
-    /// A picture of what is seen, for whoever wants to look at it.
+    /// Saves a picture of the page for a reader.
     fn picture(&mut self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pictures");
         fs::create_dir_all(&folder).unwrap();

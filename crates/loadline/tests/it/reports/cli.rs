@@ -1,6 +1,6 @@
 //! What bad input gets: an exit code, and a message that says what was attempted, what is wrong
 //! there, and what to do. The answers stand in `refusals/`; `UPDATE_EXPECT=1 cargo test -p loadline
-//! --test it cli` writes them anew.
+//! --test it cli` writes them again.
 
 // The messages quote paths and the words of the operating system.
 #![cfg(unix)]

@@ -1,5 +1,5 @@
 //! `cargo xtask diff`: golden reports on made-up sessions, `golden/diff-<case>/report.txt`
-//! (`UPDATE_EXPECT=1 cargo test -p loadline --test it diff` writes them anew), and one real measurement.
+//! (`UPDATE_EXPECT=1 cargo test -p loadline --test it diff` writes them again), and one real measurement.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
 //! Golden reports: made-up samples and baselines through `cargo xtask report`, compared with
-//! `golden/<case>/report.txt`. `UPDATE_EXPECT=1 cargo test -p loadline --test it golden` writes them anew.
+//! `golden/<case>/report.txt`. `UPDATE_EXPECT=1 cargo test -p loadline --test it golden` writes them again.
 
 use crate::common::Project;
 use crate::common::made::{Cost, Made, baseline};
@@ -123,7 +123,7 @@ fn a_new_constant_is_shown_and_not_gated() {
     check("dearer", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
 }
 
-/// Another build measured in turn decides, whatever the scenario calls known; a build that is dearer
+/// Another build measured in turn decides, whatever the scenario calls known; a build that is slower
 /// at every N is no regression.
 #[test]
 fn another_build_is_judged_against() {

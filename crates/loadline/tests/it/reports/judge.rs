@@ -343,7 +343,7 @@ fn exact_rows_need_one_reading_of_each_size() {
     );
 }
 
-/// Whoever states nothing takes a count that was read once for exact; what is stated holds.
+/// Without a statement, a count that was read once is exact. A statement decides.
 #[test]
 fn json_may_state_that_a_count_read_once_is_not_exact() {
     let series = |id: &str, exact: Option<bool>| {

@@ -161,7 +161,7 @@ fn two_uses_in_one_workflow_have_names_of_their_own() {
         let report = machine.repository().join("loadline-report").display().to_string();
         assert!(folders.lines().any(|line| line == report), "{folders}");
     }
-    // Nobody comments on a part.
+    // A part gets no comment.
     machine.passes(REGRESS, &[("NAME", "a"), ("SHARD", "1/2")]);
     assert_eq!(machine.output("name"), "a@@1-of-2");
     assert!(!machine.repository().join("loadline-report/name.txt").exists());

@@ -2,7 +2,7 @@
 //! in it is seen in review, and asks for a version.
 //!
 //! The list is made from the sources: what can be named from outside, its signatures, fields and
-//! variants, the traits it has. `UPDATE_API=1 cargo test -p loadline --test it api` writes it anew.
+//! variants, the traits it has. `UPDATE_API=1 cargo test -p loadline --test it api` writes it again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,7 +46,7 @@ fn check(name: &str) {
     assert!(
         gone.is_empty() && new.is_empty(),
         "the API of loadline-{name} is not that of {head:?} in crates/{name}/api.txt: gone or changed \
-         {gone:#?}, new {new:#?}. If that is meant, the next release is {next}; write the list anew \
+         {gone:#?}, new {new:#?}. If that is meant, the next release is {next}; write the list again \
          by UPDATE_API=1 cargo test -p loadline --test it api"
     );
 }

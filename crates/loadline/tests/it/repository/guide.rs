@@ -43,7 +43,7 @@ fn newcomer(home: &TempDir) -> Reader {
 }
 
 #[test]
-#[ignore = "slow: builds the program anew and measures (minutes)"]
+#[ignore = "slow: builds the program and measures (minutes)"]
 fn a_newcomer_gets_from_a_clone_to_a_red_build() {
     let page = fs::read_to_string(workspace().join("docs/ten-minutes.md")).unwrap();
     // Outside of this workspace: a program that lies within it is the workspace's own.

@@ -12,7 +12,7 @@ use crate::common::pages::{Reader, Step, steps};
 /// What is not typed, by how it begins or what it holds, and why.
 const NOT_TYPED: [(&str, &str); 17] = [
     ("cargo test --workspace", "is what runs this"),
-    ("cargo build", "is tested by whoever starts what it builds (tests/installed.rs)"),
+    ("cargo build", "is tested where the programs are started (two_sides/installed.rs)"),
     ("python3 -m venv", "fetches a package; the guide does so (tests/guide.rs)"),
     ("python-oldest-first", "needs that package"),
     ("rust-oldest-first", "needs what Cargo has built before it"),
@@ -27,7 +27,7 @@ const NOT_TYPED: [(&str, &str); 17] = [
     ("--unwinder ", "needs another unwinder (tests/unwinders.rs)"),
     ("target/criterion", "needs benchmarks that have run (tests/judge_files.rs)"),
     ("jq ", "needs the files of another tool (tests/judge_files.rs)"),
-    ("examples/ci/", "is carried out by tests/workflows.rs"),
+    ("examples/ci/", "is run by repository/workflows.rs"),
 ];
 
 fn workspace() -> PathBuf {
@@ -63,14 +63,14 @@ fn why_not(command: &str) -> Option<&'static str> {
     known.map(|(_, reason)| *reason)
 }
 
-/// A command that nobody types, and a reason that nothing needs, are forgotten things.
+/// Every command is typed or has a reason, and every reason is needed.
 #[test]
 fn every_command_is_typed_or_has_a_reason() {
     let commands = commands();
     assert!(commands.len() > 20, "{commands:?}");
     for (page, command) in &commands {
         let is_typed = command.starts_with("cargo xtask ");
-        assert!(is_typed || why_not(command).is_some(), "{page}: nobody types {command:?}");
+        assert!(is_typed || why_not(command).is_some(), "{page}: no test types {command:?}");
     }
     for (part, _) in NOT_TYPED {
         let is_needed = commands.iter().any(|(_, command)| command.contains(part));

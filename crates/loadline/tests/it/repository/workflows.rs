@@ -1,4 +1,4 @@
-//! The workflows and the action: what they run does its work, step by step, in somebody's repository.
+//! The workflows and the action: each step does its work in a user's repository.
 //!
 //! A step that is itself this repository's test command is checked for being that, not run.
 
@@ -232,7 +232,7 @@ enum Check {
     IsTheTestCommand,
     /// In a clean copy of this repository.
     InClone,
-    /// In somebody's repository, below.
+    /// In a user's repository, below.
     InRepository,
     /// Where this program is installed; needs rights or a network where it is not.
     Needs(&'static str),
@@ -246,7 +246,7 @@ fn check_of(run: &str) -> Check {
 }
 
 #[test]
-#[ignore = "slow: carries out the steps of every workflow (a minute)"]
+#[ignore = "slow: runs the steps of every workflow (a minute)"]
 fn every_step_passes_in_a_clean_clone() {
     let repository = Repository::new();
     assert_steps_in_clone(&repository);
@@ -294,7 +294,7 @@ fn assert_steps_in_clone(repository: &Repository) {
     }
 }
 
-/// Carries out one step of the action with these variables.
+/// Runs one step of the action with these variables.
 type Step<'a> = &'a dyn Fn(&str, &[(&str, &str)]);
 
 /// The steps before the program is installed, and the installation itself.
@@ -358,7 +358,7 @@ fn assert_reports(place: &Path, further: &[&str]) {
 /// GitHub's own program: writes down what it is asked, and finds nothing.
 const GH: &str = "#!/bin/sh\necho \"$*\" >> \"$GH_LOG\"\n";
 
-/// Somebody's repository with a copy of this one as its action, on a machine that has installed it.
+/// A user's repository with a copy of this one as its action, on a machine that has installed it.
 struct Repository {
     project: Project,
 }

@@ -1,4 +1,4 @@
-//! `regress --against REV` and `diff REV` in somebody's repository: what is compared, and how each
+//! `regress --against REV` and `diff REV` in a user's repository: what is compared, and how each
 //! verdict ends.
 //!
 //! What is judged here are counts that a script says, and the session's check of itself is made up
@@ -106,7 +106,7 @@ fn the_pasted_command_keeps_the_other_revision() {
     assert_eq!(last, worse.stdout.lines().last(), "{}", again.stdout);
 }
 
-/// A commit that only touches documentation needs no measuring; one that touches a file that nobody
+/// A commit that only touches documentation needs no measuring; one that touches a file that no program
 /// names, but a script may read, does.
 #[test]
 fn both_sides_may_run_the_same_program() {

@@ -1,4 +1,4 @@
-//! The program as it is installed, in somebody's repository: away from the workspace it was built in.
+//! The program as it is installed, in a user's repository, away from the workspace it was built in.
 
 #![cfg(unix)]
 use crate::common::HOST_SCENARIO;

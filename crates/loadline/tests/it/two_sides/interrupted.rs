@@ -28,7 +28,7 @@ fn an_interrupt_ends_a_build_with_all_it_has_started() {
     let sleeper = project.read("sleeper");
     let is_alive = || {
         let status = fs::read_to_string(format!("/proc/{}/status", sleeper.trim()));
-        // The dead have a folder until somebody has asked for them.
+        // An ended process has a folder until its parent has waited for it.
         status.is_ok_and(|status| !status.contains("State:\tZ"))
     };
     while is_alive() {

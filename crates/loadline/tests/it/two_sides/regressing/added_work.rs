@@ -77,7 +77,7 @@ fn turn(times: u64) {
 #[allow(unsafe_code)]
 fn map() {
     const BYTES: usize = 65_536;
-    // SAFETY: a new anonymous mapping touches nothing that exists; it is removed whole, and nobody else
+    // SAFETY: a new anonymous mapping touches nothing that exists; it is removed whole, and no other code
     // knows it.
     unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
