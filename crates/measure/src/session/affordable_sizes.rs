@@ -110,10 +110,8 @@ fn is_affordable(scenario: &Scenario, tried: &[(usize, f64)], rest: &[usize]) ->
 /// Says why the size `modules` takes too long to be tried, extrapolated from the two sizes before it. `None`
 /// if it may be tried.
 fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> Option<String> {
-    let [.., (_, before), (last, seconds)] = tried else { return None };
-    let step = modules as f64 / *last as f64;
-    // At least as long as a linear cost, at most as long as a quadratic cost.
-    let extrapolated = seconds * (seconds / before).clamp(step, step * step);
+    let [.., before, last] = tried else { return None };
+    let extrapolated = seconds_at(modules, *before, *last, 1);
     let timeout = scenario.timeout.as_secs_f64();
     if extrapolated > timeout / 2.0 {
         return Some(format!(
@@ -127,6 +125,13 @@ fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> 
             "{rounds} rounds up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
         )
     })
+}
+
+/// Extrapolates how long a run at `n` takes, from the times at the two sizes before it. The growth of the last
+/// step goes on, but is at least N to the power `least`, and at most quadratic.
+pub(crate) fn seconds_at(n: usize, before: (usize, f64), last: (usize, f64), least: i32) -> f64 {
+    let step = n as f64 / last.0 as f64;
+    last.1 * (last.1 / before.1).clamp(step.powi(least), step * step)
 }
 
 fn earlier(tried: &[(usize, f64)]) -> f64 {

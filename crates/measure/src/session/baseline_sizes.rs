@@ -11,6 +11,7 @@ use loadline_scenario::{
     Collector, Environment, Metric, MetricKind, Phase, Run, Sample, Scenario, SeriesName,
 };
 
+use crate::session::affordable_sizes::seconds_at;
 use crate::session::bench::Bench;
 
 use crate::session::limits::{most_resident, why_not};
@@ -161,10 +162,8 @@ fn why_left_out(
         return Some(why);
     }
     let [.., before, last] = tried else { return None };
-    // At least as long as a linear cost, at most as long as a quadratic cost.
-    let step = modules as f64 / last.modules as f64;
-    let factor = (last.seconds / before.seconds).clamp(step, step * step);
-    let seconds = last.seconds * factor;
+    let [before, last] = [before, last].map(|tried| (tried.modules, tried.seconds));
+    let seconds = seconds_at(modules, before, last, 1);
     let timeout = scenario.timeout.as_secs_f64();
     if seconds > timeout / 2.0 {
         return Some(format!(

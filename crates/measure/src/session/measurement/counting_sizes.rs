@@ -9,6 +9,7 @@ use loadline_record::rounds::{can_be_judged, is_compared, why_absent};
 use loadline_scenario::{Absent, Collector, Environment, Metric, Run, Scenario, Workload};
 
 use crate::process::parallel::side_by_side;
+use crate::session::affordable_sizes::seconds_at;
 use crate::session::bench::Bench;
 use crate::session::progress::Progress;
 
@@ -157,12 +158,11 @@ fn is_related(scenario: &Scenario, other: &Scenario) -> bool {
         || other.titles_measured().any(|title| title == scenario.title())
 }
 
-/// Says why a run at `n` would take too long, extrapolated from the sizes before it. The growth of the last
-/// step goes on, and is at least linear. `enough` says that the sizes before it can be judged.
+/// Says why a run at `n` would take too long, extrapolated from the sizes before it. Starting a program may take
+/// most of the time, so the time need not rise with N. `enough` says that the sizes before it can be judged.
 fn too_long(scenario: &Scenario, tried: &[(usize, f64)], n: usize, enough: bool) -> Option<String> {
-    let [.., (_, before), (last, seconds)] = tried else { return None };
-    let step = n as f64 / *last as f64;
-    let next = seconds * (seconds / before).clamp(1.0, step * step);
+    let [.., before, last] = tried else { return None };
+    let next = seconds_at(n, *before, *last, 0);
     let all = tried.iter().map(|(_, seconds)| seconds).sum::<f64>() + next;
     let share = if enough { SHARE } else { LARGEST_SHARE };
     let most = share * scenario.budget.as_secs_f64();
