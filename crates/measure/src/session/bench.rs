@@ -133,7 +133,9 @@ impl Bench<'_> {
             let has_any =
                 |collector: &Collector| scenario.metrics_by(*collector).iter().any(is_known);
             let Some(collector) = scenario.collectors().into_iter().find(has_any) else { continue };
-            let Some(&modules) = scenario.sizes_by(collector).first() else { continue };
+            // The sizes of a command under callgrind may not be chosen yet.
+            let first = scenario.sizes_by(collector).first().or(scenario.sizes.first());
+            let Some(&modules) = first else { continue };
             let visit = (Run { scenario: 0, modules, repetition: 0, collector }, Side::Before);
             let metrics = scenario.metrics_by(collector);
             let metrics: Vec<Metric> = metrics.into_iter().filter(is_known).collect();

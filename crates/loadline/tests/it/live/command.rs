@@ -207,6 +207,21 @@ fn a_host_with_the_harness_is_judged_by_phase() {
     assert_eq!(queue.code, Some(0), "{}{}", queue.stdout, queue.stderr);
 }
 
+/// `--quick` measures nothing by the clock, so a command that fails is met under callgrind.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_that_fails_is_no_success_of_quick() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        loadline_testing::skip!("valgrind is not installed");
+        return;
+    }
+    let project = project("echo it broke >&2; exit 7\n");
+    project.write("xtask/scenarios/mine.toml", SCENARIO.replace("count_with = []\n", ""));
+    let said = project.run(&["regress", "--quick"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("it broke"), "{}", said.stdout);
+}
+
 /// Looks every name up in a list, as a commit may do.
 const C_HOST: &str = r#"
 #include <stdio.h>

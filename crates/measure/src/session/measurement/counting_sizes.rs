@@ -31,7 +31,6 @@ pub struct Trial<'a> {
 pub type Tried = ((RunRecord, Option<SavedProfile>), (Run, Side));
 
 /// The sizes that one scenario can afford.
-#[derive(Default)]
 struct Affordable {
     n_sizes: usize,
     /// Why not all sizes.
@@ -87,7 +86,8 @@ impl Trial<'_> {
     }
 
     /// Runs the scenario at `place` at its sizes, as far as it can afford them. It affords none if the sizes are
-    /// too few for a verdict.
+    /// too few for a verdict. A command that fails without callgrind gets the fewest sizes that can be judged,
+    /// at which the session meets the same failure and records it.
     fn affordable(
         &self,
         place: usize,
@@ -95,9 +95,16 @@ impl Trial<'_> {
         progress: &Progress,
     ) -> Result<Affordable> {
         let run = |modules, collector| Run { scenario: place, modules, repetition: 0, collector };
-        if self.try_sides(scenario, &run(scenario.sizes[0], Collector::Clock))?.is_err() {
-            // The session meets the same failure and records it.
-            return Ok(Affordable::default());
+        let first = run(scenario.sizes[0], Collector::Clock);
+        if self.try_on(vec![(Side::Now, self.environment)], scenario, &first)?.is_err() {
+            let is_enough = |n: &usize| can_be_judged(&scenario.sizes[..*n]);
+            let n_sizes = (1..scenario.sizes.len()).find(is_enough);
+            let n_sizes = n_sizes.unwrap_or(scenario.sizes.len());
+            return Ok(Affordable { n_sizes, why: None, runs: Vec::new() });
+        }
+        let mut sides = vec![(Side::Now, self.environment)];
+        if let Some(against) = self.against.filter(|_| is_compared(scenario)) {
+            sides.push((Side::Before, &against.environment));
         }
         let mut tried: Vec<(usize, f64)> = Vec::new();
         let mut runs = Vec::new();
@@ -105,16 +112,18 @@ impl Trial<'_> {
             let enough = can_be_judged(&scenario.sizes[..n_sizes]);
             let why = match too_long(scenario, &tried, n, enough) {
                 Some(why) => why,
-                None => match self.try_sides(scenario, &run(n, Collector::Callgrind))? {
-                    Ok(finished) => {
-                        let seconds = finished.iter().map(|((record, _), _)| record.seconds);
-                        tried.push((n, seconds.fold(0.0, f64::max)));
-                        runs.extend(finished);
-                        progress.add(1, &format!("{} N = {n}", scenario.title()));
-                        continue;
+                None => {
+                    match self.try_on(sides.clone(), scenario, &run(n, Collector::Callgrind))? {
+                        Ok(finished) => {
+                            let seconds = finished.iter().map(|((record, _), _)| record.seconds);
+                            tried.push((n, seconds.fold(0.0, f64::max)));
+                            runs.extend(finished);
+                            progress.add(1, &format!("{} N = {n}", scenario.title()));
+                            continue;
+                        }
+                        Err(error) => format!("the run at N = {n} fails under valgrind: {error}"),
                     }
-                    Err(error) => format!("the run at N = {n} fails under valgrind: {error}"),
-                },
+                }
             };
             let n_sizes = if enough { n_sizes } else { 0 };
             return Ok(Affordable { n_sizes, why: Some(why), runs });
@@ -122,16 +131,13 @@ impl Trial<'_> {
         Ok(Affordable { n_sizes: scenario.sizes.len(), why: None, runs })
     }
 
-    /// Makes `run` on every side at the same time. Returns the finished runs, or why one failed.
-    fn try_sides(
+    /// Makes `run` on `sides` at the same time. Returns the finished runs, or why one failed.
+    fn try_on(
         &self,
+        sides: Vec<(Side, &Environment)>,
         scenario: &Scenario,
         run: &Run,
     ) -> Result<std::result::Result<Vec<Tried>, String>> {
-        let mut sides = vec![(Side::Now, self.environment)];
-        if let Some(against) = self.against.filter(|_| is_compared(scenario)) {
-            sides.push((Side::Before, &against.environment));
-        }
         let metrics = scenario.metrics_by(run.collector);
         let measure = |(side, environment): &(Side, &Environment)| {
             let visit = (*run, *side);
