@@ -1,22 +1,22 @@
 //! Turns a judged session into the facts of its report. It makes or changes no verdict.
 
+use loadline_record::Strictness;
 use loadline_record::time;
-use loadline_record::{PROGRAM, Strictness};
 
 use loadline_growth::Sight as Seen;
-use loadline_scenario::{Absence, Absent, Phase, SeriesName, Workload};
+use loadline_scenario::{Absence, Absent, SeriesName, Workload};
 
 use crate::session::advice::Adviser;
+use crate::session::model::functions::function_facts;
 use crate::session::model::{
     Against, AgainstKind, BuildFacts, CheckFacts, CheckOutcome, Doubt, Ending, FORMAT, Facts,
-    FunctionCost, FunctionFacts, FunctionStanding, NotCounted, ScenarioFacts, SeriesFacts,
-    SessionFacts, Word,
+    NotCounted, ScenarioFacts, SeriesFacts, SessionFacts, Word,
 };
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
 use crate::session::series::{judged_series, observed_series, without_findings};
 use loadline_record::rounds::{Measured, MeasuredScenario};
-use loadline_verdict::functions::{GrowingSymbol, Standing};
+use loadline_verdict::functions::GrowingSymbol;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
 use loadline_verdict::self_check::SelfCheck;
@@ -106,7 +106,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         sizes: scenario.sizes.clone(),
         repetitions: scenario.repetitions,
         series,
-        functions: symbols.map(symbol_facts).collect(),
+        functions: symbols.map(function_facts).collect(),
         full_name: title,
     }
 }
@@ -195,58 +195,4 @@ fn unseen(row: &Judged, one: &MeasuredScenario, files: &Files) -> SeriesFacts {
     };
     let facts = without_findings(row.name, Word::NotJudged, against, one, files);
     SeriesFacts { doubt: Some(doubt), ..facts }
-}
-
-/// The phases whose cost a function's growth is compared with.
-fn whole_of(phase: Phase) -> String {
-    match phase {
-        Phase::Load | Phase::Unload => "load + unload".to_owned(),
-        phase => phase.to_string(),
-    }
-}
-
-fn symbol_facts(growing: &GrowingSymbol) -> FunctionFacts {
-    let GrowingSymbol { scenario, phase, symbol, series, formula, share, hidden, .. } = growing;
-    let (standing, standing_text) = match &growing.standing {
-        Standing::Known { expires, .. } => {
-            (FunctionStanding::Known, format!("known, accepted until {expires}"))
-        }
-        Standing::Accepted => (FunctionStanding::Accepted, "as in the baseline".to_owned()),
-        Standing::AsBefore => (FunctionStanding::Accepted, "as before".to_owned()),
-        Standing::Negligible => (
-            FunctionStanding::Negligible,
-            format!("below 20 % of {} up to N = {}", whole_of(*phase), hidden.horizon),
-        ),
-        Standing::Doubtful => (
-            FunctionStanding::Doubtful,
-            format!("bent, so not extrapolated; {PROGRAM} explain {scenario} shows it"),
-        ),
-        Standing::Inexact => (
-            FunctionStanding::Inexact,
-            format!("counts differ from run to run, so {phase} is judged as a whole"),
-        ),
-        Standing::Regressed => (FunctionStanding::Regressed, "REGRESSED".to_owned()),
-    };
-    let top_size = series.top_size();
-    let cause = growing.cause();
-    let own = |costs: &Vec<f64>| costs.first().copied();
-    let costs = series.sizes().iter().zip(series.costs().iter().map(own));
-    FunctionFacts {
-        phase: phase.to_string(),
-        function: symbol.function.clone(),
-        object: symbol.object.clone(),
-        caller: growing.grows_for.clone(),
-        shown: growing.shown(),
-        formula: formula.to_string(),
-        share: *share,
-        top: top_size,
-        standing,
-        standing_text,
-        hidden_until: hidden.visible_from.filter(|n| *n > top_size),
-        cause: cause.map(|known| known.cause.to_owned()),
-        remedy: cause.map(|known| known.remedy.to_owned()),
-        reference: cause.map(|known| known.reference.to_owned()),
-        note: growing.note().map(str::to_owned),
-        costs: costs.filter_map(|(n, cost)| Some(FunctionCost { n: *n, cost: cost? })).collect(),
-    }
 }

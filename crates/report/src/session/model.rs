@@ -4,6 +4,14 @@
 use loadline_scenario::{Environment, SeriesName};
 use serde::Serialize;
 
+mod fitted;
+pub mod functions;
+mod known;
+
+pub use fitted::Fitted;
+pub use functions::{FunctionCost, FunctionFacts, FunctionStanding};
+pub use known::{KnownIssueFacts, KnownStatus};
+
 /// The version of the JSON that `--format json` writes. The version rises when a field is removed or changes
 /// its meaning. A new field does not change it.
 pub const FORMAT: u32 = 2;
@@ -179,8 +187,16 @@ pub struct SeriesFacts {
     pub doubt: Option<Doubt>,
     /// Further remarks for the reader, one sentence each.
     pub notes: Vec<String>,
+    /// The known issue that accepts or accepted the growth of the series.
+    pub known_issue: Option<KnownIssueFacts>,
     /// The cost of all N modules, one row per size.
     pub costs: Vec<SizeFacts>,
+    /// The fitted curve between the sizes, for charts.
+    #[serde(skip)]
+    pub fitted: Fitted,
+    /// The fitted curve of the other side, for charts.
+    #[serde(skip)]
+    pub other_fitted: Fitted,
     /// The place in the repository that a reader should look at.
     pub place: Place,
 }
@@ -317,70 +333,6 @@ pub struct Place {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-}
-
-/// A function whose own cost grows beyond linear, by callgrind.
-#[derive(Debug, Clone, Serialize)]
-pub struct FunctionFacts {
-    /// The phase in which the function grows.
-    pub phase: String,
-    /// The name of the function.
-    pub function: String,
-    /// The program or library that the function is in.
-    pub object: String,
-    /// The caller whose calls grow most.
-    pub caller: Option<String>,
-    /// The function's name as reports show it.
-    pub shown: String,
-    /// The function's own instructions as a formula of N.
-    pub formula: String,
-    /// The superlinear part of the function as a share of the phase's instructions at the largest N.
-    pub share: f64,
-    /// The largest N.
-    pub top: u64,
-    /// How the growth is judged.
-    pub standing: FunctionStanding,
-    /// How the growth is judged, in words.
-    pub standing_text: String,
-    /// The N up to which the total hides the growth, extrapolated; `None` if the total already shows it.
-    pub hidden_until: Option<u64>,
-    /// The mechanism, if it is known.
-    pub cause: Option<String>,
-    /// How to avoid the growth, if that is known.
-    pub remedy: Option<String>,
-    /// A reference for further reading.
-    pub reference: Option<String>,
-    /// What the function's name does not show, for functions of interpreters and of files without symbols.
-    pub note: Option<String>,
-    /// The function's own instructions at each N.
-    pub costs: Vec<FunctionCost>,
-}
-
-/// The cost of a function at one N.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct FunctionCost {
-    /// N.
-    pub n: u64,
-    /// The function's own instructions.
-    pub cost: f64,
-}
-
-/// How a function's growth is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FunctionStanding {
-    /// The scenario states the growth as a known issue.
-    Known,
-    /// The baseline records the growth, or the other build of the comparison has it.
-    Accepted,
-    /// The growth stays below 20 % of the cost up to the limit.
-    Negligible,
-    /// The curve fits no formula well, so the growth cannot be extrapolated.
-    Doubtful,
-    /// The counts differ from run to run, so a single function's growth proves nothing.
-    Inexact,
-    /// The growth is new or steeper than accepted, or its known issue has expired.
-    Regressed,
 }
 
 impl Facts {

@@ -2,9 +2,11 @@
 
 use crate::session::advice::Advice;
 use crate::session::evidence::{Case, next_module};
-use crate::session::model::{Against, AgainstKind, Doubt, Interval, SeriesFacts, SizeFacts, Word};
+use crate::session::model::{
+    Against, AgainstKind, Doubt, Fitted, Interval, KnownIssueFacts, SeriesFacts, SizeFacts, Word,
+};
 use crate::session::places::Files;
-use loadline_growth::{CurveEvidence, CurveOptions, Estimate, Rule, Verdict, judge_curve};
+use loadline_growth::{CurveEvidence, CurveOptions, Estimate, Rule, Series, Verdict, judge_curve};
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 use loadline_scenario::units::amount;
 use loadline_scenario::{Absence, SeriesName};
@@ -36,7 +38,8 @@ pub fn judged_series(
             bare(Word::NotJudged, doubt(absence.to_string(), Some(absence.remedy().to_owned())))
         }
         Outcome::ControlOnly => {
-            bare(Word::Control, doubt("a control: its time alone tells nothing".to_owned(), None))
+            let reason = "a control: its time alone tells nothing".to_owned();
+            with_curve(bare(Word::Control, doubt(reason, None)), one, None)
         }
         Outcome::Failed => {
             let remedy = "look at the failed runs, and measure anew".to_owned();
@@ -67,7 +70,8 @@ pub fn judged_series(
                 settle,
             };
             let notes = row.notes.iter().chain(&of_readings).cloned().collect();
-            verdict_series(&case, *other_tail, notes, one, files)
+            let known_issue = row.known.as_ref().map(KnownIssueFacts::of);
+            SeriesFacts { known_issue, ..verdict_series(&case, *other_tail, notes, one, files) }
         }
     }
 }
@@ -109,6 +113,10 @@ fn verdict_series(
         doubt: doubt_of(verdict, ground, settle),
         notes,
         costs: size_facts(name, one, costs, other_costs, curve),
+        fitted: Fitted::of(curve),
+        other_fitted: Fitted::of(
+            judgement.baseline_curve.as_ref().and_then(|c| c.evidence.as_ref()),
+        ),
         ..facts
     }
 }
@@ -204,26 +212,40 @@ pub fn observed_series(
     measured: &Measured,
     files: &Files,
 ) -> Option<SeriesFacts> {
-    let series = one.complete(name)?;
-    let costs = medians(&series);
     let title = one.scenario.title();
     let before = measured.before.as_ref().and_then(|before| {
         let other = before.scenarios.iter().find(|m| m.scenario.title() == title)?;
-        Some((before.build.name.clone(), medians(&other.complete(name)?)))
+        Some((before.build.name.clone(), other.complete(name)?))
     });
-    let (against, other_costs) = match before {
-        Some((name, costs)) => (Against { kind: AgainstKind::Build, name: Some(name) }, costs),
-        None => (Against { kind: AgainstKind::Nothing, name: None }, Vec::new()),
+    let (against, other) = match before {
+        Some((name, other)) => {
+            (Against { kind: AgainstKind::Build, name: Some(name) }, Some(other))
+        }
+        None => (Against { kind: AgainstKind::Nothing, name: None }, None),
     };
-    let curve = judge_curve(&series, &CurveOptions::default()).evidence;
-    let tail = curve.as_ref().and_then(|curve| curve.tail_exponent);
-    Some(SeriesFacts {
-        exponent: tail.and_then(Interval::of),
-        superlinear_share: curve.as_ref().map(|curve| curve.share),
-        crossover: curve.as_ref().and_then(|curve| curve.crossover),
-        costs: size_facts(name, one, &costs, &other_costs, curve.as_ref()),
-        ..without_findings(name, Word::Observed, against, one, files)
-    })
+    one.complete(name)?;
+    let facts = without_findings(name, Word::Observed, against, one, files);
+    Some(with_curve(facts, one, other.as_ref()))
+}
+
+/// Adds the curves of a series that no rule judged, if the series was counted.
+fn with_curve(facts: SeriesFacts, one: &MeasuredScenario, other: Option<&Series>) -> SeriesFacts {
+    let Some(series) = one.complete(facts.name) else { return facts };
+    let evidence = |series| judge_curve(series, &CurveOptions::default()).evidence;
+    let (own, of_other) = (evidence(&series), other.and_then(evidence));
+    let curve = own.as_ref();
+    let other_costs = other.map(medians).unwrap_or_default();
+    let exponent = |curve: &CurveEvidence| curve.tail_exponent.and_then(Interval::of);
+    SeriesFacts {
+        exponent: curve.and_then(exponent),
+        other_exponent: of_other.as_ref().and_then(exponent),
+        superlinear_share: curve.map(|curve| curve.share),
+        crossover: curve.and_then(|curve| curve.crossover),
+        costs: size_facts(facts.name, one, &medians(&series), &other_costs, curve),
+        fitted: Fitted::of(curve),
+        other_fitted: Fitted::of(of_other.as_ref()),
+        ..facts
+    }
 }
 
 /// Builds the facts of a series without findings, with its costs if it was counted.
@@ -257,7 +279,10 @@ pub fn without_findings(
         evidence: Vec::new(),
         doubt: None,
         notes: Vec::new(),
+        known_issue: None,
         costs: size_facts(name, one, &costs, &[], None),
+        fitted: Fitted::default(),
+        other_fitted: Fitted::default(),
     }
 }
 
