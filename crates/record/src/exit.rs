@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. The codes are part of the interface, and README.md lists them.
+/// How a command ended. The codes are part of the interface, and docs/reference/results.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Nothing regressed; inconclusive series are listed.
