@@ -2,6 +2,7 @@
 
 mod action;
 mod api;
+mod command_line;
 mod guide;
 mod layers;
 mod linters;

@@ -88,7 +88,7 @@ unit = \"{unit}\" # the noun for one of N in reports
     );
     if marks.phases.is_empty() {
         text.push_str(
-            "# The program marks no phases, so the whole run is judged. docs/any-command.md says how to mark them.\n",
+            "# The program marks no phases, so the whole run is judged. docs/howto/your-program.md says how to mark them.\n",
         );
     } else if marks.is_acknowledged {
         text.push_str("acknowledge = true # the program waits while Loadline reads its counters\n");

@@ -117,15 +117,19 @@ fn every_link_between_documents_leads_somewhere() {
     }
 }
 
+/// The index is for readers on GitHub, the summary for those of the book.
 #[test]
-fn every_page_is_in_the_index() {
-    let index = read("docs/README.md");
+fn every_page_is_in_the_index_and_in_the_summary() {
+    let lists = ["docs/README.md", "docs/SUMMARY.md"].map(|path| (path, read(path)));
     let mut pages = Vec::new();
     files(&root().join("docs"), &mut pages);
     for path in pages {
         let name = path.strip_prefix(root().join("docs")).unwrap().display().to_string();
-        if name.ends_with(".md") && name != "README.md" {
-            assert!(index.contains(&format!("]({name})")), "docs/README.md does not list {name}");
+        if !name.ends_with(".md") || ["README.md", "SUMMARY.md"].contains(&name.as_str()) {
+            continue;
+        }
+        for (list, text) in &lists {
+            assert!(text.contains(&format!("]({name})")), "{list} does not list {name}");
         }
     }
 }

@@ -94,7 +94,7 @@ fn the_version_that_is_used_is_the_version_of_this_workspace() {
     let pages = [
         "action.yml",
         "comment/action.yml",
-        "docs/ci.md",
+        "docs/howto/ci-github.md",
         "crates/loadline/src/verbs/init/workflow.yml",
     ];
     for page in pages.into_iter().chain([".github/workflows/regress.yml"]) {
@@ -131,9 +131,9 @@ fn entries<'a>(node: &'a Yaml<'static>) -> impl Iterator<Item = (&'a str, &'a Ya
     entries.filter_map(|(name, value)| Some((name.as_str()?, value)))
 }
 
-/// Nothing may be written but by a job that runs nothing of the pull request, and does one thing.
+/// A job may write only if it runs nothing of the pull request, and does one thing.
 #[test]
-fn only_the_jobs_that_comment_may_write() {
+fn only_the_jobs_that_comment_or_publish_may_write() {
     let mut writers = BTreeSet::new();
     for path in workflows() {
         let workflow = document(&path);
@@ -158,6 +158,8 @@ fn only_the_jobs_that_comment_may_write() {
     }
     let jobs = [
         "ci.yml: comment: pull-requests",
+        "docs.yml: publish: id-token",
+        "docs.yml: publish: pages",
         "drift.yml: issue: issues",
         "regress.yml: comment: pull-requests",
         "workflow.yml: comment: pull-requests",
@@ -208,12 +210,17 @@ const REGRESS: &str = "\"$GITHUB_ACTION_PATH/.github/scripts/regress.sh\"";
 /// As the action `comment` says it, which lies in a folder of its own.
 const COMMENT: &str = "\"$GITHUB_ACTION_PATH/../.github/scripts/comment.sh\"";
 
+const MDBOOK: &str = "command -v mdbook || cargo install mdbook --locked --version 0.5.4 \
+    --no-default-features --features search";
+
 /// How each step that runs something is checked. A step that is not here fails the test.
-const STEPS: [(&str, Check); 13] = [
+const STEPS: [(&str, Check); 15] = [
     (".ci/run", Check::IsTheTestCommand),
     ("rustup component add rustfmt", Check::Needs("rustup")),
     ("cargo fmt --all -- --check", Check::InClone),
     ("command -v valgrind || sudo apt-get install -y -qq valgrind", Check::Needs("valgrind")),
+    (MDBOOK, Check::Needs("mdbook")),
+    (".github/scripts/book.sh", Check::Needs("mdbook")),
     ("echo /.loadline-action >>.git/info/exclude", Check::InRepository),
     ("bash -euo pipefail -c \"$PREPARE\"", Check::InRepository),
     (KEY, Check::InRepository),
