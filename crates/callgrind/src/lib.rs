@@ -57,5 +57,10 @@ pub use part::Part;
 pub use profile::{Mismatch, Profile};
 pub use reader::{FormatError, Parts, Problem};
 
+/// Tests the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

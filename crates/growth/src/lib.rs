@@ -165,5 +165,10 @@ pub use rule::scaling::{
 pub use rule::self_check::{Sight, sight_of_changes, sight_of_curves, sight_of_pairs};
 pub use rule::verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};
 
+/// Tests the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // Has Cargo build this again for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -49,5 +49,10 @@ pub use probe::Probe;
 pub use reading::{Absence, Reading};
 pub use totals::Totals;
 
+/// Tests the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
