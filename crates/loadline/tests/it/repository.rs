@@ -7,5 +7,6 @@ mod guide;
 mod layers;
 mod linters;
 mod pages;
+mod subjects;
 mod tree;
 mod workflows;

@@ -214,8 +214,9 @@ const MDBOOK: &str = "command -v mdbook || cargo install mdbook --locked --versi
     --no-default-features --features search";
 
 /// How each step that runs something is checked. A step that is not here fails the test.
-const STEPS: [(&str, Check); 15] = [
+const STEPS: [(&str, Check); 16] = [
     (".ci/run", Check::IsTheTestCommand),
+    (".ci/subjects", Check::InClone),
     ("rustup component add rustfmt", Check::Needs("rustup")),
     ("cargo fmt --all -- --check", Check::InClone),
     ("command -v valgrind || sudo apt-get install -y -qq valgrind", Check::Needs("valgrind")),
