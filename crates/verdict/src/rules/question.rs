@@ -32,6 +32,8 @@ pub(crate) struct Question<'a> {
     /// The series accepted on another CPU. Its times say nothing about this CPU.
     elsewhere: Option<&'a Series>,
     has_no_baseline: bool,
+    /// Whether the scenario is measured as a control here, and its own control is not.
+    is_control: bool,
     notes: Vec<String>,
 }
 
@@ -75,6 +77,7 @@ impl<'a> Question<'a> {
                 .map(|known| Entry::of(known, &Present::of(session))),
             elsewhere: None,
             has_no_baseline: accepted.is_none(),
+            is_control: is_control(scenario, session),
             notes: Vec::new(),
         };
         if let Some(insisted) = insisted {
@@ -114,6 +117,7 @@ impl<'a> Question<'a> {
             known: None,
             elsewhere: None,
             has_no_baseline: false,
+            is_control: false,
             notes: Vec::new(),
         };
         let title = measured.scenario.title();
@@ -221,10 +225,7 @@ impl<'a> Question<'a> {
             (Ok(series), judgement) => {
                 let judgement = judgement.unwrap_or_else(|| self.alone(series));
                 let (found, ground) = self.found(&judgement, series, &mut notes);
-                if found == Verdict::NoBaseline
-                    && ground == Ground::Rule
-                    && self.scenario.is_control()
-                {
+                if found == Verdict::NoBaseline && ground == Ground::Rule && self.is_control {
                     Outcome::ControlOnly
                 } else {
                     let (verdict, ground, sight) = self.meaning(found, ground, &judgement, series);
@@ -345,6 +346,15 @@ impl<'a> Question<'a> {
         }
         verdict
     }
+}
+
+/// Whether other scenarios of the session are compared with `scenario`, and `scenario` with none.
+fn is_control(scenario: &Scenario, session: &Measured) -> bool {
+    let title = scenario.title();
+    let names_it =
+        |other: &MeasuredScenario| other.scenario.control_title().as_ref() == Some(&title);
+    scenario.is_control()
+        || (control(scenario, session).is_none() && session.scenarios.iter().any(names_it))
 }
 
 /// Whether the pair was worse before the `n_larger` largest sizes were added.

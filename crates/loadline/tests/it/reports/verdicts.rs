@@ -102,6 +102,23 @@ fn superlinear_time_with_nothing_to_compare_it_with_is_no_silent_success() {
     assert!(text.contains("no baseline and no control") && !text.contains("superlinear"), "{text}");
 }
 
+/// A scenario of its own can be measured because another one names it as its control.
+#[test]
+fn the_times_of_a_control_without_a_control_are_not_undecided() {
+    let control = "count_with = []\ncontrol = { scenario = \"ours\" }\n";
+    let case = |cost| {
+        let mut case = Case::of(&ALONE.replace("count_with = []\n", control), LINEAR);
+        let ours = format!("{ALONE}{CONTROL}");
+        case.project.write("xtask/scenarios/ours.toml", ours);
+        case.made.scenario("ours", &time(cost));
+        case
+    };
+    let text = case(LINEAR).check([0, 0]);
+    assert!(text.contains("control, not judged alone"), "{text}");
+    // A control that is superlinear itself is still named.
+    case(SUPERLINEAR).check([0, 4]);
+}
+
 #[test]
 fn gross_growth_is_red_by_itself_unless_it_was_so_elsewhere() {
     let text = Case::of(ALONE, GROSS).check([3, 3]);
