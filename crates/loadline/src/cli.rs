@@ -145,7 +145,7 @@ pub struct Merge {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 they are there; 1 a package or file is not the one of the recipe, or cannot be written;
+Exit codes: 0 all files are there; 1 a package or file differs from the recipe, or cannot be written;
 2 usage; 8 npm is missing or gave no package; 130 interrupted.")]
 pub struct Fetch {
     /// Fetch the packages and files of this recipe, relative to the root of the repository
@@ -208,7 +208,8 @@ pub struct Init {
     #[arg(long)]
     pub no_run: bool,
 
-    /// Measure this command; {n} stands for N (default: a program that is found in the repository)
+    /// Measure this command; write n in braces where the program takes N (default: a program that is
+    /// found in the repository)
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
@@ -237,35 +238,35 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A and B are each the first of these that there is:
+Loadline takes A and B each for the first of these that exists:
   1. a saved session: its folder, a file in it, or its name in target/regress
   2. a baseline file (.toml)
-  3. a scenario's title, NAME or NAME:KEY=VALUE: its baseline, or with --measure itself
+  3. a scenario or variant, NAME or NAME:KEY=VALUE: its baseline, or with --measure itself
   4. a git revision (refs/heads/NAME for a branch called like a scenario)
 
 Without B:
   a session    its other build → its own; with one build only, each scenario → its control; with
                two --scenario, the one → the other
-  a title      with --set, the scenario as written → so changed, measured in one session; with
+  a scenario   with --set, the scenario as written → so changed, measured in one session; with
                --measure, its baseline → measured now
   a revision   it → the working tree, measured in turn
 
-Scenarios are paired by title, or where each side has one, those two. A difference is no error.
+Loadline pairs scenarios by their full names, or the two where each side has one. A difference is no
+error.
 Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 5 no such baseline;
 130 interrupted.
 
 JSON (format 2): {format, old, new, scenarios: [{old, new, one, environment, differences,
 failures, horizon, series, symbols}], only_old, only_new}. one: the noun for one of N; environment:
-one line per side; differences: what
-else differs between the machines and builds. Of each series: name, unit, change (unchanged, worse,
-improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
-common N), ratio there, factor (at every N, growth apart) and growth (its share beyond the old
+one line per side; differences: what else differs between the machines and builds. Of each series:
+name, unit, change (unchanged, worse, improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
+common N), ratio there, factor (at every N, without the growth) and growth (its share beyond the old
 side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:
 {curve: {fixed, per_module, superlinear, is_superlinear_sure, next_module, exponent, is_exact,
 running, extrapolated: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each symbol:
 phase, object, function, caller, at, old and new (own cost there, null where not recorded),
 share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
-series' unit; what is not known is null.")]
+series' unit; an unknown value is null.")]
 pub struct Diff {
     /// Take this as the old side
     #[arg(value_name = "A")]
@@ -313,10 +314,10 @@ pub struct Diff {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 JSON (format 2): {format, scenario, series: [{series, unit, one, environment, points}], unread}. one
-is the noun for one of N. Of each
-point, the oldest first: origin ({commit: {hash, subject}} or {session: NAME}), date, n (the
-largest), per_module there, exponent ({value, low, high} or null), and change since the point
-before that compares (unchanged, worse, improved, more, less, removed, new, or null).")]
+is the noun for one of N. Of each point, the oldest first: origin ({commit: {hash, subject}} or
+{session: NAME}), date, n (the largest), per_module there, exponent ({value, low, high} or null),
+and change since the last comparable point (unchanged, worse, improved, more, less, removed, new, or
+null).")]
 pub struct History {
     /// Show this scenario; NAME:KEY=VALUE names a variant
     #[arg(value_name = "NAME")]
@@ -350,10 +351,10 @@ pub struct List {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[round, …] per N] for a
-curve, or base and new in place of y for a pair; interleaved: true where round j visited every N
-once. CSV: rows of n,y; rows with the same n are rounds of one size. With --format json the answer
-is {id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}.")]
+JSON: an array of objects with id, kind (count or time), n: [N, …] and y: [[sample, …] per N] for a
+curve, or base and new in place of y for a pair; interleaved: true where repetition j visited
+every N once. CSV: rows of n,y; rows with the same n are repetitions. With --format json the answer is
+{id: {verdict, exponent, lo, hi, interval_of, share, p, why, notes}}.")]
 pub struct Judge {
     /// Judge the numbers in these files: rows of n and cost (CSV, semicolons, tabs or blanks), Loadline's
     /// JSON, the JSON of Google Benchmark, hyperfine and pytest-benchmark, or a folder of criterion's,

@@ -146,7 +146,7 @@ impl<F: Reported> Args for Outputs<F> {
             .value_name("FORMAT")
             .action(ArgAction::Append)
             .value_parser(EnumValueParser::<F>::new())
-            .help("Print the report in this form; repeat it for several")
+            .help("Print the report in this format; repeat it for several")
             .hide_possible_values(F::value_variants().len() == 1);
         let output = Arg::new("output")
             .long("output")
@@ -154,7 +154,7 @@ impl<F: Reported> Args for Outputs<F> {
             .action(ArgAction::Append)
             .value_parser(value_parser!(PathBuf))
             .help(
-                "Write the form of the --format before it to this file. Loadline also prints the text, unless it prints another form",
+                "Write the report to this file, in the format of the --format before it. Loadline also prints the text, unless it prints another format",
             );
         command.arg(format).arg(output)
     }
