@@ -114,7 +114,7 @@ pub fn end_with_parent() {
     let mut answers = [PollFd::new(&output, PollFlags::empty())];
     let found = poll(&mut answers, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     if found.is_ok_and(|found| found > 0) && answers[0].revents().contains(PollFlags::ERR) {
-        eprintln!("the program that started this has ended, and nobody reads the answer");
+        eprintln!("the program that started this runner has ended, so no program reads the answer");
         std::process::exit(1);
     }
 }

@@ -103,7 +103,7 @@ impl Asked<'_> {
             (Input::Scenario(old), None) if !set.is_empty() && !measure => self.variants(&old),
             (Input::Scenario(old), None) if *measure => self.against_baseline(&old),
             (Input::Scenario(_), None) => Err(usage(format!(
-                "there is nothing to compare {a} with (--set KEY=VALUE measures a variant beside it, --measure compares its baseline with what it costs now, or name B)"
+                "there is nothing to compare {a} with (--set KEY=VALUE measures a variant as well, --measure compares its baseline with its cost now, or name B)"
             ))),
             (Input::Scenario(_), Some(Input::Scenario(_))) if is_measured => {
                 let both = [a, b.as_ref().unwrap_or(a)].map(|title| self.scenario(title));
@@ -197,7 +197,7 @@ impl Asked<'_> {
         };
         if pairs.is_empty() {
             return Err(usage(format!(
-                "there is nothing to compare within {}: one build, and no scenario beside its control (name B, or two --scenario)",
+                "there is nothing to compare within {}: it has one build, and no scenario with a control (name B, or two --scenario)",
                 path.display()
             )));
         }

@@ -49,7 +49,7 @@ pub fn runner() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = beside.into_iter().chain(std::env::split_paths(&path));
     find(folders).ok_or_else(|| {
-        let text = format!("cannot find {RUNNER} beside this program or in PATH ({})", remedy());
+        let text = format!("cannot find {RUNNER} next to this program or in PATH ({})", remedy());
         Error::new(Exit::CouldNotMeasure, text)
     })
 }

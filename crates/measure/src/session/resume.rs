@@ -129,13 +129,13 @@ fn why_not(command: Command, header: &Header) -> String {
     let other = Command::ALL.into_iter().find(|other| other.machine(header).is_some());
     match (&header.against, other) {
         (Some(build), _) => {
-            format!("it measured two builds, and that of {} is gone (begin it anew)", build.name)
+            format!("it measured two builds, and the build of {} no longer exists (start again)", build.name)
         }
         (None, Some(other)) => {
             let name = other.name();
             format!("it is a session of {name} ({PROGRAM} {name} --resume takes it up)")
         }
-        (None, None) => format!("it is no session of {} (begin it anew)", command.name()),
+        (None, None) => format!("it is no session of {} (start again)", command.name()),
     }
 }
 
@@ -169,7 +169,7 @@ fn differences(
         differences.push("other metrics can be counted".to_owned());
     }
     if header.runner.as_deref() != Some(runner) {
-        differences.push("the runner was built anew from other sources".to_owned());
+        differences.push("the runner was built from other sources".to_owned());
     }
     differences
 }
@@ -179,7 +179,7 @@ fn refuse(folder: &Path, mut differences: impl Iterator<Item = String>) -> Resul
     let Some(first) = differences.next() else { return Ok(()) };
     let all = differences.fold(first, |all, one| format!("{all}; {one}"));
     let text = format!(
-        "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable ({PROGRAM} report judges what it has, {PROGRAM} regress begins anew)",
+        "cannot resume {}: {all} (was | is); its runs and new ones would not be comparable ({PROGRAM} report judges what it has, {PROGRAM} regress starts again)",
         folder.display()
     );
     Err(Error::new(Exit::CouldNotMeasure, text))

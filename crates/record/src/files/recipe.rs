@@ -186,7 +186,7 @@ fn hex(bytes: &[u8]) -> String {
 fn same(expected: &str, found: &str) -> Result<()> {
     ensure!(
         expected == found,
-        "its checksum is {found} where the recipe has {expected} (somebody changed it: look why before the recipe follows)"
+        "its checksum is {found} where the recipe has {expected} (the file was changed: find out why before you change the recipe)"
     );
     Ok(())
 }

@@ -254,7 +254,7 @@ fn runs_of_something_else_are_not_added() {
     let mut other = written.clone();
     other["runner"] = "another".into();
     fs::write(&header, other.to_string()).unwrap();
-    refused("the runner was built anew");
+    refused("the runner was built from other sources");
     fs::write(&header, &text).unwrap();
 
     let scenario = project.path("xtask/scenarios/two.toml");

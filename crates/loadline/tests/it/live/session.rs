@@ -302,7 +302,7 @@ fn an_interrupted_session_leaves_whole_runs_and_nothing_else() {
         // What was measured is not lost, nor taken for the whole.
         let again = project.run(&["report", path.to_str().unwrap()]);
         assert_eq!(again.code, Some(1), "{}{}", again.stdout, again.stderr);
-        assert!(again.stdout.contains(" runs were carried out"), "{}", again.stdout);
+        assert!(again.stdout.contains(" runs were measured"), "{}", again.stdout);
         fs::remove_dir_all(project.path("target/regress")).unwrap();
     }
 }

@@ -355,7 +355,7 @@ fn a_comparison_without_the_other_side_is_an_error() {
     fs::write(session.join("runs.jsonl"), own).unwrap();
     let said = installed.loadline(&["report", session.to_str().unwrap()]);
     ends(&said, 1);
-    assert!(said.stdout.contains("0 of 15 runs were carried out"), "{}", said.stdout);
+    assert!(said.stdout.contains("0 of 15 runs were measured"), "{}", said.stdout);
 }
 
 /// What a compiler makes is compared by what it made: a comment changes nothing, and the source that

@@ -18,7 +18,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
     assert_eq!(alone.code, Some(1));
     assert!(
         alone.stderr.contains(
-            "cannot find loadline-runner beside this program or in PATH (cargo install --git "
+            "cannot find loadline-runner next to this program or in PATH (cargo install --git "
         ),
         "{}",
         alone.stderr

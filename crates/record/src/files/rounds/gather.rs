@@ -142,7 +142,7 @@ fn failures_of(
         failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
     }
     if found < planned && !is_given_up {
-        failures.push(format!("{found} of {planned} runs were carried out"));
+        failures.push(format!("{found} of {planned} runs were measured"));
     }
     failures
 }
