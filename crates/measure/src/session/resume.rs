@@ -129,7 +129,10 @@ fn why_not(command: Command, header: &Header) -> String {
     let other = Command::ALL.into_iter().find(|other| other.machine(header).is_some());
     match (&header.against, other) {
         (Some(build), _) => {
-            format!("it measured two builds, and the build of {} no longer exists (start again)", build.name)
+            format!(
+                "it measured two builds, and the build of {} no longer exists (start again)",
+                build.name
+            )
         }
         (None, Some(other)) => {
             let name = other.name();

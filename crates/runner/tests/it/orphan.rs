@@ -14,7 +14,10 @@ fn it_ends_without_waiting_for_a_request() {
     let stdin = child.stdin.take();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(said, "the program that started this runner has ended, so no program reads the answer\n");
+    assert_eq!(
+        said,
+        "the program that started this runner has ended, so no program reads the answer\n"
+    );
     assert!(!child.wait().unwrap().success());
     drop(stdin);
 }
