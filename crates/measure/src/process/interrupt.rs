@@ -148,12 +148,11 @@ impl SupervisedChild {
 /// Ends the process group that `child` leads. The caller has not waited for `child` yet. A measured command,
 /// and whatever it started, ends together with the runner.
 #[cfg(unix)]
-#[allow(unsafe_code)]
 fn end_group_of(child: &Child) {
-    let Ok(group) = libc::pid_t::try_from(child.id()) else { return };
-    // SAFETY: killpg takes two numbers and touches no memory. Until the child is waited for, the number
-    // belongs to the child's group and to no other.
-    let _ = unsafe { libc::killpg(group, libc::SIGKILL) };
+    use rustix::process::{Pid, Signal, kill_process_group};
+
+    // Until the child is waited for, the number belongs to the child's group and to no other.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
 /// This platform has no process groups.

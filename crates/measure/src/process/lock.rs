@@ -118,9 +118,13 @@ fn options() -> OpenOptions {
 #[cfg(unix)]
 fn read_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+
     let mut options = atomic::options();
     // Do not follow a link, and do not wait for the reader of a pipe.
-    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.read(true).custom_flags(flags.bits() as i32);
     options
 }
 
