@@ -36,3 +36,10 @@ fn a_pack_is_built() {
     let Some(text) = output("build_pack", &[]) else { return };
     assert!(text.starts_with("double: 1 functions"), "{text}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn workers_share_a_pack() {
+    let Some(text) = output("workers", &["3", "10"]) else { return };
+    assert_eq!(text, "3 workers loaded 10 tenants from one copy of the pack\n");
+}

@@ -110,7 +110,7 @@ mod unix {
         let distinct: Vec<Artifact> = distinct.collect();
         let mut writer = PackWriter::create(home.join(PACK), None).unwrap();
         for (index, artifact) in numbered(&distinct, modules).enumerate() {
-            writer.add(format!("module {index}"), &artifact).unwrap();
+            writer.add(format!("module {index:06}"), &artifact).unwrap();
         }
         writer.finish().unwrap();
         distinct.iter().map(|artifact| artifact.bytes().len()).sum::<usize>() / distinct.len()

@@ -25,6 +25,18 @@ impl Ledger {
         self.admit_with(need, platform::usage)
     }
 
+    /// Does the same as [`Ledger::admit`] for one resource, and leaves the others.
+    #[cfg(unix)]
+    pub(crate) fn admit_only(&self, resource: Resource, need: Amounts) -> Result<(), Error> {
+        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
+        let credit = &mut credit[resource as usize];
+        if *credit < need.of(resource) {
+            *credit = self.fresh_credit(platform::usage(resource), resource, need)?;
+        }
+        *credit -= need.of(resource);
+        Ok(())
+    }
+
     fn admit_with(
         &self,
         need: Amounts,

@@ -159,11 +159,8 @@ impl Loader {
     #[cfg(unix)]
     fn load_packed_at(&self, pack: &Pack, index: usize) -> Result<Lease, Error> {
         let began = Instant::now();
-        let entry = &pack.entries()[index];
-        let contents = *entry.contents();
-        // The image is mapped already. Wasmtime's own records take about as much memory again.
-        let descriptors = descriptors(pack.has_data_segments(index));
-        let need = Amounts { mappings: 0, descriptors, bytes: contents.bytes as u64 };
+        let entry = pack.entry(index);
+        let (contents, need) = (*entry.contents(), pack.need_at(index));
         let identity = Some(Identity::Image(pack.image_id(index)));
         let prepared = Prepared { contents, identity, need };
         self.share_or_load(Some(entry.name()), Origin::Pack, prepared, began, || {

@@ -10,13 +10,13 @@
 //! more. No memory is unmapped during a withdrawal.
 #![allow(unsafe_code)]
 
-use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use wasmtime::{Config, CustomCodeMemory, format_err};
 
+use crate::pack::index::Pages;
 use crate::pack::region::{self, Region};
 
 /// Configures engines so that they can load from packs. One call is enough for all packs, including packs
@@ -87,11 +87,9 @@ pub(crate) struct Images {
     #[cfg(feature = "native-unwind")]
     _frames: Option<crate::native_unwind::Entered>,
     region: Region,
+    /// The state of each entry's image. Entries with equal artifacts use the slot of the first of them.
     slots: Box<[Slot]>,
-    page: usize,
-    /// The slot that each page of the region belongs to, or [`NO_SLOT`]. A search among the slots would miss
-    /// the cache a dozen times per load and per unload.
-    slot_by_page: Box<[u32]>,
+    pages: Pages,
     n_live: AtomicUsize,
     n_published: AtomicU64,
     n_withdrawn: AtomicU64,
@@ -99,16 +97,14 @@ pub(crate) struct Images {
     is_abandoned: AtomicBool,
 }
 
-const NO_SLOT: u32 = u32::MAX;
-
 /// One image.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// The range of the image within the region.
-    range: Range<usize>,
     /// The state in the lowest two bits, and the number of the current claim above them. The number makes
     /// sure that an old claim is not mistaken for the next one.
     state: AtomicU64,
+    /// Whether the image was compared with its seal after it had reached the region.
+    is_checked: AtomicBool,
 }
 
 const FREE: u64 = 0;
@@ -124,9 +120,9 @@ fn in_pack<T>(address: usize, then: fn(&Slot, &Images) -> T) -> Option<T> {
     let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
     let images = open[..open.partition_point(|images| images.region.start() <= address)].last()?;
     let offset = address - images.region.start();
-    let slot = *images.slot_by_page.get(offset / images.page)?;
     // Nothing is published between the images.
-    images.slots.get(slot as usize).map(|slot| then(slot, images))
+    let slot = images.pages.image_at(offset)?;
+    images.slots.get(slot).map(|slot| then(slot, images))
 }
 
 impl Slot {
@@ -163,37 +159,40 @@ impl Slot {
 }
 
 impl Images {
-    /// Registers the images. Each range comes with the range of its frame index, which is empty if there is
-    /// none. All ranges must lie within the region, and no two images may be on the same page.
+    /// Registers the images of a pack with `n_entries` entries. `are_checked` says whether all of them were
+    /// compared with their seals. `indexes` gives the range of each image, and of its frame index, which is
+    /// empty if there is none.
     pub(crate) fn publish(
         region: Region,
-        ranges: impl Iterator<Item = (Range<usize>, Range<usize>)> + Clone,
+        pages: Pages,
+        n_entries: usize,
+        are_checked: bool,
+        indexes: impl Iterator<Item = (Range<usize>, Range<usize>)>,
     ) -> Arc<Images> {
-        let slots = ranges.clone().map(|(range, _)| Slot { range, state: AtomicU64::new(FREE) });
-        let slots: Box<[Slot]> = slots.collect();
-        let page = region::page_bytes();
-        let mut slot_by_page = vec![NO_SLOT; region.bytes().len() / page].into_boxed_slice();
-        for (index, Slot { range, .. }) in slots.iter().enumerate() {
-            slot_by_page[range.start / page..range.end.div_ceil(page)].fill(index as u32);
-        }
+        let slot = |_| {
+            let is_checked = AtomicBool::new(are_checked);
+            Slot { state: AtomicU64::new(FREE), is_checked }
+        };
+        let slots: Box<[Slot]> = (0..n_entries).map(slot).collect();
         #[cfg(feature = "native-unwind")]
         let frames = {
             use crate::native_unwind::{Directory, enter};
 
-            let (start, bytes) = (region.start(), region.bytes().len());
-            let indexes = ranges.map(|(image, index)| {
+            let (start, bytes, page) = (region.start(), region.len(), pages.page());
+            let indexes = indexes.map(|(image, index)| {
                 let has_index = !index.is_empty();
                 (image, has_index.then_some(index.start))
             });
             enter(start..start + bytes, || Directory::of(bytes, page, indexes))
         };
+        #[cfg(not(feature = "native-unwind"))]
+        drop(indexes);
         let images = Arc::new(Images {
             #[cfg(feature = "native-unwind")]
             _frames: frames,
             region,
             slots,
-            page,
-            slot_by_page,
+            pages,
             n_live: AtomicUsize::new(0),
             n_published: AtomicU64::new(0),
             n_withdrawn: AtomicU64::new(0),
@@ -210,23 +209,32 @@ impl Images {
         images
     }
 
-    /// Returns the bytes of all images and of the gaps between them.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.region.bytes()
+    /// Returns the memory of the images.
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
     }
 
-    pub(crate) fn image(&self, index: usize) -> &[u8] {
-        &self.region.bytes()[self.slots[index].range.clone()]
+    /// Returns the slot of the image at an offset within the pack.
+    pub(crate) fn slot_at(&self, offset: usize) -> usize {
+        self.pages.image_at(offset).expect("the images of all entries have pages")
     }
 
-    /// Makes an image readable and executable again, in case its protection was changed.
-    pub(crate) fn protect(&self, index: usize) -> io::Result<()> {
-        self.region.protect(self.slots[index].range.clone())
+    /// Returns the range of whole pages that contain the range of an image.
+    pub(crate) fn pages_around(&self, range: Range<usize>) -> Range<usize> {
+        self.pages.around(range)
+    }
+
+    pub(crate) fn is_checked(&self, slot: usize) -> bool {
+        self.slots[slot].is_checked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_checked(&self, slot: usize) {
+        self.slots[slot].is_checked.store(true, Ordering::Release);
     }
 
     /// Claims an image for loading. Returns `None` if it is loaded already.
-    pub(crate) fn claim(&self, index: usize) -> Option<Claim<'_>> {
-        let slot = &self.slots[index];
+    pub(crate) fn claim(&self, slot: usize) -> Option<Claim<'_>> {
+        let slot = &self.slots[slot];
         slot.claim().map(|state| Claim { slot, state })
     }
 
@@ -304,11 +312,14 @@ mod tests {
         let page = page_bytes();
         let room = Room::new((n + 1) * page).expect("there is memory");
         let region = room.close().expect("it may be executed");
-        Images::publish(region, (1..=n).map(move |index| (index * page..index * page + 100, 0..0)))
+        let by_page = std::iter::once(None).chain((0..n as u32).map(Some)).collect();
+        Images::publish(region, Pages::of(page, by_page), n, true, std::iter::empty())
     }
 
     fn address(images: &Images, index: usize) -> (*const u8, usize) {
-        (images.image(index).as_ptr(), images.image(index).len())
+        let start = (index + 1) * page_bytes();
+        let image = images.region().bytes(start..start + 100).expect("it is filled");
+        (image.as_ptr(), image.len())
     }
 
     #[test]
@@ -354,7 +365,8 @@ mod tests {
     #[test]
     fn what_is_in_no_pack_is_left_as_it_is() {
         let region = Room::new(page_bytes()).and_then(Room::close).expect("there is memory");
-        let (base, bytes) = (region.bytes().as_ptr(), region.bytes().len());
+        let base = region.bytes(0..1).expect("it is filled").as_ptr();
+        let bytes = region.len();
         PackMemory.publish_executable(base, bytes).expect("it is mapped");
         PackMemory.unpublish_executable(base, bytes).expect("nothing is done");
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();

@@ -39,10 +39,23 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Three ways to open a pack
+//!
+//! - [`Pack::open`] copies and checks the whole pack. Every load is then equally fast. This is the default.
+//! - With [`PackOptions::lazy`], opening takes milliseconds, and each artifact is copied and checked when it is
+//!   first loaded. Use this if a process loads only some of the artifacts, or must serve soon after it
+//!   starts (Linux).
+//! - `Pack::share` copies a pack into memory once for several processes. Workers open that memory with
+//!   `Pack::open_shared`. No process can change it, and each worker checks each artifact when it first loads
+//!   it. Use this if worker processes load from the same pack (Linux). The example `workers` shows it.
+//!
+//! The CPU never executes a byte that was not checked, in any of the three ways. An opened pack does not
+//! depend on later changes of its file, except that a lazy pack may fail to load artifacts that changed.
+//!
 //! # One image, one module
 //!
 //! Wasmtime finds code by its address, so one image can only be one module at a time (wasmtime issue 10874: a
-//! second module would panic). [`Pack::load`] then returns [`Error::Loaded`](crate::Error::Loaded). Clone the
+//! second module would panic). Equal artifacts are stored once and share an image. [`Pack::load`] then returns [`Error::Loaded`](crate::Error::Loaded). Clone the
 //! module, or use a [`Loader`](crate::Loader), which shares the module and loads a copy if it has to.
 //!
 //! # Data segments
@@ -61,11 +74,15 @@
 //! next pack is opened or closed.
 mod format;
 mod frame_index;
+mod index;
 mod memory;
 mod open;
 pub(crate) mod opened;
 mod options;
+mod record;
 mod region;
+#[cfg(target_os = "linux")]
+mod shared;
 mod writer;
 
 pub use memory::configure;

@@ -1,8 +1,8 @@
 //! [`Pack`]: an opened pack, from which modules are loaded.
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -12,24 +12,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
-use super::format::Record;
-use super::memory::Images;
-use super::open;
+use super::index::Index;
+use super::memory::{Claim, Images};
+use super::open::{self, Opened};
 use super::options::{Digests, PackOptions};
-use super::region::Room;
+use super::record::Record;
 use super::writer::PackWriter;
 use crate::artifact::contents::{ArtifactKind, Contents};
 use crate::artifact::{Artifact, Loaded};
 use crate::error::Error;
+use crate::headroom::resource::Amounts;
 use crate::parallel;
-use crate::trust::seal::{Key, Seal};
+use crate::trust::seal::Key;
 
 /// Many artifacts in one mapping, opened from a file.
 pub struct Pack {
     path: PathBuf,
     images: Arc<Images>,
-    entries: Vec<Entry>,
-    by_name: HashMap<String, usize>,
+    index: Index,
+    /// The file from which images are read when they are first loaded.
+    file: Option<File>,
     key: Option<Key>,
     digests: Digests,
     number: u64,
@@ -40,26 +42,20 @@ pub struct Pack {
 pub(crate) struct ImageId {
     /// The number of the pack among all packs that this process has opened.
     pack: u64,
-    index: usize,
+    slot: usize,
 }
 
 /// One artifact in a pack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    name: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    name: &'a str,
     contents: Contents,
-    seal: Seal,
-    /// Whether the artifact works only in memory that Wasmtime owns.
-    is_copied: bool,
-    has_data_segments: bool,
-    /// The range of the frame index in the pack.
-    frames: std::ops::Range<usize>,
 }
 
-impl Entry {
+impl<'a> Entry<'a> {
     /// Returns the name by which the artifact is loaded.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> &'a str {
+        self.name
     }
 
     /// Returns the contents of the artifact.
@@ -89,6 +85,10 @@ impl Pack {
     /// Copies a pack into memory, checks it according to `options`, and makes it executable. This takes at
     /// most two mappings for any number of artifacts. Later changes of the file have no effect.
     ///
+    /// With [`PackOptions::lazy`], this only reads and checks the index. Each artifact is copied when it is
+    /// first loaded. Later changes of the file then make the first load of an artifact fail, if they change
+    /// that artifact.
+    ///
     /// # Errors
     ///
     /// - [`Error::Exposed`] if another user could have written the file.
@@ -97,43 +97,53 @@ impl Pack {
     /// - [`Error::OtherRelease`], in an [`Error::File`], if the pack was built with another release of
     ///   Wasmtime.
     /// - [`Error::NotAPack`], [`Error::Read`] or [`Error::Map`].
-    /// - [`Error::Headroom`] if there is not enough memory, or if less than
+    /// - [`Error::Headroom`] if there is not enough memory or address space, or if less than
     ///   [`RESERVE`](crate::headroom::RESERVE) would be left.
     pub fn open(path: impl Into<PathBuf>, options: PackOptions) -> Result<Pack, Error> {
         let path = path.into();
-        let PackOptions { key, digests, guard } = options;
-        let file = guard.open(key.is_some(), &path)?;
-        let (header, records) = open::read_index(&file, key.as_ref(), &path)?;
-        let images_end = header.images_end as usize;
-        let map = |source| Error::Map { path: path.clone(), bytes: images_end, source };
-        let mut room = Room::new(images_end).map_err(map)?;
-        open::fill(room.bytes_mut(), &file, &path)?;
-        open::check_gaps(room.bytes_mut(), &header, &records, &path)?;
-        if digests == Digests::AtOpen {
-            open::check_all(room.bytes_mut(), &records, key.as_ref(), &path)?;
-        }
-        let region = room.close().map_err(map)?;
-        let ranges = records.iter().map(|record| (open::range(record), open::frames(record)));
-        let images = Images::publish(region, ranges);
-        let entries: Vec<Entry> = records.into_iter().map(entry).collect();
-        let names = entries.iter().enumerate();
-        let by_name = names.map(|(index, entry)| (entry.name.clone(), index)).collect();
-        static OPENED: AtomicU64 = AtomicU64::new(0);
-        let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        Ok(Pack { path, images, entries, by_name, key, digests, number })
+        let file = options.guard.open(options.key.is_some(), &path)?;
+        let opened = open::file(file, &options, &path)?;
+        Ok(Pack::of(path, options, opened))
     }
 
-    /// Returns the artifacts in the pack, in the order in which they were added.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub(super) fn of(path: PathBuf, options: PackOptions, opened: Opened) -> Pack {
+        let Opened { index, pages, region, are_checked, file } = opened;
+        let records = (0..index.len()).map(|at| index.record(at));
+        let indexes = records.map(|record| (record.image(), record.frames()));
+        let images = Images::publish(region, pages, index.len(), are_checked, indexes);
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        let PackOptions { key, digests, .. } = options;
+        Pack { path, images, index, file, key, digests, number }
+    }
+
+    /// Returns the artifacts in the pack, sorted by name.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        (0..self.index.len()).map(|index| self.entry(index))
+    }
+
+    /// Returns the artifact at an index of [`Pack::entries`].
+    ///
+    /// # Panics
+    ///
+    /// If the index is out of range.
+    pub fn entry(&self, index: usize) -> Entry<'_> {
+        Entry { name: self.index.name(index), contents: self.index.record(index).contents() }
     }
 
     /// Returns the index in [`Pack::entries`] of the artifact with the given name.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
+        self.index.find(name)
     }
 
-    /// Returns the path of the file that the pack was opened from.
+    /// Returns whether artifacts are copied into memory when they are first loaded, as
+    /// [`PackOptions::lazy`] asks for where the system can do it.
+    pub fn is_lazy(&self) -> bool {
+        self.images.region().is_filled_on_demand()
+    }
+
+    /// Returns the path of the file that the pack was opened from. For shared memory, returns `memfd:` and the
+    /// number of the descriptor that the pack was opened from.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -169,8 +179,9 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// - [`Error::Loaded`] if the artifact is loaded already.
-    /// - [`Error::Altered`] if digests are checked at each load and the digest of this artifact differs.
+    /// - [`Error::Loaded`] if the artifact is loaded already, or an equal artifact under another name.
+    /// - [`Error::Altered`] if the artifact is checked at this load and its digest differs.
+    /// - [`Error::Read`] if the artifact is read at this load.
     /// - [`Error::NotConfigured`] if `engine` was created without [`configure`](super::configure).
     /// - [`Error::Deserialize`].
     ///
@@ -187,90 +198,145 @@ impl Pack {
         engine: &Engine,
         index: usize,
     ) -> Result<(Loaded, bool), Error> {
-        let entry = &self.entries[index];
-        if entry.is_copied {
+        let record = self.index.record(index);
+        if record.is_copied {
             return Ok((self.copy_at(engine, index)?, true));
         }
-        let loaded = || Error::Loaded { name: entry.name.clone() };
-        let claim = self.images.claim(index).ok_or_else(loaded)?;
-        let image = self.checked(index)?;
-        let kind = entry.contents.kind;
-        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with this
-        // release of Wasmtime, stripped. The seal over them has been compared, at open or just now. Opening
-        // the pack settled who can have made the seal. The bytes are readable, executable and never written
-        // to. They stay until `close` or `abandon` has seen that nothing published is left. This image is
-        // published: if it is not, the module is dropped below, before the claim ends.
-        let in_place = unsafe {
-            let image = NonNull::from(image);
-            match kind {
-                ArtifactKind::Module => Module::deserialize_raw(engine, image).map(Loaded::Module),
-                ArtifactKind::Component => {
-                    Component::deserialize_raw(engine, image).map(Loaded::Component)
-                }
+        let loaded = || Error::Loaded { name: self.index.name(index).to_owned() };
+        let claim = self.images.claim(self.slot(&record)).ok_or_else(loaded)?;
+        let within = |error| self.within(index, error);
+        if self.in_memory(&record).map_err(within)?.is_none() {
+            let bytes = self.read(&record).map_err(within)?;
+            let map = |source| self.not_mapped(&record, source);
+            if !self.images.region().fill(record.image().start, &bytes).map_err(map)? {
+                let image = &bytes[..record.image().len()];
+                let copied = self.deserialize(engine, record.kind, image, None);
+                return Ok((copied.map_err(within)?, true));
             }
-        };
-        let in_place = in_place.map_err(|source| self.of(entry, not_configured(source)))?;
+        }
+        let image = self.images.region().bytes(record.image()).expect("it is in memory now");
+        let in_place = self.deserialize(engine, record.kind, image, Some(&claim));
+        let in_place = in_place.map_err(within)?;
         if claim.is_published() {
             return Ok((in_place, false));
         }
         drop(in_place);
         // An engine with another custom code memory may have changed the protection of the image.
-        let map = |source| Error::Map { path: self.path.clone(), bytes: image.len(), source };
-        self.images.protect(index).map_err(map)?;
+        let protected = self.images.region().protect(record.image());
+        protected.map_err(|source| self.not_mapped(&record, source))?;
         Ok((self.copy_at(engine, index)?, true))
     }
 
     /// Loads a module or component from a copy of the artifact, which does not need the pack.
     pub(crate) fn copy_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
-        let entry = &self.entries[index];
-        let image = self.checked(index)?;
-        // SAFETY: the bytes are those of an artifact, as in `load_at`, and Wasmtime copies them.
-        let copied = unsafe {
-            match entry.contents.kind {
-                ArtifactKind::Module => Module::deserialize(engine, image).map(Loaded::Module),
-                ArtifactKind::Component => {
+        let record = self.index.record(index);
+        let copy = || match self.in_memory(&record)? {
+            Some(image) => self.deserialize(engine, record.kind, image, None),
+            None => {
+                let bytes = self.read(&record)?;
+                self.deserialize(engine, record.kind, &bytes[..record.image().len()], None)
+            }
+        };
+        copy().map_err(|error| self.within(index, error))
+    }
+
+    /// Makes a module or component from a checked image. If there is a claim, it must be the claim of that
+    /// image in the pack's memory, and Wasmtime uses the image in place. Otherwise Wasmtime copies the image.
+    fn deserialize(
+        &self,
+        engine: &Engine,
+        kind: ArtifactKind,
+        image: &[u8],
+        claim: Option<&Claim<'_>>,
+    ) -> Result<Loaded, Error> {
+        // SAFETY: the bytes are what the pack's writer was given as an `Artifact`, in a program with this
+        // release of Wasmtime, stripped. The seal over them has been compared. Opening the pack settled who
+        // can have made the seal. In place, the bytes are readable, executable and never written to. They
+        // stay until `close` or `abandon` has seen that nothing published is left. This image is published:
+        // if it is not, `load_and_tell` drops the module before the claim ends.
+        let loaded = unsafe {
+            match (kind, claim) {
+                (ArtifactKind::Module, Some(_)) => {
+                    Module::deserialize_raw(engine, NonNull::from(image)).map(Loaded::Module)
+                }
+                (ArtifactKind::Component, Some(_)) => {
+                    Component::deserialize_raw(engine, NonNull::from(image)).map(Loaded::Component)
+                }
+                (ArtifactKind::Module, None) => {
+                    Module::deserialize(engine, image).map(Loaded::Module)
+                }
+                (ArtifactKind::Component, None) => {
                     Component::deserialize(engine, image).map(Loaded::Component)
                 }
             }
         };
-        copied.map_err(|source| self.of(entry, Error::Deserialize { source }))
+        loaded.map_err(not_configured)
+    }
+
+    /// Returns what a load takes in place, except time.
+    pub(crate) fn need_at(&self, index: usize) -> Amounts {
+        let record = self.index.record(index);
+        let is_filled = self.images.region().bytes(record.extent()).is_some();
+        // Wasmtime's own records take about as much memory as the image.
+        let bytes = if is_filled { record.bytes } else { record.bytes.saturating_mul(2) };
+        // The first instance of a module with data segments takes a descriptor, and the module keeps it
+        // (wasmtime 48 `runtime/vm/cow.rs`).
+        Amounts { mappings: 0, descriptors: u64::from(record.has_data_segments), bytes }
     }
 
     /// Returns whether an artifact is always loaded by a copy.
     pub(crate) fn is_copied(&self, index: usize) -> bool {
-        self.entries[index].is_copied
+        self.index.record(index).is_copied
     }
 
-    /// Returns whether an artifact has data segments.
-    pub(crate) fn has_data_segments(&self, index: usize) -> bool {
-        self.entries[index].has_data_segments
+    fn slot(&self, record: &Record) -> usize {
+        self.images.slot_at(record.image().start)
     }
 
-    /// Returns the bytes of an image. Compares them with their seal, unless that was done at open.
-    fn checked(&self, index: usize) -> Result<&[u8], Error> {
-        let (entry, image) = (&self.entries[index], self.images.image(index));
-        if self.digests == Digests::AtLoad {
-            let frames = &self.images.bytes()[entry.frames.clone()];
-            let found = Seal::of(self.key.as_ref(), &[image, frames]);
-            entry.seal.check(found).map_err(|error| self.of(entry, error))?;
+    /// Returns an image that is in memory, after comparing it with its seal if that is still to be done.
+    fn in_memory(&self, record: &Record) -> Result<Option<&[u8]>, Error> {
+        let pages = self.images.pages_around(record.extent());
+        let Some(bytes) = self.images.region().bytes(pages) else { return Ok(None) };
+        let slot = self.slot(record);
+        if self.digests == Digests::AtLoad || !self.images.is_checked(slot) {
+            record.check(self.key.as_ref(), bytes)?;
+            self.images.set_checked(slot);
         }
-        Ok(image)
+        Ok(Some(&bytes[..record.image().len()]))
+    }
+
+    /// Reads an image that is not in memory from the file, and compares it with its seal.
+    fn read(&self, record: &Record) -> Result<Vec<u8>, Error> {
+        let file =
+            self.file.as_ref().expect("only a pack with a file has images that are not in memory");
+        open::read_image(file, record, self.key.as_ref(), &self.path)
     }
 
     /// Loads all artifacts of the pack on at most `threads` threads. The results are in the order of
-    /// [`Pack::entries`].
+    /// [`Pack::entries`]. Equal artifacts become one module.
     pub fn load_all(&self, engine: &Engine, threads: NonZeroUsize) -> Vec<Result<Loaded, Error>> {
-        let slots: Vec<Mutex<Option<_>>> = self.entries.iter().map(|_| Mutex::new(None)).collect();
+        let slots: Vec<Mutex<Option<_>>> =
+            (0..self.index.len()).map(|_| Mutex::new(None)).collect();
         parallel::each(slots.len(), threads, |index| {
+            let first = self.slot(&self.index.record(index));
+            if first != index {
+                return true;
+            }
             let loaded = self.load_at(engine, index);
             *slots[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
             true
         });
-        let results = slots.into_iter().map(|slot| {
+        let mut results: Vec<Result<Loaded, Error>> = Vec::new();
+        for (index, slot) in slots.into_iter().enumerate() {
             let loaded = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-            loaded.expect("each index was visited")
-        });
-        results.collect()
+            results.push(loaded.unwrap_or_else(|| {
+                let first = &results[self.slot(&self.index.record(index))];
+                first
+                    .as_ref()
+                    .map_or_else(|_| self.load_at(engine, index), |loaded| Ok(loaded.clone()))
+            }));
+        }
+        results
     }
 
     /// Closes the pack and frees its memory.
@@ -287,12 +353,18 @@ impl Pack {
         Err(StillLoaded { pack: Box::new(self), modules })
     }
 
+    /// Identifies the image of an artifact. Equal artifacts have the same image.
     pub(crate) fn image_id(&self, index: usize) -> ImageId {
-        ImageId { pack: self.number, index }
+        ImageId { pack: self.number, slot: self.slot(&self.index.record(index)) }
     }
 
-    fn of(&self, entry: &Entry, error: Error) -> Error {
-        Error::Entry { name: entry.name.clone(), path: self.path.clone(), source: Box::new(error) }
+    fn within(&self, index: usize, error: Error) -> Error {
+        let (name, path) = (self.index.name(index).to_owned(), self.path.clone());
+        Error::Entry { name, path, source: Box::new(error) }
+    }
+
+    fn not_mapped(&self, record: &Record, source: std::io::Error) -> Error {
+        Error::Map { path: self.path.clone(), bytes: record.image().len(), source }
     }
 }
 
@@ -305,7 +377,7 @@ impl Drop for Pack {
 impl fmt::Debug for Pack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pack = f.debug_struct("Pack");
-        pack.field("path", &self.path).field("entries", &self.entries.len());
+        pack.field("path", &self.path).field("entries", &self.index.len());
         pack.field("n_live", &self.n_live()).finish_non_exhaustive()
     }
 }
@@ -321,19 +393,6 @@ pub struct StillLoaded {
     pub pack: Box<Pack>,
     /// The number of live modules and components.
     pub modules: usize,
-}
-
-fn entry(record: Record) -> Entry {
-    let frames = open::frames(&record);
-    let contents = Contents {
-        kind: record.kind,
-        bytes: record.bytes as usize,
-        functions: record.functions as usize,
-        fdes: 0,
-        has_tables: false,
-    };
-    let Record { name, seal, is_copied, has_data_segments, .. } = record;
-    Entry { name, contents, seal, is_copied, has_data_segments, frames }
 }
 
 /// Wasmtime does not change the protection of memory that it does not own (wasmtime 48

@@ -7,7 +7,8 @@ use crate::trust::seal::Key;
 /// When the artifacts in a pack are compared with their digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Digests {
-    /// All artifacts when the pack is opened, before any of them can be executed.
+    /// Once, before the artifact can be executed: when the pack is opened, or with [`PackOptions::lazy`] when
+    /// the artifact is first loaded.
     #[default]
     AtOpen,
     /// Each artifact at every load. Opening is faster, and damage in one artifact does not affect the others.
@@ -20,6 +21,7 @@ pub enum Digests {
 pub struct PackOptions {
     pub(super) key: Option<Key>,
     pub(super) digests: Digests,
+    pub(super) is_lazy: bool,
     pub(super) guard: Guard,
 }
 
@@ -38,6 +40,23 @@ impl PackOptions {
     /// Sets when digests are checked.
     pub fn digests(self, digests: Digests) -> PackOptions {
         PackOptions { digests, ..self }
+    }
+
+    /// Copies and checks each artifact when it is first loaded, instead of all artifacts when the pack is
+    /// opened (Linux 5.1 and later).
+    ///
+    /// Opening then takes milliseconds, and memory is used only for artifacts that were loaded at least once.
+    /// The first load of an artifact reads the file, so the pack keeps the file open. The pack takes three
+    /// mappings and twice the address space. A forked process cannot fill the memory, so it loads copies of
+    /// artifacts that were not loaded before. Copies take two mappings each, and native backtraces have no
+    /// frames for them.
+    ///
+    /// Load only with engines that [`configure`](super::configure) prepared. Another custom code memory may
+    /// fail to make the memory writable when a module is dropped, and Wasmtime then panics.
+    ///
+    /// On other systems, this option has no effect. See [`Pack::is_lazy`](super::Pack::is_lazy).
+    pub fn lazy(self) -> PackOptions {
+        PackOptions { is_lazy: true, ..self }
     }
 
     /// Allows files that other users can write to. Then only the key decides which artifacts are loaded.

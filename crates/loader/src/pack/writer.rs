@@ -1,14 +1,16 @@
 //! [`PackWriter`]: writes artifacts into one file, one at a time, so that they need not all be in memory.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-use super::format::{self, Header, LONGEST_NAME, Record};
+use super::format::{self, Header, LONGEST_NAME};
 use super::frame_index;
+use super::index;
+use super::record::{FRAMES_ALIGN, Record};
 use super::region;
 use crate::artifact::Artifact;
 use crate::artifact::contents::Image;
@@ -27,9 +29,9 @@ pub struct PackWriter {
     page: u32,
     /// The number of bytes written, and the end of the images. It is padded to a page after each image.
     end: u64,
-    n_entries: u64,
-    index: Vec<u8>,
-    names: HashSet<String>,
+    entries: BTreeMap<String, Record>,
+    /// The artifacts in the file by their seals.
+    images: HashMap<[u8; Seal::BYTES], Record>,
     is_shared: bool,
 }
 
@@ -56,9 +58,8 @@ impl PackWriter {
             key,
             page,
             end: 0,
-            n_entries: 0,
-            index: Vec::new(),
-            names: HashSet::new(),
+            entries: BTreeMap::new(),
+            images: HashMap::new(),
             is_shared: false,
         };
         writer.write(&[0; format::HEADER_BYTES])?;
@@ -74,7 +75,7 @@ impl PackWriter {
         PackWriter { is_shared: true, ..self }
     }
 
-    /// Adds an artifact under a new name.
+    /// Adds an artifact under a new name. If an equal artifact is in the pack, both names share its image.
     ///
     /// The writer hides the unwind tables of the artifact. Packs register nothing with the unwinder, so that
     /// closing a pack is safe. The tables stay in the image, and an index of them is written after it. If you
@@ -89,25 +90,28 @@ impl PackWriter {
         if name.len() > LONGEST_NAME {
             return Err(Error::Name { name, problem: "longer than 4096 bytes" });
         }
-        if self.names.contains(&name) {
+        if self.entries.contains_key(&name) {
             return Err(Error::Name { name, problem: "already in the pack" });
         }
         let image_bytes = artifact.bytes().len();
-        let gap = image_bytes.next_multiple_of(8) - image_bytes;
+        let gap = image_bytes.next_multiple_of(FRAMES_ALIGN as usize) - image_bytes;
         let frames = frame_index::of(artifact.bytes(), image_bytes + gap)?.unwrap_or_default();
         let artifact = stripped(artifact)?;
+        let seal = Seal::of(self.key.as_ref(), &[artifact.bytes(), &frames]);
+        if let Some(record) = self.images.get(seal.as_bytes()) {
+            self.entries.insert(name, *record);
+            return Ok(());
+        }
         let image = Image::parse(artifact.bytes())?;
         let record = Record {
-            name,
             kind: artifact.contents().kind,
             is_copied: image.is_for_guest_debug(),
             has_data_segments: image.has_data_segments(),
             offset: self.end,
             bytes: image_bytes as u64,
             functions: artifact.contents().functions as u64,
-            frames: (!frames.is_empty())
-                .then_some((self.end + (image_bytes + gap) as u64, frames.len() as u64)),
-            seal: Seal::of(self.key.as_ref(), &[artifact.bytes(), &frames]),
+            frames_bytes: frames.len() as u64,
+            seal,
         };
         self.write(artifact.bytes())?;
         if !frames.is_empty() {
@@ -115,9 +119,8 @@ impl PackWriter {
             self.write(&frames)?;
         }
         self.pad()?;
-        format::encode(&record, &mut self.index);
-        self.names.insert(record.name);
-        self.n_entries += 1;
+        self.images.insert(*seal.as_bytes(), record);
+        self.entries.insert(name, record);
         Ok(())
     }
 
@@ -127,9 +130,10 @@ impl PackWriter {
     ///
     /// [`Error::Write`]. An older pack of that name is then unchanged.
     pub fn finish(self) -> Result<(), Error> {
-        let PackWriter { path, mut file, key, page, end, n_entries, index, is_shared, .. } = self;
+        let PackWriter { path, mut file, key, page, end, entries, is_shared, .. } = self;
         let failed = |source| Error::Write { path: path.clone(), source };
-        let header = Header::of(key.as_ref(), page, n_entries, end, &index);
+        let index = index::encode(entries.iter().map(|(name, record)| (name.as_str(), record)));
+        let header = Header::of(key.as_ref(), page, entries.len() as u64, end, &index);
         let written = (|| {
             file.write_all(&index)?;
             file.seek(SeekFrom::Start(0))?;

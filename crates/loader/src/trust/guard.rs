@@ -11,6 +11,8 @@ use std::io;
 use std::path::Path;
 
 use crate::error::Error;
+#[cfg(target_os = "linux")]
+use crate::trust::owner;
 
 #[cfg(unix)]
 pub(crate) use unix::{folder, new_folder, open, open_secret, open_trusted, regular};
@@ -64,6 +66,27 @@ impl Guard {
         }
         self.folder(has_key, crate::files::folder_of(path))?;
         open_any(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    }
+
+    /// Checks the owner of memory that no process can change any more. Returns whether that makes its contents
+    /// trusted. If not, there is a key to check them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(
+        self,
+        has_key: bool,
+        found: &Metadata,
+        path: &Path,
+    ) -> Result<bool, Error> {
+        use std::os::unix::fs::MetadataExt;
+
+        match self {
+            Guard::Vouched => Ok(true),
+            Guard::Key if !has_key => self.folder(has_key, path).map(|()| false),
+            Guard::Owner | Guard::Key => match owner::belongs(path, found.uid(), "") {
+                Err(_) if has_key => Ok(false),
+                checked => checked.map(|()| true),
+            },
+        }
     }
 
     /// Checks an open file in such a folder. `found` is the metadata of the file.

@@ -4,7 +4,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod lazy;
+#[cfg(target_os = "linux")]
+mod process;
 mod refused;
+#[cfg(target_os = "linux")]
+mod shared;
 
 use std::fs::{self, Permissions};
 use std::num::NonZeroUsize;
@@ -43,7 +49,7 @@ impl Packed {
 }
 
 fn name(index: usize) -> String {
-    format!("module {index}")
+    format!("module {index:04}")
 }
 
 fn pack_engine() -> Engine {
@@ -85,10 +91,11 @@ fn everything_in_a_pack_runs_and_is_counted() {
         assert_eq!(pack.n_live(), 0);
         assert_eq!(pack.counts(), (40 * round, 40 * round));
     }
-    let entries = pack.entries();
-    assert_eq!(entries[7].name(), "module 7");
-    assert_eq!(entries[7].contents().bytes, packed.artifacts[7].contents().bytes);
-    assert!(!entries[7].contents().has_tables);
+    let entry = pack.entries().nth(7).unwrap();
+    assert_eq!((entry.name(), entry), ("module 0007", pack.entry(7)));
+    assert_eq!(entry.contents().bytes, packed.artifacts[7].contents().bytes);
+    assert!(!entry.contents().has_tables);
+    assert_eq!(pack.find("module 0039"), Some(39));
     let error = pack.load(&engine, "none").unwrap_err();
     assert!(matches!(error, Error::NoSuchEntry { .. }), "{error:?}");
     pack.close().unwrap();
@@ -134,7 +141,7 @@ fn a_pack_in_use_stays() {
     let packed = Packed::new(3, None);
     let engine = pack_engine();
     let pack = packed.open();
-    let loaded = pack.load(&engine, "module 0").unwrap();
+    let loaded = pack.load(&engine, "module 0000").unwrap();
     let clone = loaded.clone();
     drop(loaded);
     let still = pack.close().unwrap_err();
@@ -155,7 +162,7 @@ fn a_pack_in_use_stays() {
 
     // Dropping the pack leaves its memory to the module.
     let pack = packed.open();
-    let loaded = pack.load(&engine, "module 1").unwrap();
+    let loaded = pack.load(&engine, "module 0001").unwrap();
     let start = range(&loaded).start as usize;
     drop(pack);
     runs(&engine, &loaded, 1);
@@ -191,18 +198,48 @@ fn one_image_is_one_module_at_a_time() {
     let packed = Packed::new(2, None);
     let engine = pack_engine();
     let pack = packed.open();
-    let first = pack.load(&engine, "module 0").unwrap();
+    let first = pack.load(&engine, "module 0000").unwrap();
     for engine in [&engine, &pack_engine()] {
-        let error = pack.load(engine, "module 0").unwrap_err();
+        let error = pack.load(engine, "module 0000").unwrap_err();
         assert!(matches!(error, Error::Loaded { .. }), "{error:?}");
     }
     drop(first);
-    runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
+    runs(&engine, &pack.load(&engine, "module 0000").unwrap(), 0);
 
     // Opening the same file twice gives two packs.
     let other = packed.open();
-    let both = [&pack, &other].map(|pack| pack.load(&engine, "module 1").unwrap());
+    let both = [&pack, &other].map(|pack| pack.load(&engine, "module 0001").unwrap());
     both.iter().for_each(|loaded| runs(&engine, loaded, 1));
+}
+
+#[test]
+fn equal_artifacts_are_stored_and_loaded_once() {
+    let packed = Packed::new(2, None);
+    let [one, other] = [0, 1].map(|index| &packed.artifacts[index]);
+    let path = packed.home.path().join("equal.pack");
+    let named = [("d", one), ("a", other), ("c", one), ("b", one)];
+    Pack::build(&path, None, named).unwrap();
+    let lengths = [&path, &packed.path].map(|path| fs::metadata(path).unwrap().len());
+    assert!(lengths[0] < lengths[1] + 4096, "{lengths:?}");
+    let engine = pack_engine();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    assert_eq!(pack.entries().map(|entry| entry.name()).collect::<String>(), "abcd");
+    let loaded = pack.load(&engine, "c").unwrap();
+    assert!(matches!(pack.load(&engine, "d"), Err(Error::Loaded { .. })));
+    runs(&engine, &loaded, 0);
+    drop(loaded);
+    let all = pack.load_all(&engine, at_least_one(2));
+    let all: Vec<Loaded> = all.into_iter().map(Result::unwrap).collect();
+    assert_eq!(pack.n_live(), 2);
+    [1, 0, 0, 0].iter().zip(&all).for_each(|(index, loaded)| runs(&engine, loaded, *index));
+    drop(all);
+    // A loader finds the module whatever its name.
+    let loader = loadline_loader::Loader::new(&engine, loadline_loader::LoaderOptions::new());
+    let leases = ["b", "d"].map(|name| loader.load_packed(&pack, name).unwrap());
+    assert_eq!((pack.n_live(), loader.population().modules), (1, 1));
+    drop(leases);
+    loader.flush();
+    pack.close().unwrap();
 }
 
 #[test]
@@ -236,7 +273,7 @@ fn ordinary_modules_work_on_the_same_engine() {
     let packed = Packed::new(1, None);
     let engine = pack_engine();
     let pack = packed.open();
-    let from_pack = pack.load(&engine, "module 0").unwrap();
+    let from_pack = pack.load(&engine, "module 0000").unwrap();
     let compiled = Loaded::Module(Module::new(&engine, wasm(1)).unwrap());
     let copied = packed.artifacts[0].load(&engine).unwrap();
     runs(&engine, &from_pack, 0);
@@ -255,10 +292,10 @@ fn ordinary_modules_work_on_the_same_engine() {
 fn an_engine_that_knows_nothing_of_packs_is_told() {
     let packed = Packed::new(1, None);
     let pack = packed.open();
-    let error = pack.load(&engine(), "module 0").unwrap_err();
+    let error = pack.load(&engine(), "module 0000").unwrap_err();
     assert!(told(&error).contains("pack::configure"), "{error:?}");
     let engine = pack_engine();
-    runs(&engine, &pack.load(&engine, "module 0").unwrap(), 0);
+    runs(&engine, &pack.load(&engine, "module 0000").unwrap(), 0);
     pack.close().unwrap();
 }
 
@@ -295,11 +332,11 @@ fn another_custom_code_memory_gets_a_copy_and_spoils_nothing() {
     let mut config = Config::new();
     config.with_custom_code_memory(Some(std::sync::Arc::new(Foreign)));
     let foreign = Engine::new(&config).unwrap();
-    let copied = pack.load(&foreign, "module 0").unwrap();
+    let copied = pack.load(&foreign, "module 0000").unwrap();
     assert_eq!(pack.n_live(), 0);
     runs(&foreign, &copied, 0);
     let engine = pack_engine();
-    let in_place = pack.load(&engine, "module 0").unwrap();
+    let in_place = pack.load(&engine, "module 0000").unwrap();
     runs(&engine, &in_place, 0);
     let first = range(&in_place).start as usize;
     let allowed = mappings().into_iter().find(|(range, _)| range.contains(&first));
@@ -349,7 +386,7 @@ fn what_becomes_of_the_file_is_not_felt() {
     let packed = Packed::new(8, None);
     let engine = pack_engine();
     let pack = packed.open();
-    let early = pack.load(&engine, "module 0").unwrap();
+    let early = pack.load(&engine, "module 0000").unwrap();
     fs::write(&packed.path, vec![0xcc; 5]).unwrap();
     runs(&engine, &early, 0);
     for index in 1..8 {

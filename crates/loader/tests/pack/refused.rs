@@ -45,6 +45,50 @@ fn damage_is_found_by_digests() {
     }
 }
 
+/// Flips bits of every field of the format, one byte at a time.
+#[test]
+fn damage_of_every_field_is_an_error_at_open_or_at_load() {
+    let packed = Packed::new(3, None);
+    let whole = fs::read(&packed.path).unwrap();
+    let number = |at: usize| u64::from_le_bytes(whole[at..at + 8].try_into().unwrap()) as usize;
+    let index = number(24);
+    let record = |entry: usize, field: usize| index + entry * 80 + field;
+    let (image, image_bytes) = (number(record(1, 0)), number(record(1, 8)));
+    let frames_bytes = number(record(1, 16));
+    let frames = image + image_bytes.next_multiple_of(8);
+    assert!(frames_bytes > 0, "the artifacts have tables");
+    let names = record(3, 0);
+    let header = [0, 7, 8, 12, 16, 23, 24, 32, 40, 45, 71, 72, 103, 104, 4095].into_iter();
+    let fields = [0, 7, 8, 15, 16, 23, 24, 31, 32, 39, 40, 43, 44, 47, 48, 79];
+    let fields = (0..3).flat_map(|entry| fields.map(|field| record(entry, field)));
+    let images = [image, image + image_bytes / 2, image + image_bytes - 1, frames];
+    let behind = [frames + frames_bytes - 1, frames + frames_bytes, names, whole.len() - 1];
+    let gap = (image + image_bytes..frames).next();
+    let engine = pack_engine();
+    let places = header.chain(fields).chain(images).chain(behind).chain(gap);
+    for (at, flip) in places.flat_map(|at| [1, 0x80, 0xff].map(|flip| (at, flip))) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= flip;
+        fs::write(&packed.path, &bytes).unwrap();
+        let eager = Pack::open(&packed.path, PackOptions::new());
+        assert!(eager.is_err(), "byte {at} of the file");
+        let lazy = Pack::open(&packed.path, PackOptions::new().lazy());
+        let Ok(pack) = lazy else { continue };
+        // Only this image is damaged, or bytes that a lazy pack does not copy.
+        let is_right = |entry: usize| match pack.load_at(&engine, entry) {
+            Ok(loaded) => {
+                runs(&engine, &loaded, entry);
+                true
+            }
+            Err(_) => false,
+        };
+        let expected = at < image || at >= frames + frames_bytes;
+        let found = [0, 1, 2].map(is_right);
+        assert_eq!(found, [true, expected || !pack.is_lazy(), true], "byte {at} of the file");
+        pack.close().unwrap();
+    }
+}
+
 /// These bytes are mapped with the images, so they could be executed.
 #[test]
 fn what_lies_behind_the_header_is_refused() {

@@ -70,13 +70,12 @@ impl PackedCorpus {
 
     /// Returns the modules of the pack, in the order of the artifacts.
     pub fn sources(&self) -> Vec<Packed<'_>> {
-        let entries = self.pack.entries().iter().enumerate();
-        let packed = entries.map(|(index, entry)| Packed {
-            pack: &self.pack,
-            index,
-            contents: *entry.contents(),
+        let in_order = (0..self.pack.entries().len()).map(|number| {
+            let index = self.pack.find(&number.to_string()).expect("`make` gave these names");
+            let contents = *self.pack.entry(index).contents();
+            Packed { pack: &self.pack, index, contents }
         });
-        packed.collect()
+        in_order.collect()
     }
 
     /// Closes the pack, which frees the mapping.
