@@ -1,0 +1,272 @@
+//! Measures what comes before the first module of a pack, and what a pack takes in memory:
+//!
+//! ```text
+//! cargo bench --profile dev -p loadline-workload --bench opening -- --bench
+//! cargo bench --profile dev -p loadline-workload --bench opening -- --bench --modules 4000
+//! ```
+//!
+//! The artifacts are those of the bench `pack`, and the page cache is warm. Every measurement runs in a new
+//! process, and the variants take turns. The benchmark prints medians of seven rounds.
+//! - First module: the wall time and the CPU time to open a pack and load one module of it. The CPU time is
+//!   that of all threads. Other programs on the machine matter less for it.
+//! - First load: the CPU time per module to load 1,000 modules once, each for the first time in the process.
+//! - Memory: what worker processes take together, after each of them has loaded some modules. It is the
+//!   allocated blocks of the shared memory, and of each process `Pss − Pss_Shmem` and `VmPTE`.
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("skipped: lazy and shared packs are for Linux");
+}
+
+#[cfg(target_os = "linux")]
+fn main() {
+    linux::main();
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::hint::black_box;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use loadline_scenario::{Collector, Generated};
+    use loadline_workload::corpus::Workshop;
+    use loadline_workload::generate;
+    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
+    use loadline_workload::loader::wasmtime::{Config, Engine, Module};
+    use loadline_workload::loader::{Artifact, Loaded, UnwindPolicy};
+
+    const DISTINCT: usize = 1000;
+    const ROUNDS: usize = 7;
+    const WORKERS: usize = 20;
+    const PACK: &str = "bench.pack";
+    const OPENED: [&str; 4] = ["eager", "eager, digests at load", "lazy", "shared"];
+    const FILES: &str = "file and deserialize";
+
+    pub fn main() {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        match words[..] {
+            ["--first", way, home] => first_module(way, Path::new(home)),
+            ["--loads", way, home] => first_loads(way, Path::new(home)),
+            ["--worker", modules] => worker(modules.parse().unwrap()),
+            [.., "--modules", modules] | [.., "--modules", modules, "--bench"] => {
+                compare(modules.parse().unwrap());
+            }
+            [.., "--bench"] => compare(32_000),
+            _ => {} // `cargo test` starts benches, too.
+        }
+    }
+
+    fn compare(modules: usize) {
+        let home = tempfile::tempdir().unwrap();
+        build(home.path(), modules);
+        let path = home.path().join(PACK);
+        let memory = Pack::share(&path, PackOptions::new()).unwrap();
+        let mebibytes = fs::metadata(&path).unwrap().len() >> 20;
+        println!("a pack of {modules} modules, {mebibytes} MiB, {ROUNDS} rounds");
+        let medians = |measurement: &str, ways: &[&str]| {
+            let mut rows = vec![[Vec::new(), Vec::new()]; ways.len()];
+            for _ in 0..ROUNDS {
+                for (way, [wall, cpu]) in ways.iter().zip(&mut rows) {
+                    let seconds = seconds(measurement, way, home.path(), &memory);
+                    wall.push(seconds[0]);
+                    cpu.push(seconds[1]);
+                }
+            }
+            rows.into_iter().map(|row| row.map(median)).collect::<Vec<[f64; 2]>>()
+        };
+        for (way, [wall, cpu]) in OPENED.iter().zip(medians("--first", &OPENED)) {
+            println!("first module, {way:<24}{:>10.2} ms, CPU {:.2} ms", wall * 1e3, cpu * 1e3);
+        }
+        let ways = [FILES, "lazy", "shared"];
+        let times: Vec<f64> = medians("--loads", &ways).iter().map(|[_, cpu]| *cpu).collect();
+        for (way, seconds) in ways.iter().zip(&times) {
+            let (each, ratio) = (seconds * 1e6 / DISTINCT.min(modules) as f64, seconds / times[0]);
+            println!("first load, {way:<26}{each:>10.2} µs ({ratio:.2} x)");
+        }
+        for loaded in [100, 1000, modules] {
+            let [one, all] = [1, WORKERS].map(|workers| kibibytes(workers, loaded, &memory));
+            println!(
+                "memory, {loaded} modules each{:>12} MiB, {WORKERS} workers {} MiB ({:.3} x)",
+                one >> 10,
+                all >> 10,
+                all as f64 / one as f64
+            );
+        }
+    }
+
+    /// Makes the pack, and a file of each distinct artifact.
+    fn build(home: &Path, modules: usize) {
+        let workshop = Workshop::generating(Generated::default(), Collector::Clock).unwrap();
+        let distinct = (0..DISTINCT.min(modules)).map(|index| {
+            let mut artifact = workshop.artifact(index).unwrap();
+            artifact.apply(UnwindPolicy::Strip).unwrap();
+            artifact.save_unsynced(home.join(format!("{index}.cwasm"))).unwrap();
+            artifact
+        });
+        let distinct: Vec<Artifact> = distinct.collect();
+        let mut writer = PackWriter::create(home.join(PACK), None).unwrap();
+        for index in 0..modules {
+            let mut artifact = distinct[index % distinct.len()].clone();
+            artifact.number(index as u64);
+            writer.add(format!("module {index:06}"), &artifact).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    /// Runs a measurement in a new process. Returns the wall time and the CPU time.
+    fn seconds(measurement: &str, way: &str, home: &Path, memory: &OwnedFd) -> [f64; 2] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([measurement, way]).arg(home);
+        let output = command.stdin(Stdio::from(memory.try_clone().unwrap())).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
+        [(); 2].map(|()| numbers.next().unwrap())
+    }
+
+    fn median(mut seconds: Vec<f64>) -> f64 {
+        seconds.sort_by(f64::total_cmp);
+        seconds[seconds.len() / 2]
+    }
+
+    fn engine() -> Engine {
+        let mut config = Config::new();
+        pack::configure(&mut config);
+        Engine::new(&config).unwrap()
+    }
+
+    fn open(way: &str, home: &Path) -> Pack {
+        let (path, options) = (home.join(PACK), PackOptions::new());
+        match way {
+            "shared" => Pack::open_shared(std::io::stdin(), options),
+            "lazy" => Pack::open(path, options.lazy()),
+            "eager" => Pack::open(path, options),
+            _ => Pack::open(path, options.digests(Digests::AtLoad)),
+        }
+        .unwrap()
+    }
+
+    fn first_module(way: &str, home: &Path) {
+        let engine = engine();
+        let clock = Clock::start(libc::CLOCK_PROCESS_CPUTIME_ID);
+        let pack = open(way, home);
+        let index = pack.entries().len() / 2;
+        let loaded = pack.load_at(&engine, index).unwrap();
+        let took = clock.seconds();
+        called(&engine, &loaded, index);
+        println!("{} {}", took[0], took[1]);
+    }
+
+    fn called(engine: &Engine, loaded: &Loaded, index: usize) {
+        generate::call(&Generated::default(), index % DISTINCT).check(engine, loaded).unwrap();
+    }
+
+    /// Loads each distinct artifact once. One module was loaded before, so that Wasmtime's one-time setup is
+    /// not measured.
+    fn first_loads(way: &str, home: &Path) {
+        let engine = engine();
+        let pack = (way != FILES).then(|| open(way, home));
+        let modules = pack.as_ref().map_or(DISTINCT, |pack| pack.entries().len());
+        let load = |index: usize| match &pack {
+            // Different images, all over the pack.
+            Some(pack) => pack.load_at(&engine, index * (modules / DISTINCT).max(1)).unwrap(),
+            None => {
+                let bytes = fs::read(home.join(format!("{index}.cwasm"))).unwrap();
+                // SAFETY: the parent process has just written the file, in a new folder.
+                Loaded::Module(unsafe { Module::deserialize(&engine, bytes) }.unwrap())
+            }
+        };
+        let total = DISTINCT.min(modules);
+        let early = load(total - 1);
+        let clock = Clock::start(libc::CLOCK_THREAD_CPUTIME_ID);
+        let mut loaded: Vec<Loaded> = (0..total - 1).map(load).collect();
+        let took = clock.seconds().map(|seconds| seconds * total as f64 / (total - 1) as f64);
+        loaded.push(early);
+        println!("{} {}", took[0], took[1]);
+        black_box(loaded);
+    }
+
+    /// Loads modules of the shared pack, and stays until the parent process ends it.
+    fn worker(modules: usize) {
+        let engine = engine();
+        let pack = Pack::open_shared(std::io::stdin(), PackOptions::new()).unwrap();
+        let total = pack.entries().len();
+        let (modules, step) = (modules.min(total), (total / modules).max(1));
+        let load = |index: usize| pack.load_at(&engine, index * step).unwrap();
+        let loaded: Vec<Loaded> = (0..modules).map(load).collect();
+        called(&engine, &loaded[0], 0);
+        println!("ready");
+        std::io::stdout().flush().unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// Returns the memory of the workers together, each with `modules` loaded modules.
+    fn kibibytes(workers: usize, modules: usize, memory: &OwnedFd) -> u64 {
+        let start = |_| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--worker", &modules.to_string()]).stdout(Stdio::piped());
+            command.stdin(Stdio::from(memory.try_clone().unwrap())).spawn().unwrap()
+        };
+        let mut started: Vec<Child> = (0..workers).map(start).collect();
+        for worker in &mut started {
+            let mut line = String::new();
+            BufReader::new(worker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            assert_eq!(line, "ready\n");
+        }
+        let shared = fs::File::from(memory.try_clone().unwrap()).metadata().unwrap().blocks() / 2;
+        let own: u64 = started.iter().map(|worker| own_kibibytes(worker.id())).sum();
+        for worker in &mut started {
+            worker.kill().unwrap();
+            worker.wait().unwrap();
+        }
+        shared + own
+    }
+
+    fn own_kibibytes(process: u32) -> u64 {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
+        let field = |text: &str, name: &str| -> u64 {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        let rollup = read("smaps_rollup");
+        let own = field(&rollup, "Pss:") - field(&rollup, "Pss_Shmem:");
+        own + field(&read("status"), "VmPTE:")
+    }
+
+    /// Measures wall time, and the CPU time of this thread or of the whole process.
+    struct Clock {
+        began: Instant,
+        cpu: libc::clockid_t,
+        cpu_began: Duration,
+    }
+
+    impl Clock {
+        fn start(cpu: libc::clockid_t) -> Clock {
+            Clock { began: Instant::now(), cpu, cpu_began: cpu_time(cpu) }
+        }
+
+        fn seconds(&self) -> [f64; 2] {
+            let cpu = cpu_time(self.cpu) - self.cpu_began;
+            [self.began.elapsed(), cpu].map(|time| time.as_secs_f64())
+        }
+    }
+
+    fn cpu_time(clock: libc::clockid_t) -> Duration {
+        // SAFETY: for plain data all zeros is a value.
+        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+        // SAFETY: every thread has this clock, and the call writes to `time` only.
+        let result = unsafe { libc::clock_gettime(clock, &mut time) };
+        assert_eq!(result, 0);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+}
