@@ -7,6 +7,7 @@ mod guide;
 mod layers;
 mod linters;
 mod pages;
+mod published;
 mod subjects;
 mod tree;
 mod workflows;
