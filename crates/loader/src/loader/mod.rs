@@ -2,12 +2,15 @@
 
 mod lease;
 mod load;
+mod many;
 mod options;
+mod share;
 mod shared;
 mod unloading;
 
 pub use lease::Lease;
+pub use load::{Loader, Population};
 #[cfg(feature = "compile")]
-pub use load::LoadedFiles;
-pub use load::{Loader, Population, Progress};
+pub use many::LoadedFiles;
+pub use many::Progress;
 pub use options::LoaderOptions;
