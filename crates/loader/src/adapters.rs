@@ -9,11 +9,11 @@ pub use self::tracing::Tracing;
 
 #[cfg(feature = "tracing")]
 mod tracing {
-    use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
+    use crate::watch::{CompileRecord, Eviction, LoadObserver, LoadRecord, UnloadRecord, Warning};
 
     /// Emits events of `tracing` with the target `loadline`.
     ///
-    /// Loads and unloads have level `DEBUG`, and warnings have level `WARN`. Durations are in nanoseconds.
+    /// Warnings have level `WARN`, and everything else has level `DEBUG`. Durations are in nanoseconds.
     #[derive(Debug, Clone, Copy, Default)]
     pub struct Tracing;
 
@@ -22,6 +22,7 @@ mod tracing {
             tracing::debug!(
                 target: "loadline",
                 name = record.name,
+                number = record.number,
                 origin = record.origin.name(),
                 is_shared = record.is_shared,
                 bytes = record.contents.bytes,
@@ -38,11 +39,34 @@ mod tracing {
         fn unloaded(&self, record: &UnloadRecord) {
             tracing::debug!(
                 target: "loadline",
+                number = record.number,
                 bytes = record.contents.bytes,
                 waited_ns = record.waited.as_nanos() as u64,
                 took_ns = record.took.as_nanos() as u64,
                 "unloaded"
             );
+        }
+
+        fn compiled(&self, record: &CompileRecord) {
+            tracing::debug!(
+                target: "loadline",
+                key = %record.key,
+                bytes = record.contents.bytes,
+                functions = record.contents.functions,
+                took_ns = record.took.as_nanos() as u64,
+                "compiled"
+            );
+        }
+
+        fn evicted(&self, eviction: &Eviction) {
+            match eviction {
+                Eviction::Entry { key, bytes } => {
+                    tracing::debug!(target: "loadline", %key, bytes, "evicted from a store");
+                }
+                Eviction::Module { number, bytes } => {
+                    tracing::debug!(target: "loadline", number, bytes, "evicted from memory");
+                }
+            }
         }
 
         fn warn(&self, warning: &Warning) {
@@ -53,7 +77,7 @@ mod tracing {
 
 #[cfg(feature = "metrics")]
 mod metrics {
-    use crate::watch::{LoadObserver, LoadRecord, UnloadRecord, Warning};
+    use crate::watch::{CompileRecord, Eviction, LoadObserver, LoadRecord, UnloadRecord, Warning};
 
     /// Records counters and histograms of `metrics`. Histograms are in seconds.
     ///
@@ -65,6 +89,9 @@ mod metrics {
     /// | `loadline_prepare_seconds`, `loadline_deserialize_seconds` | histogram | `origin` |
     /// | `loadline_unloads_total` | counter | |
     /// | `loadline_unload_wait_seconds`, `loadline_unload_seconds` | histogram | |
+    /// | `loadline_compiles_total` | counter | |
+    /// | `loadline_compile_seconds` | histogram | |
+    /// | `loadline_evictions_total` | counter | `from`: `store` or `memory` |
     /// | `loadline_warnings_total` | counter | |
     #[derive(Debug, Clone, Copy, Default)]
     pub struct Metrics;
@@ -93,6 +120,19 @@ mod metrics {
             metrics::counter!("loadline_unloads_total").increment(1);
             metrics::histogram!("loadline_unload_wait_seconds").record(record.waited);
             metrics::histogram!("loadline_unload_seconds").record(record.took);
+        }
+
+        fn compiled(&self, record: &CompileRecord) {
+            metrics::counter!("loadline_compiles_total").increment(1);
+            metrics::histogram!("loadline_compile_seconds").record(record.took);
+        }
+
+        fn evicted(&self, eviction: &Eviction) {
+            let from = match eviction {
+                Eviction::Entry { .. } => "store",
+                Eviction::Module { .. } => "memory",
+            };
+            metrics::counter!("loadline_evictions_total", "from" => from).increment(1);
         }
 
         fn warn(&self, _: &Warning) {

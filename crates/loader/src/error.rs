@@ -78,6 +78,11 @@ pub enum Error {
     /// The file does not begin like an entry of a store.
     #[error("not an entry of a store, or a truncated entry")]
     NotAnEntry,
+    /// The store was opened without a key, so its seals prove nothing outside its folder.
+    #[error(
+        "the store has no key, and anyone can make seals without one (open it with `StoreOptions::key`)"
+    )]
+    NoKey,
     /// A program with another release of Wasmtime wrote this store entry or pack.
     #[error(
         "written with Wasmtime {found}, but this program uses {expected}: machine code works with one release only, including the patch number (build it again)"

@@ -21,6 +21,7 @@
 //! | wasm that is compiled on first use | [`Store`], [`Loader::load_wasm`] | compiled once for all threads and processes, checked before it runs |
 //! | a build step | `pack::PackWriter`, `pack::Pack`, [`Loader::load_packed`] | all modules in one mapping: no limit from the number of mappings, loads without copying |
 //! | artifacts in memory | [`Artifact`], [`Loader::load`] | unwind policy, sharing, headroom checks, load records |
+//! | artifacts that another machine compiled | [`Store::import`], [`Loader::load_key`] | loads without the compiler; the transport need not be trusted |
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
@@ -49,8 +50,24 @@
 //! # fn main() {}
 //! ```
 //!
-//! Example programs are in `examples/`. They are a plugin host that loads new versions while it runs, a host
-//! with more tenants than it keeps loaded, and a build step that makes a pack.
+//! Example programs are in `examples/`: a plugin host, a host that replaces 2,000 plugins while it serves
+//! requests, a host with more tenants than it keeps loaded, an async host, and a build step that makes a pack.
+//!
+//! # How long modules stay loaded
+//!
+//! A module is unloaded when its last [`Lease`] is dropped, on another thread. A program with more modules than
+//! it can keep loaded gives its loader a [`Budget`]. The loader then keeps modules after their last lease, drops
+//! the least recently used ones beyond the budget, and makes room when a limit of the process is reached. So
+//! each request can call [`Loader::load_packed`] or [`Loader::load_wasm`] and drop its lease at the end. If the
+//! module is loaded, such a call takes a lookup.
+//!
+//! Instances and `InstancePre` keep their module, too. If one of them outlives the lease, the module is freed
+//! where the last of them is dropped, and its [`UnloadRecord`] does not include that.
+//!
+//! # Async programs
+//!
+//! Loads compile, read files and wait for other processes that compile the same module. Call them in
+//! `tokio::task::spawn_blocking` or the like, as `examples/async_host.rs` does. Dropping a lease never waits.
 //!
 //! # An artifact is trusted because of its source
 //!
@@ -105,13 +122,12 @@
 //!
 //! # Which Wasmtime
 //!
-//! Each release of this crate works with exactly one release of Wasmtime. The code that hides tables in
-//! artifacts and counts modules in packs depends on the internals of that release. This crate
-//! [re-exports](wasmtime) Wasmtime, so your program need not depend on it twice. A new Wasmtime release, even
-//! a patch release, needs a new minor release of this crate. Before 1.0, a breaking change raises the second
-//! version number, and an addition raises the third. The public API is listed in `api.txt` next to the
-//! manifest. A test compares the API with that list, and reports which of the two numbers a change must
-//! raise.
+//! This crate works with every 48.0 release of Wasmtime, so you can take a security release on the day it
+//! appears. Its tests run with the oldest and the newest of them. This crate [re-exports](wasmtime) Wasmtime,
+//! so your program need not depend on it twice. Another major release of Wasmtime needs another minor release
+//! of this crate. Before 1.0, a breaking change raises the second version number, and an addition raises the
+//! third. The public API is listed in `api.txt` next to the manifest. A test compares the API with that list,
+//! and reports which of the two numbers a change must raise.
 //!
 //! Packs and stores work with one release of Wasmtime only. They save its full version, regardless of
 //! `Config::module_version`. After an upgrade of Wasmtime, even a patch release, a store compiles its entries
@@ -148,10 +164,15 @@ pub use error::Error;
 pub use headroom::Headroom;
 #[cfg(feature = "compile")]
 pub use loader::LoadedFiles;
-pub use loader::{Lease, Loader, LoaderOptions, Population, Progress};
+pub use loader::{Budget, Lease, Loader, LoaderOptions, Population, Progress};
 pub use store::{Store, StoreKey, StoreOptions};
 pub use trust::seal::Key;
-pub use watch::{LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
+pub use watch::{CompileRecord, Eviction, LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
+
+/// Tests the examples in the README.
+#[cfg(all(doctest, feature = "compile"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::artifact::contents::Contents;
+use crate::store::key::StoreKey;
 use crate::unwinder::Family;
 
 /// Is notified of loads, unloads and warnings, on the thread where they happen.
@@ -19,6 +20,16 @@ pub trait LoadObserver: Send + Sync {
     /// Called when a module is unloaded, after its last handle was dropped.
     fn unloaded(&self, record: &UnloadRecord) {
         let _ = record;
+    }
+
+    /// Called when a store has compiled an artifact.
+    fn compiled(&self, record: &CompileRecord) {
+        let _ = record;
+    }
+
+    /// Called when something was removed to make room.
+    fn evicted(&self, eviction: &Eviction) {
+        let _ = eviction;
     }
 
     /// Called when something went wrong but did not fail.
@@ -62,6 +73,9 @@ impl Origin {
 pub struct LoadRecord<'a> {
     /// The name by which the module was loaded, if it has one.
     pub name: Option<&'a str>,
+    /// The number of the module in this process. All load records of the module and its unload record have
+    /// this number.
+    pub number: u64,
     /// The source of the module.
     pub origin: Origin,
     /// The contents of the artifact, as it was loaded.
@@ -86,12 +100,47 @@ pub struct LoadRecord<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UnloadRecord {
+    /// The number of the module in this process, as in its load records.
+    pub number: u64,
     /// The contents of the artifact, as it was loaded.
     pub contents: Contents,
     /// The time from the drop of the last handle until the unload began.
     pub waited: Duration,
     /// The time to drop the module. If clones of the module exist elsewhere, it is not freed yet.
     pub took: Duration,
+}
+
+/// The cost of one compilation.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CompileRecord {
+    /// The key of the artifact in the store.
+    pub key: StoreKey,
+    /// The contents of the artifact.
+    pub contents: Contents,
+    /// The time that Wasmtime took to compile.
+    pub took: Duration,
+}
+
+/// Something that was removed to make room.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// A store removed an entry, because its limit was exceeded.
+    Entry {
+        /// The key of the entry.
+        key: StoreKey,
+        /// The length of the entry in bytes.
+        bytes: u64,
+    },
+    /// A loader no longer keeps a module, because its budget was exceeded or a load would not have fit. The
+    /// unload record of the module follows.
+    Module {
+        /// The number of the module, as in its load records.
+        number: u64,
+        /// The length of the artifact in bytes.
+        bytes: u64,
+    },
 }
 
 /// A problem that an embedder should know although nothing failed. Its `Display` is a sentence for a log.

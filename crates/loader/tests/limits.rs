@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::{artifact_with_data, artifacts, check, engine};
 use loadline_loader::headroom::{Headroom, Resource};
-use loadline_loader::{Artifact, Error, Lease, Loader, LoaderOptions};
+use loadline_loader::{Artifact, Budget, Error, Lease, Loader, LoaderOptions};
 
 const CHILD: &str = "LOADLINE_TEST_LIMIT";
 
@@ -111,6 +111,32 @@ fn at_the_limit_of_descriptors() {
     assert!(open.len() > 64, "{}", open.len());
     open.clear();
     goes_on(&loader, &artifact, leases);
+}
+
+/// Each module is instantiated, so each takes a descriptor.
+#[test]
+fn a_budget_makes_room_at_the_limit_of_descriptors() {
+    if !alone("a_budget_makes_room_at_the_limit_of_descriptors") {
+        return;
+    }
+    limit(libc::RLIMIT_NOFILE, 128);
+    let artifact = artifact_with_data();
+    let everything = Budget { modules: u64::MAX, bytes: u64::MAX };
+    let loader = Loader::new(&engine(), LoaderOptions::new().budget(everything));
+    // Threads compete for the room that one of them makes.
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (loader, artifact) = (&loader, &artifact);
+            scope.spawn(move || {
+                for number in 0..1000 {
+                    let mut copy = artifact.clone();
+                    copy.number(4 * number + thread);
+                    check(loader.engine(), &loader.load(&copy).unwrap(), 0);
+                }
+            });
+        }
+    });
+    assert!(loader.population().modules > 32, "{:?}", loader.population());
 }
 
 #[test]

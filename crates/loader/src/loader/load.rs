@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 
+use super::kept::Kept;
 use super::lease::Lease;
-use super::options::LoaderOptions;
+use super::options::{Budget, LoaderOptions};
+use super::request::{Identity, Request};
 use super::shared::{Counters, Inner};
 use super::unloading::Unloader;
 use crate::artifact::Artifact;
@@ -17,6 +19,8 @@ use crate::headroom::ledger::Ledger;
 #[cfg(unix)]
 use crate::pack::opened::Pack;
 #[cfg(feature = "compile")]
+use crate::store::key::EngineDigest;
+use crate::store::key::StoreKey;
 use crate::store::open::Store;
 use crate::watch::Origin;
 
@@ -47,9 +51,11 @@ use crate::watch::Origin;
 #[derive(Clone)]
 pub struct Loader {
     pub(super) inner: Arc<Inner>,
+    /// Not in `Inner`, which each kept module keeps alive.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
-/// The modules that a loader has loaded and that still have handles.
+/// The modules that a loader has loaded and that have leases, or that its budget keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Population {
     /// The number of modules and components.
@@ -65,17 +71,19 @@ pub struct Population {
 impl Loader {
     /// Creates a loader for `engine`, and starts the thread that unloads.
     pub fn new(engine: &Engine, options: LoaderOptions) -> Loader {
+        let kept = options.budget.map(|budget| Arc::new(Kept::new(budget)));
         let inner = Inner {
             engine: engine.clone(),
+            #[cfg(feature = "compile")]
+            engine_digest: std::sync::OnceLock::new(),
             ledger: options.reserve.map(Ledger::new),
             unloader: Unloader::start(Arc::clone(&options.observer)),
             modules: Mutex::default(),
-            n_loaded: AtomicU64::new(0),
             population: Counters::default(),
             has_warned: AtomicBool::new(false),
             options,
         };
-        Loader { inner: Arc::new(inner) }
+        Loader { inner: Arc::new(inner), kept }
     }
 
     /// Loads an artifact. If an identical artifact is loaded already, returns a handle of that module.
@@ -85,10 +93,19 @@ impl Loader {
     /// [`Error::Headroom`] if the module would not fit. [`Error::TablesPresent`] if the policy forbids unwind
     /// tables. [`Error::Deserialize`].
     pub fn load(&self, artifact: &Artifact) -> Result<Lease, Error> {
-        self.load_bytes(None, artifact, Origin::Bytes, Instant::now())
+        let began = Instant::now();
+        let is_sharing = self.inner.options.is_sharing;
+        let identity = is_sharing.then(|| Identity::Digest(artifact.digest().to_bytes()));
+        let request = Request { name: None, origin: Origin::Bytes, identity, began };
+        match self.find(request) {
+            Some(lease) => Ok(lease),
+            None => self.load_bytes(request, artifact),
+        }
     }
 
     /// Compiles `wasm` with this loader's engine, or reads the compiled artifact from a store, and loads it.
+    ///
+    /// If the module is loaded already, this call hashes `wasm` and looks up its key. It reads no file.
     ///
     /// # Errors
     ///
@@ -107,9 +124,36 @@ impl Loader {
         wasm: &[u8],
     ) -> Result<Lease, Error> {
         let began = Instant::now();
-        store.load_by(&self.inner.engine, wasm, |artifact| {
-            self.load_bytes(name, artifact, Origin::Store, began)
-        })
+        let engine = self.inner.engine_digest.get_or_init(|| EngineDigest::of(self.engine()));
+        let key = StoreKey::of_digest(engine, wasm, store.policy());
+        let request = self.request(name, key, began);
+        if let Some(lease) = self.find(request) {
+            return Ok(lease);
+        }
+        store.load_by(&key, self.engine(), wasm, |artifact| self.load_bytes(request, artifact))
+    }
+
+    /// Loads the entry of a store that was saved under `key`. Returns `None` if there is no such entry. This
+    /// works in programs that do not link the compiler.
+    ///
+    /// If the module is loaded already, this call looks up the key and reads no file. A key stands for one
+    /// artifact: [`Loader::load_wasm`] returns the same module for the wasm of this key.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::get`](crate::Store::get) and [`Loader::load`].
+    pub fn load_key(&self, store: &Store, key: &StoreKey) -> Result<Option<Lease>, Error> {
+        let request = self.request(None, *key, Instant::now());
+        if let Some(lease) = self.find(request) {
+            return Ok(Some(lease));
+        }
+        let Some(artifact) = store.get(key)? else { return Ok(None) };
+        self.load_bytes(request, &artifact).map(Some)
+    }
+
+    fn request<'a>(&self, name: Option<&'a str>, key: StoreKey, began: Instant) -> Request<'a> {
+        let identity = self.inner.options.is_sharing.then_some(Identity::Key(key));
+        Request { name, origin: Origin::Store, identity, began }
     }
 
     /// Loads an artifact of a pack, in place if possible.
@@ -145,7 +189,16 @@ impl Loader {
         self.inner.unloader.flush(Some(patience))
     }
 
-    /// Returns the number and size of the modules that are loaded and still have handles.
+    /// Drops modules that have no lease, least recently used first, until no more than `budget` is loaded.
+    /// `Budget { modules: 0, bytes: 0 }` drops all of them, for example before you close their pack. Does
+    /// nothing if this loader was created without a budget, because it keeps no modules then.
+    pub fn trim(&self, budget: Budget) {
+        if let Some(kept) = &self.kept {
+            self.evict(kept.beyond(budget));
+        }
+    }
+
+    /// Returns the number and size of the modules that are loaded and have leases, or that the budget keeps.
     pub fn population(&self) -> Population {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Counters { modules, with_tables, fdes, bytes } = &self.inner.population;

@@ -1,9 +1,11 @@
 //! Loads and unloads modules for the whole program.
 
+mod kept;
 mod lease;
 mod load;
 mod many;
 mod options;
+mod request;
 mod share;
 mod shared;
 mod unloading;
@@ -13,4 +15,4 @@ pub use load::{Loader, Population};
 #[cfg(feature = "compile")]
 pub use many::LoadedFiles;
 pub use many::Progress;
-pub use options::LoaderOptions;
+pub use options::{Budget, LoaderOptions};

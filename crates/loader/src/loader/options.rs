@@ -1,4 +1,4 @@
-//! [`LoaderOptions`]: the settings of a loader.
+//! [`LoaderOptions`]: the settings of a loader, with its [`Budget`].
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -16,7 +16,19 @@ pub struct LoaderOptions {
     pub(super) threads: NonZeroUsize,
     pub(super) is_sharing: bool,
     pub(super) reserve: Option<Amounts>,
+    pub(super) budget: Option<Budget>,
     pub(super) observer: Arc<dyn LoadObserver>,
+}
+
+/// The number and size of loaded modules up to which a loader keeps modules without leases
+/// ([`LoaderOptions::budget`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// The largest number of modules and components.
+    pub modules: u64,
+    /// The largest total length of their artifacts in bytes. A loaded module takes about twice the length of
+    /// its artifact, and a module in a pack about as much as its artifact.
+    pub bytes: u64,
 }
 
 impl LoaderOptions {
@@ -28,6 +40,7 @@ impl LoaderOptions {
             threads: parallel::processors(),
             is_sharing: true,
             reserve: Some(RESERVE),
+            budget: None,
             observer: Arc::new(()),
         }
     }
@@ -55,6 +68,19 @@ impl LoaderOptions {
         LoaderOptions { reserve, ..self }
     }
 
+    /// Keeps modules loaded after their last lease is dropped, for later requests. If more than the budget is
+    /// loaded, the loader drops the least recently used modules without leases. Modules with leases count, but
+    /// stay. Modules that are not shared are not kept.
+    ///
+    /// If a load would not fit ([`Error::Headroom`](crate::Error::Headroom)), the loader drops an eighth of
+    /// the modules that it keeps, waits at most a second for their unloads, and tries again. It tries at most
+    /// eight times, because other threads may take the room first.
+    ///
+    /// Without a budget, the loader keeps no module, and the program decides how long it holds leases.
+    pub fn budget(self, budget: Budget) -> LoaderOptions {
+        LoaderOptions { budget: Some(budget), ..self }
+    }
+
     /// Sets the observer that is notified of the cost of each load and unload.
     pub fn observer(self, observer: Arc<dyn LoadObserver>) -> LoaderOptions {
         LoaderOptions { observer, ..self }
@@ -72,6 +98,7 @@ impl fmt::Debug for LoaderOptions {
         let mut options = f.debug_struct("LoaderOptions");
         options.field("policy", &self.policy).field("threads", &self.threads);
         options.field("is_sharing", &self.is_sharing).field("reserve", &self.reserve);
+        options.field("budget", &self.budget);
         options.finish_non_exhaustive()
     }
 }

@@ -2,6 +2,8 @@
 //! their total numbers.
 
 use std::collections::HashMap;
+#[cfg(feature = "compile")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -9,24 +11,28 @@ use std::time::Instant;
 use wasmtime::Engine;
 
 use super::options::LoaderOptions;
+use super::request::Identity;
 use super::unloading::{Retired, Unloader};
 use crate::artifact::Loaded;
 use crate::artifact::contents::Contents;
 use crate::error::Error;
 use crate::headroom::ledger::Ledger;
 use crate::headroom::resource::Amounts;
+#[cfg(feature = "compile")]
+use crate::store::key::EngineDigest;
 use crate::unwinder::{self, Family};
 use crate::watch::Warning;
 
 pub(super) struct Inner {
     pub(super) engine: Engine,
+    #[cfg(feature = "compile")]
+    pub(super) engine_digest: OnceLock<EngineDigest>,
     pub(super) options: LoaderOptions,
     pub(super) ledger: Option<Ledger>,
     pub(super) unloader: Unloader,
     /// The loaded modules by identity. A load holds the lock of its module, so that no other thread loads the
     /// same module meanwhile.
     pub(super) modules: Mutex<HashMap<Identity, Arc<Mutex<Weak<Shared>>>>>,
-    pub(super) n_loaded: AtomicU64,
     pub(super) population: Counters,
     pub(super) has_warned: AtomicBool,
 }
@@ -39,21 +45,17 @@ pub(super) struct Counters {
     pub(super) bytes: AtomicU64,
 }
 
-/// Two artifacts with the same identity become one module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Identity {
-    Digest([u8; 32]),
-    #[cfg(unix)]
-    Image(crate::pack::opened::ImageId),
-}
-
 /// The state that the handles of one module share.
 pub(super) struct Shared {
     /// `drop` takes the module out.
     pub(super) loaded: Option<Loaded>,
     pub(super) contents: Contents,
+    /// The number of the module among all modules that the process has loaded.
     pub(super) number: u64,
     pub(super) identity: Option<Identity>,
+    /// The position in the order of uses, if a budget keeps the module. Changes only under the lock of that
+    /// order.
+    pub(super) last_use: AtomicU64,
     pub(super) loader: Arc<Inner>,
 }
 
@@ -67,10 +69,12 @@ impl Inner {
         contents: Contents,
         identity: Option<Identity>,
     ) -> Arc<Shared> {
-        let number = self.n_loaded.fetch_add(1, Ordering::Relaxed);
+        // The loaders of a process may have the same observer.
+        static N_LOADED: AtomicU64 = AtomicU64::new(0);
+        let number = N_LOADED.fetch_add(1, Ordering::Relaxed);
         self.population.add(&contents);
-        let loader = Arc::clone(self);
-        Arc::new(Shared { loaded: Some(loaded), contents, number, identity, loader })
+        let (loaded, loader, last_use) = (Some(loaded), Arc::clone(self), AtomicU64::new(0));
+        Arc::new(Shared { loaded, contents, number, identity, last_use, loader })
     }
 
     pub(super) fn admit(&self, need: Amounts) -> Result<(), Error> {

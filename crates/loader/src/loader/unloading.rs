@@ -24,7 +24,7 @@ use crate::watch::{LoadObserver, UnloadRecord};
 pub(crate) struct Retired {
     pub(crate) loaded: Loaded,
     pub(crate) contents: Contents,
-    /// The position of the load among all loads.
+    /// The position of the load among all loads of the process.
     pub(crate) number: u64,
     pub(crate) since: Instant,
 }
@@ -101,6 +101,14 @@ impl Unloader {
         let most = if self.queue.has_thread { MOST_WAITING } else { 0 };
         if !IS_UNLOADING.get() && self.queue.lock().waiting.len() > most {
             self.queue.unload(UNLOADED_BY_A_LOAD);
+        }
+    }
+
+    /// Unloads everything that waits, and waits at most a second for unloads of other threads.
+    pub(crate) fn unload_now(&self) {
+        if !IS_UNLOADING.get() {
+            while self.queue.unload(usize::MAX) {}
+            self.flush(Some(Duration::from_secs(1)));
         }
     }
 
@@ -197,12 +205,12 @@ impl Queue {
     }
 
     fn drop_one(&self, retired: Retired) {
-        let Retired { loaded, contents, since, .. } = retired;
+        let Retired { loaded, contents, number, since } = retired;
         let began = Instant::now();
         drop(loaded);
         let took = began.elapsed();
         let waited = began.duration_since(since);
-        self.observer.unloaded(&UnloadRecord { contents, waited, took });
+        self.observer.unloaded(&UnloadRecord { number, contents, waited, took });
     }
 }
 

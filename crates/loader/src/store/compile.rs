@@ -1,6 +1,7 @@
 //! Compiles artifacts that are not in the store.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::key::StoreKey;
 use super::open::Store;
@@ -8,7 +9,7 @@ use super::read::Look;
 use super::write::is_refused;
 use crate::artifact::{Artifact, Loaded};
 use crate::error::Error;
-use crate::watch::Warning;
+use crate::watch::{CompileRecord, Warning};
 
 impl Store {
     /// Returns the artifact that `engine` compiles `wasm` to. The wasm may be binary or text, module or
@@ -24,9 +25,19 @@ impl Store {
     /// example because this user may only read the folder, the store returns it with a
     /// [`Warning::NotStored`].
     pub fn artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
-        match self.kept_artifact(engine, wasm) {
+        self.artifact_of(&self.key_of(engine, wasm), engine, wasm)
+    }
+
+    fn artifact_of(
+        &self,
+        name: &StoreKey,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+    ) -> Result<Artifact, Error> {
+        match self.kept_artifact(name, engine, wasm) {
             Err(error) if is_forbidden(&error) => {
-                let artifact = self.compile(engine, wasm)?;
+                let (artifact, record) = self.compile(name, engine, wasm)?;
+                self.inner.options.observer.compiled(&record);
                 let reason = crate::error::told(&error);
                 self.inner.options.observer.warn(&Warning::NotStored { reason });
                 Ok(artifact)
@@ -35,20 +46,29 @@ impl Store {
         }
     }
 
-    fn kept_artifact(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
-        let name = StoreKey::of(engine, wasm, self.inner.options.policy);
-        if let Look::Sound(artifact) = self.look(&name)? {
+    fn key_of(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> StoreKey {
+        StoreKey::of(engine, wasm, self.inner.options.policy)
+    }
+
+    fn kept_artifact(
+        &self,
+        name: &StoreKey,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+    ) -> Result<Artifact, Error> {
+        if let Look::Sound(artifact) = self.look(name)? {
             return Ok(self.found(artifact));
         }
-        let mut turn = self.lock(&name)?;
-        match self.look(&name)? {
+        let mut turn = self.lock(name)?;
+        match self.look(name)? {
             // Another thread or process was faster.
             Look::Sound(artifact) => return Ok(self.found(artifact)),
             Look::Nothing => {}
             Look::Unsound(reason) => turn.set_aside(&name.to_string(), &reason)?,
         }
-        let artifact = self.compile(engine, wasm)?;
-        if let Err(error) = self.write(&name, &artifact) {
+        let (artifact, record) = self.compile(name, engine, wasm)?;
+        turn.compiled = Some(record);
+        if let Err(error) = self.write(name, &artifact) {
             turn.warnings.push(Warning::NotStored { reason: crate::error::told(&error) });
             return Ok(artifact);
         }
@@ -67,30 +87,39 @@ impl Store {
     ///
     /// The errors of [`Store::artifact`], or [`Error::Deserialize`].
     pub fn load(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Loaded, Error> {
-        self.load_by(engine, wasm, |artifact| artifact.load(engine))
+        let name = self.key_of(engine, wasm);
+        self.load_by(&name, engine, wasm, |artifact| artifact.load(engine))
     }
 
-    /// Does the same as [`Store::load`], but uses `load` to load the artifact.
+    /// Does the same as [`Store::load`], but uses `load` to load the artifact. `name` is the key of `wasm`.
     pub(crate) fn load_by<T>(
         &self,
+        name: &StoreKey,
         engine: &wasmtime::Engine,
         wasm: &[u8],
         load: impl Fn(&Artifact) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let refused = match load(&self.artifact(engine, wasm)?) {
+        let refused = match load(&self.artifact_of(name, engine, wasm)?) {
             Err(error @ Error::Deserialize { .. }) => error,
             loaded => return loaded,
         };
-        let name = StoreKey::of(engine, wasm, self.inner.options.policy);
-        self.lock(&name)?.set_aside(&name.to_string(), &refused)?;
-        load(&self.artifact(engine, wasm)?)
+        self.lock(name)?.set_aside(&name.to_string(), &refused)?;
+        load(&self.artifact_of(name, engine, wasm)?)
     }
 
-    fn compile(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Artifact, Error> {
+    fn compile(
+        &self,
+        name: &StoreKey,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+    ) -> Result<(Artifact, CompileRecord), Error> {
+        let began = Instant::now();
         let mut artifact = crate::artifact::compile::bytes(engine, wasm)?;
+        let took = began.elapsed();
         artifact.apply(self.inner.options.policy)?;
         self.inner.compiled.fetch_add(1, Ordering::Relaxed);
-        Ok(artifact)
+        let record = CompileRecord { key: *name, contents: *artifact.contents(), took };
+        Ok((artifact, record))
     }
 }
 

@@ -15,7 +15,6 @@
 //! The seal covers the key, so an entry under the wrong name is detected.
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 
 use super::key::StoreKey;
@@ -32,7 +31,7 @@ pub(crate) const HEADER_BYTES: usize = SEALED_BYTES + Seal::BYTES;
 
 /// Writes the header and the artifact.
 pub(crate) fn write(
-    file: &mut File,
+    file: &mut impl Write,
     name: &StoreKey,
     key: Option<&Key>,
     artifact: &Artifact,
@@ -47,7 +46,7 @@ pub(crate) fn write(
 /// Reads an entry of `file_bytes` bytes, and checks that it was written under this name. The artifact is made
 /// from exactly the bytes whose seal was compared.
 pub(crate) fn read(
-    file: &mut File,
+    file: &mut impl Read,
     file_bytes: u64,
     name: &StoreKey,
     seals: Seals<'_>,
@@ -90,7 +89,11 @@ pub(crate) enum Failure {
 
 /// Reads exactly `expected` bytes and checks that no more follow. The number comes from the file, so this
 /// function allocates memory only after it has checked the length of the file.
-fn artifact_bytes(file: &mut File, file_bytes: u64, expected: usize) -> Result<Vec<u8>, Failure> {
+fn artifact_bytes(
+    file: &mut impl Read,
+    file_bytes: u64,
+    expected: usize,
+) -> Result<Vec<u8>, Failure> {
     let found =
         usize::try_from(file_bytes.saturating_sub(HEADER_BYTES as u64)).unwrap_or(usize::MAX);
     if found != expected {

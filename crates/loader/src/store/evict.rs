@@ -10,6 +10,7 @@ use super::key::StoreKey;
 use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
 use crate::error::Error;
 use crate::trust::guard;
+use crate::watch::Eviction;
 
 /// The numbers of files that [`Store::gc`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,8 +33,8 @@ const MOST_ASIDE: usize = 32;
 pub(super) struct Listed {
     pub(super) name: String,
     path: PathBuf,
-    bytes: u64,
-    used: SystemTime,
+    pub(super) bytes: u64,
+    pub(super) used: SystemTime,
 }
 
 impl Store {
@@ -93,29 +94,38 @@ impl Store {
             return Ok(0);
         }
         files.sort_by_key(|file| file.used);
-        let mut n_evicted = 0;
+        let mut evicted = Vec::new();
+        let mut failure = None;
         for file in files {
-            if total <= goal {
+            if total <= goal || failure.is_some() {
                 break;
             }
-            if self.evict_one(&file)? {
-                total -= file.bytes;
-                n_evicted += 1;
+            match self.evict_one(&file) {
+                Ok(Some(key)) => {
+                    total -= file.bytes;
+                    evicted.push(Eviction::Entry { key, bytes: file.bytes });
+                }
+                Ok(None) => {}
+                Err(error) => failure = Some(error),
             }
         }
-        self.inner.evicted.fetch_add(n_evicted as u64, Ordering::Relaxed);
-        Ok(n_evicted)
+        // The observer may use the store.
+        drop(lock);
+        self.inner.evicted.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        evicted.iter().for_each(|eviction| self.inner.options.observer.evicted(eviction));
+        failure.map_or(Ok(evicted.len()), Err)
     }
 
-    /// Removes an entry, unless someone reads, writes or holds it. Returns whether it was removed.
-    fn evict_one(&self, file: &Listed) -> Result<bool, Error> {
-        let Ok(name) = file.name.parse::<StoreKey>() else { return Ok(false) };
+    /// Removes an entry, unless someone reads, writes or holds it. Returns its key if it was removed.
+    fn evict_one(&self, file: &Listed) -> Result<Option<StoreKey>, Error> {
+        let Ok(name) = file.name.parse::<StoreKey>() else { return Ok(None) };
         let key_lock = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
-        let Ok(entry) = guard::open(&file.path) else { return Ok(false) };
+        let Ok(entry) = guard::open(&file.path) else { return Ok(None) };
         if !is_free(&key_lock) || !is_free(&entry) {
-            return Ok(false);
+            return Ok(None);
         }
-        Ok(self.unless_held(&name, || remove(file))?.unwrap_or(false))
+        let is_removed = self.unless_held(&name, || remove(file))?.unwrap_or(false);
+        Ok(is_removed.then_some(name))
     }
 
     /// Limits the number of entries that were set aside by removing the oldest ones. A failure must not make

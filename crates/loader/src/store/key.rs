@@ -22,16 +22,40 @@ impl StoreKey {
     /// compiles once more.
     #[cfg(feature = "compile")]
     pub fn of(engine: &wasmtime::Engine, wasm: &[u8], policy: UnwindPolicy) -> StoreKey {
-        StoreKey::of_release(crate::artifact::release::RELEASE, engine, wasm, policy)
+        StoreKey::of_digest(&EngineDigest::of(engine), wasm, policy)
     }
 
+    /// Does the same as [`StoreKey::of`], for an engine whose digest is known.
     #[cfg(feature = "compile")]
-    fn of_release(
-        release: &str,
-        engine: &wasmtime::Engine,
-        wasm: &[u8],
-        policy: UnwindPolicy,
-    ) -> StoreKey {
+    pub(crate) fn of_digest(engine: &EngineDigest, wasm: &[u8], policy: UnwindPolicy) -> StoreKey {
+        let mut hasher = engine.0.clone();
+        hasher.update(blake3::hash(wasm).as_bytes());
+        hasher.update(&[policy.code()]);
+        StoreKey(*hasher.finalize().as_bytes())
+    }
+
+    /// Returns the key in hexadecimal, as `Display` prints it.
+    pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The part of a key that is the same for all modules of an engine. An engine has many settings, so a loader
+/// computes this once.
+#[cfg(feature = "compile")]
+pub(crate) struct EngineDigest(blake3::Hasher);
+
+#[cfg(feature = "compile")]
+impl EngineDigest {
+    pub(crate) fn of(engine: &wasmtime::Engine) -> EngineDigest {
+        EngineDigest::of_release(crate::artifact::release::RELEASE, engine)
+    }
+
+    fn of_release(release: &str, engine: &wasmtime::Engine) -> EngineDigest {
         use std::hash::{Hash, Hasher};
 
         /// Forwards to BLAKE3 the data that would be hashed into 64 bits.
@@ -47,23 +71,12 @@ impl StoreKey {
             }
         }
 
-        let mut engine_hash = Whole(blake3::Hasher::new());
-        engine.precompile_compatibility_hash().hash(&mut engine_hash);
-        let mut hasher = blake3::Hasher::new_derive_key("loadline-loader 2 store key");
+        let mut settings = Whole(blake3::Hasher::new());
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        let mut hasher = blake3::Hasher::new_derive_key("loadline-loader 3 store key");
         hasher.update(blake3::hash(release.as_bytes()).as_bytes());
-        hasher.update(blake3::hash(wasm).as_bytes());
-        hasher.update(engine_hash.0.finalize().as_bytes());
-        hasher.update(&[policy.code()]);
-        StoreKey(*hasher.finalize().as_bytes())
-    }
-
-    /// Returns the key in hexadecimal, as `Display` prints it.
-    pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
-        blake3::Hash::from_bytes(self.0).to_hex()
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        hasher.update(settings.0.finalize().as_bytes());
+        EngineDigest(hasher)
     }
 }
 
@@ -102,8 +115,10 @@ mod tests {
             let mut config = Config::new();
             config.module_version(strategy).expect("it is short");
             let engine = Engine::new(&config).expect("it is a usual configuration");
-            let key =
-                |release| StoreKey::of_release(release, &engine, b"(module)", UnwindPolicy::Strip);
+            let key = |release| {
+                let engine = EngineDigest::of_release(release, &engine);
+                StoreKey::of_digest(&engine, b"(module)", UnwindPolicy::Strip)
+            };
             assert_ne!(key(RELEASE), key("48.0.7"));
             assert_eq!(key(RELEASE), StoreKey::of(&engine, b"(module)", UnwindPolicy::Strip));
         }

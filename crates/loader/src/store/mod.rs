@@ -42,21 +42,30 @@
 //! After a crash, the folder holds either the old entry or the new one. The store writes each entry to a
 //! temporary file, syncs it (unless [`StoreOptions::unsynced`] is set), and renames it. The kernel releases
 //! locks when their holder ends. [`Store::gc`] removes the files of writers that were killed.
+//!
+//! # Storage on other machines
+//!
+//! A store is a folder. To share artifacts between machines, give their stores the same
+//! [`Key`](crate::Key), and carry entries with [`Store::export`] and [`Store::import`]. The place that keeps
+//! the bytes in between need not be trusted.
 
 #[cfg(feature = "compile")]
 mod compile;
 mod entry;
 mod evict;
 mod hold;
-mod key;
+pub(crate) mod key;
+mod listing;
 pub(crate) mod open;
 mod options;
 mod read;
+mod transfer;
 mod write;
 
 pub use evict::Collected;
 pub use hold::Hold;
 pub use key::StoreKey;
+pub use listing::StoredEntry;
 pub use open::{Store, StoreCounts};
 pub use options::StoreOptions;
 pub use read::Verified;

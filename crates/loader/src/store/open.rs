@@ -79,6 +79,12 @@ impl Store {
         }
     }
 
+    /// Returns the policy for the artifacts that this store compiles.
+    #[cfg(feature = "compile")]
+    pub(crate) fn policy(&self) -> crate::artifact::policy::UnwindPolicy {
+        self.inner.options.policy
+    }
+
     pub(super) fn entry(&self, file_name: &str) -> PathBuf {
         self.inner.entries.join(file_name)
     }

@@ -79,7 +79,8 @@ impl Store {
                     }
                 }
                 Err(reason) => {
-                    let mut turn = Turn { store: self, lock: None, warnings: Vec::new() };
+                    let mut turn =
+                        Turn { store: self, lock: None, compiled: None, warnings: vec![] };
                     turn.set_aside(&file.name, &reason).map(|()| Err(reason))?
                 }
             };

@@ -11,7 +11,7 @@ use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::files::{sync_folder, temporary};
 use crate::trust::guard;
-use crate::watch::Warning;
+use crate::watch::{CompileRecord, Warning};
 
 impl Store {
     /// Saves an artifact under a key. It replaces an older entry of that key atomically, and readers of the
@@ -75,7 +75,7 @@ impl Store {
         let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
         file.lock()
             .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
-        Ok(Turn { store: self, lock: Some(file), warnings: Vec::new() })
+        Ok(Turn { store: self, lock: Some(file), compiled: None, warnings: Vec::new() })
     }
 
     pub(super) fn lock_file(&self, name: &str) -> Result<File, Error> {
@@ -97,12 +97,13 @@ impl Store {
     }
 }
 
-/// The lock of a key, and the warnings that the holder must pass to the observer. Dropping it unlocks first
-/// and then warns, because the observer may use the same key. A lock on this file waits for any other lock,
+/// The lock of a key, and the events that the holder must pass to the observer. Dropping it unlocks first and
+/// then notifies, because the observer may use the same key. A lock on this file waits for any other lock,
 /// even of the same thread.
 pub(super) struct Turn<'a> {
     pub(super) store: &'a Store,
     pub(super) lock: Option<File>,
+    pub(super) compiled: Option<CompileRecord>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -118,6 +119,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         drop(self.lock.take());
         let observer = &self.store.inner.options.observer;
+        self.compiled.iter().for_each(|record| observer.compiled(record));
         self.warnings.iter().for_each(|warning| observer.warn(warning));
     }
 }

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;
+mod entries;
 mod processes;
 
 use std::fs::{self, File, Permissions};

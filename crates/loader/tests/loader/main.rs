@@ -2,7 +2,12 @@
 #![cfg(feature = "compile")]
 #![allow(clippy::unwrap_used)]
 
+mod budget;
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod packed;
+mod stored;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -191,166 +196,6 @@ fn a_call_that_loads_many_can_be_cancelled() {
     assert!(results[4..].iter().all(|result| matches!(result, Err(Error::Cancelled))));
 }
 
-#[test]
-fn a_folder_is_loaded_by_way_of_a_store() {
-    let home = tempfile::tempdir().unwrap();
-    let plugins = home.path().join("plugins");
-    std::fs::create_dir(&plugins).unwrap();
-    for index in 0..3 {
-        std::fs::write(plugins.join(format!("{index}.wasm")), wasm(index)).unwrap();
-    }
-    std::fs::write(plugins.join("broken.wat"), "(module (func").unwrap();
-    std::fs::write(plugins.join("notes.txt"), "nothing").unwrap();
-    let store = loadline_loader::Store::open(
-        home.path().join("store"),
-        loadline_loader::StoreOptions::new(),
-    );
-    let store = store.unwrap();
-    let (loader, notes) = watched(LoaderOptions::new());
-    let loaded = loader.load_folder(&store, &plugins, go_on).unwrap();
-    assert_eq!(loaded.len(), 4);
-    for (index, (path, result)) in loaded[..3].iter().enumerate() {
-        assert!(path.ends_with(format!("{index}.wasm")));
-        runs(&loader, result.as_ref().unwrap(), index);
-    }
-    let error = loaded[3].1.as_ref().unwrap_err();
-    assert!(matches!(error, Error::File { path, .. } if path.ends_with("broken.wat")), "{error:?}");
-    let loads = notes.loads.lock().unwrap();
-    assert!(loads.iter().all(|load| load.1 == Origin::Store && load.0.is_some()));
-    drop(loads);
-    loader.load_folder(&store, home.path().join("none"), go_on).unwrap_err();
-}
-
-#[cfg(unix)]
-#[test]
-fn packed_modules_are_shared_and_come_back() {
-    use loadline_loader::pack::{self, Pack, PackOptions};
-    use loadline_loader::wasmtime::{Config, Engine};
-
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("some.pack");
-    let artifacts = artifacts(8);
-    let named = artifacts.iter().enumerate().map(|(index, artifact)| (index.to_string(), artifact));
-    Pack::build(&path, None, named).unwrap();
-    let mut config = Config::new();
-    pack::configure(&mut config);
-    let notes = Arc::new(Notes::default());
-    let options = LoaderOptions::new().observer(notes.clone());
-    let loader = Loader::new(&Engine::new(&config).unwrap(), options);
-    let pack = Pack::open(&path, PackOptions::new()).unwrap();
-    for _ in 0..50 {
-        // The previous module may still be unloading.
-        let lease = loader.load_packed(&pack, "3").unwrap();
-        runs(&loader, &lease, 3);
-    }
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                for index in (0..8).cycle().take(200) {
-                    runs(&loader, &loader.load_packed(&pack, &index.to_string()).unwrap(), index);
-                }
-            });
-        }
-    });
-    loader.flush();
-    let leases = loader.load_pack(&pack, go_on);
-    assert!(leases.iter().all(Result::is_ok));
-    assert_eq!(pack.n_live(), 8);
-    let last = notes.loads.lock().unwrap().last().unwrap().clone();
-    assert_eq!((last.1, last.3, last.4), (Origin::Pack, Some(0), 0));
-    let still = pack.close().unwrap_err();
-    drop(leases);
-    loader.flush();
-    still.pack.close().unwrap();
-}
-
-#[cfg(unix)]
-struct Tenants {
-    pack: loadline_loader::pack::Pack,
-    _home: tempfile::TempDir,
-}
-
-#[cfg(unix)]
-impl Tenants {
-    fn new() -> Tenants {
-        use loadline_loader::pack::{Pack, PackOptions};
-
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("tenants.pack");
-        let artifacts = artifacts(2);
-        let named = artifacts.iter().enumerate();
-        let named = named.map(|(index, artifact)| (index.to_string(), artifact));
-        Pack::build(&path, None, named).unwrap();
-        Tenants { pack: Pack::open(&path, PackOptions::new()).unwrap(), _home: home }
-    }
-
-    fn engine() -> loadline_loader::wasmtime::Engine {
-        let mut config = loadline_loader::wasmtime::Config::new();
-        loadline_loader::pack::configure(&mut config);
-        loadline_loader::wasmtime::Engine::new(&config).unwrap()
-    }
-}
-
-/// Tests an evicted tenant whose last request still runs, a second loader, and a second engine.
-#[cfg(unix)]
-#[test]
-fn an_image_in_use_is_loaded_again_as_a_copy() {
-    use loadline_loader::wasmtime::{Instance, Store};
-
-    let Tenants { pack, _home } = Tenants::new();
-    let engine = Tenants::engine();
-    let notes = Arc::new(Notes::default());
-    let options = || LoaderOptions::new().observer(notes.clone());
-    let loader = Loader::new(&engine, options());
-    let lease = loader.load_packed(&pack, "0").unwrap();
-    let Loaded::Module(module) = &*lease else { panic!("a module") };
-    let mut store = Store::new(&engine, ());
-    Instance::new(&mut store, module, &[]).unwrap();
-    drop(lease);
-    loader.flush();
-    let copy = loader.load_packed(&pack, "0").unwrap();
-    runs(&loader, &copy, 0);
-    // The copy is shared like any other module.
-    let again = loader.load_packed(&pack, "0").unwrap();
-    let others = [&engine, &Tenants::engine()].map(|engine| Loader::new(engine, options()));
-    let in_others = others.each_ref().map(|loader| loader.load_packed(&pack, "0").unwrap());
-    others.iter().zip(&in_others).for_each(|(loader, lease)| runs(loader, lease, 0));
-    let mappings: Vec<u64> = notes.loads.lock().unwrap().iter().map(|load| load.4).collect();
-    assert_eq!(mappings, [0, 2, 0, 2, 2]);
-    // Copies do not keep the pack open, but the store's module does.
-    assert_eq!(pack.n_live(), 1);
-    drop(store);
-    pack.close().unwrap();
-    runs(&loader, &again, 0);
-    drop(copy);
-}
-
-/// Tests a module that another thread is about to unload, and a module whose request ends late.
-#[cfg(unix)]
-#[test]
-fn threads_evict_and_load_the_same_tenant() {
-    use loadline_loader::wasmtime::{Instance, Store};
-
-    let Tenants { pack, _home } = Tenants::new();
-    let loader = Loader::new(&Tenants::engine(), LoaderOptions::new());
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                for _ in 0..200 {
-                    let lease = loader.load_packed(&pack, "1").unwrap();
-                    let Loaded::Module(module) = &*lease else { panic!("a module") };
-                    let mut store = Store::new(loader.engine(), ());
-                    Instance::new(&mut store, module, &[]).unwrap();
-                    runs(&loader, &lease, 1);
-                    drop(lease);
-                }
-            });
-        }
-    });
-    loader.flush();
-    pack.close().unwrap();
-}
-
 /// Blocks each unload until the test releases it.
 struct Blocks(Mutex<std::sync::mpsc::Receiver<()>>);
 
@@ -406,7 +251,7 @@ fn descriptors_are_for_modules_with_data_segments() {
         let path = home.path().join("some.pack");
         Pack::build(&path, None, [("plain", &plain), ("data", &with_data)]).unwrap();
         let pack = Pack::open(&path, PackOptions::new()).unwrap();
-        let loader = Loader::new(&Tenants::engine(), options());
+        let loader = Loader::new(&packed::Tenants::engine(), options());
         runs(&loader, &loader.load_packed(&pack, "plain").unwrap(), 0);
         is_refused(loader.load_packed(&pack, "data"));
     }
