@@ -149,9 +149,10 @@ mod tests {
         assert_eq!(cranelift_version("48.0.8").unwrap(), "=0.135.8");
         assert_eq!(cranelift_version("1.0.0").unwrap(), "=0.88.0");
         let ours = wasmtime_version(workspace()).unwrap();
-        let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
-        let cranelift = cranelift_version(&ours).unwrap();
-        assert!(manifest.contains(&format!("cranelift-native = {{ version = \"{cranelift}\"")));
+        let lock = fs::read_to_string(workspace().join("Cargo.lock")).unwrap();
+        let cranelift = cranelift_version(&ours).unwrap().replace('=', "");
+        let package = format!("name = \"cranelift-native\"\nversion = \"{cranelift}\"\n");
+        assert!(lock.contains(&package), "{package}");
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(required(&version, "cranelift-codegen"), [some("=0.136.1"), None, None, None]);
         // No crate may keep the requirement of the old release.
         let changed = on_wasmtime(&manifest, &version).unwrap();
-        for ours in ["=48.", "=0.135."] {
+        for ours in ["~48.", "~0.135"] {
             assert!(manifest.contains(ours) && !changed.contains(ours), "{changed}");
         }
         let checkout = Wasmtime::Checkout(PathBuf::from("/w"));
