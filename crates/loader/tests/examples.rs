@@ -43,3 +43,15 @@ fn workers_share_a_pack() {
     let Some(text) = output("workers", &["3", "10"]) else { return };
     assert_eq!(text, "3 workers loaded 10 tenants from one copy of the pack\n");
 }
+
+#[test]
+fn an_async_host_answers() {
+    let Some(text) = output("async_host", &[]) else { return };
+    assert_eq!(text, "answers: [0, 1, 2, 3]\n");
+}
+
+#[test]
+fn plugins_are_replaced_while_requests_are_served() {
+    let Some(text) = output("hot_reload", &["200", "4000"]) else { return };
+    assert_eq!(text, "4000 requests to 200 plugins, 3 reloads, 0 failed\n");
+}
