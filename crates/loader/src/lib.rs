@@ -170,7 +170,7 @@ pub use trust::seal::Key;
 pub use watch::{CompileRecord, Eviction, LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
 
 /// Tests the examples in the README.
-#[cfg(all(doctest, feature = "compile"))]
+#[cfg(all(doctest, unix, feature = "compile"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
