@@ -215,9 +215,11 @@ impl Pack {
             }
         }
         let image = self.images.region().bytes(record.image()).expect("it is in memory now");
-        let in_place = self.deserialize(engine, record.kind, image, Some(&claim));
-        let in_place = in_place.map_err(within)?;
-        if claim.is_published() {
+        let in_place = match self.deserialize(engine, record.kind, image, Some(&claim)) {
+            Ok(in_place) => in_place,
+            Err(error) => return Err(within(self.reason(engine, &record, image, error))),
+        };
+        if claim.is_published() && start(&in_place) == image.as_ptr() {
             return Ok((in_place, false));
         }
         drop(in_place);
@@ -270,7 +272,20 @@ impl Pack {
                 }
             }
         };
-        loaded.map_err(not_configured)
+        loaded.map_err(|source| Error::Deserialize { source })
+    }
+
+    /// Returns the reason why Wasmtime did not load an image in place. If it loads a copy of the same bytes,
+    /// the engine does not execute memory that Wasmtime does not own.
+    fn reason(&self, engine: &Engine, record: &Record, image: &[u8], error: Error) -> Error {
+        match error {
+            Error::Deserialize { source }
+                if self.deserialize(engine, record.kind, image, None).is_ok() =>
+            {
+                Error::NotConfigured { source }
+            }
+            error => error,
+        }
     }
 
     /// Returns what a load takes in place, except time.
@@ -395,12 +410,10 @@ pub struct StillLoaded {
     pub modules: usize,
 }
 
-/// Wasmtime does not change the protection of memory that it does not own (wasmtime 48
-/// `runtime/code_memory.rs`, `publish`). Its error message for that case talks about targets, so this
-/// function recognises the message.
-fn not_configured(source: wasmtime::Error) -> Error {
-    if source.to_string().contains("requires virtual memory to be enabled") {
-        return Error::NotConfigured { source };
+/// Returns the address of a module's image.
+fn start(loaded: &Loaded) -> *const u8 {
+    match loaded {
+        Loaded::Module(module) => module.image_range().start,
+        Loaded::Component(component) => component.image_range().start,
     }
-    Error::Deserialize { source }
 }
