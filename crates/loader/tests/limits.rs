@@ -10,6 +10,8 @@ use std::process::Command;
 
 use common::{artifact_with_data, artifacts, check, engine};
 use loadline_loader::headroom::{Headroom, Resource};
+use loadline_loader::pack::{self, Pack, PackOptions};
+use loadline_loader::wasmtime::{Config, Engine};
 use loadline_loader::{Artifact, Budget, Error, Lease, Loader, LoaderOptions};
 
 const CHILD: &str = "LOADLINE_TEST_LIMIT";
@@ -137,6 +139,33 @@ fn a_budget_makes_room_at_the_limit_of_descriptors() {
         }
     });
     assert!(loader.population().modules > 32, "{:?}", loader.population());
+}
+
+/// A program replaces a pack by dropping it. The memory goes with the last module. No other test may map
+/// memory meanwhile.
+#[test]
+fn a_pack_that_was_dropped_is_unmapped_with_its_last_module() {
+    if !alone("a_pack_that_was_dropped_is_unmapped_with_its_last_module") {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    Pack::build(&path, None, [("0", &artifacts(1)[0])]).unwrap();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    let mut config = Config::new();
+    pack::configure(&mut config);
+    let loader = Loader::new(&Engine::new(&config).unwrap(), LoaderOptions::new());
+    let lease = loader.load_packed(&pack, "0").unwrap();
+    let n_executable = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.contains(" r-xp 00000000 00:00 0")).count()
+    };
+    drop(pack);
+    check(loader.engine(), &lease, 0);
+    let before = n_executable();
+    drop(lease);
+    loader.flush();
+    assert_eq!(n_executable(), before - 1);
 }
 
 #[test]

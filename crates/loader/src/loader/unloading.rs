@@ -201,6 +201,9 @@ impl Queue {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| self.drop_one(retired)));
         }
         IS_UNLOADING.set(false);
+        // A pack that was dropped in use may have lost its last module.
+        #[cfg(unix)]
+        crate::pack::sweep();
         true
     }
 

@@ -199,7 +199,7 @@ impl Images {
             is_abandoned: AtomicBool::new(false),
         });
         let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
-        let gone = sweep(&mut open);
+        let gone = take_abandoned(&mut open);
         let at = open.partition_point(|other| other.region.start() < images.region.start());
         open.insert(at, Arc::clone(&images));
         drop(open);
@@ -258,7 +258,7 @@ impl Images {
             return false;
         }
         open.retain(|images| !Arc::ptr_eq(images, self));
-        let gone = sweep(&mut open);
+        let gone = take_abandoned(&mut open);
         drop(open);
         drop(gone);
         true
@@ -273,9 +273,18 @@ impl Images {
     }
 }
 
+/// Frees the memory of packs that were dropped while modules of them were live, if those modules are gone.
+///
+/// Opening or closing any pack does the same, and so does a [`Loader`](crate::Loader) after it has unloaded
+/// modules. Call this function in a program without a loader that drops packs in use.
+pub fn sweep() {
+    let gone = take_abandoned(&mut OPEN.write().unwrap_or_else(PoisonError::into_inner));
+    drop(gone);
+}
+
 /// Removes abandoned images without live modules from `open`. The caller must drop them after `OPEN` is
 /// unlocked.
-fn sweep(open: &mut Vec<Arc<Images>>) -> Vec<Arc<Images>> {
+fn take_abandoned(open: &mut Vec<Arc<Images>>) -> Vec<Arc<Images>> {
     let is_gone = |images: &mut Arc<Images>| {
         images.is_abandoned.load(Ordering::Acquire) && images.n_live() == 0
     };
@@ -387,10 +396,12 @@ mod tests {
         drop(claim);
         assert_eq!(Arc::strong_count(&left), 2);
         let other = images(1);
+        sweep();
         assert_eq!(Arc::strong_count(&left), 2, "a module lives in it");
         PackMemory.unpublish_executable(base, bytes).expect("it was published");
         assert_eq!(Arc::strong_count(&left), 2, "nothing goes within a callback");
-        assert!(other.close());
+        sweep();
         assert_eq!(Arc::strong_count(&left), 1);
+        assert!(other.close());
     }
 }

@@ -70,8 +70,9 @@
 //!
 //! `Module` can be cloned, and every store keeps the modules of its instances alive. So a pack counts the
 //! images that Wasmtime publishes and withdraws, and [`Pack::close`] fails while any module is live. Dropping
-//! a pack in use is not an error. Its memory stays until the last module is dropped, and is freed when the
-//! next pack is opened or closed.
+//! a pack in use is not an error. Its memory stays until the last module is dropped. It is freed when a
+//! [`Loader`](crate::Loader) has unloaded that module, when the next pack is opened or closed, or by [`sweep`].
+//! So a program that shares an `Arc<Pack>` between threads replaces the pack by dropping the `Arc`.
 mod format;
 mod frame_index;
 mod index;
@@ -85,7 +86,7 @@ mod region;
 mod shared;
 mod writer;
 
-pub use memory::configure;
+pub use memory::{configure, sweep};
 pub use opened::{Entry, Pack, StillLoaded};
 pub use options::{Digests, PackOptions};
 pub use writer::PackWriter;
