@@ -280,7 +280,7 @@ fn runs_of_something_else_are_not_added() {
         "name": "main (0123456789)", "argument": "--against main",
         "environment": environment, "absent": [],
     });
-    refused(build, "it measured two builds, and that of main (0123456789) is gone");
+    refused(build, "it measured two builds, and the build of main (0123456789) no longer exists");
 }
 
 /// A command whose count is noise: 1, 3 or 8 times N. Each size is measured in the three planned rounds,
