@@ -127,6 +127,12 @@ pub enum Error {
         /// The problem with it.
         problem: &'static str,
     },
+    /// The pack was closed.
+    #[error("the pack {} is closed (open it again)", path.display())]
+    Closed {
+        /// The path of the pack.
+        path: PathBuf,
+    },
     /// The pack has no artifact of that name.
     #[error("{} has no artifact {name:?}", path.display())]
     NoSuchEntry {

@@ -6,28 +6,12 @@
 mod common;
 
 use std::fs::File;
-use std::process::Command;
 
-use common::{artifact_with_data, artifacts, check, engine};
+use common::{alone, artifact_with_data, artifacts, check, engine};
 use loadline_loader::headroom::{Headroom, Resource};
 use loadline_loader::pack::{self, Pack, PackOptions};
 use loadline_loader::wasmtime::{Config, Engine};
 use loadline_loader::{Artifact, Budget, Error, Lease, Loader, LoaderOptions};
-
-const CHILD: &str = "LOADLINE_TEST_LIMIT";
-
-/// Runs a test of this file in a separate process. Returns true in that process.
-fn alone(test: &str) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
-    let output = command.env(CHILD, "1").output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    false
-}
 
 /// Loads copies until there is an error.
 fn fill(loader: &Loader, artifact: &Artifact, most: usize) -> (Vec<Lease>, Option<Error>) {

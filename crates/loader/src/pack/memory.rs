@@ -251,7 +251,7 @@ impl Images {
     /// Forgets the images, so that they are unmapped with the last handle. If modules in them are live,
     /// returns false and does nothing.
     ///
-    /// No other thread may claim an image at the same time.
+    /// No other thread may have a handle of the images that it could claim one with.
     pub(crate) fn close(self: &Arc<Images>) -> bool {
         let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
         if self.n_live() != 0 {

@@ -32,7 +32,7 @@
 //! let still = pack.close().unwrap_err();
 //! assert_eq!(still.modules, 1);
 //! drop(loaded);
-//! still.pack.close()?;
+//! pack.close()?;
 //! # Ok(())
 //! # }
 //! # #[cfg(not(all(unix, feature = "compile")))]
@@ -72,7 +72,8 @@
 //! images that Wasmtime publishes and withdraws, and [`Pack::close`] fails while any module is live. Dropping
 //! a pack in use is not an error. Its memory stays until the last module is dropped. It is freed when a
 //! [`Loader`](crate::Loader) has unloaded that module, when the next pack is opened or closed, or by [`sweep`].
-//! So a program that shares an `Arc<Pack>` between threads replaces the pack by dropping the `Arc`.
+//! So a program that shares an `Arc<Pack>` between threads replaces the pack by dropping the `Arc`, or closes
+//! the pack for all of its threads.
 mod format;
 mod frame_index;
 mod index;
@@ -84,9 +85,11 @@ mod record;
 mod region;
 #[cfg(target_os = "linux")]
 mod shared;
+mod state;
 mod writer;
 
 pub use memory::{configure, sweep};
-pub use opened::{Entry, Pack, StillLoaded};
+pub use opened::{Entry, Pack};
 pub use options::{Digests, PackOptions};
+pub use state::StillLoaded;
 pub use writer::PackWriter;

@@ -17,6 +17,7 @@ use super::memory::{Claim, Images};
 use super::open::{self, Opened};
 use super::options::{Digests, PackOptions};
 use super::record::Record;
+use super::state::{State, StillLoaded};
 use super::writer::PackWriter;
 use crate::artifact::contents::{ArtifactKind, Contents};
 use crate::artifact::{Artifact, Loaded};
@@ -28,7 +29,8 @@ use crate::trust::seal::Key;
 /// Many artifacts in one mapping, opened from a file.
 pub struct Pack {
     path: PathBuf,
-    images: Arc<Images>,
+    state: State,
+    is_lazy: bool,
     index: Index,
     /// The file from which images are read when they are first loaded.
     file: Option<File>,
@@ -114,7 +116,9 @@ impl Pack {
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         let PackOptions { key, digests, .. } = options;
-        Pack { path, images, index, file, key, digests, number }
+        let is_lazy = images.region().is_filled_on_demand();
+        let state = State::open(images);
+        Pack { path, state, is_lazy, index, file, key, digests, number }
     }
 
     /// Returns the artifacts in the pack, sorted by name.
@@ -139,7 +143,7 @@ impl Pack {
     /// Returns whether artifacts are copied into memory when they are first loaded, as
     /// [`PackOptions::lazy`] asks for where the system can do it.
     pub fn is_lazy(&self) -> bool {
-        self.images.region().is_filled_on_demand()
+        self.is_lazy
     }
 
     /// Returns the path of the file that the pack was opened from. For shared memory, returns `memfd:` and the
@@ -150,12 +154,16 @@ impl Pack {
 
     /// Returns how often Wasmtime has published and withdrawn images of this pack since it was opened.
     pub fn counts(&self) -> (u64, u64) {
-        self.images.counts()
+        self.state.counts()
     }
 
     /// Returns the number of live modules and components of this pack, on any engine.
     pub fn n_live(&self) -> usize {
-        self.images.n_live()
+        self.images().map_or(0, |images| images.n_live())
+    }
+
+    fn images(&self) -> Result<Arc<Images>, Error> {
+        self.state.images(&self.path)
     }
 
     /// Loads the artifact with the given name.
@@ -179,6 +187,7 @@ impl Pack {
     ///
     /// # Errors
     ///
+    /// - [`Error::Closed`] if the pack is closed.
     /// - [`Error::Loaded`] if the artifact is loaded already, or an equal artifact under another name.
     /// - [`Error::Altered`] if the artifact is checked at this load and its digest differs.
     /// - [`Error::Read`] if the artifact is read at this load.
@@ -202,19 +211,20 @@ impl Pack {
         if record.is_copied {
             return Ok((self.copy_at(engine, index)?, true));
         }
+        let images = self.images()?;
         let loaded = || Error::Loaded { name: self.index.name(index).to_owned() };
-        let claim = self.images.claim(self.slot(&record)).ok_or_else(loaded)?;
+        let claim = images.claim(slot(&images, &record)).ok_or_else(loaded)?;
         let within = |error| self.within(index, error);
-        if self.in_memory(&record).map_err(within)?.is_none() {
+        if self.in_memory(&images, &record).map_err(within)?.is_none() {
             let bytes = self.read(&record).map_err(within)?;
             let map = |source| self.not_mapped(&record, source);
-            if !self.images.region().fill(record.image().start, &bytes).map_err(map)? {
+            if !images.region().fill(record.image().start, &bytes).map_err(map)? {
                 let image = &bytes[..record.image().len()];
                 let copied = self.deserialize(engine, record.kind, image, None);
                 return Ok((copied.map_err(within)?, true));
             }
         }
-        let image = self.images.region().bytes(record.image()).expect("it is in memory now");
+        let image = images.region().bytes(record.image()).expect("it is in memory now");
         let in_place = match self.deserialize(engine, record.kind, image, Some(&claim)) {
             Ok(in_place) => in_place,
             Err(error) => return Err(within(self.reason(engine, &record, image, error))),
@@ -224,7 +234,7 @@ impl Pack {
         }
         drop(in_place);
         // An engine with another custom code memory may have changed the protection of the image.
-        let protected = self.images.region().protect(record.image());
+        let protected = images.region().protect(record.image());
         protected.map_err(|source| self.not_mapped(&record, source))?;
         Ok((self.copy_at(engine, index)?, true))
     }
@@ -232,7 +242,8 @@ impl Pack {
     /// Loads a module or component from a copy of the artifact, which does not need the pack.
     pub(crate) fn copy_at(&self, engine: &Engine, index: usize) -> Result<Loaded, Error> {
         let record = self.index.record(index);
-        let copy = || match self.in_memory(&record)? {
+        let images = self.images()?;
+        let copy = || match self.in_memory(&images, &record)? {
             Some(image) => self.deserialize(engine, record.kind, image, None),
             None => {
                 let bytes = self.read(&record)?;
@@ -289,14 +300,15 @@ impl Pack {
     }
 
     /// Returns what a load takes in place, except time.
-    pub(crate) fn need_at(&self, index: usize) -> Amounts {
+    pub(crate) fn need_at(&self, index: usize) -> Result<Amounts, Error> {
         let record = self.index.record(index);
-        let is_filled = self.images.region().bytes(record.extent()).is_some();
+        let is_filled = self.images()?.region().bytes(record.extent()).is_some();
         // Wasmtime's own records take about as much memory as the image.
         let bytes = if is_filled { record.bytes } else { record.bytes.saturating_mul(2) };
         // The first instance of a module with data segments takes a descriptor, and the module keeps it
         // (wasmtime 48 `runtime/vm/cow.rs`).
-        Amounts { mappings: 0, descriptors: u64::from(record.has_data_segments), bytes }
+        let descriptors = u64::from(record.has_data_segments);
+        Ok(Amounts { mappings: 0, descriptors, bytes })
     }
 
     /// Returns whether an artifact is always loaded by a copy.
@@ -304,18 +316,18 @@ impl Pack {
         self.index.record(index).is_copied
     }
 
-    fn slot(&self, record: &Record) -> usize {
-        self.images.slot_at(record.image().start)
-    }
-
     /// Returns an image that is in memory, after comparing it with its seal if that is still to be done.
-    fn in_memory(&self, record: &Record) -> Result<Option<&[u8]>, Error> {
-        let pages = self.images.pages_around(record.extent());
-        let Some(bytes) = self.images.region().bytes(pages) else { return Ok(None) };
-        let slot = self.slot(record);
-        if self.digests == Digests::AtLoad || !self.images.is_checked(slot) {
+    fn in_memory<'a>(
+        &self,
+        images: &'a Images,
+        record: &Record,
+    ) -> Result<Option<&'a [u8]>, Error> {
+        let pages = images.pages_around(record.extent());
+        let Some(bytes) = images.region().bytes(pages) else { return Ok(None) };
+        let slot = slot(images, record);
+        if self.digests == Digests::AtLoad || !images.is_checked(slot) {
             record.check(self.key.as_ref(), bytes)?;
-            self.images.set_checked(slot);
+            images.set_checked(slot);
         }
         Ok(Some(&bytes[..record.image().len()]))
     }
@@ -330,11 +342,16 @@ impl Pack {
     /// Loads all artifacts of the pack on at most `threads` threads. The results are in the order of
     /// [`Pack::entries`]. Equal artifacts become one module.
     pub fn load_all(&self, engine: &Engine, threads: NonZeroUsize) -> Vec<Result<Loaded, Error>> {
+        let images = self.images().ok();
+        // In a closed pack, each load fails by itself.
+        let first = |index| {
+            let images = images.as_ref();
+            images.map_or(index, |images| slot(images, &self.index.record(index)))
+        };
         let slots: Vec<Mutex<Option<_>>> =
             (0..self.index.len()).map(|_| Mutex::new(None)).collect();
         parallel::each(slots.len(), threads, |index| {
-            let first = self.slot(&self.index.record(index));
-            if first != index {
+            if first(index) != index {
                 return true;
             }
             let loaded = self.load_at(engine, index);
@@ -345,8 +362,7 @@ impl Pack {
         for (index, slot) in slots.into_iter().enumerate() {
             let loaded = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
             results.push(loaded.unwrap_or_else(|| {
-                let first = &results[self.slot(&self.index.record(index))];
-                first
+                results[first(index)]
                     .as_ref()
                     .map_or_else(|_| self.load_at(engine, index), |loaded| Ok(loaded.clone()))
             }));
@@ -354,23 +370,21 @@ impl Pack {
         results
     }
 
-    /// Closes the pack and frees its memory.
+    /// Closes the pack and frees its memory. Later loads fail with [`Error::Closed`]. Closing a closed pack
+    /// does nothing.
     ///
     /// # Errors
     ///
-    /// [`StillLoaded`], which contains the pack, while a module or component of the pack is live, in a clone
-    /// or in a store. The pack is then unchanged.
-    pub fn close(self) -> Result<(), StillLoaded> {
-        if self.images.close() {
-            return Ok(());
-        }
-        let modules = self.images.n_live();
-        Err(StillLoaded { pack: Box::new(self), modules })
+    /// [`StillLoaded`] while a module or component of the pack is live, in a clone or in a store, or while
+    /// another thread loads one. The pack then stays open.
+    pub fn close(&self) -> Result<(), StillLoaded> {
+        self.state.close(&self.path)
     }
 
     /// Identifies the image of an artifact. Equal artifacts have the same image.
-    pub(crate) fn image_id(&self, index: usize) -> ImageId {
-        ImageId { pack: self.number, slot: self.slot(&self.index.record(index)) }
+    pub(crate) fn image_id(&self, index: usize) -> Result<ImageId, Error> {
+        let slot = slot(&*self.images()?, &self.index.record(index));
+        Ok(ImageId { pack: self.number, slot })
     }
 
     fn within(&self, index: usize, error: Error) -> Error {
@@ -383,12 +397,6 @@ impl Pack {
     }
 }
 
-impl Drop for Pack {
-    fn drop(&mut self) {
-        self.images.abandon();
-    }
-}
-
 impl fmt::Debug for Pack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pack = f.debug_struct("Pack");
@@ -397,17 +405,8 @@ impl fmt::Debug for Pack {
     }
 }
 
-/// The error of closing a pack while some of its modules are live.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot close {}: {modules} of its modules live (drop them, their clones, and the stores that have instances of them)",
-    pack.path.display()
-)]
-pub struct StillLoaded {
-    /// The pack, unchanged.
-    pub pack: Box<Pack>,
-    /// The number of live modules and components.
-    pub modules: usize,
+fn slot(images: &Images, record: &Record) -> usize {
+    images.slot_at(record.image().start)
 }
 
 /// Returns the address of a module's image.

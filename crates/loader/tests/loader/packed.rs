@@ -38,10 +38,10 @@ fn packed_modules_are_shared_and_come_back() {
     assert_eq!(pack.n_live(), 8);
     let last = notes.loads.lock().unwrap().last().unwrap().clone();
     assert_eq!((last.1, last.3, last.4), (Origin::Pack, Some(0), 0));
-    let still = pack.close().unwrap_err();
+    pack.close().unwrap_err();
     drop(leases);
     loader.flush();
-    still.pack.close().unwrap();
+    pack.close().unwrap();
 }
 
 pub struct Tenants {

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 
-use loadline_loader::{Loader, LoaderOptions, Origin};
+use loadline_loader::Origin;
 
-use super::process::{alone, forked, status_of};
+use super::process::{forked, status_of};
 use super::*;
 
 /// Opens a pack lazily, or returns `None` if this system cannot.
@@ -103,7 +104,9 @@ fn everything_in_a_lazy_pack_runs() {
 
 #[test]
 fn only_checked_bytes_become_executable() {
-    let _alone = ALONE.lock();
+    if !alone("lazy::only_checked_bytes_become_executable") {
+        return;
+    }
     let packed = Packed::new(6, None);
     let engine = pack_engine();
     // Each image takes the same number of pages.
@@ -138,7 +141,9 @@ fn only_checked_bytes_become_executable() {
 
 #[test]
 fn memory_follows_what_was_loaded_and_goes_with_the_pack() {
-    let _alone = ALONE.lock();
+    if !alone("lazy::memory_follows_what_was_loaded_and_goes_with_the_pack") {
+        return;
+    }
     let packed = Packed::new(30, None);
     let engine = pack_engine();
     let Some(pack) = lazily(&packed.path, PackOptions::new()) else { return };
@@ -216,7 +221,9 @@ impl loadline_loader::LoadObserver for Origins {
 /// Tries to write to the memory as a debugger of the same user would: through a descriptor of it.
 #[test]
 fn no_other_mapping_can_be_made_writable() {
-    let _alone = ALONE.lock();
+    if !alone("lazy::no_other_mapping_can_be_made_writable") {
+        return;
+    }
     let packed = Packed::new(2, None);
     let engine = pack_engine();
     let Some(pack) = lazily(&packed.path, PackOptions::new()) else { return };

@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used)]
 
+mod closing;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
@@ -16,16 +17,12 @@ use std::fs::{self, Permissions};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use common::{artifacts, at_least_one, call, check, engine, wasm};
+use common::{alone, artifacts, at_least_one, call, check, engine, wasm};
 use fastrand::Rng;
 use loadline_loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
 use loadline_loader::wasmtime::{self, Config, CustomCodeMemory, Engine, Instance, Module, Store};
-use loadline_loader::{Artifact, Error, Key, Loaded, compile};
-
-/// Tests that count mappings or open packs must not run at the same time as others.
-static ALONE: Mutex<()> = Mutex::new(());
+use loadline_loader::{Artifact, Error, Key, Loaded, Loader, LoaderOptions, compile};
 
 struct Packed {
     home: tempfile::TempDir,
@@ -75,7 +72,9 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[test]
 fn everything_in_a_pack_runs_and_is_counted() {
-    let _alone = ALONE.lock();
+    if !alone("everything_in_a_pack_runs_and_is_counted") {
+        return;
+    }
     let packed = Packed::new(40, None);
     let pack = packed.open();
     let engine = pack_engine();
@@ -133,42 +132,6 @@ fn components_and_modules_without_code_load_too() {
     pack.close().unwrap();
     assert_eq!(empty.text(), b"");
     Instance::new(&mut Store::new(&engine, ()), &empty, &[]).unwrap();
-}
-
-#[test]
-fn a_pack_in_use_stays() {
-    let _alone = ALONE.lock();
-    let packed = Packed::new(3, None);
-    let engine = pack_engine();
-    let pack = packed.open();
-    let loaded = pack.load(&engine, "module 0000").unwrap();
-    let clone = loaded.clone();
-    drop(loaded);
-    let still = pack.close().unwrap_err();
-    assert_eq!(still.modules, 1);
-    assert!(still.to_string().contains("1 of its modules live"), "{still}");
-    runs(&engine, &clone, 0);
-
-    // A store keeps a module alive after all its handles are dropped.
-    let Loaded::Module(module) = clone else { panic!("a module") };
-    let mut store = Store::new(&engine, ());
-    let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    drop(module);
-    let still = still.pack.close().unwrap_err();
-    let function = instance.get_typed_func::<i32, i32>(&mut store, "m000000").unwrap();
-    assert_eq!(function.call(&mut store, 21).unwrap(), 28);
-    drop(store);
-    still.pack.close().unwrap();
-
-    // Dropping the pack leaves its memory to the module.
-    let pack = packed.open();
-    let loaded = pack.load(&engine, "module 0001").unwrap();
-    let start = range(&loaded).start as usize;
-    drop(pack);
-    runs(&engine, &loaded, 1);
-    assert!(is_mapped(start));
-    drop(loaded);
-    packed.open().close().unwrap();
 }
 
 fn range(loaded: &Loaded) -> std::ops::Range<*const u8> {
@@ -345,7 +308,9 @@ fn another_custom_code_memory_gets_a_copy_and_spoils_nothing() {
 
 #[test]
 fn a_pack_is_few_mappings_and_none_is_writable_and_executable() {
-    let _alone = ALONE.lock();
+    if !alone("a_pack_is_few_mappings_and_none_is_writable_and_executable") {
+        return;
+    }
     if mappings().is_empty() {
         loadline_testing::skip!("this system does not list a process's mappings");
         return;

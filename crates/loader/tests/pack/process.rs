@@ -4,36 +4,10 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::process::Command;
 
 use rustix::fs::{
     FallocateFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, ftruncate,
 };
-
-const CHILD: &str = "LOADLINE_TEST_PACK";
-
-/// Runs a test of this file in a separate process. Returns true in that process.
-pub fn alone(test: &str) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let output = this_test(test).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    false
-}
-
-/// Returns the command that runs a test in a separate process, where [`is_child`] is true.
-pub fn this_test(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
-    command.env(CHILD, "1");
-    command
-}
-
-pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
-}
 
 /// Forks, and runs `work` in the new process, which then ends. Returns its process id.
 pub fn forked(work: impl FnOnce()) -> libc::pid_t {

@@ -8,7 +8,8 @@ use std::process::Stdio;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
-use super::process::{assert_unchangeable, is_child, this_test};
+use super::common::{is_child, this_test};
+use super::process::assert_unchangeable;
 use super::*;
 
 fn all_seals() -> SealFlags {
