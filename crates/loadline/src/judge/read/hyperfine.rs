@@ -21,7 +21,11 @@ fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::
     impl<'de> Visitor<'de> for List {
         type Value = Vec<Entry>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the list of results that hyperfine writes (recipes for other tools: docs/howto/judge-other-numbers.md)")
+            f.write_str(concat!(
+                "the list of results that hyperfine writes (recipes for other tools: ",
+                env!("CARGO_PKG_REPOSITORY"),
+                "/blob/main/docs/howto/judge-other-numbers.md)"
+            ))
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Entry>, A::Error> {
             let mut entries = Vec::new();

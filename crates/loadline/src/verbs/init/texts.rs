@@ -87,9 +87,11 @@ unit = \"{unit}\" # the noun for one of N in reports
 "
     );
     if marks.phases.is_empty() {
-        text.push_str(
-            "# The program marks no phases, so the whole run is judged. docs/howto/your-program.md says how to mark them.\n",
-        );
+        text.push_str(concat!(
+            "# The program marks no phases, so the whole run is judged. How to mark them:\n# ",
+            env!("CARGO_PKG_REPOSITORY"),
+            "/blob/main/docs/howto/your-program.md\n",
+        ));
     } else if marks.is_acknowledged {
         text.push_str("acknowledge = true # the program waits while Loadline reads its counters\n");
     }

@@ -172,7 +172,7 @@ fn what_is_no_form_that_is_read() {
         numbers: exit 2
         error: cannot judge a: invalid type: integer `1`, expected an object at line 1 column 3
         other keys: exit 2
-        error: cannot judge a: invalid type: map, expected the list of results that hyperfine writes (recipes for other tools: docs/howto/judge-other-numbers.md) at line 1 column 33
+        error: cannot judge a: invalid type: map, expected the list of results that hyperfine writes (recipes for other tools: https://github.com/loadline/loadline/blob/main/docs/howto/judge-other-numbers.md) at line 1 column 33
         aggregates: exit 2
         error: cannot judge a: it holds aggregates alone: run the benchmark with --benchmark_repetitions=10 and without --benchmark_report_aggregates_only
         no rounds: exit 2

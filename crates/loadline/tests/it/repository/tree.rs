@@ -302,6 +302,35 @@ fn no_file_points_out_of_the_tree() {
     }
 }
 
+/// In another repository, a path of a page of this one leads nowhere. So texts name addresses, and each
+/// address leads to a file.
+#[test]
+fn texts_for_other_repositories_name_pages_that_exist() {
+    const PREFIX: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+    let mut sources = Vec::new();
+    for folder in ["crates/loadline/src", "crates/measure/src", "crates/report/src", ".github"] {
+        files(&root().join(folder), &mut sources);
+    }
+    sources.push(root().join("action.yml"));
+    let mut n_found = 0;
+    for path in sources {
+        // In Rust, the first part of the address comes from Cargo.
+        let text = fs::read_to_string(&path).unwrap().replace("\"/blob/main/", PREFIX);
+        for after in text.split(PREFIX).skip(1) {
+            let page = after.split([')', '"', ' ', '\\', '\n', '#']).next().unwrap();
+            assert!(root().join(page).is_file(), "{} names {page}", path.display());
+            n_found += 1;
+        }
+        let is_code = |line: &&str| !line.trim_start().starts_with(['/', '#']);
+        let bare = text
+            .lines()
+            .filter(is_code)
+            .find(|line| ["(docs/", " docs/"].iter().any(|path| line.contains(path)));
+        assert_eq!(bare, None, "{} names a page without its address", path.display());
+    }
+    assert!(n_found >= 4, "{n_found} addresses");
+}
+
 /// Whether the absolute path `place` stands in `text`, not as the end of another path.
 fn is_named(text: &str, place: &str) -> bool {
     let is_inner = |c: char| c.is_alphanumeric() || "_-.*}".contains(c);
