@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod ending;
 pub mod evidence;
+pub mod fact;
 pub mod facts;
 pub mod model;
 pub mod next;

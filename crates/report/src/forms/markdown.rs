@@ -92,8 +92,8 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
         let dash = || "–".to_owned();
         let exponent = match &series.speed_up {
             _ if series.costs.is_empty() => dash(),
-            Some(speed_up) => format!("× {}", exponent_text(Some(speed_up))),
-            None => exponent_text(series.exponent.as_ref()),
+            Some(speed_up) => format!("× {}", exponent_text(Some(speed_up), false)),
+            None => exponent_text(series.exponent.as_ref(), series.is_flat()),
         };
         let word = escape(&verdict(series));
         let word = if series.verdict.is_red() { format!("**{word}**") } else { word };

@@ -1,6 +1,7 @@
 //! The report for a terminal. It is short if all is well. Otherwise it shows a plot, the function that causes
 //! the growth, and the command to type next.
 
+use crate::session::words::without_exponent;
 use loadline_record::PROGRAM;
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use crate::session::model::{
     AgainstKind, CheckOutcome, Facts, FunctionFacts, FunctionStanding, Interval, NotCounted,
     ScenarioFacts, SeriesFacts, Word,
 };
+pub use crate::session::words::{verdict, word};
 use crate::trimmed;
 
 /// The width of a plot if the terminal's width is unknown.
@@ -252,12 +254,12 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
                 tail = format!("{:.2}", estimate.value);
                 interval = range(estimate);
             }
-            None => tail = "flat".to_owned(),
+            None => without_exponent(series.is_flat()).clone_into(&mut tail),
         }
         was = match (series.against.kind, &series.other_exponent) {
             (_, Some(estimate)) => range(estimate),
             (AgainstKind::Baseline | AgainstKind::Control | AgainstKind::Build, None) => {
-                "flat".to_owned()
+                without_exponent(series.was_flat()).to_owned()
             }
             (AgainstKind::Expectation | AgainstKind::Nothing | AgainstKind::OneThread, None) => {
                 dash()
@@ -265,40 +267,6 @@ fn cells(scenario: &ScenarioFacts, series: &SeriesFacts) -> [String; 6] {
         };
     }
     [scenario.full_name.clone(), series.name.to_string(), tail, interval, was, verdict(series)]
-}
-
-/// Returns the word for a verdict. A word that needs attention is in capitals, because colour alone is not
-/// enough.
-pub const fn word(word: Word) -> &'static str {
-    match word {
-        Word::Holds => "pass",
-        Word::Improved => "improved",
-        Word::Regressed => "REGRESSED",
-        Word::Inconclusive => "undecided",
-        Word::NoBaseline => "undecided: no baseline and no control",
-        Word::NotGated => "superlinear, not gated: nothing to compare with",
-        Word::NotJudged => "not measurable here",
-        Word::Control => "control, not judged alone",
-        Word::Failed => "FAILED",
-        Word::Observed => "informational",
-    }
-}
-
-/// Describes a verdict with its ground.
-pub fn verdict(series: &SeriesFacts) -> String {
-    let word = word(series.verdict);
-    let by = match (series.verdict, series.against.kind) {
-        (Word::NotJudged, _) => {
-            let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
-            return format!("{word}: {}", reason.unwrap_or("not measured"));
-        }
-        (Word::Control | Word::Failed | Word::Observed, _) => "",
-        (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
-        (_, AgainstKind::Control) => " (against its control)",
-        (_, AgainstKind::Expectation) => " (as stated)",
-        (_, AgainstKind::OneThread) => " (scaling with threads)",
-    };
-    format!("{word}{by}")
 }
 
 fn range(estimate: &Interval) -> String {

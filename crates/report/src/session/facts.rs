@@ -1,7 +1,8 @@
 //! Turns a judged session into the facts of its report. It makes or changes no verdict.
 
-use loadline_record::Strictness;
+use loadline_record::reproduce::shell_quoted;
 use loadline_record::time;
+use loadline_record::{PROGRAM, Strictness};
 
 use loadline_growth::Sight as Seen;
 use loadline_scenario::{Absence, Absent, SeriesName, Workload};
@@ -15,7 +16,7 @@ use crate::session::model::{
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
 use crate::session::series::{judged_series, observed_series, without_findings};
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 use loadline_verdict::functions::GrowingSymbol;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
@@ -31,10 +32,11 @@ pub fn facts(
     let exit = report.exit(strictness);
     let adviser = Adviser { measured, texts, strictness };
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
-    Facts {
+    let mut facts = Facts {
         format: FORMAT,
         loadline: env!("CARGO_PKG_VERSION").to_owned(),
         result: Ending {
+            headline: String::new(),
             exit_code: exit.code(),
             status: exit.status(),
             summary: report.summary(),
@@ -46,6 +48,8 @@ pub fn facts(
             started: time::rfc3339(measured.started),
             seed: measured.seed,
             shard: measured.part.map(|shard| shard.to_string()),
+            seconds: seconds(&measured.scenarios, measured.before.as_ref()),
+            again: again(measured),
         },
         environment: measured.environment.clone(),
         against: measured.before.as_ref().map(|before| BuildFacts {
@@ -63,6 +67,37 @@ pub fn facts(
             .collect(),
         scenarios: asked.map(|m| scenario_facts(report, m, &adviser)).collect(),
         failures: report.failures.clone(),
+    };
+    facts.result.headline = facts.headline();
+    facts
+}
+
+/// Returns the command that prints the report of the session again.
+fn again(measured: &Measured) -> String {
+    let saved = measured.saved.display().to_string();
+    let folder = saved.strip_suffix("/runs.jsonl").unwrap_or(&saved);
+    let root = measured.again.root_flag();
+    format!("{PROGRAM} report {}{root}", shell_quoted(folder))
+}
+
+/// Adds up how long the runs of `scenarios` by both builds took, if that is known.
+fn seconds(scenarios: &[MeasuredScenario], before: Option<&MeasuredBefore>) -> Option<f64> {
+    let others = before.map(|before| before.scenarios.as_slice()).unwrap_or_default();
+    let all = scenarios.iter().chain(others);
+    let total: f64 = all.flat_map(|one| one.seconds.values()).sum();
+    Some(total).filter(|total| *total > 0.0)
+}
+
+/// Divides the time of the runs of each collector equally among the judged series that it counted.
+fn divide_seconds(series: &mut [SeriesFacts], one: &MeasuredScenario) {
+    let collector = |series: &SeriesFacts| one.scenario.collector_of(series.name.metric);
+    let is_judged =
+        |series: &SeriesFacts| !matches!(series.verdict, Word::Observed | Word::NotJudged);
+    for (own, taken) in &one.seconds {
+        let is_own = |series: &SeriesFacts| collector(series) == *own && is_judged(series);
+        let count = series.iter().filter(|series| is_own(series)).count();
+        let part = taken / count as f64;
+        series.iter_mut().filter(|series| is_own(series)).for_each(|s| s.seconds = Some(part));
     }
 }
 
@@ -94,6 +129,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
     series.extend(
         observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
     );
+    divide_seconds(&mut series, one);
     let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !report.is_blind();
     let symbols = report.symbols.iter().filter(is_own);
     ScenarioFacts {
@@ -105,6 +141,8 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
         sizes: scenario.sizes.clone(),
         repetitions: scenario.repetitions,
+        seconds: seconds(std::slice::from_ref(one), None),
+        changes: None,
         series,
         functions: symbols.map(function_facts).collect(),
         full_name: title,

@@ -4,10 +4,12 @@
 use loadline_scenario::{Environment, SeriesName};
 use serde::Serialize;
 
+mod changes;
 mod fitted;
 pub mod functions;
 mod known;
 
+pub use changes::{ChangedFile, Changes, Commit};
 pub use fitted::Fitted;
 pub use functions::{FunctionCost, FunctionFacts, FunctionStanding};
 pub use known::{KnownIssueFacts, KnownStatus};
@@ -46,6 +48,8 @@ pub struct Facts {
 /// The result of a session.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ending {
+    /// What the session found, in one sentence.
+    pub headline: String,
     /// The exit code.
     pub exit_code: u8,
     /// The meaning of the exit code.
@@ -69,6 +73,10 @@ pub struct SessionFacts {
     pub seed: u64,
     /// The part of a suite that the session measured, as `1/4`.
     pub shard: Option<String>,
+    /// How long all runs of the session took, in seconds.
+    pub seconds: Option<f64>,
+    /// The command that prints this report again.
+    pub again: String,
 }
 
 /// The other build of a comparison.
@@ -137,6 +145,10 @@ pub struct ScenarioFacts {
     pub sizes: Vec<usize>,
     /// The repetitions. Each repetition runs a fresh process per size.
     pub repetitions: usize,
+    /// How long the scenario's runs took, in seconds.
+    pub seconds: Option<f64>,
+    /// What changed in the repository since the baseline or the other build, for a scenario that regressed.
+    pub changes: Option<Changes>,
     /// The series: first the judged ones, then the informational ones.
     pub series: Vec<SeriesFacts>,
     /// The functions whose own cost grows beyond linear, the largest growth first.
@@ -154,6 +166,8 @@ pub struct SeriesFacts {
     pub one: String,
     /// The verdict on the series.
     pub verdict: Word,
+    /// The series' equal part of the time of the runs that counted it, in seconds.
+    pub seconds: Option<f64>,
     /// The reference that the series was judged against.
     pub against: Against,
     /// The scaling exponent: how the cost grew with the last doubling of N. `None` for a flat curve.
@@ -365,6 +379,16 @@ impl ScenarioFacts {
 }
 
 impl SeriesFacts {
+    /// Whether the cost does not rise with N. Only such a series without an exponent is flat.
+    pub fn is_flat(&self) -> bool {
+        is_flat(self.costs.iter().map(|size| Some(size.cost)))
+    }
+
+    /// Whether the cost on the other side does not rise with N.
+    pub fn was_flat(&self) -> bool {
+        is_flat(self.costs.iter().map(|size| size.other_cost))
+    }
+
     /// Names the side that the costs are shown with: `baseline`, `control`, `before` or `one thread`.
     pub fn other_name(&self) -> &'static str {
         match self.against.kind {
@@ -374,4 +398,10 @@ impl SeriesFacts {
             AgainstKind::Control | AgainstKind::Expectation | AgainstKind::Nothing => "control",
         }
     }
+}
+
+/// Whether costs are known and do not rise by more than a tenth from the smallest N to the largest.
+fn is_flat(costs: impl DoubleEndedIterator<Item = Option<f64>>) -> bool {
+    let mut known = costs.flatten();
+    known.next().is_some_and(|first| known.next_back().is_some_and(|last| last <= first * 1.1))
 }

@@ -262,6 +262,7 @@ pub fn without_findings(
         unit: name.metric.unit(),
         one: one.scenario.unit().to_owned(),
         verdict,
+        seconds: None,
         place: files.place(name, against.kind),
         against,
         exponent: None,

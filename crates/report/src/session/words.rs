@@ -1,6 +1,5 @@
 //! The words about a series that every form of a report shares: one headline, then one line per fact.
 
-use crate::forms::text::verdict;
 use crate::session::model::{
     AgainstKind, FunctionFacts, FunctionStanding, Interval, ScenarioFacts, SeriesFacts, Word,
 };
@@ -10,7 +9,7 @@ use loadline_scenario::units::amount;
 /// 1.94), was 1.00 … 1.11`.
 pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let exponent = series.exponent.map_or_else(String::new, |exponent| {
-        format!(", scaling exponent {}", exponent_text(Some(&exponent)))
+        format!(", scaling exponent {}", exponent_text(Some(&exponent), false))
     });
     let was = series.other_exponent.map(|was| format!(", was {:.2} … {:.2}", was.low, was.high));
     let verdict = verdict(series);
@@ -18,28 +17,71 @@ pub fn headline(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     format!("{} {}: {verdict}{exponent}{was}", scenario.full_name, series.name)
 }
 
-/// Formats an exponent as `1.80 (95 %: 1.72 … 1.94)`, or as `flat`.
-pub fn exponent_text(exponent: Option<&Interval>) -> String {
-    exponent.map_or_else(
-        || "flat".to_owned(),
-        |e| format!("{:.2} (95 %: {:.2} … {:.2})", e.value, e.low, e.high),
-    )
+/// Returns the word for a verdict. A word that needs attention is in capitals, because colour alone is not
+/// enough.
+pub const fn word(word: Word) -> &'static str {
+    match word {
+        Word::Holds => "pass",
+        Word::Improved => "improved",
+        Word::Regressed => "REGRESSED",
+        Word::Inconclusive => "undecided",
+        Word::NoBaseline => "undecided: no baseline and no control",
+        Word::NotGated => "superlinear, not gated: nothing to compare with",
+        Word::NotJudged => "not measurable here",
+        Word::Control => "control, not judged alone",
+        Word::Failed => "FAILED",
+        Word::Observed => "informational",
+    }
+}
+
+/// Describes a verdict with its ground.
+pub fn verdict(series: &SeriesFacts) -> String {
+    let word = word(series.verdict);
+    let by = match (series.verdict, series.against.kind) {
+        (Word::NotJudged, _) => {
+            let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
+            return format!("{word}: {}", reason.unwrap_or("not measured"));
+        }
+        (Word::Control | Word::Failed | Word::Observed, _) => "",
+        (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
+        (_, AgainstKind::Control) => " (against its control)",
+        (_, AgainstKind::Expectation) => " (as stated)",
+        (_, AgainstKind::OneThread) => " (scaling with threads)",
+    };
+    format!("{word}{by}")
+}
+
+/// Formats an exponent as `1.80 (95 %: 1.72 … 1.94)`. Without one, the text is `flat` only if the cost is known
+/// not to rise, and else `–`.
+pub fn exponent_text(exponent: Option<&Interval>, is_flat: bool) -> String {
+    let shown = |e: &Interval| format!("{:.2} (95 %: {:.2} … {:.2})", e.value, e.low, e.high);
+    exponent.map_or_else(|| without_exponent(is_flat).to_owned(), shown)
+}
+
+/// Returns the word in place of an exponent that a series does not have.
+pub const fn without_exponent(is_flat: bool) -> &'static str {
+    if is_flat { "flat" } else { "–" }
 }
 
 /// Describes how a series grows and what it is judged against, or how much faster threads are.
 pub fn growth_text(series: &SeriesFacts) -> String {
-    let of_control = |speed_up: &Interval| format!("; control × {}", exponent_text(Some(speed_up)));
+    let of_control =
+        |speed_up: &Interval| format!("; control × {}", exponent_text(Some(speed_up), false));
     match (&series.speed_up, series.against.kind) {
         (Some(speed_up), _) => {
             let control = series.control_speed_up.as_ref().map(of_control).unwrap_or_default();
-            format!("Threads are × {} as fast as one{control}", exponent_text(Some(speed_up)))
+            let gain = exponent_text(Some(speed_up), false);
+            format!("Threads are × {gain} as fast as one{control}")
         }
         (None, AgainstKind::OneThread) => "Nothing is known of what threads gain".to_owned(),
         (None, _) => {
             let other = series.other_exponent.as_ref().map_or_else(String::new, |was| {
-                format!("; {} {}", series.other_name(), exponent_text(Some(was)))
+                format!("; {} {}", series.other_name(), exponent_text(Some(was), false))
             });
-            format!("Scaling exponent {}{other}", exponent_text(series.exponent.as_ref()))
+            format!(
+                "Scaling exponent {}{other}",
+                exponent_text(series.exponent.as_ref(), series.is_flat())
+            )
         }
     }
 }

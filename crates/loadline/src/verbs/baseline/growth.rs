@@ -288,6 +288,7 @@ expires = "wasmtime 52"
                 too_short: BTreeMap::new(),
                 failures: Vec::new(),
                 is_given_up: false,
+                seconds: BTreeMap::new(),
             }],
             saved: "samples".into(),
             started: 0,

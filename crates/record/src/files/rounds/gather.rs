@@ -30,6 +30,7 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut too_short = BTreeMap::new();
     let mut unrepeated = Vec::new();
     let mut profiles = Vec::new();
+    let mut seconds = BTreeMap::new();
     let exact = exact_collectors(&scenario, runs.absent);
     let is_given_up = match scenario.workload.is_planted() {
         true => runs.is_given_up,
@@ -37,6 +38,8 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     };
     for collector in Collector::ALL {
         let own = own_records(&title, collector, runs);
+        let taken: f64 = own.iter().map(|record| record.seconds).sum();
+        seconds.extend((taken > 0.0).then_some((collector, taken)));
         let inexact = runs.planned.and_then(|planned| planned.inexact.get(&collector));
         let rounds = inexact.copied().unwrap_or(1);
         let planned = match collector {
@@ -80,6 +83,7 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         too_short,
         failures,
         is_given_up,
+        seconds,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct MeasuredScenario {
     /// Whether every run of the first repetition failed with the same cause, so that the session started no
     /// other run.
     pub is_given_up: bool,
+    /// How long the runs of each collector took in seconds; no entry where no run recorded its time.
+    pub seconds: BTreeMap<Collector, f64>,
 }
 
 /// The repetitions of one series.

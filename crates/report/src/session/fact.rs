@@ -1,0 +1,201 @@
+//! The fact first: what happened to a series, a function or a session, in one sentence that a colleague would
+//! say. Every form of a report starts with this sentence.
+
+use loadline_scenario::units::short;
+use loadline_scenario::{Metric, MetricKind};
+
+use crate::session::model::{
+    AgainstKind, Ending, Facts, FunctionFacts, Interval, KnownStatus, ScenarioFacts, SeriesFacts,
+    Word,
+};
+use crate::session::words::new_symbols;
+
+/// The exponents that people call linear.
+const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
+
+/// Says what happened to a series, like `my-program unload: was linear, now N^2.4. 216 ms instead of 53.9 ms at
+/// N = 4096 (×4.0).`
+pub fn fact(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
+    let subject = match series.name.metric {
+        // CPU time is the usual cost of a phase, so its name is left out.
+        Metric::TaskClock => format!("{} {}", scenario.full_name, series.name.phase),
+        _ => format!("{} {}", scenario.full_name, series.name),
+    };
+    let cost = cost(series).map(|cost| format!(". {cost}")).unwrap_or_default();
+    let now = shape(series.exponent.as_ref(), series.is_flat(), 1);
+    let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
+    let said = match series.verdict {
+        Word::Regressed | Word::Improved => format!("{}{cost}", change(series)),
+        Word::Holds | Word::Control | Word::Observed => match &series.known_issue {
+            Some(known) if known.status == KnownStatus::Seen => {
+                format!("{now}, a known issue until {}{cost}", known.expires)
+            }
+            _ => format!("{now}{cost}"),
+        },
+        Word::Inconclusive => format!("undecided: {}", reason.unwrap_or("not sure")),
+        Word::NoBaseline => {
+            "undecided: neither a baseline nor a control to judge it against".into()
+        }
+        Word::NotGated => format!("{now}, but not gated: nothing to compare it with{cost}"),
+        Word::NotJudged => format!("not measurable here: {}", reason.unwrap_or("not measured")),
+        Word::Failed => "not judged, because runs failed".to_owned(),
+    };
+    format!("{subject}: {}.", said.trim_end_matches('.'))
+}
+
+/// Says how the growth of a series changed.
+fn change(series: &SeriesFacts) -> String {
+    if let (Some(gain), Some(control)) = (series.speed_up, series.control_speed_up) {
+        return format!(
+            "threads are ×{:.2} as fast as one thread, but ×{:.2} in the control",
+            gain.value, control.value
+        );
+    }
+    let shapes = |digits| {
+        (
+            shape(series.exponent.as_ref(), series.is_flat(), digits),
+            shape(series.other_exponent.as_ref(), series.was_flat(), digits),
+        )
+    };
+    let (now, was) = match shapes(1) {
+        (now, was) if now == was => shapes(2),
+        shapes => shapes,
+    };
+    let expired = series.known_issue.as_ref().filter(|k| k.status == KnownStatus::Expired);
+    let control = series.against.name.as_deref().unwrap_or_default();
+    match (expired, series.against.kind) {
+        (Some(known), _) => format!("{now}, and its known issue expired ({})", known.expires),
+        (_, AgainstKind::Baseline | AgainstKind::Build) if now == was => {
+            let more = if series.verdict == Word::Improved { "slower" } else { "faster" };
+            format!("grows {more} than before, about {now}")
+        }
+        (_, AgainstKind::Baseline | AgainstKind::Build) => format!("was {was}, now {now}"),
+        (_, AgainstKind::Control) if now == was => {
+            format!("about {now}, and steeper than its control {control}")
+        }
+        (_, AgainstKind::Control) => format!("{now}, but {was} in its control {control}"),
+        (_, AgainstKind::Expectation) => format!("{now}, more than its scenario states"),
+        (_, AgainstKind::OneThread) => "threads gain less than in the control".to_owned(),
+        (_, AgainstKind::Nothing) => format!("{now}, with nothing to compare it with"),
+    }
+}
+
+/// Names the shape of a curve: `linear`, `constant`, `N^2.4`. The shape is `not known` if the exponent is.
+fn shape(exponent: Option<&Interval>, is_flat: bool, digits: usize) -> String {
+    match exponent {
+        Some(exponent) if digits == 1 && LINEAR.contains(&exponent.value) => "linear".to_owned(),
+        Some(exponent) => format!("N^{:.digits$}", exponent.value),
+        None if is_flat => "constant".to_owned(),
+        None => "of unknown growth".to_owned(),
+    }
+}
+
+/// Compares the cost at the largest N with the other side's, like `216 ms instead of 53.9 ms at N = 4096 (×4.0)`.
+fn cost(series: &SeriesFacts) -> Option<String> {
+    let size = series.costs.last()?;
+    let cost = short(size.cost, series.unit);
+    // With threads, the costs are those of all threads together, which the speed-up already tells.
+    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
+    let is_compared = is_changed && series.against.kind != AgainstKind::OneThread;
+    let Some(other) = size.other_cost.filter(|_| is_compared) else {
+        return Some(format!("{cost} at N = {}", size.n));
+    };
+    let times = ratio(size.cost, other).map(|ratio| format!(" ({ratio})")).unwrap_or_default();
+    Some(format!("{cost} instead of {} at N = {}{times}", short(other, series.unit), size.n))
+}
+
+/// Formats how many times `other` a cost is; `None` for a share of nothing.
+fn ratio(cost: f64, other: f64) -> Option<String> {
+    let ratio = Some(cost / other).filter(|ratio| ratio.is_finite() && *ratio > 0.0)?;
+    Some(match ratio {
+        r if r >= 9.95 => format!("×{r:.0}"),
+        r if r >= 1.95 => format!("×{r:.1}"),
+        r => format!("×{r:.2}"),
+    })
+}
+
+/// Says that a function is new among those that grow beyond linear.
+pub fn function_fact(scenario: &ScenarioFacts, function: &FunctionFacts) -> String {
+    let FunctionFacts { phase, shown, formula, share, top, .. } = function;
+    format!(
+        "{} {phase}: {shown} now grows beyond linear: {formula} instructions, {:.0} % of {phase} at N = {top}.",
+        scenario.full_name,
+        share * 100.0
+    )
+}
+
+impl Facts {
+    /// Lists the regressed series, the most telling first: times before counts, then the largest factor.
+    pub fn regressed(&self) -> Vec<(&ScenarioFacts, &SeriesFacts)> {
+        let mut all: Vec<_> =
+            self.judged().filter(|(_, series)| series.verdict == Word::Regressed).collect();
+        let factor = |series: &SeriesFacts| {
+            let size = series.costs.last();
+            size.and_then(|size| Some(size.cost / size.other_cost?)).unwrap_or(0.0)
+        };
+        all.sort_by(|(_, one), (_, other)| {
+            let is_count = |series: &SeriesFacts| series.name.metric.kind() == MetricKind::Count;
+            let kinds = is_count(one).cmp(&is_count(other));
+            kinds.then(factor(other).total_cmp(&factor(one)))
+        });
+        all
+    }
+
+    /// Says in one sentence what the session found. The sentence agrees with the exit code.
+    pub fn headline(&self) -> String {
+        let Ending { exit_code, summary, .. } = &self.result;
+        if self.result.is_self_check_failed {
+            return "The self-check failed, so this session gives no verdict.".to_owned();
+        }
+        match exit_code {
+            0 => format!("OK: {summary}"),
+            1 => self.not_measured(),
+            3 => {
+                let of_series = self.regressed().first().map(|(one, series)| fact(one, series));
+                let mut functions = self.scenarios.iter().flat_map(|one| {
+                    new_symbols(one).map(move |function| function_fact(one, function))
+                });
+                of_series.or_else(|| functions.next()).unwrap_or_else(|| summary.clone())
+            }
+            4 => format!("Undecided, which --strict does not let pass: {summary}."),
+            5 => format!("A baseline is missing, and --require-baseline asks for it: {summary}."),
+            _ => summary.clone(),
+        }
+    }
+
+    /// Says what could not be measured, and what regressed nevertheless.
+    fn not_measured(&self) -> String {
+        let failed = match self.failures.as_slice() {
+            [] => "No judged series could be measured here.".to_owned(),
+            [only] => format!("Runs failed: {only}."),
+            [first, rest @ ..] => format!("Runs failed: {first}. {} more causes.", rest.len()),
+        };
+        match self.regressed().as_slice() {
+            [] => failed,
+            [(scenario, series), ..] => format!("{failed} REGRESSED: {}", fact(scenario, series)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_is_named_only_if_it_is_known() {
+        let exponent = |value| Interval { value, low: value - 0.1, high: value + 0.1 };
+        assert_eq!(shape(Some(&exponent(1.04)), false, 1), "linear");
+        assert_eq!(shape(Some(&exponent(2.38)), false, 1), "N^2.4");
+        assert_eq!(shape(Some(&exponent(1.04)), false, 2), "N^1.04");
+        assert_eq!(shape(None, true, 1), "constant");
+        assert_eq!(shape(None, false, 1), "of unknown growth");
+    }
+
+    #[test]
+    fn a_factor_has_two_digits_that_matter() {
+        let factors = [(216.0, 53.9), (500.0, 40.0), (13.0, 10.0), (37.0, 183.0)];
+        let shown = factors.map(|(cost, other)| ratio(cost, other).unwrap_or_default());
+        assert_eq!(shown, ["×4.0", "×12", "×1.30", "×0.20"]);
+        assert_eq!(ratio(5.0, 0.0), None);
+    }
+}
