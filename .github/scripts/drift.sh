@@ -8,11 +8,13 @@ read -ra loadline <<<"${LOADLINE:-loadline}"
 add_words scenarios "${SCENARIOS:-}"
 add_words arguments "${ARGUMENTS:-}"
 mkdir -p loadline-report
-text=loadline-report/report.txt
+report=loadline-report/report.json
 drift=loadline-report/drift.md
 code=0
-"${loadline[@]}" regress ${arguments[@]+"${arguments[@]}"} | tee "$text" || code="${PIPESTATUS[0]}"
-session="$(sed -n 's|^.*samples: \(.*\)/runs.jsonl$|\1|p' "$text" | tail -n 1)"
+rm -f "$report"
+arguments+=(--format json --output "$report")
+"${loadline[@]}" regress "${arguments[@]}" || code=$?
+session="$(sed -n 's|^.*"samples": *"\(.*\)/runs.jsonl".*$|\1|p' "$report" 2>/dev/null | tail -n 1 || true)"
 if [ -z "$session" ]; then
   echo "::error title=loadline::nothing was measured (exit code $code)" >&2
   exit 1

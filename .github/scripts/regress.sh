@@ -44,7 +44,8 @@ if [ -f "$reports/summary.md" ]; then
   # GitHub drops a summary of more than 1 MiB.
   "$(dirname "$0")/shorten.sh" 1000000 <"$reports/summary.md" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
 fi
-samples="$(sed -n 's|^.*samples: \(.*\)/runs.jsonl$|\1|p' "$reports/report.txt" | tail -n 1)"
+# Of several unwinders each has a report.
+samples="$(cat "$reports"/report*.json 2>/dev/null | sed -n 's|^.*"samples": *"\(.*\)/runs.jsonl".*$|\1|p' | tail -n 1 || true)"
 # An artifact's name may hold neither slashes nor blanks.
 root="${ROOT:-.}"
 name="$(printf '%s@%s' "${NAME:-loadline}" "${root#.}" | tr / + | tr -c 'A-Za-z0-9@+._-' -)"

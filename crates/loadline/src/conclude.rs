@@ -1,9 +1,11 @@
 //! Judges what a session measured, and prints the result.
 
+use crate::changes;
 use crate::committed::Committed;
 use crate::saved::{self, profiles};
 use loadline_record::{Exit, Result, Strictness};
-use loadline_report::facts;
+use loadline_report::model::Facts;
+use loadline_scenario::Scenario;
 use std::time::Duration;
 
 use loadline_growth::Kind;
@@ -57,9 +59,22 @@ pub fn say(
     strictness: Strictness,
     outputs: &Outputs<Form>,
 ) -> Result<Exit> {
-    let facts = facts(report, measured, &|scenario| saved::texts(project, scenario), strictness);
+    let facts = facts_of(report, measured, project, strictness);
     outputs.write(None, |form, look| form.render(&facts, look))?;
     Ok(report.exit(strictness))
+}
+
+/// The facts of `report`, with what changed since a regressed scenario was as it should be.
+pub fn facts_of(
+    report: &Report,
+    measured: &Measured,
+    project: &Project,
+    strictness: Strictness,
+) -> Facts {
+    let texts = |scenario: &Scenario| saved::texts(project, scenario);
+    let mut facts = loadline_report::facts(report, measured, &texts, strictness);
+    changes::add(&mut facts, project);
+    facts
 }
 
 /// Judges `measured`, including the functions that grow.

@@ -3,6 +3,7 @@
 //! `verbs` has one file per verb. The crates below this one contain what a verb measures, judges and prints.
 
 mod called;
+mod changes;
 mod cli;
 mod committed;
 mod completions;

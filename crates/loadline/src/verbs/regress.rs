@@ -5,11 +5,10 @@ mod plan;
 mod quick;
 
 use crate::committed::Committed;
-use crate::conclude::{carry_out, say};
+use crate::conclude::{carry_out, facts_of, say};
 use crate::saved::{self};
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result, SHARD_SEED};
-use loadline_report::facts;
 use std::path::Path;
 
 use loadline_scenario::{Scenario, Unwinder};
@@ -126,7 +125,6 @@ fn measure_places(
     let several = places.len() > 1;
     let unwinders = places.iter().map(|place| place.described.0.unwinder());
     let parts = told_apart_by_number(unwinders.collect());
-    let texts = |scenario: &Scenario| saved::texts(project, scenario);
     let mut concluded = Vec::new();
     for (place, part) in places.iter().zip(&parts) {
         if several {
@@ -141,7 +139,7 @@ fn measure_places(
         }
         let one = measure_at(arguments, place, &bench, planned)?;
         interrupt.check()?;
-        let facts = facts(&one.report, &one.measured, &texts, strictness);
+        let facts = facts_of(&one.report, &one.measured, project, strictness);
         let part = several.then_some(part.as_str());
         arguments.outputs.write(part, |form, look| form.render(&facts, look))?;
         concluded.push(one);

@@ -1,10 +1,8 @@
 //! `report`: judges a saved session again, against the baselines of today.
 
 use crate::committed::Committed;
-use crate::conclude::report;
-use crate::saved::{self};
+use crate::conclude::{report, say};
 use loadline_record::{Error, Exit, Result};
-use loadline_report::facts;
 
 use crate::cli::{self};
 use loadline_measure::project::folders::Project;
@@ -29,7 +27,5 @@ pub fn run(arguments: &cli::Report) -> Result<Exit> {
     measured.again.judged(arguments.baseline.clone(), arguments.root.as_deref());
     let report = report(&measured, &baselines);
     let strictness = (&arguments.strictness).into();
-    let facts = facts(&report, &measured, &|scenario| saved::texts(&project, scenario), strictness);
-    arguments.outputs.write(None, |form, look| form.render(&facts, look))?;
-    Ok(report.exit(strictness))
+    say(&report, &measured, &project, strictness, &arguments.outputs)
 }

@@ -1,5 +1,6 @@
 //! What is printed and judged of saved sessions and of other numbers. Nothing is measured.
 
+mod brief;
 mod browser;
 mod cli;
 mod diff;

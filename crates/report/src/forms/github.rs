@@ -1,7 +1,8 @@
 //! The report as GitHub workflow commands: one annotation for each finding that is not green.
 
+use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, Place, Word};
-use crate::session::words::{culprit_lines, headline, lines, new_symbols};
+use crate::session::words::{culprit_lines, lines, new_symbols};
 
 /// Renders the report, one line per annotation.
 pub fn render(facts: &Facts) -> String {
@@ -24,8 +25,8 @@ pub fn render(facts: &Facts) -> String {
             Word::Improved => "notice",
             Word::Holds | Word::NotJudged | Word::Control | Word::Observed => continue,
         };
-        let text = std::iter::once(headline(scenario, series)).chain(lines(scenario, series));
-        let text: Vec<String> = text.chain([format!("again: {}", scenario.command)]).collect();
+        let text = std::iter::once(fact(scenario, series)).chain(lines(scenario, series));
+        let text: Vec<String> = text.collect();
         let title = format!("{} {}", scenario.full_name, series.name);
         commands.push(command(level, Some(&series.place), &title, &text.join("\n")));
     }
@@ -33,7 +34,8 @@ pub fn render(facts: &Facts) -> String {
         for symbol in new_symbols(scenario) {
             let place = Place { file: scenario.file.clone(), line: 1 };
             let title = format!("{} {}", scenario.full_name, symbol.phase);
-            let text = culprit_lines(symbol).join("\n");
+            let text = [vec![function_fact(scenario, symbol)], culprit_lines(symbol)].concat();
+            let text = text.join("\n");
             commands.push(command("error", Some(&place), &title, &text));
         }
     }

@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
+use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{culprit_lines, headline, lines, new_symbols};
+use crate::session::words::{culprit_lines, lines, new_symbols};
 
 /// Renders the whole document.
 pub fn render(facts: &Facts) -> String {
@@ -21,6 +22,7 @@ pub fn render(facts: &Facts) -> String {
 struct Suite {
     name: String,
     started: String,
+    seconds: Option<f64>,
     cases: Vec<Case>,
     output: String,
 }
@@ -28,6 +30,7 @@ struct Suite {
 /// One JUnit case.
 struct Case {
     name: String,
+    seconds: Option<f64>,
     status: Status,
     output: String,
 }
@@ -53,13 +56,14 @@ impl Suite {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">",
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\"{}>",
             escaped(&self.name),
             self.cases.len(),
             count("failure"),
             count("error"),
             count("skipped"),
-            escaped(&self.started)
+            escaped(&self.started),
+            time(self.seconds)
         );
         self.cases.iter().for_each(|case| case.write(text, &self.name));
         let _ = writeln!(text, "    <system-out>{}</system-out>", escaped(&self.output));
@@ -69,8 +73,9 @@ impl Suite {
 
 impl Case {
     fn write(&self, text: &mut String, suite: &str) {
-        let (name, suite) = (escaped(&self.name), escaped(suite));
-        let _ = writeln!(text, "    <testcase name=\"{name}\" classname=\"loadline.{suite}\">");
+        let (name, suite, time) = (escaped(&self.name), escaped(suite), time(self.seconds));
+        let _ =
+            writeln!(text, "    <testcase name=\"{name}\" classname=\"loadline.{suite}\"{time}>");
         if let Status::Not { element, kind, message, text: own } = &self.status {
             let (message, own) = (escaped(message), escaped(own));
             let _ = writeln!(
@@ -85,14 +90,20 @@ impl Case {
     }
 }
 
+/// Formats the attribute for a duration; empty if it is not known.
+fn time(seconds: Option<f64>) -> String {
+    seconds.map(|seconds| format!(" time=\"{seconds:.3}\"")).unwrap_or_default()
+}
+
 fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
     let cases = scenario.judged().map(|series| series_case(scenario, series));
     let grown = new_symbols(scenario).map(|symbol| Case {
         name: format!("{} {}", symbol.phase, symbol.shown),
+        seconds: None,
         status: Status::Not {
             element: "failure",
             kind: "growing-symbol",
-            message: format!("{} {}: {}", scenario.full_name, symbol.phase, symbol.shown),
+            message: function_fact(scenario, symbol),
             text: culprit_lines(symbol).join("\n"),
         },
         output: String::new(),
@@ -100,6 +111,7 @@ fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
     Suite {
         name: scenario.full_name.clone(),
         started: facts.session.started.clone(),
+        seconds: scenario.seconds,
         cases: cases.chain(grown).collect(),
         output: format!("{}\n{}", scenario.question, scenario.command),
     }
@@ -124,24 +136,27 @@ fn suite_of_session(facts: &Facts) -> Suite {
     } else {
         Status::Passed
     };
-    let checked = Case { name: "self-check".to_owned(), status, output: checks };
+    let checked = Case { name: "self-check".to_owned(), seconds: None, status, output: checks };
     let failed = facts.failures.iter().enumerate().map(|(place, failure)| Case {
         name: format!("failed run {}", place + 1),
+        seconds: None,
         status: error("failed-run", failure),
         output: String::new(),
     });
-    let mut lines = vec![facts.result.summary.as_str(), facts.result.next.as_str()];
+    let next = format!("next: {}", facts.result.next);
+    let mut lines = vec![facts.result.headline.as_str(), &next];
     lines.extend(facts.remarks.iter().map(String::as_str));
     Suite {
         name: "session".to_owned(),
         started: facts.session.started.clone(),
+        seconds: None,
         cases: [checked].into_iter().chain(failed).collect(),
         output: lines.join("\n"),
     }
 }
 
 fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
-    let message = headline(scenario, series);
+    let message = fact(scenario, series);
     // JUnit has no attribute for the place of a case that every reader understands.
     let place = format!("{}:{}", series.place.file, series.place.line);
     let text = lines(scenario, series).into_iter().chain([place]).collect::<Vec<_>>().join("\n");
@@ -158,15 +173,11 @@ fn series_case(scenario: &ScenarioFacts, series: &SeriesFacts) -> Case {
         | Word::NotGated
         | Word::NotJudged
         | Word::Control => {
-            let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
-            // The headline of a series without a verdict already says why.
-            let reason = reason.filter(|reason| !message.contains(reason));
-            let message = reason.map_or(message.clone(), |reason| format!("{message}: {reason}"));
             let kind = series.verdict.name();
             Status::Not { element: "skipped", kind, message, text: String::new() }
         }
     };
-    Case { name: series.name.to_string(), status, output }
+    Case { name: series.name.to_string(), seconds: series.seconds, status, output }
 }
 
 /// Escapes `text` for XML. The last output of a program may contain control characters.

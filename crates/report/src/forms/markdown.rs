@@ -1,8 +1,9 @@
 //! The report as GitHub's Markdown: the summary of a job, and the comment on a pull request.
 
-use crate::forms::text::{not_counted_line, verdict};
+use crate::forms::text::{not_counted, self_checks, verdict};
+use crate::session::fact::fact;
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{culprit_lines, exponent_text, headline, new_symbols};
+use crate::session::words::{culprit_lines, exponent_text, figures, new_symbols, to_act};
 use loadline_scenario::units::amount;
 
 /// An invisible line in the comment. A later run finds the comment by it and replaces the comment.
@@ -51,16 +52,14 @@ fn overview(facts: &Facts) -> String {
         4 | 5 => "⚠️",
         _ => "❌",
     };
-    let mut text = format!("## {sign} Loadline: {}\n\n", escape(&facts.result.summary));
-    text.push_str(&format!("{}\n", escape(&facts.environment_line())));
+    let mut text = format!("## {sign} Loadline: {}\n\n", escape(&facts.result.headline));
+    let taken = facts.taken().map(|taken| format!("; measured in {taken}")).unwrap_or_default();
+    let (counts, exit) = (facts.counts(), facts.result.exit_code);
+    text.push_str(&format!("{}{taken} (exit code {exit})", escape(&counts)));
     if let Some(build) = &facts.against {
-        text.push_str(&format!("\nJudged against {}.\n", escape(&build.name)));
+        text.push_str(&format!(", compared with {}", escape(&build.name)));
     }
-    if facts.result.is_self_check_failed {
-        text.push_str(
-            "\n**The self-check of this session failed**, so the session gives no verdict.\n",
-        );
-    }
+    text.push_str(&format!("\n\n{}\n", escape(&facts.environment_line())));
     let rows: Vec<_> = facts.judged().filter(|(_, s)| needs_a_look(s.verdict)).collect();
     if !rows.is_empty() {
         text.push('\n');
@@ -116,25 +115,9 @@ fn sections(facts: &Facts) -> impl Iterator<Item = String> {
 }
 
 fn section(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
-    let mut text = format!("\n### {}\n\n", escape(&headline(scenario, series)));
-    if let Some(consequence) = &series.consequence {
-        text.push_str(&format!("**{}**\n\n", escape(consequence)));
-    }
-    let mut items: Vec<String> = series.evidence.clone();
-    items.retain(|sentence| Some(sentence) != series.consequence.as_ref());
-    if series.evidence.is_empty()
-        && let Some(doubt) = &series.doubt
-    {
-        items.push(doubt.reason.clone());
-        items.extend(doubt.remedy.iter().map(|remedy| format!("what to do: {remedy}")));
-    }
-    if series.verdict == Word::Regressed
-        && let Some(symbol) = scenario.culprit(&series.name.phase.to_string())
-    {
-        items.extend(culprit_lines(symbol));
-    }
-    items.extend(series.notes.iter().cloned());
-    text.extend(items.iter().map(|item| format!("- {}\n", escape(item))));
+    let mut text = format!("\n### {}\n\n", escape(&fact(scenario, series)));
+    let items = to_act(scenario, series).into_iter().chain(figures(scenario, series));
+    text.extend(items.map(|item| format!("- {}\n", escape(&item))));
     text.push_str(&costs(series));
     text.push_str(&format!("\nAgain: {}\n", code(&scenario.command)));
     text
@@ -185,18 +168,13 @@ fn everything(facts: &Facts) -> String {
 
 fn ending(facts: &Facts) -> String {
     let mut text = String::new();
-    for absent in &facts.not_counted {
-        text.push_str(&format!("\n- {}", escape(&not_counted_line(absent))));
+    if !facts.remarks.is_empty() {
+        let items: String =
+            facts.remarks.iter().map(|remark| format!("- {}\n", escape(remark))).collect();
+        text.push_str(&format!("\n<details><summary>Remarks</summary>\n\n{items}\n</details>\n"));
     }
-    for remark in &facts.remarks {
-        text.push_str(&format!("\n- {}", escape(remark)));
-    }
-    for check in &facts.self_checks {
-        text.push_str(&format!(
-            "\n- self-check: {}: {}",
-            escape(&check.metric),
-            escape(&check.sentence)
-        ));
+    for line in not_counted(facts).into_iter().chain(self_checks(facts)) {
+        text.push_str(&format!("\n- {}", escape(&line)));
     }
     text.push_str(&format!("\n\nNext: {}\n", escape(&facts.result.next)));
     text

@@ -2,23 +2,24 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::session::model::SeriesFacts;
+use crate::session::model::{SeriesFacts, SizeFacts};
 use loadline_scenario::units::amount;
 
 /// The smallest and the largest number of columns for the dots.
 const NARROWEST: usize = 12;
 const WIDEST: usize = 40;
 
-/// Plots the cost at every N next to the other side's, and the cost per module as dots. Lines are at most
-/// `width` long. If there is no room for dots, the plot shows only figures.
-pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
+/// Plots the cost at `n_rows` sizes or fewer next to the other side's, and the cost per module as dots. Lines are
+/// at most `width` long. If there is no room for dots, the plot shows only figures.
+pub fn cost_plot(series: &SeriesFacts, n_rows: usize, width: usize) -> Vec<String> {
+    let sizes = picked(&series.costs, n_rows);
     let has_other = series.costs.iter().any(|size| size.other_cost.is_some());
     let other = has_other.then(|| series.other_name());
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let header = ["N", "now"].into_iter().chain(other);
     table.set_header(header.map(str::to_owned));
-    for size in &series.costs {
+    for size in &sizes {
         let mut row = vec![size.n.to_string(), amount(size.cost, series.unit)];
         if has_other {
             let cost = size.other_cost.map(|cost| amount(cost, series.unit));
@@ -38,7 +39,7 @@ pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
         Some(other) => format!("one {}: ● now, ○ {other}", series.one),
         None => format!("one {}: ● now", series.one),
     };
-    let dots = std::iter::once(legend).chain(dots(series, room));
+    let dots = std::iter::once(legend).chain(dots(&sizes, room));
     let joined = figures.iter().zip(dots).map(|(line, dots)| {
         let padding = " ".repeat(used - line.chars().count());
         format!("{line}{padding}  {dots}")
@@ -47,16 +48,15 @@ pub fn cost_plot(series: &SeriesFacts, width: usize) -> Vec<String> {
 }
 
 /// Draws one line per N: a dot for each side, from 0 at the left to the largest cost at the right.
-fn dots(series: &SeriesFacts, room: usize) -> Vec<String> {
-    let other =
-        |size: &crate::session::model::SizeFacts| size.other_cost.map(|cost| cost / size.n as f64);
-    let both = series.costs.iter().flat_map(|size| [Some(size.per_module), other(size)]);
+fn dots(sizes: &[&SizeFacts], room: usize) -> Vec<String> {
+    let other = |size: &SizeFacts| size.other_cost.map(|cost| cost / size.n as f64);
+    let both = sizes.iter().flat_map(|size| [Some(size.per_module), other(size)]);
     let largest = both.flatten().fold(0.0, f64::max);
     let place = |cost: f64| match largest > 0.0 {
         true => ((cost / largest) * (room - 1) as f64).round() as usize,
         false => 0,
     };
-    let line = |size: &crate::session::model::SizeFacts| {
+    let line = |size: &&SizeFacts| {
         let mut cells = vec![' '; room];
         let now = place(size.per_module).min(room - 1);
         if let Some(other) = other(size) {
@@ -66,5 +66,14 @@ fn dots(series: &SeriesFacts, room: usize) -> Vec<String> {
         let dots: String = cells.into_iter().collect();
         format!("│{}", dots.trim_end())
     };
-    series.costs.iter().map(line).collect()
+    sizes.iter().map(line).collect()
+}
+
+/// Picks `count` sizes or fewer, evenly, with the smallest and the largest among them.
+fn picked(sizes: &[SizeFacts], count: usize) -> Vec<&SizeFacts> {
+    if sizes.len() <= count || count < 2 {
+        return sizes.iter().collect();
+    }
+    let place = |i: usize| (i * (sizes.len() - 1) + (count - 1) / 2) / (count - 1);
+    (0..count).map(|i| &sizes[place(i)]).collect()
 }

@@ -21,7 +21,7 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
     };
     let mut facts = facts(&report, measured, texts, Strictness::default());
     facts.result = model::Ending {
-        headline: "OK: both sides run the same program".to_owned(),
+        headline: "OK, both sides run the same program".to_owned(),
         exit_code: Exit::Clean.code(),
         status: Exit::Clean.status(),
         summary: "both sides run the same program".to_owned(),

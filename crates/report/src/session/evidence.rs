@@ -182,15 +182,13 @@ impl Case<'_> {
 /// Formats a p-value, and its value adjusted for all series judged together.
 fn probability(p: f64, adjusted: Option<f64>) -> String {
     let shown = |p: f64| match p {
-        p if p < 0.001 => format!("{p:.0e}"),
-        p if p < 0.095 => format!("{p:.3}"),
-        p => format!("{p:.1}"),
+        p if p < 0.0001 => "p < 0.0001".to_owned(),
+        p if p < 0.095 => format!("p = {p:.4}"),
+        p => format!("p = {p:.1}"),
     };
     match adjusted.filter(|adjusted| shown(*adjusted) != shown(p)) {
-        Some(adjusted) => {
-            format!("p = {}, {} among all series", shown(p), shown(adjusted))
-        }
-        None => format!("p = {}", shown(p)),
+        Some(adjusted) => format!("{}, and {} among all series", shown(p), shown(adjusted)),
+        None => shown(p),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::session::model::{
     AgainstKind, Ending, Facts, FunctionFacts, Interval, KnownStatus, ScenarioFacts, SeriesFacts,
     Word,
 };
-use crate::session::words::new_symbols;
+use crate::session::words::{duration, new_symbols};
 
 /// The exponents that people call linear.
 const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
@@ -16,31 +16,46 @@ const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
 /// Says what happened to a series, like `my-program unload: was linear, now N^2.4. 216 ms instead of 53.9 ms at
 /// N = 4096 (×4.0).`
 pub fn fact(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
-    let subject = match series.name.metric {
-        // CPU time is the usual cost of a phase, so its name is left out.
+    let cost = cost(series).filter(|_| !series.verdict.is_open());
+    let cost = cost.map(|cost| format!(". {cost}")).unwrap_or_default();
+    format!("{}: {}{cost}.", subject(scenario, series), said(series).trim_end_matches('.'))
+}
+
+/// Says the same in fewer words, like `my-program unload: was linear, now N^2.4 (×4.0 at N = 4096)`.
+pub fn brief(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
+    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
+    let top = series.costs.last().filter(|_| is_changed && series.speed_up.is_none());
+    let times = top.and_then(|top| Some((ratio(top.cost, top.other_cost?)?, top.n)));
+    let times = times.map(|(ratio, n)| format!(" ({ratio} at N = {n})")).unwrap_or_default();
+    format!("{}: {}{times}", subject(scenario, series), said(series))
+}
+
+/// Names a series. CPU time is the usual cost of a phase, so its name is left out.
+fn subject(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
+    match series.name.metric {
         Metric::TaskClock => format!("{} {}", scenario.full_name, series.name.phase),
         _ => format!("{} {}", scenario.full_name, series.name),
-    };
-    let cost = cost(series).map(|cost| format!(". {cost}")).unwrap_or_default();
+    }
+}
+
+/// Says what the verdict on a series is, without its costs.
+fn said(series: &SeriesFacts) -> String {
     let now = shape(series.exponent.as_ref(), series.is_flat(), 1);
     let reason = series.doubt.as_ref().map(|doubt| doubt.reason.as_str());
-    let said = match series.verdict {
-        Word::Regressed | Word::Improved => format!("{}{cost}", change(series)),
+    match series.verdict {
+        Word::Regressed | Word::Improved => change(series),
         Word::Holds | Word::Control | Word::Observed => match &series.known_issue {
             Some(known) if known.status == KnownStatus::Seen => {
-                format!("{now}, a known issue until {}{cost}", known.expires)
+                format!("{now}, a known issue until {}", known.expires)
             }
-            _ => format!("{now}{cost}"),
+            _ => now,
         },
         Word::Inconclusive => format!("undecided: {}", reason.unwrap_or("not sure")),
-        Word::NoBaseline => {
-            "undecided: neither a baseline nor a control to judge it against".into()
-        }
-        Word::NotGated => format!("{now}, but not gated: nothing to compare it with{cost}"),
+        Word::NoBaseline => "undecided: no baseline and no control to judge it against".to_owned(),
+        Word::NotGated => format!("{now}, but not gated: nothing to compare it with"),
         Word::NotJudged => format!("not measurable here: {}", reason.unwrap_or("not measured")),
         Word::Failed => "not judged, because runs failed".to_owned(),
-    };
-    format!("{subject}: {}.", said.trim_end_matches('.'))
+    }
 }
 
 /// Says how the growth of a series changed.
@@ -62,14 +77,22 @@ fn change(series: &SeriesFacts) -> String {
         shapes => shapes,
     };
     let expired = series.known_issue.as_ref().filter(|k| k.status == KnownStatus::Expired);
+    let steeper = series.known_issue.as_ref().filter(|k| k.status == KnownStatus::Steeper);
     let control = series.against.name.as_deref().unwrap_or_default();
     match (expired, series.against.kind) {
-        (Some(known), _) => format!("{now}, and its known issue expired ({})", known.expires),
+        (Some(known), _) => {
+            format!("{now}, and the known issue that accepted it expired ({})", known.expires)
+        }
         (_, AgainstKind::Baseline | AgainstKind::Build) if now == was => {
             let more = if series.verdict == Word::Improved { "slower" } else { "faster" };
             format!("grows {more} than before, about {now}")
         }
         (_, AgainstKind::Baseline | AgainstKind::Build) => format!("was {was}, now {now}"),
+        (_, AgainstKind::Control | AgainstKind::Expectation | AgainstKind::Nothing)
+            if steeper.is_some() =>
+        {
+            format!("{now}, more than its known issue accepts")
+        }
         (_, AgainstKind::Control) if now == was => {
             format!("about {now}, and steeper than its control {control}")
         }
@@ -96,7 +119,8 @@ fn cost(series: &SeriesFacts) -> Option<String> {
     let cost = short(size.cost, series.unit);
     // With threads, the costs are those of all threads together, which the speed-up already tells.
     let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
-    let is_compared = is_changed && series.against.kind != AgainstKind::OneThread;
+    let is_expired = series.known_issue.as_ref().is_some_and(|k| k.status == KnownStatus::Expired);
+    let is_compared = is_changed && !is_expired && series.against.kind != AgainstKind::OneThread;
     let Some(other) = size.other_cost.filter(|_| is_compared) else {
         return Some(format!("{cost} at N = {}", size.n));
     };
@@ -141,6 +165,57 @@ impl Facts {
         all
     }
 
+    /// Counts the judged series with the verdict `word`.
+    fn count(&self, word: Word) -> usize {
+        self.judged().filter(|(_, series)| series.verdict == word).count()
+    }
+
+    /// Says how many series have each verdict, like `279 of 282 series pass, 3 undecided`. Regressions come first.
+    pub fn counts(&self) -> String {
+        let functions = self.scenarios.iter().flat_map(new_symbols).count();
+        let mut others = vec![
+            (self.count(Word::NotGated), "superlinear but not gated"),
+            (self.count(Word::Inconclusive), "undecided"),
+            (self.count(Word::NoBaseline), "undecided without a baseline"),
+            (self.count(Word::Improved), "improved"),
+        ];
+        let (pass, red) = (self.count(Word::Holds), self.count(Word::Regressed));
+        let judged = pass + red + others.iter().map(|(count, _)| count).sum::<usize>();
+        others.push((self.count(Word::Failed), "not judged because runs failed"));
+        if !self.result.is_self_check_failed && red == 0 {
+            others.push((self.count(Word::NotJudged), "not measurable here"));
+        }
+        let gone = self.judged().filter(|(_, series)| series.is_gone()).count();
+        others.push((
+            gone,
+            if gone == 1 { "known issue no longer seen" } else { "known issues no longer seen" },
+        ));
+        let verb = if pass == 1 { "passes" } else { "pass" };
+        let mut parts = match (pass, red) {
+            _ if judged == 0 => vec!["no series was judged".to_owned()],
+            (0, 0) => vec![format!("none of {judged} series passes")],
+            (pass, 0) if pass == judged => vec![format!("{pass} series {verb}")],
+            (pass, 0) => vec![format!("{pass} of {judged} series {verb}")],
+            (0, red) => vec![format!("{red} of {judged} series REGRESSED")],
+            (pass, red) => {
+                vec![format!("{red} of {judged} series REGRESSED"), format!("{pass} {verb}")]
+            }
+        };
+        parts.extend(match functions {
+            0 => None,
+            1 => Some("1 function with new growth REGRESSED".to_owned()),
+            n => Some(format!("{n} functions with new growth REGRESSED")),
+        });
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        parts.extend(others.map(|(count, text)| format!("{count} {text}")));
+        parts.join(", ")
+    }
+
+    /// Says how long the runs of the session took, if that is known.
+    pub fn taken(&self) -> Option<String> {
+        self.session.seconds.map(duration)
+    }
+
     /// Says in one sentence what the session found. The sentence agrees with the exit code.
     pub fn headline(&self) -> String {
         let Ending { exit_code, summary, .. } = &self.result;
@@ -148,7 +223,10 @@ impl Facts {
             return "The self-check failed, so this session gives no verdict.".to_owned();
         }
         match exit_code {
-            0 => format!("OK: {summary}"),
+            0 if self.count(Word::NotGated) > 0 => {
+                format!("OK, but not everything is gated: {}", self.counts())
+            }
+            0 => format!("OK, {}", self.counts()),
             1 => self.not_measured(),
             3 => {
                 let of_series = self.regressed().first().map(|(one, series)| fact(one, series));
@@ -157,8 +235,13 @@ impl Facts {
                 });
                 of_series.or_else(|| functions.next()).unwrap_or_else(|| summary.clone())
             }
-            4 => format!("Undecided, which --strict does not let pass: {summary}."),
-            5 => format!("A baseline is missing, and --require-baseline asks for it: {summary}."),
+            4 => format!("undecided, which --strict does not let pass: {}", self.counts()),
+            5 => {
+                format!(
+                    "no baseline, which --require-baseline does not let pass: {}",
+                    self.counts()
+                )
+            }
             _ => summary.clone(),
         }
     }
@@ -167,8 +250,11 @@ impl Facts {
     fn not_measured(&self) -> String {
         let failed = match self.failures.as_slice() {
             [] => "No judged series could be measured here.".to_owned(),
-            [only] => format!("Runs failed: {only}."),
-            [first, rest @ ..] => format!("Runs failed: {first}. {} more causes.", rest.len()),
+            [only] => format!("Measuring failed: {only}."),
+            [first, rest @ ..] => {
+                let causes = if rest.len() == 1 { "cause" } else { "causes" };
+                format!("Measuring failed: {first}; {} more {causes}.", rest.len())
+            }
         };
         match self.regressed().as_slice() {
             [] => failed,

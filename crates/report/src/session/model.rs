@@ -379,9 +379,23 @@ impl ScenarioFacts {
 }
 
 impl SeriesFacts {
+    /// Whether the known issue of the series is no longer seen, so that a note asks to remove its entry.
+    pub fn is_gone(&self) -> bool {
+        let status = self.known_issue.as_ref().map(|known| known.status);
+        let note = self.notes.last().map(String::as_str).unwrap_or_default();
+        status == Some(KnownStatus::NoLongerSeen) && note.starts_with("known issue no longer seen")
+    }
+
     /// Whether the cost does not rise with N. Only such a series without an exponent is flat.
     pub fn is_flat(&self) -> bool {
         is_flat(self.costs.iter().map(|size| Some(size.cost)))
+    }
+
+    /// Returns the factor by which the cost of a passing series changed at every N, if it did.
+    pub fn constant_change(&self) -> Option<&Interval> {
+        let is_compared = matches!(self.against.kind, AgainstKind::Baseline | AgainstKind::Build);
+        let factor = self.factor.as_ref().filter(|_| is_compared && self.verdict == Word::Holds)?;
+        (factor.low > 1.10 || factor.high < 1.0 / 1.10).then_some(factor)
     }
 
     /// Whether the cost on the other side does not rise with N.

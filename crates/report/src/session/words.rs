@@ -1,9 +1,30 @@
 //! The words about a series that every form of a report shares: one headline, then one line per fact.
 
 use crate::session::model::{
-    AgainstKind, FunctionFacts, FunctionStanding, Interval, ScenarioFacts, SeriesFacts, Word,
+    AgainstKind, Changes, FunctionFacts, FunctionStanding, Interval, ScenarioFacts, SeriesFacts,
+    Word,
 };
 use loadline_scenario::units::amount;
+
+/// Explains a scaling exponent to a reader.
+pub const LEGEND: &str = "1 = linear, 2 = quadratic";
+
+/// Counts series.
+pub fn series_count(count: usize) -> String {
+    // The word is the same for one and for many.
+    format!("{count} series")
+}
+
+/// Formats a duration, like `4 min 30 s`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        _ if seconds < 9.95 => format!("{seconds:.1} s"),
+        s if s < 60 => format!("{s} s"),
+        s if s < 3600 => format!("{} min {} s", s / 60, s % 60),
+        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    }
+}
 
 /// Formats the headline, like `oldest-first unload/task-clock: REGRESSED, scaling exponent 1.80 (95 %: 1.72 …
 /// 1.94), was 1.00 … 1.11`.
@@ -86,30 +107,43 @@ pub fn growth_text(series: &SeriesFacts) -> String {
     }
 }
 
-/// Lists all other facts of a series, one line per fact.
+/// Lists what a reader needs after the fact about a series, one line each: what to do about it, the command that
+/// measures it again, and the figures.
 pub fn lines(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
-    let mut lines = series.evidence.clone();
-    // The evidence already gives the doubt of an undecided series. The headline already says why a series is
-    // not judged.
-    if series.verdict != Word::Inconclusive
-        && let Some(doubt) = &series.doubt
-    {
-        lines.extend((series.verdict != Word::NotJudged).then(|| doubt.reason.clone()));
-        lines.extend(doubt.remedy.iter().map(|remedy| format!("what to do: {remedy}")));
+    let mut lines = to_act(scenario, series);
+    if series.verdict.is_red() || series.verdict.is_open() {
+        lines.push(format!("again: {}", scenario.command));
     }
+    lines.extend(figures(scenario, series));
     if !series.costs.is_empty() {
         lines.push(costs_line("now", series, |size| Some(size.cost)));
         if series.costs.iter().any(|size| size.other_cost.is_some()) {
             lines.push(costs_line(series.other_name(), series, |size| size.other_cost));
         }
     }
-    if series.verdict == Word::Regressed
-        && let Some(symbol) = scenario.culprit(&series.name.phase.to_string())
-    {
-        lines.extend(culprit_lines(symbol));
-    }
-    lines.extend(series.notes.iter().cloned());
     lines
+}
+
+/// Lists the function behind a regression, what changed, and what to do.
+pub fn to_act(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    if series.verdict == Word::Regressed {
+        let culprit = scenario.culprit(&series.name.phase.to_string());
+        lines.extend(culprit.map(culprit_lines).unwrap_or_default());
+        lines.extend(scenario.changes.iter().map(Changes::sentence));
+    }
+    // The fact already says why a series has no verdict.
+    let remedy = series.doubt.as_ref().and_then(|doubt| doubt.remedy.as_ref());
+    let remedy =
+        remedy.filter(|remedy| !series.evidence.iter().any(|line| line.ends_with(*remedy)));
+    lines.extend(remedy.map(|remedy| format!("what to do: {remedy}")));
+    lines
+}
+
+/// Lists the figures behind a verdict, without the costs.
+pub fn figures(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
+    let evidence = series.evidence.iter().chain(&series.notes).cloned();
+    std::iter::once(headline(scenario, series)).chain(evidence).collect()
 }
 
 /// Formats the costs of one side, like `now, at N = 64: 626 µs, 128: 1.27 ms, …`.

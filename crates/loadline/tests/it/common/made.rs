@@ -191,6 +191,12 @@ impl Made {
         self
     }
 
+    /// Every run takes so many seconds.
+    pub fn takes(&mut self, seconds: f64) -> &mut Made {
+        self.runs.iter_mut().for_each(|run| run["seconds"] = json!(seconds));
+        self
+    }
+
     /// The text of `session.json`.
     pub fn header(&self) -> String {
         let mut header = json!({

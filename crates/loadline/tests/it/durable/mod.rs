@@ -66,7 +66,12 @@ impl Project {
 
     pub fn xtask(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
-        command.args(arguments).arg("--root").arg(self.root()).current_dir(self.root());
+        command.args(arguments);
+        // The rows of all series are read.
+        if matches!(arguments.first(), Some(&"regress" | &"report" | &"merge")) {
+            command.arg("-v");
+        }
+        command.arg("--root").arg(self.root()).current_dir(self.root());
         command.env("TMPDIR", self.path("temporary")).stdin(Stdio::null());
         // Sessions go into the project's own target folder; the runner stays where it was built.
         if std::env::var_os("CARGO_TARGET_DIR").is_some() {
@@ -146,11 +151,10 @@ pub fn whole_lines(session: &Path) -> Vec<String> {
 }
 
 impl Said {
-    /// Scenario, series and verdict of each row: one for a scenario of which all series hold, with
-    /// their number.
+    /// Scenario, series and verdict of each row.
     pub fn verdicts(&self) -> Vec<String> {
         let is_row = |line: &&str| {
-            let is_legend = line.starts_with(" scaling exponent: ");
+            let is_legend = line == &" 1 = linear, 2 = quadratic";
             line.starts_with(' ') && !line.trim_start().is_empty() && !is_legend
         };
         let words = |line: &str| {

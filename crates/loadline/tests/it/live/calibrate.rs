@@ -30,7 +30,7 @@ fn what_unchanged_code_jitters_by_is_stored_and_judged_by() {
     assert_eq!(project.read("baselines/calibration.toml"), written, "regress has changed it");
 
     project.write("baselines/calibration.toml", "format = 2\ncalibration = 3\n");
-    let said = imposter.run(&["regress"]);
+    let said = imposter.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(2), "{}", said.refusal());
     assert!(said.stderr.contains("cannot use ROOT/baselines/calibration.toml"), "{}", said.stderr);
 }
@@ -39,7 +39,7 @@ fn what_unchanged_code_jitters_by_is_stored_and_judged_by() {
 fn a_scenario_cannot_take_the_calibrations_name() {
     let project = Project::new();
     project.write("xtask/scenarios/calibration.toml", TINY);
-    let said = project.run(&["regress"]);
+    let said = project.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(2), "{}", said.refusal());
     assert!(said.stderr.contains("no scenario may be called calibration"), "{}", said.stderr);
 }

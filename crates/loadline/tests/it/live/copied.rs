@@ -124,7 +124,7 @@ fn each_file_to_copy_marks_acknowledged_phases() {
             .replace("inherit = [\"GIVEN\", \"ABSENT\"]", "inherit = [\"PATH\", \"HOME\"]");
         project.write(&format!("xtask/scenarios/{name}.toml"), scenario);
     }
-    let said = project.run(&["regress", "--budget", "0"]);
+    let said = project.run(&["regress", "-v", "--budget", "0"]);
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     let n_series = 2 * LANGUAGES.iter().filter(|language| language.is_here()).count();
     assert!(said.stdout.contains(&format!("{n_series} pass")), "{}", said.stdout);

@@ -51,7 +51,7 @@ fn without_valgrind_one_line_says_what_is_lost() {
         "executable": runner,
     });
     project.script("cargo", &format!("#!/bin/sh\nprintf '%s\\n' '{message}'\n"));
-    let mut command = project.xtask(&["regress"]);
+    let mut command = project.xtask(&["regress", "-v"]);
     command.env("CARGO", project.path("cargo")).env("PATH", project.root());
     let said = project.said(command.output().unwrap());
     assert_eq!(said.code, Some(0), "{}", said.refusal());
@@ -123,7 +123,7 @@ fn libgccs_search_is_named_with_its_coefficient() {
     let project = Project::empty();
     project.write("xtask/scenarios/oldest.toml", OLDEST_FIRST);
     for round in 0..3 {
-        let said = project.run(&["regress", "--budget", "0"]);
+        let said = project.run(&["regress", "-v", "--budget", "0"]);
         if !said.stdout.contains("libgcc-list") {
             return loadline_testing::skip!("the unwinder is not libgcc up to 12");
         }
@@ -143,7 +143,7 @@ fn libgccs_search_is_named_with_its_coefficient() {
         };
         assert!(said.stdout.lines().any(seen), "{}", said.stdout);
     }
-    let stripped = project.run(&["regress", "--budget", "0", "--set", "tables=strip"]);
+    let stripped = project.run(&["regress", "-v", "--budget", "0", "--set", "tables=strip"]);
     assert_eq!(culprit(&stripped, "oldest:tables=strip unload: "), None, "{}", stripped.refusal());
 }
 
@@ -160,7 +160,8 @@ fn llvms_scan_is_named_with_its_remedy() {
     }
     let project = Project::empty();
     project.write("xtask/scenarios/oldest.toml", OLDEST_FIRST);
-    let said = project.run(&["regress", "--budget", "0", "--unwinder", library.to_str().unwrap()]);
+    let said =
+        project.run(&["regress", "-v", "--budget", "0", "--unwinder", library.to_str().unwrap()]);
     let line = culprit(&said, "oldest unload: ").unwrap_or_else(|| panic!("{}", said.refusal()));
     assert!(line.contains("remove_dynamic_fde") || line.contains("DwarfFDECache"), "{line}");
     assert!(said.stdout.contains("scans the whole of it"), "{}", said.stdout);

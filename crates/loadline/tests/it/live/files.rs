@@ -47,7 +47,7 @@ fn whole(said: &Said) -> String {
 #[test]
 fn modules_of_somebodys_own_are_loaded_and_changed_ones_are_told_apart() {
     let project = own_modules();
-    let said = project.run(&["regress", "--budget", "0"]);
+    let said = project.run(&["regress", "-v", "--budget", "0"]);
     assert_eq!(said.code, Some(0), "{}", whole(&said));
     assert!(!said.stdout.contains("failed:"), "{}", whole(&said));
     let session = session(&project);
@@ -67,18 +67,18 @@ fn modules_of_somebodys_own_are_loaded_and_changed_ones_are_told_apart() {
     }
 
     project.write("mine/b.wat", module(6));
-    let resumed = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+    let resumed = project.run(&["regress", "-v", "--resume", session.to_str().unwrap()]);
     assert_eq!(resumed.code, Some(1), "{}", whole(&resumed));
     let expected = format!("what the files of mine hold: {was} | ");
     assert!(resumed.stderr.contains(&expected), "{}", whole(&resumed));
     fs::remove_dir_all(project.path("mine")).unwrap();
-    let resumed = project.run(&["regress", "--resume", session.to_str().unwrap()]);
+    let resumed = project.run(&["regress", "-v", "--resume", session.to_str().unwrap()]);
     assert!(resumed.stderr.contains("no file in ROOT matches it"), "{}", whole(&resumed));
     // What was measured can be judged all the same.
-    let again = project.run(&["report", session.to_str().unwrap()]);
+    let again = project.run(&["report", "-v", session.to_str().unwrap()]);
     assert_eq!(again.code, said.code, "{}", whole(&again));
 
-    let said = project.run(&["regress"]);
+    let said = project.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(2), "{}", whole(&said));
     assert!(
         said.stderr.contains("modules = mine/*.wat: no file in ROOT matches it"),
@@ -219,7 +219,7 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
     assert!(said.stderr.contains("npm cannot be started"), "{}", said.stderr);
 
     // Their scenario is skipped, and alone it is nothing to measure.
-    let said = registry.project.run(&["regress"]);
+    let said = registry.project.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(7), "{}", whole(&said));
     let expected =
         "skipped: mine: ROOT/target/fetched/one.wasm is not there (cargo xtask fetch gets it)";
@@ -229,6 +229,7 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
     registry.project.write("xtask/scenarios/tiny.toml", TINY);
     let said = registry.project.run(&[
         "regress",
+        "-v",
         "--budget",
         "0",
         "--format",
@@ -258,6 +259,7 @@ fn real_modules_are_fetched_loaded_and_dropped() {
     assert_eq!(said.code, Some(0), "{}", whole(&said));
     let said = project.run(&[
         "regress",
+        "-v",
         "real-churn",
         "--budget",
         "0",

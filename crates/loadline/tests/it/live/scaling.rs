@@ -30,6 +30,7 @@ fn threads_are_measured_and_judged_beside_those_of_the_control() {
         let imposter = Imposter::with_clock(&panicking(), nanoseconds);
         let said = imposter.run(&[
             "regress",
+            "-v",
             "--budget",
             "0",
             "--format",
@@ -67,6 +68,7 @@ fn on_threads_alone_nothing_is_compared() {
     project.write("xtask/scenarios/tiny.toml", panicking());
     let arguments = [
         "regress",
+        "-v",
         "tiny:threads=2",
         "--budget",
         "0",
@@ -87,7 +89,7 @@ fn on_threads_alone_nothing_is_compared() {
         "{}",
         listed.stdout
     );
-    let unknown = project.run(&["regress", "tiny", "--set", "scaling.threads=1"]);
+    let unknown = project.run(&["regress", "-v", "tiny", "--set", "scaling.threads=1"]);
     assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("not within 2 to 256"), "{}", unknown.stderr);
 }

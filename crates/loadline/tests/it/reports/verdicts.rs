@@ -77,7 +77,7 @@ impl Case {
 
     /// The exit codes without and with `--strict`; the report is returned.
     fn check(&self, exits: [i32; 2]) -> String {
-        let [said, strict] = [self.report(&[]), self.report(&["--strict"])];
+        let [said, strict] = [self.report(&["-v"]), self.report(&["--strict"])];
         let text = format!("{}{}", said.stdout, said.stderr);
         assert_eq!([said.code, strict.code], exits.map(Some), "{text}");
         text
@@ -89,7 +89,7 @@ fn superlinear_time_with_nothing_to_compare_it_with_is_no_silent_success() {
     let text = Case::of(ALONE, SUPERLINEAR).check([0, 4]);
     for part in [
         "superlinear, not gated: nothing to compare with",
-        "1 superlinear, not gated",
+        "OK, but not everything is gated: none of 1 series passes, 1 superlinear but not gated",
         "add a `control` to xtask/scenarios/mine.toml, or accept it as a known issue",
         "cargo xtask baseline mine --root ROOT --accept-superlinear --reason TEXT --link URL --expires WHEN",
     ] {
@@ -359,10 +359,10 @@ fn the_pasted_command_keeps_baseline_and_unwinder() {
     let again = paste(&project, &said);
     assert_eq!(again.code, Some(3), "{}", again.refusal());
     let lasting = |said: &Said| {
-        let lines = said.stdout.lines().filter(|line| !line.contains("samples: "));
+        let lines = said.stdout.lines().filter(|line| !line.starts_with("every series: "));
         lines
-            .filter(|line| !line.starts_with("self-check: "))
-            .map(str::to_owned)
+            .filter(|line| !line.starts_with("self-check "))
+            .map(|line| line.split("; measured in ").next().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
     assert_eq!(lasting(&again), lasting(&said));
@@ -398,7 +398,7 @@ fn a_program_that_cannot_start_is_tried_at_every_size_once() {
     let text = COUNTED.replace("\"sh\", \"host.sh\"", "\"./no-such-program\"");
     project.write("a b/xtask/scenarios/host.toml", text);
     let root = project.path("a b").display().to_string();
-    let said = project.run(&["regress", "host", "--root", &root, "--budget", "0"]);
+    let said = project.run(&["regress", "host", "-v", "--root", &root, "--budget", "0"]);
     assert_eq!(said.code, Some(1), "{}{}", said.stdout, said.stderr);
     let failures: Vec<&str> =
         said.stdout.lines().filter(|line| line.starts_with("failed: ")).collect();
@@ -437,7 +437,7 @@ fn accepted_growth_stands_in_the_scenario_and_is_watched_from_then_on() {
         let text =
             format!("echo loadline:phase=load\necho loadline:metric=steps:$(({steps})):count\n");
         project.write("a b/host.sh", text);
-        let said = run(&[&["regress", "host"], flags].concat());
+        let said = run(&[&["regress", "host", "-v"], flags].concat());
         assert_eq!(said.code, Some(code), "{steps}: {}{}", said.stdout, said.stderr);
         assert!(said.stdout.contains(part), "{steps}: {part}\n{}", said.stdout);
     };

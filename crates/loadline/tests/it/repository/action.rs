@@ -28,7 +28,7 @@ esac
 /// Loadline: writes down its arguments, one per line, and leaves a comment.
 const LOADLINE: &str = r#"#!/bin/bash
 printf '%s\n' "$@" >"$LOGS/loadline"
-echo "samples: $PWD/out/regress/1/runs.jsonl"
+echo '{"session":{"samples":"'"$PWD"'/out/regress/1/runs.jsonl"}}' >loadline-report/report.json
 echo measured >loadline-report/comment.md
 exit 3
 "#;
