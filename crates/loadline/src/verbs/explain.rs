@@ -4,7 +4,7 @@ use crate::saved::profiles;
 use loadline_measure::session::measurement::Measurement;
 use loadline_record::time;
 use loadline_record::{Error, Exit, PROGRAM, Result};
-use loadline_report::explain_text::explanation;
+use loadline_report::explain_text::{answer, explanation};
 use std::path::Path;
 
 use crate::cli;
@@ -43,7 +43,9 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
         let text = format!("{} holds no scenario {}", measured.saved.display(), names.join(", "));
         return Err(Error::new(Exit::NothingSelected, text));
     }
-    let mut text = format!("{}\n", environment_line(&measured));
+    let answers = asked.iter().map(|one| format!("{}\n", answer(one, &measured, &profiles)));
+    let mut text: String = answers.collect();
+    text.push_str(&format!("{}\n", environment_line(&measured)));
     absent_lines(&measured).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     for one in &asked {
         text.push_str(&explanation(one, &measured, &records, &profiles));

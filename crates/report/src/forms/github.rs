@@ -2,7 +2,7 @@
 
 use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, Place, Word};
-use crate::session::words::{culprit_lines, lines, new_symbols};
+use crate::session::words::{cause_lines, lines, new_symbols};
 
 /// Renders the report, one line per annotation.
 pub fn render(facts: &Facts) -> String {
@@ -18,7 +18,7 @@ pub fn render(facts: &Facts) -> String {
             &checks.join("\n"),
         ));
     }
-    for (scenario, series) in facts.judged() {
+    for (scenario, series) in facts.most_telling_first() {
         let level = match series.verdict {
             Word::Regressed | Word::Failed => "error",
             Word::Inconclusive | Word::NoBaseline | Word::NotGated => "warning",
@@ -34,7 +34,7 @@ pub fn render(facts: &Facts) -> String {
         for symbol in new_symbols(scenario) {
             let place = Place { file: scenario.file.clone(), line: 1 };
             let title = format!("{} {}", scenario.full_name, symbol.phase);
-            let text = [vec![function_fact(scenario, symbol)], culprit_lines(symbol)].concat();
+            let text = [vec![function_fact(scenario, symbol)], cause_lines(symbol)].concat();
             let text = text.join("\n");
             commands.push(command("error", Some(&place), &title, &text));
         }

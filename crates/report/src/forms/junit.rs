@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{culprit_lines, lines, new_symbols};
+use crate::session::words::{cause_lines, lines, new_symbols};
 
 /// Renders the whole document.
 pub fn render(facts: &Facts) -> String {
@@ -104,7 +104,7 @@ fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
             element: "failure",
             kind: "growing-symbol",
             message: function_fact(scenario, symbol),
-            text: culprit_lines(symbol).join("\n"),
+            text: cause_lines(symbol).join("\n"),
         },
         output: String::new(),
     });

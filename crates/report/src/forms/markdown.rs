@@ -1,9 +1,9 @@
 //! The report as GitHub's Markdown: the summary of a job, and the comment on a pull request.
 
 use crate::forms::text::{not_counted, self_checks, verdict};
-use crate::session::fact::fact;
+use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{culprit_lines, exponent_text, figures, new_symbols, to_act};
+use crate::session::words::{cause_lines, exponent_text, figures, new_symbols, to_act};
 use loadline_scenario::units::amount;
 
 /// An invisible line in the comment. A later run finds the comment by it and replaces the comment.
@@ -60,15 +60,17 @@ fn overview(facts: &Facts) -> String {
         text.push_str(&format!(", compared with {}", escape(&build.name)));
     }
     text.push_str(&format!("\n\n{}\n", escape(&facts.environment_line())));
-    let rows: Vec<_> = facts.judged().filter(|(_, s)| needs_a_look(s.verdict)).collect();
+    let rows: Vec<_> =
+        facts.most_telling_first().filter(|(_, s)| needs_a_look(s.verdict)).collect();
     if !rows.is_empty() {
         text.push('\n');
         text.push_str(&table(&rows));
     }
-    for failure in &facts.failures {
+    // The headline has the first of them.
+    for failure in facts.failures.iter().skip(1) {
         text.push_str(&format!("\n- failed: {}", escape(failure)));
     }
-    if !facts.failures.is_empty() {
+    if facts.failures.len() > 1 {
         text.push('\n');
     }
     text
@@ -109,17 +111,21 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
 
 /// Lists one section for each series that needs attention, and one for the new functions of each scenario.
 fn sections(facts: &Facts) -> impl Iterator<Item = String> {
-    let series = facts.judged().filter(|(_, series)| needs_a_look(series.verdict));
+    let series = facts.most_telling_first().filter(|(_, series)| needs_a_look(series.verdict));
     let symbols = facts.scenarios.iter().filter_map(symbol_section);
     series.map(|(scenario, series)| section(scenario, series)).chain(symbols)
 }
 
 fn section(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let mut text = format!("\n### {}\n\n", escape(&fact(scenario, series)));
-    let items = to_act(scenario, series).into_iter().chain(figures(scenario, series));
-    text.extend(items.map(|item| format!("- {}\n", escape(&item))));
-    text.push_str(&costs(series));
+    let list = |items: Vec<String>| -> String {
+        items.iter().map(|item| format!("- {}\n", escape(item))).collect()
+    };
+    text.push_str(&list(to_act(scenario, series)));
     text.push_str(&format!("\nAgain: {}\n", code(&scenario.command)));
+    text.push_str(&costs(series));
+    let figures = list(figures(scenario, series));
+    text.push_str(&format!("\n<details><summary>Figures</summary>\n\n{figures}\n</details>\n"));
     text
 }
 
@@ -147,7 +153,9 @@ fn costs(series: &SeriesFacts) -> String {
 }
 
 fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
-    let mut lines = new_symbols(scenario).flat_map(culprit_lines).peekable();
+    let lines =
+        |function| [vec![function_fact(scenario, function)], cause_lines(function)].concat();
+    let mut lines = new_symbols(scenario).flat_map(lines).peekable();
     lines.peek()?;
     let items: String = lines.map(|line| format!("- {}\n", escape(&line))).collect();
     Some(format!("\n### {}: functions with new growth\n\n{items}", escape(&scenario.full_name)))

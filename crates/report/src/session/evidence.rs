@@ -140,9 +140,9 @@ impl Case<'_> {
         let curve = self.judgement.curve.evidence.as_ref()?;
         let crossover = curve.crossover.filter(|_| curve.share >= loadline_growth::MIN_SHARE)?;
         let is_time = self.name.metric.kind() == MetricKind::Time;
-        let weight = if is_time { " (by itself: advisory)" } else { "" };
+        let weight = if is_time { "; the curve of a time by itself decides nothing" } else { "" };
         Some(format!(
-            "superlinear share {:.0} % at the top; if quadratic it overtakes the rest at N ≈ {crossover:.0}{weight}",
+            "superlinear share {:.0} % at the largest N; if quadratic it overtakes the rest at N ≈ {crossover:.0}{weight}",
             curve.share * 100.0
         ))
     }

@@ -17,7 +17,9 @@ const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
 /// N = 4096 (×4.0).`
 pub fn fact(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let cost = cost(series).filter(|_| !series.verdict.is_open());
-    let cost = cost.map(|cost| format!(". {cost}")).unwrap_or_default();
+    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
+    let between = if is_changed { ". " } else { ", " };
+    let cost = cost.map(|cost| format!("{between}{cost}")).unwrap_or_default();
     format!("{}: {}{cost}.", subject(scenario, series), said(series).trim_end_matches('.'))
 }
 
@@ -52,7 +54,9 @@ fn said(series: &SeriesFacts) -> String {
         },
         Word::Inconclusive => format!("undecided: {}", reason.unwrap_or("not sure")),
         Word::NoBaseline => "undecided: no baseline and no control to judge it against".to_owned(),
-        Word::NotGated => format!("{now}, but not gated: nothing to compare it with"),
+        Word::NotGated => {
+            format!("{}, but is not gated: nothing to compare it with", verb(&now))
+        }
         Word::NotJudged => format!("not measurable here: {}", reason.unwrap_or("not measured")),
         Word::Failed => "not judged, because runs failed".to_owned(),
     }
@@ -76,12 +80,13 @@ fn change(series: &SeriesFacts) -> String {
         (now, was) if now == was => shapes(2),
         shapes => shapes,
     };
+    let grows = verb(&now);
     let expired = series.known_issue.as_ref().filter(|k| k.status == KnownStatus::Expired);
     let steeper = series.known_issue.as_ref().filter(|k| k.status == KnownStatus::Steeper);
     let control = series.against.name.as_deref().unwrap_or_default();
     match (expired, series.against.kind) {
         (Some(known), _) => {
-            format!("{now}, and the known issue that accepted it expired ({})", known.expires)
+            format!("{grows}, and the known issue that accepted it expired ({})", known.expires)
         }
         (_, AgainstKind::Baseline | AgainstKind::Build) if now == was => {
             let more = if series.verdict == Word::Improved { "slower" } else { "faster" };
@@ -91,15 +96,15 @@ fn change(series: &SeriesFacts) -> String {
         (_, AgainstKind::Control | AgainstKind::Expectation | AgainstKind::Nothing)
             if steeper.is_some() =>
         {
-            format!("{now}, more than its known issue accepts")
+            format!("{grows}, more than its known issue accepts")
         }
         (_, AgainstKind::Control) if now == was => {
-            format!("about {now}, and steeper than its control {control}")
+            format!("{grows}, more than its control {control}")
         }
-        (_, AgainstKind::Control) => format!("{now}, but {was} in its control {control}"),
-        (_, AgainstKind::Expectation) => format!("{now}, more than its scenario states"),
+        (_, AgainstKind::Control) => format!("{grows}, and its control {control} {}", verb(&was)),
+        (_, AgainstKind::Expectation) => format!("{grows}, more than its scenario states"),
         (_, AgainstKind::OneThread) => "threads gain less than in the control".to_owned(),
-        (_, AgainstKind::Nothing) => format!("{now}, with nothing to compare it with"),
+        (_, AgainstKind::Nothing) => format!("{grows}, with nothing to compare it with"),
     }
 }
 
@@ -111,6 +116,11 @@ fn shape(exponent: Option<&Interval>, is_flat: bool, digits: usize) -> String {
         None if is_flat => "constant".to_owned(),
         None => "of unknown growth".to_owned(),
     }
+}
+
+/// Makes a sentence of a shape: `is linear`, `grows as N^2.4`.
+fn verb(shape: &str) -> String {
+    if shape.starts_with('N') { format!("grows as {shape}") } else { format!("is {shape}") }
 }
 
 /// Compares the cost at the largest N with the other side's, like `216 ms instead of 53.9 ms at N = 4096 (×4.0)`.
@@ -163,6 +173,12 @@ impl Facts {
             kinds.then(factor(other).total_cmp(&factor(one)))
         });
         all
+    }
+
+    /// Lists every judged series, the regressed ones first and in the order of [`Facts::regressed`].
+    pub fn most_telling_first(&self) -> impl Iterator<Item = (&ScenarioFacts, &SeriesFacts)> {
+        let others = self.judged().filter(|(_, series)| series.verdict != Word::Regressed);
+        self.regressed().into_iter().chain(others)
     }
 
     /// Counts the judged series with the verdict `word`.

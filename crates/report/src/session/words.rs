@@ -142,7 +142,10 @@ pub fn to_act(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
 
 /// Lists the figures behind a verdict, without the costs.
 pub fn figures(scenario: &ScenarioFacts, series: &SeriesFacts) -> Vec<String> {
-    let evidence = series.evidence.iter().chain(&series.notes).cloned();
+    // The fact already says what a regression costs.
+    let is_said = |line: &&String| Some(*line) == series.consequence.as_ref();
+    let evidence = series.evidence.iter().filter(|line| !is_said(line));
+    let evidence = evidence.chain(&series.notes).cloned();
     std::iter::once(headline(scenario, series)).chain(evidence).collect()
 }
 
@@ -160,17 +163,32 @@ fn costs_line(
     format!("{name}, at N = {}", costs.join(", "))
 }
 
-/// Describes a growing function, why it grows, and what to do.
-pub fn culprit_lines(symbol: &FunctionFacts) -> Vec<String> {
-    let FunctionFacts { shown, formula, share, phase, top, standing_text, .. } = symbol;
+/// Names the function behind the growth of a phase. How it is judged follows unless it is new.
+pub fn culprit_line(function: &FunctionFacts) -> String {
+    let FunctionFacts { shown, formula, share, phase, top, .. } = function;
     let percent = share * 100.0;
-    let mut lines = vec![format!(
-        "culprit, by callgrind: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}; {standing_text}"
-    )];
-    lines.extend(symbol.cause.clone());
-    lines.extend(symbol.remedy.as_ref().map(|remedy| format!("what to do: {remedy}")));
-    lines.extend(symbol.reference.as_ref().map(|reference| format!("see {reference}")));
-    lines.extend(symbol.note.clone());
+    let standing = match function.standing {
+        FunctionStanding::Regressed => String::new(),
+        _ => format!("; {}", function.standing_text),
+    };
+    format!(
+        "function behind it, by callgrind: {shown}, {formula} instructions, {percent:.0} % of {phase} at N = {top}{standing}"
+    )
+}
+
+/// Describes a growing function, why it grows, and what to do.
+pub fn culprit_lines(function: &FunctionFacts) -> Vec<String> {
+    let mut lines = vec![culprit_line(function)];
+    lines.extend(cause_lines(function));
+    lines
+}
+
+/// Says why a function grows, and what to do.
+pub fn cause_lines(function: &FunctionFacts) -> Vec<String> {
+    let mut lines: Vec<String> = function.cause.iter().cloned().collect();
+    lines.extend(function.remedy.as_ref().map(|remedy| format!("what to do: {remedy}")));
+    lines.extend(function.reference.as_ref().map(|reference| format!("see {reference}")));
+    lines.extend(function.note.clone());
     lines
 }
 

@@ -20,10 +20,11 @@ const MOST_SYMBOLS: usize = 6;
 /// Renders the whole text.
 pub fn text(comparison: &Comparison) -> String {
     let Comparison { old, new, scenarios, only_old, only_new, .. } = comparison;
-    let mut text = match old == new {
+    let mut text = format!("{}\n", answer(comparison));
+    text.push_str(&match old == new {
         true => format!("{old}\n"),
         false => format!("old: {old}\nnew: {new}\n"),
-    };
+    });
     let mut shown: Option<(&[String; 2], &[String])> = None;
     for pair in scenarios {
         let here = (&pair.environment, pair.differences.as_slice());
@@ -40,6 +41,47 @@ pub fn text(comparison: &Comparison) -> String {
         }
     }
     text
+}
+
+/// Says in one line what differs most: changes of growth before changes of cost.
+fn answer(comparison: &Comparison) -> String {
+    let rows =
+        comparison.scenarios.iter().flat_map(|pair| pair.series.iter().map(move |r| (pair, r)));
+    let (compared, others): (Vec<(&Pair, &Row)>, Vec<_>) =
+        rows.partition(|(_, row)| row.change != Change::NotCompared);
+    let word = |change: Change| match change {
+        Change::Worse => Some((0, "grows faster")),
+        Change::New => Some((1, "is new")),
+        Change::Improved => Some((2, "grows less")),
+        Change::Removed => Some((3, "is gone")),
+        Change::More => Some((4, "costs more")),
+        Change::Less => Some((5, "costs less")),
+        Change::Unchanged | Change::NotCompared => None,
+    };
+    let changed: Vec<_> =
+        compared.iter().filter_map(|(pair, row)| Some((word(row.change)?, pair, row))).collect();
+    let Some(((_, word), pair, row)) =
+        changed.iter().min_by_key(|((rank, _), _, row)| (*rank, row.unit != "ns"))
+    else {
+        return match compared.len() {
+            0 => "nothing could be compared".to_owned(),
+            n if others.is_empty() => format!("no difference: {n} series unchanged"),
+            n => format!("no difference: {n} series unchanged, {} not compared", others.len()),
+        };
+    };
+    let title = arrow(&pair.old, &pair.new);
+    let cost = row.by_n.last().map(|top| {
+        let costs = arrow(&short(top.old, row.unit), &short(top.new, row.unit));
+        format!(", {costs} at N = {}", top.n)
+    });
+    let differ = if changed.len() == 1 { "differs" } else { "differ" };
+    format!(
+        "{title} {} {word}{}; {} of {} series {differ}",
+        row.name,
+        cost.unwrap_or_default(),
+        changed.len(),
+        compared.len()
+    )
 }
 
 fn line(text: &mut String, line: &str) {

@@ -51,6 +51,27 @@ pub fn explanation(
     text
 }
 
+/// Says in one line which function of a scenario grows most.
+pub fn answer(one: &MeasuredScenario, measured: &Measured, read: ReadProfiles<'_>) -> String {
+    let title = one.scenario.title();
+    let Some(profiles) = read(one) else {
+        return format!("{title}: costs by function were not measured");
+    };
+    let reference = Reference::Accepted(None);
+    let growing = functions::of_measured(one, &profiles, &Present::of(measured), reference);
+    let most = growing.iter().max_by(|one, other| one.share.total_cmp(&other.share));
+    let Some(most) = most else {
+        return format!("{title}: no function grows beyond linear");
+    };
+    let more = match growing.len() - 1 {
+        0 => String::new(),
+        1 => "; 1 more function grows".to_owned(),
+        n => format!("; {n} more functions grow"),
+    };
+    let (phase, shown, formula) = (most.phase, most.shown(), &most.formula);
+    format!("{title} {phase}: {shown} grows by {formula} instructions{more}")
+}
+
 /// Lists where the instructions of one phase go.
 fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol], unit: &str) -> String {
     let Some(total) = profiles.totals(phase) else { return String::new() };

@@ -21,7 +21,7 @@ fn now(line: &Line) -> String {
 /// Renders the history. Unchanged counts get one line; other series, and series that the user asked for, get
 /// a table.
 pub fn text(trend: &Trend, is_asked: bool) -> String {
-    let mut text = String::new();
+    let mut text = format!("{}\n\n", answer(trend));
     let is_steady = |line: &&Line| !is_asked && line.is_steady();
     for line in trend.series.iter().filter(|line| !is_steady(line)) {
         text.push_str(&format!("{} {}   {}\n", trend.scenario, line.series, line.environment));
@@ -31,15 +31,26 @@ pub fn text(trend: &Trend, is_asked: bool) -> String {
     for line in trend.series.iter().filter(is_steady) {
         text.push_str(&format!("steady: {} {}\n", line.series, now(line)));
     }
-    let steps = trend.series.iter().flat_map(|line| &line.points);
-    let steps = steps.filter(|point| point.change.is_some_and(|change| change.is_step()));
-    text.push_str(&match steps.count() {
-        0 => "no step\n".to_owned(),
-        1 => "1 step\n".to_owned(),
-        n => format!("{n} steps\n"),
-    });
     trend.unread.iter().for_each(|problem| text.push_str(&format!("not read: {problem}\n")));
     text
+}
+
+/// Says in one line whether the cost took a step, and which step was the last.
+fn answer(trend: &Trend) -> String {
+    let points = || trend.series.iter().flat_map(|line| line.points.iter().map(move |p| (line, p)));
+    let is_step = |point: &Step| point.change.is_some_and(|change| change.is_step());
+    let steps: Vec<_> = points().filter(|(_, point)| is_step(point)).collect();
+    let Some((line, last)) = steps.iter().max_by_key(|(_, point)| point.date.clone()) else {
+        let since = points().map(|(_, point)| point.date.as_str()).min().unwrap_or_default();
+        return format!("{}: no step since {since}", trend.scenario);
+    };
+    let count = match steps.len() {
+        1 => "1 step".to_owned(),
+        n => format!("{n} steps, the last"),
+    };
+    let word = last.change.and_then(|change| change.step(line.unit)).unwrap_or_default();
+    let (series, date, from) = (&line.series, &last.date, from(&last.origin));
+    format!("{}: {count} on {date}: {series} {word} ({from})", trend.scenario)
 }
 
 fn table(line: &Line) -> String {
@@ -132,6 +143,8 @@ mod tests {
             unread: Vec::new(),
         };
         expect_test::expect![[r#"
+            s: 3 steps, the last on 1970-01-01: load/reported grows less (eeeeeeeeee why)
+
             s load/reported   here
              date        from               N  per module  exponent  95 % interval  step
              1970-01-01  aaaaaaaaaa why  4096          12      1.00    0.99 … 1.01
@@ -141,7 +154,6 @@ mod tests {
              1970-01-01  eeeeeeeeee why  4096          15      1.00    0.99 … 1.01  grows less
              per module  ▁▁▁█▁  (full height: 4111)
 
-            3 steps
         "#]]
         .assert_eq(&text(&trend, true));
     }

@@ -42,7 +42,7 @@ pub fn project() -> Project {
     made.scenario("oldest-first", &[CALLS, QUADRATIC, WALL]);
     made.scenario("undecided", &[CALLS, NOISY, WALL]);
     made.scenario("failing", &[CALLS, LINEAR, WALL]).fail_last(HOSTILE);
-    made.check_callgrind();
+    made.check_callgrind().takes(0.25);
     let session = project.path("session");
     made.save(&session);
     profile(&session, "oldest-first", 0, &[SEARCH, FREE]);

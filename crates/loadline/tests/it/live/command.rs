@@ -269,7 +269,7 @@ fn the_function_of_a_command_that_grows_is_named() {
     assert!(row(&said, "run/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
     assert!(row(&said, "unload/callgrind-instructions").contains("REGRESSED"), "{}", said.stdout);
     assert!(row(&said, " load/callgrind-instructions").contains("pass"), "{}", said.stdout);
-    assert!(said.stdout.contains("culprit, by callgrind: find "), "{}", said.stdout);
+    assert!(said.stdout.contains("function behind it, by callgrind: find "), "{}", said.stdout);
 }
 
 /// A shell script whose phases cost instructions: one grows with N, the other with its square.

@@ -56,7 +56,12 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     commit(&project, &dearer(&baseline), "twice the allocations");
     let said = project.run(&["history", "load-bytes"]);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
-    let row = |of: &str| said.stdout.lines().find(|line| line.contains(of)).unwrap().to_owned();
+    let mut lines = said.stdout.lines();
+    let answer = lines.next().unwrap();
+    assert!(answer.starts_with("load-bytes: 1 step on "), "{answer}");
+    assert!(answer.ends_with(" twice the allocations)"), "{answer}");
+    let lines: Vec<&str> = lines.collect();
+    let row = |of: &str| lines.iter().find(|line| line.contains(of)).unwrap().to_string();
     assert!(row("twice the allocations").ends_with("more"), "{}", said.stdout);
     assert!(!row("as it was").contains("more"), "{}", said.stdout);
     assert!(row("not read: ").contains("missing field `baseline`"), "{}", said.stdout);

@@ -9,10 +9,10 @@ use super::Look;
 use super::lines::{wrapped, wrapped_command};
 use crate::forms::plot::cost_plot;
 use crate::session::model::{
-    AgainstKind, CheckFacts, CheckOutcome, Facts, FunctionFacts, FunctionStanding, Interval,
-    NotCounted, ScenarioFacts, SeriesFacts, Word,
+    AgainstKind, Changes, CheckFacts, CheckOutcome, Facts, FunctionFacts, FunctionStanding,
+    Interval, NotCounted, ScenarioFacts, SeriesFacts, Word,
 };
-use crate::session::words::{LEGEND, verdict, without_exponent};
+use crate::session::words::{LEGEND, culprit_line, verdict, without_exponent};
 use crate::trimmed;
 
 /// The width of a plot if the terminal's width is unknown.
@@ -142,9 +142,8 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
         }
         if series.verdict == Word::Regressed {
             let phase = series.name.phase.to_string();
-            about.extend(scenario.culprit(&phase).map(|symbol| {
-                format!("culprit, by callgrind: {}  {} instructions", symbol.shown, symbol.formula)
-            }));
+            about.extend(scenario.culprit(&phase).map(culprit_line));
+            about.extend(scenario.changes.as_ref().map(Changes::sentence));
         }
         about.extend(series.notes.iter().cloned());
         if !about.is_empty() {

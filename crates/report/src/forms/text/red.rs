@@ -5,8 +5,8 @@ use super::green::{every_series, surroundings, taken};
 use super::lines::{List, fitted, wrapped, wrapped_command};
 use crate::forms::plot::cost_plot;
 use crate::session::fact::{brief, function_fact};
-use crate::session::model::{Facts, FunctionFacts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{LEGEND, exponent_text, new_symbols};
+use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
+use crate::session::words::{LEGEND, culprit_line, exponent_text, new_symbols};
 use loadline_scenario::Metric;
 
 /// The most lines of a session that regressed.
@@ -77,15 +77,6 @@ fn figures(
     let plot = cost_plot(series, n_rows, width.unwrap_or(USUAL_WIDTH).min(USUAL_WIDTH) - 2);
     let plot = plot.iter().map(|line| format!("  {line}"));
     plot.chain(text).chain(changes).collect()
-}
-
-/// Names the function behind a regression.
-fn culprit_line(function: &FunctionFacts) -> String {
-    let FunctionFacts { shown, formula, share, phase, top, .. } = function;
-    let percent = share * 100.0;
-    format!(
-        "function behind it, by callgrind: {shown}, {formula} instructions, {percent:.0} % of {phase} at N = {top}"
-    )
 }
 
 /// Says why no function is named, if callgrind cannot count here.
