@@ -1,27 +1,24 @@
 //! Draws curves as SVG with real text: costs over N, on linear or logarithmic axes. Colours come from the
-//! page's style sheet, by the classes `axis`, `grid`, `now` and `other`.
+//! page's style sheet, by the classes `axis`, `grid`, `guide`, `now` and `other`.
+
+mod axis;
 
 use maud::{Markup, html};
 
-/// The width and height that a chart is drawn at. The page scales the chart.
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 280.0;
-/// The space for labels around the drawing.
-const LEFT: f64 = 72.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 40.0;
-/// The largest number of intervals on an axis.
-const DIVISIONS: f64 = 6.0;
+pub use axis::Scale;
+use axis::{Axis, Unit};
 
-/// How an axis is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Even intervals: linear growth is a straight line.
-    Linear,
-    /// Intervals by factors: the slope is the exponent. Costs of 0 have no logarithm, so they are left out.
-    Logarithmic,
-}
+/// The width and height that a chart is drawn at. The page scales the chart.
+const WIDTH: f64 = 380.0;
+const HEIGHT: f64 = 280.0;
+/// The space for labels and titles around the drawing.
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 28.0;
+const BOTTOM: f64 = 46.0;
+/// The widths that the labels of the guide lines need.
+const GUIDE_LABEL: f64 = 100.0;
+const LINEAR_LABEL: f64 = 55.0;
 
 /// The side that a curve belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +34,7 @@ pub enum Role {
 pub struct Curve {
     /// The side that the curve belongs to.
     pub role: Role,
-    /// The line: x and y, x rising.
+    /// The line: x and y, x rising. If it is empty, the line leads from point to point.
     pub line: Vec<(f64, f64)>,
     /// The measured points of the curve.
     pub points: Vec<Point>,
@@ -66,47 +63,14 @@ pub struct Chart<'a> {
     pub curves: Vec<Curve>,
     /// How both axes are divided.
     pub scale: Scale,
-    /// Formats a value of the vertical axis, with its unit.
-    pub amount: &'a dyn Fn(f64) -> String,
-}
-
-/// One axis: the values that it shows, and where it lies in the drawing.
-struct Axis {
-    scale: Scale,
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Axis {
-    fn place(&self, value: f64) -> f64 {
-        let share = match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Logarithmic => (value / self.low).ln() / (self.high / self.low).ln(),
-        };
-        self.from + share * (self.to - self.from)
-    }
-
-    /// Returns the values that get a label: round numbers, or powers of `base` on a logarithmic axis.
-    fn labelled(&self, base: f64) -> Vec<f64> {
-        match self.scale {
-            Scale::Linear => {
-                let least = (self.high - self.low) / DIVISIONS;
-                let power = 10_f64.powf(least.log10().floor());
-                let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
-                let step = steps.into_iter().find(|step| *step >= least).unwrap_or(10.0 * power);
-                let n = (self.high / step).floor() as usize;
-                (0..=n).map(|i| i as f64 * step).collect()
-            }
-            Scale::Logarithmic => {
-                let (first, last) =
-                    (self.low.log(base).ceil() as i32, self.high.log(base).floor() as i32);
-                let every = f64::from(last - first).div_euclid(DIVISIONS) as usize + 1;
-                (first..=last).step_by(every).map(|power| base.powi(power)).collect()
-            }
-        }
-    }
+    /// The title of the horizontal axis.
+    pub across: String,
+    /// `ns`, `bytes` or `count`: the unit of the costs.
+    pub unit: &'a str,
+    /// The noun for what is counted, if the unit is `count`.
+    pub counted: &'a str,
+    /// What each cost belongs to, such as `run`.
+    pub per: &'a str,
 }
 
 impl Chart<'_> {
@@ -114,69 +78,115 @@ impl Chart<'_> {
     pub fn draw(&self) -> Option<Markup> {
         let (x, y) = self.axes()?;
         let (title, description) = (format!("{}-t", self.id), format!("{}-d", self.id));
-        let number = |value: f64| format!("{value:.1}");
-        let place = |at: (f64, f64)| (number(x.place(at.0)), number(y.place(at.1)));
-        let label = |cost: f64| if cost == 0.0 { "0".to_owned() } else { (self.amount)(cost) };
         Some(html! {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby={ (title) " " (description) } {
                 title id=(title) { (self.title) }
                 desc id=(description) { (self.description) }
-                @for n in x.labelled(2.0) {
-                    @let (at, bottom) = (number(x.place(n)), y.from);
-                    line.grid x1=(at) x2=(at) y1=(TOP) y2=(bottom) {}
-                    text x=(at) y=(bottom + 16.0) text-anchor="middle" { (format!("{n:.0}")) }
-                }
-                @for cost in y.labelled(10.0) {
-                    @let at = y.place(cost);
-                    line.grid x1=(LEFT) x2=(x.to) y1=(number(at)) y2=(number(at)) {}
-                    text x=(LEFT - 6.0) y=(number(at + 4.0)) text-anchor="end" { (label(cost)) }
-                }
-                text x=((LEFT + x.to) / 2.0) y=(HEIGHT - 6.0) text-anchor="middle" { "N" }
-                polyline.axis points={ (LEFT) "," (TOP) " " (LEFT) "," (y.from) " " (x.to) "," (y.from) } {}
-                @for curve in &self.curves {
-                    @let class = curve.role.class();
-                    @let line = curve.line.iter().copied().filter(|at| self.is_drawn(*at)).map(place);
-                    polyline class=(class) points=(line.map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")) {}
-                }
-                @for curve in &self.curves {
-                    @for point in curve.points.iter().filter(|point| self.is_drawn(point.at)) {
-                        @let (class, (cx, cy)) = (curve.role.class(), place(point.at));
-                        @if let Some((low, high)) = point.interval.filter(|(low, _)| self.is_drawn((point.at.0, *low))) {
-                            line class=(class) x1=(cx) x2=(cx) y1=(number(y.place(low))) y2=(number(y.place(high))) {}
-                        }
-                        circle class=(class) cx=(cx) cy=(cy) r="4" { title { (point.says) } }
-                    }
-                }
+                (self.frame(&x, &y))
+                @if self.scale == Scale::Logarithmic { (self.guides(&x, &y)) }
+                @for curve in &self.curves { (self.line(curve, &x, &y)) }
+                @for curve in &self.curves { (self.points(curve, &x, &y)) }
             }
         })
+    }
+
+    /// Draws the axes with their titles, labels and grid.
+    fn frame(&self, x: &Axis, y: &Axis) -> Markup {
+        let unit = Unit::of(self.unit, y);
+        let sizes: Vec<f64> = self.now().points.iter().map(|point| point.at.0).collect();
+        html! {
+            @for n in x.labels_across(&sizes) {
+                @let at = number(x.place(n));
+                line.grid x1=(at) x2=(at) y1=(TOP) y2=(y.from) {}
+                text x=(at) y=(y.from + 18.0) text-anchor="middle" { (axis::plain(n)) }
+            }
+            @for cost in y.labels_upright(unit.size) {
+                @let at = y.place(cost);
+                line.grid x1=(LEFT) x2=(x.to) y1=(number(at)) y2=(number(at)) {}
+                text x=(LEFT - 6.0) y=(number(at + 4.0)) text-anchor="end" { (axis::plain(cost / unit.size)) }
+            }
+            text.title x=((LEFT + x.to) / 2.0) y=(HEIGHT - 5.0) text-anchor="middle" { (self.across) }
+            text.title x="2" y="13" { (unit.name.unwrap_or(self.counted)) " per " (self.per) }
+            polyline.axis points={ (LEFT) "," (TOP) " " (LEFT) "," (y.from) " " (x.to) "," (y.from) } {}
+        }
+    }
+
+    /// Draws lines of slope 1 and 2 from the start of the current curve, so that a reader sees which of them
+    /// the curve follows.
+    fn guides(&self, x: &Axis, y: &Axis) -> Markup {
+        let Curve { line, points, .. } = self.now();
+        let mut starts = line.iter().copied().chain(points.iter().map(|point| point.at));
+        let Some((n, cost)) = starts.find(|at| self.is_drawn(*at)) else { return html! {} };
+        let guide = |power: f64, label: &str| {
+            // The line ends at the right or at the upper edge.
+            let last = (n * (y.high / cost).powf(1.0 / power)).min(x.high);
+            let (right, top) = (x.place(last), y.place(cost * (last / n).powf(power)));
+            // The label stands where the line is not: above its end, or below it.
+            let slope = (y.place(cost) - top) / (right - x.place(n));
+            let is_free = right < x.to - GUIDE_LABEL;
+            let below = match power {
+                1.0 if is_free => 24.0,
+                1.0 => slope * LINEAR_LABEL + 16.0,
+                _ => 10.0,
+            };
+            let (at, anchor) = if is_free {
+                (right + 5.0, "start")
+            } else {
+                (right - if power > 1.0 { 16.0 } else { 6.0 }, "end")
+            };
+            html! {
+                line.guide x1=(number(x.place(n))) y1=(number(y.place(cost))) x2=(number(right)) y2=(number(top)) {}
+                text.guide x=(number(at)) y=(number((top + below).min(y.from - 5.0))) text-anchor=(anchor) { (label) }
+            }
+        };
+        html! { (guide(1.0, "N: linear")) (guide(2.0, "N²: quadratic")) }
+    }
+
+    fn line(&self, curve: &Curve, x: &Axis, y: &Axis) -> Markup {
+        let from_points = || curve.points.iter().map(|point| point.at).collect();
+        let line = if curve.line.is_empty() { from_points() } else { curve.line.clone() };
+        let drawn = line.into_iter().filter(|at| self.is_drawn(*at));
+        let places = drawn.map(|(n, cost)| format!("{:.1},{:.1}", x.place(n), y.place(cost)));
+        html! { polyline class=(curve.role.class()) points=(places.collect::<Vec<_>>().join(" ")) {} }
+    }
+
+    fn points(&self, curve: &Curve, x: &Axis, y: &Axis) -> Markup {
+        let class = curve.role.class();
+        html! {
+            @for Point { at, interval, says } in curve.points.iter().filter(|point| self.is_drawn(point.at)) {
+                @let (cx, cy) = (number(x.place(at.0)), number(y.place(at.1)));
+                @if let Some((low, high)) = interval.filter(|(low, _)| self.is_drawn((at.0, *low))) {
+                    line class=(class) x1=(cx) x2=(cx) y1=(number(y.place(low))) y2=(number(y.place(high))) {}
+                }
+                circle class=(class) cx=(cx) cy=(cy) r="4" { title { (says) } }
+            }
+        }
     }
 
     /// Computes both axes from the range of the points.
     fn axes(&self) -> Option<(Axis, Axis)> {
         let points = self.curves.iter().flat_map(|curve| {
             let own = curve.points.iter().flat_map(|point| {
-                let ends = point.interval.map_or([point.at.1; 2], |(low, high)| [low, high]);
-                [point.at.1, ends[0], ends[1]].map(|y| (point.at.0, y))
+                let (low, high) = point.interval.unwrap_or((point.at.1, point.at.1));
+                [point.at.1, low, high].map(|y| (point.at.0, y))
             });
             curve.line.iter().copied().chain(own)
         });
         let points: Vec<(f64, f64)> = points.filter(|point| self.is_drawn(*point)).collect();
-        let (mut x, mut y) = ((f64::MAX, f64::MIN), (f64::MAX, f64::MIN));
-        for (a, b) in &points {
-            x = (x.0.min(*a), x.1.max(*a));
-            y = (y.0.min(*b), y.1.max(*b));
-        }
-        if points.len() < 2 || x.0 >= x.1 {
-            return None;
-        }
-        let ((x_low, x_high), (y_low, y_high)) = match self.scale {
-            Scale::Linear => ((0.0, x.1 * 1.05), (0.0, if y.1 > 0.0 { y.1 * 1.08 } else { 1.0 })),
-            Scale::Logarithmic => ((x.0 / 1.2, x.1 * 1.2), (y.0 / 1.5, y.1 * 1.5)),
+        let range = |of: fn(&(f64, f64)) -> f64| {
+            let values = points.iter().map(of);
+            values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)))
         };
-        let scale = self.scale;
-        let across = Axis { scale, low: x_low, high: x_high, from: LEFT, to: WIDTH - RIGHT };
-        let upright = Axis { scale, low: y_low, high: y_high, from: HEIGHT - BOTTOM, to: TOP };
-        Some((across, upright))
+        let (across, upright) = (range(|point| point.0), range(|point| point.1));
+        (across.0 < across.1).then(|| {
+            let x = Axis::across(self.scale, across, (LEFT, WIDTH - RIGHT));
+            (x, Axis::upright(self.scale, upright, (HEIGHT - BOTTOM, TOP)))
+        })
+    }
+
+    /// The curve of the current measurement. The other side is drawn first.
+    fn now(&self) -> &Curve {
+        &self.curves[self.curves.len() - 1]
     }
 
     fn is_drawn(&self, (x, y): (f64, f64)) -> bool {
@@ -194,26 +204,7 @@ impl Role {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn axis(scale: Scale, low: f64, high: f64) -> Axis {
-        Axis { scale, low, high, from: 0.0, to: 100.0 }
-    }
-
-    #[test]
-    fn labels_are_round_numbers_within_the_axis() {
-        let linear = axis(Scale::Linear, 0.0, 4300.0);
-        assert_eq!(linear.labelled(2.0), [0.0, 1000.0, 2000.0, 3000.0, 4000.0]);
-        let powers = axis(Scale::Logarithmic, 50.0, 5000.0);
-        assert_eq!(powers.labelled(2.0), [64.0, 256.0, 1024.0, 4096.0]);
-        assert_eq!(powers.labelled(10.0), [100.0, 1000.0]);
-    }
-
-    #[test]
-    fn places_follow_the_scale() {
-        assert!((axis(Scale::Linear, 0.0, 4.0).place(1.0) - 25.0).abs() < 1e-9);
-        assert!((axis(Scale::Logarithmic, 1.0, 16.0).place(4.0) - 50.0).abs() < 1e-9);
-    }
+/// Formats a place in the drawing.
+fn number(place: f64) -> String {
+    format!("{place:.1}")
 }

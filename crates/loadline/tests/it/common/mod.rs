@@ -3,6 +3,8 @@
 
 // Every test file uses a part of it.
 
+#[cfg(unix)]
+pub mod browser;
 pub mod clone;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the runner's own tests use the rest")]
