@@ -69,7 +69,7 @@ impl Absence {
             Absence::NotPermitted => {
                 "lower kernel.perf_event_paranoid (sysctl -w kernel.perf_event_paranoid=1), grant CAP_PERFMON, or in a container allow perf_event_open"
             }
-            Absence::TooManyFiles => "raise the descriptor limit (ulimit -n)",
+            Absence::TooManyFiles => "raise the limit of file descriptors (ulimit -n)",
             Absence::NotUnderstood => "use a newer kernel, or count another event",
             Absence::NeverRan => {
                 "free the hardware counters (another profiler, the NMI watchdog) and repeat"

@@ -101,7 +101,7 @@ impl Absence {
             Absence::NotPermitted => {
                 "lower kernel.perf_event_paranoid (sysctl -w kernel.perf_event_paranoid=1), grant CAP_PERFMON, or in a container allow perf_event_open"
             }
-            Absence::TooManyFiles => "raise the descriptor limit (ulimit -n)",
+            Absence::TooManyFiles => "raise the limit of file descriptors (ulimit -n)",
             Absence::NotUnderstood => "use a newer kernel, or judge another metric",
             Absence::NotOnThisPlatform => "judge a metric this platform has",
             Absence::NeverRan => {
@@ -122,7 +122,7 @@ impl Absence {
             Absence::NotMeasured => "judge a phase that the load order or command has",
             Absence::UnknownToBuild => "compare with a build that knows it",
             Absence::NoValgrind => {
-                "install valgrind (apt-get install valgrind); without it nothing tells which symbol grows"
+                "install valgrind (apt-get install valgrind); without it Loadline cannot name the function that grows"
             }
             Absence::PhasesNotSeparated => {
                 "set acknowledge = true and allow ptrace (in a container --cap-add=SYS_PTRACE), mark the phases with loadline-harness or loadline.h, or judge run/callgrind-instructions"
@@ -146,18 +146,16 @@ impl fmt::Display for Absence {
             Absence::NotPermitted => f.write_str("not permitted to this user (EACCES or EPERM)"),
             Absence::TooManyFiles => f.write_str("too many open files (EMFILE)"),
             Absence::NotUnderstood => f.write_str("not understood by this kernel (EINVAL)"),
-            Absence::NotOnThisPlatform => f.write_str("not there on this platform"),
+            Absence::NotOnThisPlatform => f.write_str("not available on this platform"),
             Absence::NeverRan => f.write_str("opened, but the kernel never scheduled it"),
             Absence::TooShort => f.write_str("the phase was over before its counter was read"),
             Absence::CountedNothing => f.write_str("opened and scheduled, but it counted 0"),
-            Absence::OneCoreType => {
-                f.write_str("counted on one core type of a hybrid processor only")
-            }
+            Absence::OneCoreType => f.write_str("counted on one core type of a hybrid CPU only"),
             Absence::NotAcknowledged => {
                 f.write_str("CPU clocks need acknowledged phase lines to split a run into phases")
             }
             Absence::NotWaitedFor => {
-                f.write_str("a process that the command started was not waited for")
+                f.write_str("the command did not wait for a process that it started")
             }
             Absence::FailedSelfTest => f.write_str("miscounts a loop of known length"),
             Absence::NotMeasured => f.write_str("the phase did not occur"),
@@ -167,7 +165,7 @@ impl fmt::Display for Absence {
                 f.write_str("callgrind counts the program as a whole, not by phase")
             }
             Absence::NotUnderValgrind => {
-                f.write_str("valgrind cannot run the program, or not in the time there is")
+                f.write_str("valgrind cannot run the program, or not within the time limit")
             }
             Absence::SystemCallsNotFollowed(errno) => {
                 let reason = match errno {

@@ -38,7 +38,7 @@ impl Scenario {
             if changed.workload != scenario.workload {
                 if value.contains(',') {
                     return Err(refuse(
-                        "a variant's name holds no comma (write a scenario file of its own)"
+                        "a variant's name cannot contain a comma (write a separate scenario file)"
                             .to_owned(),
                     ));
                 }

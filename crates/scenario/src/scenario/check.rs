@@ -57,24 +57,32 @@ impl Scenario {
         if let Some(group) = &self.group
             && (group.is_empty() || !group.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
         {
-            return Err(wrong("group", format!("{group:?} is not of small letters and hyphens")));
+            return Err(wrong(
+                "group",
+                format!("{group:?} has other characters than lowercase letters and hyphens"),
+            ));
         }
         let is_noun = |unit: &String| {
             let is_plain = |c: char| c.is_alphabetic() || c == ' ' || c == '-';
             unit.chars().all(is_plain) && unit.trim() == unit && !unit.is_empty()
         };
         if let Some(unit) = self.unit.as_ref().filter(|unit| !is_noun(unit)) {
-            let problem = format!("{unit:?} is no noun for one of N (such as \"row\")");
+            let problem = format!("{unit:?} is not a noun for one of N (such as \"row\")");
             return Err(wrong("unit", problem));
         }
         match &self.workload {
             Workload::Modules(modules) => {
                 modules.check()?;
                 if self.limit.is_some() && !modules.n_counts.is_modules() {
-                    return Err(wrong("limit", "is met by more modules, not by larger ones"));
+                    return Err(wrong(
+                        "limit",
+                        "needs an N that counts modules, because larger modules reach no limit",
+                    ));
                 }
             }
-            _ if self.limit.is_some() => return Err(wrong("limit", "is met by modules alone")),
+            _ if self.limit.is_some() => {
+                return Err(wrong("limit", "is for scenarios that load modules only"));
+            }
             _ => {}
         }
         Ok(())
@@ -83,7 +91,7 @@ impl Scenario {
     fn check_series(&self) -> Result<(), ScenarioError> {
         let fail = |problem: String| Err(wrong("judge", problem));
         if self.judge.is_empty() {
-            return fail("names no series, so nothing could ever turn red".to_owned());
+            return fail("names no series, so no run could fail".to_owned());
         }
         if let Some(series) = self.judge.iter().find(|series| !series.metric.may_be_judged()) {
             return fail(format!(
@@ -93,7 +101,7 @@ impl Scenario {
         let mut seen = Vec::new();
         for series in self.series() {
             if seen.contains(&series) {
-                return fail(format!("{series} stands twice in judge and observe"));
+                return fail(format!("{series} is there twice, in judge and observe together"));
             }
             if !self.workload.may_have(series.phase) {
                 return fail(format!("{series}: no run of this kind has this phase"));
@@ -118,7 +126,7 @@ impl Scenario {
             return Err(wrong("scaling", format!("{threads} threads are not within 2 to 256")));
         }
         if series.metric.kind() != MetricKind::Time || !self.series().any(|own| own == *series) {
-            let problem = format!("{series} is no time that is judged or observed here");
+            let problem = format!("{series} is not a time that this scenario judges or observes");
             return Err(wrong("scaling", problem));
         }
         if !self.judge.iter().any(|name| name.metric.collector() == Collector::Clock) {
@@ -126,7 +134,7 @@ impl Scenario {
             return Err(wrong("scaling", problem));
         }
         if !matches!(self.control, Some(Control::Set(_))) {
-            let problem = "needs a control = { set = … }, which says what threads gain here";
+            let problem = "needs a control = { set = … }, which shows what threads gain here";
             return Err(wrong("scaling", problem));
         }
         known.iter().try_for_each(|KnownContention { unwinders, link, expires, .. }| {
@@ -143,7 +151,7 @@ fn check_sizes(field: &'static str, sizes: &[usize]) -> Result<(), ScenarioError
         return Err(wrong(field, "N = 0 loads nothing (begin at 1 or more)"));
     }
     if !sizes.is_sorted_by(|a, b| a < b) {
-        return Err(wrong(field, "N must rise from size to size"));
+        return Err(wrong(field, "each N must be larger than the one before"));
     }
     if *last > LARGEST_MODULES {
         return Err(wrong(field, format!("N = {last} is more than {LARGEST_MODULES}")));
@@ -151,7 +159,7 @@ fn check_sizes(field: &'static str, sizes: &[usize]) -> Result<(), ScenarioError
     if sizes.len() < FEWEST_SIZES || last / first < SMALLEST_RATIO {
         let n = sizes.len();
         let problem = format!(
-            "{n} sizes from {first} to {last} are too few to tell a growth: at least {FEWEST_SIZES} sizes over a ratio of {SMALLEST_RATIO}"
+            "{n} sizes from {first} to {last} are too few to judge growth (give at least {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO})"
         );
         return Err(wrong(field, problem));
     }
@@ -175,7 +183,7 @@ impl Modules {
             Corpus::Files(_) => None,
         };
         if generated.is_none() && self.n_counts != NCounts::Modules {
-            let problem = "needs generated modules: those of files are as they are";
+            let problem = "needs generated modules, because modules from files cannot change";
             return Err(wrong("n_counts", problem));
         }
         let is_component = self.n_counts == NCounts::CoreModules

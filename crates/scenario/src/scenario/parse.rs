@@ -45,7 +45,10 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         (None, Some(registration)) => Workload::Registration(checked(registration, text)?),
         (None, None) => Workload::Modules(modules(&file, text)?),
         (Some(_), Some(_)) => {
-            return Err(wrong("registration", "stands beside command; only one can be measured"));
+            return Err(wrong(
+                "registration",
+                "cannot be combined with command (name one of them)",
+            ));
         }
     };
     let named = file.judge.iter().chain(&file.observe).copied();
@@ -140,18 +143,22 @@ fn command(
     arguments: &[String],
     text: &str,
 ) -> Result<Command, ScenarioError> {
-    refuse(&OF_LOAD_ORDERS, text, "stands beside command, which says itself what is done")?;
+    refuse(
+        &OF_LOAD_ORDERS,
+        text,
+        "cannot be combined with command, which decides itself what it does",
+    )?;
     if arguments.first().is_none_or(String::is_empty) {
         return Err(wrong("command", "names no program"));
     }
     for name in file.environment.keys().chain(&file.inherit) {
         if name.is_empty() || name.contains('=') {
-            return Err(wrong("environment", format!("{name:?} is no name of a variable")));
+            return Err(wrong("environment", format!("{name:?} is not the name of a variable")));
         }
     }
     let texts = arguments.iter().chain(file.environment.values());
     if file.environment.keys().chain(texts).any(|text| text.contains('\0')) {
-        return Err(wrong("command", "no argument or variable can hold a NUL"));
+        return Err(wrong("command", "no argument or variable can contain a NUL"));
     }
     let command = Command {
         arguments: arguments.to_vec(),
@@ -163,7 +170,7 @@ fn command(
         acknowledge: file.acknowledge,
     };
     if !command.names_n() {
-        let problem = "says nowhere {n}, so it would do the same at every N";
+        let problem = "does not contain {n}, so it would do the same at every N";
         return Err(wrong("command", problem));
     }
     Ok(command)
@@ -173,10 +180,10 @@ fn command(
 const MOST_FUNCTIONS: usize = 10_000;
 
 fn checked(registration: Registration, text: &str) -> Result<Registration, ScenarioError> {
-    refuse(&OF_LOAD_ORDERS, text, "stands beside registration, which loads no modules")?;
+    refuse(&OF_LOAD_ORDERS, text, "cannot be combined with registration, which loads no modules")?;
     refuse(&OF_COMMANDS, text, "belongs to scenarios with a command")?;
     if registration.functions.get() > MOST_FUNCTIONS {
-        return Err(wrong("registration.functions", format!("end at {MOST_FUNCTIONS}")));
+        return Err(wrong("registration.functions", format!("can be {MOST_FUNCTIONS} at most")));
     }
     if registration.unwinds > 1_000 {
         return Err(wrong("registration.unwinds", "end at 1000"));
@@ -216,7 +223,7 @@ fn corpus(file: &ScenarioFile) -> Result<Corpus, ScenarioError> {
     }
     match (&file.artifact, &file.modules) {
         (Some(_), Some(_)) => {
-            Err(wrong("modules", "stands beside artifact; only one can be loaded"))
+            Err(wrong("modules", "cannot be combined with artifact (name one of them)"))
         }
         (None, Some(paths)) if paths.is_empty() => Err(wrong("modules", "names no file")),
         (None, Some(paths)) => Ok(Corpus::Files(paths.clone())),
@@ -248,10 +255,10 @@ fn generated(file: Option<&GeneratedFile>) -> Result<Generated, ScenarioError> {
     // Wasmtime's own limits are near a million functions and 100,000 data segments. These bounds keep a
     // typing mistake from filling the disk.
     if functions.get() > 100_000 || generated.types > 100_000 {
-        return Err(wrong("artifact", "functions and types end at 100000"));
+        return Err(wrong("artifact", "functions and types can be 100000 at most"));
     }
     if generated.data_segments > 10_000 || generated.body_size > 10_000 {
-        return Err(wrong("artifact", "data_segments and body_size end at 10000"));
+        return Err(wrong("artifact", "data_segments and body_size can be 10000 at most"));
     }
     Ok(generated)
 }
@@ -290,13 +297,13 @@ fn load_order(file: &ScenarioFile) -> Result<LoadOrder, ScenarioError> {
         LoadedAtOnce::NBatches(_) => what == "batches",
     };
     if file.loaded_modules.is_some() && !is(&loaded_at_once, "loaded_modules") {
-        return Err(wrong("loaded_modules", "belongs to load_order = \"churn\" alone"));
+        return Err(wrong("loaded_modules", "belongs to load_order = \"churn\" only"));
     }
     if file.batch.is_some() && !is(&loaded_at_once, "batch") {
-        return Err(wrong("batch", "belongs to load_order = \"batches\" alone"));
+        return Err(wrong("batch", "belongs to load_order = \"batches\" only"));
     }
     if file.batches.is_some() && !is(&loaded_at_once, "batches") {
-        return Err(wrong("batches", "belongs to load_order = \"batches\" alone"));
+        return Err(wrong("batches", "belongs to load_order = \"batches\" only"));
     }
     if file.order.is_some() && loaded_at_once == LoadedAtOnce::All {
         return Err(wrong("order", "is part of this load order's name already"));

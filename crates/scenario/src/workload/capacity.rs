@@ -33,7 +33,10 @@ impl Modules {
         });
         let descriptors = descriptors.filter(|_| self.load_from == LoadFrom::File);
         let by_descriptors = descriptors.map(|limit| {
-            (limit / 10 * 9, format!("the descriptor limit is {limit} (ulimit -n raises it)"))
+            (
+                limit / 10 * 9,
+                format!("the limit of file descriptors is {limit} (ulimit -n raises it)"),
+            )
         });
         let both = by_mappings.into_iter().chain(by_descriptors);
         both.min_by_key(|(n, _)| *n).unwrap_or((usize::MAX, String::new()))

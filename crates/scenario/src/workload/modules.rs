@@ -62,7 +62,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Limit::Mappings => "mappings",
-            Limit::Descriptors => "descriptors",
+            Limit::Descriptors => "file descriptors",
             Limit::AddressSpace => "bytes of address space",
         })
     }

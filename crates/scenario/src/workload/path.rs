@@ -72,7 +72,7 @@ fn bytes_of(path: &Path) -> Result<Written, String> {
 
 #[cfg(not(unix))]
 fn bytes_of(path: &Path) -> Result<Written, String> {
-    Err(format!("the path {} is no Unicode", path.display()))
+    Err(format!("the path {} is not Unicode", path.display()))
 }
 
 fn read(written: Written) -> Result<PathBuf, String> {
@@ -90,5 +90,5 @@ fn path_of(bytes: Vec<u8>) -> Result<PathBuf, String> {
 
 #[cfg(not(unix))]
 fn path_of(_: Vec<u8>) -> Result<PathBuf, String> {
-    Err("a path is no Unicode".to_owned())
+    Err("a path is not Unicode".to_owned())
 }

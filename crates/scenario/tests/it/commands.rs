@@ -66,17 +66,20 @@ fn mistakes_are_named() {
                 "--modules={n}\"]\nenvironment = { NATIVE_UNWIND = \"1\", SIZES = \"{n} {n}\" }",
                 "\"]",
             ),
-            "nowhere {n}",
+            "does not contain {n}",
         ),
-        (replaced("command", load_order), "load_order: stands beside command"),
-        (replaced("command", "tables = \"strip\"\ncommand"), "tables: stands beside command"),
-        (replaced("check =", "directory = \"a\"\nload_order = \"churn\" #"), "stands beside"),
+        (replaced("command", load_order), "load_order: cannot be combined with command"),
+        (
+            replaced("command", "tables = \"strip\"\ncommand"),
+            "tables: cannot be combined with command",
+        ),
+        (replaced("check =", "directory = \"a\"\nload_order = \"churn\" #"), "cannot be combined"),
         (
             replaced("command =", "load_order = \"hold-all\" #"),
             "belongs to scenarios with a command",
         ),
         (replaced("command =", "#"), "environment: belongs"),
-        (replaced("SIZES", "\"A=B\""), "no name of a variable"),
+        (replaced("SIZES", "\"A=B\""), "not the name of a variable"),
         (replaced("load.py", "load\\u0000"), "NUL"),
     ];
     for (message, expected) in cases {

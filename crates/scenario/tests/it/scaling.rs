@@ -53,8 +53,8 @@ fn what_cannot_be_judged_is_refused() {
     for (from, to, expected) in [
         ("threads = 2", "threads = 1", "not within 2 to 256"),
         ("threads = 2", "threads = 0", "nonzero"),
-        ("series = \"load/wall-time\"", "series = \"load/page-faults\"", "no time"),
-        ("series = \"load/wall-time\"", "series = \"call/wall-time\"", "no time"),
+        ("series = \"load/wall-time\"", "series = \"load/page-faults\"", "not a time"),
+        ("series = \"load/wall-time\"", "series = \"call/wall-time\"", "not a time"),
         ("control = { set = { tables = \"strip\" } }", "", "needs a control"),
         (
             "judge = [\"load/page-faults\", \"unload/task-clock\"]",
