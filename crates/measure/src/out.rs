@@ -38,7 +38,7 @@ pub fn text(text: impl Display) {
                 && !HAS_FAILED.swap(true, Ordering::Relaxed) =>
         {
             self::error(format_args!(
-                "cannot write to standard output: {error} (the exit code holds all the same)"
+                "cannot write to standard output: {error} (the exit code is still right)"
             ));
         }
         _ => {}

@@ -204,7 +204,7 @@ fn sources(project: &Project, asked: &OtherAsked) -> Result<PathBuf> {
     };
     let sources = sources.canonicalize().map_err(|error| usage(&error.to_string()))?;
     if !sources.join("crates/runner").is_dir() {
-        return Err(usage("it has no crates/runner (the workspace's own folder is wanted)"));
+        return Err(usage("it has no crates/runner (name the root folder of a clone of Loadline)"));
     }
     Ok(sources)
 }

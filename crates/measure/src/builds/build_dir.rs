@@ -107,7 +107,7 @@ fn forget_workspace_crates(workspace: &Path, folder: &Path) -> Result<()> {
     let packages: Vec<&str> = names.flat_map(|name| ["--package", name]).collect();
     let clean = cmd!(shell, "{cargo} clean --quiet {packages...}");
     let clean = clean.env("CARGO_TARGET_DIR", folder).env("CARGO_BUILD_BUILD_DIR", folder);
-    clean.quiet().run().context("cannot forget what was built of another tree")
+    clean.quiet().run().context("cannot remove what was built from another tree")
 }
 
 /// A digest of what decides, apart from its sources, how the runner of `workspace` is built. It covers the

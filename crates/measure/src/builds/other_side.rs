@@ -51,7 +51,7 @@ impl Before {
     pub fn why_not_its_own(&self, scenario: &Scenario) -> Option<String> {
         let why = self.own_scenario(scenario).err()?;
         let (title, name) = (scenario.title(), &self.name);
-        Some(format!("{title}: {name} is measured by today's scenario file: {why}"))
+        Some(format!("{title}: {name} is measured with today's scenario file: {why}"))
     }
 
     fn own_scenario(&self, scenario: &Scenario) -> Result<Scenario, String> {

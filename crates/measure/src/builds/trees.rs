@@ -21,7 +21,9 @@ pub fn commit(sources: &Path, asked: &str) -> Result<String> {
             "there is no such revision in {shown}, which is a shallow clone (git fetch --unshallow brings the rest of the history)"
         ),
         Ok(None) => {
-            format!("there is no such revision in {shown} (git fetch brings what is elsewhere)")
+            format!(
+                "there is no such revision in {shown} (git fetch gets revisions of other clones)"
+            )
         }
         Err(failure) => failure.to_string(),
     };
@@ -227,7 +229,7 @@ mod tests {
             "{shallow}"
         );
         let gone = said(&own, "gone");
-        assert!(gone.ends_with("(git fetch brings what is elsewhere)"), "{gone}");
+        assert!(gone.ends_with("(git fetch gets revisions of other clones)"), "{gone}");
         let outside = said(Path::new("/"), "HEAD");
         assert_eq!(outside, "cannot use --against HEAD: / is in no git repository");
     }

@@ -24,13 +24,13 @@ impl Wasmtime {
         if let Some(folder) = asked.strip_prefix("path:") {
             let folder = Path::new(folder).canonicalize().map_err(|error| error.to_string())?;
             if !folder.join("crates/wasmtime/Cargo.toml").is_file() {
-                return Err("it is no checkout of Wasmtime's repository".to_owned());
+                return Err("it is not a checkout of Wasmtime's repository".to_owned());
             }
             return Ok(Wasmtime::Checkout(folder));
         }
         if let Some(commit) = asked.strip_prefix("git:") {
             let is_hash = commit.len() >= 7 && commit.bytes().all(|b| b.is_ascii_hexdigit());
-            let problem = "git: wants the hash of a commit (git rev-parse shows it)";
+            let problem = "git: needs the hash of a commit (git rev-parse shows it)";
             return if is_hash {
                 Ok(Wasmtime::Commit(commit.to_owned()))
             } else {
@@ -42,7 +42,7 @@ impl Wasmtime {
         if parts.len() == 3 && parts.iter().all(is_number) {
             return Ok(Wasmtime::Version(asked.to_owned()));
         }
-        Err("it is no version such as 48.0.8, no path:DIR and no git:COMMIT".to_owned())
+        Err("it is not a version such as 48.0.8, path:DIR or git:COMMIT".to_owned())
     }
 
     /// The entries for Wasmtime's crates in the workspace's manifest.
@@ -124,7 +124,9 @@ pub fn on_wasmtime(text: &str, wasmtime: &Wasmtime) -> Result<String> {
             // Replaces the short form `wasmtime = "…"` by a table.
             *entry = toml::Value::Table(toml::Table::new());
         }
-        let entry = entry.as_table_mut().with_context(|| format!("it requires {name} oddly"))?;
+        let entry = entry.as_table_mut().with_context(|| {
+            format!("its requirement of {name} is neither a version nor a table")
+        })?;
         for key in ["version", "path", "git", "rev"] {
             entry.remove(key);
         }

@@ -61,7 +61,7 @@ pub fn read(mut command: Command) -> Result<String> {
     // If the output is still open after that, another process holds it.
     let _ = ended.map(|ended| ended.recv_timeout(LAST_WORDS));
     let status = output.status;
-    ensure!(status.success(), "{program} failed ({status}); its messages stand above");
+    ensure!(status.success(), "{program} failed ({status}); its messages are above");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -102,7 +102,7 @@ mod tests {
         let noise = "i=0; while [ $i -lt 20000 ]; do echo; i=$((i + 1)); done >&2; echo done";
         assert_eq!(read(shell(noise)).unwrap(), "done\n");
         let error = read(shell("exit 3")).unwrap_err().to_string();
-        assert_eq!(error, "sh failed (exit status: 3); its messages stand above");
+        assert_eq!(error, "sh failed (exit status: 3); its messages are above");
         assert!(read(Command::new("/nowhere/sh")).is_err());
         let interrupt = Interrupt::default();
         assert!(run(&mut shell("exit 0"), &interrupt).unwrap().success());

@@ -34,7 +34,9 @@ pub fn given() -> Result<Option<PathBuf>> {
     let program = Path::new(&named).canonicalize().ok().filter(|program| program.is_file());
     program.map(Some).ok_or_else(|| {
         let named = Path::new(&named).display();
-        let text = format!("{GIVEN} names {named}, where no program is; name one, or unset it");
+        let text = format!(
+            "{GIVEN} names {named}, which is not a program (name the runner, or unset {GIVEN})"
+        );
         Error::new(Exit::Usage, text)
     })
 }
@@ -69,7 +71,7 @@ pub fn check_version(program: &Path, environment: &Environment) -> Result<()> {
     let theirs = &environment.loadline;
     ensure!(
         theirs == VERSION,
-        "{} is of version {theirs}, this program of {VERSION}; they are installed together ({})",
+        "{} has version {theirs}, and this program has version {VERSION}; install the same version of both ({})",
         program.display(),
         remedy()
     );
@@ -102,7 +104,7 @@ mod tests {
     fn another_version_is_refused_with_what_to_do() {
         let theirs = loadline_record::fixtures::environment();
         let text = check_version(Path::new("there"), &theirs).unwrap_err().to_string();
-        assert!(text.starts_with("there is of version ?, this program of "), "{text}");
+        assert!(text.starts_with("there has version ?, and this program has version "), "{text}");
         assert!(text.contains("cargo install"), "{text}");
         let ours = Environment { loadline: VERSION.to_owned(), ..theirs };
         assert!(check_version(Path::new("there"), &ours).is_ok());

@@ -39,7 +39,7 @@ impl MachineLock {
         let without = |problem: &dyn std::fmt::Display| {
             let path = path.display();
             out::note(format_args!(
-                "notice: cannot lock {path}: {problem}; nothing keeps another session away"
+                "notice: cannot lock {path}: {problem}; another session can disturb this one"
             ));
             Ok(MachineLock { file: None })
         };
@@ -54,7 +54,7 @@ impl MachineLock {
                 Err(TryLockError::Error(error)) => return without(&error),
                 Err(TryLockError::WouldBlock) if no_wait => {
                     let text = format!(
-                        "another session measures on this machine ({}); it would be measured along (wait for it, or leave out --no-wait)",
+                        "another session measures on this machine ({}) and would disturb this one (wait for it, or leave out --no-wait)",
                         holder(&mut file)
                     );
                     return Err(Error::new(Exit::CouldNotMeasure, text));
@@ -104,7 +104,10 @@ fn open(path: &Path) -> std::io::Result<File> {
     // symbolic link nor a second hard link to a file of the user.
     let found = file.metadata()?;
     if !found.is_file() || n_names(&found) > 1 {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file of its own"));
+        return Err(std::io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is a link, or not a regular file",
+        ));
     }
     Ok(file)
 }
@@ -159,7 +162,7 @@ fn holder(file: &mut File) -> String {
     match text.trim() {
         said if !said.is_empty() && is_alive(said) => said.to_owned(),
         // A holder that may not write here leaves the text of an earlier, killed holder.
-        _ => "it has not said which".to_owned(),
+        _ => "its process is unknown".to_owned(),
     }
 }
 
@@ -185,7 +188,7 @@ mod tests {
         assert!(open(&lock).is_err());
         fs::remove_file(&lock).unwrap();
         fs::hard_link(&mine, &lock).unwrap();
-        assert_eq!(open(&lock).unwrap_err().to_string(), "it is no file of its own");
+        assert_eq!(open(&lock).unwrap_err().to_string(), "it is a link, or not a regular file");
         assert_eq!(fs::read_to_string(&mine).unwrap(), "precious");
         fs::remove_file(&lock).unwrap();
         let mut file = open(&lock).unwrap();
@@ -201,6 +204,6 @@ mod tests {
         fs::write(&lock, "process 999999999, since 2026-01-01, in /x").unwrap();
         let said = holder(&mut open(&lock).unwrap());
         let is_told = Path::new("/proc/self").exists();
-        assert_eq!(said == "it has not said which", is_told, "{said}");
+        assert_eq!(said == "its process is unknown", is_told, "{said}");
     }
 }

@@ -19,7 +19,7 @@ pub fn preloadable(library: &Path) -> Result<PathBuf> {
     let shown = library.display();
     let cannot = || {
         format!(
-            "cannot preload {shown}: LD_PRELOAD holds no path with a space or a colon, and the library cannot be copied elsewhere (TMPDIR names a folder for it)"
+            "cannot preload {shown}: LD_PRELOAD cannot name a path with a space or a colon, and the library cannot be copied (set TMPDIR to a folder of your own without them)"
         )
     };
     copied(library, &std::env::temp_dir()).with_context(cannot)
@@ -38,7 +38,7 @@ fn copied(library: &Path, folder: &Path) -> Result<PathBuf> {
     let name = library.file_name().filter(|name| can_be_listed(Path::new(name)));
     let copy = own.join(name.unwrap_or("unwinder.so".as_ref()));
     if !can_be_listed(&copy) {
-        let problem = format!("{} holds one, too", copy.display());
+        let problem = format!("{} has a space or a colon as well", copy.display());
         return Err(io::Error::new(ErrorKind::InvalidInput, problem).into());
     }
     make_own(&folder)?;
@@ -129,6 +129,6 @@ mod tests {
         let spaced = folder.path().join("c d");
         fs::create_dir(&spaced).unwrap();
         let error = copied(&library, &spaced).unwrap_err().to_string();
-        assert!(error.ends_with(" holds one, too"), "{error}");
+        assert!(error.ends_with(" has a space or a colon as well"), "{error}");
     }
 }

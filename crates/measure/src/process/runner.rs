@@ -68,7 +68,7 @@ impl std::fmt::Display for RunFailure {
         match self {
             RunFailure::Refused(error) => f.write_str(error),
             RunFailure::Crashed { status, stderr } if stderr.is_empty() => {
-                write!(f, "the runner ended early ({status}) and said nothing")
+                write!(f, "the runner ended early ({status}) without a message")
             }
             RunFailure::Crashed { status, stderr } => {
                 write!(f, "the runner ended early ({status}): {}", stderr.trim_end())
@@ -80,8 +80,12 @@ impl std::fmt::Display for RunFailure {
                     "ended after {seconds} s (timeout_seconds in the scenario sets the limit)"
                 )
             }
-            RunFailure::Garbled(line) => write!(f, "the runner's answer is no message: {line:?}"),
-            RunFailure::Unproven(what) => write!(f, "the run does not prove its work: {what}"),
+            RunFailure::Garbled(line) => {
+                write!(f, "the runner's answer is not a message: {line:?}")
+            }
+            RunFailure::Unproven(what) => {
+                write!(f, "the run did not do the requested work: {what}")
+            }
             RunFailure::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -193,7 +197,7 @@ impl Runner {
             Some(asked) if Path::new(active).canonicalize().ok().as_ref() != Some(asked) => {
                 let asked = asked.display();
                 let text = format!(
-                    "cannot use unwinder {asked}: the runner unwinds by {active} all the same (is it an unwinder for this machine?)"
+                    "cannot use unwinder {asked}: the runner still unwinds with {active} (is it an unwinder for this machine?)"
                 );
                 Err(Error::new(Exit::Usage, text))
             }

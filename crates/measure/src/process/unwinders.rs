@@ -82,16 +82,16 @@ pub fn missing(families: &[&str], folder: &Path) -> Vec<String> {
     let is_missing = |family: &str| !families.contains(&family);
     let mut sentences = Vec::new();
     if is_missing("llvm") {
-        sentences.push(format!("llvm is not here: {GET_LLVM}"));
+        sentences.push(format!("llvm is missing: {GET_LLVM}"));
     }
     if is_missing("libgcc-tree") {
         sentences.push(format!(
-            "libgcc-tree is not here: a libgcc from 13 on, as Debian 13 has it ({unpack})"
+            "libgcc-tree is missing: libgcc 13 or newer, as in Debian 13 ({unpack})"
         ));
     }
     if is_missing("libgcc-list") {
         sentences.push(format!(
-            "libgcc-list is not here: a libgcc up to 12, as Debian 12 has it ({unpack})"
+            "libgcc-list is missing: libgcc 12 or older, as in Debian 12 ({unpack})"
         ));
     }
     sentences
@@ -166,7 +166,7 @@ pub fn passes(
     let (scenarios, elsewhere): (Vec<&Scenario>, Vec<&Scenario>) =
         scenarios.into_iter().partition(|scenario| can_be_here(scenario));
     for scenario in elsewhere {
-        let why = "it registers unwind tables itself, which is done on Linux with glibc only";
+        let why = "it registers unwind tables itself, which works on Linux with glibc only";
         let sentence = format!("{}: left out: {why}", scenario.title());
         if !may_leave_out {
             return Err(Error::new(Exit::Usage, sentence));

@@ -62,17 +62,20 @@ fn matching_one(root: &Path, pattern: &Path) -> Result<Vec<PathBuf>> {
         true => text.to_owned(),
         false => format!("{}/{text}", glob::Pattern::escape(root_text)),
     };
-    let found = glob::glob(&whole).map_err(|error| refuse(format!("it is no pattern: {error}")))?;
+    let found =
+        glob::glob(&whole).map_err(|error| refuse(format!("it is not a pattern: {error}")))?;
     let mut files = Vec::new();
     for path in found {
-        let path = path.map_err(|error| refuse(format!("cannot be looked through: {error}")))?;
+        let path = path.map_err(|error| refuse(format!("cannot be searched: {error}")))?;
         if path.is_file() {
             files.push(path);
         }
     }
     if files.is_empty() {
         let root = root.display();
-        return Err(refuse(format!("no file in {root} matches it (paths are from there)")));
+        return Err(refuse(format!(
+            "no file in {root} matches it (paths are relative to this folder)"
+        )));
     }
     files.sort();
     Ok(files)

@@ -177,7 +177,7 @@ impl Project {
         let names = self.scenario_names()?;
         if name == calibration::NAME {
             let text = format!(
-                "no scenario may be called {name}: {} is written by {PROGRAM} calibrate (rename its file)",
+                "a scenario cannot be called {name}: {PROGRAM} calibrate writes {} (rename the scenario's file)",
                 self.baselines().join(format!("{name}.toml")).display()
             );
             return Err(Error::new(Exit::Usage, text));
@@ -198,7 +198,7 @@ impl Project {
         changes: &BTreeMap<String, String>,
     ) -> Result<Scenario, String> {
         if !self.scenario_file(name).is_file() {
-            return Err("it has none of that name".to_owned());
+            return Err("it has no scenario of this name".to_owned());
         }
         self.read_scenario(name, changes).map_err(|error| format!("{error:#}"))
     }
@@ -253,7 +253,7 @@ impl Project {
 
 /// The nearest folder, from the current one upwards, that holds `loadline.toml`.
 fn root_around_here() -> Result<PathBuf> {
-    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    let here = std::env::current_dir().context("cannot find the current folder")?;
     layout::nearest_root(&here).ok_or_else(|| {
         let text = format!(
             "there is no {} in {} or above ({PROGRAM} init writes one; --root DIR names the repository)",

@@ -62,13 +62,13 @@ impl Programs {
     pub fn build(&self, build: &[String], interrupt: &Interrupt) -> Result<()> {
         let Some((program, arguments)) = build.split_first() else { return Ok(()) };
         let shown = format!("{} in {}", build.join(" "), self.root.display());
-        out::note(format_args!("building by {shown}"));
+        out::note(format_args!("building with {shown}"));
         let mut command = process::Command::new(program);
         command.args(arguments).current_dir(&self.root).envs(self.folders());
         let status = child::run(&mut command, interrupt);
         interrupt.check()?;
-        let status = status.with_context(|| format!("cannot build by {shown}"))?;
-        ensure!(status.success(), "{shown} failed ({status}); its messages stand above");
+        let status = status.with_context(|| format!("cannot build with {shown}"))?;
+        ensure!(status.success(), "{shown} failed ({status}); its messages are above");
         self.link_usual_folder();
         Ok(())
     }

@@ -122,7 +122,7 @@ fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> 
     let all = (earlier(tried) + extrapolated) * rounds;
     (all > budget).then(|| {
         format!(
-            "{rounds} rounds up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
+            "{rounds} repetitions of the sizes up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
         )
     })
 }
@@ -156,7 +156,10 @@ mod tests {
         let tried = [(64, 0.1), (128, 0.4)];
         assert_eq!(why_too_long(&limited(13, 120), &tried, 256), None);
         let why = why_too_long(&limited(12, 120), &tried, 256).unwrap_or_default();
-        assert_eq!(why, "6 rounds up to it would take 13 s of the 12 s of budget_seconds");
+        assert_eq!(
+            why,
+            "6 repetitions of the sizes up to it would take 13 s of the 12 s of budget_seconds"
+        );
         let why = why_too_long(&limited(99, 3), &tried, 256).unwrap_or_default();
         assert_eq!(why, "a run may take 2 s of the 3 s of timeout_seconds");
         // One size alone allows no extrapolation.

@@ -177,9 +177,9 @@ fn why_left_out(
     } else {
         ((earlier + seconds) * rounds as f64, SECONDS_FOR_SIZES)
     };
-    let what = if is_larger { "confirming at it" } else { "the sizes up to it" };
+    let what = if is_larger { "this size" } else { "the sizes up to it" };
     (all > limit).then(|| {
-        format!("{rounds} rounds of {what} would take {all:.0} s, and may take {limit:.0} s")
+        format!("{rounds} repetitions of {what} would take {all:.0} s, more than the allowed {limit:.0} s")
     })
 }
 
@@ -215,7 +215,7 @@ fn check(scenario: &Scenario, sizes: &[usize], reasons: &[String]) -> Result<()>
     }
     let (title, reasons) = (scenario.title(), reasons.join("; "));
     let text = format!(
-        "cannot measure {title}: N = {sizes:?} is left of its sizes, and {FEWEST_SIZES} sizes over a ratio of {SMALLEST_RATIO} are needed ({reasons})"
+        "cannot measure {title}: only N = {sizes:?} is left of its sizes, and {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO} are needed ({reasons})"
     );
     Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -54,7 +54,7 @@ impl Bench<'_> {
         let Some(before) = self.before else { return Ok(None) };
         let (environment, absent) = self.describe_by(&before.runner).with_context(|| {
             let name = &before.name;
-            format!("the runner of {name} (too far back to understand this version's requests?)")
+            format!("the runner of {name} (too old to understand this version's requests?)")
         })?;
         let Before { name, argument, .. } = before;
         let (name, argument) = (name.clone(), argument.clone());

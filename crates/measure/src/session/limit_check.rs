@@ -66,7 +66,7 @@ fn of(
     let extrapolated = each.modules_within(value as f64);
     if let Some(first) = mappings_end_before(one, limit, extrapolated, environment) {
         let sentence = format!(
-            "{limit} would end at N ≈ {extrapolated:.0} (extrapolated), after mappings at N ≈ {first:.0}: nothing is met there"
+            "{limit} would end at N ≈ {extrapolated:.0} (extrapolated), but mappings end first, at N ≈ {first:.0}: not tried"
         );
         return Ok((sentence, true));
     }
@@ -74,7 +74,7 @@ fn of(
     let most = (extrapolated * 1.25) as usize + 64;
     if most > MOST_MODULES {
         let sentence = format!(
-            "{limit} end at N ≈ {extrapolated:.0} (extrapolated; {} allowed, {} a module): too far to go there{memory}",
+            "{limit} end at N ≈ {extrapolated:.0} (extrapolated; {} allowed, {} per module): too far to try{memory}",
             shown(limit, value as f64),
             shown(limit, each.slope)
         );
@@ -85,7 +85,7 @@ fn of(
         Err(RunFailure::Interrupted) => return Err(RunFailure::Interrupted),
         Err(failure) => {
             let sentence =
-                format!("cannot go to where {limit} end (N ≈ {extrapolated:.0}): {failure}");
+                format!("cannot load modules until {limit} end (N ≈ {extrapolated:.0}): {failure}");
             return Ok((sentence, false));
         }
     };
@@ -107,7 +107,7 @@ fn judge(
     let holds = off <= TOLERANCE;
     let verdict = if holds { "as extrapolated" } else { "NOT as extrapolated" };
     let sentence = format!(
-        "{limit} end at N = {extrapolated:.0} (extrapolated from N ≤ {}: {} a module, {} allowed, {} in use before); gone there: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
+        "{limit} end at N = {extrapolated:.0} (extrapolated from N ≤ {}: {} per module, {} allowed, {} in use before); tried: an error at N = {found} ({:.1} % off, {verdict}): {}{memory}",
         each.largest,
         shown(limit, each.slope),
         shown(limit, value as f64),
@@ -186,7 +186,7 @@ fn memory(one: &MeasuredScenario, environment: &Environment) -> String {
     let available = environment.memory_bytes.parse::<f64>().ok();
     match (resident.and_then(|series| Each::of(&series)), available) {
         (Some(each), Some(available)) if each.slope > 0.0 => format!(
-            "; memory would end at N ≈ {:.0} (extrapolated: {} a module)",
+            "; memory would end at N ≈ {:.0} (extrapolated: {} per module)",
             each.modules_within(available),
             amount(each.slope, "bytes")
         ),
@@ -246,7 +246,9 @@ fn go(
             reached = Some(said);
         }
     })?;
-    reached.ok_or_else(|| RunFailure::Unproven("it did not say what it met".to_owned()))
+    reached.ok_or_else(|| {
+        RunFailure::Unproven("the runner did not report the limit that it reached".to_owned())
+    })
 }
 
 #[cfg(test)]

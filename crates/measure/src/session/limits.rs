@@ -74,7 +74,7 @@ fn why_no_pack_keeps_tables(environment: &Environment) -> Option<String> {
     let number = |text: &str, place: usize| text.split('.').nth(place)?.parse::<u32>().ok();
     let glibc = libc.strip_prefix("glibc ").filter(|_| build.starts_with("linux-gnu"));
     if glibc.is_none_or(|version| (number(version, 0), number(version, 1)) < (Some(2), Some(35))) {
-        return Some(format!("it takes Linux with glibc 2.35 (here: {libc})"));
+        return Some(format!("it needs Linux with glibc 2.35 (here: {libc})"));
     }
     let oldest = match unwinder_family.as_str() {
         "libgcc-list" | "libgcc-tree" => 12,
@@ -84,7 +84,7 @@ fn why_no_pack_keeps_tables(environment: &Environment) -> Option<String> {
     let asks = number(unwinder_version, 0).is_some_and(|major| major >= oldest);
     (!asks).then(|| {
         let unwinder = environment.unwinder();
-        format!("it takes libgcc 12 or LLVM's libunwind 16 (here: {unwinder})")
+        format!("it needs libgcc 12 or LLVM's libunwind 16 (here: {unwinder})")
     })
 }
 

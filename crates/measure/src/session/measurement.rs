@@ -160,7 +160,7 @@ impl<'a> Measurement<'a> {
         let progress = Progress::new("measuring", weight_of_all(&left));
         for visit in &left {
             if self.is_given_up(visit.0.scenario) {
-                progress.add(run_weight(&visit.0), "skipping what cannot succeed");
+                progress.add(run_weight(&visit.0), "skipping runs that cannot succeed");
                 continue;
             }
             let record = self.bench.run(
@@ -292,7 +292,7 @@ impl<'a> Measurement<'a> {
         };
         let saved = self.records.len();
         out::note(format_args!(
-            "{saved} runs are saved; {PROGRAM} {command} --resume goes on from there"
+            "{saved} runs are saved; {PROGRAM} {command} --resume measures the rest"
         ));
     }
 
@@ -394,7 +394,7 @@ impl<'a> Measurement<'a> {
             format!(", up to {} s while series are undecided (--budget)", asked.budget)
         });
         format!(
-            "plan: {runs} runs by the clock and {exact} counting ones of {scenarios} scenarios, planted ones included{}{}; order by --seed {}",
+            "plan: {runs} runs by the clock and {exact} counting runs of {scenarios} scenarios, with the self-check{}{}; order by --seed {}",
             against.unwrap_or_default(),
             further.unwrap_or_default(),
             self.header.seed

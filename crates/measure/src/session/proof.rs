@@ -22,23 +22,24 @@ pub fn check_proof(
         if found == expected {
             return Ok(());
         }
-        Err(format!("{what} {found} times where {expected} was asked"))
+        Err(format!("{what} {found} times instead of {expected}"))
     };
     match workload {
         Workload::Planted(planted) => {
-            equal("planted work done", proof.planted, planted.units(modules))
+            equal("the self-check's work done", proof.planted, planted.units(modules))
         }
         Workload::Command(command) => check_command(proof, command, modules),
         Workload::Registration(registration) => {
             equal("tables taken", proof.loaded as u64, modules as u64)?;
-            equal("tables gone", proof.released as u64, modules as u64)?;
+            equal("tables removed", proof.released as u64, modules as u64)?;
             equal("unwound", proof.unwound as u64, registration.unwinds as u64)?;
             check_unwinder(proof, environment)?;
             let calls = registration.n_calls(modules, &environment.unwinder_family);
             for (what, found) in
                 [("registered", proof.registered), ("deregistered", proof.deregistered)]
             {
-                let found = found.ok_or_else(|| format!("it does not say how often it {what}"))?;
+                let found =
+                    found.ok_or_else(|| format!("it does not report how often it {what}"))?;
                 equal(what, found, calls)?;
             }
             Ok(())
@@ -69,7 +70,7 @@ fn check_unwinder(proof: &Proof, environment: &Environment) -> Result<(), String
 
 fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(), String> {
     let Some(found) = &proof.command else {
-        return Err("it does not say how the command ended".to_owned());
+        return Err("it does not report how the command ended".to_owned());
     };
     if found.exit_code != command.exit_code {
         let (code, right) = (found.exit_code, command.exit_code);
@@ -200,12 +201,12 @@ mod tests {
         let refuse = |scenario, lie: fn(&mut Proof), expected: &str| {
             assert_eq!(check(scenario, lie), Err(expected.to_owned()));
         };
-        refuse(&kept, |p| p.loaded = 99, "loaded 99 times where 100 was asked");
-        refuse(&kept, |p| p.loaded = 101, "loaded 101 times where 100 was asked");
-        refuse(&kept, |p| p.released = 0, "released 0 times where 100 was asked");
-        refuse(&kept, |p| p.called = 1, "called 1 times where 2 was asked");
-        refuse(&kept, |p| p.unwound = 1, "unwound 1 times where 2 was asked");
-        refuse(&kept, |p| p.acted = 1, "acted 1 times where 0 was asked");
+        refuse(&kept, |p| p.loaded = 99, "loaded 99 times instead of 100");
+        refuse(&kept, |p| p.loaded = 101, "loaded 101 times instead of 100");
+        refuse(&kept, |p| p.released = 0, "released 0 times instead of 100");
+        refuse(&kept, |p| p.called = 1, "called 1 times instead of 2");
+        refuse(&kept, |p| p.unwound = 1, "unwound 1 times instead of 2");
+        refuse(&kept, |p| p.acted = 1, "acted 1 times instead of 0");
         let leaked = "100 registrations, but 99 deregistrations";
         refuse(&kept, |p| p.deregistered = Some(99), leaked);
         let unregistered = "100 modules with tables, but 99 registrations";
@@ -236,11 +237,11 @@ mod tests {
         let scenario = Scenario::parse("lab", text).unwrap();
         assert_eq!(check(&scenario, |_| {}), Ok(()));
         let found = check(&scenario, |p| p.registered = Some(300));
-        assert_eq!(found, Err("registered 300 times where 100 was asked".to_owned()));
+        assert_eq!(found, Err("registered 300 times instead of 100".to_owned()));
         let found = check(&scenario, |p| p.deregistered = None);
-        assert_eq!(found, Err("it does not say how often it deregistered".to_owned()));
+        assert_eq!(found, Err("it does not report how often it deregistered".to_owned()));
         let found = check(&scenario, |p| p.unwound = 0);
-        assert_eq!(found, Err("unwound 0 times where 2 was asked".to_owned()));
+        assert_eq!(found, Err("unwound 0 times instead of 2".to_owned()));
         let found = check(&scenario, |p| p.unwinder_path = "/lib/libunwind.so.1".to_owned());
         assert!(found.unwrap_err().starts_with("its unwinder is "));
     }
@@ -252,6 +253,6 @@ mod tests {
         let units = planted.units(100);
         assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));
         let error = check(&scenario, |p| p.planted = units - 1).unwrap_err();
-        assert!(error.starts_with("planted work done"), "{error}");
+        assert!(error.starts_with("the self-check's work done"), "{error}");
     }
 }

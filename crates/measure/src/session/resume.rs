@@ -136,9 +136,9 @@ fn why_not(command: Command, header: &Header) -> String {
         }
         (None, Some(other)) => {
             let name = other.name();
-            format!("it is a session of {name} ({PROGRAM} {name} --resume takes it up)")
+            format!("it is a session of {name} ({PROGRAM} {name} --resume resumes it)")
         }
-        (None, None) => format!("it is no session of {} (start again)", command.name()),
+        (None, None) => format!("it is not a session of {} (start again)", command.name()),
     }
 }
 
@@ -151,7 +151,7 @@ fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
             Ok(Scenario { digest: Some(is), .. }) if is == *was => None,
             Ok(Scenario { digest, .. }) => {
                 let is = digest.as_deref().unwrap_or("no files");
-                Some(format!("what the files of {title} hold: {was} | {is}"))
+                Some(format!("the contents of the files of {title}: {was} | {is}"))
             }
             Err(error) => Some(format!("the files of {title}: {was} | {error:#}")),
         }

@@ -32,7 +32,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut new = beside(&file)?;
     new.write_all(bytes)
         .and_then(|()| new.as_file().sync_all())
-        .with_context(|| format!("cannot write {shown} (what was there is untouched)"))?;
+        .with_context(|| format!("cannot write {shown} (the old file is unchanged)"))?;
     if let Ok(old) = fs::metadata(&file) {
         new.as_file().set_permissions(old.permissions())?;
     }
@@ -82,7 +82,7 @@ fn target(path: &Path) -> Result<Target> {
             Ok(to) => Ok(Target::File(folder_of(path).join(to))),
             Err(_) => Ok(Target::File(path.to_owned())),
         },
-        Err(error) => Err(error).with_context(|| format!("cannot look at {shown}")),
+        Err(error) => Err(error).with_context(|| format!("cannot inspect {shown}")),
     }
 }
 

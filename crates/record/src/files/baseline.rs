@@ -278,7 +278,7 @@ impl Baselines {
         let file: BaselinesFile = toml::from_str(text)?;
         debug_assert_eq!(file.format, FORMAT);
         let all = file.baseline.into_iter().map(baseline).collect::<Result<Vec<_>>>()?;
-        ensure!(!all.is_empty(), "it holds no baseline");
+        ensure!(!all.is_empty(), "it contains no baseline");
         for (index, one) in all.iter().enumerate() {
             ensure!(
                 !all[..index].iter().any(|earlier| earlier.key == one.key),
@@ -314,12 +314,12 @@ impl Baselines {
 
 fn baseline(file: BaselineFile) -> Result<Baseline> {
     let mut series = file.series.into_iter().map(accepted).collect::<Result<Vec<_>>>()?;
-    ensure!(!series.is_empty(), "a baseline holds no series");
+    ensure!(!series.is_empty(), "a baseline contains no series");
     // Callgrind measures at other sizes.
     let is_measured = |n: &usize| series.iter().any(|s| s.series.sizes().contains(&(*n as u64)));
     ensure!(
         file.sizes.is_sorted_by(|a, b| a < b) && file.sizes.iter().all(is_measured),
-        "its sizes {:?} do not rise, or name an N that its samples do not have",
+        "its sizes {:?} do not rise, or its samples lack one of them",
         file.sizes
     );
     series.sort_by_key(|accepted| accepted.name);
@@ -358,7 +358,7 @@ fn accepted(file: SeriesFile) -> Result<Accepted> {
     let tail = match (file.scaling_exponent, file.scaling_interval) {
         (Some(value), Some([low, high])) => Some([value, low, high]),
         (None, None) => None,
-        _ => bail!("series {name}: scaling_exponent and scaling_interval belong together"),
+        _ => bail!("series {name}: scaling_exponent and scaling_interval need each other"),
     };
     let series = series(name, &rounds)?.interleaved(file.interleaved);
     Ok(Accepted { name, series, tail })

@@ -80,7 +80,7 @@ impl SavedProfile {
     pub fn read(path: &Path) -> Result<SavedProfile> {
         let shown = path.display();
         let text = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-        serde_json::from_slice(&text).with_context(|| format!("{shown} is no profile"))
+        serde_json::from_slice(&text).with_context(|| format!("{shown} is not a profile"))
     }
 
     /// Reads the files of a scenario, each with its N. Returns `None` if one is missing or damaged.

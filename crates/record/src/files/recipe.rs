@@ -83,7 +83,7 @@ impl Recipe {
             !path.as_os_str().is_empty()
                 && path.components().all(|part| matches!(part, Component::Normal(_)))
         };
-        ensure!(is_inside(&recipe.into), "into is no folder within the repository");
+        ensure!(is_inside(&recipe.into), "into is not a folder within the repository");
         let mut names = Vec::new();
         for package in &recipe.packages {
             let Package { name, version, sha512, .. } = package;
@@ -92,13 +92,13 @@ impl Recipe {
             let is_version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
             ensure!(
                 !name.starts_with(['.', '/', '-']) && name.chars().all(is_name) && !name.is_empty(),
-                "package {name:?} is no name of a package"
+                "package {name:?}: this is not the name of a package"
             );
             ensure!(
                 version.starts_with(|c: char| c.is_ascii_digit())
                     && version.split('.').count() >= 3
                     && version.chars().all(is_version),
-                "package {name}: version {version:?} is not one exact version"
+                "package {name}: version {version:?} is not an exact version"
             );
             ensure!(is_hex(sha512, 128), "package {name}: sha512 is not 128 hexadecimal digits");
             for taken in &package.files {
@@ -106,14 +106,14 @@ impl Recipe {
                 let is_plain = Path::new(file).components().count() == 1;
                 ensure!(
                     is_plain && is_inside(Path::new(file)),
-                    "{file:?} is no plain name of a file"
+                    "{file:?} is not a plain file name"
                 );
                 ensure!(is_hex(&taken.sha256, 64), "{file}: sha256 is not 64 hexadecimal digits");
                 ensure!(!names.contains(&file), "two files are called {file}");
                 names.push(file);
             }
         }
-        ensure!(!names.is_empty(), "it takes no file");
+        ensure!(!names.is_empty(), "it names no file");
         Ok(recipe)
     }
 
@@ -160,7 +160,7 @@ impl Taken {
         let shown = path.display();
         match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Some(format!("{shown} is not there"))
+                Some(format!("{shown} is missing"))
             }
             Err(error) => Some(format!("{shown} cannot be read: {error}")),
             Ok(content) if self.check(&content).is_err() => {
@@ -186,7 +186,7 @@ fn hex(bytes: &[u8]) -> String {
 fn same(expected: &str, found: &str) -> Result<()> {
     ensure!(
         expected == found,
-        "its checksum is {found} where the recipe has {expected} (the file was changed: find out why before you change the recipe)"
+        "its checksum is {found}, but the recipe has {expected} (the file was changed; find out why before you change the recipe)"
     );
     Ok(())
 }
@@ -247,7 +247,7 @@ mod tests {
     fn a_file_that_is_missing_or_another_is_named() {
         let root = tempfile::TempDir::new().unwrap();
         let recipe = Recipe::parse(&text()).unwrap();
-        assert!(recipe.missing(root.path()).unwrap().ends_with("b.wasm is not there"));
+        assert!(recipe.missing(root.path()).unwrap().ends_with("b.wasm is missing"));
         let folder = root.path().join("target/modules");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("b.wasm"), "x").unwrap();

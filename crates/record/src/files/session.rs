@@ -149,7 +149,7 @@ pub fn read_header(folder: &Path) -> Result<Header> {
     let header = folder.join("session.json");
     let shown = header.display();
     let text = fs::read(&header).with_context(|| format!("cannot read {shown}"))?;
-    let problem = || format!("{shown} is no session");
+    let problem = || format!("{shown} is not a session");
     let format: FormatOnly = serde_json::from_slice(&text).with_context(problem)?;
     format.check(FORMAT, "measure again").with_context(|| format!("cannot read {shown}"))?;
     serde_json::from_slice(&text).with_context(problem)
@@ -171,7 +171,7 @@ pub fn read(path: &Path) -> Result<(Header, Vec<RunRecord>)> {
     // The file is read as bytes, because an incomplete line may end within a character.
     let bytes = fs::read(&runs).with_context(|| format!("cannot read {shown}"))?;
     let record = |(index, line): (usize, &[u8])| {
-        let problem = || format!("{shown}: line {} is no run", index + 1);
+        let problem = || format!("{shown}: line {} is not a run", index + 1);
         serde_json::from_slice(line).with_context(problem)
     };
     let lines = whole_lines(&bytes).split_inclusive(|byte| *byte == b'\n').enumerate();

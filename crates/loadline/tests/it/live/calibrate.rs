@@ -41,5 +41,5 @@ fn a_scenario_cannot_take_the_calibrations_name() {
     project.write("xtask/scenarios/calibration.toml", TINY);
     let said = project.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(2), "{}", said.refusal());
-    assert!(said.stderr.contains("no scenario may be called calibration"), "{}", said.stderr);
+    assert!(said.stderr.contains("a scenario cannot be called calibration"), "{}", said.stderr);
 }

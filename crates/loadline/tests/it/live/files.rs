@@ -69,7 +69,7 @@ fn modules_of_somebodys_own_are_loaded_and_changed_ones_are_told_apart() {
     project.write("mine/b.wat", module(6));
     let resumed = project.run(&["regress", "-v", "--resume", session.to_str().unwrap()]);
     assert_eq!(resumed.code, Some(1), "{}", whole(&resumed));
-    let expected = format!("what the files of mine hold: {was} | ");
+    let expected = format!("the contents of the files of mine: {was} | ");
     assert!(resumed.stderr.contains(&expected), "{}", whole(&resumed));
     fs::remove_dir_all(project.path("mine")).unwrap();
     let resumed = project.run(&["regress", "-v", "--resume", session.to_str().unwrap()]);
@@ -222,7 +222,7 @@ fn without_npm_or_network_nothing_is_fetched_and_that_is_said() {
     let said = registry.project.run(&["regress", "-v"]);
     assert_eq!(said.code, Some(7), "{}", whole(&said));
     let expected =
-        "skipped: mine: ROOT/target/fetched/one.wasm is not there (cargo xtask fetch gets it)";
+        "skipped: mine: ROOT/target/fetched/one.wasm is missing (cargo xtask fetch gets it)";
     assert!(said.stderr.contains(expected), "{}", whole(&said));
 
     // The report names it among the other scenarios.

@@ -65,5 +65,5 @@ fn a_lock_of_another_user_holds_as_well() {
     file.lock().unwrap();
     let refused = project.run(&["regress", "--no-wait"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("(it has not said which)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("(its process is unknown)"), "{}", refused.stderr);
 }

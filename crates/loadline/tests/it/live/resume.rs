@@ -275,7 +275,7 @@ fn runs_of_something_else_are_not_added() {
         let none = project.run(&["regress", "--resume"]);
         assert_eq!(none.code, Some(7), "{}", none.stderr);
     };
-    refused(Value::Null, "it is no session of regress");
+    refused(Value::Null, "it is not a session of regress");
     let build = json!({
         "name": "main (0123456789)", "argument": "--against main",
         "environment": environment, "absent": [],
@@ -367,7 +367,7 @@ fn a_killed_baseline_is_measured_to_its_end_and_written() {
     let named = project.run(&["regress", "--resume", session.to_str().unwrap()]);
     assert_eq!(named.code, Some(2), "{}", named.stderr);
     assert!(
-        named.stderr.contains("a session of baseline (cargo xtask baseline --resume takes it up)"),
+        named.stderr.contains("a session of baseline (cargo xtask baseline --resume resumes it)"),
         "{}",
         named.stderr
     );

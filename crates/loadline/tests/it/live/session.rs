@@ -230,9 +230,9 @@ fn a_runner_that_cannot_be_trusted_fails_its_scenario_and_no_other() {
     failures.sort_unstable();
     expect_test::expect![[r#"
         failed: tiny: N = 1, repetition 1: the runner ended early (exit status: 3): out of memory
-        failed: tiny: N = 16, repetition 1: the runner ended early (exit status: 0) and said nothing
-        failed: tiny: N = 2, repetition 1: the runner's answer is no message: "Hello"
-        failed: tiny: N = 4, repetition 1: the run does not prove its work: loaded 3 times where 4 was asked
+        failed: tiny: N = 16, repetition 1: the runner ended early (exit status: 0) without a message
+        failed: tiny: N = 2, repetition 1: the runner's answer is not a message: "Hello"
+        failed: tiny: N = 4, repetition 1: the run did not do the requested work: loaded 3 times instead of 4
         failed: tiny: N = 8, repetition 1: ended after 20 s (timeout_seconds in the scenario sets the limit)"#]].assert_eq(&failures.join("\n"));
     assert!(row(&said, "unload/unwind-tables-deregistered").ends_with("FAILED"), "{}", said.stdout);
     let records = lines(&runs(&imposter.project, &said));
@@ -446,5 +446,9 @@ fn a_runner_that_is_named_has_to_be_there_and_of_this_version() {
     project.script("old", &script);
     let old = list("old");
     assert_eq!(old.code, Some(1), "{}", old.stderr);
-    assert!(old.stderr.contains("is of version 0.0.1, this program of "), "{}", old.stderr);
+    assert!(
+        old.stderr.contains("has version 0.0.1, and this program has version "),
+        "{}",
+        old.stderr
+    );
 }

@@ -63,8 +63,7 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     let merged = merge(&project, &[&one, &elsewhere]);
     assert_eq!(merged.code, Some(0), "{}{}", merged.stdout, merged.stderr);
     let is_said = |line: &str| {
-        line.starts_with("shard 2/2 has another machine: the processor: ")
-            && line.ends_with(" | Minix")
+        line.starts_with("shard 2/2 has another machine: the CPU: ") && line.ends_with(" | Minix")
     };
     assert!(merged.stdout.lines().any(is_said), "{}", merged.stdout);
 

@@ -18,7 +18,7 @@ fn standard_output_that_takes_nothing() {
     project.write("a.csv", "64,100\n");
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let said = project.said(project.xtask(&["judge", "a.csv"]).stdout(full).output().unwrap());
-    let message = "cannot write to standard output: No space left on device (os error 28) (the exit code holds all the same)\n";
+    let message = "cannot write to standard output: No space left on device (os error 28) (the exit code is still right)\n";
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), message));
 
     let (reader, writer) = std::io::pipe().unwrap();

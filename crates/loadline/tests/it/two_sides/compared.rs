@@ -181,7 +181,7 @@ fn a_revision_without_scenarios_is_measured_by_todays() {
     installed.write("host.sh", &host(QUADRATIC));
     let worse = installed.loadline(&["regress", "--against", "HEAD"]);
     ends(&worse, 3);
-    assert!(worse.stderr.contains("measured by today's scenario file"), "{}", worse.stderr);
+    assert!(worse.stderr.contains("measured with today's scenario file"), "{}", worse.stderr);
 }
 
 /// What cannot be built or started is no verdict, and is said once.

@@ -74,9 +74,9 @@ fn every_message_before_the_last_word_is_received() {
 fn a_runner_that_ends_early_is_reported_with_its_last_words() {
     let cases = [
         ("echo it broke >&2; exit 3", "the runner ended early (exit status: 3): it broke"),
-        ("kill -9 $$", "the runner ended early (signal 9) and said nothing"),
-        ("exit 0", "the runner ended early (exit status: 0) and said nothing"),
-        ("echo '\"done\"'; exit 1", "the runner ended early (exit status: 1) and said nothing"),
+        ("kill -9 $$", "the runner ended early (signal 9) without a message"),
+        ("exit 0", "the runner ended early (exit status: 0) without a message"),
+        ("echo '\"done\"'; exit 1", "the runner ended early (exit status: 1) without a message"),
         ("echo '{\"failed\":{\"error\":\"no room\"}}'; exit 1", "no room"),
     ];
     for (script, expected) in cases {

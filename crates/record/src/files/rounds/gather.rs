@@ -143,7 +143,7 @@ fn failures_of(
     let mut failures: Vec<String> =
         causes.iter().map(|(_, records)| failure(records, unstarted)).collect();
     if own.len() > found {
-        failures.push(format!("{} runs are unplanned or stand twice", own.len() - found));
+        failures.push(format!("runs that are unplanned or recorded twice: {}", own.len() - found));
     }
     if found < planned && !is_given_up {
         failures.push(format!("{found} of {planned} runs were measured"));
