@@ -32,7 +32,7 @@ pub enum FolderError {
     },
     /// The costs in a dump do not add up to the sums that it states.
     #[error(
-        "{} is torn: its costs add up to {found:?} where it states {stated:?} (was the disk full, or the run ended early?)",
+        "{} is incomplete: its costs add up to {found:?}, but it states {stated:?} (was the disk full, or did the run end early?)",
         path.display()
     )]
     Torn {
@@ -45,7 +45,7 @@ pub enum FolderError {
     },
     /// Dumps are numbered from 1, and one number is missing.
     #[error(
-        "{} has no dump number {number} (was the disk full, or a file deleted?)",
+        "{} has no dump number {number} (was the disk full, or was a file deleted?)",
         folder.display()
     )]
     Missing {
@@ -64,7 +64,7 @@ pub enum FolderError {
     },
     /// The folder has no dump that the program asked for.
     #[error(
-        "{} has no dump with a name: the program never told callgrind where a phase ends",
+        "{} has no dump with a name: the program did not notify callgrind of the end of a phase",
         folder.display()
     )]
     NoPhase {
@@ -265,7 +265,7 @@ mod tests {
         let whole = dump("Client Request: load", 10, 10);
         for cut in ["", "version: 1\n", "part: 2\ndesc: Trigger: Client Req", "events: Ir\n"] {
             let error = read(&[whole.clone(), cut.to_owned()]).unwrap_err();
-            assert!(error.starts_with("folder/out.1 is torn"), "{cut:?}: {error}");
+            assert!(error.starts_with("folder/out.1 is incomplete"), "{cut:?}: {error}");
         }
     }
 
@@ -289,16 +289,17 @@ mod tests {
         assert!(error(&[empty]).starts_with("callgrind counted nothing in phase load"));
         let torn = dump("Client Request: load", 3, 4);
         assert!(
-            error(&[torn]).contains("out.0 is torn: its costs add up to [3] where it states [4]")
+            error(&[torn])
+                .contains("out.0 is incomplete: its costs add up to [3], but it states [4]")
         );
         let cut = "desc: Trigger: Client Request: load\nevents: Ir\nfn=f\n0 1\n".to_owned();
-        assert!(error(&[cut]).contains("where it states []"));
+        assert!(error(&[cut]).contains("but it states []"));
         let other = "desc: Trigger: Client Request: load\nevents: Bc\nfn=f\n0 1\ntotals: 1\n";
         let sum = error(&[dump("Client Request: load", 1, 1), other.to_owned()]);
-        assert!(sum.contains("out.1: cannot add up profiles of different events: Ir and Bc"));
+        assert!(sum.contains("out.1: cannot add profiles of different events: Ir and Bc"));
         assert_eq!(
             error(&["fn=f\nnonsense\n".to_owned()]),
-            "cannot read folder/out.0: line 2: is not understood: \"nonsense\""
+            "cannot read folder/out.0: line 2: has no known form: \"nonsense\""
         );
     }
 

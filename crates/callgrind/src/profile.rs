@@ -52,7 +52,7 @@ pub(crate) struct Calls {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// The profiles counted different events.
-    #[error("cannot add up profiles of different events: {} and {}", .0.join(" "), .1.join(" "))]
+    #[error("cannot add profiles of different events: {} and {}", .0.join(" "), .1.join(" "))]
     Events(Vec<String>, Vec<String>),
     /// The sum is more than 64 bits hold.
     #[error("the sum of the costs is larger than 2^64")]

@@ -34,7 +34,7 @@ pub enum Problem {
     #[error("is longer than {LONGEST_LINE} bytes (is it a callgrind.out file?)")]
     TooLong,
     /// A word should be a number.
-    #[error("{0:?} is no number")]
+    #[error("{0:?} is not a number")]
     NotANumber(String),
     /// A number, or its sum with earlier numbers, exceeds 64 bits.
     #[error("a cost is larger than 2^64")]
@@ -43,7 +43,7 @@ pub enum Problem {
     #[error("no name was given to number {0} (is the beginning of the file missing?)")]
     UnknownName(u64),
     /// A name like `(7x)`, which is neither a number nor a name.
-    #[error("{0:?} is no name")]
+    #[error("{0:?} is not a name")]
     NotAName(String),
     /// A cost line comes before the line that names the events, or has more costs than events.
     #[error("has {found} costs where {events} events are counted")]
@@ -57,16 +57,16 @@ pub enum Problem {
     #[error("names more than {MOST_EVENTS} events")]
     TooManyEvents,
     /// Costs come before the `fn=` line of their function.
-    #[error("has costs of no function")]
+    #[error("has costs before any function")]
     NoFunction,
     /// `calls=` comes before the `cfn=` line that names the callee.
     #[error("calls no function")]
     NoCallee,
     /// The second line of a `calls=` or of a jump is missing.
-    #[error("has no line after it that says where from")]
+    #[error("has no next line with the place that it comes from")]
     Torn,
     /// The line has no known form.
-    #[error("is not understood: {0:?}")]
+    #[error("has no known form: {0:?}")]
     NotUnderstood(String),
 }
 

@@ -179,10 +179,10 @@ fn names_need_not_be_text() {
 fn what_is_wrong_is_said_with_its_line() {
     let cases = [
         ("fn=f\n0 1", "line 2: has 1 costs where 0 events are counted"),
-        ("events: Ir\n0 1", "line 2: has costs of no function"),
+        ("events: Ir\n0 1", "line 2: has costs before any function"),
         ("events: Ir\nfn=f\n0 1 2", "line 3: has 2 costs where 1 events are counted"),
-        ("events: Ir\nfn=f\n0 x", "line 3: \"x\" is no number"),
-        ("events: Ir\nfn=f\n0 -1", "line 3: \"-1\" is no number"),
+        ("events: Ir\nfn=f\n0 x", "line 3: \"x\" is not a number"),
+        ("events: Ir\nfn=f\n0 -1", "line 3: \"-1\" is not a number"),
         ("events: Ir\nfn=f\n0 18446744073709551616", "line 3: a cost is larger than 2^64"),
         (
             "events: Ir\nfn=f\n0 18446744073709551615\nfn=g\n0 1",
@@ -197,21 +197,27 @@ fn what_is_wrong_is_said_with_its_line() {
             "events: Ir\nfn=(7)",
             "line 2: no name was given to number 7 (is the beginning of the file missing?)",
         ),
-        ("events: Ir\nfn=(7x) f", "line 2: \"(7x) f\" is no name"),
+        ("events: Ir\nfn=(7x) f", "line 2: \"(7x) f\" is not a name"),
         ("events: Ir\nfn=f\ncalls=1 0", "line 3: calls no function"),
-        ("events: Ir\nfn=f\ncfn=g\ncalls=1 0", "line 4: has no line after it that says where from"),
+        (
+            "events: Ir\nfn=f\ncfn=g\ncalls=1 0",
+            "line 4: has no next line with the place that it comes from",
+        ),
         (
             "events: Ir\nfn=f\ncfn=g\ncalls=1 0\nfn=h",
-            "line 5: has no line after it that says where from",
+            "line 5: has no next line with the place that it comes from",
         ),
-        ("events: Ir\nfn=f\njump=1 0", "line 3: has no line after it that says where from"),
-        ("events: Ir\nfn=f\ncalls=many 0", "line 3: \"many\" is no number"),
-        ("events: Ir\nfn=f\ncfn=g\ncalls=1 zero", "line 4: \"zero\" is no number"),
-        ("events: Ir\nfn=f\njcnd=1/x 0", "line 3: \"x\" is no number"),
-        ("events: Ir\npart: second", "line 2: \"second\" is no number"),
-        ("events: Ir\nfn=f\nwhat=1", "line 3: is not understood: \"what=1\""),
-        ("events: Ir\nwhat is this", "line 2: is not understood: \"what is this\""),
-        ("\u{7f}ELF", "line 1: is not understood: \"\\u{7f}ELF\""),
+        (
+            "events: Ir\nfn=f\njump=1 0",
+            "line 3: has no next line with the place that it comes from",
+        ),
+        ("events: Ir\nfn=f\ncalls=many 0", "line 3: \"many\" is not a number"),
+        ("events: Ir\nfn=f\ncfn=g\ncalls=1 zero", "line 4: \"zero\" is not a number"),
+        ("events: Ir\nfn=f\njcnd=1/x 0", "line 3: \"x\" is not a number"),
+        ("events: Ir\npart: second", "line 2: \"second\" is not a number"),
+        ("events: Ir\nfn=f\nwhat=1", "line 3: has no known form: \"what=1\""),
+        ("events: Ir\nwhat is this", "line 2: has no known form: \"what is this\""),
+        ("\u{7f}ELF", "line 1: has no known form: \"\\u{7f}ELF\""),
     ];
     for (text, expected) in cases {
         assert_eq!(parts(text).unwrap_err(), expected, "{text:?}");
