@@ -57,7 +57,7 @@ impl fmt::Display for DesignFlaw {
             }
             DesignFlaw::TooFewRounds { found } => write!(
                 f,
-                "{found} rounds are too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)"
+                "{found} repetitions are too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)"
             ),
             DesignFlaw::SizesDiffer => f.write_str("the baseline was measured at other sizes"),
             DesignFlaw::KindsDiffer => f.write_str("the baseline is another kind of metric"),

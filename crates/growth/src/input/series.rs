@@ -252,7 +252,7 @@ pub enum SeriesError {
         size: u64,
     },
     /// A cost is negative, infinite or not a number.
-    #[error("cost {cost} in round {round} at N = {size} is not a finite number from 0 up")]
+    #[error("cost {cost} in repetition {round} at N = {size} is not a finite number from 0 up")]
     BadCost {
         /// The N of the cost.
         size: u64,

@@ -48,11 +48,11 @@ impl fmt::Display for Doubt {
             }
             Doubt::Suspect(suspicion) => suspicion.fmt(f),
             Doubt::ControlGainsNothing => f.write_str(
-                "the control gains nothing from threads either: too few processors here, or busy ones",
+                "the control gains nothing from threads either: too few CPUs here, or busy CPUs",
             ),
-            Doubt::ScalingImprecise => f.write_str(
-                "a loss of 20 % of what threads gain is neither shown nor excluded",
-            ),
+            Doubt::ScalingImprecise => {
+                f.write_str("a loss of 20 % of what threads gain is neither shown nor excluded")
+            }
         }
     }
 }
@@ -61,12 +61,12 @@ impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Suspicion::NotAccelerating => {
-                "superlinear by the fit, but not accelerating at the top: a step, perhaps"
+                "superlinear by the fit, but not accelerating at the largest sizes: perhaps a step"
             }
-            Suspicion::RestsOnLargestSize => "superlinear, but this rests on the largest N alone",
+            Suspicion::RestsOnLargestSize => "superlinear, but only the largest N shows it",
             Suspicion::OneStep => "superlinear, or one step in cost per item",
             Suspicion::LikeNoShape => {
-                "a large part of the cost grows at the largest N, but like none of the shapes tried"
+                "a large part of the cost at the largest N is growth, but no model fits it"
             }
             Suspicion::NoMoreExpensive => "steeper than before, but no more expensive than before",
             Suspicion::TopAboveLaw => "the largest N costs more than the growth up to it explains",
@@ -148,7 +148,7 @@ impl Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::Rounds { rounds } => write!(f, "measure every size in {rounds} rounds"),
+            Remedy::Rounds { rounds } => write!(f, "measure every size with {rounds} repetitions"),
             Remedy::LargerSize { size } => write!(f, "add N = {size}"),
             Remedy::Sizes { sizes } => write!(f, "measure at least {sizes} sizes"),
             Remedy::FewerSizes { sizes } => {
@@ -159,7 +159,7 @@ impl fmt::Display for Remedy {
             }
             Remedy::WiderRange { size } => write!(f, "extend the sizes to N = {size} at least"),
             Remedy::IdleProcessors => {
-                f.write_str("measure where as many processors are idle as there are threads")
+                f.write_str("measure where as many CPUs are idle as there are threads")
             }
             Remedy::MeasureAgain => {
                 f.write_str("measure again, both sides at the same sizes and with the same metric")
@@ -182,8 +182,8 @@ mod tests {
             Remedy::of(doubt, &series.exact(rounds == 1)).to_string()
         };
         let cases = [
-            (Doubt::Imprecise, 5, "measure every size in 10 rounds"),
-            (Doubt::Imprecise, 15, "measure every size in 20 rounds"),
+            (Doubt::Imprecise, 5, "measure every size with 10 repetitions"),
+            (Doubt::Imprecise, 15, "measure every size with 20 repetitions"),
             (Doubt::Imprecise, 20, "add N = 80"),
             // More repetitions of an exact metric add nothing.
             (Doubt::Imprecise, 1, "add N = 80"),

@@ -50,15 +50,10 @@ impl Answer {
     }
 }
 
-const ADVISORY: &str = "advice, not a failed gate: caches make the true time per item rise as well, so \
-    a curve of times fails a gate only where its last two doublings each cost over three times as much; \
-    compare with a base to gate";
+const ADVISORY: &str = "advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base";
 
 /// The test `a_machine_that_slows_down_is_growth_unless_sizes_are_interleaved` measured these numbers.
-const IN_SEQUENCE: &str = "not interleaved: a machine that becomes slower while it measures size after \
-    size looks like growth; in simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % \
-    noise, and 17 % at 5 %; interleaved, 0.3 % at most. Measure every size of both sides once in each \
-    round, and state \"interleaved\": true";
+const IN_SEQUENCE: &str = "not interleaved: if the machine becomes slower while it measures size after size, this looks like growth. In simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % noise, and 17 % at 5 %. With interleaved repetitions it was 0.3 % at most. Measure every size of both sides once per repetition, and state \"interleaved\": true";
 
 /// Returns one answer for each of `series`. With `is_suite`, p-values are adjusted for the number of series.
 pub fn answers(series: &[Named], is_suite: bool) -> Vec<Answer> {

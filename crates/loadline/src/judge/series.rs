@@ -169,7 +169,7 @@ pub fn with_distinct_names(files: Vec<(String, Vec<Named>)>) -> Result<Vec<Named
                 named.id = if is_stem { path.clone() } else { format!("{path}: {own}") };
             }
             let is_new = known.insert(named.id.clone());
-            ensure!(is_new, "cannot judge {path}: the id {own:?} stands twice");
+            ensure!(is_new, "cannot judge {path}: the id {own:?} is there twice");
             all.push(named);
         }
     }

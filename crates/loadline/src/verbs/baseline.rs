@@ -40,7 +40,10 @@ use loadline_verdict::self_check;
 pub fn run(arguments: &cli::Baseline) -> Result<Exit> {
     let reason = arguments.reason.as_deref().map(str::trim);
     if reason == Some("") {
-        return Err(Error::new(Exit::Usage, "--reason is empty; say why for those who review it"));
+        return Err(Error::new(
+            Exit::Usage,
+            "--reason is empty (say why the baseline changes; reviewers read it)",
+        ));
     }
     let accept = accept::asked(arguments)?;
     let interrupt = Interrupt::listen()?;
@@ -175,7 +178,8 @@ fn carry_out(
     let measured = measurement.measured();
     if self_check::is_blind(&self_check::seen(&measured, None)) {
         measurement.close()?;
-        let text = "this session did not judge the growth planted in it right; no baseline has changed (repeat on a quieter machine)";
+        let text =
+            "the self-check failed, so no baseline was written (repeat on a quieter machine)";
         return Err(Error::new(Exit::Blind, text));
     }
     let exit = write(project, &measured, capture, interrupt)?;

@@ -63,7 +63,7 @@ impl Benchmarks {
     pub fn into_found(self) -> Result<Found> {
         ensure!(
             !self.points.is_empty() || self.n_aggregates == 0,
-            "it holds aggregates alone: run the benchmark with --benchmark_repetitions=10 and without \
+            "it contains aggregates only: run the benchmark with --benchmark_repetitions=10 and without \
              --benchmark_report_aggregates_only"
         );
         let how = if self.is_pytest { pytest::MORE_ROUNDS } else { google::MORE_ROUNDS };

@@ -21,7 +21,7 @@ pub fn read(input: impl Read, name: &str) -> Result<Found> {
         Document::List(objects) => (objects, true),
         Document::One(object) => (vec![*object], false),
     };
-    ensure!(!objects.is_empty(), "it holds no series");
+    ensure!(!objects.is_empty(), "it contains no series");
     let mut found = Found { series: Vec::new(), notes: Vec::new(), states_itself: true };
     for (object, place) in objects.into_iter().zip(1..) {
         match object {
@@ -33,9 +33,8 @@ pub fn read(input: impl Read, name: &str) -> Result<Found> {
                 found.series.push(own::named(object, place)?);
             }
             object => bail!(
-                "its keys ({}) are those of no form that is read: a series has id, kind, n and y; \
-                 Google Benchmark and pytest-benchmark have benchmarks, hyperfine has results; of \
-                 criterion name the folder, such as target/criterion",
+                "its keys ({}) match no form that Loadline reads: a series has id, kind, n and y; \
+                 Google Benchmark and pytest-benchmark have benchmarks, hyperfine has results; for criterion name the folder, such as target/criterion",
                 object.unknown.join(", ")
             ),
         }
@@ -94,7 +93,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         let mut seen: Vec<String> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if seen.contains(&key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
             }
             match key.as_str() {
                 "id" => object.id = map.next_value()?,

@@ -41,7 +41,7 @@ fn checked(object: Object) -> Result<Named> {
     let quantum = object.quantum.unwrap_or(1.0);
     ensure!(
         quantum >= 0.0 && quantum.is_finite(),
-        "its quantum is {quantum}: the steps in which a count rises are 0 or more"
+        "its quantum is {quantum}: the step in which a count rises must be 0 or more"
     );
     // A count that was read once at each size is exact, unless the object states otherwise.
     let rows = [&object.y, &object.base, &object.new].into_iter().flatten().flatten();

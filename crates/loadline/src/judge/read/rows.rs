@@ -84,7 +84,7 @@ pub fn read(
         text.clear();
         line += 1;
     }
-    ensure!(!readings.is_empty(), "it has no rows of n and cost, and is no JSON either");
+    ensure!(!readings.is_empty(), "it is neither rows of n and cost nor JSON");
     let kind = match arguments.kind {
         Some(JudgeKind::Count) => Kind::Count,
         Some(JudgeKind::Time) | None => Kind::Time,

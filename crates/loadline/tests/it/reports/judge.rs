@@ -205,7 +205,7 @@ fn a_gate_fails_on_growth_alone() {
         &expect![[r#"
             exit 0
              series  scaling exponent (95 %)  growth share (95 %)  p  verdict
-             series  –                        –                    –  inconclusive: 2 rounds are too few, at least 3 are needed (1 if the metric is exact)
+             series  –                        –                    –  inconclusive: 2 repetitions are too few, at least 3 are needed (1 if the metric is exact)
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         "#]],
@@ -282,7 +282,7 @@ fn times_by_themselves_fail_no_gate() {
              series  1.28 (1.18 … 1.38)       22 %                 6.9e-8  superlinear
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-            note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+            note: series: advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
         "#]],
     );
     check(
@@ -294,7 +294,7 @@ fn times_by_themselves_fail_no_gate() {
              series  1.28 (1.18 … 1.38)       22 %                 6.9e-8  superlinear
             scaling exponent: 1 = linear, 2 = quadratic
             growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-            note: series: advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+            note: series: advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
         "#]],
     );
 }
@@ -325,7 +325,7 @@ fn exact_rows_need_one_reading_of_each_size() {
         &expect![[r#"
         exit 4
          series  scaling exponent (95 %)  growth share (95 %)  p  verdict
-         series  –                        –                    –  inconclusive: 1 rounds are too few, at least 3 are needed (1 if the metric is exact)
+         series  –                        –                    –  inconclusive: 1 repetitions are too few, at least 3 are needed (1 if the metric is exact)
         scaling exponent: 1 = linear, 2 = quadratic
         growth share of a curve: the part of the cost at the largest N that grows faster than N log N
     "#]],

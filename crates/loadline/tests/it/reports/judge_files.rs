@@ -168,19 +168,19 @@ fn what_is_no_form_that_is_read() {
         blank: exit 2
         error: cannot judge a: it is empty
         string: exit 2
-        error: cannot judge a: it has no rows of n and cost, and is no JSON either
+        error: cannot judge a: it is neither rows of n and cost nor JSON
         numbers: exit 2
         error: cannot judge a: invalid type: integer `1`, expected an object at line 1 column 3
         other keys: exit 2
         error: cannot judge a: invalid type: map, expected the list of results that hyperfine writes (recipes for other tools: https://github.com/loadline/loadline/blob/main/docs/howto/judge-other-numbers.md) at line 1 column 33
         aggregates: exit 2
-        error: cannot judge a: it holds aggregates alone: run the benchmark with --benchmark_repetitions=10 and without --benchmark_report_aggregates_only
+        error: cannot judge a: it contains aggregates only: run the benchmark with --benchmark_repetitions=10 and without --benchmark_report_aggregates_only
         no rounds: exit 2
         error: cannot judge a: "a[1]" has statistics, but no rounds: write the file with --benchmark-json, or with --benchmark-save-data at line 1 column 75
         no scan: exit 2
         error: cannot judge a: hyperfine measured no command over several sizes: use --parameter-scan or --parameter-list
         a sample: exit 2
-        error: cannot judge a: its keys (sampling_mode, iters, times) are those of no form that is read: a series has id, kind, n and y; Google Benchmark and pytest-benchmark have benchmarks, hyperfine has results; of criterion name the folder, such as target/criterion
+        error: cannot judge a: its keys (sampling_mode, iters, times) match no form that Loadline reads: a series has id, kind, n and y; Google Benchmark and pytest-benchmark have benchmarks, hyperfine has results; for criterion name the folder, such as target/criterion
     "#]].assert_eq(&answers.join(""));
 }
 
@@ -225,14 +225,14 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
         exit 2
         error: cannot judge a.json: series "a": unknown key "interleavd" of its design (did you mean "interleaved"?)
         exit 2
-        error: cannot judge a.json: the key "exact" stands twice at line 1 column 36
+        error: cannot judge a.json: the key "exact" is there twice at line 1 column 36
         exit 0
          series  scaling exponent (95 %)  growth share (95 %)  p  verdict
          a       –                        –                    –  inconclusive: 1 sizes are too few, at least 5 are needed
         scaling exponent: 1 = linear, 2 = quadratic
         growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         exit 2
-        error: cannot judge a.json: series "a": its quantum is -4096: the steps in which a count rises are 0 or more
+        error: cannot judge a.json: series "a": its quantum is -4096: the step in which a count rises must be 0 or more
     "#]].assert_eq(&answers.join(""));
     let remarks = r#""truth": {"label": "not"}, "unit": "ns", "design": {"k": 1}, "comment": 1"#;
     assert!(with(remarks).starts_with("exit 0\n"));
@@ -273,7 +273,7 @@ fn files_of_one_name_are_called_by_their_paths() {
     let said = project.run(&["judge", "mon/load.csv", "other.csv", "mon/load.csv"]);
     expect![[r#"
         exit 2
-        error: cannot judge mon/load.csv: the id "load" stands twice
+        error: cannot judge mon/load.csv: the id "load" is there twice
     "#]]
     .assert_eq(&said.refusal());
 }
@@ -304,7 +304,7 @@ fn google_benchmark_is_read() {
         &expect![[r#"
             BM_EraseFront/real_time[width=1]: superlinear
             BM_EraseFront/real_time[width=2]: superlinear
-              advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+              advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
             BM_Sum: inconclusive
             note: google.json: "BM_NoSize" is left out: none of its parameters is a size
         "#]],
@@ -329,7 +329,7 @@ fn pytest_benchmark_is_read() {
         &expect![[r#"
             test_lists.py::test_pop[end=back]: inconclusive
             test_lists.py::test_pop[end=front]: superlinear
-              advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+              advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
             test_lists.py::test_sum: inconclusive
             note: pytest.json: "test_lists.py::test_alone" is left out: none of its parameters is a size
         "#]],
@@ -347,13 +347,13 @@ fn criterion_is_read() {
     };
     expect![[r#"
         queue/remove-front: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+          advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
         sum: inconclusive
         note: xtask/tests/judge/criterion/: "queue/alone" is left out: none of its parameters is a size
     "#]].assert_eq(&judged(""));
     expect![[r#"
         queue/remove-front: superlinear
-          advice, not a failed gate: caches make the true time per item rise as well, so a curve of times fails a gate only where its last two doublings each cost over three times as much; compare with a base to gate
+          advice only, no failed gate: caches also raise the time per item, so a curve of times fails a gate only where each of its last two doublings costs over three times as much. To gate on less growth, compare with a base
     "#]]
     .assert_eq(&judged("queue/remove-front"));
 }

@@ -33,7 +33,7 @@ fn a_pair_that_was_not_interleaved_is_judged_with_a_warning() {
              series  scaling exponent (95 %)  growth share (95 %)  p        verdict
              a       –                        E 91 % (89 … 93 %)   1.9e-22  worse
             growth share E of a pair: the part of the new cost at the largest N that the base's growth does not explain
-            note: a: not interleaved: a machine that becomes slower while it measures size after size looks like growth; in simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % noise, and 17 % at 5 %; interleaved, 0.3 % at most. Measure every size of both sides once in each round, and state "interleaved": true
+            note: a: not interleaved: if the machine becomes slower while it measures size after size, this looks like growth. In simulation, slowing by 30 % made 100 % of unchanged pairs worse at 1 % noise, and 17 % at 5 %. With interleaved repetitions it was 0.3 % at most. Measure every size of both sides once per repetition, and state "interleaved": true
         "#]],
     );
 }
