@@ -44,7 +44,7 @@ fn ci(arguments: &[OsString]) -> ExitCode {
     match Command::new(&cargo).args(tier).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => {
-            eprintln!("error: a test failed; its name stands above");
+            eprintln!("error: a test failed; its name is above");
             ExitCode::FAILURE
         }
         Err(error) => {

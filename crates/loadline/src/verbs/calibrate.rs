@@ -121,7 +121,7 @@ fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
         return Err(Error::new(Exit::CouldNotMeasure, text));
     }
     if self_check::is_blind(&self_check::seen(measured, None)) {
-        let text = "nothing was calibrated: this session did not judge the growth planted in it right (repeat on a quieter machine)";
+        let text = "nothing was calibrated: the self-check failed (repeat on a quieter machine)";
         return Err(Error::new(Exit::Blind, text));
     }
     Ok(())

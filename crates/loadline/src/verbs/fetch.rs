@@ -79,7 +79,7 @@ fn packed(package: &Package) -> Result<Vec<u8>> {
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let said = errors.lines().map(str::trim).find(|line| !line.is_empty());
-        let said = said.unwrap_or("it does not say why; npm pack without --silent does");
+        let said = said.unwrap_or("npm gave no reason (npm pack without --silent shows it)");
         let text = format!("cannot fetch {title}: npm gave no package: {said}");
         return Err(Error::new(Exit::NotFetched, text));
     }
@@ -103,9 +103,9 @@ fn the_only_file(folder: &Path) -> Result<PathBuf> {
 fn file_of(archive: &[u8], path: &str) -> Result<Vec<u8>> {
     let unpacked = GzDecoder::new(archive).take(LARGEST_PACKAGE);
     let mut archive = tar::Archive::new(unpacked);
-    for entry in archive.entries().context("it is no archive")? {
-        let mut entry = entry.context("it is no whole archive")?;
-        let found = entry.path().context("it names a file that cannot be")?.into_owned();
+    for entry in archive.entries().context("it is not an archive")? {
+        let mut entry = entry.context("it is a truncated archive")?;
+        let found = entry.path().context("it names a file with an invalid path")?.into_owned();
         // All files of a package lie in one folder, whose name does not matter.
         if found.components().skip(1).eq(Path::new(path).components()) {
             let mut content = Vec::new();
@@ -139,7 +139,7 @@ fn refuse_others(folder: &Path, recipe: &Recipe) -> Result<()> {
     others.sort();
     let others = others.join(", ");
     bail!(
-        "{shown} holds modules that the recipe does not name: {others} (move them away; scenarios would measure them with the recipe's)"
+        "{shown} contains modules that the recipe does not name: {others} (move them away, because scenarios would measure them too)"
     )
 }
 

@@ -79,7 +79,7 @@ fn refused(error: &Error, host: &Host) -> Error {
         }
         Host::Modules(_) => "--no-run keeps the files".to_owned(),
     };
-    let text = format!("the first run failed, so the files are as they were: {error:#} ({remedy})");
+    let text = format!("the first run failed, so no file was changed: {error:#} ({remedy})");
     Error::new(error.exit(), text)
 }
 

@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<Saved> {
     let Some((asked, part)) = asked.and_then(|asked| asked.part.clone().map(|part| (asked, part)))
     else {
         let shown = path.display();
-        return Err(refuse(format!("{shown} is no part: it was measured without --shard")));
+        return Err(refuse(format!("{shown} is not a part: it was measured without --shard")));
     };
     Ok(Saved { path: path.to_owned(), header, records, asked, part })
 }
@@ -116,7 +116,7 @@ fn refuse_what_is_not_one_suite(parts: &[Saved]) -> Result<()> {
         let is_planned_alike = a.count == b.count && first.part.suite == other.part.suite;
         if !is_planned_alike || first.asked.baseline != other.asked.baseline {
             return refuse(format!(
-                "shards {a} and {b} are parts of different plans (same names, --set, --baseline and commit?)"
+                "shards {a} and {b} are parts of different plans (were names, --set, --baseline and commit the same?)"
             ));
         }
         if first.header.seed != other.header.seed {
@@ -195,8 +195,9 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         }
         if part.header.finished.is_none() {
             let path = part.path.display();
-            sentences
-                .push(format!("shard {shard} is not finished ({PROGRAM} regress --resume {path})"));
+            sentences.push(format!(
+                "shard {shard} has not finished ({PROGRAM} regress --resume {path})"
+            ));
         }
     }
     let mut whole = Measured {

@@ -67,7 +67,7 @@ fn list(project: &Project) -> Result<Exit> {
             "nothing is removed by age (keep_days = 0); {PROGRAM} sessions prune --older-than DAYS"
         ),
         days => format!(
-            "removed after {days} days (keep_days); earlier: {PROGRAM} sessions prune --older-than DAYS"
+            "removed after {days} days (keep_days); to remove them earlier: {PROGRAM} sessions prune --older-than DAYS"
         ),
     });
     Ok(Exit::Clean)

@@ -42,7 +42,7 @@ pub fn check(accept: &Acceptance, environment: &Environment) -> Result<()> {
     let today = time::date(time::now());
     if (Present { environment, today: &today }).is_after(&accept.expires) {
         let text = format!(
-            "cannot use --expires {:?}: that has passed, or this session has no such component",
+            "cannot use --expires {:?}: the date or version has passed, or this session has no such component",
             accept.expires
         );
         return Err(Error::new(Exit::Usage, text));
@@ -81,7 +81,7 @@ pub fn write(
     for name in series {
         let known = changed.known(*name, &environment.unwinder_family);
         if known.is_none_or(|known| Entry::of(known, &present).has_expired) {
-            let why = format!("an entry for {name} that has expired is there (change its expires)");
+            let why = format!("the file has an expired entry for {name} (change its expires)");
             return Err(by_hand(why));
         }
     }

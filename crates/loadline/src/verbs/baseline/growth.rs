@@ -134,7 +134,8 @@ fn symbols(
 
 /// The error about growth that no known issue may accept.
 fn steeper(what: &str) -> Error {
-    let text = format!("{what} grows faster than N², and a known issue accepts N² at most: fix it");
+    let text =
+        format!("{what} grows faster than N², but a known issue accepts N² at most (fix it)");
     Error::new(Exit::Regressed, text)
 }
 

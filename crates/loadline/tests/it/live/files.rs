@@ -165,7 +165,7 @@ fn what_is_fetched_is_what_the_recipe_says() {
     registry.project.write("target/fetched/notes.txt", "");
     let said = registry.fetch("exit 1");
     assert_eq!((said.code, registry.n_asked()), (Some(1), 1), "{}", whole(&said));
-    let named = "ROOT/target/fetched holds modules that the recipe does not name: older.wasm (";
+    let named = "ROOT/target/fetched contains modules that the recipe does not name: older.wasm (";
     assert!(said.stderr.contains(named), "{}", whole(&said));
     assert!(registry.project.path("target/fetched/notes.txt").exists());
     fs::remove_file(registry.project.path("target/fetched/older.wasm")).unwrap();

@@ -87,7 +87,7 @@ fn assert_parts_of_one_suite_alone_are_merged(
     };
     refused(&[one], "shard 2/2 is missing, and with it two");
     refused(&[one, two, one], "shard 1/2 is there twice, as ");
-    let text = format!("{} is no part: it was measured without --shard", undivided.display());
+    let text = format!("{} is not a part: it was measured without --shard", undivided.display());
     refused(&[undivided], &text);
     refused(
         &[one, &altered(two, |header| header["seed"] = 7.into())],

@@ -77,7 +77,7 @@ fn a_starting_point_is_run_once() {
     let missing = installed.loadline(&command);
     assert_eq!(missing.code, Some(1), "{}", missing.refusal());
     assert!(
-        missing.stderr.contains("the first run failed, so the files are as they were: "),
+        missing.stderr.contains("the first run failed, so no file was changed: "),
         "{}",
         missing.stderr
     );
