@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// A thread did not follow its schedule.
     #[error(
-        "cannot assign the counted instructions to phases: a thread did other steps than its schedule has"
+        "cannot assign the counted instructions to phases: a thread did not follow its schedule"
     )]
     Unforeseen,
     /// Unwind tables could not be made. The text is the reason.

@@ -227,13 +227,15 @@ pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     let mut set = CpuSet::new();
     for &processor in processors {
         if processor >= CpuSet::MAX_CPU {
-            return Err(format!("cannot stay on processor {processor}: there is no such number"));
+            return Err(format!("cannot stay on CPU {processor}: there is no such number"));
         }
         set.set(processor);
     }
     sched_setaffinity(None, &set).map_err(|error| {
         let error = std::io::Error::from(error);
-        format!("cannot stay on processors {processors:?}: {error} (is each of them in nproc's?)")
+        format!(
+            "cannot stay on CPUs {processors:?}: {error} (does taskset -cp $$ list each of them?)"
+        )
     })
 }
 
@@ -242,7 +244,7 @@ pub fn stay_on(processors: &[usize]) -> Result<(), String> {
 pub fn stay_on(processors: &[usize]) -> Result<(), String> {
     match processors {
         [] => Ok(()),
-        _ => Err("cannot stay on some processors: that is offered on Linux only".to_owned()),
+        _ => Err("cannot stay on some CPUs: this works on Linux only".to_owned()),
     }
 }
 

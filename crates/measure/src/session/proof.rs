@@ -74,12 +74,12 @@ fn check_command(proof: &Proof, command: &Command, modules: usize) -> Result<(),
     };
     if found.exit_code != command.exit_code {
         let (code, right) = (found.exit_code, command.exit_code);
-        return Err(format!("the command's exit code is {code} where {right} is right"));
+        return Err(format!("the command's exit code is {code} instead of {right}"));
     }
     match command.check_at(modules) {
         Some(right) if found.check.as_ref() != Some(&right) => {
             let said = found.check.as_deref().unwrap_or("nothing");
-            Err(format!("the command's check is {said} where {right} is right"))
+            Err(format!("the command's check is {said} instead of {right}"))
         }
         _ => Ok(()),
     }

@@ -41,7 +41,7 @@ impl Marker {
         };
         Some(
             marker.map_err(|problem| {
-                format!("said {:?}, which means nothing: {problem}", line.trim())
+                format!("printed {:?}, which is not valid: {problem}", line.trim())
             }),
         )
     }
@@ -52,7 +52,9 @@ fn phase(name: &str) -> Result<Option<Phase>, String> {
         return Ok(None);
     }
     match name.parse::<Phase>() {
-        Ok(Phase::Total) => Err("total is load and unload together, and made of them".to_owned()),
+        Ok(Phase::Total) => {
+            Err("total is the sum of load and unload, so a command cannot mark it".to_owned())
+        }
         Ok(phase) => Ok(Some(phase)),
         Err(error) => Err(format!("{error}; or none")),
     }
@@ -71,7 +73,7 @@ fn count_of(text: &str) -> Result<Marker, String> {
     }
     let metric = name.parse().unwrap_or(Metric::Reported);
     if !may_be_said(metric) {
-        return Err(format!("{metric} is counted from outside; a command cannot say it"));
+        return Err(format!("{metric} is counted from outside; a command cannot report it"));
     }
     if unit != metric.unit() {
         return Err(format!("{name} is in {}, not in {unit}", metric.unit()));
@@ -122,7 +124,7 @@ mod tests {
     fn mistakes_say_what_would_be_right() {
         let table = [
             ("loadline:phase=unlod", "unknown phase \"unlod\" (known: read, deserialize"),
-            ("loadline:phase=total", "made of them"),
+            ("loadline:phase=total", "sum of load and unload"),
             ("loadline:pase=load", "a line is loadline:phase="),
             ("loadline:", "a line is loadline:phase="),
             ("loadline:metric=frames:123", "NAME:VALUE:UNIT"),

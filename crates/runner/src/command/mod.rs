@@ -149,7 +149,7 @@ impl Watch {
             match stdout.read(&mut line) {
                 Ok(()) if line.is_empty() => return Ok(()),
                 Ok(()) => {}
-                Err(error) => return Err(format!("could not be heard: {error}")),
+                Err(error) => return Err(format!("has an output that cannot be read: {error}")),
             }
             let begins = !is_continued;
             is_continued = !line.ends_with(b"\n");
@@ -202,7 +202,7 @@ impl Watch {
         let known = self.counts.iter_mut().find(|c| c.metric == metric && c.phase == phase);
         match known {
             Some(count) if count.name != name => Err(format!(
-                "said {} and {name} in one phase, and only one name of its own is kept (as reported)",
+                "printed {} and {name} in one phase, but a phase can have only one metric of the command's own",
                 count.name
             )),
             Some(count) => {
@@ -220,7 +220,7 @@ impl Watch {
     /// Rejects a count that no result would contain: a count outside the phases of a command with phases.
     fn belongs(&self, phase: Option<Phase>, name: &str) -> Result<(), String> {
         if self.is_marked && phase.is_none() {
-            return Err(format!("said {name} while no phase is on (a count belongs into one)"));
+            return Err(format!("printed {name} outside a phase (print it within a phase)"));
         }
         Ok(())
     }
@@ -248,14 +248,14 @@ impl Watch {
         let Some(exit_code) = status.code() else { return Err(format!("was ended by {status}")) };
         if exit_code != command.exit_code {
             return Err(format!(
-                "ended with exit code {exit_code} where {} is right",
+                "ended with exit code {exit_code} instead of {}",
                 command.exit_code
             ));
         }
         match (&invocation.check, &self.check) {
             (Some(right), None) => Err(format!("printed no line loadline:check={right}")),
             (Some(right), Some(said)) if said != right => {
-                Err(format!("printed loadline:check={said} where {right} is right"))
+                Err(format!("printed loadline:check={said} instead of {right}"))
             }
             _ => Ok(CommandProof {
                 exit_code,

@@ -127,16 +127,16 @@ fn what_a_command_does_wrong_is_said() {
     let cases = [
         (
             "echo it broke >&2; exit 3",
-            "exit code 3 where 0 is right; the end of its standard error: it broke",
+            "exit code 3 instead of 0; the end of its standard error: it broke",
         ),
         ("kill -9 $$", "was ended by signal: 9"),
         ("echo loadline:phase=lod; sleep 1", "unknown phase \"lod\""),
         (
             "echo loadline:metric=a:1:count; echo loadline:metric=b:1:count",
-            "said a and b in one phase",
+            "printed a and b in one phase",
         ),
-        ("echo loadline:metric=a:1:count; echo loadline:phase=load", "said a while no phase is on"),
-        ("echo loadline:phase=none; echo loadline:metric=a:1:count", "said a while no phase is on"),
+        ("echo loadline:metric=a:1:count; echo loadline:phase=load", "printed a outside a phase"),
+        ("echo loadline:phase=none; echo loadline:metric=a:1:count", "printed a outside a phase"),
         ("i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done >&2; exit 1", "line 2999"),
     ];
     for (script, expected) in cases {
@@ -147,7 +147,7 @@ fn what_a_command_does_wrong_is_said() {
     }
     let check = |script| Script::new(script).with(|c| c.check = Some("{n}".into())).error();
     assert!(check("true").contains("printed no line loadline:check=64"));
-    assert!(check("echo loadline:check=6").contains("loadline:check=6 where 64 is right"));
+    assert!(check("echo loadline:check=6").contains("loadline:check=6 instead of 64"));
 }
 
 #[test]

@@ -155,10 +155,10 @@ esac"#;
     failures.sort_unstable();
     expect_test::expect![[r#"
         failed: mine: N = 1024, repetition 1: ended after 20 s (timeout_seconds in the scenario sets the limit)
-        failed: mine: N = 128, repetition 1: the command printed loadline:check=127 done where 128 done is right
-        failed: mine: N = 256, repetition 1: the command said "loadline:phase=unlod", which means nothing: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
+        failed: mine: N = 128, repetition 1: the command printed loadline:check=127 done instead of 128 done
+        failed: mine: N = 256, repetition 1: the command printed "loadline:phase=unlod", which is not valid: unknown phase "unlod" (known: read, deserialize, load, call, unwind, backtrace, trap, panic, instantiate, register, deregister, unload, total, work, run); or none
         failed: mine: N = 512, repetition 1: the run did not do the requested work: unload/reported is judged, but the command has not marked it (a line loadline:phase=unload begins it; without any such line everything is run)
-        failed: mine: N = 64, repetition 1: the command ended with exit code 3 where 0 is right; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
+        failed: mine: N = 64, repetition 1: the command ended with exit code 3 instead of 0; the end of its standard error: no such artifact"#]].assert_eq(&failures.join("\n"));
     let child = project.read("child");
     // An ended process has a folder until its parent has waited for it, but no program.
     let program = Path::new("/proc").join(child.trim()).join("exe");
