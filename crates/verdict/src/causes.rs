@@ -20,7 +20,7 @@ struct Entry {
     known: Known,
 }
 
-const STRIP: &str = "load artifacts without unwind tables: compile them with Config::native_unwind_info(false), or strip them by UnwindPolicy::Strip of loadline-loader; the engine that loads is not asked";
+const STRIP: &str = "load artifacts without unwind tables: compile them with Config::native_unwind_info(false), or strip them with UnwindPolicy::Strip of loadline-loader; the setting of the engine that loads them has no effect";
 
 const ENTRIES: [Entry; 8] = [
     Entry {
@@ -60,7 +60,7 @@ const ENTRIES: [Entry; 8] = [
         symbols: &["type_registry"],
         may_be_above: true,
         known: Known {
-            cause: "each module's table of trampolines is as long as the highest index its types have in the engine, and that rises with every module that brings types of its own",
+            cause: "each module's table of trampolines is as long as the highest index of its types in the engine, and this index rises with every module that has types of its own",
             remedy: "share function types between modules, or spread modules over engines",
             reference: "Wasmtime 48, crates/wasmtime/src/runtime/type_registry.rs",
         },
@@ -78,8 +78,8 @@ const ENTRIES: [Entry; 8] = [
         symbols: &["profiling", "perf_map", "PerfMap", "jitdump"],
         may_be_above: true,
         known: Known {
-            cause: "a component of K core modules tells the profiler of its whole image K times",
-            remedy: "profile in development alone, or link components into fewer core modules",
+            cause: "a component of K core modules registers its whole image with the profiler K times",
+            remedy: "profile in development only, or link components into fewer core modules",
             reference: "https://github.com/bytecodealliance/wasmtime/issues/9478",
         },
     },
@@ -87,7 +87,7 @@ const ENTRIES: [Entry; 8] = [
         symbols: &["__register_frame_info", "release_registered_frames", "btree_insert"],
         may_be_above: false,
         known: Known {
-            cause: "the unwinder keeps what is registered in order",
+            cause: "the unwinder keeps registered tables sorted",
             remedy: STRIP,
             reference: "https://github.com/bytecodealliance/wasmtime/issues/10084",
         },
@@ -130,7 +130,7 @@ pub fn hidden_by(object: &str, function: &str) -> Option<&'static str> {
     let name = name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     if INTERPRETERS.contains(&name) {
         return Some(
-            "the function belongs to an interpreter: it shows how the cost grows, and not which line of your program causes it; a profiler of the language finds the line (python3 -m cProfile, node --cpu-prof)",
+            "the function belongs to an interpreter: it shows how the cost grows, but not which line of your program causes it; a profiler of the language finds the line (python3 -m cProfile, node --cpu-prof)",
         );
     }
     (function == UNNAMED).then_some(

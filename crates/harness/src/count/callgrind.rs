@@ -131,7 +131,7 @@ fn usable_version(valgrind: &Path) -> Result<Version, String> {
     match Version::parse(&text) {
         Some(version) if version >= OLDEST_VALGRIND => Ok(version),
         Some(version) => Err(format!("valgrind {version} is older than {OLDEST_VALGRIND}")),
-        None => Err(format!("{} does not tell its version", valgrind.display())),
+        None => Err(format!("{} does not print its version", valgrind.display())),
     }
 }
 

@@ -171,7 +171,7 @@ mod unix {
 
     fn check(found: &Metadata, path: &Path, forbidden: u32) -> Result<(), Error> {
         if !found.is_file() {
-            return Err(exposed(path, "is no regular file".to_owned()));
+            return Err(exposed(path, "is not a regular file".to_owned()));
         }
         belongs(path, found.uid(), "")?;
         unwritable(path, found.mode() & forbidden)
@@ -183,7 +183,7 @@ mod unix {
         let (opened, _) = walk::to(path)?;
         let found = metadata(&opened, path)?;
         if !found.is_dir() {
-            return Err(exposed(path, "is no folder".to_owned()));
+            return Err(exposed(path, "is not a folder".to_owned()));
         }
         belongs(path, found.uid(), "")?;
         unwritable(path, found.mode() & OTHERS_WRITE)
@@ -314,8 +314,8 @@ mod unix_tests {
         folder(&at("current/absolute")).unwrap();
         let told = |result: Result<File, Error>| result.unwrap_err().to_string();
         assert!(told(open_trusted(&at("round"))).contains("too many symbolic links"));
-        assert!(told(open_trusted(&at("file/more"))).contains("is no folder"));
-        assert!(told(open_trusted(&at("current"))).contains("is no regular file"));
+        assert!(told(open_trusted(&at("file/more"))).contains("is not a folder"));
+        assert!(told(open_trusted(&at("current"))).contains("is not a regular file"));
         assert!(matches!(open_trusted(&at("none")), Err(Error::Read { .. })));
         // A path through a folder that others can write to is rejected, even if both ends are safe.
         allow(&at("v42"), 0o777);

@@ -81,7 +81,7 @@ fn open_step(folder: &File, step: &OsStr, kind: FileType, path: &Path) -> Result
 /// Checks a folder that contains a further step.
 fn judge(found: &Metadata, path: &Path) -> Result<(), Error> {
     if !found.is_dir() {
-        return Err(exposed(path, "is no folder".to_owned()));
+        return Err(exposed(path, "is not a folder".to_owned()));
     }
     belongs(path, found.uid(), "")?;
     match found.mode() & STICKY {

@@ -292,7 +292,7 @@ impl Row {
         let evidence = pair.evidence.as_ref();
         self.growth = evidence.map(|evidence| Span::of(&evidence.growth));
         if self.is_other_cpu {
-            self.why = Some("times of two CPUs do not compare".to_owned());
+            self.why = Some("times of two CPUs cannot be compared".to_owned());
             return;
         }
         self.ratio = self.by_n.last().and_then(|top| ratio(top.old, top.new));
@@ -397,7 +397,7 @@ fn not_counted(readings: Option<&Readings>) -> Found {
         Some(Readings::Missing(absence)) => format!("{absence}; {}", absence.remedy()),
         Some(Readings::Failed) => "runs failed".to_owned(),
         // A counted series gets a curve later, which replaces this text.
-        Some(Readings::Series { .. }) | None => "not asked there".to_owned(),
+        Some(Readings::Series { .. }) | None => "not requested there".to_owned(),
     })
 }
 

@@ -68,6 +68,6 @@ pub fn known_until(expires: &str, reason: &str, link: &str) -> String {
 pub fn known_no_longer(expires: &str, link: &str, environment: &Environment) -> String {
     let now = versions(environment);
     format!(
-        "known issue, accepted until {expires}, which has passed ({now}): look at {link}, then fix it or state a later end in the scenario"
+        "known issue, accepted until {expires}, which has passed ({now}): look at {link}, then fix it or set a later expires in the scenario"
     )
 }

@@ -146,7 +146,7 @@ impl<'a> Question<'a> {
             self.compare_with(accepted.series.clone());
             if !compares {
                 self.notes.push(format!(
-                    "the baseline's times are from another processor ({})",
+                    "the baseline's times are from another CPU ({})",
                     baseline.environment.cpu
                 ));
             }
@@ -167,7 +167,7 @@ impl<'a> Question<'a> {
         let word = match pair.verdict {
             PairVerdict::Worse => "grows faster than",
             PairVerdict::Ok => "does not grow faster than",
-            PairVerdict::Inconclusive(_) => "cannot be told from",
+            PairVerdict::Inconclusive(_) => "cannot be distinguished from",
         };
         format!("informational: {word} the baseline, which was measured on another CPU ({cpu})")
     }
