@@ -28,5 +28,5 @@ while IFS= read -r file; do
   n_comments=$((n_comments + 1))
 done < <(find "$REPORTS" -name name.txt | sort)
 if [ "$n_comments" = 0 ]; then
-  echo "::notice title=loadline::nothing was judged, so there is nothing to comment"
+  echo "::notice title=loadline::no job left a report, so there is nothing to comment"
 fi

@@ -21,7 +21,7 @@ if [ -z "$session" ]; then
 fi
 baselines="$(sed -n 's/^baselines *= *"\([^"]*\)".*/\1/p' loadline.toml 2>/dev/null || true)"
 {
-  echo "# What costs differently from the baselines"
+  echo "# Costs that differ from the baselines"
   echo "On ${MACHINE:-this machine}, at $(git rev-parse HEAD). \`regress\` ended with exit code $code."
   for baseline in "${baselines:-baselines}"/*.toml; do
     name="$(basename "$baseline" .toml)"

@@ -8,7 +8,7 @@ if ! command -v valgrind >/dev/null && command -v apt-get >/dev/null; then
   sudo=""
   if [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi
   { $sudo apt-get update -qq; $sudo apt-get install -y -qq --no-install-recommends valgrind; } ||
-    echo "::notice title=loadline::valgrind cannot be installed here: instructions are not counted, and no function is named"
+    echo "::notice title=loadline::valgrind cannot be installed here, so Loadline counts no instructions and names no function"
 fi
 if [ ! -x "$FOLDER/bin/loadline" ] || [ ! -x "$FOLDER/bin/loadline-runner" ] ||
   ! "$FOLDER/bin/loadline" --version >/dev/null; then

@@ -2,7 +2,7 @@
 # Puts the file DRIFT into the open issue of GITHUB_REPOSITORY that an earlier run has left, or into a
 # new one. An issue of the same account that starts with the marker is that one.
 set -euo pipefail
-title="What costs differently from the baselines"
+title="Costs that differ from the baselines"
 marker="<!-- loadline: drift -->"
 body="$(mktemp)"
 trap 'rm -f "$body"' EXIT

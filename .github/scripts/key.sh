@@ -23,7 +23,7 @@ libc() {
 image="$(image | tr -c 'A-Za-z0-9.\n-' -)"
 # In / because a rust-toolchain.toml of the measured repository does not apply to Loadline.
 toolchain="$(cd / && rustc --version)" || {
-  echo "::error title=loadline::there is no Rust toolchain: install one from https://rustup.rs in a step before this" >&2
+  echo "::error title=loadline::there is no Rust toolchain (install one from https://rustup.rs in an earlier step)" >&2
   exit 1
 }
 digest="$({

@@ -16,7 +16,7 @@ add_words arguments "${ARGUMENTS:-}"
 if [ -n "${AGAINST:-}" ]; then
   if [ "$(git rev-parse --is-shallow-repository)" = true ] &&
     ! git rev-parse --quiet --verify "$AGAINST^{commit}" >/dev/null; then
-    fail "this clone is shallow and does not hold $AGAINST: give actions/checkout fetch-depth: 0"
+    fail "this clone is shallow and does not contain $AGAINST (set fetch-depth: 0 of actions/checkout)"
   fi
   arguments+=(--against "$AGAINST")
 fi
@@ -29,7 +29,7 @@ if [ -n "${SESSIONS:-}" ]; then
     arguments+=("$(dirname "$session")")
   done < <(find "$SESSIONS" -name session.json | sort)
   if [ "${#arguments[@]}" = "$n_before" ]; then
-    fail "there is no session in $SESSIONS: see why the jobs that measure left none"
+    fail "there is no session in $SESSIONS (see the logs of the jobs that measure)"
   fi
 fi
 for report in json=report.json junit=junit.xml html=report.html \

@@ -2,7 +2,7 @@
 # Copies Markdown from standard input, at most BYTES bytes of it. Cuts between lines, so that no
 # character is cut, and closes a code block that is open there.
 set -euo pipefail
-LC_ALL=C awk -v room="$1" -v more="*The rest is left out: no more fits here.*" '
+LC_ALL=C awk -v room="$1" -v more="*The rest is left out: the text is too long.*" '
   BEGIN { room -= length(more) + 10 }
   is_full { next }
   {

@@ -11,7 +11,7 @@ if [ -n "${1:-}" ]; then
     if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
       echo "this clone is shallow: fetch the whole history (git fetch --unshallow; GIT_DEPTH: 0 on GitLab)" >&2
     else
-      echo "fetch it first (git fetch origin), or name a revision that this branch comes from" >&2
+      echo "run git fetch origin first, or name a revision that this branch comes from" >&2
     fi
     exit 1
   fi

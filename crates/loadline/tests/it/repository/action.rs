@@ -232,7 +232,7 @@ fn a_long_text_is_cut_between_lines_and_closes_its_code_block() {
     for room in 80..160 {
         let short = cut(&room.to_string());
         assert!(short.len() <= room, "{room}: {short}");
-        assert!(short.ends_with("*The rest is left out: no more fits here.*\n"), "{short}");
+        assert!(short.ends_with("*The rest is left out: the text is too long.*\n"), "{short}");
         assert_eq!(short.matches("```").count() % 2, 0, "{short}");
         n_lines.push(short.lines().count());
     }
@@ -344,7 +344,7 @@ fn a_shallow_clone_is_named_as_the_reason() {
     let missing = "0123456789012345678901234567890123456789";
     let (code, said) = machine.fails(REGRESS, &[("AGAINST", missing)]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("is shallow and does not hold 0123") && said.contains("fetch-depth: 0"));
+    assert!(said.contains("is shallow and does not contain 0123") && said.contains("fetch-depth: 0"));
 
     let (code, said) = machine.fails("examples/ci/regress.sh", &[("ARGUMENT", "trunk")]);
     assert_eq!(code, Some(1));
