@@ -90,7 +90,7 @@ pub enum Verb {
     /// List the saved sessions, or remove old ones
     #[command(subcommand)]
     Sessions(Sessions),
-    /// Fetch the real modules that scenarios load, by npm, and check them
+    /// Use npm to fetch the real modules that scenarios load, and check them
     Fetch(Fetch),
     /// Find a repository's program, write a scenario and a workflow for it, and run it once
     Init(Init),
@@ -111,8 +111,8 @@ pub struct Report {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -131,8 +131,8 @@ pub struct Merge {
     #[arg(long, value_name = "NAME|FILE")]
     pub baseline: Option<String>,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -152,7 +152,7 @@ pub struct Fetch {
     #[arg(value_name = "FILE", default_value = recipe::DEFAULT)]
     pub recipe: PathBuf,
 
-    /// Use the repository in this folder (default: the one this program was built from)
+    /// Use the repository in this folder (default: the workspace that this program was built from)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -161,14 +161,14 @@ pub struct Fetch {
 pub enum Sessions {
     /// List every session with its state, size and scenarios
     List(ListSessions),
-    /// Remove sessions, compiled artifacts and builds of other revisions that are old
+    /// Remove old sessions, compiled artifacts and builds of other revisions
     Prune(Prune),
 }
 
 #[derive(Debug, Args)]
 pub struct ListSessions {
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -180,7 +180,7 @@ pub struct Prune {
     #[arg(long, value_name = "DAYS")]
     pub older_than: Option<u64>,
 
-    /// List what would be removed
+    /// List what prune would remove, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
 
@@ -188,8 +188,8 @@ pub struct Prune {
     #[arg(long)]
     pub no_wait: bool,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -268,11 +268,11 @@ phase, object, function, caller, at, old and new (own cost there, null where not
 share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
 series' unit; an unknown value is null.")]
 pub struct Diff {
-    /// Take this as the old side
+    /// Use this as the old side
     #[arg(value_name = "A")]
     pub a: String,
 
-    /// Take this as the new side
+    /// Use this as the new side
     #[arg(value_name = "B")]
     pub b: Option<String>,
 
@@ -297,8 +297,8 @@ pub struct Diff {
     #[arg(long, value_name = "host|llvm|PATH", default_value = "host")]
     pub unwinder: Unwinder,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -330,8 +330,8 @@ pub struct History {
     #[command(flatten)]
     pub outputs: Outputs<TextOrJson>,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -343,8 +343,8 @@ pub struct List {
     #[arg(value_name = "NAME|GROUP|GLOB")]
     pub names: Vec<String>,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -369,16 +369,16 @@ pub struct Judge {
     #[arg(long, value_enum)]
     pub kind: Option<JudgeKind>,
 
-    /// Take the rows for interleaved repetitions: each visited every N before the next one began
+    /// Treat the rows as interleaved repetitions: each visited every N before the next repetition began
     #[arg(long)]
     pub interleaved: bool,
 
-    /// Take the rows for exact: measuring again gives the same numbers, so one sample per N is enough
+    /// Treat the rows as exact: measuring again gives the same numbers, so one sample per N is enough
     #[arg(long)]
     pub exact: bool,
 
-    /// Exit with 3 when a pair is worse or a count is superlinear; times by themselves only where each
-    /// of the last two doublings cost over three times as much
+    /// Exit with 3 when a pair is worse or a count is superlinear; for a time without a base, only where
+    /// each of the last two doublings cost over three times as much
     #[arg(long)]
     pub gate: bool,
 

@@ -61,12 +61,12 @@ pub struct Selection {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub processors: Vec<usize>,
 
-    /// Use the repository in this folder (default: this workspace; of an installed program the
-    /// nearest folder with a loadline.toml)
+    /// Use the repository in this folder (default: this workspace; for an installed program, the nearest
+    /// folder with a loadline.toml)
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// Order the runs by this number; a session prints the one that it used
+    /// Order the runs by this number; a session prints the number that it used
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
@@ -100,7 +100,7 @@ pub struct Regress {
     #[arg(long, value_name = "VERSION|path:DIR|git:REV", conflicts_with_all = ["baseline", "resume", "shard"])]
     pub against_wasmtime: Option<String>,
 
-    /// Measure the runner of this workspace (default: the one this program was built from)
+    /// Measure the runner of this workspace (default: the workspace that this program was built from)
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub sources: Option<PathBuf>,
 
@@ -283,8 +283,8 @@ pub struct Baseline {
     #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
     pub reason: Option<String>,
 
-    /// Accept growth up to N² that is not in the scenario's file yet: add it there as a known issue,
-    /// with --reason, a link and an end
+    /// Accept growth up to N² that is not in the scenario's file yet: add it there as a known issue, with
+    /// --reason, --link and --expires
     #[arg(long, requires_all = ["link", "expires"])]
     pub accept_superlinear: bool,
 
@@ -292,7 +292,8 @@ pub struct Baseline {
     #[arg(long, value_name = "URL", requires = "accept_superlinear")]
     pub link: Option<String>,
 
-    /// End the acceptance on this day or with this version of a component: 2027-06-30, "wasmtime 52"
+    /// Let the known issue expire on this day or with this version of a component: 2027-06-30, "wasmtime
+    /// 52"
     #[arg(long, value_name = "DATE|VERSION", requires = "accept_superlinear")]
     pub expires: Option<String>,
 

@@ -344,7 +344,9 @@ fn a_shallow_clone_is_named_as_the_reason() {
     let missing = "0123456789012345678901234567890123456789";
     let (code, said) = machine.fails(REGRESS, &[("AGAINST", missing)]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("is shallow and does not contain 0123") && said.contains("fetch-depth: 0"));
+    assert!(
+        said.contains("is shallow and does not contain 0123") && said.contains("fetch-depth: 0")
+    );
 
     let (code, said) = machine.fails("examples/ci/regress.sh", &[("ARGUMENT", "trunk")]);
     assert_eq!(code, Some(1));
