@@ -251,8 +251,8 @@ Without B:
                --measure, its baseline → measured now
   a revision   it → the working tree, measured in turn
 
-Loadline pairs scenarios by their full names, or the two where each side has one. A difference is no
-error.
+Loadline pairs scenarios by their full names, or, if each side has one scenario, these two.
+A difference is not an error.
 Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 5 no such baseline;
 130 interrupted.
 

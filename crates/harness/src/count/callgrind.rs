@@ -119,7 +119,7 @@ pub(crate) fn count(test: &Test, sizes: &[usize]) -> Result<(Counted, Version), 
     let profiles = profiles(&folder.counts()).map_err(|error| {
         let said = folder.said();
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        format!("the test run under valgrind ended with {status}, {error}; it said: {last}")
+        format!("the test run under valgrind ended with {status}, {error}; its last output: {last}")
     })?;
     smallest(profiles, sizes).map(|counted| (counted, version))
 }

@@ -151,7 +151,7 @@ fn check_sizes(field: &'static str, sizes: &[usize]) -> Result<(), ScenarioError
         return Err(wrong(field, "N = 0 loads nothing (begin at 1 or more)"));
     }
     if !sizes.is_sorted_by(|a, b| a < b) {
-        return Err(wrong(field, "each N must be larger than the one before"));
+        return Err(wrong(field, "each N must be larger than the previous N"));
     }
     if *last > LARGEST_MODULES {
         return Err(wrong(field, format!("N = {last} is more than {LARGEST_MODULES}")));

@@ -219,7 +219,7 @@ fn count(file: &ScenarioFile) -> Result<NonZeroUsize, ScenarioError> {
 
 fn corpus(file: &ScenarioFile) -> Result<Corpus, ScenarioError> {
     if file.recipe.is_some() && file.modules.is_none() {
-        return Err(wrong("recipe", "belongs to modules, which it says how to fetch"));
+        return Err(wrong("recipe", "needs modules, because it describes how to fetch them"));
     }
     match (&file.artifact, &file.modules) {
         (Some(_), Some(_)) => {

@@ -86,7 +86,7 @@ pub fn baseline(
 fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> Error {
     let names: Vec<String> = grown.iter().map(SeriesName::to_string).collect();
     let text = format!(
-        "superlinear: {}, and its file does not say why; fix it, or accept it as a known issue: {}",
+        "superlinear: {}, and the scenario's file gives no reason; fix it, or accept it as a known issue: {}",
         names.join(", "),
         Again::default().baseline(
             &one.scenario,

@@ -84,7 +84,7 @@ fn under_callgrind(
     let text = |argument: OsString| {
         argument
             .into_string()
-            .map_err(|path| format!("{path:?} is no text that can be an argument"))
+            .map_err(|path| format!("{path:?} is not Unicode text, so it cannot be an argument"))
     };
     let mut arguments: Vec<String> = program.map(text).collect::<std::result::Result<_, _>>()?;
     arguments.extend(command.arguments.iter().cloned());
