@@ -3,7 +3,7 @@
 use crate::changes;
 use crate::committed::Committed;
 use crate::saved::{self, profiles};
-use loadline_record::{Exit, Result, Strictness};
+use loadline_record::{Exit, PROGRAM, Result, Strictness, time};
 use loadline_report::model::Facts;
 use loadline_scenario::Scenario;
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub fn carry_out(
     let forecasts = measurement.forecasts(|bench| limit_check::check(bench, &measured))?;
     measured.forecasts = forecasts.to_vec();
     measurement.close()?;
+    measured.finished = Some(time::now());
     let symbols = growing_symbols(&measured, baselines);
     let failures = failures(&measured);
     Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
@@ -74,6 +75,15 @@ pub fn facts_of(
     let texts = |scenario: &Scenario| saved::texts(project, scenario);
     let mut facts = loadline_report::facts(report, measured, &texts, strictness);
     changes::add(&mut facts, project);
+    // `report` finds a kept session by the name of its folder. Several merged sessions are no file.
+    let kept = format!("{}/", project.sessions().display());
+    facts.session.again = match measured.saved.exists() {
+        true => facts.session.again.replacen(&kept, "", 1),
+        false => {
+            let root = measured.again.root_flag();
+            format!("{PROGRAM} merge {}{root}", measured.saved.display())
+        }
+    };
     facts
 }
 

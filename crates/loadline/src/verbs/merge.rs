@@ -206,6 +206,8 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         scenarios: Vec::new(),
         saved: PathBuf::from(paths.join(" ")),
         started: parts.iter().map(|part| part.header.started).min().unwrap_or_default(),
+        // Sessions of several machines overlap.
+        finished: None,
         seed: parts[0].header.seed,
         left_out: sentences,
         forecasts: Vec::new(),

@@ -35,6 +35,8 @@ pub struct Measured {
     pub saved: PathBuf,
     /// When the session began, in seconds since 1970-01-01 UTC.
     pub started: u64,
+    /// When the session ended, in seconds since 1970-01-01 UTC, if it did.
+    pub finished: Option<u64>,
     /// The seed that decided the order of runs.
     pub seed: u64,
     /// The sizes that this machine's limits left out, one sentence per case.
@@ -93,6 +95,7 @@ impl Measured {
             scenarios: gathered.collect(),
             saved,
             started: header.started,
+            finished: header.finished,
             seed: header.seed,
             left_out: header.left_out.clone(),
             forecasts: header.forecasts.clone(),

@@ -16,7 +16,7 @@ use crate::session::model::{
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
 use crate::session::series::{judged_series, observed_series, without_findings};
-use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::functions::GrowingSymbol;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
@@ -48,7 +48,7 @@ pub fn facts(
             started: time::rfc3339(measured.started),
             seed: measured.seed,
             shard: measured.part.map(|shard| shard.to_string()),
-            seconds: seconds(&measured.scenarios, measured.before.as_ref()),
+            seconds: session_seconds(measured),
             again: again(measured),
         },
         environment: measured.environment.clone(),
@@ -80,11 +80,18 @@ fn again(measured: &Measured) -> String {
     format!("{PROGRAM} report {}{root}", shell_quoted(folder))
 }
 
-/// Adds up how long the runs of `scenarios` by both builds took, if that is known.
-fn seconds(scenarios: &[MeasuredScenario], before: Option<&MeasuredBefore>) -> Option<f64> {
-    let others = before.map(|before| before.scenarios.as_slice()).unwrap_or_default();
-    let all = scenarios.iter().chain(others);
-    let total: f64 = all.flat_map(|one| one.seconds.values()).sum();
+/// Returns how long the session took. Runs may overlap, and a resumed session has a pause, so this is the shorter
+/// one of the time between start and end and the time of all runs.
+fn session_seconds(measured: &Measured) -> Option<f64> {
+    let before = measured.before.as_ref().map(|before| before.scenarios.as_slice());
+    let runs = seconds(measured.scenarios.iter().chain(before.unwrap_or_default()))?;
+    let whole = measured.finished.and_then(|finished| finished.checked_sub(measured.started));
+    Some(whole.map_or(runs, |whole| runs.min(whole as f64)))
+}
+
+/// Adds up how long the runs of `scenarios` took, if that is known.
+fn seconds<'a>(scenarios: impl Iterator<Item = &'a MeasuredScenario>) -> Option<f64> {
+    let total: f64 = scenarios.flat_map(|one| one.seconds.values()).sum();
     Some(total).filter(|total| *total > 0.0)
 }
 
@@ -141,7 +148,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         baseline_file: files.baseline.as_ref().map(|baseline| baseline.file.clone()),
         sizes: scenario.sizes.clone(),
         repetitions: scenario.repetitions,
-        seconds: seconds(std::slice::from_ref(one), None),
+        seconds: seconds(std::iter::once(one)),
         changes: None,
         series,
         functions: symbols.map(function_facts).collect(),

@@ -73,7 +73,7 @@ pub struct SessionFacts {
     pub seed: u64,
     /// The part of a suite that the session measured, as `1/4`.
     pub shard: Option<String>,
-    /// How long all runs of the session took, in seconds.
+    /// How long the session took, in seconds.
     pub seconds: Option<f64>,
     /// The command that prints this report again.
     pub again: String,

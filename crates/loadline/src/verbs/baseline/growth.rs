@@ -293,6 +293,7 @@ expires = "wasmtime 52"
             }],
             saved: "samples".into(),
             started: 0,
+            finished: None,
             seed: 1,
             left_out: Vec::new(),
             forecasts: Vec::new(),

@@ -69,7 +69,7 @@ fn a_commands_other_revision_is_measured() {
         assert_eq!(n_runs, 15, "{runs:?}");
     }
     installed.write("host.sh", &format!("{}# the same\n", host(QUADRATIC)));
-    let same_growth = installed.loadline(&["regress", "--against", "HEAD"]);
+    let same_growth = installed.loadline(&["regress", "-v", "--against", "HEAD"]);
     ends(&same_growth, 0);
     assert!(same_growth.stdout.contains("load/reported"), "{}", same_growth.stdout);
     installed.write("host.sh", &host(LINEAR));

@@ -82,7 +82,7 @@ pub fn not_counted(facts: &Facts) -> Option<String> {
         }
         few => few.join(", "),
     };
-    Some(format!("not counted here: {named} ({})", reasons.join("; ")))
+    Some(format!("not counted here: {named}: {}", reasons.join("; ")))
 }
 
 /// Lists what deserves a look although nothing regressed.

@@ -3,15 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::session::model::{Facts, KnownIssueFacts, KnownStatus};
+use crate::session::model::{Facts, FunctionFacts, KnownIssueFacts, KnownStatus};
 use crate::session::words::series_count;
+
+/// The fewest characters of a cause that are shown.
+const SHORTEST_CAUSE: usize = 24;
 
 /// The series and functions of one known issue.
 struct Group<'a> {
     issue: &'a KnownIssueFacts,
     n_series: usize,
     n_functions: usize,
-    function: Option<&'a str>,
+    function: Option<&'a FunctionFacts>,
 }
 
 /// Lists one line per known issue that is still present, the one with the most series first. A line fits into
@@ -20,9 +23,8 @@ pub fn known_issues(facts: &Facts, width: Option<usize>) -> Vec<String> {
     let of_series =
         facts.judged().filter_map(|(_, series)| Some((series.known_issue.as_ref()?, None)));
     let of_functions = facts.scenarios.iter().flat_map(|scenario| &scenario.functions);
-    let of_functions = of_functions.filter_map(|function| {
-        Some((function.known_issue.as_ref()?, Some(function.function.as_str())))
-    });
+    let of_functions =
+        of_functions.filter_map(|function| Some((function.known_issue.as_ref()?, Some(function))));
     let mut groups: BTreeMap<[&str; 3], Group> = BTreeMap::new();
     let is_present = |issue: &KnownIssueFacts| issue.status == KnownStatus::Seen;
     for (issue, function) in of_series.chain(of_functions).filter(|(issue, _)| is_present(issue)) {
@@ -35,7 +37,11 @@ pub fn known_issues(facts: &Facts, width: Option<usize>) -> Vec<String> {
         match function {
             Some(function) => {
                 group.n_functions += 1;
-                group.function.get_or_insert(function);
+                // A function with a known cause says more.
+                if group.function.is_none_or(|one| one.cause.is_none() && function.cause.is_some())
+                {
+                    group.function = Some(function);
+                }
             }
             None => group.n_series += 1,
         }
@@ -56,7 +62,7 @@ impl Group<'_> {
             (n, _) => series_count(n),
         };
         let start = format!("{count} until {expires}: ");
-        let cause = self.function.unwrap_or(reason);
+        let cause = self.function.map_or(reason, |one| &one.function);
         // The list indents its items by two.
         let Some(width) = width.map(|width| width.saturating_sub(2)) else {
             return format!("{start}{cause}, {link}");
@@ -64,17 +70,18 @@ impl Group<'_> {
         let long = |text: &str| text.chars().count();
         let is_whole = long(&start) + long(cause) + 2 + long(link) <= width;
         let link = if is_whole { link.clone() } else { short_link(link) };
-        let room = width.saturating_sub(long(&start) + 2 + long(&link));
+        let room = width.saturating_sub(long(&start) + 2 + long(&link)).max(SHORTEST_CAUSE);
         format!("{start}{}, {link}", super::lines::cut(cause, Some(room)))
     }
 }
 
-/// Shortens the link to an issue or pull request on GitHub to `repository#number`.
+/// Shortens a link to GitHub: to `repository#number` for an issue or pull request, else to its last part.
 fn short_link(link: &str) -> String {
-    let path = link.strip_prefix("https://github.com/").unwrap_or_default();
+    let Some(path) = link.strip_prefix("https://github.com/") else { return link.to_owned() };
     match path.split('/').collect::<Vec<_>>().as_slice() {
         [_, repository, "issues" | "pull", number] => format!("{repository}#{number}"),
-        _ => link.to_owned(),
+        [.., last] => (*last).to_owned(),
+        [] => link.to_owned(),
     }
 }
 
