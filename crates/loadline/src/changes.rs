@@ -5,7 +5,9 @@ use std::path::Path;
 
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::git;
-use loadline_report::model::{ChangedFile, Changes, Commit, Facts, ScenarioFacts, Word};
+use loadline_report::model::{
+    ChangedFile, Changes, Commit, Facts, FunctionFacts, FunctionStanding, ScenarioFacts, Word,
+};
 
 /// The number of files that are named.
 const N_NAMED: usize = 3;
@@ -34,7 +36,9 @@ pub fn add(facts: &mut Facts, project: &Project) {
 }
 
 fn is_red(scenario: &ScenarioFacts) -> bool {
+    let is_new = |function: &FunctionFacts| function.standing == FunctionStanding::Regressed;
     scenario.series.iter().any(|series| series.verdict == Word::Regressed)
+        || scenario.functions.iter().any(is_new)
 }
 
 /// The last commit of `file`. `None` if the file has changes that are not committed, or if the history is cut.

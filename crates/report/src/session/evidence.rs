@@ -199,3 +199,15 @@ pub fn next_module(costs: &[(u64, f64)], place: usize) -> Option<f64> {
     };
     Some((higher - cost).max(0.0) / (more - n) as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tiny_probability_is_only_bounded() {
+        assert_eq!(probability(7.6e-22, None), "p < 0.0001");
+        assert_eq!(probability(0.0123, Some(0.4)), "p = 0.0123, and p = 0.4 among all series");
+        assert_eq!(probability(1e-9, Some(1e-8)), "p < 0.0001");
+    }
+}

@@ -151,10 +151,12 @@ fn ratio(cost: f64, other: f64) -> Option<String> {
 /// Says that a function is new among those that grow beyond linear.
 pub fn function_fact(scenario: &ScenarioFacts, function: &FunctionFacts) -> String {
     let FunctionFacts { phase, shown, formula, share, top, .. } = function;
+    let hidden = function.hidden_until.map(|n| format!("; the total hides that up to N ≈ {n}"));
     format!(
-        "{} {phase}: {shown} now grows beyond linear: {formula} instructions, {:.0} % of {phase} at N = {top}.",
+        "{} {phase}: {shown} now grows beyond linear: {formula} instructions, {:.0} % of {phase} at N = {top}{}.",
         scenario.full_name,
-        share * 100.0
+        share * 100.0,
+        hidden.unwrap_or_default()
     )
 }
 
@@ -181,6 +183,11 @@ impl Facts {
         self.regressed().into_iter().chain(others)
     }
 
+    /// Lists the functions with new growth, which are red by themselves.
+    pub fn new_functions(&self) -> impl Iterator<Item = (&ScenarioFacts, &FunctionFacts)> {
+        self.scenarios.iter().flat_map(|one| new_symbols(one).map(move |function| (one, function)))
+    }
+
     /// Counts the judged series with the verdict `word`.
     fn count(&self, word: Word) -> usize {
         self.judged().filter(|(_, series)| series.verdict == word).count()
@@ -188,7 +195,7 @@ impl Facts {
 
     /// Says how many series have each verdict, like `279 of 282 series pass, 3 undecided`. Regressions come first.
     pub fn counts(&self) -> String {
-        let functions = self.scenarios.iter().flat_map(new_symbols).count();
+        let functions = self.new_functions().count();
         let mut others = vec![
             (self.count(Word::NotGated), "superlinear but not gated"),
             (self.count(Word::Inconclusive), "undecided"),
@@ -198,7 +205,7 @@ impl Facts {
         let (pass, red) = (self.count(Word::Holds), self.count(Word::Regressed));
         let judged = pass + red + others.iter().map(|(count, _)| count).sum::<usize>();
         others.push((self.count(Word::Failed), "not judged because runs failed"));
-        if !self.result.is_self_check_failed && red == 0 {
+        if !self.result.is_self_check_failed && red + functions == 0 {
             others.push((self.count(Word::NotJudged), "not measurable here"));
         }
         let gone = self.judged().filter(|(_, series)| series.is_gone()).count();
@@ -246,10 +253,11 @@ impl Facts {
             1 => self.not_measured(),
             3 => {
                 let of_series = self.regressed().first().map(|(one, series)| fact(one, series));
-                let mut functions = self.scenarios.iter().flat_map(|one| {
-                    new_symbols(one).map(move |function| function_fact(one, function))
-                });
-                of_series.or_else(|| functions.next()).unwrap_or_else(|| summary.clone())
+                let of_function = || {
+                    let (one, function) = self.new_functions().next()?;
+                    Some(function_fact(one, function))
+                };
+                of_series.or_else(of_function).unwrap_or_else(|| summary.clone())
             }
             4 => format!("undecided, which --strict does not let pass: {}", self.counts()),
             5 => {

@@ -122,3 +122,20 @@ fn a_red_suite_fits_into_25_lines() {
     let text = hashes.lines().fold(report(&project, 80, &[]), hide);
     expect_test::expect_file!["../../golden/suite-red/report.txt"].assert_eq(&text);
 }
+
+/// The total still hides the growth of a function, so the function is the fact.
+#[test]
+fn a_function_that_grows_alone_is_the_fact() {
+    let project = Project::empty();
+    let mut made = Made::new();
+    project.write("xtask/scenarios/my-program.toml", SCENARIO);
+    project.write("baselines/my-program.toml", baseline(&made.environment, &[CALLS, LINEAR]));
+    made.scenario("my-program", &[CALLS, LINEAR]).check_callgrind();
+    let session = project.path("session");
+    made.save(&session);
+    let symbols: [Symbol; 2] = [SEARCH, ("libc.so.6", "_int_free", |n| 60_000 * n + 120)];
+    profile(&session, "my-program", 0, &symbols);
+    let text = report(&project, 80, &[]);
+    check(&text, 25, 80);
+    expect_test::expect_file!["../../golden/function-red/report.txt"].assert_eq(&text);
+}

@@ -5,8 +5,8 @@ use super::green::{every_series, surroundings, taken};
 use super::lines::{List, fitted, wrapped, wrapped_command};
 use crate::forms::plot::cost_plot;
 use crate::session::fact::{brief, function_fact};
-use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{LEGEND, culprit_line, exponent_text, new_symbols};
+use crate::session::model::{Changes, Facts, ScenarioFacts, SeriesFacts, Word};
+use crate::session::words::{LEGEND, cause_lines, culprit_line, exponent_text};
 use loadline_scenario::Metric;
 
 /// The most lines of a session that regressed.
@@ -41,6 +41,10 @@ pub fn lines(facts: &Facts, width: Option<usize>) -> Vec<String> {
         let figures = figures(facts, scenario, series, room(&lines).saturating_sub(1), width);
         lines.extend(figures);
         lines.push(String::new());
+    } else if let Some((scenario, function)) = facts.new_functions().next() {
+        let changes = scenario.changes.iter().map(Changes::sentence);
+        let text = cause_lines(function).into_iter().chain(changes);
+        lines.extend(text.flat_map(|line| wrapped(&format!("  {line}"), width)));
     }
     let room = MOST_LINES.saturating_sub(lines.len() + ending.len());
     lines.extend(fitted(lists, room, width));
@@ -105,11 +109,13 @@ fn exponents(series: &SeriesFacts) -> String {
 fn lists(facts: &Facts, regressed: &[(&ScenarioFacts, &SeriesFacts)]) -> Vec<List> {
     let list = |title: &str, items: Vec<String>| List { title: title.to_owned(), items };
     let others = regressed.iter().skip(1).map(|(scenario, series)| brief(scenario, series));
-    // The function behind the first series has its own line.
-    let named = regressed.first().and_then(|(one, s)| one.culprit(&s.name.phase.to_string()));
+    // The function behind the first series has its own line, and so has a function that is the fact.
+    let named = match regressed.first() {
+        Some((one, series)) => one.culprit(&series.name.phase.to_string()),
+        None => facts.new_functions().next().map(|(_, function)| function),
+    };
     let is_named = |function| named.is_some_and(|named| std::ptr::eq(named, function));
-    let functions = facts.scenarios.iter().flat_map(|one| new_symbols(one).map(move |f| (one, f)));
-    let functions = functions.filter(|(_, function)| !is_named(*function));
+    let functions = facts.new_functions().filter(|(_, function)| !is_named(*function));
     let functions = functions.map(|(one, function)| function_fact(one, function));
     let checks = facts.self_checks.iter().filter(|_| facts.result.is_self_check_failed);
     let checks = checks.map(|check| format!("{}: {}", check.metric, check.sentence));
