@@ -415,7 +415,7 @@ impl SeriesFacts {
 }
 
 /// Whether costs are known and do not rise by more than a tenth from the smallest N to the largest.
-fn is_flat(costs: impl DoubleEndedIterator<Item = Option<f64>>) -> bool {
+pub fn is_flat(costs: impl DoubleEndedIterator<Item = Option<f64>>) -> bool {
     let mut known = costs.flatten();
     known.next().is_some_and(|first| known.next_back().is_some_and(|last| last <= first * 1.1))
 }

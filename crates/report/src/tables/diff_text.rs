@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::session::model::is_flat;
+use crate::session::words::without_exponent;
 use crate::trimmed;
 use loadline_scenario::units::{arrow, cut, factor, percent, short};
 use loadline_verdict::compare::Moved;
@@ -191,7 +193,7 @@ fn cells(row: &Row) -> [String; 9] {
         both(&|curve| cost(curve.fixed)),
         both(&|curve| cost(curve.per_module)),
         both(&|curve| superlinear(curve, unit)),
-        both(&exponent),
+        exponents(row, curves),
     ]
 }
 
@@ -233,8 +235,19 @@ fn has_doubtful_part(row: &Row) -> bool {
     })
 }
 
-fn exponent(curve: &Curve) -> String {
-    let Some(Span { value, low, high }) = curve.exponent else { return "flat".to_owned() };
+/// Formats the exponents of both sides.
+fn exponents(row: &Row, [old, new]: [Option<&Curve>; 2]) -> String {
+    let of = |curve: Option<&Curve>, cost: fn(&ByN) -> f64| {
+        let is_flat = is_flat(row.by_n.iter().map(|at| Some(cost(at))));
+        curve.map_or("–".to_owned(), |curve| exponent(curve, is_flat))
+    };
+    arrow(&of(old, |at| at.old), &of(new, |at| at.new))
+}
+
+fn exponent(curve: &Curve, is_flat: bool) -> String {
+    let Some(Span { value, low, high }) = curve.exponent else {
+        return without_exponent(is_flat).to_owned();
+    };
     if high - low < 0.1 {
         return format!("{value:.2}");
     }
