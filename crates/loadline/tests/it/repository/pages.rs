@@ -44,10 +44,10 @@ fn markdown(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The commands that readers of the documentation are to type, without output beside them, each
-/// with its page; but for the guide, which is typed as a whole.
+/// with its page; but for the pages that are typed as a whole (guide.rs).
 fn commands() -> Vec<(String, String)> {
     let mut pages = markdown(&workspace().join("docs"));
-    pages.retain(|path| !path.ends_with("ten-minutes.md"));
+    pages.retain(|path| !path.ends_with("guide.md") && !path.ends_with("python-host.md"));
     pages.extend(["README.md", "examples/README.md"].map(|page| workspace().join(page)));
     pages.sort();
     let mut commands = Vec::new();
@@ -76,7 +76,7 @@ fn is_in_guide(command: &str) -> bool {
         let command = command.split('#').next().unwrap_or_default().replace("--quiet ", "");
         command.trim().to_owned()
     };
-    let guide = fs::read_to_string(workspace().join("docs/ten-minutes.md")).unwrap();
+    let guide = fs::read_to_string(workspace().join("docs/guide.md")).unwrap();
     let has = |step| matches!(step, Step::Type { command: typed, .. } if plain(&typed).starts_with(&plain(command)));
     steps(&guide).into_iter().any(has)
 }
