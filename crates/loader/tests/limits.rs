@@ -46,13 +46,24 @@ fn goes_on(loader: &Loader, artifact: &Artifact, mut leases: Vec<Lease>) {
     check(loader.engine(), &loader.load(artifact).unwrap(), 0);
 }
 
+fn limits(which: libc::__rlimit_resource_t) -> libc::rlimit {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limits` is live and of the right type.
+    assert_eq!(unsafe { libc::getrlimit(which, &mut limits) }, 0);
+    limits
+}
+
 fn limit(which: libc::__rlimit_resource_t, soft: u64) {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is live and of the right type.
-    assert_eq!(unsafe { libc::getrlimit(which, &mut limit) }, 0);
-    limit.rlim_cur = soft;
+    let limit = libc::rlimit { rlim_cur: soft, ..limits(which) };
     // SAFETY: as above.
     assert_eq!(unsafe { libc::setrlimit(which, &limit) }, 0);
+}
+
+/// Returns the bytes of address space that this process uses.
+fn address_space() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();
+    pages * 4096
 }
 
 #[test]
@@ -161,10 +172,37 @@ fn at_the_limit_of_address_space() {
     let loader = Loader::new(&engine(), LoaderOptions::new().sharing(false));
     // Load once first, so that Wasmtime's one-time setup is not counted.
     check(loader.engine(), &fill(&loader, &artifact, 1).0[0], 0);
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split_whitespace().next().unwrap().parse().unwrap();
-    limit(libc::RLIMIT_AS, pages * 4096 + (512 << 20));
+    limit(libc::RLIMIT_AS, address_space() + (512 << 20));
     let (leases, error) = fill(&loader, &artifact, 300_000);
     expect(error, Resource::AddressSpace);
     goes_on(&loader, &artifact, leases);
+}
+
+/// An error that names the bytes of the index alone would lead to a limit that is still too low.
+#[test]
+fn a_pack_that_does_not_fit_says_how_many_bytes_it_needs() {
+    if !alone("a_pack_that_does_not_fit_says_how_many_bytes_it_needs") {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    Pack::build(&path, None, [("0", &artifacts(1)[0])]).unwrap();
+    let file_bytes = std::fs::metadata(&path).unwrap().len();
+    let usual = limits(libc::RLIMIT_AS).rlim_cur;
+    // A lazy pack maps its images twice, but not its index.
+    let index_bytes = 4096;
+    for (options, least) in [
+        (PackOptions::new(), file_bytes),
+        (PackOptions::new().lazy(), 2 * (file_bytes - index_bytes)),
+    ] {
+        limit(libc::RLIMIT_AS, address_space());
+        let refused = Pack::open(&path, options.clone()).unwrap_err();
+        limit(libc::RLIMIT_AS, usual);
+        let Error::File { source, .. } = refused else { panic!("{refused:?}") };
+        let Error::Headroom { resource, needed, .. } = *source else { panic!("{source:?}") };
+        assert_eq!(resource, Resource::AddressSpace);
+        assert!(needed >= least, "{needed} of {least} bytes");
+        assert!(source.to_string().starts_with(&format!("{needed} more ")), "{source}");
+        Pack::open(&path, options).unwrap();
+    }
 }
