@@ -14,6 +14,8 @@
 //!   allocated blocks of the shared memory, and of each process `Pss − Pss_Shmem` and `VmPTE`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+mod common;
+
 #[cfg(not(target_os = "linux"))]
 fn main() {
     println!("skipped: lazy and shared packs are for Linux");
@@ -35,17 +37,13 @@ mod linux {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use loadline_scenario::{Collector, Generated};
-    use loadline_workload::corpus::Workshop;
-    use loadline_workload::generate;
-    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
+    use loadline_workload::loader::Loaded;
+    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions};
     use loadline_workload::loader::wasmtime::{Config, Engine, Module};
-    use loadline_workload::loader::{Artifact, Loaded, UnwindPolicy};
 
-    const DISTINCT: usize = 1000;
-    const ROUNDS: usize = 7;
+    use crate::common::{DISTINCT, PACK, build, call, cpu_time, in_new_process, medians};
+
     const WORKERS: usize = 20;
-    const PACK: &str = "bench.pack";
     const OPENED: [&str; 4] = ["eager", "eager, digests at load", "lazy", "shared"];
     const FILES: &str = "file and deserialize";
 
@@ -66,27 +64,23 @@ mod linux {
 
     fn compare(modules: usize) {
         let home = tempfile::tempdir().unwrap();
-        build(home.path(), modules);
         let path = home.path().join(PACK);
+        build(&path, modules, DISTINCT, 0, true);
         let memory = Pack::share(&path, PackOptions::new()).unwrap();
         let mebibytes = fs::metadata(&path).unwrap().len() >> 20;
-        println!("a pack of {modules} modules, {mebibytes} MiB, {ROUNDS} rounds");
+        println!("a pack of {modules} modules, {mebibytes} MiB");
         let medians = |measurement: &str, ways: &[&str]| {
-            let mut rows = vec![[Vec::new(), Vec::new()]; ways.len()];
-            for _ in 0..ROUNDS {
-                for (way, [wall, cpu]) in ways.iter().zip(&mut rows) {
-                    let seconds = seconds(measurement, way, home.path(), &memory);
-                    wall.push(seconds[0]);
-                    cpu.push(seconds[1]);
-                }
-            }
-            rows.into_iter().map(|row| row.map(median)).collect::<Vec<[f64; 2]>>()
+            medians(ways, None, |way| {
+                let memory = Stdio::from(memory.try_clone().unwrap());
+                in_new_process(&[measurement, way], home.path(), memory)
+            })
         };
-        for (way, [wall, cpu]) in OPENED.iter().zip(medians("--first", &OPENED)) {
-            println!("first module, {way:<24}{:>10.2} ms, CPU {:.2} ms", wall * 1e3, cpu * 1e3);
+        for (way, times) in OPENED.iter().zip(medians("--first", &OPENED)) {
+            let [wall, cpu] = [times[0] * 1e3, times[1] * 1e3];
+            println!("first module, {way:<24}{wall:>10.2} ms, CPU {cpu:.2} ms");
         }
         let ways = [FILES, "lazy", "shared"];
-        let times: Vec<f64> = medians("--loads", &ways).iter().map(|[_, cpu]| *cpu).collect();
+        let times: Vec<f64> = medians("--loads", &ways).iter().map(|times| times[1]).collect();
         for (way, seconds) in ways.iter().zip(&times) {
             let (each, ratio) = (seconds * 1e6 / DISTINCT.min(modules) as f64, seconds / times[0]);
             println!("first load, {way:<26}{each:>10.2} µs ({ratio:.2} x)");
@@ -100,41 +94,6 @@ mod linux {
                 all as f64 / one as f64
             );
         }
-    }
-
-    /// Makes the pack, and a file of each distinct artifact.
-    fn build(home: &Path, modules: usize) {
-        let workshop = Workshop::generating(Generated::default(), Collector::Clock).unwrap();
-        let distinct = (0..DISTINCT.min(modules)).map(|index| {
-            let mut artifact = workshop.artifact(index).unwrap();
-            artifact.apply(UnwindPolicy::Strip).unwrap();
-            artifact.save_unsynced(home.join(format!("{index}.cwasm"))).unwrap();
-            artifact
-        });
-        let distinct: Vec<Artifact> = distinct.collect();
-        let mut writer = PackWriter::create(home.join(PACK), None).unwrap();
-        for index in 0..modules {
-            let mut artifact = distinct[index % distinct.len()].clone();
-            artifact.number(index as u64);
-            writer.add(format!("module {index:06}"), &artifact).unwrap();
-        }
-        writer.finish().unwrap();
-    }
-
-    /// Runs a measurement in a new process. Returns the wall time and the CPU time.
-    fn seconds(measurement: &str, way: &str, home: &Path, memory: &OwnedFd) -> [f64; 2] {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args([measurement, way]).arg(home);
-        let output = command.stdin(Stdio::from(memory.try_clone().unwrap())).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
-        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
-        [(); 2].map(|()| numbers.next().unwrap())
-    }
-
-    fn median(mut seconds: Vec<f64>) -> f64 {
-        seconds.sort_by(f64::total_cmp);
-        seconds[seconds.len() / 2]
     }
 
     fn engine() -> Engine {
@@ -161,12 +120,8 @@ mod linux {
         let index = pack.entries().len() / 2;
         let loaded = pack.load_at(&engine, index).unwrap();
         let took = clock.seconds();
-        called(&engine, &loaded, index);
+        call(index, 0).check(&engine, &loaded).unwrap();
         println!("{} {}", took[0], took[1]);
-    }
-
-    fn called(engine: &Engine, loaded: &Loaded, index: usize) {
-        generate::call(&Generated::default(), index % DISTINCT).check(engine, loaded).unwrap();
     }
 
     /// Loads each distinct artifact once. One module was loaded before, so that Wasmtime's one-time setup is
@@ -202,7 +157,7 @@ mod linux {
         let (modules, step) = (modules.min(total), (total / modules).max(1));
         let load = |index: usize| pack.load_at(&engine, index * step).unwrap();
         let loaded: Vec<Loaded> = (0..modules).map(load).collect();
-        called(&engine, &loaded[0], 0);
+        call(0, 0).check(&engine, &loaded[0]).unwrap();
         println!("ready");
         std::io::stdout().flush().unwrap();
         loop {
@@ -259,14 +214,5 @@ mod linux {
             let cpu = cpu_time(self.cpu) - self.cpu_began;
             [self.began.elapsed(), cpu].map(|time| time.as_secs_f64())
         }
-    }
-
-    fn cpu_time(clock: libc::clockid_t) -> Duration {
-        // SAFETY: for plain data all zeros is a value.
-        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-        // SAFETY: every thread has this clock, and the call writes to `time` only.
-        let result = unsafe { libc::clock_gettime(clock, &mut time) };
-        assert_eq!(result, 0);
-        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 }

@@ -1,4 +1,4 @@
-//! Compares packs with `Module::deserialize` on the same artifacts:
+//! Compares packs with `Module::deserialize` and `Module::deserialize_file` on the same artifacts:
 //!
 //! ```text
 //! cargo bench --profile dev -p loadline-workload --bench pack -- --bench
@@ -6,221 +6,191 @@
 //! ```
 //!
 //! The `dev` profile optimises all measured code, and shares its Wasmtime with the tests. Every measurement
-//! runs in a new process, which first loads and unloads everything once. The variants take turns. The
-//! benchmark prints the median of the rounds per module, and the ratios of the medians. For loading and
-//! unloading, it measures the CPU time of the single thread that does them, so that other programs on the
-//! machine matter less. For opening, which uses all CPUs, it measures wall time. The artifacts are generated,
-//! some 20 KB each, and stripped. 1,000 of them differ in their functions, and all of them differ in their
-//! bytes.
+//! runs in a new process, and the variants take turns. The benchmark prints medians of the rounds per module,
+//! and ratios of the medians. All times are CPU times, so that other programs on the machine matter less:
+//! those of the single thread that loads and, for opening, those of all threads.
+//! - First pass: opening, and then the first instance of each module. Nothing was loaded before. For
+//!   `Module::deserialize`, opening means to read the files. The page cache is warm.
+//! - Load and unload: in a second pass. Unloading means dropping the modules, oldest first, without freeing the
+//!   vector that held them. Freeing a block of that length makes glibc merge every small block that was freed
+//!   before. That would add 2 µs to each module in all variants.
+//! - First instance: in a third pass. It means to load a module, to make an instance of it in a new store, to
+//!   call a function, and to drop the store. The modules stay loaded.
+//! - Next instance: the same without loading.
 //!
-//! Unloading means dropping the modules, oldest first, without freeing the vector that held them. Freeing a
-//! block of that length makes glibc merge every small block that was freed before. That would add 2 µs to
-//! each module in all variants.
+//! The artifacts are generated and stripped, some 20 KB each without their data. 1,000 of them differ in their
+//! functions, and all of them differ in their bytes. Each has its own file. The function that is called reads
+//! one word of the data.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
-#[cfg(unix)]
+mod common;
+
+#[cfg(target_os = "linux")]
 fn main() {
-    unix::main();
+    linux::main();
 }
 
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("skipped: packs are for Unix");
+    println!("skipped: packs are measured on Linux");
 }
 
-#[cfg(unix)]
-mod unix {
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
     use std::path::Path;
-    use std::process::Command;
-    use std::time::{Duration, Instant};
+    use std::process::Stdio;
+    use std::time::Duration;
 
-    use loadline_scenario::{Collector, Generated};
-    use loadline_workload::corpus::Workshop;
-    use loadline_workload::generate;
-    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions, PackWriter};
-    use loadline_workload::loader::wasmtime::{Config, Engine};
-    use loadline_workload::loader::{Artifact, Loaded, UnwindPolicy};
+    use loadline_workload::loader::Loaded;
+    use loadline_workload::loader::pack::{self, Digests, Pack, PackOptions};
+    use loadline_workload::loader::wasmtime::{Config, Engine, Module};
 
-    const DISTINCT: usize = 1000;
-    const ROUNDS: usize = 7;
-    /// Every module whose index is a multiple of this number is called.
-    const SAMPLE: usize = 251;
-    const PACK: &str = "bench.pack";
-    const WAYS: [&str; 3] =
-        ["Module::deserialize", "pack, digests at open", "pack, digests at load"];
+    use crate::common::{DISTINCT, PACK, build, call, cpu_time, in_new_process, medians};
+
+    const BYTES: &str = "Module::deserialize";
+    const FILES: &str = "Module::deserialize_file";
+    const AT_LOAD: &str = "pack, digests at load";
+    const LAZY: &str = "pack, lazy";
+    const WAYS: [&str; 5] = [BYTES, FILES, "pack, digests at open", AT_LOAD, LAZY];
+    const NO_COW: &str = "pack, memory_init_cow(false)";
+    const NO_COW_PACK: &str = "no-cow.pack";
+    /// The amounts of data in KiB.
+    const DATA: [usize; 6] = [1, 4, 8, 16, 48, 128];
 
     pub fn main() {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match words[..] {
-            ["--measure", way, modules, home] => {
-                measure(way, modules.parse().unwrap(), Path::new(home));
+            ["--measure", way, modules, kib, home] => {
+                measure(way, modules.parse().unwrap(), kib.parse().unwrap(), Path::new(home));
             }
             [.., "--modules", modules] | [.., "--modules", modules, "--bench"] => {
-                compare(modules.parse().unwrap());
+                without_data(modules.parse().unwrap());
             }
-            [.., "--bench"] => compare(16_384),
+            [.., "--bench"] => {
+                without_data(16_384);
+                DATA.into_iter().for_each(with_data);
+            }
             _ => {} // `cargo test` starts benches, too.
         }
     }
 
-    fn compare(modules: usize) {
+    fn without_data(modules: usize) {
+        // Beyond the limits of mappings and descriptors, only packs can be measured.
+        match modules <= 18_000 {
+            true => compare(&WAYS, None, modules, 0),
+            false => compare(&WAYS[2..4], Some(1), modules, 0),
+        }
+    }
+
+    fn with_data(kib: usize) {
+        compare(&[&WAYS[..4], &[NO_COW]].concat(), None, DISTINCT, kib);
+    }
+
+    fn compare(ways: &[&str], rounds: Option<usize>, modules: usize, kib: usize) {
         let home = tempfile::tempdir().unwrap();
-        let artifacts = build(home.path(), modules);
-        // Beyond the limit of mappings, `Module::deserialize` cannot be measured for comparison.
-        let (ways, rounds) = if modules <= 30_000 { (&WAYS[..], ROUNDS) } else { (&WAYS[1..], 1) };
-        let mut rows = vec![Vec::new(); ways.len()];
-        for _ in 0..rounds {
-            for (way, row) in ways.iter().zip(&mut rows) {
-                row.push(Readings::of(way, modules, home.path()));
-            }
+        let files = if ways.contains(&FILES) { modules } else { 0 };
+        let bytes = build(&home.path().join(PACK), modules, files, kib, true);
+        if ways.contains(&NO_COW) {
+            build(&home.path().join(NO_COW_PACK), modules, 0, kib, false);
         }
-        println!("{modules} modules of {artifacts} bytes on average, {rounds} rounds");
+        let rows = medians(ways, rounds, |way| {
+            let arguments = ["--measure", way, &modules.to_string(), &kib.to_string()];
+            in_new_process(&arguments, home.path(), Stdio::null())
+        });
+        println!("\n{modules} modules of {bytes} bytes on average, {kib} KiB of data");
         println!(
-            "{:<24}{:>18}{:>18}{:>10}{:>10}",
-            "µs a module", "load", "unload", "open", "mappings"
+            "{:<30}{:>16}{:>16}{:>16}{:>16}{:>16}{:>10}{:>10}",
+            "µs per module",
+            "load",
+            "unload",
+            "first instance",
+            "next instance",
+            "first pass",
+            "open",
+            "mappings"
         );
-        let bare = (ways[0] == WAYS[0]).then(|| [1, 2].map(|column| median(&rows[0], column)));
         for (way, row) in ways.iter().zip(&rows) {
-            let [open, load, unload] = [0, 1, 2].map(|column| median(row, column));
-            let each = |seconds: f64| seconds * 1e6 / modules as f64;
-            let mappings = row[0].mappings.map_or("unknown".to_owned(), |count| count.to_string());
-            let faster = bare.map_or([const { String::new() }; 2], |[bare_load, bare_unload]| {
-                [bare_load / load, bare_unload / unload].map(|ratio| format!(" ({ratio:.2} x)"))
-            });
-            let [load, unload] = [load, unload].map(|seconds| format!("{:.2}", each(seconds)));
-            println!(
-                "{way:<24}{:>18}{:>18}{:>10.2}{mappings:>10}",
-                load + &faster[0],
-                unload + &faster[1],
-                each(open),
-            );
+            print!("{way:<30}");
+            for (time, first) in row[..5].iter().zip(&rows[0]) {
+                print!("{:>16}", format!("{time:.2} ({:.2} x)", first / time));
+            }
+            println!("{:>10.2}{:>10}", row[5], row[6]);
         }
     }
 
-    /// Makes the artifacts and the pack, and returns the average length.
-    fn build(home: &Path, modules: usize) -> usize {
-        let workshop = Workshop::generating(Generated::default(), Collector::Clock).unwrap();
-        let distinct = (0..DISTINCT.min(modules)).map(|index| {
-            let mut artifact = workshop.artifact(index).unwrap();
-            artifact.apply(UnwindPolicy::Strip).unwrap();
-            artifact.save_unsynced(home.join(format!("{index}.cwasm"))).unwrap();
-            artifact
-        });
-        let distinct: Vec<Artifact> = distinct.collect();
-        let mut writer = PackWriter::create(home.join(PACK), None).unwrap();
-        for (index, artifact) in numbered(&distinct, modules).enumerate() {
-            writer.add(format!("module {index:06}"), &artifact).unwrap();
-        }
-        writer.finish().unwrap();
-        distinct.iter().map(|artifact| artifact.bytes().len()).sum::<usize>() / distinct.len()
-    }
-
-    /// Returns `modules` artifacts, which repeat those of `distinct` with different numbers.
-    fn numbered(distinct: &[Artifact], modules: usize) -> impl Iterator<Item = Artifact> {
-        (0..modules).map(|index| {
-            let mut artifact = distinct[index % distinct.len()].clone();
-            artifact.number(index as u64);
-            artifact
-        })
-    }
-
-    /// The output of one process: the seconds, and the number of its mappings with everything loaded.
-    #[derive(Clone)]
-    struct Readings {
-        seconds: [f64; 3],
-        mappings: Option<usize>,
-    }
-
-    impl Readings {
-        fn of(way: &str, modules: usize, home: &Path) -> Readings {
-            let mut command = Command::new(std::env::current_exe().unwrap());
-            let output = command.args(["--measure", way, &modules.to_string()]).arg(home).output();
-            let output = output.unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let text = String::from_utf8(output.stdout).unwrap();
-            let mut numbers = text.split_whitespace();
-            let seconds = [(); 3].map(|()| numbers.next().unwrap().parse().unwrap());
-            Readings { seconds, mappings: numbers.next().unwrap().parse().ok() }
-        }
-    }
-
-    fn median(rounds: &[Readings], column: usize) -> f64 {
-        let mut seconds: Vec<f64> = rounds.iter().map(|round| round.seconds[column]).collect();
-        seconds.sort_by(f64::total_cmp);
-        seconds[seconds.len() / 2]
-    }
-
-    fn measure(way: &str, modules: usize, home: &Path) {
-        let digests = match way {
-            "pack, digests at open" => Some(Digests::AtOpen),
-            "pack, digests at load" => Some(Digests::AtLoad),
-            _ => None,
-        };
-        let (open, load, unload, mappings) = match digests {
-            Some(digests) => from_pack(modules, &home.join(PACK), digests),
-            None => from_bytes(modules, home),
-        };
-        let mappings = mappings.map_or("unknown".to_owned(), |mappings| mappings.to_string());
-        let [open, load, unload] = [open, load, unload].map(|time| time.as_secs_f64());
-        println!("{open} {load} {unload} {mappings}");
-    }
-
-    type Measured = (Duration, Duration, Duration, Option<usize>);
-
-    fn from_bytes(modules: usize, home: &Path) -> Measured {
-        let engine = Engine::new(&Config::new()).unwrap();
-        let distinct = (0..DISTINCT.min(modules)).map(|index| {
-            let bytes = std::fs::read(home.join(format!("{index}.cwasm"))).unwrap();
-            // SAFETY: the parent process has just written the file, in a new folder.
-            unsafe { Artifact::trusted(bytes) }.unwrap()
-        });
-        let distinct: Vec<Artifact> = distinct.collect();
-        let artifacts: Vec<Artifact> = numbered(&distinct, modules).collect();
-        let load = |index: usize| artifacts[index].load(&engine).unwrap();
-        let (load, unload, mappings) = load_and_unload(modules, &engine, load);
-        (Duration::ZERO, load, unload, mappings)
-    }
-
-    fn from_pack(modules: usize, path: &Path, digests: Digests) -> Measured {
+    fn measure(way: &str, modules: usize, kib: usize, home: &Path) {
         let mut config = Config::new();
-        pack::configure(&mut config);
-        let engine = Engine::new(&config).unwrap();
-        let began = Instant::now();
-        let pack = Pack::open(path, PackOptions::new().digests(digests)).unwrap();
-        let open = began.elapsed();
-        let load = |index| pack.load_at(&engine, index).unwrap();
-        let (load, unload, mappings) = load_and_unload(modules, &engine, load);
-        pack.close().unwrap();
-        (open, load, unload, mappings)
-    }
-
-    fn load_and_unload(
-        modules: usize,
-        engine: &Engine,
-        load: impl Fn(usize) -> Loaded,
-    ) -> (Duration, Duration, Option<usize>) {
-        drop((0..modules).map(&load).collect::<Vec<Loaded>>());
-        let began = processor_time();
-        let mut loaded: Vec<Loaded> = (0..modules).map(load).collect();
-        let load = processor_time() - began;
-        let maps = std::fs::read_to_string("/proc/self/maps").ok();
-        for (index, loaded) in loaded.iter().enumerate().step_by(SAMPLE) {
-            let call = generate::call(&Generated::default(), index % DISTINCT.min(modules));
-            call.check(engine, loaded).unwrap();
+        config.memory_init_cow(way != NO_COW);
+        let file = |index: usize| home.join(format!("{index}.cwasm"));
+        let began = cpu_time(libc::CLOCK_PROCESS_CPUTIME_ID);
+        let open = || cpu_time(libc::CLOCK_PROCESS_CPUTIME_ID) - began;
+        if way == BYTES {
+            let files: Vec<Vec<u8>> =
+                (0..modules).map(|index| fs::read(file(index)).unwrap()).collect();
+            let (open, engine) = (open(), Engine::new(&config).unwrap());
+            // SAFETY: the parent process has just written the files, in a new folder.
+            let load = |index: usize| unsafe { Module::deserialize(&engine, &files[index]) };
+            passes(modules, kib, &engine, open, |index| Loaded::Module(load(index).unwrap()));
+        } else if way == FILES {
+            let engine = Engine::new(&config).unwrap();
+            // SAFETY: as above.
+            let load = |index| unsafe { Module::deserialize_file(&engine, file(index)) };
+            let load = |index| Loaded::Module(load(index).unwrap());
+            passes(modules, kib, &engine, Duration::ZERO, load);
+        } else {
+            let options = PackOptions::new();
+            let options = match way {
+                AT_LOAD => options.digests(Digests::AtLoad),
+                LAZY => options.lazy(),
+                _ => options,
+            };
+            let path = home.join(if way == NO_COW { NO_COW_PACK } else { PACK });
+            let pack = Pack::open(path, options).unwrap();
+            let open = open();
+            pack::configure(&mut config);
+            let engine = Engine::new(&config).unwrap();
+            passes(modules, kib, &engine, open, |index| pack.load_at(&engine, index).unwrap());
+            pack.close().unwrap();
         }
-        let began = processor_time();
-        loaded.drain(..).for_each(drop);
-        (load, processor_time() - began, maps.map(|maps| maps.lines().count()))
     }
 
-    /// Returns the CPU time of this thread.
-    fn processor_time() -> Duration {
-        // SAFETY: for plain data all zeros is a value.
-        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-        // SAFETY: every thread has this clock, and the call writes to `time` only.
-        let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-        assert_eq!(result, 0);
-        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    fn passes(
+        modules: usize,
+        kib: usize,
+        engine: &Engine,
+        open: Duration,
+        load: impl Fn(usize) -> Loaded,
+    ) {
+        let calls: Vec<_> = (0..modules).map(|index| call(index, kib)).collect();
+        let first = |index: usize| {
+            let loaded = load(index);
+            calls[index].check(engine, &loaded).unwrap();
+            loaded
+        };
+        let (first_pass, loaded) = timed(|| (0..modules).map(first).collect::<Vec<_>>());
+        drop(loaded);
+        let (load, mut loaded) = timed(|| (0..modules).map(&load).collect::<Vec<_>>());
+        let mappings = fs::read_to_string("/proc/self/maps").unwrap().lines().count();
+        let (unload, ()) = timed(|| loaded.drain(..).for_each(drop));
+        drop(loaded); // glibc merges blocks, as before the second pass.
+        let (first_instance, loaded) = timed(|| (0..modules).map(first).collect::<Vec<_>>());
+        let (next_instance, ()) = timed(|| {
+            calls
+                .iter()
+                .zip(&loaded)
+                .for_each(|(call, loaded)| call.check(engine, loaded).unwrap());
+        });
+        for time in [load, unload, first_instance, next_instance, open + first_pass, open] {
+            println!("{}", time.as_secs_f64() * 1e6 / modules as f64);
+        }
+        println!("{mappings}");
+    }
+
+    fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+        let began = cpu_time(libc::CLOCK_THREAD_CPUTIME_ID);
+        let result = work();
+        (cpu_time(libc::CLOCK_THREAD_CPUTIME_ID) - began, result)
     }
 }
