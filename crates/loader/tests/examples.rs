@@ -6,13 +6,20 @@ use std::process::Command;
 
 /// Returns the output of an example. Returns `None` and prints the reason if Cargo has not built it.
 fn output(example: &str, arguments: &[&str]) -> Option<String> {
+    output_after("", example, arguments)
+}
+
+/// Does the same as [`output`] after a command of the shell, for example one that sets a limit.
+fn output_after(command: &str, example: &str, arguments: &[&str]) -> Option<String> {
     let test = std::env::current_exe().unwrap();
     let built = test.parent()?.parent()?.join("examples").join(example);
     if !built.exists() {
         loadline_testing::skip!("{} was not built with this test", built.display());
         return None;
     }
-    let output = Command::new(built).args(arguments).env_remove("PACK_KEY").output().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{command}\nexec \"$0\" \"$@\"")]).arg(built).args(arguments);
+    let output = shell.env_remove("PACK_KEY").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
 }
@@ -53,5 +60,13 @@ fn an_async_host_answers() {
 #[test]
 fn plugins_are_replaced_while_requests_are_served() {
     let Some(text) = output("hot_reload", &["200", "4000"]) else { return };
+    assert_eq!(text, "4000 requests to 200 plugins, 3 reloads, 0 failed\n");
+}
+
+/// The budget would keep 150 plugins, each with a descriptor.
+#[test]
+fn plugins_are_replaced_with_few_descriptors() {
+    let few = output_after("ulimit -n 128", "hot_reload", &["200", "4000"]);
+    let Some(text) = few else { return };
     assert_eq!(text, "4000 requests to 200 plugins, 3 reloads, 0 failed\n");
 }
