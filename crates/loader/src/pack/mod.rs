@@ -61,10 +61,14 @@
 //! # Data segments
 //!
 //! When a module with data segments is first instantiated, Wasmtime copies them into a file in memory. The
-//! module keeps that file. This costs one file descriptor per such module, and a third of a cold start. With
-//! `ulimit -n 1024` about a thousand tenants fit. `Config::memory_init_cow(false)` avoids the file and copies
-//! the data into each instance instead. The setting is compiled into artifacts, so the engine that compiles
-//! and the engine that loads must both have it.
+//! module keeps that file, so each such module takes one file descriptor. With `ulimit -n 1024` about a
+//! thousand tenants fit. `Config::memory_init_cow(false)` avoids the file and copies the data into each
+//! instance instead. The setting is compiled into artifacts, so the engine that compiles and the engine that
+//! loads must both have it.
+//!
+//! Use `memory_init_cow(false)` for modules with up to 8 KiB of data. With more, it still makes the first
+//! instance faster but later instances slower. For modules with 48 KiB or more, `Module::deserialize_file`
+//! reaches the first instance sooner than a pack. The figures are in the README of this crate.
 //!
 //! # When a pack can be closed
 //!
