@@ -7,7 +7,7 @@ mod common;
 
 use std::fs::File;
 
-use common::{alone, artifact_with_data, artifacts, check, engine};
+use common::{alone, artifact_with_data, artifact_with_data_for, artifacts, check, engine};
 use loadline_loader::headroom::{Headroom, Resource};
 use loadline_loader::pack::{self, Pack, PackOptions};
 use loadline_loader::wasmtime::{Config, Engine};
@@ -205,4 +205,36 @@ fn a_pack_that_does_not_fit_says_how_many_bytes_it_needs() {
         assert!(source.to_string().starts_with(&format!("{needed} more ")), "{source}");
         Pack::open(&path, options).unwrap();
     }
+}
+
+/// Each module is instantiated. With `memory_init_cow`, the descriptors would end before the modules.
+#[test]
+fn packed_modules_that_copy_their_data_take_no_descriptor() {
+    if !alone("packed_modules_that_copy_their_data_take_no_descriptor") {
+        return;
+    }
+    let mut config = Config::new();
+    config.memory_init_cow(false);
+    pack::configure(&mut config);
+    let engine = Engine::new(&config).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("some.pack");
+    let copies: Vec<(String, Artifact)> = (0..200)
+        .map(|number| {
+            let mut copy = artifact_with_data_for(&engine);
+            copy.number(number);
+            (number.to_string(), copy)
+        })
+        .collect();
+    Pack::build(&path, None, copies.iter().map(|(name, copy)| (name.as_str(), copy))).unwrap();
+    let pack = Pack::open(&path, PackOptions::new()).unwrap();
+    limit(libc::RLIMIT_NOFILE, 128);
+    let loader = Loader::new(&engine, LoaderOptions::new());
+    let load = |(name, _): &(String, Artifact)| {
+        let lease = loader.load_packed(&pack, name).unwrap();
+        check(&engine, &lease, 0);
+        lease
+    };
+    let leases: Vec<Lease> = copies.iter().map(load).collect();
+    assert_eq!(leases.len(), 200);
 }

@@ -38,8 +38,13 @@ pub fn artifacts(modules: usize) -> Vec<Artifact> {
 
 /// Returns the artifact of module 0 with three data segments.
 pub fn artifact_with_data() -> Artifact {
+    artifact_with_data_for(&engine())
+}
+
+/// Does the same as [`artifact_with_data`] with another engine.
+pub fn artifact_with_data_for(engine: &Engine) -> Artifact {
     let data = r#"(memory 1) (data (i32.const 0) "one") (data (i32.const 8) "two") (data "three")"#;
-    compile::bytes(&engine(), text(0, data).as_bytes()).unwrap()
+    compile::bytes(engine, text(0, data).as_bytes()).unwrap()
 }
 
 /// Returns the engine that compiles and loads.
