@@ -14,6 +14,7 @@
 //!   allocated blocks of the shared memory, and of each process `Pss − Pss_Shmem` and `VmPTE`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+#[cfg(target_os = "linux")]
 mod common;
 
 #[cfg(not(target_os = "linux"))]

@@ -23,6 +23,7 @@
 //! one word of the data.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+#[cfg(target_os = "linux")]
 mod common;
 
 #[cfg(target_os = "linux")]

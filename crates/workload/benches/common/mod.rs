@@ -1,5 +1,4 @@
 //! Shared by the benches: artifacts and packs, and measurements in new processes.
-#![allow(dead_code)] // No bench uses everything.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -126,8 +125,6 @@ fn leb128(bytes: &[u8]) -> (usize, &[u8]) {
 }
 
 /// Returns the CPU time of this thread or of the whole process.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
 pub fn cpu_time(clock: libc::clockid_t) -> Duration {
     // SAFETY: for plain data all zeros is a value.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };
