@@ -130,7 +130,7 @@
 //!
 //! # Beyond the measured N, and around the rules
 //!
-//! [`hidden_growth`] extrapolates a small superlinear part to a larger N. [`Sight`] says whether a session
+//! [`hidden_growth`] extrapolates a small superlinear part to a larger N. [`CheckOutcome`] says whether a session
 //! saw planted growth. [`Remedy`] says what to measure next.
 
 mod input;
@@ -162,7 +162,7 @@ pub use rule::pair::{
 pub use rule::scaling::{
     ScalingEvidence, ScalingJudgement, ScalingOptions, ScalingVerdict, Work, judge_scaling,
 };
-pub use rule::self_check::{Sight, sight_of_changes, sight_of_curves, sight_of_pairs};
+pub use rule::self_check::{CheckOutcome, check_changes, check_curves, check_pairs};
 pub use rule::verdict::{Case, JudgeOptions, Judgement, Rule, Verdict, judge, judge_suite};
 
 /// Tests the example in the README.

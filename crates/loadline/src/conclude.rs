@@ -120,14 +120,17 @@ fn by_cause(scenarios: &[MeasuredScenario], by: &str) -> Vec<String> {
     let mut causes: Vec<(&String, Vec<String>)> = Vec::new();
     for one in scenarios {
         for failure in &one.failures {
-            let title = one.scenario.title();
+            let full_name = one.scenario.full_name();
             match causes.iter_mut().find(|(known, _)| *known == failure) {
-                Some((_, titles)) => titles.push(title),
-                None => causes.push((failure, vec![title])),
+                Some((_, full_names)) => full_names.push(full_name),
+                None => causes.push((failure, vec![full_name])),
             }
         }
     }
-    causes.iter().map(|(failure, titles)| format!("{}{by}: {failure}", titles.join(", "))).collect()
+    causes
+        .iter()
+        .map(|(failure, full_names)| format!("{}{by}: {failure}", full_names.join(", ")))
+        .collect()
 }
 
 /// The failed runs and failed limit checks with their scenarios, one sentence for each cause.

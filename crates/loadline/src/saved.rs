@@ -59,22 +59,22 @@ pub fn baselines(project: &Project, path: &Path, only: Option<&Scenario>) -> Res
     let mut all = Baselines::read(path)?.all;
     all.retain(|baseline| only.is_none_or(|only| baseline.key.variant == only.variant));
     if all.is_empty() {
-        let title = only.map_or(name, Scenario::title);
+        let full_name = only.map_or(name, Scenario::full_name);
         let text = format!(
-            "there is no baseline of {title} ({PROGRAM} baseline {title} --reason TEXT makes one; --measure measures it)"
+            "there is no baseline of {full_name} ({PROGRAM} baseline {full_name} --reason TEXT makes one; --measure measures it)"
         );
         return Err(Error::new(Exit::NoBaseline, text));
     }
     let side = |baseline: Baseline| {
         let variant = baseline.key.variant.to_string();
-        let title = if variant.is_empty() { name.clone() } else { format!("{name}:{variant}") };
+        let full_name = if variant.is_empty() { name.clone() } else { format!("{name}:{variant}") };
         // Baselines of another project's scenario can be compared as well. Then nothing is extrapolated.
         let scenario = project.scenario(&name, &baseline.key.variant.0).ok();
-        SideScenario::of_baseline(title, baseline, scenario)
+        SideScenario::of_baseline(full_name, baseline, scenario)
     };
     let scenarios = all.into_iter().map(side).collect();
     let name = match only {
-        Some(only) => format!("baseline {}", only.title()),
+        Some(only) => format!("baseline {}", only.full_name()),
         None => format!("baseline {}", path.display()),
     };
     Ok(Side { name, scenarios })

@@ -55,7 +55,7 @@ fn differences(fields: &[Field], old: &Environment, new: &Environment) -> Vec<St
     differing.map(|(name, field)| format!("{name}: {} | {}", field(old), field(new))).collect()
 }
 
-/// Lists the titles of the planned scenarios whose operation or metrics have changed since they were planned.
+/// Lists the full names of the planned scenarios whose operation or metrics have changed since they were planned.
 pub fn changed_scenarios(planned: &[Planned], scenarios: &[Scenario]) -> Vec<String> {
     let pairs = planned.iter().zip(scenarios);
     let changed = pairs.filter(|(planned, scenario)| {

@@ -12,8 +12,8 @@ pub enum Step {
 /// A step that only helps if all of these scenarios take it, for example a scenario and its control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// The titles of the scenarios that have to take the step.
-    pub titles: Vec<String>,
+    /// The full names of the scenarios that have to take the step.
+    pub full_names: Vec<String>,
     /// The step.
     pub step: Step,
 }

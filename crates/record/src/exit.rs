@@ -21,7 +21,7 @@ pub enum Exit {
     /// A baseline is missing or does not fit, and one is required.
     NoBaseline,
     /// The self-check failed: the session did not see planted growth, so Loadline gives no verdict.
-    Blind,
+    SelfCheckFailed,
     /// The selection matches nothing to do.
     NothingSelected,
     /// npm is missing or gave no package, so Loadline could not fetch the files.
@@ -44,7 +44,7 @@ impl Exit {
             Exit::Regressed => 3,
             Exit::Inconclusive => 4,
             Exit::NoBaseline => 5,
-            Exit::Blind => 6,
+            Exit::SelfCheckFailed => 6,
             Exit::NothingSelected => 7,
             Exit::NotFetched => 8,
             Exit::SkipCommit => 125,
@@ -62,7 +62,7 @@ impl Exit {
             Exit::Regressed => "regressed",
             Exit::Inconclusive => "inconclusive",
             Exit::NoBaseline => "no-baseline",
-            Exit::Blind => "self-check-failed",
+            Exit::SelfCheckFailed => "self-check-failed",
             Exit::NothingSelected => "nothing-selected",
             Exit::SkipCommit => "skip-commit",
             Exit::EndBisection => "end-bisection",
@@ -81,7 +81,7 @@ impl Exit {
             Exit::WrongFile,
             Exit::NothingSelected,
             Exit::SkipCommit,
-            Exit::Blind,
+            Exit::SelfCheckFailed,
             Exit::CouldNotMeasure,
             Exit::NotFetched,
             Exit::Regressed,
@@ -104,7 +104,7 @@ impl Exit {
             | Exit::CouldNotMeasure
             | Exit::Inconclusive
             | Exit::NoBaseline
-            | Exit::Blind
+            | Exit::SelfCheckFailed
             | Exit::NotFetched
             | Exit::SkipCommit => Exit::SkipCommit,
         }
@@ -131,7 +131,7 @@ mod tests {
             (Exit::Regressed, 3),
             (Exit::Inconclusive, 125),
             (Exit::NoBaseline, 125),
-            (Exit::Blind, 125),
+            (Exit::SelfCheckFailed, 125),
             (Exit::NothingSelected, 125),
             (Exit::NotFetched, 125),
             (Exit::SkipCommit, 125),
@@ -152,7 +152,7 @@ mod tests {
             (Exit::WrongFile, 2),
             (Exit::NothingSelected, 7),
             (Exit::SkipCommit, 125),
-            (Exit::Blind, 6),
+            (Exit::SelfCheckFailed, 6),
             (Exit::CouldNotMeasure, 1),
             (Exit::NotFetched, 8),
             (Exit::Regressed, 3),

@@ -41,9 +41,9 @@ impl Again {
         self.root.as_ref().map(flag).unwrap_or_default()
     }
 
-    /// Returns the verb and the title with the settings of `scenario`, some of them replaced by `changes`.
+    /// Returns the verb and the full name with the settings of `scenario`, some of them replaced by `changes`.
     fn command(&self, verb: &str, scenario: &Scenario, changes: &[(&str, String)]) -> Vec<String> {
-        let mut words = vec![verb.to_owned(), scenario.title()];
+        let mut words = vec![verb.to_owned(), scenario.full_name()];
         // A changed list of sizes also replaces the settings below that key, such as its first and last size.
         let is_changed = |key: &str| {
             let name = key.split('.').next();
@@ -134,23 +134,23 @@ mod tests {
         let scenario = Scenario { settings, ..scenario("keep") };
         let strict = Strictness { inconclusive: true, no_baseline: false };
         let changes = [("repetitions", "10".to_owned())];
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         assert_eq!(
             again.regress(&scenario, Some("--against HEAD~1"), strict, Some(7), &changes),
             format!(
-                "loadline regress {title} --set repetitions=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
+                "loadline regress {full_name} --set repetitions=10 --root 'a b' --against HEAD~1 --baseline 'my file.toml' --unwinder llvm --processors 0,1 --seed 7 --strict"
             )
         );
         let itself = Again { flags: Vec::new(), baseline: None, root: None };
         let strict = Strictness { inconclusive: false, no_baseline: false };
         assert_eq!(
             itself.regress(&scenario, Some("calibrate --check"), strict, None, &changes),
-            format!("loadline calibrate {title} --set repetitions=10 --check")
+            format!("loadline calibrate {full_name} --set repetitions=10 --check")
         );
         assert_eq!(
             again.baseline(&scenario, "--reason \"…\""),
             format!(
-                "loadline baseline {title} --set repetitions=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
+                "loadline baseline {full_name} --set repetitions=5 --root 'a b' --unwinder llvm --processors 0,1 --reason \"…\""
             )
         );
     }

@@ -74,7 +74,7 @@ pub struct Floor(pub BTreeMap<Metric, f64>);
 /// What a session found out about a forecast.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The scenario's title.
+    /// The scenario's full name.
     pub scenario: String,
     /// The forecast and what was found at that size, as one sentence.
     pub sentence: String,

@@ -1,6 +1,6 @@
 //! The further measurements that would help to decide the undecided series of a session.
 
-use loadline_growth::{Doubt, Remedy, Rule, Sight, Verdict};
+use loadline_growth::{CheckOutcome, Doubt, Remedy, Rule, Verdict};
 use loadline_record::escalation::{Step, Wish};
 use loadline_scenario::{Collector, MetricKind};
 
@@ -10,9 +10,9 @@ use crate::outcome::Report;
 /// Lists the steps that would help to decide the undecided series of `report`, in the order of its rows.
 /// Self-checks come first, because without them no verdict counts.
 pub fn wishes(report: &Report) -> Vec<Wish> {
-    let unsure = report.self_checks.iter().filter(|check| check.sight == Sight::Unsure);
+    let unsure = report.self_checks.iter().filter(|check| check.outcome == CheckOutcome::Undecided);
     let checks = unsure.map(|check| Wish {
-        titles: check.scenarios.iter().map(|title| (*title).to_owned()).collect(),
+        full_names: check.scenarios.iter().map(|full_name| (*full_name).to_owned()).collect(),
         step: Step::MoreRounds,
     });
     checks.chain(report.rows.iter().filter_map(wish)).collect()
@@ -21,7 +21,7 @@ pub fn wishes(report: &Report) -> Vec<Wish> {
 fn wish(row: &Judged) -> Option<Wish> {
     if let Outcome::Scaled(scaled) = &row.outcome {
         let is_imprecise = scaled.verdict == Verdict::Inconclusive(Doubt::ScalingImprecise);
-        let wish = || Wish { titles: scaled.titles.to_vec(), step: Step::MoreRounds };
+        let wish = || Wish { full_names: scaled.full_names.to_vec(), step: Step::MoreRounds };
         return is_imprecise.then(wish);
     }
     let Outcome::Verdict { verdict, ground, judgement, against, may_widen, n_larger, .. } =
@@ -52,11 +52,11 @@ fn wish(row: &Judged) -> Option<Wish> {
     if !helps {
         return None;
     }
-    let mut titles = vec![row.scenario.clone()];
+    let mut full_names = vec![row.scenario.clone()];
     if let Against::Control(control) = against {
-        titles.push(control.clone());
+        full_names.push(control.clone());
     }
-    Some(Wish { titles, step })
+    Some(Wish { full_names, step })
 }
 #[cfg(test)]
 mod tests {
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn rounds_by_the_clock_are_added_where_they_say_more() {
-        let titles = vec!["a".to_owned(), "b".to_owned()];
+        let full_names = vec!["a".to_owned(), "b".to_owned()];
         let by_clock = wish(&undecided(Metric::PageFaults, Collector::Clock));
-        assert_eq!(by_clock, Some(Wish { titles, step: Step::MoreRounds }));
+        assert_eq!(by_clock, Some(Wish { full_names, step: Step::MoreRounds }));
         assert_eq!(wish(&undecided(Metric::MappingsLive, Collector::Count)), None);
         assert_eq!(wish(&undecided(Metric::CallgrindInstructions, Collector::Callgrind)), None);
     }

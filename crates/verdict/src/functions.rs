@@ -26,7 +26,7 @@ const LARGEST_MISFIT: f64 = 0.02;
 /// A function whose own cost grows beyond linear.
 #[derive(Debug, Clone)]
 pub struct GrowingSymbol {
-    /// The scenario's title.
+    /// The scenario's full name.
     pub scenario: String,
     /// The phase in which the function grows.
     pub phase: Phase,
@@ -240,8 +240,8 @@ pub fn growing_since(
     let mut all = Vec::new();
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
-        let title = one.scenario.title();
-        let other = before.scenarios.iter().find(|m| m.scenario.title() == title);
+        let full_name = one.scenario.full_name();
+        let other = before.scenarios.iter().find(|m| m.scenario.full_name() == full_name);
         let other = other.filter(|m| m.failures.is_empty()).and_then(read);
         let (Some(profiles), Some(other)) = (read(one), other) else { continue };
         let reference = Reference::Build(&other);
@@ -331,7 +331,7 @@ pub fn of_scenario(
                 }
             };
             found.push(GrowingSymbol {
-                scenario: scenario.title(),
+                scenario: scenario.full_name(),
                 phase,
                 symbol: symbol.clone(),
                 formula,

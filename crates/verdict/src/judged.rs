@@ -3,14 +3,14 @@
 use loadline_growth::{Estimate, Judgement, Verdict};
 use loadline_scenario::{Absence, Collector, SeriesName};
 
-use crate::rules::known_issue::{KnownIssue, KnownSight};
+use crate::rules::known_issue::{KnownIssue, KnownState};
 use crate::rules::readings::NoSeries;
 use crate::rules::scaled::Scaled;
 
 /// One judged series.
 #[derive(Debug)]
 pub struct Judged {
-    /// The scenario's title.
+    /// The scenario's full name.
     pub scenario: String,
     /// The series.
     pub name: SeriesName,
@@ -29,7 +29,7 @@ pub struct Judged {
 impl Judged {
     /// Whether the known issue of this series is no longer seen.
     pub fn is_gone(&self) -> bool {
-        self.known.as_ref().is_some_and(|known| known.sight == KnownSight::NoLongerSeen)
+        self.known.as_ref().is_some_and(|known| known.state == KnownState::NoLongerSeen)
     }
 }
 
@@ -98,7 +98,7 @@ pub enum Ground {
 pub enum Against {
     /// A committed baseline.
     Baseline,
-    /// The scenario of this title, measured in the same session.
+    /// The scenario of this full name, measured in the same session.
     Control(String),
     /// The growth that the scenario states.
     Expectation,

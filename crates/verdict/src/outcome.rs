@@ -1,6 +1,6 @@
 //! The result of a session: its rows, its self-check, its growing functions, and the exit code.
 
-use loadline_growth::{Sight, Verdict};
+use loadline_growth::{CheckOutcome, Verdict};
 use loadline_record::{Exit, Strictness};
 use loadline_scenario::{Collector, MetricKind};
 
@@ -27,8 +27,8 @@ impl Report {
     /// Returns the exit code of the session.
     pub fn exit(&self, strictness: Strictness) -> Exit {
         let mut several = Vec::new();
-        if self.is_blind() {
-            several.push(Exit::Blind);
+        if self.is_self_check_failed() {
+            several.push(Exit::SelfCheckFailed);
         }
         if self.could_not_measure() {
             several.push(Exit::CouldNotMeasure);
@@ -36,7 +36,8 @@ impl Report {
         if self.count(is_red) + self.new_symbols() > 0 {
             several.push(Exit::Regressed);
         }
-        let is_unsure = self.self_checks.iter().any(|check| check.sight == Sight::Unsure);
+        let is_unsure =
+            self.self_checks.iter().any(|check| check.outcome == CheckOutcome::Undecided);
         if strictness.inconclusive && (is_unsure || self.count(|row| self.is_unsettled(row)) > 0) {
             several.push(Exit::Inconclusive);
         }
@@ -94,8 +95,8 @@ impl Report {
 
     /// Whether the session gives no verdict. The session missed planted growth or saw growth in linear work,
     /// or a collector has no self-check.
-    pub fn is_blind(&self) -> bool {
-        self_check::is_blind(&self.self_checks) || !self.unchecked().is_empty()
+    pub fn is_self_check_failed(&self) -> bool {
+        self_check::has_failed(&self.self_checks) || !self.unchecked().is_empty()
     }
 
     /// Lists the collectors that counted judged series without a self-check.
@@ -127,7 +128,7 @@ impl Report {
 
     /// Summarizes how many series have each verdict.
     pub fn summary(&self) -> String {
-        if self.is_blind() {
+        if self.is_self_check_failed() {
             return "self-check failed".to_owned();
         }
         let is = |row: &Judged, verdict| row.outcome.verdict() == Some(verdict);

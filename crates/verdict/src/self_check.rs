@@ -1,8 +1,8 @@
 //! The self-check: every session contains planted growth, and this module judges whether the session saw it.
 
 use loadline_growth::{
-    CurveOptions, PairOptions, Series, Sight, Tau, judge_curve, judge_pair, sight_of_changes,
-    sight_of_curves, sight_of_pairs,
+    CheckOutcome, CurveOptions, PairOptions, Series, Tau, check_changes, check_curves, check_pairs,
+    judge_curve, judge_pair,
 };
 use loadline_scenario::{Metric, Phase, SeriesName, self_check};
 
@@ -16,14 +16,14 @@ pub struct SelfCheck {
     /// The planted series.
     pub name: SeriesName,
     /// Whether the session saw the planted growth.
-    pub sight: Sight,
+    pub outcome: CheckOutcome,
     /// The planted scenarios that the self-check uses.
     pub scenarios: Vec<&'static str>,
 }
 
 /// Whether a self-check failed: the session missed planted growth, or saw growth in linear work.
-pub fn is_blind(checks: &[SelfCheck]) -> bool {
-    checks.iter().any(|check| check.sight == Sight::Blind)
+pub fn has_failed(checks: &[SelfCheck]) -> bool {
+    checks.iter().any(|check| check.outcome == CheckOutcome::Failed)
 }
 
 /// Runs the self-checks of a session, one per planted series that was counted. `tau` is the structural floor
@@ -42,10 +42,10 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
         let options = PairOptions { looks: LOOKS, tau };
         let quadratic = judge_pair(&quadratic, &linear, &options).verdict;
         let unchanged = judge_pair(&again, &linear, &options).verdict;
-        let sight = sight_of_pairs(quadratic, unchanged).worse(sight_of_changes(&linear, &options));
+        let outcome = check_pairs(quadratic, unchanged).worse(check_changes(&linear, &options));
         let scenarios =
             vec![self_check::CPU_LINEAR, self_check::CPU_LINEAR_AGAIN, self_check::CPU_QUADRATIC];
-        checks.push(SelfCheck { name: clock, sight, scenarios });
+        checks.push(SelfCheck { name: clock, outcome, scenarios });
     }
     let counted = [
         (self_check::CPU_LINEAR, self_check::CPU_QUADRATIC, Metric::Instructions),
@@ -65,9 +65,9 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
             continue;
         };
         let verdict = |series: &Series| judge_curve(series, &CurveOptions::default()).verdict;
-        let changes = sight_of_changes(&linear, &PairOptions { looks: LOOKS, tau: None });
-        let sight = sight_of_curves(verdict(&quadratic), verdict(&linear)).worse(changes);
-        checks.push(SelfCheck { name, sight, scenarios });
+        let changes = check_changes(&linear, &PairOptions { looks: LOOKS, tau: None });
+        let outcome = check_curves(verdict(&quadratic), verdict(&linear)).worse(changes);
+        checks.push(SelfCheck { name, outcome, scenarios });
     }
     checks
 }

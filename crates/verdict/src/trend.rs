@@ -56,7 +56,7 @@ pub fn compare(name: SeriesName, one: &Point, other: &Point) -> bool {
 pub struct Trend {
     /// The format of this value.
     pub format: u32,
-    /// The title of the scenario.
+    /// The full name of the scenario.
     pub scenario: String,
     /// The series of the scenario, one line per kind of environment.
     pub series: Vec<Line>,
@@ -107,7 +107,12 @@ pub fn trend(scenario: &Scenario, past: Past, unread: Vec<String>, wanted: &[Ser
         environment: key.to_string(),
         points: steps_of(name, &points),
     };
-    Trend { format: FORMAT, scenario: scenario.title(), series: lines.map(line).collect(), unread }
+    Trend {
+        format: FORMAT,
+        scenario: scenario.full_name(),
+        series: lines.map(line).collect(),
+        unread,
+    }
 }
 
 /// Returns each point of a series, with its change since the last comparable point.

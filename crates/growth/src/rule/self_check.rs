@@ -6,51 +6,51 @@ use crate::input::series::{Series, SeriesError};
 
 /// How a session judged work with known growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+pub enum CheckOutcome {
     /// The session found the known growth, and no growth in linear work.
-    Sees,
+    Passed,
     /// The session is undecided: it cannot see a share of 20 %.
-    Unsure,
+    Undecided,
     /// The session called known growth ok, or saw growth in linear work. None of its verdicts counts.
-    Blind,
+    Failed,
 }
 
-impl Sight {
+impl CheckOutcome {
     /// Returns the worse of two answers.
     #[must_use]
-    pub fn worse(self, other: Sight) -> Sight {
+    pub fn worse(self, other: CheckOutcome) -> CheckOutcome {
         self.max(other)
     }
 }
 
 /// Checks counts: the curve rule on quadratic and on linear work.
 #[must_use]
-pub fn sight_of_curves(quadratic: CurveVerdict, linear: CurveVerdict) -> Sight {
+pub fn check_curves(quadratic: CurveVerdict, linear: CurveVerdict) -> CheckOutcome {
     let found = |verdict| match verdict {
         CurveVerdict::Superlinear => Some(true),
         CurveVerdict::Ok => Some(false),
         CurveVerdict::Inconclusive(_) => None,
     };
-    sight(found(quadratic), found(linear))
+    outcome(found(quadratic), found(linear))
 }
 
 /// Checks times: the pair rule on quadratic against linear work, and on the linear work against its own
 /// second measurement. All are of one session.
 #[must_use]
-pub fn sight_of_pairs(quadratic: PairVerdict, linear: PairVerdict) -> Sight {
-    sight(is_worse(quadratic), is_worse(linear))
+pub fn check_pairs(quadratic: PairVerdict, linear: PairVerdict) -> CheckOutcome {
+    outcome(is_worse(quadratic), is_worse(linear))
 }
 
 /// Checks counts and times by the pair rule, on two changes to the readings of the linear work; they need no
 /// run. The first change makes the largest size ten times as expensive, and must not be called ok. The second
 /// removes half of a setup cost as large as all of the linear work, and must not be called worse. If the
-/// costs are too large to be changed like this, the answer is [unsure](Sight::Unsure).
+/// costs are too large to be changed like this, the answer is [unsure](CheckOutcome::Undecided).
 #[must_use]
-pub fn sight_of_changes(linear: &Series, options: &PairOptions) -> Sight {
-    changes_seen(linear, options).unwrap_or(Sight::Unsure)
+pub fn check_changes(linear: &Series, options: &PairOptions) -> CheckOutcome {
+    changes_seen(linear, options).unwrap_or(CheckOutcome::Undecided)
 }
 
-fn changes_seen(linear: &Series, options: &PairOptions) -> Result<Sight, SeriesError> {
+fn changes_seen(linear: &Series, options: &PairOptions) -> Result<CheckOutcome, SeriesError> {
     let top = linear.sizes().len() - 1;
     let costs = linear.costs();
     let largest = costs[top].iter().copied().fold(0.0, f64::max);
@@ -65,7 +65,7 @@ fn changes_seen(linear: &Series, options: &PairOptions) -> Result<Sight, SeriesE
     let less_setup = changed(&|_, cost| cost + largest / 2.0)?;
     let sees_cliff = judge_pair(&cliff, linear, options).verdict != PairVerdict::Ok;
     let less = judge_pair(&less_setup, &with_setup, options).verdict;
-    Ok(sight(Some(sees_cliff), is_worse(less)))
+    Ok(outcome(Some(sees_cliff), is_worse(less)))
 }
 
 fn is_worse(verdict: PairVerdict) -> Option<bool> {
@@ -76,10 +76,10 @@ fn is_worse(verdict: PairVerdict) -> Option<bool> {
     }
 }
 
-fn sight(quadratic_grows: Option<bool>, linear_grows: Option<bool>) -> Sight {
+fn outcome(quadratic_grows: Option<bool>, linear_grows: Option<bool>) -> CheckOutcome {
     match (quadratic_grows, linear_grows) {
-        (Some(false), _) | (_, Some(true)) => Sight::Blind,
-        (Some(true), _) => Sight::Sees,
-        (None, _) => Sight::Unsure,
+        (Some(false), _) | (_, Some(true)) => CheckOutcome::Failed,
+        (Some(true), _) => CheckOutcome::Passed,
+        (None, _) => CheckOutcome::Undecided,
     }
 }

@@ -1,10 +1,10 @@
 //! The rule as a table of cases: workloads and what must be said about them.
 
 use loadline_growth::{
-    Case, CurveJudgement, CurveOptions, CurveVerdict, DesignFlaw, Doubt, Expect, GrowthName,
-    JudgeOptions, Kind, PairOptions, PairVerdict, Remedy, Rule, Series, Sight, Tau, Verdict,
-    calibrate, hidden_growth, judge, judge_curve, judge_pair, judge_suite, sight_of_changes,
-    sight_of_curves, sight_of_pairs,
+    Case, CheckOutcome, CurveJudgement, CurveOptions, CurveVerdict, DesignFlaw, Doubt, Expect,
+    GrowthName, JudgeOptions, Kind, PairOptions, PairVerdict, Remedy, Rule, Series, Tau, Verdict,
+    calibrate, check_changes, check_curves, check_pairs, hidden_growth, judge, judge_curve,
+    judge_pair, judge_suite,
 };
 
 const HOLDS: Verdict = Verdict::Holds;
@@ -398,29 +398,32 @@ fn a_session_that_misses_the_plant_is_blind() {
     use CurveVerdict::{Inconclusive, Ok, Superlinear};
     let open = Inconclusive(Doubt::Imprecise);
     let cases = [
-        (Superlinear, Ok, Sight::Sees),
-        (Superlinear, open, Sight::Sees),
-        (open, Ok, Sight::Unsure),
-        (open, open, Sight::Unsure),
-        (Ok, Ok, Sight::Blind),
-        (Ok, open, Sight::Blind),
-        (Superlinear, Superlinear, Sight::Blind),
-        (open, Superlinear, Sight::Blind),
+        (Superlinear, Ok, CheckOutcome::Passed),
+        (Superlinear, open, CheckOutcome::Passed),
+        (open, Ok, CheckOutcome::Undecided),
+        (open, open, CheckOutcome::Undecided),
+        (Ok, Ok, CheckOutcome::Failed),
+        (Ok, open, CheckOutcome::Failed),
+        (Superlinear, Superlinear, CheckOutcome::Failed),
+        (open, Superlinear, CheckOutcome::Failed),
     ];
     for (quadratic, linear, expected) in cases {
-        assert_eq!(sight_of_curves(quadratic, linear), expected, "{quadratic:?} {linear:?}");
+        assert_eq!(check_curves(quadratic, linear), expected, "{quadratic:?} {linear:?}");
     }
-    assert_eq!(sight_of_pairs(PairVerdict::Worse, PairVerdict::Ok), Sight::Sees);
-    assert_eq!(sight_of_pairs(PairVerdict::Worse, PairVerdict::Worse), Sight::Blind);
-    assert_eq!(Sight::Sees.worse(Sight::Unsure).worse(Sight::Blind), Sight::Blind);
+    assert_eq!(check_pairs(PairVerdict::Worse, PairVerdict::Ok), CheckOutcome::Passed);
+    assert_eq!(check_pairs(PairVerdict::Worse, PairVerdict::Worse), CheckOutcome::Failed);
+    assert_eq!(
+        CheckOutcome::Passed.worse(CheckOutcome::Undecided).worse(CheckOutcome::Failed),
+        CheckOutcome::Failed
+    );
     let options = PairOptions::default();
     let linear = timed(doubling(64, 7), 0.03, 30, |n| 20.0 * n);
-    assert_eq!(sight_of_changes(&linear, &options), Sight::Sees);
+    assert_eq!(check_changes(&linear, &options), CheckOutcome::Passed);
     let linear = exact(doubling(64, 7), |n| 20.0 * n);
-    assert_eq!(sight_of_changes(&linear, &options), Sight::Sees);
+    assert_eq!(check_changes(&linear, &options), CheckOutcome::Passed);
     // Noise in which neither a cliff nor anything else can be told from the rest.
     let noisy = timed(doubling(64, 5), 4.0, 31, |n| 20.0 * n);
-    assert_ne!(sight_of_changes(&noisy, &options), Sight::Blind);
+    assert_ne!(check_changes(&noisy, &options), CheckOutcome::Failed);
 }
 
 /// What is unchanged has not improved either, however many series there are; what was quadratic has.

@@ -128,9 +128,9 @@ fn split_off_uncounted(scenarios: &mut Vec<Scenario>, absent: &[Absent]) -> Resu
         });
         let reasons: Option<BTreeSet<String>> = reasons.collect();
         let reasons: Vec<String> = reasons?.into_iter().collect();
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         let all = reasons.join("; ");
-        Some(format!("{title}: none of its judged series can be counted here ({all})"))
+        Some(format!("{full_name}: none of its judged series can be counted here ({all})"))
     };
     let refused: Vec<String> = scenarios.iter().filter_map(why).collect();
     scenarios.retain(|scenario| why(scenario).is_none());
@@ -176,11 +176,11 @@ fn carry_out(
 ) -> Result<Exit> {
     measurement.run()?;
     let measured = measurement.measured();
-    if self_check::is_blind(&self_check::seen(&measured, None)) {
+    if self_check::has_failed(&self_check::seen(&measured, None)) {
         measurement.close()?;
         let text =
             "the self-check failed, so no baseline was written (repeat on a quieter machine)";
-        return Err(Error::new(Exit::Blind, text));
+        return Err(Error::new(Exit::SelfCheckFailed, text));
     }
     let exit = write(project, &measured, capture, interrupt)?;
     measurement.close()?;
@@ -205,12 +205,16 @@ fn sizes(
         let rounds = scenario.repetitions.max(ROUNDS);
         let Sizes { sizes, larger, reasons } =
             baseline_sizes::sizes(bench, scenario, rounds, floor, environment)?;
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
-        out::note(format_args!("{title}: N {}…{}{confirming}", sizes[0], sizes[sizes.len() - 1]));
+        out::note(format_args!(
+            "{full_name}: N {}…{}{confirming}",
+            sizes[0],
+            sizes[sizes.len() - 1]
+        ));
         reasons.iter().for_each(|reason| out::note(format_args!("    {reason}")));
         scenario.sizes = [sizes.as_slice(), &larger].concat();
-        by_title.insert(title, sizes);
+        by_title.insert(full_name, sizes);
     }
     Ok(by_title)
 }
@@ -235,7 +239,10 @@ fn write(
                 accepted.push((&one.scenario, baseline, grown));
             }
             Err(refusal) => {
-                out::note(format_args!("no baseline for {}: {refusal:#}", one.scenario.title()));
+                out::note(format_args!(
+                    "no baseline for {}: {refusal:#}",
+                    one.scenario.full_name()
+                ));
                 exits.push(refusal.exit());
             }
         }
@@ -302,7 +309,7 @@ fn rows(
     for accepted in &new.series {
         let before = old.and_then(|old| old.find(accepted.name));
         let becomes = shown(Some(accepted)) + &new_issue(&accepted.name);
-        let cells = [one.scenario.title(), accepted.name.to_string(), shown(before), becomes];
+        let cells = [one.scenario.full_name(), accepted.name.to_string(), shown(before), becomes];
         table.add_row(cells);
     }
 }
@@ -326,7 +333,7 @@ mod tests {
         let absent = [Absent::everywhere(Metric::Instructions, Absence::NotOffered)];
         let mut both = vec![one, other.clone()];
         assert_eq!(split_off_uncounted(&mut both, &absent).unwrap(), [Exit::CouldNotMeasure]);
-        assert_eq!(both.iter().map(Scenario::title).collect::<Vec<_>>(), ["one"]);
+        assert_eq!(both.iter().map(Scenario::full_name).collect::<Vec<_>>(), ["one"]);
         let refusal = split_off_uncounted(&mut vec![other], &absent).unwrap_err();
         assert_eq!(refusal.exit(), Exit::CouldNotMeasure);
         let text = refusal.to_string();

@@ -116,13 +116,13 @@ fn refuse_what_tells_nothing(measured: &Measured) -> Result<()> {
     let before = measured.before.iter().flat_map(|before| &before.scenarios);
     let failed = measured.scenarios.iter().chain(before).find(|m| !m.failures.is_empty());
     if let Some(failed) = failed {
-        let (title, failure) = (failed.scenario.title(), &failed.failures[0]);
-        let text = format!("nothing was calibrated: {title}: {failure}");
+        let (full_name, failure) = (failed.scenario.full_name(), &failed.failures[0]);
+        let text = format!("nothing was calibrated: {full_name}: {failure}");
         return Err(Error::new(Exit::CouldNotMeasure, text));
     }
-    if self_check::is_blind(&self_check::seen(measured, None)) {
+    if self_check::has_failed(&self_check::seen(measured, None)) {
         let text = "nothing was calibrated: the self-check failed (repeat on a quieter machine)";
-        return Err(Error::new(Exit::Blind, text));
+        return Err(Error::new(Exit::SelfCheckFailed, text));
     }
     Ok(())
 }
@@ -159,8 +159,8 @@ fn rounded(tau: Tau) -> f64 {
 fn pairs(measured: &Measured) -> Vec<(Series, Series)> {
     let before = measured.before.iter().flat_map(|before| &before.scenarios);
     let pairs = before.flat_map(|first| {
-        let title = first.scenario.title();
-        let second = measured.scenarios.iter().find(move |m| m.scenario.title() == title);
+        let full_name = first.scenario.full_name();
+        let second = measured.scenarios.iter().find(move |m| m.scenario.full_name() == full_name);
         let of = move |name: &SeriesName| Some((first.complete(*name)?, second?.complete(*name)?));
         first.scenario.judge.iter().filter_map(of).collect::<Vec<_>>()
     });

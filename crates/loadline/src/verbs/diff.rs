@@ -106,7 +106,7 @@ impl Asked<'_> {
                 "there is nothing to compare {a} with (--set KEY=VALUE measures a variant as well, --measure compares its baseline with its cost now, or name B)"
             ))),
             (Input::Scenario(_), Some(Input::Scenario(_))) if is_measured => {
-                let both = [a, b.as_ref().unwrap_or(a)].map(|title| self.scenario(title));
+                let both = [a, b.as_ref().unwrap_or(a)].map(|full_name| self.scenario(full_name));
                 let [old, new] = both;
                 self.beside_each_other(old?, new?)
             }
@@ -204,11 +204,11 @@ impl Asked<'_> {
         Ok(Sides { old: saved.now(&profiles), new, pairs: Some(pairs), measured })
     }
 
-    /// The scenario `title` with the changes of `--set`. A change in `title` takes precedence.
-    fn scenario(&self, title: &str) -> Result<Scenario> {
-        let selection = Selection { names: vec![title.to_owned()], ..self.selection() };
+    /// The scenario `full name` with the changes of `--set`. A change in `full name` takes precedence.
+    fn scenario(&self, full_name: &str) -> Result<Scenario> {
+        let selection = Selection { names: vec![full_name.to_owned()], ..self.selection() };
         let found = selection::chosen(self.project, &selection.choice())?.pop();
-        found.ok_or_else(|| usage(format!("there is no scenario {title}")))
+        found.ok_or_else(|| usage(format!("there is no scenario {full_name}")))
     }
 
     /// Compares the scenario as named with the same scenario after the changes of `--set`.
@@ -221,16 +221,16 @@ impl Asked<'_> {
     }
 
     fn beside_each_other(&self, old: Scenario, new: Scenario) -> Result<Sides> {
-        let titles = (old.title(), new.title());
-        if titles.0 == titles.1 {
+        let full_names = (old.full_name(), new.full_name());
+        if full_names.0 == full_names.1 {
             return Err(usage(format!(
                 "both sides are {}: nothing in --set changes what a run does",
-                titles.0
+                full_names.0
             )));
         }
         let (saved, path) = self.measured(None, vec![old, new], |both, _| both)?;
         let (old, new) = (saved.now(&profiles), saved.now(&profiles));
-        Ok(Sides { old, new, pairs: Some(vec![titles]), measured: Some(path) })
+        Ok(Sides { old, new, pairs: Some(vec![full_names]), measured: Some(path) })
     }
 
     /// Compares a scenario's baseline with its cost now, at the baseline's sizes.
@@ -367,8 +367,8 @@ impl Sides {
         };
         let is_wanted = |(old, new): &(&SideScenario, &SideScenario)| {
             let names = |one: &SideScenario, wanted: &String| {
-                let name = one.title.split(':').next().unwrap_or_default();
-                one.title == *wanted || selection::is_named(wanted, name)
+                let name = one.full_name.split(':').next().unwrap_or_default();
+                one.full_name == *wanted || selection::is_named(wanted, name)
             };
             wanted.is_empty() || wanted.iter().any(|w| names(old, w) || names(new, w))
         };
@@ -386,10 +386,10 @@ impl Sides {
     }
 
     fn nothing_in_common(&self, wanted: &[String]) -> String {
-        let titles = |side: &Side| {
-            let titles: BTreeSet<&str> =
-                side.scenarios.iter().map(|one| one.title.as_str()).collect();
-            titles.into_iter().collect::<Vec<_>>().join(", ")
+        let full_names = |side: &Side| {
+            let full_names: BTreeSet<&str> =
+                side.scenarios.iter().map(|one| one.full_name.as_str()).collect();
+            full_names.into_iter().collect::<Vec<_>>().join(", ")
         };
         let Sides { old, new, .. } = self;
         let of =
@@ -397,15 +397,15 @@ impl Sides {
         format!(
             "no scenario{of} is on both sides: {} has {}; {} has {}",
             old.name,
-            titles(old),
+            full_names(old),
             new.name,
-            titles(new)
+            full_names(new)
         )
     }
 }
 
-fn find<'a>(side: &'a Side, title: &str) -> Option<&'a SideScenario> {
-    side.scenarios.iter().find(|one| one.title == title)
+fn find<'a>(side: &'a Side, full_name: &str) -> Option<&'a SideScenario> {
+    side.scenarios.iter().find(|one| one.full_name == full_name)
 }
 
 /// Pairs scenarios of the same full name, in the environments most like each other. If no name is common and
@@ -413,11 +413,11 @@ fn find<'a>(side: &'a Side, title: &str) -> Option<&'a SideScenario> {
 fn by_title<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SideScenario, &'a SideScenario)> {
     let group = |side: &'a Side| {
         let mut groups: BTreeMap<&str, Vec<&SideScenario>> = BTreeMap::new();
-        side.scenarios.iter().for_each(|one| groups.entry(&one.title).or_default().push(one));
+        side.scenarios.iter().for_each(|one| groups.entry(&one.full_name).or_default().push(one));
         groups
     };
     let (before, mut now) = (group(old), group(new));
-    let all = before.iter().filter_map(|(title, olds)| Some((olds, now.get(title)?)));
+    let all = before.iter().filter_map(|(full_name, olds)| Some((olds, now.get(full_name)?)));
     let paired: Vec<_> = all.filter_map(|(olds, news)| most_alike(olds, news)).collect();
     match (paired.is_empty(), before.len(), now.len()) {
         (true, 1, 1) => {

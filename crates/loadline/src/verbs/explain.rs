@@ -34,9 +34,11 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
     };
     let names = &arguments.selection.names;
     let is_asked = |m: &&MeasuredScenario| {
-        let title = m.scenario.title();
+        let full_name = m.scenario.full_name();
         !m.scenario.workload.is_planted()
-            && (names.is_empty() || is_asked_by_name(names, &title) || arguments.session.is_none())
+            && (names.is_empty()
+                || is_asked_by_name(names, &full_name)
+                || arguments.session.is_none())
     };
     let asked: Vec<&MeasuredScenario> = measured.scenarios.iter().filter(is_asked).collect();
     if asked.is_empty() {
@@ -57,9 +59,11 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
 }
 
 /// Whether one of `names` is this full name, or a glob that matches its name.
-fn is_asked_by_name(names: &[String], title: &str) -> bool {
-    let name = title.split(':').next().unwrap_or_default();
-    names.iter().any(|asked| asked == title || (selection::is_named(asked, name) && asked != name))
+fn is_asked_by_name(names: &[String], full_name: &str) -> bool {
+    let name = full_name.split(':').next().unwrap_or_default();
+    names
+        .iter()
+        .any(|asked| asked == full_name || (selection::is_named(asked, name) && asked != name))
 }
 
 fn saved(project: &Project, named: &Path) -> Result<(Measured, Vec<RunRecord>)> {

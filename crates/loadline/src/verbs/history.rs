@@ -23,10 +23,10 @@ pub fn run(arguments: &History) -> Result<Exit> {
     let scenario = project.scenario(name, &changes)?;
     let trend = tell(&project, &scenario, &arguments.series)?;
     if trend.series.is_empty() {
-        let title = &trend.scenario;
+        let full_name = &trend.scenario;
         let unread: String = trend.unread.iter().map(|why| format!("; not read: {why}")).collect();
         let text = format!(
-            "nothing is known of the past of {title}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {title} --reason TEXT){unread}"
+            "nothing is known of the past of {full_name}: no commit has its baseline, and no session is kept ({PROGRAM} baseline {full_name} --reason TEXT){unread}"
         );
         return Err(Error::new(Exit::NothingSelected, text));
     }
@@ -45,7 +45,7 @@ fn tell(project: &Project, scenario: &Scenario, asked: &[String]) -> Result<Tren
             Error::new(Exit::Usage, format!("cannot use --series {text}: {problem}"))
         })?;
         if !past.keys().any(|(_, known)| *known == name) {
-            let text = format!("cannot use --series {text}: {} has none", scenario.title());
+            let text = format!("cannot use --series {text}: {} has none", scenario.full_name());
             return Err(Error::new(Exit::Usage, text));
         }
         names.push(name);

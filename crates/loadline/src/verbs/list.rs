@@ -71,7 +71,7 @@ impl Described<'_> {
     /// Prints one line for each scenario: first the default suite, then the others.
     fn summarize(&self, scenarios: &[Scenario]) -> Result<Exit> {
         let widest = |of: fn(&Scenario) -> usize| scenarios.iter().map(of).max().unwrap_or(0);
-        let title_width = widest(|scenario| scenario.title().len());
+        let title_width = widest(|scenario| scenario.full_name().len());
         let group_width = widest(|scenario| group(scenario).len());
         for (suite, heading) in [
             (Suite::Default, "scenarios of the default suite:"),
@@ -85,11 +85,11 @@ impl Described<'_> {
                 out::line(format_args!("\n{heading}"));
             }
             for scenario in own {
-                let (title, group, state) =
-                    (scenario.title(), group(scenario), self.state(scenario)?);
+                let (full_name, group, state) =
+                    (scenario.full_name(), group(scenario), self.state(scenario)?);
                 let question = &scenario.question;
                 out::line(format_args!(
-                    "  {title:title_width$}  {group:group_width$}  {state:16}  {question}"
+                    "  {full_name:title_width$}  {group:group_width$}  {state:16}  {question}"
                 ));
             }
         }
@@ -117,7 +117,7 @@ impl Described<'_> {
             if index > 0 {
                 out::line("");
             }
-            out::line(format_args!("{}{}", scenario.title(), belongs(scenario)));
+            out::line(format_args!("{}{}", scenario.full_name(), belongs(scenario)));
             out::line(format_args!("    {}", scenario.question));
             out::line(format_args!(
                 "    N {}…{}, {} sizes × {} repetitions",

@@ -3,7 +3,7 @@
 use loadline_record::{Context, Error, Exit, PROGRAM, Result};
 use std::path::{Path, PathBuf};
 
-use loadline_growth::{Kind, Sight};
+use loadline_growth::Kind;
 use loadline_scenario::{Scenario, Workload};
 
 use crate::cli;
@@ -46,7 +46,7 @@ pub fn run(arguments: &cli::Merge) -> Result<Exit> {
     let refs: Vec<&Measured> = measured.iter().collect();
     let mut rows = loadline_verdict::judge::judge_parts(&refs, &baselines);
     let order = order(&first.part, &scenarios);
-    rows.sort_by_key(|row: &Judged| order.iter().position(|title| *title == row.scenario));
+    rows.sort_by_key(|row: &Judged| order.iter().position(|full_name| *full_name == row.scenario));
     let report = Report {
         self_checks: together(
             measured
@@ -94,8 +94,8 @@ impl Saved {
     }
 
     /// Whether this part measured the scenario.
-    fn holds(&self, title: &str) -> bool {
-        self.header.scenarios.iter().any(|planned| planned.scenario == title)
+    fn holds(&self, full_name: &str) -> bool {
+        self.header.scenarios.iter().any(|planned| planned.scenario == full_name)
     }
 }
 
@@ -133,7 +133,7 @@ fn refuse_what_is_not_one_suite(parts: &[Saved]) -> Result<()> {
     }
     let missing = first.part.suite.iter().map(|planned| planned.scenario.as_str());
     let missing: Vec<&str> =
-        missing.filter(|title| !parts.iter().any(|part| part.holds(title))).collect();
+        missing.filter(|full_name| !parts.iter().any(|part| part.holds(full_name))).collect();
     if !missing.is_empty() {
         let count = first.part.shard.count;
         let is_there = |index: &usize| parts.iter().any(|part| part.part.shard.index == *index);
@@ -158,25 +158,19 @@ fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
 fn order(part: &Part, scenarios: &[Scenario]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     for planned in &part.suite {
-        let own = scenarios.iter().find(|scenario| scenario.title() == planned.scenario);
+        let own = scenarios.iter().find(|scenario| scenario.full_name() == planned.scenario);
         add_new(&mut order, [planned.scenario.clone()]);
-        add_new(&mut order, own.into_iter().flat_map(Scenario::titles_measured));
+        add_new(&mut order, own.into_iter().flat_map(Scenario::full_names_measured));
     }
     order
 }
 
 /// Combines the self-checks of all parts. The whole passes only what every part passes.
 fn together(all: impl Iterator<Item = SelfCheck>) -> Vec<SelfCheck> {
-    let weight = |sight: &Sight| match sight {
-        Sight::Sees => 0,
-        Sight::Unsure => 1,
-        Sight::Blind => 2,
-    };
     let mut checks: Vec<SelfCheck> = Vec::new();
     for one in all {
         match checks.iter_mut().find(|known| known.name == one.name) {
-            Some(known) if weight(&known.sight) < weight(&one.sight) => known.sight = one.sight,
-            Some(_) => {}
+            Some(known) => known.outcome = known.outcome.worse(one.outcome),
             None => checks.push(one),
         }
     }

@@ -78,12 +78,12 @@ const MOST: usize = 3;
 
 /// The scenarios of a session without its self-check.
 fn scenarios(header: &Header) -> String {
-    let titles = header.scenarios.iter().map(|planned| planned.scenario.as_str());
-    let mut titles: Vec<&str> =
-        titles.filter(|title| self_check::scenario(title).is_none()).collect();
-    let n_more = titles.len().saturating_sub(MOST);
-    titles.truncate(MOST);
-    let named = titles.join(", ");
+    let full_names = header.scenarios.iter().map(|planned| planned.scenario.as_str());
+    let mut full_names: Vec<&str> =
+        full_names.filter(|full_name| self_check::scenario(full_name).is_none()).collect();
+    let n_more = full_names.len().saturating_sub(MOST);
+    full_names.truncate(MOST);
+    let named = full_names.join(", ");
     if n_more == 0 { named } else { format!("{named} and {n_more} more") }
 }
 

@@ -50,8 +50,8 @@ impl Before {
     /// file is used.
     pub fn why_not_its_own(&self, scenario: &Scenario) -> Option<String> {
         let why = self.own_scenario(scenario).err()?;
-        let (title, name) = (scenario.title(), &self.name);
-        Some(format!("{title}: {name} is measured with today's scenario file: {why}"))
+        let (full_name, name) = (scenario.full_name(), &self.name);
+        Some(format!("{full_name}: {name} is measured with today's scenario file: {why}"))
     }
 
     fn own_scenario(&self, scenario: &Scenario) -> Result<Scenario, String> {

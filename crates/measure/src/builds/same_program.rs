@@ -79,7 +79,7 @@ pub fn compare(
                 continue;
             }
         };
-        compared.same.push(scenario.title());
+        compared.same.push(scenario.full_name());
         for input in inputs {
             if !compared.without_effect.contains(&input) {
                 compared.without_effect.push(input);
@@ -130,9 +130,9 @@ fn refuse_another_recipe(project: &Project, before: &Before, scenario: &Scenario
     if fs::read(project.root.join(ours)).ok() == fs::read(theirs).ok() {
         return Ok(());
     }
-    let (title, name) = (scenario.title(), &before.name);
+    let (full_name, name) = (scenario.full_name(), &before.name);
     let text = format!(
-        "cannot compare {title} with {name}: its modules are fetched by another recipe there (name other scenarios)"
+        "cannot compare {full_name} with {name}: its modules are fetched by another recipe there (name other scenarios)"
     );
     Err(Error::new(Exit::CouldNotMeasure, text))
 }
@@ -143,9 +143,9 @@ fn refuse_replaced_files(project: &Project, before: &Before, scenario: &Scenario
     if again.digest == scenario.digest {
         return Ok(());
     }
-    let (title, name) = (scenario.title(), &before.name);
+    let (full_name, name) = (scenario.full_name(), &before.name);
     let text = format!(
-        "cannot compare {title} with {name}: the build of {name} replaced files of this side (have `build` write inside the repository only)"
+        "cannot compare {full_name} with {name}: the build of {name} replaced files of this side (have `build` write inside the repository only)"
     );
     Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -167,7 +167,7 @@ pub fn passes(
         scenarios.into_iter().partition(|scenario| can_be_here(scenario));
     for scenario in elsewhere {
         let why = "it registers unwind tables itself, which works on Linux with glibc only";
-        let sentence = format!("{}: left out: {why}", scenario.title());
+        let sentence = format!("{}: left out: {why}", scenario.full_name());
         if !may_leave_out {
             return Err(Error::new(Exit::Usage, sentence));
         }
@@ -192,9 +192,9 @@ pub fn passes(
         match library(own) {
             Ok(_) => put(own, scenario),
             Err(error) if may_leave_out => {
-                left_out.push(format!("{}: left out: {error:#}", scenario.title()));
+                left_out.push(format!("{}: left out: {error:#}", scenario.full_name()));
             }
-            Err(error) => return Err(error.context(scenario.title())),
+            Err(error) => return Err(error.context(scenario.full_name())),
         }
     }
     match left_out.first() {
@@ -224,9 +224,9 @@ pub fn only(scenarios: &[Scenario], asked: &Unwinder) -> Result<Unwinder> {
             let (a, b) = (&one.scenarios[0], &other.scenarios[0]);
             let text = format!(
                 "{} is measured under {}, {} under {}: name scenarios of one unwinder",
-                b.title(),
+                b.full_name(),
                 other.unwinder,
-                a.title(),
+                a.full_name(),
                 one.unwinder
             );
             Err(Error::new(Exit::Usage, text))
@@ -245,8 +245,8 @@ mod tests {
     /// The full names of the scenarios of each pass, with the unwinder of the pass.
     fn divided(scenarios: &[Scenario], asked: &[Unwinder]) -> Vec<(String, Vec<String>)> {
         let (passes, _) = passes(scenarios, asked, true).unwrap();
-        let titles = |pass: &Pass| pass.scenarios.iter().map(Scenario::title).collect();
-        passes.iter().map(|pass| (pass.unwinder.to_string(), titles(pass))).collect()
+        let full_names = |pass: &Pass| pass.scenarios.iter().map(Scenario::full_name).collect();
+        passes.iter().map(|pass| (pass.unwinder.to_string(), full_names(pass))).collect()
     }
 
     #[cfg(target_os = "linux")]
@@ -258,12 +258,12 @@ mod tests {
         let other = Unwinder::Library(path.clone());
         let own = Scenario { unwinder: Some(other.clone()), ..scenario("strip") };
         let both = [scenario("keep"), own.clone()];
-        let (shown, kept) = (path.display().to_string(), vec![both[0].title()]);
-        let of_own = vec![own.title()];
+        let (shown, kept) = (path.display().to_string(), vec![both[0].full_name()]);
+        let of_own = vec![own.full_name()];
         let expected = [("host".to_owned(), kept.clone()), (shown.clone(), of_own)];
         assert_eq!(divided(&both, &[Unwinder::Host]), expected);
         // An unwinder that is both asked for and named by a file gets one session.
-        let all = vec![both[0].title(), own.title()];
+        let all = vec![both[0].full_name(), own.full_name()];
         let expected = [("host".to_owned(), kept), (shown, all)];
         assert_eq!(divided(&both, &[Unwinder::Host, other.clone()]), expected);
         assert_eq!(only(&[own], &Unwinder::Host).unwrap(), other);
@@ -279,8 +279,8 @@ mod tests {
         let both = [scenario("keep"), own.clone()];
         let (passes_made, left_out) = passes(&both, &[Unwinder::Host], true).unwrap();
         assert_eq!(passes_made.len(), 1);
-        let title = own.title();
-        assert!(left_out[0].starts_with(&format!("{title}: left out: ")), "{left_out:?}");
+        let full_name = own.full_name();
+        assert!(left_out[0].starts_with(&format!("{full_name}: left out: ")), "{left_out:?}");
         assert!(passes(&both, &[Unwinder::Host], false).is_err());
         assert!(passes(&[own], &[Unwinder::Host], true).is_err());
     }

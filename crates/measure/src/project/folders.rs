@@ -242,10 +242,10 @@ impl Project {
     ///
     /// # Errors
     /// When the text after the colon is not a list of changes.
-    pub fn split_title(title: &str) -> Result<(&str, BTreeMap<String, String>)> {
-        let (name, changes) = title.split_once(':').unwrap_or((title, ""));
+    pub fn split_title(full_name: &str) -> Result<(&str, BTreeMap<String, String>)> {
+        let (name, changes) = full_name.split_once(':').unwrap_or((full_name, ""));
         let changes = Variant::parse_changes(changes).map_err(|problem| {
-            Error::new(Exit::Usage, format!("cannot read {title:?}: {problem}"))
+            Error::new(Exit::Usage, format!("cannot read {full_name:?}: {problem}"))
         })?;
         Ok((name, changes))
     }

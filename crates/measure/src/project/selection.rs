@@ -59,7 +59,7 @@ pub fn read(project: &Project, scenarios: Vec<Scenario>) -> Result<(Vec<Scenario
     let (mut ready, mut skipped) = (Vec::new(), Vec::new());
     for scenario in scenarios {
         match why_skipped(project, &scenario)? {
-            Some(why) => skipped.push(format!("skipped: {}: {why}", scenario.title())),
+            Some(why) => skipped.push(format!("skipped: {}: {why}", scenario.full_name())),
             None => ready.push(files::read(project, scenario)?),
         }
     }
@@ -146,7 +146,7 @@ pub fn is_in_another_commit(project: &Project, asked: &Choice) -> bool {
     let is_missing = |name: &str| {
         here.iter().all(|one| !is_named(name, &one.name) && one.group.as_deref() != Some(name))
     };
-    let names = asked.names.iter().filter_map(|title| Project::split_title(title).ok());
+    let names = asked.names.iter().filter_map(|full_name| Project::split_title(full_name).ok());
     names.map(|(name, _)| name).any(|name| is_missing(name) && project.has_once_had(name))
 }
 
@@ -156,8 +156,8 @@ fn by_names(
 ) -> Result<Vec<(String, BTreeMap<String, String>)>> {
     let known = project.scenario_names()?;
     let mut named = Vec::new();
-    for title in names {
-        let (name, own) = Project::split_title(title)?;
+    for full_name in names {
+        let (name, own) = Project::split_title(full_name)?;
         let matching = known.iter().filter(|known| is_named(name, known));
         let matching: Vec<_> = matching.map(|known| (known.clone(), own.clone())).collect();
         if !matching.is_empty() {
@@ -238,7 +238,7 @@ pub fn with_threads(project: &Project, scenarios: Vec<Scenario>) -> Result<Vec<S
 
 /// Each full name is measured once.
 fn add(all: &mut Vec<Scenario>, scenario: Scenario) {
-    if !all.iter().any(|known| known.title() == scenario.title()) {
+    if !all.iter().any(|known| known.full_name() == scenario.full_name()) {
         all.push(scenario);
     }
 }
@@ -247,14 +247,14 @@ fn several(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
     let Some(own) = scenario.changes_for_threads() else { return Ok(None) };
     let mut changes = scenario.settings.clone();
     changes.extend(own);
-    let of = || format!("{} on several threads", scenario.title());
+    let of = || format!("{} on several threads", scenario.full_name());
     let several = project.scenario(&scenario.name, &changes).with_context(of)?;
     let several = files::read(project, several).with_context(of)?;
     Ok(Some(as_often_as(scenario, several)))
 }
 
 fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
-    if scenario.control_title().is_none() {
+    if scenario.control_full_name().is_none() {
         return Ok(None);
     }
     let Some(control) = &scenario.control else { return Ok(None) };
@@ -271,7 +271,7 @@ fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
     };
     let control = project.scenario(name, &changes).map_err(|error| {
         // The error says that the scenario's file, not the command line, names the control.
-        let text = format!("the control of {}: {error:#}", scenario.title());
+        let text = format!("the control of {}: {error:#}", scenario.full_name());
         Error::new(Exit::WrongFile, text)
     })?;
     Ok(Some(as_often_as(scenario, control)))
@@ -279,7 +279,7 @@ fn control(project: &Project, scenario: &Scenario) -> Result<Option<Scenario>> {
 
 /// The control of `scenario` with the digest of its files.
 fn fetched(project: &Project, scenario: &Scenario, control: Scenario) -> Result<Scenario> {
-    let of = || format!("the control of {}", scenario.title());
+    let of = || format!("the control of {}", scenario.full_name());
     if let Some(why) = why_skipped(project, &control).with_context(of)? {
         return Err(Error::new(Exit::CouldNotMeasure, format!("{}: {why}", of())));
     }
@@ -306,10 +306,10 @@ pub fn as_measured(
     let scenarios = of_session(project, header, records)?;
     match changed_scenarios(&header.scenarios, &scenarios).first() {
         None => Ok(scenarios),
-        Some(title) => {
+        Some(full_name) => {
             let path = path.display();
             let text = format!(
-                "cannot use session {path}: the scenario {title} was edited since it was measured (check out the commit it was measured at, or measure again)"
+                "cannot use session {path}: the scenario {full_name} was edited since it was measured (check out the commit it was measured at, or measure again)"
             );
             Err(Error::new(Exit::Usage, text))
         }

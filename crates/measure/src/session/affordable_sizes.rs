@@ -31,23 +31,23 @@ pub fn leave_out_what_takes_too_long(
     let mut left_out = Vec::new();
     // A scenario on several threads gets the sizes that the same scenario on one thread can afford.
     let followers: Vec<String> =
-        scenarios.iter().filter_map(Scenario::titles_on_threads).flatten().collect();
+        scenarios.iter().filter_map(Scenario::full_names_on_threads).flatten().collect();
     for scenario in scenarios.iter() {
-        let follows = followers.contains(&scenario.title());
+        let follows = followers.contains(&scenario.full_name());
         if follows || is_settled(scenario) || !scenario.grows_under(&environment.unwinder_family) {
             continue;
         }
         let Some((n_sizes, why)) = affordable(bench, scenario, environment)? else { continue };
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         let sizes = &scenario.sizes[n_sizes..];
-        left_out.push(format!("{title}: N = {sizes:?} left out, {why}"));
-        for title in scenario.titles_measured() {
-            kept.insert(title, (scenario.sizes.clone(), n_sizes));
+        left_out.push(format!("{full_name}: N = {sizes:?} left out, {why}"));
+        for full_name in scenario.full_names_measured() {
+            kept.insert(full_name, (scenario.sizes.clone(), n_sizes));
         }
     }
     for scenario in scenarios {
         // A control with sizes of its own keeps them: it is judged at the sizes that both have.
-        if let Some((sizes, n_sizes)) = kept.get(&scenario.title())
+        if let Some((sizes, n_sizes)) = kept.get(&scenario.full_name())
             && scenario.sizes == *sizes
         {
             scenario.sizes.truncate(*n_sizes);

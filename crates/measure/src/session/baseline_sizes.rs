@@ -213,9 +213,9 @@ fn check(scenario: &Scenario, sizes: &[usize], reasons: &[String]) -> Result<()>
     if can_be_judged(sizes) {
         return Ok(());
     }
-    let (title, reasons) = (scenario.title(), reasons.join("; "));
+    let (full_name, reasons) = (scenario.full_name(), reasons.join("; "));
     let text = format!(
-        "cannot measure {title}: only N = {sizes:?} is left of its sizes, and {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO} are needed ({reasons})"
+        "cannot measure {full_name}: only N = {sizes:?} is left of its sizes, and {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO} are needed ({reasons})"
     );
     Err(Error::new(Exit::CouldNotMeasure, text))
 }

@@ -141,9 +141,9 @@ impl Bench<'_> {
             let metrics: Vec<Metric> = metrics.into_iter().filter(is_known).collect();
             let (record, _) = self.run(scenario, &visit, &metrics, seed, &against.environment)?;
             if let Outcome::Failed { error } = record.outcome {
-                let (title, name) = (scenario.title(), &before.name);
+                let (full_name, name) = (scenario.full_name(), &before.name);
                 let text = format!(
-                    "cannot compare {title} with {name}: at N = {modules} it fails there: {error}"
+                    "cannot compare {full_name} with {name}: at N = {modules} it fails there: {error}"
                 );
                 return Err(Error::new(Exit::CouldNotMeasure, text));
             }
@@ -299,7 +299,7 @@ impl Bench<'_> {
         });
         let Run { modules, repetition, collector, .. } = *run;
         let record = RunRecord {
-            scenario: scenario.title(),
+            scenario: scenario.full_name(),
             modules,
             repetition,
             side,

@@ -30,7 +30,7 @@ pub fn measure_until_sure<T>(
     loop {
         let (judged, wishes) = decide(&measurement.measured());
         let granted = grant(measurement, &wishes, budget);
-        if granted.titles.is_empty() {
+        if granted.full_names.is_empty() {
             if let Some(sentence) = granted.refused {
                 out::note(sentence);
             }
@@ -40,7 +40,7 @@ pub fn measure_until_sure<T>(
         let (_, runs) = measurement.n_runs();
         out::note(format_args!(
             "not decided yet: {runs} more runs for {}",
-            granted.titles.join(", ")
+            granted.full_names.join(", ")
         ));
         measurement.prepare_larger()?;
         measurement.run()?;
@@ -51,7 +51,7 @@ pub fn measure_until_sure<T>(
 #[derive(Default)]
 struct Granted {
     /// The full names of the scenarios that are measured further.
-    titles: Vec<String>,
+    full_names: Vec<String>,
     /// Says in one sentence which wishes were refused for lack of time.
     refused: Option<String>,
 }
@@ -64,8 +64,8 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
     let mut missing = Duration::ZERO;
     let mut without = Vec::new();
     for wish in wishes {
-        let is_open = |title: &&String| !taken.contains(&((*title).clone(), wish.step));
-        let open: Vec<&String> = wish.titles.iter().filter(is_open).collect();
+        let is_open = |full_name: &&String| !taken.contains(&((*full_name).clone(), wish.step));
+        let open: Vec<&String> = wish.full_names.iter().filter(is_open).collect();
         let can_all = match wish.step {
             // A control that already has its repetitions needs no more.
             Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),
@@ -78,21 +78,21 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
             open.iter().map(|t| measurement.time_for(t, wish.step, MOST_ROUNDS)).sum();
         if planned + time > budget {
             missing += time;
-            without.push(wish.titles[0].clone());
+            without.push(wish.full_names[0].clone());
             continue;
         }
         planned += time;
-        for title in open {
-            measurement.take_step(title, wish.step, MOST_ROUNDS);
-            taken.insert((title.clone(), wish.step));
-            granted.titles.push(title.clone());
+        for full_name in open {
+            measurement.take_step(full_name, wish.step, MOST_ROUNDS);
+            taken.insert((full_name.clone(), wish.step));
+            granted.full_names.push(full_name.clone());
         }
     }
-    granted.titles.sort();
-    granted.titles.dedup();
+    granted.full_names.sort();
+    granted.full_names.dedup();
     without.sort();
     without.dedup();
-    if !without.is_empty() && granted.titles.is_empty() {
+    if !without.is_empty() && granted.full_names.is_empty() {
         let (names, enough) = (without.join(", "), (planned + missing).as_secs() + 1);
         granted.refused = Some(format!(
             "the budget of {} s is spent: {names} would be measured further with --budget {enough}",

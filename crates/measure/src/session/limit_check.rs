@@ -40,7 +40,7 @@ pub fn check(bench: &Bench<'_>, measured: &Measured) -> Result<Vec<Forecast>> {
             let found = of(bench, one, limit, &measured.environment);
             let (sentence, holds) =
                 found.map_err(|_| Error::new(Exit::Interrupted, "interrupted"))?;
-            all.push(Forecast { scenario: one.scenario.title(), sentence, holds });
+            all.push(Forecast { scenario: one.scenario.full_name(), sentence, holds });
         }
     }
     Ok(all)

@@ -20,14 +20,14 @@ pub fn leave_out_what_does_not_fit(
         let (limit, reason) = largest_n_that_fits(workload, environment);
         let fits = scenario.sizes.iter().filter(|&&n| n <= limit).count();
         if fits < scenario.sizes.len() {
-            let title = scenario.title();
+            let full_name = scenario.full_name();
             let sizes = &scenario.sizes[fits..];
-            left_out.push(format!("{title}: N = {sizes:?} left out, {reason}"));
+            left_out.push(format!("{full_name}: N = {sizes:?} left out, {reason}"));
             scenario.sizes.truncate(fits);
         }
         if scenario.sizes.is_empty() {
-            let title = scenario.title();
-            let text = format!("cannot measure {title}: no size fits this machine, {reason}");
+            let full_name = scenario.full_name();
+            let text = format!("cannot measure {full_name}: no size fits this machine, {reason}");
             return Err(Error::new(Exit::CouldNotMeasure, text));
         }
     }
@@ -49,16 +49,16 @@ fn leave_out_what_cannot_keep_tables(
     let Some(reason) = why_no_pack_keeps_tables(environment) else { return Ok(Vec::new()) };
     let (gone, mut left): (Vec<Scenario>, Vec<Scenario>) =
         scenarios.drain(..).partition(keeps_in_pack);
-    let needed: Vec<String> = left.iter().filter_map(Scenario::control_title).collect();
-    let controls: Vec<String> = gone.iter().filter_map(Scenario::control_title).collect();
+    let needed: Vec<String> = left.iter().filter_map(Scenario::control_full_name).collect();
+    let controls: Vec<String> = gone.iter().filter_map(Scenario::control_full_name).collect();
     left.retain(|scenario| {
-        let title = scenario.title();
-        !controls.contains(&title) || needed.contains(&title)
+        let full_name = scenario.full_name();
+        !controls.contains(&full_name) || needed.contains(&full_name)
     });
     *scenarios = left;
     let sentences = gone.iter().map(|scenario| {
-        let title = scenario.title();
-        format!("{title}: left out, native unwinding cannot be kept through packs: {reason}")
+        let full_name = scenario.full_name();
+        format!("{full_name}: left out, native unwinding cannot be kept through packs: {reason}")
     });
     let sentences: Vec<String> = sentences.collect();
     if scenarios.is_empty() && !sentences.is_empty() {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn where_no_pack_keeps_tables_those_scenarios_are_left_out_with_their_controls() {
-        let titles = |libc: &str, family: &str, version: &str| {
+        let full_names = |libc: &str, family: &str, version: &str| {
             let environment = Environment {
                 libc: libc.to_owned(),
                 build: "linux-gnu dev".to_owned(),
@@ -151,14 +151,14 @@ mod tests {
             };
             let mut scenarios = vec![in_pack("keep"), in_pack("strip"), scenario("keep")];
             let left_out = leave_out_what_does_not_fit(&mut scenarios, &environment);
-            let titles: Vec<String> = scenarios.iter().map(Scenario::title).collect();
-            left_out.map(|sentences| (titles.join(" "), sentences.join(" ")))
+            let full_names: Vec<String> = scenarios.iter().map(Scenario::full_name).collect();
+            left_out.map(|sentences| (full_names.join(" "), sentences.join(" ")))
         };
         for (family, version) in
             [("libgcc-list", "12.0.0"), ("libgcc-tree", "14.0.0"), ("llvm", "16")]
         {
-            let (titles, left_out) = titles("glibc 2.35", family, version).unwrap();
-            assert_eq!((titles.split(' ').count(), left_out.as_str()), (3, ""));
+            let (full_names, left_out) = full_names("glibc 2.35", family, version).unwrap();
+            assert_eq!((full_names.split(' ').count(), left_out.as_str()), (3, ""));
         }
         for (libc, family, version) in [
             ("glibc 2.34", "libgcc-list", "12.0.0"),
@@ -166,8 +166,8 @@ mod tests {
             ("glibc 2.36", "libgcc-list", "unknown (the file does not tell)"),
             ("unknown (only glibc tells its version)", "libgcc-list", "12.0.0"),
         ] {
-            let (titles, left_out) = titles(libc, family, version).unwrap();
-            assert_eq!(titles, scenario("keep").title());
+            let (full_names, left_out) = full_names(libc, family, version).unwrap();
+            assert_eq!(full_names, scenario("keep").full_name());
             assert!(left_out.starts_with("packed: left out, native unwinding"), "{left_out}");
         }
     }

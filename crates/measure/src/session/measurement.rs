@@ -252,10 +252,10 @@ impl<'a> Measurement<'a> {
             .scenarios
             .iter()
             .chain(before)
-            .flat_map(|m| m.unrepeated.iter().map(|collector| (m.scenario.title(), *collector)))
+            .flat_map(|m| m.unrepeated.iter().map(|collector| (m.scenario.full_name(), *collector)))
             .collect();
-        for (title, collector) in &differing {
-            if let Some(place) = self.place(title) {
+        for (full_name, collector) in &differing {
+            if let Some(place) = self.place(full_name) {
                 self.inexact[place].insert(*collector, INEXACT_ROUNDS);
             }
         }
@@ -359,15 +359,15 @@ impl<'a> Measurement<'a> {
         let done =
             done.map(|r| (r.scenario.as_str(), r.modules, r.repetition, r.collector, r.side));
         let done: HashSet<_> = done.collect();
-        let titles: Vec<String> = self.scenarios.iter().map(Scenario::title).collect();
+        let full_names: Vec<String> = self.scenarios.iter().map(Scenario::full_name).collect();
         visits.retain(|(run, side)| {
-            let title = titles[run.scenario].as_str();
-            !done.contains(&(title, run.modules, run.repetition, run.collector, *side))
+            let full_name = full_names[run.scenario].as_str();
+            !done.contains(&(full_name, run.modules, run.repetition, run.collector, *side))
         });
     }
 
-    fn place(&self, title: &str) -> Option<usize> {
-        self.scenarios.iter().position(|scenario| scenario.title() == title)
+    fn place(&self, full_name: &str) -> Option<usize> {
+        self.scenarios.iter().position(|scenario| scenario.full_name() == full_name)
     }
 
     fn sides(&self, scenario: &Scenario) -> &'static [Side] {
@@ -414,7 +414,7 @@ fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
 
 /// The name of a run on a progress bar.
 fn shown(scenarios: &[Scenario], run: &Run) -> String {
-    format!("{} N = {}", scenarios[run.scenario].title(), run.modules)
+    format!("{} N = {}", scenarios[run.scenario].full_name(), run.modules)
 }
 
 /// The weight of a run for the remaining time: one process, and its modules.

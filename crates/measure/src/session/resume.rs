@@ -76,7 +76,10 @@ impl Reopened {
         project.build(interrupt)?;
         let scenarios = selection::of_session(project, &header, &records)?;
         let changed = changed_scenarios(&header.scenarios, &scenarios);
-        refuse(&folder, changed.iter().map(|title| format!("the scenario {title} was edited")))?;
+        refuse(
+            &folder,
+            changed.iter().map(|full_name| format!("the scenario {full_name} was edited")),
+        )?;
         refuse(&folder, changed_files(project, &scenarios).into_iter())?;
         let runner = Runner::build(project, machine, interrupt)?;
         let (environment, absent) = Bench { project, runner: &runner, before: None }.describe()?;
@@ -146,14 +149,14 @@ fn why_not(command: Command, header: &Header) -> String {
 fn changed_files(project: &Project, scenarios: &[Scenario]) -> Vec<String> {
     let changed = scenarios.iter().filter_map(|scenario| {
         let was = scenario.digest.as_ref()?;
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         match files::read(project, scenario.clone()) {
             Ok(Scenario { digest: Some(is), .. }) if is == *was => None,
             Ok(Scenario { digest, .. }) => {
                 let is = digest.as_deref().unwrap_or("no files");
-                Some(format!("the contents of the files of {title}: {was} | {is}"))
+                Some(format!("the contents of the files of {full_name}: {was} | {is}"))
             }
-            Err(error) => Some(format!("the files of {title}: {was} | {error:#}")),
+            Err(error) => Some(format!("the files of {full_name}: {was} | {error:#}")),
         }
     });
     changed.collect()

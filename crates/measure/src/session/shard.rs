@@ -51,18 +51,18 @@ pub fn part_of(shard: Shard, scenarios: &[Scenario]) -> Result<Vec<Scenario>> {
 fn groups(scenarios: &[Scenario]) -> Vec<Vec<usize>> {
     let mut groups: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let mut titles: BTreeSet<String> = scenario.titles_measured().collect();
+        let mut full_names: BTreeSet<String> = scenario.full_names_measured().collect();
         let mut members = Vec::new();
         groups.retain(|(known, indices)| {
-            let is_apart = known.is_disjoint(&titles);
+            let is_apart = known.is_disjoint(&full_names);
             if !is_apart {
-                titles.extend(known.iter().cloned());
+                full_names.extend(known.iter().cloned());
                 members.extend(indices);
             }
             is_apart
         });
         members.push(index);
-        groups.push((titles, members));
+        groups.push((full_names, members));
     }
     groups.into_iter().map(|(_, members)| members).collect()
 }
@@ -86,7 +86,7 @@ mod tests {
             let part = part_of(Shard { index, count }, scenarios);
             part.map_or_else(
                 |error| error.to_string(),
-                |part| part.iter().map(Scenario::title).collect::<Vec<_>>().join(" "),
+                |part| part.iter().map(Scenario::full_name).collect::<Vec<_>>().join(" "),
             )
         };
         (1..=count).map(names).collect()

@@ -23,7 +23,7 @@ pub struct Header {
     pub started: u64,
     /// The seed that decided the order of runs.
     pub seed: u64,
-    /// The scenarios by title, with their sizes and repetitions.
+    /// The scenarios by full name, with their sizes and repetitions.
     pub scenarios: Vec<Planned>,
     /// The machine and the build.
     pub environment: Environment,
@@ -71,8 +71,8 @@ pub struct Against {
 
 /// Returns the start of the sentence by which a session says that the machine refuses a size. The reason
 /// follows.
-pub fn not_measured(title: &str, size: u64) -> String {
-    format!("{title}: N = {size} was not measured: ")
+pub fn not_measured(full_name: &str, size: u64) -> String {
+    format!("{full_name}: N = {size} was not measured: ")
 }
 
 /// The build of a session that a run belongs to.
@@ -128,7 +128,7 @@ pub struct Capture {
     pub accept: Option<Acceptance>,
     /// The readings of an empty phase.
     pub floor: Floor,
-    /// The sizes of every later session, by the scenario's title.
+    /// The sizes of every later session, by the scenario's full name.
     pub sizes: BTreeMap<String, Vec<usize>>,
 }
 
@@ -144,7 +144,7 @@ pub struct Part {
 /// One scenario of a session, as planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
-    /// The scenario's title.
+    /// The scenario's full name.
     pub scenario: String,
     /// The changed settings for measuring and judging, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -176,7 +176,7 @@ impl Planned {
     /// Returns what a session plans for `scenario`.
     pub fn of(scenario: &Scenario) -> Planned {
         Planned {
-            scenario: scenario.title(),
+            scenario: scenario.full_name(),
             settings: scenario.settings.clone(),
             sizes: scenario.sizes.clone(),
             n_larger: 0,
@@ -193,7 +193,7 @@ impl Planned {
 /// The record of one run, written when the run ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The scenario's title.
+    /// The scenario's full name.
     pub scenario: String,
     /// The size N of the run.
     pub modules: usize,

@@ -72,8 +72,8 @@ impl Measured {
     ) -> Measured {
         let profiles = profile::folder(session::folder(&saved));
         let planned = |scenario: &Scenario| {
-            let title = scenario.title();
-            header.scenarios.iter().find(|planned| planned.scenario == title)
+            let full_name = scenario.full_name();
+            header.scenarios.iter().find(|planned| planned.scenario == full_name)
         };
         // Planted scenarios are given up only together with all other scenarios.
         let mut asked = scenarios.iter().filter(|s| !s.workload.is_planted()).peekable();

@@ -35,7 +35,7 @@ impl Adviser<'_> {
     pub fn settle(&self, row: &Judged) -> Option<Advice> {
         match &row.outcome {
             Outcome::Scaled(scaled) => {
-                let one = self.scenario(&scaled.titles[1])?;
+                let one = self.scenario(&scaled.full_names[1])?;
                 let Verdict::Inconclusive(doubt) = scaled.verdict else { return None };
                 let series = self.scenario(&row.scenario)?.complete(row.name)?;
                 Some(self.of_remedy(Remedy::of(doubt, &series), one, row.collector))
@@ -70,8 +70,8 @@ impl Adviser<'_> {
         }
     }
 
-    fn scenario(&self, title: &str) -> Option<&MeasuredScenario> {
-        self.measured.scenarios.iter().find(|m| m.scenario.title() == title)
+    fn scenario(&self, full_name: &str) -> Option<&MeasuredScenario> {
+        self.measured.scenarios.iter().find(|m| m.scenario.full_name() == full_name)
     }
 
     /// Returns advice for a series without a reference: add a control, or write a baseline. The baseline of a
@@ -100,7 +100,7 @@ impl Adviser<'_> {
                 sentence: format!("measure every size {rounds} times"),
                 command: regress(&[("repetitions", rounds.to_string())]),
             },
-            Remedy::LargerSize { size } => match self.refusal(&one.scenario.title(), size) {
+            Remedy::LargerSize { size } => match self.refusal(&one.scenario.full_name(), size) {
                 Some(why) => Advice {
                     sentence: format!(
                         "N = {size} would decide it, but cannot be measured here: {why}"
@@ -131,10 +131,10 @@ impl Adviser<'_> {
         }
     }
 
-    /// Returns why the machine refused to measure the scenario `title` at N = `size`, or `None` if it did
+    /// Returns why the machine refused to measure the scenario `full name` at N = `size`, or `None` if it did
     /// not.
-    fn refusal(&self, title: &str, size: u64) -> Option<&str> {
-        let start = not_measured(title, size);
+    fn refusal(&self, full_name: &str, size: u64) -> Option<&str> {
+        let start = not_measured(full_name, size);
         self.measured.left_out.iter().find_map(|sentence| sentence.strip_prefix(&start))
     }
 

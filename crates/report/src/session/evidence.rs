@@ -85,7 +85,7 @@ impl Case<'_> {
         let share = self.growth_estimate()?;
         let pair = self.judgement.pair.as_ref()?.evidence.as_ref()?;
         let compared = match self.against {
-            Against::Control(title) => format!("than {title}, measured beside it"),
+            Against::Control(full_name) => format!("than {full_name}, measured beside it"),
             Against::Build(name) => format!("than with {name}, measured in turn with it"),
             _ => "than the baseline".to_owned(),
         };
@@ -116,7 +116,7 @@ impl Case<'_> {
         let (_, other) = self.other_costs.iter().find(|(other, _)| other == n)?;
         let (cost, other) = (amount(*cost, self.unit()), amount(*other, self.unit()));
         let whose = match self.against {
-            Against::Control(title) => format!(" in {title}"),
+            Against::Control(full_name) => format!(" in {full_name}"),
             _ => String::new(),
         };
         Some(format!("at N = {n} it costs {cost} instead of {other}{whose}"))

@@ -4,7 +4,7 @@ use loadline_record::reproduce::shell_quoted;
 use loadline_record::time;
 use loadline_record::{PROGRAM, Strictness};
 
-use loadline_growth::Sight as Seen;
+use loadline_growth::CheckOutcome as Found;
 use loadline_scenario::{Absence, Absent, SeriesName, Workload};
 
 use crate::session::advice::Adviser;
@@ -40,7 +40,7 @@ pub fn facts(
             exit_code: exit.code(),
             status: exit.status(),
             summary: report.summary(),
-            is_self_check_failed: report.is_blind(),
+            is_self_check_failed: report.is_self_check_failed(),
             next: next(report, &adviser),
         },
         session: SessionFacts {
@@ -110,10 +110,10 @@ fn divide_seconds(series: &mut [SeriesFacts], one: &MeasuredScenario) {
 
 fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>) -> ScenarioFacts {
     let Adviser { measured, texts, .. } = *adviser;
-    let (scenario, title) = (&one.scenario, one.scenario.title());
+    let (scenario, full_name) = (&one.scenario, one.scenario.full_name());
     let files = Files::of(scenario, &measured.environment, texts(scenario));
-    let judged = report.rows.iter().filter(|row| row.scenario == title);
-    let judged = judged.map(|row| match report.is_blind() {
+    let judged = report.rows.iter().filter(|row| row.scenario == full_name);
+    let judged = judged.map(|row| match report.is_self_check_failed() {
         true => unseen(row, one, &files),
         false => {
             let settle = adviser.settle(row);
@@ -137,7 +137,8 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
     );
     divide_seconds(&mut series, one);
-    let is_own = |symbol: &&GrowingSymbol| symbol.scenario == title && !report.is_blind();
+    let is_own =
+        |symbol: &&GrowingSymbol| symbol.scenario == full_name && !report.is_self_check_failed();
     let symbols = report.symbols.iter().filter(is_own);
     ScenarioFacts {
         command: adviser.regress(one, Some(measured.seed), &[]),
@@ -152,7 +153,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         changes: None,
         series,
         functions: symbols.map(function_facts).collect(),
-        full_name: title,
+        full_name,
     }
 }
 
@@ -208,13 +209,13 @@ pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
 }
 
 fn check(check: &SelfCheck) -> CheckFacts {
-    let (outcome, found) = match check.sight {
-        Seen::Sees => (CheckOutcome::Passed, "a planted 20 % share is seen"),
-        Seen::Unsure => (
+    let (outcome, found) = match check.outcome {
+        Found::Passed => (CheckOutcome::Passed, "a planted 20 % share is seen"),
+        Found::Undecided => (
             CheckOutcome::Undecided,
             "undecided: this session cannot tell a 20 % share from none; what it calls undecided may be growth",
         ),
-        Seen::Blind => (
+        Found::Failed => (
             CheckOutcome::Failed,
             "FAILED: a planted 20 % share was called harmless, or none was called growth",
         ),

@@ -274,7 +274,7 @@ impl Word {
 pub struct Against {
     /// The kind of the reference.
     pub kind: AgainstKind,
-    /// The name of the reference: the title of the control or of the scenario on one thread, or the build's
+    /// The name of the reference: the full name of the control or of the scenario on one thread, or the build's
     /// name.
     pub name: Option<String>,
 }

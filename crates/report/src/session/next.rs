@@ -16,11 +16,11 @@ pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     if let Some(shard) = measured.part {
         return next_after_part(shard);
     }
-    if report.is_blind() {
+    if report.is_self_check_failed() {
         return "repeat on a quieter machine".to_owned();
     }
-    let again = |title: &str| {
-        let one = measured.scenarios.iter().find(|m| m.scenario.title() == title);
+    let again = |full_name: &str| {
+        let one = measured.scenarios.iter().find(|m| m.scenario.full_name() == full_name);
         one.map(|one| adviser.regress(one, Some(measured.seed), &[]))
     };
     if let Some(failed) = next_after_failures(report, measured, &again) {
@@ -59,7 +59,7 @@ pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     }
     let is_without = |row: &&Judged| row.has_no_baseline && row.outcome.verdict().is_some();
     let without = report.rows.iter().find(is_without).map(|row| row.scenario.clone());
-    let one = measured.scenarios.iter().find(|m| Some(m.scenario.title()) == without);
+    let one = measured.scenarios.iter().find(|m| Some(m.scenario.full_name()) == without);
     match one {
         Some(one) => measured.again.baseline(&one.scenario, "--reason TEXT"),
         None => "nothing to do".to_owned(),
@@ -77,7 +77,7 @@ fn next_after_failures(
     if report.failures.is_empty() && failed.is_none() {
         return None;
     }
-    let of_session = || measured.scenarios.first().map(|m| m.scenario.title());
+    let of_session = || measured.scenarios.first().map(|m| m.scenario.full_name());
     let is_cut = measured.scenarios.iter().any(|m| m.is_given_up);
     // A merge of several sessions cannot be resumed as one session.
     if measured.before.is_none() && !is_cut && measured.saved.exists() {
@@ -87,8 +87,8 @@ fn next_after_failures(
             "look at the failed runs, then {PROGRAM} regress --resume {session}{root}"
         ));
     }
-    let title = failed.map(str::to_owned).or_else(of_session)?;
-    again(&title).map(|command| format!("look at the failed runs, then {command}"))
+    let full_name = failed.map(str::to_owned).or_else(of_session)?;
+    again(&full_name).map(|command| format!("look at the failed runs, then {command}"))
 }
 
 /// Returns how to get a series counted that is not counted.
@@ -101,7 +101,7 @@ fn remedy_of_absence(row: &Judged) -> Option<String> {
 /// scenario on one thread.
 fn asked_by(row: &Judged) -> &str {
     match &row.outcome {
-        Outcome::Scaled(scaled) => &scaled.titles[1],
+        Outcome::Scaled(scaled) => &scaled.full_names[1],
         _ => &row.scenario,
     }
 }

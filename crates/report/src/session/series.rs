@@ -143,7 +143,8 @@ fn scaled_series(
     files: &Files,
     settle: Option<&Advice>,
 ) -> SeriesFacts {
-    let against = Against { kind: AgainstKind::OneThread, name: Some(scaled.titles[1].clone()) };
+    let against =
+        Against { kind: AgainstKind::OneThread, name: Some(scaled.full_names[1].clone()) };
     let facts = without_findings(row.name, word(scaled.verdict), against, one, files);
     let sentence = scaled.sentence();
     let evidence = scaled.judgement.evidence;
@@ -180,8 +181,8 @@ pub fn word(verdict: Verdict) -> Word {
 fn kind(against: &loadline_verdict::judged::Against) -> Against {
     let (kind, name) = match against {
         loadline_verdict::judged::Against::Baseline => (AgainstKind::Baseline, None),
-        loadline_verdict::judged::Against::Control(title) => {
-            (AgainstKind::Control, Some(title.clone()))
+        loadline_verdict::judged::Against::Control(full_name) => {
+            (AgainstKind::Control, Some(full_name.clone()))
         }
         loadline_verdict::judged::Against::Expectation => (AgainstKind::Expectation, None),
         loadline_verdict::judged::Against::Build(name) => (AgainstKind::Build, Some(name.clone())),
@@ -212,9 +213,9 @@ pub fn observed_series(
     measured: &Measured,
     files: &Files,
 ) -> Option<SeriesFacts> {
-    let title = one.scenario.title();
+    let full_name = one.scenario.full_name();
     let before = measured.before.as_ref().and_then(|before| {
-        let other = before.scenarios.iter().find(|m| m.scenario.title() == title)?;
+        let other = before.scenarios.iter().find(|m| m.scenario.full_name() == full_name)?;
         Some((before.build.name.clone(), other.complete(name)?))
     });
     let (against, other) = match before {

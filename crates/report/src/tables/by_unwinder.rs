@@ -24,22 +24,23 @@ pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
         "\ngrowth by unwinder: scaling exponent (1 = linear, 2 = quadratic), its 95 % interval and the verdict; for a time also its cost at the largest N\n",
     );
     for scenario in scenarios(sessions) {
-        let title = scenario.title();
-        let control = scenario.control_title();
+        let full_name = scenario.full_name();
+        let control = scenario.control_full_name();
         let own = |control: &String| match control.split_once(':') {
             Some((name, variant)) if name == scenario.name => format!("{variant} ¹"),
             _ => format!("{control} ¹"),
         };
         let header = columns(sessions).chain(control.iter().map(own));
-        let mut table = table([title.clone()].into_iter().chain(header), 1);
+        let mut table = table([full_name.clone()].into_iter().chain(header), 1);
         let mut n_folded = 0;
         for name in &scenario.judge {
-            if sessions.iter().all(|session| holds_as_a_count(session, &title, *name)) {
+            if sessions.iter().all(|session| holds_as_a_count(session, &full_name, *name)) {
                 n_folded += 1;
                 continue;
             }
             let mut row = vec![name.to_string()];
-            let costly = |session| cell(session, &title, *name) + &top_cost(session, &title, *name);
+            let costly =
+                |session| cell(session, &full_name, *name) + &top_cost(session, &full_name, *name);
             row.extend(sessions.iter().map(costly));
             row.extend(control.iter().map(|control| control_cell(sessions, control, *name)));
             table.add_row(row);
@@ -66,15 +67,15 @@ fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
     let measured = sessions.iter().flat_map(|session| &session.measured.scenarios);
     let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.workload.is_planted());
     for scenario in asked {
-        if !all.iter().any(|known| known.title() == scenario.title()) {
+        if !all.iter().any(|known| known.full_name() == scenario.full_name()) {
             all.push(scenario);
         }
     }
     // A control gets a column in the table of its scenario.
     let controls: Vec<String> =
-        all.iter().filter_map(|scenario| scenario.control_title()).collect();
+        all.iter().filter_map(|scenario| scenario.control_full_name()).collect();
     all.retain(|scenario| {
-        scenario.variant.is_as_written() || !controls.contains(&scenario.title())
+        scenario.variant.is_as_written() || !controls.contains(&scenario.full_name())
     });
     all
 }
@@ -97,19 +98,19 @@ fn table(header: impl Iterator<Item = String>, n_left: usize) -> Table {
     table
 }
 
-fn row<'a>(session: &'a Concluded, title: &str, name: SeriesName) -> Option<&'a Judged> {
-    session.report.rows.iter().find(|row| row.scenario == title && row.name == name)
+fn row<'a>(session: &'a Concluded, full_name: &str, name: SeriesName) -> Option<&'a Judged> {
+    session.report.rows.iter().find(|row| row.scenario == full_name && row.name == name)
 }
 
-fn measured<'a>(session: &'a Concluded, title: &str) -> Option<&'a MeasuredScenario> {
-    session.measured.scenarios.iter().find(|m| m.scenario.title() == title)
+fn measured<'a>(session: &'a Concluded, full_name: &str) -> Option<&'a MeasuredScenario> {
+    session.measured.scenarios.iter().find(|m| m.scenario.full_name() == full_name)
 }
 
 /// Whether the series is an operation count that passes or was not measured. The table leaves such series
 /// out.
-fn holds_as_a_count(session: &Concluded, title: &str, name: SeriesName) -> bool {
+fn holds_as_a_count(session: &Concluded, full_name: &str, name: SeriesName) -> bool {
     name.metric.collector() == Collector::Count
-        && match row(session, title, name).map(|row| (&row.outcome, &row.notes)) {
+        && match row(session, full_name, name).map(|row| (&row.outcome, &row.notes)) {
             Some((Outcome::Verdict { verdict: Verdict::Holds, .. }, notes)) => notes.is_empty(),
             Some((Outcome::NotJudged(_), _)) => true,
             _ => false,
@@ -129,11 +130,11 @@ fn shown(tail: &Estimate) -> String {
     format!("{:.2}  {}", tail.value, range(tail))
 }
 
-fn cell(session: &Concluded, title: &str, name: SeriesName) -> String {
-    let Some(one) = measured(session, title) else { return "not measured".to_owned() };
-    let Some(row) = row(session, title, name) else { return "not measured".to_owned() };
+fn cell(session: &Concluded, full_name: &str, name: SeriesName) -> String {
+    let Some(one) = measured(session, full_name) else { return "not measured".to_owned() };
+    let Some(row) = row(session, full_name, name) else { return "not measured".to_owned() };
     let said = match &row.outcome {
-        _ if session.report.is_blind() => "self-check failed",
+        _ if session.report.is_self_check_failed() => "self-check failed",
         Outcome::Verdict { verdict, .. } => said_of(*verdict, is_known(session, one, name)),
         Outcome::Scaled(_) => "judged apart",
         Outcome::ControlOnly => "control",
@@ -168,8 +169,8 @@ fn control_cell(sessions: &[Concluded], control: &str, name: SeriesName) -> Stri
 }
 
 /// Formats a time at the largest N, which may differ between unwinders.
-fn top_cost(session: &Concluded, title: &str, name: SeriesName) -> String {
-    let series = measured(session, title).and_then(|one| one.complete(name));
+fn top_cost(session: &Concluded, full_name: &str, name: SeriesName) -> String {
+    let series = measured(session, full_name).and_then(|one| one.complete(name));
     let series = series.filter(|_| name.metric.kind() == MetricKind::Time);
     let top = series.and_then(|series| medians(&series).pop());
     top.map_or_else(String::new, |(n, cost)| {
@@ -184,13 +185,13 @@ fn on_threads(scaling: &Scaling) -> String {
 /// Formats the speed-up of threads, and the speed-up of the control.
 fn speed_up_cell(session: &Concluded, scenario: &Scenario) -> String {
     let not_measured = || "not measured".to_owned();
-    let Some([several, _]) = scenario.titles_on_threads() else { return not_measured() };
+    let Some([several, _]) = scenario.full_names_on_threads() else { return not_measured() };
     let is_it = |row: &&Judged| {
         row.scenario == several && matches!(row.outcome, Outcome::Scaled(_) | Outcome::Failed)
     };
     let Some(row) = session.report.rows.iter().find(is_it) else { return not_measured() };
     let Outcome::Scaled(scaled) = &row.outcome else { return "FAILED".to_owned() };
-    let said = match session.report.is_blind() {
+    let said = match session.report.is_self_check_failed() {
         true => "self-check failed",
         false => said_of(scaled.verdict, !row.notes.is_empty()),
     };

@@ -37,9 +37,9 @@ pub fn text(comparison: &Comparison) -> String {
         shown = Some(here);
         of_pair(&mut text, pair);
     }
-    for (side, titles) in [("old", only_old), ("new", only_new)] {
-        if !titles.is_empty() {
-            line(&mut text, &format!("only on the {side} side: {}", titles.join(", ")));
+    for (side, full_names) in [("old", only_old), ("new", only_new)] {
+        if !full_names.is_empty() {
+            line(&mut text, &format!("only on the {side} side: {}", full_names.join(", ")));
         }
     }
     text
@@ -71,14 +71,14 @@ fn answer(comparison: &Comparison) -> String {
             n => format!("no difference: {n} series unchanged, {} not compared", others.len()),
         };
     };
-    let title = arrow(&pair.old, &pair.new);
+    let full_name = arrow(&pair.old, &pair.new);
     let cost = row.by_n.last().map(|top| {
         let costs = arrow(&short(top.old, row.unit), &short(top.new, row.unit));
         format!(", {costs} at N = {}", top.n)
     });
     let differ = if changed.len() == 1 { "differs" } else { "differ" };
     format!(
-        "{title} {} {word}{}; {} of {} series {differ}",
+        "{full_name} {} {word}{}; {} of {} series {differ}",
         row.name,
         cost.unwrap_or_default(),
         changed.len(),
@@ -110,9 +110,9 @@ fn environment(text: &mut String, pair: &Pair) {
 }
 
 fn of_pair(text: &mut String, pair: &Pair) {
-    let title = arrow(&pair.old, &pair.new);
+    let full_name = arrow(&pair.old, &pair.new);
     line(text, "");
-    line(text, &title);
+    line(text, &full_name);
     pair.failures.iter().for_each(|failure| line(text, &format!("failed: {failure}")));
     let changed: Vec<&Row> = pair.series.iter().filter(|row| is_told(row)).collect();
     if !changed.is_empty() {

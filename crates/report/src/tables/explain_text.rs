@@ -28,7 +28,7 @@ pub fn explanation(
     read: ReadProfiles<'_>,
 ) -> String {
     let Scenario { question, expectation, .. } = &one.scenario;
-    let mut text = format!("\n{}\n    {question}\n", one.scenario.title());
+    let mut text = format!("\n{}\n    {question}\n", one.scenario.full_name());
     for line in expectation.trim().lines() {
         let _ = writeln!(text, "    {line}");
     }
@@ -53,15 +53,15 @@ pub fn explanation(
 
 /// Says in one line which function of a scenario grows most.
 pub fn answer(one: &MeasuredScenario, measured: &Measured, read: ReadProfiles<'_>) -> String {
-    let title = one.scenario.title();
+    let full_name = one.scenario.full_name();
     let Some(profiles) = read(one) else {
-        return format!("{title}: costs by function were not measured");
+        return format!("{full_name}: costs by function were not measured");
     };
     let reference = Reference::Accepted(None);
     let growing = functions::of_measured(one, &profiles, &Present::of(measured), reference);
     let most = growing.iter().max_by(|one, other| one.share.total_cmp(&other.share));
     let Some(most) = most else {
-        return format!("{title}: no function grows beyond linear");
+        return format!("{full_name}: no function grows beyond linear");
     };
     let more = match growing.len() - 1 {
         0 => String::new(),
@@ -69,7 +69,7 @@ pub fn answer(one: &MeasuredScenario, measured: &Measured, read: ReadProfiles<'_
         n => format!("; {n} more functions grow"),
     };
     let (phase, shown, formula) = (most.phase, most.shown(), &most.formula);
-    format!("{title} {phase}: {shown} grows by {formula} instructions{more}")
+    format!("{full_name} {phase}: {shown} grows by {formula} instructions{more}")
 }
 
 /// Lists where the instructions of one phase go.
@@ -206,10 +206,10 @@ fn operations(one: &MeasuredScenario) -> String {
 /// Lists the cost of one more module to load or unload, by how many were loaded or unloaded before. The
 /// figures come from the checkpoints of the largest runs.
 fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
-    let title = one.scenario.title();
+    let full_name = one.scenario.full_name();
     let Some(&top) = one.scenario.sizes.last() else { return String::new() };
     let of_top = |record: &&RunRecord| {
-        record.collector.is_clock() && record.scenario == title && record.modules == top
+        record.collector.is_clock() && record.scenario == full_name && record.modules == top
     };
     let runs: Vec<&[Sample]> =
         records.iter().filter(of_top).filter_map(RunRecord::samples).collect();

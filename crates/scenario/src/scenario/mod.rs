@@ -119,7 +119,7 @@ pub enum Control {
 
 impl Scenario {
     /// The scenario's name with its variant: `unload-oldest-first:tables=strip`.
-    pub fn title(&self) -> String {
+    pub fn full_name(&self) -> String {
         match self.variant.to_string() {
             variant if variant.is_empty() => self.name.clone(),
             variant => format!("{}:{variant}", self.name),

@@ -12,14 +12,14 @@ use crate::workload::Workload;
 impl Scenario {
     /// The full name of the scenario's control, if it has one.
     #[must_use]
-    pub fn control_title(&self) -> Option<String> {
+    pub fn control_full_name(&self) -> Option<String> {
         match self.control.as_ref()? {
             Control::Scenario(name) => Some(name.clone()),
             Control::Set(changes) => {
                 let mut variant = self.variant.clone();
                 variant.0.extend(changes.clone());
                 // A variant that is its own control has no control.
-                (variant != self.variant).then(|| Scenario { variant, ..self.clone() }.title())
+                (variant != self.variant).then(|| Scenario { variant, ..self.clone() }.full_name())
             }
         }
     }
@@ -27,7 +27,7 @@ impl Scenario {
     /// Whether this is the variant that its file names as the control.
     #[must_use]
     pub fn is_control(&self) -> bool {
-        self.control.is_some() && self.control_title().is_none()
+        self.control.is_some() && self.control_full_name().is_none()
     }
 
     /// The changes that make this scenario run on several threads. `None` for a control, which is measured on
@@ -40,17 +40,17 @@ impl Scenario {
     /// The full names of the scenarios that are measured on several threads because of this one: itself, and
     /// its control.
     #[must_use]
-    pub fn titles_on_threads(&self) -> Option<[String; 2]> {
+    pub fn full_names_on_threads(&self) -> Option<[String; 2]> {
         let variant = Variant(self.changes_for_threads()?);
         let several = Scenario { variant, ..self.clone() };
-        Some([several.title(), several.control_title()?])
+        Some([several.full_name(), several.control_full_name()?])
     }
 
     /// The full names of all scenarios that are measured because of this one. Its own comes first, then its
     /// control, then both on several threads.
-    pub fn titles_measured(&self) -> impl Iterator<Item = String> + use<> {
-        let several = self.titles_on_threads().into_iter().flatten();
-        [self.title()].into_iter().chain(self.control_title()).chain(several)
+    pub fn full_names_measured(&self) -> impl Iterator<Item = String> + use<> {
+        let several = self.full_names_on_threads().into_iter().flatten();
+        [self.full_name()].into_iter().chain(self.control_full_name()).chain(several)
     }
 
     /// What this scenario demands of several threads. `None` for a scenario that already runs on several.

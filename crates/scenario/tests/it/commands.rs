@@ -40,7 +40,7 @@ fn n_is_filled_in_everywhere() {
 #[test]
 fn a_variable_of_the_environment_makes_a_variant() {
     let off = with(&[("environment.NATIVE_UNWIND", "0")]).expect("can be set");
-    assert_eq!(off.title(), "example:environment.NATIVE_UNWIND=0");
+    assert_eq!(off.full_name(), "example:environment.NATIVE_UNWIND=0");
     assert_eq!(command(&off).environment["NATIVE_UNWIND"], "0");
     let same = with(&[("environment.NATIVE_UNWIND", "1")]).expect("can be set");
     assert!(same.variant.is_as_written());

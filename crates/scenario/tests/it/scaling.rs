@@ -37,7 +37,7 @@ fn on_several_threads_it_is_measured_by_the_clock_alone() {
     assert!(one.collectors().len() > 1);
     let two = with(&[("threads", "2")]);
     assert_eq!((two.scales(), two.collectors()), (None, vec![Collector::Clock]));
-    assert_eq!(two.title(), "example:threads=2");
+    assert_eq!(two.full_name(), "example:threads=2");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn the_example_reads() {
     let scenario = Scenario::parse("example", EXAMPLE).expect("a scenario");
     assert_eq!(scenario.sizes, [64, 128, 256, 512, 1024, 2048, 4096]);
     assert_eq!(scenario.repetitions, 5);
-    assert_eq!(scenario.title(), "example");
+    assert_eq!(scenario.full_name(), "example");
     assert_eq!(
         scenario.metrics_by(Collector::Clock),
         [Metric::PageFaults, Metric::Instructions, Metric::TaskClock]

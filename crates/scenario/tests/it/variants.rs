@@ -5,10 +5,10 @@ use crate::example::with;
 #[test]
 fn a_change_of_the_workload_makes_a_variant() {
     let stripped = with(&[("tables", "stripped")]).expect("tables can be stripped");
-    assert_eq!(stripped.title(), "example:tables=strip");
+    assert_eq!(stripped.full_name(), "example:tables=strip");
     let shared = with(&[("artifact.type_sharing", "shared"), ("threads", "2")]);
     assert_eq!(
-        shared.expect("both can be set").title(),
+        shared.expect("both can be set").full_name(),
         "example:artifact.type_sharing=shared,threads=2"
     );
 }

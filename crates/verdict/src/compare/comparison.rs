@@ -34,18 +34,18 @@ pub struct Comparison {
     pub new: String,
     /// The scenarios of both sides.
     pub scenarios: Vec<Pair>,
-    /// The titles of scenarios that only the old side has.
+    /// The full names of scenarios that only the old side has.
     pub only_old: Vec<String>,
-    /// The titles of scenarios that only the new side has.
+    /// The full names of scenarios that only the new side has.
     pub only_new: Vec<String>,
 }
 
 /// One scenario on both sides, or two variants of it.
 #[derive(Debug, Serialize)]
 pub struct Pair {
-    /// The title on the old side.
+    /// The full name on the old side.
     pub old: String,
-    /// The title on the new side.
+    /// The full name on the new side.
     pub new: String,
     /// The noun for one of the items that N counts, such as `module` or `row`.
     pub one: String,
@@ -169,8 +169,9 @@ impl Comparison {
     /// Compares the scenarios of `pairs`, and lists the scenarios without a counterpart.
     pub fn of(old: &Side, new: &Side, pairs: &[(&SideScenario, &SideScenario)]) -> Comparison {
         let alone = |side: &Side, is_paired: &dyn Fn(&str) -> bool| {
-            let titles = side.scenarios.iter().map(|scenario| scenario.title.clone());
-            let mut alone: Vec<String> = titles.filter(|title| !is_paired(title)).collect();
+            let full_names = side.scenarios.iter().map(|scenario| scenario.full_name.clone());
+            let mut alone: Vec<String> =
+                full_names.filter(|full_name| !is_paired(full_name)).collect();
             alone.dedup();
             alone
         };
@@ -179,8 +180,12 @@ impl Comparison {
             old: old.name.clone(),
             new: new.name.clone(),
             scenarios: pairs.iter().map(|(old, new)| Pair::of(old, new)).collect(),
-            only_old: alone(old, &|title| pairs.iter().any(|(old, _)| old.title == title)),
-            only_new: alone(new, &|title| pairs.iter().any(|(_, new)| new.title == title)),
+            only_old: alone(old, &|full_name| {
+                pairs.iter().any(|(old, _)| old.full_name == full_name)
+            }),
+            only_new: alone(new, &|full_name| {
+                pairs.iter().any(|(_, new)| new.full_name == full_name)
+            }),
         }
     }
 
@@ -197,8 +202,8 @@ impl Pair {
         let n_growth_differences = differences.len();
         differences.extend(level_differences(before, now));
         let failed = |side: &str, one: &SideScenario| -> Vec<String> {
-            let title = &one.title;
-            one.failures.iter().map(|failure| format!("{side}: {title}: {failure}")).collect()
+            let full_name = &one.full_name;
+            one.failures.iter().map(|failure| format!("{side}: {full_name}: {failure}")).collect()
         };
         let failures = [failed("old", old), failed("new", new)].concat();
         let horizon = [new, old].into_iter().find_map(|one| {
@@ -217,8 +222,8 @@ impl Pair {
             one.environment.line_of(is_command)
         };
         Pair {
-            old: old.title.clone(),
-            new: new.title.clone(),
+            old: old.full_name.clone(),
+            new: new.full_name.clone(),
             one: known.map_or("item", Scenario::unit).to_owned(),
             environment: [line(old), line(new)],
             differences,

@@ -16,15 +16,15 @@ use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 pub struct Side {
     /// The name of the side for people.
     pub name: String,
-    /// The scenarios. In a baseline file several may have the same title, each for another environment.
+    /// The scenarios. In a baseline file several may have the same full name, each for another environment.
     pub scenarios: Vec<SideScenario>,
 }
 
 /// The costs of one scenario on one side.
 #[derive(Debug, Clone)]
 pub struct SideScenario {
-    /// The scenario's title.
-    pub title: String,
+    /// The scenario's full name.
+    pub full_name: String,
     /// The machine and the build.
     pub environment: Environment,
     /// The day on which the costs are judged, in UTC.
@@ -99,13 +99,13 @@ impl Saved {
         Some(self.side(name, environment, &before.scenarios, (header::Side::Before, read)))
     }
 
-    /// Lists the titles of the scenarios whose control was measured as well, each with the control's title.
+    /// Lists the full names of the scenarios whose control was measured as well, each with the control's full name.
     pub fn controls(&self) -> Vec<(String, String)> {
         let all = &self.measured.scenarios;
         let with_control = all.iter().filter_map(|m| {
-            let title = m.scenario.control_title()?;
-            let is_there = all.iter().any(|other| other.scenario.title() == title);
-            is_there.then(|| (m.scenario.title(), title))
+            let full_name = m.scenario.control_full_name()?;
+            let is_there = all.iter().any(|other| other.scenario.full_name() == full_name);
+            is_there.then(|| (m.scenario.full_name(), full_name))
         });
         with_control.collect()
     }
@@ -128,14 +128,14 @@ impl Saved {
         environment: &Environment,
         (side, read): (header::Side, ReadProfiles<'_>),
     ) -> SideScenario {
-        let title = one.scenario.title();
+        let full_name = one.scenario.full_name();
         let readings = |(name, rounds): (&SeriesName, &Rounds)| {
             let readings = match rounds {
                 _ if !one.failures.is_empty() => Readings::Failed,
                 Rounds::Missing(absence) => Readings::Missing(*absence),
                 Rounds::Complete(_) => match one.complete(*name) {
                     Some(series) => {
-                        let running = self.running(&title, side, *name);
+                        let running = self.running(&full_name, side, *name);
                         Readings::Series { series, running }
                     }
                     None => Readings::Failed,
@@ -152,14 +152,14 @@ impl Saved {
             symbols: profiles.map_or(SymbolCosts::None, SymbolCosts::All),
             failures: one.failures.clone(),
             scenario: Some(one.scenario.clone()),
-            title,
+            full_name,
         }
     }
 
     /// Returns the smallest share of a phase in which the counter of a series ran, if the kernel shared the
     /// counter.
-    fn running(&self, title: &str, side: header::Side, name: SeriesName) -> Option<f64> {
-        let is_own = |record: &&RunRecord| record.side == side && record.scenario == title;
+    fn running(&self, full_name: &str, side: header::Side, name: SeriesName) -> Option<f64> {
+        let is_own = |record: &&RunRecord| record.side == side && record.scenario == full_name;
         let samples = self.records.iter().filter(is_own).flat_map(|record| {
             let samples = record.samples().into_iter().flatten();
             samples.filter(|sample| sample.modules == record.modules)
@@ -178,16 +178,16 @@ impl Saved {
 }
 
 impl SideScenario {
-    /// Returns the costs that `baseline` records for the scenario called `title`. `scenario` is its file as
+    /// Returns the costs that `baseline` records for the scenario called `full name`. `scenario` is its file as
     /// it is today.
     pub fn of_baseline(
-        title: String,
+        full_name: String,
         baseline: Baseline,
         scenario: Option<Scenario>,
     ) -> SideScenario {
         let readings = |series: Series| Readings::Series { series, running: None };
         SideScenario {
-            title,
+            full_name,
             environment: baseline.environment,
             today: baseline.date,
             series: baseline.series.into_iter().map(|a| (a.name, readings(a.series))).collect(),

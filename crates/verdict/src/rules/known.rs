@@ -6,7 +6,7 @@ use loadline_growth::{
 use loadline_scenario::{Environment, Expiry, KnownGrowth};
 
 use crate::judged::Against;
-use crate::rules::known_issue::KnownSight;
+use crate::rules::known_issue::KnownState;
 use loadline_record::rounds::Measured;
 
 /// When and where a session is judged. This decides which known issues have expired.
@@ -55,7 +55,7 @@ impl<'a> Entry<'a> {
         series: &Series,
         against: &Against,
         tau: Option<Tau>,
-    ) -> (Verdict, KnownSight) {
+    ) -> (Verdict, KnownState) {
         let own = curve(series, Expect::LinearLog, tau);
         if self.has_expired {
             // Against any other reference, the growth is red even without this check.
@@ -63,22 +63,22 @@ impl<'a> Entry<'a> {
             let was_there = judgement.baseline_curve.as_ref();
             let was_there = was_there.is_some_and(|curve| curve.verdict != CurveVerdict::Ok);
             let verdict = if is_there && was_there { Verdict::Regressed } else { found };
-            return (verdict, KnownSight::Expired);
+            return (verdict, KnownState::Expired);
         }
         match against {
-            Against::Build(_) => (found, KnownSight::Undecided),
+            Against::Build(_) => (found, KnownState::Undecided),
             Against::Baseline => match (found, own) {
-                (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+                (Verdict::Regressed, _) => (found, KnownState::Steeper),
                 (Verdict::Holds | Verdict::Improved, CurveVerdict::Ok) => {
                     let was_ok = judgement.baseline_curve.as_ref();
                     let was_ok = was_ok.is_some_and(|curve| curve.verdict == CurveVerdict::Ok);
                     // If the baseline does not show the growth, the growth may show only at another N.
-                    let sight =
-                        if was_ok { KnownSight::Undecided } else { KnownSight::NoLongerSeen };
-                    (found, sight)
+                    let state =
+                        if was_ok { KnownState::Undecided } else { KnownState::NoLongerSeen };
+                    (found, state)
                 }
-                (Verdict::Holds, CurveVerdict::Superlinear) => (found, KnownSight::Seen),
-                _ => (found, KnownSight::Undecided),
+                (Verdict::Holds, CurveVerdict::Superlinear) => (found, KnownState::Seen),
+                _ => (found, KnownState::Undecided),
             },
             Against::Control(_) | Against::Expectation | Against::Nothing => {
                 self.apply_without_baseline(found, judgement, series, own, tau)
@@ -94,26 +94,26 @@ impl<'a> Entry<'a> {
         series: &Series,
         own: CurveVerdict,
         tau: Option<Tau>,
-    ) -> (Verdict, KnownSight) {
+    ) -> (Verdict, KnownState) {
         // For counts the rule has already checked this.
         if series.kind() == Kind::Time && is_steeper_than_quadratic(series, tau) {
-            return (Verdict::Regressed, KnownSight::Steeper);
+            return (Verdict::Regressed, KnownState::Steeper);
         }
         match (found, own) {
             // The control is linear, so the growth beyond it is the known growth.
             (Verdict::Regressed, _)
                 if judgement.decided_by == Rule::Pair || series.kind() == Kind::Time =>
             {
-                (Verdict::Holds, KnownSight::Seen)
+                (Verdict::Holds, KnownState::Seen)
             }
-            (Verdict::Regressed, _) => (found, KnownSight::Steeper),
+            (Verdict::Regressed, _) => (found, KnownState::Steeper),
             (Verdict::Holds | Verdict::Improved | Verdict::NoBaseline, CurveVerdict::Ok) => {
-                (found, KnownSight::NoLongerSeen)
+                (found, KnownState::NoLongerSeen)
             }
             (Verdict::Holds | Verdict::NoBaseline, CurveVerdict::Superlinear) => {
-                (Verdict::Holds, KnownSight::Seen)
+                (Verdict::Holds, KnownState::Seen)
             }
-            _ => (found, KnownSight::Undecided),
+            _ => (found, KnownState::Undecided),
         }
     }
 }

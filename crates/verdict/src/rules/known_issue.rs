@@ -6,7 +6,7 @@ use loadline_scenario::{Environment, KnownGrowth};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownIssue {
     /// What the session says about it.
-    pub sight: KnownSight,
+    pub state: KnownState,
     /// The mechanism.
     pub reason: String,
     /// The link to the report of the issue.
@@ -17,7 +17,7 @@ pub struct KnownIssue {
 
 /// What a session says about a known issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownSight {
+pub enum KnownState {
     /// The growth is present, as it was accepted.
     Seen,
     /// The growth is present, and steeper than the accepted growth.
@@ -32,23 +32,23 @@ pub enum KnownSight {
 
 impl KnownIssue {
     /// Creates the known issue that `known` describes, as the session sees it.
-    pub fn of(known: &KnownGrowth, sight: KnownSight) -> KnownIssue {
+    pub fn of(known: &KnownGrowth, state: KnownState) -> KnownIssue {
         let KnownGrowth { reason, link, expires, .. } = known.clone();
-        KnownIssue { sight, reason, link, expires }
+        KnownIssue { state, reason, link, expires }
     }
 
     /// Describes the issue in a sentence for a reader in `environment`.
     pub fn sentence(&self, environment: &Environment) -> String {
-        let KnownIssue { sight, reason, link, expires } = self;
-        match sight {
-            KnownSight::Seen | KnownSight::Undecided => known_until(expires, reason, link),
-            KnownSight::Steeper => {
+        let KnownIssue { state, reason, link, expires } = self;
+        match state {
+            KnownState::Seen | KnownState::Undecided => known_until(expires, reason, link),
+            KnownState::Steeper => {
                 format!("more than the known issue accepts until {expires}: {reason} ({link})")
             }
-            KnownSight::NoLongerSeen => {
+            KnownState::NoLongerSeen => {
                 format!("known issue no longer seen: remove the entry ({reason}, {link})")
             }
-            KnownSight::Expired => known_no_longer(expires, link, environment),
+            KnownState::Expired => known_no_longer(expires, link, environment),
         }
     }
 }

@@ -13,7 +13,7 @@ use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName};
 
 use crate::judged::{Against, Ground, Judged, Outcome};
 use crate::rules::known::{Entry, Present};
-use crate::rules::known_issue::{KnownIssue, KnownSight};
+use crate::rules::known_issue::{KnownIssue, KnownState};
 use crate::rules::readings::{NoSeries, control, medians, on_common_sizes, workload};
 use crate::rules::reference::{BaselineSource, LOOKS};
 
@@ -44,14 +44,14 @@ impl<'a> Question<'a> {
         session: &'a Measured,
         baselines: &'a dyn BaselineSource,
     ) -> Question<'a> {
-        let title = measured.scenario.title();
+        let full_name = measured.scenario.full_name();
         let kind = match name.metric.kind() {
             MetricKind::Count => Kind::Count,
             MetricKind::Time => Kind::Time,
         };
         let tau = baselines.tau(kind, &session.environment);
         if let Some(before) = &session.before
-            && before.scenarios.iter().any(|m| m.scenario.title() == title)
+            && before.scenarios.iter().any(|m| m.scenario.full_name() == full_name)
         {
             return Question::against_build(measured, name, tau, &session.environment, before);
         }
@@ -120,8 +120,8 @@ impl<'a> Question<'a> {
             is_control: false,
             notes: Vec::new(),
         };
-        let title = measured.scenario.title();
-        let counterpart = before.scenarios.iter().find(|m| m.scenario.title() == title);
+        let full_name = measured.scenario.full_name();
+        let counterpart = before.scenarios.iter().find(|m| m.scenario.full_name() == full_name);
         let other = counterpart.map_or(Err(NoSeries::RunsFailed), |m| workload(m, name));
         match other {
             Ok(other) => question.compare_with(other),
@@ -179,7 +179,7 @@ impl<'a> Question<'a> {
         }
         let Some(control) = control(self.scenario, session) else { return };
         if let Ok(series) = workload(control, self.name) {
-            self.against = Against::Control(control.scenario.title());
+            self.against = Against::Control(control.scenario.full_name());
             self.compare_with(series);
         }
     }
@@ -228,21 +228,21 @@ impl<'a> Question<'a> {
                 if found == Verdict::NoBaseline && ground == Ground::Rule && self.is_control {
                     Outcome::ControlOnly
                 } else {
-                    let (verdict, ground, sight) = self.meaning(found, ground, &judgement, series);
-                    is_news = sight != Some(KnownSight::Undecided) || verdict != Verdict::Holds;
-                    known = self.known.zip(sight);
+                    let (verdict, ground, state) = self.meaning(found, ground, &judgement, series);
+                    is_news = state != Some(KnownState::Undecided) || verdict != Verdict::Holds;
+                    known = self.known.zip(state);
                     self.verdict(verdict, ground, judgement, series)
                 }
             }
         };
-        let known = known.map(|(entry, sight)| KnownIssue::of(entry.known, sight));
+        let known = known.map(|(entry, state)| KnownIssue::of(entry.known, state));
         // A known issue that is no longer seen is reported later, with the place of its entry.
-        let is_told = |known: &&KnownIssue| is_news && known.sight != KnownSight::NoLongerSeen;
+        let is_told = |known: &&KnownIssue| is_news && known.state != KnownState::NoLongerSeen;
         notes.extend(known.as_ref().filter(is_told).map(|known| known.sentence(environment)));
-        let is_seen = known.as_ref().is_some_and(|known| known.sight == KnownSight::Seen);
+        let is_seen = known.as_ref().is_some_and(|known| known.state == KnownState::Seen);
         notes.extend(self.workload.as_ref().ok().filter(|_| is_seen).and_then(growth_seen));
         Judged {
-            scenario: self.scenario.title(),
+            scenario: self.scenario.full_name(),
             name: self.name,
             collector: self.scenario.collector_of(self.name.metric),
             outcome,
@@ -290,19 +290,19 @@ impl<'a> Question<'a> {
         ground: Ground,
         judgement: &Judgement,
         series: &Series,
-    ) -> (Verdict, Ground, Option<KnownSight>) {
+    ) -> (Verdict, Ground, Option<KnownState>) {
         let Some(entry) = self.known else { return (found, ground, None) };
         // Gross growth without a reference is red by itself, but an entry that has not expired accepts it.
         let without_entry = if ground == Ground::Gross { Verdict::NoBaseline } else { found };
         let input = if entry.has_expired { found } else { without_entry };
-        let (verdict, sight) = entry.apply(input, judgement, series, &self.against, self.tau);
-        let ground = match sight {
-            KnownSight::Steeper if self.against != Against::Baseline => Ground::KnownIssue,
-            KnownSight::Expired if verdict != found => Ground::KnownIssue,
+        let (verdict, state) = entry.apply(input, judgement, series, &self.against, self.tau);
+        let ground = match state {
+            KnownState::Steeper if self.against != Against::Baseline => Ground::KnownIssue,
+            KnownState::Expired if verdict != found => Ground::KnownIssue,
             _ if verdict == Verdict::Holds => Ground::Rule,
             _ => ground,
         };
-        (verdict, ground, Some(sight))
+        (verdict, ground, Some(state))
     }
 
     fn verdict(
@@ -350,9 +350,9 @@ impl<'a> Question<'a> {
 
 /// Whether other scenarios of the session are compared with `scenario`, and `scenario` with none.
 fn is_control(scenario: &Scenario, session: &Measured) -> bool {
-    let title = scenario.title();
+    let full_name = scenario.full_name();
     let names_it =
-        |other: &MeasuredScenario| other.scenario.control_title().as_ref() == Some(&title);
+        |other: &MeasuredScenario| other.scenario.control_full_name().as_ref() == Some(&full_name);
     scenario.is_control()
         || (control(scenario, session).is_none() && session.scenarios.iter().any(names_it))
 }

@@ -18,8 +18,8 @@ pub(crate) fn control<'a>(
     scenario: &Scenario,
     session: &'a Measured,
 ) -> Option<&'a MeasuredScenario> {
-    let title = scenario.control_title()?;
-    session.scenarios.iter().find(|m| m.scenario.title() == title)
+    let full_name = scenario.control_full_name()?;
+    session.scenarios.iter().find(|m| m.scenario.full_name() == full_name)
 }
 
 /// Returns the series `name` of the control of `scenario`, if the same session measured it.

@@ -14,7 +14,7 @@ pub struct Scaled {
     /// The time of one thread alone, by N.
     pub alone: Vec<(u64, f64)>,
     /// The scenarios that the verdict rests on: on several threads, on one thread, and the control on each.
-    pub titles: [String; 4],
+    pub full_names: [String; 4],
 }
 
 impl Scaled {
@@ -27,7 +27,7 @@ impl Scaled {
             evidence.threads,
             times(evidence.speed_up),
             times(evidence.control_speed_up),
-            self.titles[2]
+            self.full_names[2]
         ))
     }
 }

@@ -9,7 +9,7 @@ use loadline_scenario::{KnownContention, Scenario, SeriesName};
 
 use crate::judged::{Judged, Outcome};
 use crate::rules::known::Present;
-use crate::rules::known_issue::{KnownIssue, KnownSight};
+use crate::rules::known_issue::{KnownIssue, KnownState};
 use crate::rules::readings::{NoSeries, medians, on_common_sizes, workload};
 use crate::rules::reference::LOOKS;
 use crate::rules::scaled::{Scaled, times};
@@ -24,12 +24,15 @@ pub fn judge(measured: &Measured, tau: Option<Tau>) -> Vec<Judged> {
 
 fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Judged> {
     let scaling = scenario.scales()?;
-    let [several, control] = scenario.titles_on_threads()?;
-    let titles = [several.clone(), scenario.title(), control, scenario.control_title()?];
-    let find = |title: &String| measured.scenarios.iter().find(|m| m.scenario.title() == *title);
+    let [several, control] = scenario.full_names_on_threads()?;
+    let full_names =
+        [several.clone(), scenario.full_name(), control, scenario.control_full_name()?];
+    let find = |full_name: &String| {
+        measured.scenarios.iter().find(|m| m.scenario.full_name() == *full_name)
+    };
     // If one of the four scenarios is not part of the session, there is nothing to judge.
     let [Some(shared), Some(alone), Some(control_shared), Some(control_alone)] =
-        titles.each_ref().map(find)
+        full_names.each_ref().map(find)
     else {
         return None;
     };
@@ -47,10 +50,10 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
     let (outcome, known) = match found {
         Err(why) => (NoSeries::into(why), None),
         Ok((judgement, work)) => {
-            let (verdict, sight) = match &measured.before {
+            let (verdict, state) = match &measured.before {
                 None => meaning(&judgement, known, &Present::of(measured)),
                 Some(before) => {
-                    let theirs = theirs(before, &titles, name);
+                    let theirs = theirs(before, &full_names, name);
                     let judge = |other: Both| judge_scaling(work.work(), other.work(), &options);
                     let other = theirs.map(judge);
                     let sentence = |other| other_sentence(other, &before.build.name);
@@ -63,14 +66,14 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
                 judgement,
                 costs: medians(&work.shared),
                 alone: medians(&work.alone),
-                titles,
+                full_names,
             };
-            let known = known.zip(sight).map(|(known, sight)| issue(known, sight));
+            let known = known.zip(state).map(|(known, state)| issue(known, state));
             (Outcome::Scaled(Box::new(scaled)), known)
         }
     };
     // A known issue that is no longer seen is reported later, with the place of its entry.
-    let is_told = |known: &&KnownIssue| known.sight != KnownSight::NoLongerSeen;
+    let is_told = |known: &&KnownIssue| known.state != KnownState::NoLongerSeen;
     notes.extend(known.iter().filter(is_told).map(|known| known.sentence(&measured.environment)));
     Some(Judged {
         scenario: several,
@@ -85,12 +88,12 @@ fn row(scenario: &Scenario, measured: &Measured, tau: Option<Tau>) -> Option<Jud
 
 /// Returns the times of the other build, on one thread and on several. Returns `None` if its runs failed or
 /// nothing counts the times.
-fn theirs(before: &MeasuredBefore, titles: &[String; 4], name: SeriesName) -> Option<Both> {
-    let of = |title: &String| {
-        let one = before.scenarios.iter().find(|m| m.scenario.title() == *title)?;
+fn theirs(before: &MeasuredBefore, full_names: &[String; 4], name: SeriesName) -> Option<Both> {
+    let of = |full_name: &String| {
+        let one = before.scenarios.iter().find(|m| m.scenario.full_name() == *full_name)?;
         workload(one, name).ok()
     };
-    Some(Both::of(of(&titles[1])?, of(&titles[0])?))
+    Some(Both::of(of(&full_names[1])?, of(&full_names[0])?))
 }
 
 /// Returns the verdict if another build was measured as well. A loss against the control is red only if
@@ -118,9 +121,9 @@ fn other_sentence(against_other: &ScalingJudgement, name: &str) -> Option<String
     Some(format!("by {name} {threads} threads are {times} as fast as one"))
 }
 
-fn issue(known: &KnownContention, sight: KnownSight) -> KnownIssue {
+fn issue(known: &KnownContention, state: KnownState) -> KnownIssue {
     let KnownContention { reason, link, expires, .. } = known.clone();
-    KnownIssue { sight, reason, link, expires }
+    KnownIssue { state, reason, link, expires }
 }
 
 /// The times of one thread and of several threads, at the sizes that both have. A larger N that was added to
@@ -146,18 +149,18 @@ fn meaning(
     judgement: &ScalingJudgement,
     known: Option<&KnownContention>,
     present: &Present<'_>,
-) -> (Verdict, Option<KnownSight>) {
+) -> (Verdict, Option<KnownState>) {
     let has_expired = known.is_some_and(|known| present.is_after(&known.expires));
-    let (verdict, sight) = match judgement.verdict {
+    let (verdict, state) = match judgement.verdict {
         _ if has_expired && judgement.verdict == ScalingVerdict::Lost => {
-            (Verdict::Regressed, KnownSight::Expired)
+            (Verdict::Regressed, KnownState::Expired)
         }
-        ScalingVerdict::Scales => (Verdict::Holds, KnownSight::NoLongerSeen),
+        ScalingVerdict::Scales => (Verdict::Holds, KnownState::NoLongerSeen),
         ScalingVerdict::Inconclusive(doubt) => {
-            (Verdict::Inconclusive(doubt), KnownSight::Undecided)
+            (Verdict::Inconclusive(doubt), KnownState::Undecided)
         }
-        ScalingVerdict::Lost if known.is_some() => (Verdict::Holds, KnownSight::Seen),
-        ScalingVerdict::Lost => (Verdict::Regressed, KnownSight::Undecided),
+        ScalingVerdict::Lost if known.is_some() => (Verdict::Holds, KnownState::Seen),
+        ScalingVerdict::Lost => (Verdict::Regressed, KnownState::Undecided),
     };
-    (verdict, known.map(|_| sight))
+    (verdict, known.map(|_| state))
 }

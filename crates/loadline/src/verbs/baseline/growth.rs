@@ -50,7 +50,10 @@ pub fn baseline(
                 return Err(Error::new(Exit::CouldNotMeasure, text));
             }
             Some(Rounds::Missing(absence)) => {
-                out::note(format_args!("{} {name} is left out: {absence}", one.scenario.title()));
+                out::note(format_args!(
+                    "{} {name} is left out: {absence}",
+                    one.scenario.full_name()
+                ));
             }
             None => {}
         }
@@ -73,7 +76,7 @@ pub fn baseline(
         reason: capture.reason.clone(),
         date: time::date(time::now()),
         seed: measured.seed,
-        sizes: capture.sizes.get(&one.scenario.title()).unwrap_or(&one.scenario.sizes).clone(),
+        sizes: capture.sizes.get(&one.scenario.full_name()).unwrap_or(&one.scenario.sizes).clone(),
         noise_floor: capture.floor.clone(),
         environment: measured.environment.clone(),
         series,
@@ -154,9 +157,9 @@ fn accept(
         return Err(steeper(&name.to_string()));
     }
     if own.verdict == CurveVerdict::Ok && known(one, name, measured).is_some() {
-        let title = one.scenario.title();
+        let full_name = one.scenario.full_name();
         out::note(format_args!(
-            "{title} {name}: known issue not seen; remove its entry if it is not seen elsewhere"
+            "{full_name} {name}: known issue not seen; remove its entry if it is not seen elsewhere"
         ));
     }
     let tail = own.evidence.and_then(|evidence| evidence.tail_exponent);

@@ -152,7 +152,7 @@ fn measured(project: &Project, scenario: &Scenario, past: &mut Past, unread: &mu
     for folder in entries.map(|entry| entry.path()) {
         // Skips folders that hold no session, and sessions of other scenarios.
         let Ok((mut header, records)) = session::read(&folder) else { continue };
-        header.scenarios.retain(|planned| planned.scenario == scenario.title());
+        header.scenarios.retain(|planned| planned.scenario == scenario.full_name());
         if header.scenarios.is_empty() {
             continue;
         }

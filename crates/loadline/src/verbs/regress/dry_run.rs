@@ -44,11 +44,12 @@ fn table(scenarios: &[Scenario]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let is_control =
-        |title: &str| scenarios.iter().any(|one| one.control_title().as_deref() == Some(title));
+    let is_control = |full_name: &str| {
+        scenarios.iter().any(|one| one.control_full_name().as_deref() == Some(full_name))
+    };
     for scenario in scenarios {
-        let title = scenario.title();
-        let kind = match (scenario.workload.is_planted(), is_control(&title)) {
+        let full_name = scenario.full_name();
+        let kind = match (scenario.workload.is_planted(), is_control(&full_name)) {
             (true, _) => " (self-check)",
             (false, true) => " (control)",
             (false, false) => "",
@@ -77,7 +78,7 @@ fn table(scenarios: &[Scenario]) -> String {
             }
         };
         table.add_row([
-            format!("{title}{kind}"),
+            format!("{full_name}{kind}"),
             sizes.join("; "),
             repetitions,
             judged(Collector::Clock),

@@ -13,17 +13,17 @@ const LARGEST: usize = 4096;
 pub fn reduced(scenarios: Vec<Scenario>, left_out: &mut Vec<String>) -> Result<Vec<Scenario>> {
     let (mut kept, mut by_clock, mut cut) = (Vec::new(), Vec::new(), Vec::new());
     for scenario in scenarios {
-        let title = scenario.title();
+        let full_name = scenario.full_name();
         match scenario.counted_exactly() {
             Some(mut exact) => {
                 if exact.sizes.last().is_some_and(|n| *n > LARGEST) {
-                    cut.push(title);
+                    cut.push(full_name);
                 }
                 exact.sizes = few(&exact.sizes);
                 exact.callgrind_sizes = few(&exact.callgrind_sizes);
                 kept.push(exact);
             }
-            None => by_clock.push(title),
+            None => by_clock.push(full_name),
         }
     }
     if kept.is_empty() {
@@ -51,7 +51,7 @@ pub fn name_controls(
     left_out: &mut Vec<String>,
 ) {
     let without = scenarios.iter().filter(|scenario| !needs(scenario));
-    let controls: Vec<String> = without.filter_map(Scenario::control_title).collect();
+    let controls: Vec<String> = without.filter_map(Scenario::control_full_name).collect();
     if !controls.is_empty() {
         left_out.push(format!(
             "--quick: left out the controls of scenarios with a baseline: {}",

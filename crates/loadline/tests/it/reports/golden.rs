@@ -262,7 +262,7 @@ fn threads_that_gain_less_than_by_the_other_build_are_a_regression() {
 fn a_blind_session_gives_no_verdict() {
     let mut made = Made::with_self_check(0.0);
     made.scenario(KEPT, &[CALLS, QUADRATIC]);
-    check("blind", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+    check("self-check-failed", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Trial<'_> {
                             let seconds = finished.iter().map(|((record, _), _)| record.seconds);
                             tried.push((n, seconds.fold(0.0, f64::max)));
                             runs.extend(finished);
-                            progress.add(1, &format!("{} N = {n}", scenario.title()));
+                            progress.add(1, &format!("{} N = {n}", scenario.full_name()));
                             continue;
                         }
                         Err(error) => format!("the run at N = {n} fails under valgrind: {error}"),
@@ -160,8 +160,8 @@ impl Trial<'_> {
 /// Whether the costs of two scenarios are compared: variants of one file, or a scenario and its control.
 fn is_related(scenario: &Scenario, other: &Scenario) -> bool {
     other.name == scenario.name
-        || scenario.titles_measured().any(|title| title == other.title())
-        || other.titles_measured().any(|title| title == scenario.title())
+        || scenario.full_names_measured().any(|full_name| full_name == other.full_name())
+        || other.full_names_measured().any(|full_name| full_name == scenario.full_name())
 }
 
 /// Says why a run at `n` would take too long, extrapolated from the sizes before it. Starting a program may take
@@ -179,10 +179,10 @@ fn too_long(scenario: &Scenario, tried: &[(usize, f64)], n: usize, enough: bool)
 
 /// The sentence about the first `n` sizes of `scenario` being counted, or none.
 fn sentence(scenario: &Scenario, n: usize, why: &str) -> String {
-    let title = scenario.title();
+    let full_name = scenario.full_name();
     match &scenario.sizes[..n] {
-        [] => format!("{title}: instructions are not counted: {why}"),
-        [.., last] => format!("{title}: instructions are counted up to N = {last}: {why}"),
+        [] => format!("{full_name}: instructions are not counted: {why}"),
+        [.., last] => format!("{full_name}: instructions are counted up to N = {last}: {why}"),
     }
 }
 

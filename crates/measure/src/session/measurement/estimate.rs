@@ -59,9 +59,9 @@ impl Estimate {
         let n_workers = n_processors(bench.runner.processors()).max(1);
         for (runs, n_at_a_time) in [(&by_clock, 1), (&counting, n_workers)] {
             for run in runs {
-                let title = scenarios[run.scenario].title();
+                let full_name = scenarios[run.scenario].full_name();
                 let share = n_sides(run) as f64 / n_at_a_time as f64;
-                match known.get(&(title, run.modules, run.collector)) {
+                match known.get(&(full_name, run.modules, run.collector)) {
                     Some((seconds, n)) => measured += share * seconds / *n as f64,
                     None => guessed += share * guess(run),
                 }

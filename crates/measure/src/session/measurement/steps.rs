@@ -18,30 +18,30 @@ impl Measurement<'_> {
         by_clock.map(|record| seconds(record.seconds)).sum()
     }
 
-    /// Whether the scenario `title` has fewer repetitions than `most`.
-    pub fn may_have_rounds(&self, title: &str, most: usize) -> bool {
-        self.place(title).is_some_and(|place| self.scenarios[place].repetitions < most)
+    /// Whether the scenario `full name` has fewer repetitions than `most`.
+    pub fn may_have_rounds(&self, full_name: &str, most: usize) -> bool {
+        self.place(full_name).is_some_and(|place| self.scenarios[place].repetitions < most)
     }
 
-    /// Whether a size above the largest of `title` may be added. It may if fewer than `most` were added and
+    /// Whether a size above the largest of `full name` may be added. It may if fewer than `most` were added and
     /// the machine holds it. If the machine does not hold it, the session records that.
-    pub fn may_grow(&mut self, title: &str, most: usize) -> bool {
-        let Some(place) = self.place(title) else { return false };
+    pub fn may_grow(&mut self, full_name: &str, most: usize) -> bool {
+        let Some(place) = self.place(full_name) else { return false };
         let Some(next) = self.next_size(place) else { return false };
         if self.n_larger[place] >= most {
             return false;
         }
         let scenario = &self.scenarios[place];
-        let own = self.records.iter().filter(|record| record.scenario == title);
+        let own = self.records.iter().filter(|record| record.scenario == full_name);
         let resident = most_resident(own.filter_map(RunRecord::samples).flatten());
-        let longest = 4.0 * self.seconds_at(title, next / 2);
+        let longest = 4.0 * self.seconds_at(full_name, next / 2);
         let refusal = why_not(scenario, next, resident, &self.header.environment).or_else(|| {
             let limit = scenario.timeout.as_secs();
             (longest > limit as f64)
                 .then(|| format!("a run may take longer than {limit} s (timeout_seconds)"))
         });
         let Some(why) = refusal else { return true };
-        let sentence = not_measured(title, next as u64) + &why;
+        let sentence = not_measured(full_name, next as u64) + &why;
         if !self.header.left_out.contains(&sentence) {
             self.header.left_out.push(sentence);
         }
@@ -53,36 +53,37 @@ impl Measurement<'_> {
         top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
     }
 
-    /// The average time of a run of `title` at `modules`, in seconds.
-    fn seconds_at(&self, title: &str, modules: usize) -> f64 {
-        let is_own =
-            |r: &&RunRecord| r.collector.is_clock() && r.scenario == title && r.modules == modules;
+    /// The average time of a run of `full name` at `modules`, in seconds.
+    fn seconds_at(&self, full_name: &str, modules: usize) -> f64 {
+        let is_own = |r: &&RunRecord| {
+            r.collector.is_clock() && r.scenario == full_name && r.modules == modules
+        };
         let own: Vec<f64> = self.records.iter().filter(is_own).map(|r| r.seconds).collect();
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
 
-    /// The time that `step` is expected to take for the scenario `title`, at most. At twice the N a quadratic
+    /// The time that `step` is expected to take for the scenario `full name`, at most. At twice the N a quadratic
     /// cost is four times as high.
-    pub fn time_for(&self, title: &str, step: Step, most_rounds: usize) -> Duration {
-        let Some(place) = self.place(title) else { return Duration::ZERO };
+    pub fn time_for(&self, full_name: &str, step: Step, most_rounds: usize) -> Duration {
+        let Some(place) = self.place(full_name) else { return Duration::ZERO };
         let scenario = &self.scenarios[place];
         let time = match step {
             Step::MoreRounds => {
                 let repetition: f64 =
-                    scenario.sizes.iter().map(|&n| self.seconds_at(title, n)).sum();
+                    scenario.sizes.iter().map(|&n| self.seconds_at(full_name, n)).sum();
                 repetition * more_rounds(scenario, most_rounds) as f64
             }
             Step::LargerN => {
-                let top = scenario.sizes.last().map_or(0.0, |&n| self.seconds_at(title, n));
+                let top = scenario.sizes.last().map_or(0.0, |&n| self.seconds_at(full_name, n));
                 4.0 * top * scenario.repetitions as f64
             }
         };
         seconds(time * self.sides(scenario).len() as f64)
     }
 
-    /// Plans `step` for the scenario `title`.
-    pub fn take_step(&mut self, title: &str, step: Step, most_rounds: usize) {
-        let Some(place) = self.place(title) else { return };
+    /// Plans `step` for the scenario `full name`.
+    pub fn take_step(&mut self, full_name: &str, step: Step, most_rounds: usize) {
+        let Some(place) = self.place(full_name) else { return };
         match (step, self.next_size(place)) {
             (Step::MoreRounds, _) => {
                 let more = more_rounds(&self.scenarios[place], most_rounds);

@@ -31,7 +31,7 @@ struct Processor {
     /// The error that every attempt to open an event returns.
     errno: Option<c_int>,
     /// Whether its counters run but stay at 0.
-    is_blind: bool,
+    counts_nothing: bool,
     /// Whether its counters open but never run.
     is_taken: bool,
     /// The leader and the number of hardware events of each group so far.
@@ -76,7 +76,8 @@ impl Hooks for Processor {
                 return Processor::fail(libc::EINVAL);
             }
             attributes.type_ = PERF_TYPE_SOFTWARE;
-            let event = if self.is_blind { PERF_COUNT_SW_DUMMY } else { PERF_COUNT_SW_TASK_CLOCK };
+            let event =
+                if self.counts_nothing { PERF_COUNT_SW_DUMMY } else { PERF_COUNT_SW_TASK_CLOCK };
             attributes.config = event.into();
         }
         // SAFETY: the attributes are valid and passed through.
@@ -202,7 +203,7 @@ fn counters_that_stay_at_zero_are_told() {
     if !has_task_clock() {
         return;
     }
-    let processor = Processor { is_blind: true, ..Processor::default() };
+    let processor = Processor { counts_nothing: true, ..Processor::default() };
     let (counters, absences) = open_on(processor, &Trust::new(), &HARDWARE);
     assert!(counters.groups.is_empty());
     for event in HARDWARE {
@@ -220,7 +221,7 @@ fn counters_that_never_run_are_told_from_those_that_count_nothing() {
     let taken = of(Processor { is_taken: true, ..Processor::default() });
     assert_eq!(taken[Event::Instructions as usize], Some(Absence::NeverRan));
     // The registers are free again, so a temporary failure must not be remembered.
-    let blind = of(Processor { is_blind: true, ..Processor::default() });
+    let blind = of(Processor { counts_nothing: true, ..Processor::default() });
     assert_eq!(blind[Event::Instructions as usize], Some(Absence::CountedNothing));
 }
 

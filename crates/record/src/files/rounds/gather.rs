@@ -23,7 +23,7 @@ pub struct Runs<'a> {
 
 /// Computes the repetitions of each series of `scenario` by one build from all records.
 pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
-    let title = scenario.title();
+    let full_name = scenario.full_name();
     let mut failures = Vec::new();
     let mut series = BTreeMap::new();
     let mut coarse = BTreeMap::new();
@@ -37,7 +37,7 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         false => is_given_up(&scenario, runs.records),
     };
     for collector in Collector::ALL {
-        let own = own_records(&title, collector, runs);
+        let own = own_records(&full_name, collector, runs);
         let taken: f64 = own.iter().map(|record| record.seconds).sum();
         seconds.extend((taken > 0.0).then_some((collector, taken)));
         let inexact = runs.planned.and_then(|planned| planned.inexact.get(&collector));
@@ -90,10 +90,10 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
 /// Whether every run in the first repetition of `scenario` failed with the same cause, for one of the builds.
 /// Then the session starts no other run of it.
 pub fn is_given_up(scenario: &Scenario, records: &[RunRecord]) -> bool {
-    let title = scenario.title();
+    let full_name = scenario.full_name();
     [Side::Now, Side::Before].into_iter().any(|side| {
         let is_own =
-            |r: &&RunRecord| r.collector.is_clock() && r.side == side && r.scenario == title;
+            |r: &&RunRecord| r.collector.is_clock() && r.side == side && r.scenario == full_name;
         let own: Vec<&RunRecord> = records.iter().filter(is_own).collect();
         failed_alike(&own, &scenario.sizes)
     })
@@ -201,10 +201,10 @@ fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize,
 /// Lists the records of one scenario by one build and collector, by repetition. A run that failed and ran
 /// again counts by its last record, in its original place. So the readings at every N are in the order of
 /// repetitions.
-fn own_records<'a>(title: &str, collector: Collector, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
+fn own_records<'a>(full_name: &str, collector: Collector, runs: &Runs<'a>) -> Vec<&'a RunRecord> {
     let mut own: Vec<&RunRecord> = Vec::new();
     let is_own = |record: &&RunRecord| {
-        record.side == runs.side && record.collector == collector && record.scenario == title
+        record.side == runs.side && record.collector == collector && record.scenario == full_name
     };
     for record in runs.records.iter().filter(is_own) {
         let is_replaced = |before: &&mut &RunRecord| {
@@ -321,7 +321,7 @@ mod tests {
             let SeriesName { phase, metric } = name;
             let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
             RunRecord {
-                scenario: scenario.title(),
+                scenario: scenario.full_name(),
                 modules,
                 repetition: 0,
                 side: Side::Now,
@@ -359,7 +359,7 @@ mod tests {
             let SeriesName { phase, metric } = name;
             let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
             RunRecord {
-                scenario: scenario.title(),
+                scenario: scenario.full_name(),
                 modules,
                 repetition,
                 side: Side::Now,

@@ -147,8 +147,8 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
         }
         about.extend(series.notes.iter().cloned());
         if !about.is_empty() {
-            let title = format!("{} {}", scenario.full_name, series.name);
-            lines.push(title);
+            let full_name = format!("{} {}", scenario.full_name, series.name);
+            lines.push(full_name);
             let about = about.iter().map(|line| format!("    {line}"));
             lines.extend(about.flat_map(|line| wrapped(&line, look.width)));
         }
@@ -176,20 +176,20 @@ fn symbol_lines(facts: &Facts) -> Vec<String> {
 }
 
 /// Describes a growing function in one line. A new function gets a second line with the remedy.
-fn symbol_line(title: &str, symbol: &FunctionFacts) -> Vec<String> {
+fn symbol_line(full_name: &str, symbol: &FunctionFacts) -> Vec<String> {
     let FunctionFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
     let percent = share * 100.0;
     let hidden = symbol.hidden_until;
     let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (extrapolated)"));
     let is_new = symbol.standing == FunctionStanding::Regressed;
     let mut lines = vec![format!(
-        "    {title} {phase}: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}{}; {standing_text}",
+        "    {full_name} {phase}: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}{}; {standing_text}",
         hidden.unwrap_or_default()
     )];
     if is_new {
         lines.push(match (&symbol.cause, &symbol.remedy) {
             (Some(cause), Some(remedy)) => format!("        {cause}; {remedy}"),
-            _ => format!("        next: {PROGRAM} explain {title}"),
+            _ => format!("        next: {PROGRAM} explain {full_name}"),
         });
     }
     let is_red = matches!(symbol.standing, FunctionStanding::Regressed | FunctionStanding::Inexact);

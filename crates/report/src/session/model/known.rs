@@ -1,7 +1,7 @@
 //! The facts of a known issue: growth that a scenario accepts until the entry expires.
 
 use loadline_verdict::functions::Standing;
-use loadline_verdict::known_issue::{KnownIssue, KnownSight};
+use loadline_verdict::known_issue::{KnownIssue, KnownState};
 use serde::Serialize;
 
 /// A known issue of a series or of a function.
@@ -36,13 +36,13 @@ pub enum KnownStatus {
 impl KnownIssueFacts {
     /// Builds the facts of the known issue of a series.
     pub fn of(known: &KnownIssue) -> KnownIssueFacts {
-        let KnownIssue { sight, reason, link, expires } = known.clone();
-        let status = match sight {
-            KnownSight::Seen => KnownStatus::Seen,
-            KnownSight::Steeper => KnownStatus::Steeper,
-            KnownSight::NoLongerSeen => KnownStatus::NoLongerSeen,
-            KnownSight::Undecided => KnownStatus::Undecided,
-            KnownSight::Expired => KnownStatus::Expired,
+        let KnownIssue { state, reason, link, expires } = known.clone();
+        let status = match state {
+            KnownState::Seen => KnownStatus::Seen,
+            KnownState::Steeper => KnownStatus::Steeper,
+            KnownState::NoLongerSeen => KnownStatus::NoLongerSeen,
+            KnownState::Undecided => KnownStatus::Undecided,
+            KnownState::Expired => KnownStatus::Expired,
         };
         KnownIssueFacts { status, reason, link, expires }
     }
