@@ -126,7 +126,7 @@ fn address_space_ends_in_an_error_whatever_meets_its_end() {
 #[test]
 fn a_limit_that_is_not_met_is_said() {
     let error = exhaust(&Runner::new(), 4000, 16).unwrap_err();
-    assert_eq!(error, "16 modules were loaded and the limit of descriptors was not met");
+    assert_eq!(error, "16 modules were loaded and the limit of file descriptors was not met");
 }
 
 #[test]

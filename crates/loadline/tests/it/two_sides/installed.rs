@@ -27,7 +27,11 @@ fn what_is_not_there_is_said_with_what_to_do() {
     installed.project.script("bin/loadline-runner", "#!/bin/sh\necho hello\n");
     let stranger = installed.loadline(&["regress"]);
     assert_eq!(stranger.code, Some(1));
-    assert!(stranger.stderr.contains("the runner's answer is no message"), "{}", stranger.stderr);
+    assert!(
+        stranger.stderr.contains("the runner's answer is not a message"),
+        "{}",
+        stranger.stderr
+    );
     let elsewhere = installed.loadline(&["regress", "--against-wasmtime", "49.0.1"]);
     assert_eq!(elsewhere.code, Some(2));
     assert!(elsewhere.stderr.contains("an installed runner has the Wasmtime it was built with"));
