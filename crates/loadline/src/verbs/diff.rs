@@ -164,7 +164,7 @@ impl Asked<'_> {
             |nearest| format!("did you mean the scenario {nearest}?"),
         );
         Err(usage(format!(
-            "cannot compare {asked:?}: it is no session, no baseline file, no scenario and no git revision{folder}{of_git} ({hint})"
+            "cannot compare {asked:?}: it is not a session, a baseline file, a scenario or a git revision{folder}{of_git} ({hint})"
         )))
     }
 

@@ -24,7 +24,7 @@ pub fn summary(facts: &Facts) -> String {
 /// Renders the body of a comment. Sections that do not fit are left out, and the comment says so.
 pub fn comment(facts: &Facts) -> String {
     let (overview, ending) = (overview(facts), ending(facts));
-    let left_out = "\n*More stands in the job's summary: a comment can hold no more.*\n";
+    let left_out = "\n*The job's summary has what does not fit into this comment.*\n";
     let mut text = format!("{MARKER}\n{overview}");
     let fixed = left_out.chars().count() + ending.chars().count();
     let mut room = LONGEST_COMMENT.saturating_sub(text.chars().count() + fixed);

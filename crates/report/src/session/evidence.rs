@@ -49,7 +49,7 @@ impl Case<'_> {
         let mut sentences: Vec<String> = growth.into_iter().collect();
         if self.ground == Ground::Gross {
             sentences.push(
-                "each of the last two doublings of N costs at least three times as much: red by its own curve, since there is neither a control nor a baseline to compare it with"
+                "each of the last two doublings of N costs at least three times as much: this alone makes the series red, because no control and no baseline can be compared with it"
                     .to_owned(),
             );
         }
@@ -85,7 +85,9 @@ impl Case<'_> {
         let share = self.growth_estimate()?;
         let pair = self.judgement.pair.as_ref()?.evidence.as_ref()?;
         let compared = match self.against {
-            Against::Control(full_name) => format!("than {full_name}, measured beside it"),
+            Against::Control(full_name) => {
+                format!("than {full_name}, measured in the same session")
+            }
             Against::Build(name) => format!("than with {name}, measured in turn with it"),
             _ => "than the baseline".to_owned(),
         };
@@ -172,7 +174,7 @@ impl Case<'_> {
         let differs = factor.interval.low > 1.10 || factor.interval.high < 1.0 / 1.10;
         differs.then(|| {
             format!(
-                "×{:.2} at every N (95 %: {:.2} … {:.2}), growth apart; not gated",
+                "×{:.2} at every N (95 %: {:.2} … {:.2}), growth not counted; not gated",
                 factor.value, factor.interval.low, factor.interval.high
             )
         })

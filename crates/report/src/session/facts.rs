@@ -210,14 +210,14 @@ pub fn not_counted(measured: &Measured) -> Vec<NotCounted> {
 
 fn check(check: &SelfCheck) -> CheckFacts {
     let (outcome, found) = match check.outcome {
-        Found::Passed => (CheckOutcome::Passed, "a planted 20 % share is seen"),
+        Found::Passed => (CheckOutcome::Passed, "found the known growth of 20 %"),
         Found::Undecided => (
             CheckOutcome::Undecided,
-            "undecided: this session cannot tell a 20 % share from none; what it calls undecided may be growth",
+            "undecided: this session cannot distinguish growth of 20 % from none; what it calls undecided may be growth",
         ),
         Found::Failed => (
             CheckOutcome::Failed,
-            "FAILED: a planted 20 % share was called harmless, or none was called growth",
+            "FAILED: missed the known growth of 20 %, or saw growth in linear work",
         ),
     };
     CheckFacts { metric: check.name.metric.to_string(), outcome, sentence: found.to_owned() }

@@ -42,7 +42,7 @@ pub fn judged_series(
             with_curve(bare(Word::Control, doubt(reason, None)), one, None)
         }
         Outcome::Failed => {
-            let remedy = "look at the failed runs, and measure anew".to_owned();
+            let remedy = "look at the failed runs, and measure again".to_owned();
             bare(Word::Failed, doubt("runs failed".to_owned(), Some(remedy)))
         }
         Outcome::Scaled(scaled) => scaled_series(row, scaled, one, files, settle),

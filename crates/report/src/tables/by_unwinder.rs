@@ -53,10 +53,10 @@ pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
         text.push('\n');
         text.push_str(&trimmed(&table.to_string()));
         if n_folded > 0 {
-            text.push_str(&format!(" {n_folded} operation counts hold under each\n"));
+            text.push_str(&format!(" {n_folded} operation counts pass under each\n"));
         }
     }
-    text.push_str("\n¹ under the first of the unwinders that has it; times are judged beside it\n");
+    text.push_str("\n¹ the control, under the first unwinder that measured it; times are compared with the control\n");
     text.push_str(&missing(sessions, others));
     text
 }
@@ -136,7 +136,7 @@ fn cell(session: &Concluded, full_name: &str, name: SeriesName) -> String {
     let said = match &row.outcome {
         _ if session.report.is_self_check_failed() => "self-check failed",
         Outcome::Verdict { verdict, .. } => said_of(*verdict, is_known(session, one, name)),
-        Outcome::Scaled(_) => "judged apart",
+        Outcome::Scaled(_) => "judged separately",
         Outcome::ControlOnly => "control",
         Outcome::Failed => return "FAILED".to_owned(),
         Outcome::NotJudged(absence) => return format!("not measurable here: {absence}"),

@@ -55,7 +55,7 @@ fn answer(comparison: &Comparison) -> String {
         Change::Worse => Some((0, "grows faster")),
         Change::New => Some((1, "is new")),
         Change::Improved => Some((2, "grows less")),
-        Change::Removed => Some((3, "is gone")),
+        Change::Removed => Some((3, "was removed")),
         Change::More => Some((4, "costs more")),
         Change::Less => Some((5, "costs less")),
         Change::Unchanged | Change::NotCompared => None,
@@ -118,7 +118,7 @@ fn of_pair(text: &mut String, pair: &Pair) {
     if !changed.is_empty() {
         text.push_str(&table(&changed, &pair.one));
         if changed.iter().any(|row| has_doubtful_part(row)) {
-            line(text, " ?: too small or too noisy to be told from none");
+            line(text, " ?: too small or too noisy to distinguish from none");
         }
         changed.iter().filter_map(|row| judged(row)).for_each(|said| line(text, &said));
     }
@@ -141,7 +141,7 @@ fn judged(row: &Row) -> Option<String> {
     };
     match (row.change, row.factor, row.growth) {
         (Change::More | Change::Less, Some(factor), _) => {
-            Some(format!(" {name}: ×{} at every N, growth apart", shown(factor, 1.0)))
+            Some(format!(" {name}: ×{} at every N, growth not counted", shown(factor, 1.0)))
         }
         (Change::Worse, _, Some(growth)) => {
             let share = shown(growth, 100.0);

@@ -216,7 +216,7 @@ fn next_module(one: &MeasuredScenario, records: &[RunRecord]) -> String {
     let mut text = String::new();
     for phase in [Phase::Load, Phase::Unload] {
         let Some((populations, costs)) = marginal(&runs, phase) else { continue };
-        let done = if phase == Phase::Load { "loaded" } else { "gone" };
+        let done = if phase == Phase::Load { "loaded" } else { "unloaded" };
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         let labels = populations.iter().map(|(from, to)| format!("{from}…{to}"));

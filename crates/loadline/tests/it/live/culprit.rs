@@ -138,7 +138,7 @@ fn libgccs_search_is_named_with_its_coefficient() {
         let seen = |line: &str| {
             line.strip_prefix("self-check: ").is_some_and(|line| {
                 line.contains("callgrind-instructions")
-                    && line.ends_with(": a planted 20 % share is seen")
+                    && line.ends_with(": found the known growth of 20 %")
             })
         };
         assert!(said.stdout.lines().any(seen), "{}", said.stdout);

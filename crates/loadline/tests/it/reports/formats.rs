@@ -154,7 +154,7 @@ fn a_comment_is_found_again_and_fits() {
     let comment = form("comment");
     let length = comment.chars().count();
     assert!(length <= 65_536 && length > 50_000, "{length}");
-    assert!(comment.contains("More stands in the job's summary"), "{comment}");
+    assert!(comment.contains("The job's summary has what does not fit"), "{comment}");
     assert!(form("summary").chars().count() > 65_536);
     // Everything stands in the page, which any browser opens at once.
     let page = form("html");
