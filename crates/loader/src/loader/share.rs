@@ -33,11 +33,12 @@ impl Loader {
     #[cfg(unix)]
     pub(super) fn load_packed_at(&self, pack: &Pack, index: usize) -> Result<Lease, Error> {
         let entry = pack.entry(index);
-        let (contents, need) = (*entry.contents(), pack.need_at(index)?);
+        let (image, need) = pack.plan_at(index)?;
+        let contents = *entry.contents();
         let request = Request {
             name: Some(entry.name()),
             origin: Origin::Pack,
-            identity: Some(Identity::Image(pack.image_id(index)?)),
+            identity: Some(Identity::Image(image)),
             began: Instant::now(),
         };
         self.share_or_load(request, contents, need, || {

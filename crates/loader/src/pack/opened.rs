@@ -299,16 +299,19 @@ impl Pack {
         }
     }
 
-    /// Returns what a load takes in place, except time.
-    pub(crate) fn need_at(&self, index: usize) -> Result<Amounts, Error> {
+    /// Returns the image of an artifact, and what loading it in place takes, except time. Equal artifacts have
+    /// the same image.
+    pub(crate) fn plan_at(&self, index: usize) -> Result<(ImageId, Amounts), Error> {
         let record = self.index.record(index);
-        let is_filled = self.images()?.region().bytes(record.extent()).is_some();
+        let images = self.images()?;
+        let is_filled = images.region().bytes(record.extent()).is_some();
         // Wasmtime's own records take about as much memory as the image.
         let bytes = if is_filled { record.bytes } else { record.bytes.saturating_mul(2) };
         // The first instance of a module with data segments takes a descriptor, and the module keeps it
         // (wasmtime 48 `runtime/vm/cow.rs`).
         let descriptors = u64::from(record.has_data_segments);
-        Ok(Amounts { mappings: 0, descriptors, bytes })
+        let image = ImageId { pack: self.number, slot: slot(&images, &record) };
+        Ok((image, Amounts { mappings: 0, descriptors, bytes }))
     }
 
     /// Returns whether an artifact is always loaded by a copy.
@@ -379,12 +382,6 @@ impl Pack {
     /// another thread loads one. The pack then stays open.
     pub fn close(&self) -> Result<(), StillLoaded> {
         self.state.close(&self.path)
-    }
-
-    /// Identifies the image of an artifact. Equal artifacts have the same image.
-    pub(crate) fn image_id(&self, index: usize) -> Result<ImageId, Error> {
-        let slot = slot(&*self.images()?, &self.index.record(index));
-        Ok(ImageId { pack: self.number, slot })
     }
 
     fn within(&self, index: usize, error: Error) -> Error {
