@@ -5,9 +5,7 @@ use std::path::Path;
 
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::git;
-use loadline_report::model::{
-    ChangedFile, Changes, Commit, Facts, FunctionFacts, FunctionStanding, ScenarioFacts, Word,
-};
+use loadline_report::model::{ChangedFile, Changes, Commit, Facts};
 
 /// The number of files that are named.
 const N_NAMED: usize = 3;
@@ -25,7 +23,7 @@ pub fn add(facts: &mut Facts, project: &Project) {
     };
     let excluded: Vec<String> =
         [project.baselines(), project.target()].iter().filter_map(|path| inside(path)).collect();
-    for scenario in facts.scenarios.iter_mut().filter(|scenario| is_red(scenario)) {
+    for scenario in facts.scenarios.iter_mut().filter(|scenario| scenario.has_regressed()) {
         let revision = match &scenario.baseline_file {
             _ if has_other_build => of_build.clone(),
             Some(file) => last_commit(&project.root, file),
@@ -35,17 +33,16 @@ pub fn add(facts: &mut Facts, project: &Project) {
     }
 }
 
-fn is_red(scenario: &ScenarioFacts) -> bool {
-    let is_new = |function: &FunctionFacts| function.standing == FunctionStanding::Regressed;
-    scenario.series.iter().any(|series| series.verdict == Word::Regressed)
-        || scenario.functions.iter().any(is_new)
-}
-
 /// The last commit of `file`. `None` if the file has changes that are not committed, or if the history is cut.
 fn last_commit(folder: &Path, file: &str) -> Option<String> {
-    let is_clean = git::text(folder, &["status", "--porcelain", "--", file]).ok()?.is_empty();
+    let is_clean = is_committed(folder, file)?;
     let hash = git::text(folder, &["log", "-1", "--format=%H", "--", file]).ok()?;
     Some(hash).filter(|hash| is_clean && !hash.is_empty() && !git::is_shallow(folder))
+}
+
+/// Whether `path` has no changes that are not committed.
+fn is_committed(folder: &Path, path: &str) -> Option<bool> {
+    Some(git::text(folder, &["status", "--porcelain", "--", path]).ok()?.is_empty())
 }
 
 /// What differs between `revision` and the working tree in `folder`, without what `excluded` matches.
@@ -77,7 +74,7 @@ fn changed_file(record: &str) -> Option<ChangedFile> {
 
 /// The last commit since `hash` that changed `path`. `None` if the path has changes that are not committed.
 fn last_change(folder: &Path, hash: &str, path: &str) -> Option<Commit> {
-    let is_clean = git::text(folder, &["status", "--porcelain", "--", path]).ok()?.is_empty();
+    let is_clean = is_committed(folder, path)?;
     let range = format!("{hash}..HEAD");
     commit(folder, &["-1", &range, "--", path]).filter(|_| is_clean)
 }
@@ -138,7 +135,7 @@ mod tests {
         // What is not committed is no commit's doing.
         fs::write(folder.join("host.py"), "1\n2\n3\n4\n").unwrap();
         assert_eq!(changes().unwrap().last, None);
-        // It is not known since when a baseline holds that nobody committed.
+        // Git does not know since when a baseline is valid that is not committed.
         fs::write(folder.join("baselines/a.toml"), "2\n").unwrap();
         assert_eq!(changes(), None);
     }

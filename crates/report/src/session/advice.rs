@@ -131,7 +131,7 @@ impl Adviser<'_> {
         }
     }
 
-    /// Returns why the machine refused to measure the scenario `full name` at N = `size`, or `None` if it did
+    /// Returns why the machine refused to measure the scenario `full_name` at N = `size`, or `None` if it did
     /// not.
     fn refusal(&self, full_name: &str, size: u64) -> Option<&str> {
         let start = not_measured(full_name, size);

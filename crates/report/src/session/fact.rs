@@ -17,16 +17,15 @@ const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
 /// N = 4096 (×4.0).`
 pub fn fact(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
     let cost = cost(series).filter(|_| !series.verdict.is_open());
-    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
-    let between = if is_changed { ". " } else { ", " };
+    let between = if series.verdict.is_changed() { ". " } else { ", " };
     let cost = cost.map(|cost| format!("{between}{cost}")).unwrap_or_default();
     format!("{}: {}{cost}.", subject(scenario, series), said(series).trim_end_matches('.'))
 }
 
 /// Says the same in fewer words, like `my-program unload: was linear, now N^2.4 (×4.0 at N = 4096)`.
 pub fn brief(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
-    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
-    let top = series.costs.last().filter(|_| is_changed && series.speed_up.is_none());
+    let top = series.costs.last();
+    let top = top.filter(|_| series.verdict.is_changed() && series.speed_up.is_none());
     let times = top.and_then(|top| Some((ratio(top.cost, top.other_cost?)?, top.n)));
     let times = times.map(|(ratio, n)| format!(" ({ratio} at N = {n})")).unwrap_or_default();
     format!("{}: {}{times}", subject(scenario, series), said(series))
@@ -128,9 +127,9 @@ fn cost(series: &SeriesFacts) -> Option<String> {
     let size = series.costs.last()?;
     let cost = short(size.cost, series.unit);
     // With threads, the costs are those of all threads together, which the speed-up already tells.
-    let is_changed = matches!(series.verdict, Word::Regressed | Word::Improved);
     let is_expired = series.known_issue.as_ref().is_some_and(|k| k.status == KnownStatus::Expired);
-    let is_compared = is_changed && !is_expired && series.against.kind != AgainstKind::OneThread;
+    let is_compared =
+        series.verdict.is_changed() && !is_expired && series.against.kind != AgainstKind::OneThread;
     let Some(other) = size.other_cost.filter(|_| is_compared) else {
         return Some(format!("{cost} at N = {}", size.n));
     };
@@ -158,6 +157,14 @@ pub fn function_fact(scenario: &ScenarioFacts, function: &FunctionFacts) -> Stri
         share * 100.0,
         hidden.unwrap_or_default()
     )
+}
+
+impl ScenarioFacts {
+    /// Whether a series regressed, or a function is new among those that grow beyond linear.
+    pub fn has_regressed(&self) -> bool {
+        self.series.iter().any(|series| series.verdict == Word::Regressed)
+            || new_symbols(self).next().is_some()
+    }
 }
 
 impl Facts {

@@ -263,6 +263,11 @@ impl Word {
         matches!(self, Word::Regressed | Word::Failed)
     }
 
+    /// Whether the series grows otherwise than before.
+    pub const fn is_changed(self) -> bool {
+        matches!(self, Word::Regressed | Word::Improved)
+    }
+
     /// Whether the series stayed undecided.
     pub const fn is_open(self) -> bool {
         matches!(self, Word::Inconclusive | Word::NoBaseline | Word::NotGated)

@@ -15,6 +15,15 @@ pub fn series_count(count: usize) -> String {
     format!("{count} series")
 }
 
+/// Names an issue or a pull request of GitHub by its link, like `wasmtime#10084`.
+pub fn issue_name(link: &str) -> Option<String> {
+    let path = link.strip_prefix("https://github.com/")?;
+    match path.split('/').collect::<Vec<_>>()[..] {
+        [_, repository, "issues" | "pull", number] => Some(format!("{repository}#{number}")),
+        _ => None,
+    }
+}
+
 /// Formats a duration, like `4 min 30 s`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::session::model::{KnownIssueFacts, KnownStatus, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{new_symbols, word};
+use crate::session::words::{issue_name, new_symbols, word};
 
 /// The standing of a series or of a scenario.
 pub struct Standing<'a> {
@@ -131,12 +131,6 @@ impl<'a> Standing<'a> {
 /// Renders a link under a short name, like `wasmtime#10084`. What is no address stays text.
 fn link(address: &str) -> Markup {
     let Some(path) = address.strip_prefix("https://") else { return html! { (address) } };
-    let parts: Vec<&str> = path.split('/').collect();
-    let name = match parts[..] {
-        ["github.com", _, repository, "issues" | "pull", number] => {
-            format!("{repository}#{number}")
-        }
-        _ => path.to_owned(),
-    };
+    let name = issue_name(address).unwrap_or_else(|| path.to_owned());
     html! { a href=(address) { (name) } }
 }

@@ -92,7 +92,7 @@ fn lists(facts: &Facts, width: Option<usize>) -> Vec<List> {
         let own = facts.judged().filter(|(_, series)| is(series));
         own.map(|(scenario, series)| item(scenario, series)).collect::<Vec<_>>()
     };
-    let list = |full_name: &str, items| List { full_name: full_name.to_owned(), items };
+    let list = |heading: &str, items| List { heading: heading.to_owned(), items };
     let is = |word: Word| move |series: &SeriesFacts| series.verdict == word;
     let is_undecided = |s: &SeriesFacts| matches!(s.verdict, Word::Inconclusive | Word::NoBaseline);
     // A metric that nothing counts here has a line above.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::session::model::{Facts, FunctionFacts, KnownIssueFacts, KnownStatus};
-use crate::session::words::series_count;
+use crate::session::words::{issue_name, series_count};
 
 /// The fewest characters of a cause that are shown.
 const SHORTEST_CAUSE: usize = 24;
@@ -77,12 +77,11 @@ impl Group<'_> {
 
 /// Shortens a link to GitHub: to `repository#number` for an issue or pull request, else to its last part.
 fn short_link(link: &str) -> String {
-    let Some(path) = link.strip_prefix("https://github.com/") else { return link.to_owned() };
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        [_, repository, "issues" | "pull", number] => format!("{repository}#{number}"),
-        [.., last] => (*last).to_owned(),
-        [] => link.to_owned(),
-    }
+    let last = || match link.strip_prefix("https://github.com/") {
+        Some(path) => path.rsplit('/').next().unwrap_or(path),
+        None => link,
+    };
+    issue_name(link).unwrap_or_else(|| last().to_owned())
 }
 
 #[cfg(test)]

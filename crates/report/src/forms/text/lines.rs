@@ -10,8 +10,8 @@ const BEFORE: [&str; 6] = ["=", "…", "≈", "N", "×", "−"];
 
 /// A list of items with one line each.
 pub struct List {
-    /// The full name, without the number of items.
-    pub full_name: String,
+    /// The heading, without the number of items.
+    pub heading: String,
     /// The items.
     pub items: Vec<String>,
 }
@@ -82,8 +82,8 @@ pub fn cut(line: &str, width: Option<usize>) -> String {
     }
 }
 
-/// Renders lists in at most `room` lines. Every list gets its full name and one item first; then they share the
-/// rest in turn. A full name says how many items are not shown.
+/// Renders lists in at most `room` lines. Every list gets its heading and one item first; then they share the
+/// rest in turn. A heading says how many items are not shown.
 pub fn fitted(lists: Vec<List>, room: usize, width: Option<usize>) -> Vec<String> {
     let mut lists: Vec<List> = lists.into_iter().filter(|list| !list.items.is_empty()).collect();
     lists.truncate(room / 2);
@@ -104,7 +104,7 @@ pub fn fitted(lists: Vec<List>, room: usize, width: Option<usize>) -> Vec<String
     for (list, shown) in lists.iter().zip(shown) {
         let hidden = list.items.len() - shown;
         let more = if hidden > 0 { format!(" ({hidden} more: -v)") } else { String::new() };
-        lines.push(cut(&format!("{}{more}:", list.full_name), width));
+        lines.push(cut(&format!("{}{more}:", list.heading), width));
         lines.extend(list.items.iter().take(shown).map(|item| cut(&format!("  {item}"), width)));
     }
     lines
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn lists_share_the_room_and_say_what_they_leave_out() {
-        let list = |full_name: &str, count: usize| List {
-            full_name: full_name.to_owned(),
-            items: (0..count).map(|place| format!("{full_name}{place}")).collect(),
+        let list = |heading: &str, count: usize| List {
+            heading: heading.to_owned(),
+            items: (0..count).map(|place| format!("{heading}{place}")).collect(),
         };
         let lists = || vec![list("a", 5), list("b", 0), list("c", 2)];
         let all = fitted(lists(), 99, None);

@@ -30,7 +30,7 @@ pub fn lines(facts: &Facts, width: Option<usize>) -> Vec<String> {
     let regressed = facts.regressed();
     let lists = lists(facts, &regressed);
     let n_lists = lists.iter().filter(|list| !list.items.is_empty()).count();
-    // A list has a full name and an item at least.
+    // A list has a heading and an item at least.
     let room = |lines: &[String]| {
         MOST_LINES.saturating_sub(lines.len() + ending.len() + 2 * n_lists.min(2))
     };
@@ -107,8 +107,7 @@ fn exponents(series: &SeriesFacts) -> String {
 
 /// Lists the other findings that made the session fail, and what was not decided.
 fn lists(facts: &Facts, regressed: &[(&ScenarioFacts, &SeriesFacts)]) -> Vec<List> {
-    let list =
-        |full_name: &str, items: Vec<String>| List { full_name: full_name.to_owned(), items };
+    let list = |heading: &str, items: Vec<String>| List { heading: heading.to_owned(), items };
     let others = regressed.iter().skip(1).map(|(scenario, series)| brief(scenario, series));
     // The function behind the first series has its own line, and so has a function that is the fact.
     let named = match regressed.first() {
