@@ -204,7 +204,7 @@ impl Asked<'_> {
         Ok(Sides { old: saved.now(&profiles), new, pairs: Some(pairs), measured })
     }
 
-    /// The scenario `full name` with the changes of `--set`. A change in `full name` takes precedence.
+    /// The scenario `full_name` with the changes of `--set`. A change in `full_name` takes precedence.
     fn scenario(&self, full_name: &str) -> Result<Scenario> {
         let selection = Selection { names: vec![full_name.to_owned()], ..self.selection() };
         let found = selection::chosen(self.project, &selection.choice())?.pop();

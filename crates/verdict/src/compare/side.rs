@@ -178,7 +178,7 @@ impl Saved {
 }
 
 impl SideScenario {
-    /// Returns the costs that `baseline` records for the scenario called `full name`. `scenario` is its file as
+    /// Returns the costs that `baseline` records for the scenario called `full_name`. `scenario` is its file as
     /// it is today.
     pub fn of_baseline(
         full_name: String,

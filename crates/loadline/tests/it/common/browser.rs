@@ -152,7 +152,7 @@ impl Browser {
         }
     }
 
-    /// Sets the width, the colour scheme and the medium, and opens the page anew.
+    /// Sets the width, the colour scheme and the medium, and opens the page again.
     pub fn look(&mut self, page: &Path, width: u64, scheme: &str, media: &str) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1,
             "mobile": width < 600});

@@ -18,12 +18,12 @@ impl Measurement<'_> {
         by_clock.map(|record| seconds(record.seconds)).sum()
     }
 
-    /// Whether the scenario `full name` has fewer repetitions than `most`.
+    /// Whether the scenario `full_name` has fewer repetitions than `most`.
     pub fn may_have_rounds(&self, full_name: &str, most: usize) -> bool {
         self.place(full_name).is_some_and(|place| self.scenarios[place].repetitions < most)
     }
 
-    /// Whether a size above the largest of `full name` may be added. It may if fewer than `most` were added and
+    /// Whether a size above the largest of `full_name` may be added. It may if fewer than `most` were added and
     /// the machine holds it. If the machine does not hold it, the session records that.
     pub fn may_grow(&mut self, full_name: &str, most: usize) -> bool {
         let Some(place) = self.place(full_name) else { return false };
@@ -53,7 +53,7 @@ impl Measurement<'_> {
         top.checked_mul(2).filter(|next| *next <= LARGEST_MODULES)
     }
 
-    /// The average time of a run of `full name` at `modules`, in seconds.
+    /// The average time of a run of `full_name` at `modules`, in seconds.
     fn seconds_at(&self, full_name: &str, modules: usize) -> f64 {
         let is_own = |r: &&RunRecord| {
             r.collector.is_clock() && r.scenario == full_name && r.modules == modules
@@ -62,7 +62,7 @@ impl Measurement<'_> {
         own.iter().sum::<f64>() / own.len().max(1) as f64
     }
 
-    /// The time that `step` is expected to take for the scenario `full name`, at most. At twice the N a quadratic
+    /// The time that `step` is expected to take for the scenario `full_name`, at most. At twice the N a quadratic
     /// cost is four times as high.
     pub fn time_for(&self, full_name: &str, step: Step, most_rounds: usize) -> Duration {
         let Some(place) = self.place(full_name) else { return Duration::ZERO };
@@ -81,7 +81,7 @@ impl Measurement<'_> {
         seconds(time * self.sides(scenario).len() as f64)
     }
 
-    /// Plans `step` for the scenario `full name`.
+    /// Plans `step` for the scenario `full_name`.
     pub fn take_step(&mut self, full_name: &str, step: Step, most_rounds: usize) {
         let Some(place) = self.place(full_name) else { return };
         match (step, self.next_size(place)) {
