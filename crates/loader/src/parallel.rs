@@ -10,7 +10,8 @@ pub(crate) fn processors() -> NonZeroUsize {
 }
 
 /// Calls `work` with each number of `0..total` once, in rising order, on at most `threads` threads, including
-/// the calling thread. After `work` has returned false, no further call begins.
+/// the calling thread. After `work` has returned false, no further call begins. When this function returns,
+/// its threads no longer exist: `thread::scope` alone would return while they still hold a signal stack.
 ///
 /// # Panics
 ///
@@ -29,14 +30,18 @@ pub(crate) fn each(total: usize, threads: NonZeroUsize, work: impl Fn(usize) -> 
         }
     };
     thread::scope(|scope| {
-        for thread in 1..threads.get().min(total) {
+        // If no further thread can be started, fewer threads do the work.
+        let started = (1..threads.get().min(total)).map_while(|thread| {
             let named = thread::Builder::new().name(format!("loadline-{thread}"));
-            // If no further thread can be started, fewer threads do the work.
-            if named.spawn_scoped(scope, walk).is_err() {
-                break;
+            named.spawn_scoped(scope, walk).ok()
+        });
+        let started: Vec<_> = started.collect();
+        walk();
+        for thread in started {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
             }
         }
-        walk();
     });
 }
 
@@ -65,5 +70,31 @@ mod tests {
             index < 9
         });
         assert_eq!(n_done.into_inner(), 10);
+    }
+
+    #[test]
+    fn threads_have_ended_when_the_work_is_done() {
+        static N_ENDED: AtomicUsize = AtomicUsize::new(0);
+        /// Takes its time when a thread ends.
+        struct Ending;
+        impl Drop for Ending {
+            fn drop(&mut self) {
+                thread::sleep(std::time::Duration::from_millis(20));
+                N_ENDED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        thread_local! {
+            static ENDING: Ending = const { Ending };
+        }
+        let caller = thread::current().id();
+        let all_work = std::sync::Barrier::new(4);
+        each(4, NonZeroUsize::new(4).expect("not zero"), |_| {
+            if thread::current().id() != caller {
+                ENDING.with(|_| ());
+            }
+            all_work.wait();
+            true
+        });
+        assert_eq!(N_ENDED.load(Ordering::Relaxed), 3);
     }
 }

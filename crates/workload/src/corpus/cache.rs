@@ -277,8 +277,10 @@ fn in_parallel<T: Send>(
     };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..processors {
-            scope.spawn(work);
+        let started: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        // The scope alone would let threads exist a little longer, and a count of live memory would see them.
+        for thread in started {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
