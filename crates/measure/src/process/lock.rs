@@ -9,7 +9,7 @@ use loadline_record::atomic;
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -150,6 +150,8 @@ fn n_names(_: &fs::Metadata) -> u64 {
 
 fn sign(file: &mut File, root: &Path) -> std::io::Result<()> {
     file.set_len(0)?;
+    // A session that waited has read the text of the session before, up to its end.
+    file.rewind()?;
     let (pid, since) = (std::process::id(), time::rfc3339(time::now()));
     file.write_all(format!("process {pid}, since {since}, in {}\n", root.display()).as_bytes())
 }
@@ -194,6 +196,18 @@ mod tests {
         let mut file = open(&lock).unwrap();
         sign(&mut file, folder.path()).unwrap();
         assert!(holder(&mut open(&lock).unwrap()).starts_with("process "));
+    }
+
+    #[test]
+    fn a_session_that_waited_signs_from_the_start_of_the_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let lock = folder.path().join("lock");
+        sign(&mut open(&lock).unwrap(), folder.path()).unwrap();
+        let mut waited = open(&lock).unwrap();
+        assert!(holder(&mut waited).starts_with("process "));
+        sign(&mut waited, folder.path()).unwrap();
+        let text = fs::read_to_string(&lock).unwrap();
+        assert!(text.starts_with("process "), "{text:?}");
     }
 
     #[test]
