@@ -255,6 +255,7 @@ fn write(
     }
     out::line("scaling exponents (1 = linear, 2 = quadratic) with their 95 % intervals:");
     out::text(trimmed(&table.to_string()));
+    let mut written = BTreeSet::new();
     for (scenario, baseline, grown) in accepted {
         let name = &scenario.name;
         if let Some(accept) = capture.accept.as_ref().filter(|_| !grown.is_empty()) {
@@ -276,6 +277,9 @@ fn write(
         make_folder(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
         let path = folder.join(format!("{name}.toml"));
         replace(&path, baselines.text().as_bytes())?;
+        written.insert(path);
+    }
+    for path in written {
         out::line(format_args!("wrote {}", path.display()));
     }
     out::line(format_args!("samples: {}", measured.saved.display()));
