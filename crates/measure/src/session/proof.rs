@@ -234,7 +234,7 @@ mod tests {
             "format = 2\nquestion = \"?\"\nexpectation = \"\"\njudge = [\"deregister/task-clock\"]
             registration = { functions = 3, order = \"oldest-first\", unwinds = 2 }
             sizes = [1, 2, 4, 8, 16]";
-        let scenario = Scenario::parse("lab", text).unwrap();
+        let scenario = Scenario::parse("deregister", text).unwrap();
         assert_eq!(check(&scenario, |_| {}), Ok(()));
         let found = check(&scenario, |p| p.registered = Some(300));
         assert_eq!(found, Err("registered 300 times instead of 100".to_owned()));
