@@ -154,7 +154,7 @@ pub use rule::curve::{
     SHARE_OF_INTEREST, judge_curve,
 };
 pub use rule::doubt::{Doubt, Remedy, Suspicion};
-pub use rule::horizon::{HiddenGrowth, hidden_growth};
+pub use rule::hidden_growth::{HiddenGrowth, hidden_growth};
 pub use rule::pair::{
     Excess, MIN_GROWTH, PAIR_LEVEL, PairEvidence, PairJudgement, PairOptions, PairVerdict,
     SUITE_LEVEL, TopTest, judge_pair,

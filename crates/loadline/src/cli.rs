@@ -257,8 +257,8 @@ Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 
 130 interrupted.
 
 JSON (format 2): {format, old, new, scenarios: [{old, new, one, environment, differences,
-failures, horizon, series, symbols}], only_old, only_new}. one: the noun for one of N; environment:
-one line per side; differences: what else differs between the machines and builds. Of each series:
+failures, extrapolate_to, series, symbols}], only_old, only_new}. one: the noun for one of N;
+environment: one line per side; differences: what else differs between the machines and builds. Of each series:
 name, unit, change (unchanged, worse, improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
 common N), ratio there, factor (at every N, without the growth) and growth (its share beyond the old
 side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:

@@ -1,7 +1,7 @@
 //! The words of format 1 that have another name in format 2: for error messages, and to rewrite old files.
 
 /// The fields of scenario files that have another name: the old name and the new one.
-pub const FIELDS: [(&str, &str); 11] = [
+pub const FIELDS: [(&str, &str); 12] = [
     ("lifecycle", "load_order"),
     ("residents", "loaded_modules"),
     ("activity", "operation"),
@@ -13,6 +13,7 @@ pub const FIELDS: [(&str, &str); 11] = [
     ("exact", "count_with"),
     ("known_growth", "known_issue"),
     ("until", "expires"),
+    ("horizon", "extrapolate_to"),
 ];
 
 /// The metrics that have another name: the old name and the new one.

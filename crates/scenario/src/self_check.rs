@@ -138,7 +138,7 @@ impl Check {
             sizes,
             timeout: Duration::from_secs(120),
             budget: Duration::ZERO,
-            horizon: None,
+            extrapolate_to: None,
             limit: None,
             control: None,
             known_issue: Vec::new(),

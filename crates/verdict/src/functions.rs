@@ -13,7 +13,7 @@ use loadline_record::profile::{SavedProfile, SavedSymbol};
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
 /// The largest N that growth is extrapolated to, unless the scenario names a limit.
-const FARTHEST_HORIZON: usize = 65_536;
+const FARTHEST_EXTRAPOLATION: usize = 65_536;
 
 /// Functions that cost less than this share of a phase at the largest N are ignored. Even with N² growth they
 /// stay below 20 % up to a hundred times that N.
@@ -293,7 +293,7 @@ pub fn of_scenario(
     present: &Present<'_>,
     reference: Reference<'_>,
 ) -> Vec<GrowingSymbol> {
-    let horizon = horizon(scenario);
+    let extrapolate_to = extrapolate_to(scenario);
     let mut found = Vec::new();
     for phase in profiles.phases() {
         let Some(total) = profiles.totals(phase) else { continue };
@@ -315,7 +315,7 @@ pub fn of_scenario(
             let is_sure = curve.verdict == CurveVerdict::Superlinear && !curve.needs_confirmation();
             let part = curve.evidence.as_ref().filter(|_| is_sure);
             let (Some(part), Some(formula)) = (part, Formula::of(&series)) else { continue };
-            let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, horizon as u64);
+            let hidden = hidden_growth(&part.fit, &whole.fit, whole_grows, extrapolate_to as u64);
             let name = SeriesName::new(phase, Metric::CallgrindInstructions);
             let known = scenario.known(name, &present.environment.unwinder_family);
             let known = known.map(|known| Entry::of(known, present));
@@ -391,14 +391,14 @@ fn standing(
 /// that a machine with the kernel's usual limits holds, at most 65,536. Where N does not count modules, it is
 /// the largest measured size. This machine's own limits do not count, because growth that is red here is red
 /// elsewhere.
-pub fn horizon(scenario: &Scenario) -> usize {
+pub fn extrapolate_to(scenario: &Scenario) -> usize {
     let top = scenario.sizes.last().copied().unwrap_or(0);
     let fits = match &scenario.workload {
         Workload::Modules(modules) if !modules.n_counts.is_modules() => top,
         Workload::Modules(modules) => modules.largest_usual(),
         Workload::Command(_) | Workload::Registration(_) | Workload::Planted(_) => usize::MAX,
     };
-    scenario.horizon.unwrap_or(fits.min(FARTHEST_HORIZON)).max(top)
+    scenario.extrapolate_to.unwrap_or(fits.min(FARTHEST_EXTRAPOLATION)).max(top)
 }
 
 /// Returns the cost at the largest N of a series with one reading per size.

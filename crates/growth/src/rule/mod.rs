@@ -2,7 +2,7 @@
 
 pub(crate) mod curve;
 pub(crate) mod doubt;
-pub(crate) mod horizon;
+pub(crate) mod hidden_growth;
 pub(crate) mod pair;
 pub(crate) mod scaling;
 pub(crate) mod self_check;

@@ -342,7 +342,7 @@ fn tau_is_learnt_from_unchanged_code() {
 }
 
 #[test]
-fn small_growth_is_followed_to_the_horizon() {
+fn small_growth_is_followed_to_the_limit() {
     // Deregistering an unwind table: 4n² + 33n instructions, of a total of 104,000 a module.
     let sizes = doubling(16, 6);
     let fit = |series| curve(&series).evidence.unwrap().fit;
@@ -366,7 +366,7 @@ fn small_growth_is_followed_to_the_horizon() {
 /// Instructions of LLVM's libunwind that drops the oldest module first, and of all loading and
 /// unloading: a search whose first steps cost more than N², which no sum of shapes fits exactly.
 #[test]
-fn growth_that_is_nearly_all_stays_so_at_the_horizon() {
+fn growth_that_is_nearly_all_stays_so_at_the_limit() {
     let sizes = doubling(8, 7);
     let symbol = |n: f64| 1098.0 * n * n + 40_000.0 / n;
     let total = |n: f64| 300_000.0 * n + symbol(n);

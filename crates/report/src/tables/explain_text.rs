@@ -145,12 +145,12 @@ fn culprit(one: &GrowingSymbol, unit: &str) -> String {
     }
     let next = |n: f64| amount(one.formula.next_at(n).max(0.0), "");
     let top = one.series.top_size();
-    let horizon = one.hidden.horizon;
+    let extrapolate_to = one.hidden.extrapolate_to;
     let _ = writeln!(
         text,
-        "        the next {unit} costs {} instructions there at N = {top}, and {} at N = {horizon} (extrapolated)",
+        "        the next {unit} costs {} instructions there at N = {top}, and {} at N = {extrapolate_to} (extrapolated)",
         next(top as f64),
-        next(horizon as f64)
+        next(extrapolate_to as f64)
     );
     if let Some(visible) = one.hidden.visible_from {
         let _ = writeln!(
@@ -274,7 +274,7 @@ fn marginal(runs: &[&[Sample]], phase: Phase) -> Option<Marginal> {
 
 /// Describes what the growth of each judged series means at the limit.
 fn consequences(one: &MeasuredScenario) -> String {
-    let horizon = functions::horizon(&one.scenario) as u64;
+    let extrapolate_to = functions::extrapolate_to(&one.scenario) as u64;
     let mut lines = String::new();
     for name in &one.scenario.judge {
         let Some(series) = one.complete(*name) else { continue };
@@ -296,12 +296,12 @@ fn consequences(one: &MeasuredScenario) -> String {
         });
         let _ = writeln!(
             lines,
-            "    {name}: the next {} costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {horizon} (extrapolated){crossover}{by_itself}",
+            "    {name}: the next {} costs {} at N = {top} instead of {} at N = {low}; {} at N = {top}, {} at N = {extrapolate_to} (extrapolated){crossover}{by_itself}",
             one.scenario.unit(),
             next(top),
             next(low),
             at(top),
-            at(horizon),
+            at(extrapolate_to),
         );
     }
     if lines.is_empty() {

@@ -47,8 +47,8 @@ impl Scenario {
         if self.budget > DAY {
             return Err(wrong("budget_seconds", "is more than 86400"));
         }
-        if self.horizon.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
-            return Err(wrong("horizon", format!("is not within 1 to {LARGEST_MODULES}")));
+        if self.extrapolate_to.is_some_and(|n| n == 0 || n > LARGEST_MODULES) {
+            return Err(wrong("extrapolate_to", format!("is not within 1 to {LARGEST_MODULES}")));
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ pub(super) struct ScenarioFile {
     pub(super) timeout_seconds: u64,
     #[serde(default = "twenty_seconds")]
     pub(super) budget_seconds: u64,
-    pub(super) horizon: Option<usize>,
+    pub(super) extrapolate_to: Option<usize>,
     pub(super) limit: Option<Limit>,
     pub(super) unwinder: Option<Unwinder>,
     pub(super) control: Option<Control>,

@@ -85,7 +85,7 @@ pub struct Scenario {
     /// The time that measuring may take in all while series are undecided.
     pub budget: Duration,
     /// The N that matters to the user. Growth is extrapolated up to it.
-    pub horizon: Option<usize>,
+    pub extrapolate_to: Option<usize>,
     /// A limit of the system that ends the scenario at some N. Loadline extrapolates this N and checks it.
     pub limit: Option<Limit>,
     /// The control: the same work without the pitfall, which must scale linearly.

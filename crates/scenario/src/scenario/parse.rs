@@ -86,7 +86,7 @@ fn unchecked(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         callgrind_sizes,
         timeout: Duration::from_secs(file.timeout_seconds),
         budget: Duration::from_secs(file.budget_seconds),
-        horizon: file.horizon,
+        extrapolate_to: file.extrapolate_to,
         limit: file.limit,
         control: file.control,
         known_issue: file.known_issue,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::functions::{Moved, moved};
 use super::model::{Extrapolated, Model, Span};
 use super::side::{Readings, Side, SideScenario};
-use crate::functions::horizon;
+use crate::functions::extrapolate_to;
 use crate::rules::readings::{medians, on_common_sizes};
 use loadline_record::compat::{growth_differences, level_differences};
 
@@ -60,7 +60,7 @@ pub struct Pair {
     /// Runs that failed on either side, one sentence each.
     pub failures: Vec<String>,
     /// The N that costs are extrapolated to.
-    pub horizon: Option<u64>,
+    pub extrapolate_to: Option<u64>,
     /// Every series that either side has.
     pub series: Vec<Row>,
     /// The functions whose cost changed, the largest change first.
@@ -206,15 +206,15 @@ impl Pair {
             one.failures.iter().map(|failure| format!("{side}: {full_name}: {failure}")).collect()
         };
         let failures = [failed("old", old), failed("new", new)].concat();
-        let horizon = [new, old].into_iter().find_map(|one| {
+        let extrapolate_to = [new, old].into_iter().find_map(|one| {
             let scenario = one.scenario.as_ref()?;
-            Some(horizon(scenario) as u64)
+            Some(extrapolate_to(scenario) as u64)
         });
         let mut names: Vec<SeriesName> =
             old.series.keys().chain(new.series.keys()).copied().collect();
         names.sort_unstable();
         names.dedup();
-        let row = |name: SeriesName| Row::of(name, old, new, horizon);
+        let row = |name: SeriesName| Row::of(name, old, new, extrapolate_to);
         let known = new.scenario.as_ref().or(old.scenario.as_ref());
         let line = |one: &SideScenario| {
             let scenario = one.scenario.as_ref().or(known);
@@ -229,7 +229,7 @@ impl Pair {
             differences,
             n_growth_differences,
             failures,
-            horizon,
+            extrapolate_to,
             series: names.into_iter().map(row).collect(),
             symbols: moved(old, new),
         }
@@ -264,7 +264,12 @@ impl Row {
         }
     }
 
-    fn of(name: SeriesName, old: &SideScenario, new: &SideScenario, horizon: Option<u64>) -> Row {
+    fn of(
+        name: SeriesName,
+        old: &SideScenario,
+        new: &SideScenario,
+        extrapolate_to: Option<u64>,
+    ) -> Row {
         let is_time = name.metric.kind() == MetricKind::Time;
         let mut row = Row {
             is_other_cpu: is_time && !is_one_processor(&old.environment, &new.environment),
@@ -281,7 +286,7 @@ impl Row {
             (*new, *old) = on_common_sizes(new, old);
             row.compare(old, new);
         }
-        row.fit(before, now, horizon);
+        row.fit(before, now, extrapolate_to);
         row
     }
 
@@ -343,13 +348,14 @@ impl Row {
         &mut self,
         old: Option<(Series, Option<f64>)>,
         new: Option<(Series, Option<f64>)>,
-        horizon: Option<u64>,
+        extrapolate_to: Option<u64>,
     ) {
         let sides = [&old, &new].map(|side| side.as_ref().map(|(series, _)| series));
         let models = sides.map(|series| series.and_then(Model::of));
         let is_grown = models.iter().flatten().any(|model| model.is_sure);
         let is_exact = sides.iter().flatten().all(|series| series.is_exact());
-        let horizon = horizon.filter(|n| is_grown && is_exact && self.at.is_some_and(|at| *n > at));
+        let extrapolate_to =
+            extrapolate_to.filter(|n| is_grown && is_exact && self.at.is_some_and(|at| *n > at));
         let [before, now] = models;
         let found = |side: Option<(Series, Option<f64>)>, model: Option<Model>| {
             side.map(|(series, running)| {
@@ -357,7 +363,7 @@ impl Row {
                     model.as_ref(),
                     series.is_exact(),
                     running,
-                    horizon,
+                    extrapolate_to,
                 )))
             })
         };
@@ -375,7 +381,7 @@ impl Curve {
         model: Option<&Model>,
         is_exact: bool,
         running: Option<f64>,
-        horizon: Option<u64>,
+        extrapolate_to: Option<u64>,
     ) -> Curve {
         let parts = model.map(Model::parts);
         Curve {
@@ -387,7 +393,7 @@ impl Curve {
             exponent: model.and_then(|model| model.exponent),
             is_exact,
             running,
-            extrapolated: model.and_then(|model| Some(model.extrapolate(horizon?))),
+            extrapolated: model.and_then(|model| Some(model.extrapolate(extrapolate_to?))),
         }
     }
 }

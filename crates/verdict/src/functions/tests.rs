@@ -73,7 +73,7 @@ fn limits_of_this_machine_change_no_verdict() {
             &Present { environment: &environment, today: "2026-11-23" },
             Reference::Accepted(None),
         );
-        (found[0].standing.clone(), found[0].hidden.horizon)
+        (found[0].standing.clone(), found[0].hidden.extrapolate_to)
     };
     assert_eq!(on("65530").0, Standing::Regressed);
     assert_eq!(on("4096"), on("65530"));

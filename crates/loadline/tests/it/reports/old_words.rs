@@ -18,6 +18,8 @@ fn an_old_word_is_answered_with_the_new_one() {
     assert!(set.contains("unknown field `ladder`, it is called `sizes` now"), "{set}");
     let set = refused(&Project::new(), &["regress", "--set", "processes=4"], 2);
     assert!(set.contains("unknown field `processes`, it is called `repetitions` now"), "{set}");
+    let set = refused(&Project::new(), &["regress", "--set", "horizon=4"], 2);
+    assert!(set.contains("unknown field `horizon`, it is called `extrapolate_to` now"), "{set}");
     let variant = refused(&Project::new(), &["regress", "tiny:activity=unwind"], 2);
     assert!(
         variant.contains("unknown field `activity`, it is called `operation` now"),

@@ -96,7 +96,7 @@ pub fn function_facts(growing: &GrowingSymbol) -> FunctionFacts {
         Standing::AsBefore => (FunctionStanding::Accepted, "as before".to_owned()),
         Standing::Negligible => (
             FunctionStanding::Negligible,
-            format!("below 20 % of {} up to N = {}", whole_of(*phase), hidden.horizon),
+            format!("below 20 % of {} up to N = {}", whole_of(*phase), hidden.extrapolate_to),
         ),
         Standing::Doubtful => (
             FunctionStanding::Doubtful,
