@@ -1,16 +1,16 @@
-//! Evaluates a [`Profile`]: costs per symbol, calls, and the call path to an expensive function.
+//! Evaluates a [`Profile`]: costs per function, calls, and the call path to an expensive function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::components::components;
-use crate::names::Symbol;
+use crate::names::Function;
 use crate::profile::{Calls, Profile};
 
-/// The cost of one symbol, in one event.
+/// The cost of one function, in one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost<'a> {
-    /// The symbol.
-    pub symbol: &'a Symbol,
+    /// The function.
+    pub function: &'a Function,
     /// The cost of its own instructions.
     pub own: u64,
     /// Its own cost and that of everything it called. It is never more than the total.
@@ -21,29 +21,29 @@ pub struct Cost<'a> {
     /// Whether the function calls itself, directly or through others, or one of its instances calls another.
     /// Then `inclusive` is an upper bound.
     pub is_recursive: bool,
-    /// Its own cost by source file, the largest first. The file is [`Symbol::UNKNOWN`] without debug
+    /// Its own cost by source file, the largest first. The file is [`Function::UNKNOWN`] without debug
     /// information.
     pub files: Vec<(&'a str, u64)>,
 }
 
-/// One step of the call path from a root down to a symbol.
+/// One step of the call path from a root down to a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller<'a> {
     /// The function that calls the next one of the path.
-    pub symbol: &'a Symbol,
+    pub function: &'a Function,
     /// The number of these calls.
     pub calls: u64,
     /// The cost of these calls, in the requested event.
     pub cost: u64,
 }
 
-/// All calls from one symbol to another.
+/// All calls from one function to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// The calling symbol.
-    pub caller: &'a Symbol,
-    /// The called symbol.
-    pub callee: &'a Symbol,
+    /// The calling function.
+    pub caller: &'a Function,
+    /// The called function.
+    pub callee: &'a Function,
     /// The number of calls.
     pub calls: u64,
     /// The cost of these calls, in the requested event, with everything that the callee calls. In a cycle of
@@ -52,70 +52,71 @@ pub struct Call<'a> {
 }
 
 impl Profile {
-    /// The cost of every symbol in the event with this index, the largest own cost first. Empty if there is
-    /// no such event.
+    /// The cost of every function in the event with this index, the largest own cost first. Empty if there
+    /// is no such event.
     pub fn costs(&self, event: usize) -> Vec<Cost<'_>> {
-        let mut costs = self.by_symbol(event);
-        costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.symbol.cmp(b.symbol)));
+        let mut costs = self.by_function(event);
+        costs.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.function.cmp(b.function)));
         costs
     }
 
-    /// The cost of one symbol in the event with this index. `None` if the symbol does not occur, or there is
-    /// no such event.
-    pub fn cost(&self, symbol: &Symbol, event: usize) -> Option<Cost<'_>> {
-        self.by_symbol(event).into_iter().find(|cost| cost.symbol == symbol)
+    /// The cost of one function in the event with this index. `None` if the function does not occur, or
+    /// there is no such event.
+    pub fn cost(&self, function: &Function, event: usize) -> Option<Cost<'_>> {
+        self.by_function(event).into_iter().find(|cost| cost.function == function)
     }
 
-    /// The call path to a symbol: from a root without callers down to the symbol's own caller. Each step
+    /// The call path to a function: from a root without callers down to the function's own caller. Each step
     /// upward takes the caller whose calls cost most in the event with this index. Callers outside a cycle
     /// are preferred to those within it, and no caller occurs twice. The path is empty for a root, for an
-    /// unknown symbol, and for an unknown event.
+    /// unknown function, and for an unknown event.
     ///
     /// Callgrind records who called whom, but no whole stacks. Above the first caller, the path is the one by
-    /// which most of that caller's cost came, whatever the cost was spent on. If several functions have this
-    /// symbol, the path leads to the one with the largest own cost.
-    pub fn path_to(&self, symbol: &Symbol, event: usize) -> Vec<Caller<'_>> {
+    /// which most of that caller's cost came, whatever the cost was spent on. If the function has several
+    /// instances, the path leads to the one with the largest own cost.
+    pub fn path_to(&self, function: &Function, event: usize) -> Vec<Caller<'_>> {
         if !self.counts(event) {
             return Vec::new();
         }
-        let instances = (0..self.functions.len()).filter(|n| self.functions[*n].symbol == *symbol);
-        let costliest = instances.max_by_key(|number| self.functions[*number].own_cost(event));
+        let instances =
+            (0..self.instances.len()).filter(|n| self.instances[*n].function == *function);
+        let costliest = instances.max_by_key(|number| self.instances[*number].own_cost(event));
         let Some(start) = costliest else { return Vec::new() };
-        let mut callers: Vec<Vec<(usize, &Calls)>> = vec![Vec::new(); self.functions.len()];
+        let mut callers: Vec<Vec<(usize, &Calls)>> = vec![Vec::new(); self.instances.len()];
         for ((caller, callee), calls) in &self.calls {
             callers[*callee].push((*caller, calls));
         }
         let cost_of = |calls: &Calls| calls.inclusive.get(event).copied().unwrap_or(0);
         let circle_of = components(&self.callees());
-        let mut visited = vec![false; self.functions.len()];
+        let mut visited = vec![false; self.instances.len()];
         let (mut path, mut current) = (Vec::new(), start);
         loop {
             visited[current] = true;
             let ways = callers[current].iter().filter(|(caller, _)| !visited[*caller]);
             let heaviest = ways.max_by(|(a, to_a), (b, to_b)| {
                 let leaves = |caller: usize| circle_of[caller] != circle_of[current];
-                let name = |caller: usize| &self.functions[caller].symbol;
+                let name = |caller: usize| &self.instances[caller].function;
                 let by_cost = || cost_of(to_a).cmp(&cost_of(to_b));
                 leaves(*a).cmp(&leaves(*b)).then_with(by_cost).then_with(|| name(*b).cmp(name(*a)))
             });
             let Some((caller, calls)) = heaviest else { break };
-            let (symbol, cost) = (&self.functions[*caller].symbol, cost_of(calls));
-            path.push(Caller { symbol, calls: calls.count, cost });
+            let (function, cost) = (&self.instances[*caller].function, cost_of(calls));
+            path.push(Caller { function, calls: calls.count, cost });
             current = *caller;
         }
         path.reverse();
         path
     }
 
-    /// Every pair of symbols of which one calls the other, sorted by caller, then by callee. Empty if there
+    /// Every pair of functions of which one calls the other, sorted by caller, then by callee. Empty if there
     /// is no event with this index.
     pub fn calls(&self, event: usize) -> Vec<Call<'_>> {
         if !self.counts(event) {
             return Vec::new();
         }
-        let mut sums: BTreeMap<(&Symbol, &Symbol), (u64, u64)> = BTreeMap::new();
+        let mut sums: BTreeMap<(&Function, &Function), (u64, u64)> = BTreeMap::new();
         for ((caller, callee), calls) in &self.calls {
-            let pair = (&self.functions[*caller].symbol, &self.functions[*callee].symbol);
+            let pair = (&self.instances[*caller].function, &self.instances[*callee].function);
             let (count, sum) = sums.entry(pair).or_default();
             let cost = calls.inclusive.get(event).copied().unwrap_or(0);
             *count = count.saturating_add(calls.count);
@@ -129,21 +130,21 @@ impl Profile {
         event < self.events().len()
     }
 
-    /// One row for each symbol, sorted by symbol.
-    fn by_symbol(&self, event: usize) -> Vec<Cost<'_>> {
+    /// One row for each function, sorted by function.
+    fn by_function(&self, event: usize) -> Vec<Cost<'_>> {
         if !self.counts(event) {
             return Vec::new();
         }
         let graph = Graph::of(self, event);
-        let mut instances: BTreeMap<&Symbol, Vec<usize>> = BTreeMap::new();
-        for (number, function) in self.functions.iter().enumerate() {
-            instances.entry(&function.symbol).or_default().push(number);
+        let mut instances: BTreeMap<&Function, Vec<usize>> = BTreeMap::new();
+        for (number, instance) in self.instances.iter().enumerate() {
+            instances.entry(&instance.function).or_default().push(number);
         }
         let total = self.totals().get(event).copied().unwrap_or(0);
-        let row = |(symbol, instances): (_, Vec<usize>)| {
+        let row = |(function, instances): (_, Vec<usize>)| {
             let mut files: BTreeMap<&str, u64> = BTreeMap::new();
             for number in &instances {
-                for (file, cost) in &self.functions[*number].own {
+                for (file, cost) in &self.instances[*number].own {
                     // The sum cannot overflow, because it is part of the total.
                     *files.entry(file).or_default() += cost.get(event).copied().unwrap_or(0);
                 }
@@ -153,7 +154,7 @@ impl Profile {
             files.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
             let calls = instances.iter().fold(0, |sum: u64, n| sum.saturating_add(graph.calls[*n]));
             Cost {
-                symbol,
+                function,
                 own: files.iter().map(|(_, cost)| cost).sum(),
                 inclusive: graph.inclusive(&instances).min(total),
                 calls,
@@ -166,7 +167,7 @@ impl Profile {
 
     /// The functions that each one calls.
     fn callees(&self) -> Vec<Vec<usize>> {
-        let mut callees = vec![Vec::new(); self.functions.len()];
+        let mut callees = vec![Vec::new(); self.instances.len()];
         for (caller, callee) in self.calls.keys() {
             callees[*caller].push(*callee);
         }
@@ -192,7 +193,7 @@ impl Graph {
         let callees = profile.callees();
         let circle_of = components(&callees);
         let mut inclusive = vec![0_u64; callees.len()];
-        for (function, circle) in profile.functions.iter().zip(&circle_of) {
+        for (function, circle) in profile.instances.iter().zip(&circle_of) {
             inclusive[*circle] = inclusive[*circle].saturating_add(function.own_cost(event));
         }
         let mut calls = vec![0_u64; callees.len()];
@@ -211,7 +212,7 @@ impl Graph {
         Graph { callees, calls, circle_of, is_in_circle, inclusive }
     }
 
-    /// The inclusive cost of all functions with one symbol. Each cycle counts once.
+    /// The inclusive cost of all instances of one function. Each cycle counts once.
     fn inclusive(&self, instances: &[usize]) -> u64 {
         let circles: BTreeSet<usize> = instances.iter().map(|n| self.circle_of[*n]).collect();
         circles.into_iter().fold(0, |sum: u64, circle| sum.saturating_add(self.inclusive[circle]))
@@ -245,8 +246,8 @@ mod tests {
     use super::*;
     use crate::profile::Mismatch;
 
-    fn symbol(function: &str) -> Symbol {
-        Symbol::new("program", function)
+    fn named(name: &str) -> Function {
+        Function::new("program", name)
     }
 
     /// Makes a profile from `own` costs by function and from calls: caller, callee, number, inclusive cost.
@@ -265,19 +266,19 @@ mod tests {
     }
 
     fn inclusive(profile: &Profile, function: &str) -> (u64, u64, bool) {
-        let cost = profile.cost(&symbol(function), 0).unwrap();
+        let cost = profile.cost(&named(function), 0).unwrap();
         (cost.inclusive, cost.calls, cost.is_recursive)
     }
 
     #[test]
     fn an_event_that_is_not_there_has_no_costs() {
         let profile = profile(&[("main", 10), ("leaf", 5)], &[("main", "leaf", 1, 5)]);
-        assert!(profile.cost(&symbol("leaf"), 0).is_some());
-        assert_eq!(profile.cost(&symbol("leaf"), 1), None);
+        assert!(profile.cost(&named("leaf"), 0).is_some());
+        assert_eq!(profile.cost(&named("leaf"), 1), None);
         assert_eq!(profile.costs(1), []);
         assert_eq!(profile.calls(1), []);
-        assert_eq!(profile.path_to(&symbol("leaf"), 0).len(), 1);
-        assert_eq!(profile.path_to(&symbol("leaf"), 1), []);
+        assert_eq!(profile.path_to(&named("leaf"), 0).len(), 1);
+        assert_eq!(profile.path_to(&named("leaf"), 1), []);
     }
 
     #[test]
@@ -325,8 +326,8 @@ mod tests {
     }
 
     fn path(profile: &Profile, function: &str) -> String {
-        let path = profile.path_to(&symbol(function), 0);
-        let steps = path.iter().map(|step| format!("{} {}", step.symbol.function, step.cost));
+        let path = profile.path_to(&named(function), 0);
+        let steps = path.iter().map(|step| format!("{} {}", step.function.name, step.cost));
         steps.collect::<Vec<_>>().join(" > ")
     }
 
@@ -357,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_listed_by_symbol() {
+    fn calls_are_listed_by_function() {
         let one = "_ZN1f17h0000000000000001E";
         let other = "_ZN1f17h0000000000000002E";
         let profile = profile(&[], &[("main", one, 1, 20), ("main", other, 2, 5)]);
         let calls = profile.calls(0);
         assert_eq!(calls.len(), 1);
         assert_eq!((calls[0].calls, calls[0].cost), (3, 25));
-        assert_eq!((calls[0].caller, calls[0].callee), (&symbol("main"), &symbol("f")));
+        assert_eq!((calls[0].caller, calls[0].callee), (&named("main"), &named("f")));
     }
 
     #[test]
@@ -377,7 +378,7 @@ mod tests {
         assert_eq!(inclusive(&sum, "main"), (18, 0, false));
         assert_eq!(inclusive(&sum, "f"), (2, 4, false));
         let own: Vec<(&str, u64)> =
-            sum.costs(0).iter().map(|c| (c.symbol.function.as_str(), c.own)).collect();
+            sum.costs(0).iter().map(|c| (c.function.name.as_str(), c.own)).collect();
         assert_eq!(own, [("main", 11), ("g", 5), ("f", 2)]);
     }
 
@@ -393,7 +394,7 @@ mod tests {
 
     /// One generic function has two instances, and the first calls the second.
     #[test]
-    fn instances_of_a_function_are_one_symbol() {
+    fn instances_are_one_function() {
         let outer = "_ZN4drop17h0000000000000001E";
         let inner = "_ZN4drop17h0000000000000002E";
         let apart = profile(
@@ -408,7 +409,7 @@ mod tests {
         );
         assert_eq!(inclusive(&nested, "drop"), (36, 2, true), "45, but for the total");
         assert_eq!(inclusive(&nested, "leaf"), (15, 1, false));
-        let drop = nested.cost(&symbol("drop"), 0).unwrap();
+        let drop = nested.cost(&named("drop"), 0).unwrap();
         assert_eq!((drop.own, drop.files.as_slice()), (30, &[("a.rs", 30)][..]));
     }
 

@@ -1,8 +1,8 @@
-//! Reads the counts of valgrind's callgrind: costs per symbol, the calls between symbols, and the call path
-//! to an expensive function.
+//! Reads the counts of valgrind's callgrind: costs per function, the calls between functions, and the call
+//! path to an expensive function.
 //!
 //! ```
-//! use loadline_callgrind::{Parts, Symbol};
+//! use loadline_callgrind::{Function, Parts};
 //!
 //! let file = "\
 //! desc: Trigger: Client Request: unload
@@ -21,10 +21,10 @@
 //! ";
 //! let part = Parts::of(file.as_bytes()).next().expect("there is one")?;
 //! assert_eq!(part.phase(), Some("unload"));
-//! let culprit = Symbol::new("/lib/libgcc_s.so.1", "__deregister_frame_info_bases");
+//! let culprit = Function::new("/lib/libgcc_s.so.1", "__deregister_frame_info_bases");
 //! let cost = part.profile.cost(&culprit, 0).expect("it was called");
 //! assert_eq!((cost.own, cost.inclusive, cost.calls), (900, 900, 3));
-//! assert_eq!(part.profile.path_to(&culprit, 0)[0].symbol.function, "drop_module");
+//! assert_eq!(part.profile.path_to(&culprit, 0)[0].function.name, "drop_module");
 //! # Ok::<(), loadline_callgrind::FormatError>(())
 //! ```
 //!
@@ -52,7 +52,7 @@ pub use folder::{FolderError, WHOLE, profiles, programs};
 pub use invocation::{
     Invocation, OLDEST_VALGRIND, Threads, Version, command_options, find_valgrind,
 };
-pub use names::Symbol;
+pub use names::Function;
 pub use part::Part;
 pub use profile::{Mismatch, Profile};
 pub use reader::{FormatError, Parts, Problem};

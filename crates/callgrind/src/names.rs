@@ -5,25 +5,25 @@ use std::fmt;
 
 /// A function, named together with its object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Symbol {
-    /// The path of the program or library, as callgrind saw it. [`Symbol::UNKNOWN`] for code that was
+pub struct Function {
+    /// The path of the program or library, as callgrind saw it. [`Function::UNKNOWN`] for code that was
     /// generated at run time.
     pub object: String,
     /// The function's name, demangled and without the hash that differs between builds. So all instances of a
-    /// generic function have one name. [`Symbol::UNKNOWN`] for all code of the object that has no name: an
+    /// generic function have one name. [`Function::UNKNOWN`] for all code of the object that has no name: an
     /// address says nothing to a reader, and differs between builds.
-    pub function: String,
+    pub name: String,
 }
 
-impl Symbol {
+impl Function {
     /// The text that callgrind writes for an unknown name.
     pub const UNKNOWN: &'static str = "???";
 
-    /// The symbol of `function`, as a file writes it, in `object`.
-    pub fn new(object: &str, function: &str) -> Symbol {
-        let is_address = function.starts_with("0x");
-        let function = if is_address { Symbol::UNKNOWN.to_owned() } else { demangled(function) };
-        Symbol { object: object.to_owned(), function }
+    /// The function in `object` that a file calls `name`.
+    pub fn new(object: &str, name: &str) -> Function {
+        let is_address = name.starts_with("0x");
+        let name = if is_address { Function::UNKNOWN.to_owned() } else { demangled(name) };
+        Function { object: object.to_owned(), name }
     }
 
     /// The object's file name, which is the same on other machines even if its folder is not.
@@ -32,10 +32,10 @@ impl Symbol {
     }
 }
 
-/// Writes the symbol as `libgcc_s.so.1: __deregister_frame_info_bases`.
-impl fmt::Display for Symbol {
+/// Writes the function as `libgcc_s.so.1: __deregister_frame_info_bases`.
+impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object_name(), self.function)
+        write!(f, "{}: {}", self.object_name(), self.name)
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn names_are_demangled_and_their_hash_is_cut_off() {
-        let name = |function: &str| Symbol::new("runner", function).function;
+        let name = |function: &str| Function::new("runner", function).name;
         let legacy = "_ZN8wasmtime6engine6Engine3new17h0123456789abcdefE";
         assert_eq!(name(legacy), "wasmtime::engine::Engine::new");
         assert_eq!(name("_RNvNtCs1234_7mycrate3foo3bar"), "mycrate::foo::bar");
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn code_without_a_name_is_one_symbol_of_its_object() {
-        let one = Symbol::new("???", "0x0000000004d883f1");
-        assert_eq!(one, Symbol::new("???", "0x0000000004d88000"));
+    fn code_without_a_name_is_one_function_of_its_object() {
+        let one = Function::new("???", "0x0000000004d883f1");
+        assert_eq!(one, Function::new("???", "0x0000000004d88000"));
         assert_eq!(one.to_string(), "???: ???");
-        let library = Symbol::new("/lib/a.so", "0x0000000000001000");
-        assert_eq!(library, Symbol::new("/lib/a.so", "0x0000000000002000'2"));
+        let library = Function::new("/lib/a.so", "0x0000000000001000");
+        assert_eq!(library, Function::new("/lib/a.so", "0x0000000000002000'2"));
         assert_eq!(library.to_string(), "a.so: ???");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::names::Symbol;
+use crate::names::Function;
 
-/// The costs per symbol and the calls between functions, of one dump or of several dumps added up.
+/// The costs per function and the calls between functions, of one dump or of several dumps added up.
 ///
 /// **Own cost** is the cost of a function's instructions, including inlined ones. callgrind names the source
 /// file of inlined instructions, and [`Cost::files`](crate::Cost::files) lists the costs by file. The inlined
@@ -17,25 +17,25 @@ use crate::names::Symbol;
 /// they call outside. For one function that calls itself this is exact. For the members of a larger cycle it
 /// is an upper bound.
 ///
-/// **A symbol may be several functions,** the instances of a generic function. Their own costs are added up,
+/// **A function may have several instances,** if it is generic. Their own costs are added up,
 /// and so are their inclusive costs. If one instance calls another, the sum is an upper bound as well.
 /// [`Cost::is_recursive`](crate::Cost::is_recursive) marks every cost that may only be an upper bound.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
     events: Vec<String>,
     totals: Vec<u64>,
-    pub(crate) functions: Vec<Function>,
-    /// The number of each function, by its object, then by its name as the file writes it.
+    pub(crate) instances: Vec<Instance>,
+    /// The number of each instance, by its object, then by its name as the file writes it.
     numbers: HashMap<String, HashMap<String, usize>>,
     pub(crate) calls: BTreeMap<(usize, usize), Calls>,
 }
 
-/// The own cost of one function.
+/// The own cost of one instance of a function.
 #[derive(Debug, Clone)]
-pub(crate) struct Function {
-    /// The name as the file writes it, which distinguishes the instances of one symbol.
+pub(crate) struct Instance {
+    /// The name as the file writes it, which distinguishes the instances of one function.
     name: String,
-    pub(crate) symbol: Symbol,
+    pub(crate) function: Function,
     /// The own cost by source file, one entry per event.
     pub(crate) own: BTreeMap<String, Vec<u64>>,
 }
@@ -74,7 +74,7 @@ impl Profile {
         &self.events
     }
 
-    /// The sum of all symbols' own costs, one entry per event.
+    /// The sum of all functions' own costs, one entry per event.
     pub fn totals(&self) -> &[u64] {
         &self.totals
     }
@@ -93,10 +93,10 @@ impl Profile {
         if self.events != other.events {
             return Err(Mismatch::Events(self.events.clone(), other.events.clone()));
         }
-        let number = |function: &Function| self.number(&function.symbol.object, &function.name);
-        let numbers: Vec<usize> = other.functions.iter().map(number).collect();
-        for (function, number) in other.functions.iter().zip(&numbers) {
-            for (file, cost) in &function.own {
+        let number = |instance: &Instance| self.number(&instance.function.object, &instance.name);
+        let numbers: Vec<usize> = other.instances.iter().map(number).collect();
+        for (instance, number) in other.instances.iter().zip(&numbers) {
+            for (file, cost) in &instance.own {
                 self.add_own(*number, file, cost).map_err(|Overflow| Mismatch::Overflow)?;
             }
         }
@@ -111,18 +111,18 @@ impl Profile {
     /// The number of a function, under which its costs are added. `name` is the name as the file writes it.
     pub(crate) fn number(&mut self, object: &str, name: &str) -> usize {
         // For code without an object only the address is known, and it differs each time.
-        let name = if object == Symbol::UNKNOWN && name.starts_with("0x") {
-            Symbol::UNKNOWN
+        let name = if object == Function::UNKNOWN && name.starts_with("0x") {
+            Function::UNKNOWN
         } else {
             name
         };
         if let Some(number) = self.numbers.get(object).and_then(|names| names.get(name)) {
             return *number;
         }
-        let number = self.functions.len();
-        let (name, symbol) = (name.to_owned(), Symbol::new(object, name));
+        let number = self.instances.len();
+        let (name, function) = (name.to_owned(), Function::new(object, name));
         self.numbers.entry(object.to_owned()).or_default().insert(name.clone(), number);
-        self.functions.push(Function { name, symbol, own: BTreeMap::new() });
+        self.instances.push(Instance { name, function, own: BTreeMap::new() });
         number
     }
 
@@ -133,7 +133,7 @@ impl Profile {
         file: &str,
         cost: &[u64],
     ) -> Result<(), Overflow> {
-        let files = &mut self.functions[number].own;
+        let files = &mut self.instances[number].own;
         if !files.contains_key(file) {
             files.insert(file.to_owned(), vec![0; self.events.len()]);
         }
@@ -158,7 +158,7 @@ impl Profile {
     }
 }
 
-impl Function {
+impl Instance {
     pub(crate) fn own_cost(&self, event: usize) -> u64 {
         // The sum cannot overflow, because it is part of the total.
         self.own.values().filter_map(|cost| cost.get(event)).sum()

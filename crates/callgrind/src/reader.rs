@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use crate::names::{NameError, Names, Symbol};
+use crate::names::{Function, NameError, Names};
 use crate::part::Part;
 use crate::profile::{Overflow, Profile};
 use crate::text::{NumberError, check_position, number};
@@ -339,7 +339,7 @@ impl Builder {
 }
 
 fn or_unknown(name: &Option<String>) -> &str {
-    name.as_deref().unwrap_or(Symbol::UNKNOWN)
+    name.as_deref().unwrap_or(Function::UNKNOWN)
 }
 
 fn read_name(names: &mut Names, text: &str) -> Result<String, Problem> {

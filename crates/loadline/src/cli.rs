@@ -257,13 +257,13 @@ Exit codes: 0 compared; 1 could not build or measure, or a run failed; 2 usage; 
 130 interrupted.
 
 JSON (format 2): {format, old, new, scenarios: [{old, new, one, environment, differences,
-failures, extrapolate_to, series, symbols}], only_old, only_new}. one: the noun for one of N;
-environment: one line per side; differences: what else differs between the machines and builds. Of each series:
-name, unit, change (unchanged, worse, improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
+failures, extrapolate_to, series, functions}], only_old, only_new}. one: the noun for one of N;
+environment: one line per side; differences: what else differs between the machines and builds.
+Of each series: name, unit, change (unchanged, worse, improved, more, less, removed, new, not-compared), is_undecided, is_other_cpu, why, at (the largest
 common N), ratio there, factor (at every N, without the growth) and growth (its share beyond the old
 side's) as {value, low, high}, by_n: [{n, old, new}, …] costs of all N modules, and old and new:
 {curve: {fixed, per_module, superlinear, is_superlinear_sure, next_module, exponent, is_exact,
-running, extrapolated: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each symbol:
+running, extrapolated: {n, cost, next_module, exponent}}} or {not-counted: reason}. Of each function:
 phase, object, function, caller, at, old and new (own cost there, null where not recorded),
 share_of_phase, old_formula, new_formula, old_exponent, new_exponent, cause. Costs are in the
 series' unit; an unknown value is null.")]

@@ -19,7 +19,7 @@ use loadline_record::baseline::Key;
 use loadline_record::header::Asked;
 use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_verdict::escalation::wishes;
-use loadline_verdict::functions::{self, GrowingSymbol};
+use loadline_verdict::functions::{self, GrowingFunction};
 use loadline_verdict::outcome::{Concluded, Report};
 use loadline_verdict::reference::BaselineSource;
 use loadline_verdict::self_check;
@@ -44,9 +44,9 @@ pub fn carry_out(
     measured.forecasts = forecasts.to_vec();
     measurement.close()?;
     measured.finished = Some(time::now());
-    let symbols = growing_symbols(&measured, baselines);
+    let functions = growing_functions(&measured, baselines);
     let failures = failures(&measured);
-    Ok(Concluded { measured, report: Report { symbols, failures, ..judged } })
+    Ok(Concluded { measured, report: Report { functions, failures, ..judged } })
 }
 
 /// Prints `report` and writes it to every requested output. Returns the exit code.
@@ -89,7 +89,7 @@ pub fn facts_of(
 
 /// Judges `measured`, including the functions that grow.
 pub fn report(measured: &Measured, baselines: &Committed) -> Report {
-    Report { symbols: growing_symbols(measured, baselines), ..judged(measured, baselines) }
+    Report { functions: growing_functions(measured, baselines), ..judged(measured, baselines) }
 }
 
 /// Judges `measured` without its functions. Functions need every profile read, and further repetitions do not
@@ -98,14 +98,14 @@ fn judged(measured: &Measured, baselines: &Committed) -> Report {
     Report {
         self_checks: self_check::seen(measured, baselines.tau(Kind::Time, &measured.environment)),
         rows: loadline_verdict::judge::judge(measured, baselines),
-        symbols: Vec::new(),
+        functions: Vec::new(),
         failures: failures(measured),
     }
 }
 
 /// The functions that grow beyond linear. Each is compared with the other build, or else with its scenario's
 /// baseline.
-pub fn growing_symbols(measured: &Measured, baselines: &Committed) -> Vec<GrowingSymbol> {
+pub fn growing_functions(measured: &Measured, baselines: &Committed) -> Vec<GrowingFunction> {
     if let Some(before) = &measured.before {
         return functions::growing_since(measured, before, &profiles);
     }

@@ -14,7 +14,7 @@ pub struct Known {
 /// A known cause, found by the growing function's name or by a caller on its call path.
 struct Entry {
     /// Parts of function names. One matching part is enough.
-    symbols: &'static [&'static str],
+    functions: &'static [&'static str],
     /// Whether a caller on the path may match too, or only the growing function itself.
     may_be_above: bool,
     known: Known,
@@ -24,7 +24,7 @@ const STRIP: &str = "load artifacts without unwind tables: compile them with Con
 
 const ENTRIES: [Entry; 8] = [
     Entry {
-        symbols: &["__unw_remove_dynamic_fde", "DwarfFDECache", "__unw_add_dynamic_fde"],
+        functions: &["__unw_remove_dynamic_fde", "DwarfFDECache", "__unw_add_dynamic_fde"],
         may_be_above: false,
         known: Known {
             cause: "LLVM's libunwind keeps all FDEs in one array and scans the whole of it for each that is deregistered",
@@ -33,7 +33,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["__deregister_frame_info", "__deregister_frame"],
+        functions: &["__deregister_frame_info", "__deregister_frame"],
         may_be_above: false,
         known: Known {
             cause: "libgcc up to 12 keeps registered tables in a list and searches it from one end for each that is deregistered",
@@ -42,7 +42,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &[
+        functions: &[
             "_Unwind_Find_FDE",
             "search_object",
             "init_object",
@@ -57,7 +57,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["type_registry"],
+        functions: &["type_registry"],
         may_be_above: true,
         known: Known {
             cause: "each module's table of trampolines is as long as the highest index of its types in the engine, and this index rises with every module that has types of its own",
@@ -66,7 +66,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["ModuleRegistry", "wasm_to_array_trampoline"],
+        functions: &["ModuleRegistry", "wasm_to_array_trampoline"],
         may_be_above: true,
         known: Known {
             cause: "a store looks through all its modules for the trampoline of a host function's type",
@@ -75,7 +75,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["profiling", "perf_map", "PerfMap", "jitdump"],
+        functions: &["profiling", "perf_map", "PerfMap", "jitdump"],
         may_be_above: true,
         known: Known {
             cause: "a component of K core modules registers its whole image with the profiler K times",
@@ -84,7 +84,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["__register_frame_info", "release_registered_frames", "btree_insert"],
+        functions: &["__register_frame_info", "release_registered_frames", "btree_insert"],
         may_be_above: false,
         known: Known {
             cause: "the unwinder keeps registered tables sorted",
@@ -93,7 +93,7 @@ const ENTRIES: [Entry; 8] = [
         },
     },
     Entry {
-        symbols: &["mprotect", "munmap", "mmap"],
+        functions: &["mprotect", "munmap", "mmap"],
         may_be_above: false,
         known: Known {
             cause: "each module has mappings of its own, which the kernel keeps in a tree under one lock and limits by vm.max_map_count",
@@ -105,7 +105,7 @@ const ENTRIES: [Entry; 8] = [
 
 /// Finds the known cause of the function `function`, whose call path is `path`, from the root down.
 pub fn find(function: &str, path: &[String]) -> Option<Known> {
-    let names = |entry: &Entry, name: &str| entry.symbols.iter().any(|part| name.contains(part));
+    let names = |entry: &Entry, name: &str| entry.functions.iter().any(|part| name.contains(part));
     let itself = ENTRIES.iter().find(|entry| names(entry, function));
     let above = || {
         let by_path = |entry: &&Entry| path.iter().any(|caller| names(entry, caller));

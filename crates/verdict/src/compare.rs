@@ -8,4 +8,4 @@ mod side;
 pub use comparison::{ByN, Change, Comparison, Curve, Found, Pair, Row};
 pub use functions::Moved;
 pub use model::{Extrapolated, Model, Span};
-pub use side::{Readings, Saved, Side, SideScenario, SymbolCosts};
+pub use side::{FunctionCosts, Readings, Saved, Side, SideScenario};

@@ -8,8 +8,8 @@ use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Worklo
 
 use crate::causes::{self, Known};
 use crate::rules::known::{Entry, Present, is_steeper_than_quadratic};
-use loadline_record::baseline::{AcceptedSymbol, Baseline};
-use loadline_record::profile::{SavedProfile, SavedSymbol};
+use loadline_record::baseline::{AcceptedFunction, Baseline};
+use loadline_record::profile::{SavedFunction, SavedProfile};
 use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
 /// The largest N that growth is extrapolated to, unless the scenario names a limit.
@@ -25,13 +25,13 @@ const LARGEST_MISFIT: f64 = 0.02;
 
 /// A function whose own cost grows beyond linear.
 #[derive(Debug, Clone)]
-pub struct GrowingSymbol {
+pub struct GrowingFunction {
     /// The scenario's full name.
     pub scenario: String,
     /// The phase in which the function grows.
     pub phase: Phase,
     /// The function, with its cost at the largest N.
-    pub symbol: SavedSymbol,
+    pub saved: SavedFunction,
     /// The function's own cost at each N.
     pub series: Series,
     /// The function's own cost as a formula of N.
@@ -48,30 +48,30 @@ pub struct GrowingSymbol {
     pub standing: Standing,
 }
 
-impl GrowingSymbol {
+impl GrowingFunction {
     /// Finds the known cause of the growth.
     pub fn cause(&self) -> Option<Known> {
         let by_caller = || causes::find("", self.grows_for.as_slice());
-        let by_name = causes::find(&self.symbol.function, &[]);
+        let by_name = causes::find(&self.saved.function, &[]);
         by_name.or_else(by_caller).or_else(|| causes::find("", self.path_of_growth()))
     }
 
     /// Says what the function's name does not show: the line of a program that an interpreter runs, or
     /// anything at all if the file has no symbols.
     pub fn note(&self) -> Option<&'static str> {
-        causes::hidden_by(&self.symbol.object, &self.symbol.function)
+        causes::hidden_by(&self.saved.object, &self.saved.function)
     }
 
     /// Returns the call path, if it ends with the caller whose calls grow most; otherwise it is empty.
     pub fn path_of_growth(&self) -> &[String] {
-        let path = self.symbol.path.as_slice();
+        let path = self.saved.path.as_slice();
         if path.last() == self.grows_for.as_ref() { path } else { &[] }
     }
 
     /// Returns the function's name for reports, with its object. A function without a known cause is shown
     /// with the caller whose calls grow most.
     pub fn shown(&self) -> String {
-        let SavedSymbol { object, function, .. } = &self.symbol;
+        let SavedFunction { object, function, .. } = &self.saved;
         if function == causes::UNNAMED {
             return format!("code without a name ({object})");
         }
@@ -95,11 +95,11 @@ pub fn shortened(name: &str) -> String {
     format!("{start}…{end}")
 }
 
-/// Returns the caller of `symbol` that says more than the function's own name. This is the nearest caller
+/// Returns the caller of `function` that says more than the function's own name. This is the nearest caller
 /// with a known cause, otherwise the nearest caller in Wasmtime. Returns `None` if the function itself has a
 /// known cause, or if there is no such caller.
-pub fn telling_caller(symbol: &SavedSymbol) -> Option<&str> {
-    let SavedSymbol { function, path, .. } = symbol;
+pub fn telling_caller(function: &SavedFunction) -> Option<&str> {
+    let SavedFunction { function, path, .. } = function;
     let is_named = causes::find(function, &[]).is_some();
     let caller = path.iter().rev().find(|caller| {
         let alone = [(*caller).clone()];
@@ -157,7 +157,7 @@ impl Profiles {
     pub fn own(&self, phase: Phase, object: &str, function: &str) -> Option<Series> {
         self.series(|profile| {
             profile.phases.get(&phase)?;
-            Some(profile.find(phase, object, function).map_or(0, |symbol| symbol.own))
+            Some(profile.find(phase, object, function).map_or(0, |function| function.own))
         })
     }
 
@@ -167,34 +167,34 @@ impl Profiles {
         &self,
         now: &Profiles,
         phase: Phase,
-        symbol: &SavedSymbol,
+        function: &SavedFunction,
         series: &Series,
-    ) -> Option<AcceptedSymbol> {
-        let of = |symbol: &SavedSymbol| {
-            let SavedSymbol { object, function, .. } = symbol.clone();
+    ) -> Option<AcceptedFunction> {
+        let of = |function: &SavedFunction| {
+            let SavedFunction { object, function, .. } = function.clone();
             let series = self.own(phase, &object, &function)?;
-            Some(AcceptedSymbol { phase, object, function, series })
+            Some(AcceptedFunction { phase, object, function, series })
         };
-        if let Some(same) = of(symbol).filter(|same| top(&same.series) > 0.0) {
+        if let Some(same) = of(function).filter(|same| top(&same.series) > 0.0) {
             return Some(same);
         }
-        let gone = self.symbols(phase).iter().filter(|symbol| {
-            let now = now.own(phase, &symbol.object, &symbol.function);
+        let gone = self.functions(phase).iter().filter(|function| {
+            let now = now.own(phase, &function.object, &function.function);
             now.is_none_or(|series| top(&series) == 0.0)
         });
         gone.filter_map(of).find(|gone| !gone.is_exceeded_by(series))
     }
 
-    /// Returns the caller whose calls of `symbol` grow most with N².
-    fn grows_for(&self, phase: Phase, symbol: &SavedSymbol) -> Option<String> {
+    /// Returns the caller whose calls of `function` grow most with N².
+    fn grows_for(&self, phase: Phase, function: &SavedFunction) -> Option<String> {
         let growth = |caller: &String| -> Option<f64> {
             let series = self.series(|profile| {
-                let symbol = profile.find(phase, &symbol.object, &symbol.function);
-                Some(symbol.and_then(|s| s.callers.get(caller).copied()).unwrap_or(0))
+                let function = profile.find(phase, &function.object, &function.function);
+                Some(function.and_then(|s| s.callers.get(caller).copied()).unwrap_or(0))
             })?;
             Some(Formula::of(&series)?.per_pair)
         };
-        let grown = symbol.callers.keys().filter_map(|caller| Some((growth(caller)?, caller)));
+        let grown = function.callers.keys().filter_map(|caller| Some((growth(caller)?, caller)));
         let most = grown.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
         Some(most.1.clone())
     }
@@ -212,7 +212,7 @@ impl Profiles {
     }
 
     /// Lists the functions of `phase` at the largest N, the costliest first.
-    pub fn symbols(&self, phase: Phase) -> &[SavedSymbol] {
+    pub fn functions(&self, phase: Phase) -> &[SavedFunction] {
         let top = self.0.last().and_then(|(_, top)| top.phases.get(&phase));
         top.map(Vec::as_slice).unwrap_or_default()
     }
@@ -236,7 +236,7 @@ pub fn growing_since(
     measured: &Measured,
     before: &MeasuredBefore,
     read: ReadProfiles<'_>,
-) -> Vec<GrowingSymbol> {
+) -> Vec<GrowingFunction> {
     let mut all = Vec::new();
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
@@ -255,7 +255,7 @@ pub fn growing<'a>(
     measured: &Measured,
     read: ReadProfiles<'_>,
     baseline_of: impl Fn(&Scenario) -> Option<&'a Baseline>,
-) -> Vec<GrowingSymbol> {
+) -> Vec<GrowingFunction> {
     let mut all = Vec::new();
     let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
     for one in asked.filter(|m| m.failures.is_empty()) {
@@ -274,13 +274,13 @@ pub fn of_measured(
     profiles: &Profiles,
     present: &Present<'_>,
     reference: Reference<'_>,
-) -> Vec<GrowingSymbol> {
+) -> Vec<GrowingFunction> {
     let mut found = of_scenario(&one.scenario, profiles, present, reference);
-    for symbol in &mut found {
-        let name = SeriesName::new(symbol.phase, Metric::CallgrindInstructions);
+    for function in &mut found {
+        let name = SeriesName::new(function.phase, Metric::CallgrindInstructions);
         let repeats = one.complete(name).is_none_or(|series| series.is_exact());
-        if symbol.standing == Standing::Regressed && !repeats {
-            symbol.standing = Standing::Inexact;
+        if function.standing == Standing::Regressed && !repeats {
+            function.standing = Standing::Inexact;
         }
     }
     found
@@ -292,7 +292,7 @@ pub fn of_scenario(
     profiles: &Profiles,
     present: &Present<'_>,
     reference: Reference<'_>,
-) -> Vec<GrowingSymbol> {
+) -> Vec<GrowingFunction> {
     let extrapolate_to = extrapolate_to(scenario);
     let mut found = Vec::new();
     for phase in profiles.phases() {
@@ -304,8 +304,8 @@ pub fn of_scenario(
         let whole_grows = whole.verdict == CurveVerdict::Superlinear;
         let Some(whole) = whole.evidence else { continue };
         let of_phase = top(&total);
-        for symbol in profiles.symbols(phase) {
-            let Some(series) = profiles.own(phase, &symbol.object, &symbol.function) else {
+        for function in profiles.functions(phase) {
+            let Some(series) = profiles.own(phase, &function.object, &function.function) else {
                 continue;
             };
             if top(&series) < SMALLEST_SHARE * of_phase || !rises(&series) {
@@ -321,25 +321,25 @@ pub fn of_scenario(
             let known = known.map(|known| Entry::of(known, present));
             let standing = match reference {
                 Reference::Accepted(baseline) => {
-                    let (object, function) = (&symbol.object, &symbol.function);
-                    let accepted = baseline.and_then(|b| b.symbol(phase, object, function));
+                    let (object, function) = (&function.object, &function.function);
+                    let accepted = baseline.and_then(|b| b.function(phase, object, function));
                     standing(&series, &formula, &hidden, known, accepted)
                 }
                 Reference::Build(other) => {
-                    let was = other.counterpart(profiles, phase, symbol, &series);
+                    let was = other.counterpart(profiles, phase, function, &series);
                     standing_since(&series, &formula, &hidden, was.as_ref())
                 }
             };
-            found.push(GrowingSymbol {
+            found.push(GrowingFunction {
                 scenario: scenario.full_name(),
                 phase,
-                symbol: symbol.clone(),
+                saved: function.clone(),
                 formula,
                 share: part.share * top(&series) / of_phase.max(1.0),
                 standing,
                 hidden,
                 series,
-                grows_for: profiles.grows_for(phase, symbol),
+                grows_for: profiles.grows_for(phase, function),
             });
         }
     }
@@ -352,7 +352,7 @@ fn standing_since(
     series: &Series,
     formula: &Formula,
     hidden: &HiddenGrowth,
-    was: Option<&AcceptedSymbol>,
+    was: Option<&AcceptedFunction>,
 ) -> Standing {
     match standing(series, formula, hidden, None, was) {
         Standing::Accepted => Standing::AsBefore,
@@ -365,7 +365,7 @@ fn standing(
     formula: &Formula,
     hidden: &HiddenGrowth,
     known: Option<Entry<'_>>,
-    accepted: Option<&AcceptedSymbol>,
+    accepted: Option<&AcceptedFunction>,
 ) -> Standing {
     let is_exceeded = match accepted {
         Some(accepted) => accepted.is_exceeded_by(series),

@@ -6,7 +6,7 @@ use loadline_scenario::{Collector, MetricKind};
 
 use loadline_record::rounds::Measured;
 
-use crate::functions::{GrowingSymbol, Standing};
+use crate::functions::{GrowingFunction, Standing};
 use crate::judged::{Ground, Judged, Outcome};
 use crate::self_check::{self, SelfCheck};
 
@@ -18,7 +18,7 @@ pub struct Report {
     /// One row per judged series, in the order of scenarios.
     pub rows: Vec<Judged>,
     /// The functions that grow beyond linear.
-    pub symbols: Vec<GrowingSymbol>,
+    pub functions: Vec<GrowingFunction>,
     /// Runs that failed, with their scenario.
     pub failures: Vec<String>,
 }
@@ -33,7 +33,7 @@ impl Report {
         if self.could_not_measure() {
             several.push(Exit::CouldNotMeasure);
         }
-        if self.count(is_red) + self.new_symbols() > 0 {
+        if self.count(is_red) + self.new_functions() > 0 {
             several.push(Exit::Regressed);
         }
         let is_unsure =
@@ -63,16 +63,16 @@ impl Report {
     /// Whether growth that the scenario accepts is no longer seen.
     pub fn is_gone(&self, row: &Judged) -> bool {
         // A growing function shows before the total grows.
-        let grows = |symbol: &GrowingSymbol| {
+        let grows = |function: &GrowingFunction| {
             row.collector == Collector::Callgrind
-                && symbol.scenario == row.scenario
-                && symbol.phase == row.name.phase
+                && function.scenario == row.scenario
+                && function.phase == row.name.phase
         };
         // One entry applies to all variants of a scenario.
         let is_there = |other: &Judged| {
             other.name == row.name && Report::shares_entry(row, other) && !other.is_gone()
         };
-        row.is_gone() && !self.symbols.iter().any(grows) && !self.rows.iter().any(is_there)
+        row.is_gone() && !self.functions.iter().any(grows) && !self.rows.iter().any(is_there)
     }
 
     /// Whether another series still needs the entry that accepts the growth of `row`.
@@ -122,8 +122,8 @@ impl Report {
     }
 
     /// Counts the growing functions that are new: neither known, nor in the baseline, nor in the other build.
-    pub fn new_symbols(&self) -> usize {
-        self.symbols.iter().filter(|s| s.standing == Standing::Regressed).count()
+    pub fn new_functions(&self) -> usize {
+        self.functions.iter().filter(|s| s.standing == Standing::Regressed).count()
     }
 
     /// Summarizes how many series have each verdict.
@@ -134,12 +134,12 @@ impl Report {
         let is = |row: &Judged, verdict| row.outcome.verdict() == Some(verdict);
         let is_undecided =
             |row: &Judged| row.outcome.verdict().is_some_and(is_open) && !is_not_gated(row);
-        let functions = match self.new_symbols() {
+        let functions = match self.new_functions() {
             1 => "new superlinear function",
             _ => "new superlinear functions",
         };
         let words = [
-            (functions, self.new_symbols()),
+            (functions, self.new_functions()),
             ("REGRESSED", self.count(is_red)),
             ("superlinear, not gated", self.count(is_not_gated)),
             ("undecided", self.count(is_undecided)),

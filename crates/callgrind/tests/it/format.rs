@@ -1,6 +1,6 @@
 //! Files written by hand, after the valgrind manual's "Callgrind Format Specification".
 
-use loadline_callgrind::{Part, Parts, Profile, Symbol};
+use loadline_callgrind::{Function, Part, Parts, Profile};
 
 /// Everything the format has: two events, a file that is inlined, names by number, positions of two
 /// columns relative to each other, jumps, a call into another object, recursion.
@@ -69,7 +69,7 @@ fn one(text: &str) -> Part {
     parts.remove(0)
 }
 
-/// `symbol own inclusive calls`, an asterisk for recursion, and the files where there are several.
+/// `function own inclusive calls`, an asterisk for recursion, and the files where there are several.
 fn table(profile: &Profile, event: usize) -> Vec<String> {
     let row = |cost: loadline_callgrind::Cost<'_>| {
         let star = if cost.is_recursive { "*" } else { "" };
@@ -77,7 +77,7 @@ fn table(profile: &Profile, event: usize) -> Vec<String> {
             [] | [_] => String::new(),
             files => format!(" {files:?}"),
         };
-        format!("{} {} {}{star} {}{files}", cost.symbol, cost.own, cost.inclusive, cost.calls)
+        format!("{} {} {}{star} {}{files}", cost.function, cost.own, cost.inclusive, cost.calls)
     };
     profile.costs(event).into_iter().map(row).collect()
 }
@@ -123,9 +123,9 @@ fn the_calls_of_the_manual_are_read() {
         table(&part.profile, 0),
         ["???: func2 700 700 5", "???: main 400 1200 0", "???: func1 100 400 1"]
     );
-    let path = part.profile.path_to(&Symbol::new("???", "func2"), 0);
+    let path = part.profile.path_to(&Function::new("???", "func2"), 0);
     let path: Vec<(&str, u64, u64)> =
-        path.iter().map(|step| (step.symbol.function.as_str(), step.calls, step.cost)).collect();
+        path.iter().map(|step| (step.function.name.as_str(), step.calls, step.cost)).collect();
     assert_eq!(path, [("main", 3, 400)]);
 }
 
@@ -249,7 +249,7 @@ mod damage {
             let _ = (part.phase(), part.is_whole(), part.profile.instructions());
             for event in 0..3 {
                 for cost in part.profile.costs(event) {
-                    let _ = part.profile.path_to(cost.symbol, event);
+                    let _ = part.profile.path_to(cost.function, event);
                 }
             }
             let mut sum = part.profile.clone();

@@ -346,17 +346,17 @@ fn small_growth_is_followed_to_the_limit() {
     // Deregistering an unwind table: 4n² + 33n instructions, of a total of 104,000 a module.
     let sizes = doubling(16, 6);
     let fit = |series| curve(&series).evidence.unwrap().fit;
-    let symbol = exact(sizes.clone(), |n| 4.0 * n * n + 33.0 * n);
-    assert_eq!(curve(&symbol).verdict, CurveVerdict::Superlinear);
+    let function = exact(sizes.clone(), |n| 4.0 * n * n + 33.0 * n);
+    assert_eq!(curve(&function).verdict, CurveVerdict::Superlinear);
     let total = fit(exact(sizes, |n| 104_000.0 * n + 4.0 * n * n));
-    let growth = hidden_growth(&fit(symbol.clone()), &total, false, 65_536);
+    let growth = hidden_growth(&fit(function.clone()), &total, false, 65_536);
     assert!(growth.matters());
     // 4n²/(104,000n + 4n²) = 20 % at n = 6,500; the total's own fit barely sees the 4n².
     let visible = growth.visible_from.unwrap() as f64;
     assert!((4_000.0..7_500.0).contains(&visible), "{visible}");
     assert!((growth.superlinear_cost / (4.0 * 65_536.0_f64.powi(2)) - 1.0).abs() < 0.02);
-    assert_eq!(hidden_growth(&fit(symbol), &total, false, 512).visible_from, None);
-    // What is large and linear in a symbol is not growth: 20 % of this is 0.01n² from n = 2,500 on.
+    assert_eq!(hidden_growth(&fit(function), &total, false, 512).visible_from, None);
+    // What is large and linear in a function is not growth: 20 % of this is 0.01n² from n = 2,500 on.
     let whole = fit(exact(doubling(16, 9), |n| 100.0 * n + 0.01 * n * n));
     let growth = hidden_growth(&whole, &whole, true, 10_000);
     assert!((growth.share - 0.5).abs() < 0.01, "{growth:?}");
@@ -368,14 +368,14 @@ fn small_growth_is_followed_to_the_limit() {
 #[test]
 fn growth_that_is_nearly_all_stays_so_at_the_limit() {
     let sizes = doubling(8, 7);
-    let symbol = |n: f64| 1098.0 * n * n + 40_000.0 / n;
-    let total = |n: f64| 300_000.0 * n + symbol(n);
+    let function = |n: f64| 1098.0 * n * n + 40_000.0 / n;
+    let total = |n: f64| 300_000.0 * n + function(n);
     let fit = |cost: &dyn Fn(f64) -> f64| {
         let judgement = curve(&exact(sizes.clone(), cost));
         assert_eq!(judgement.verdict, CurveVerdict::Superlinear);
         judgement.evidence.unwrap().fit
     };
-    let growth = hidden_growth(&fit(&symbol), &fit(&total), true, 29_488);
+    let growth = hidden_growth(&fit(&function), &fit(&total), true, 29_488);
     assert!(growth.share > 0.9, "{growth:?}");
     let truth = 1098.0 * 29_488.0_f64.powi(2);
     assert!((0.5..2.0).contains(&(growth.superlinear_cost / truth)), "{growth:?}");

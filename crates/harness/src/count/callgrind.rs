@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, io, process, thread};
 
 use loadline_callgrind::{
-    Invocation, OLDEST_VALGRIND, Profile, Symbol, Threads, Version, client, find_valgrind, profiles,
+    Invocation, OLDEST_VALGRIND, Profile, Threads, Version, client, find_valgrind, profiles,
 };
 
 use crate::count::counted::{COUNTS, Counted, Function};
@@ -177,7 +177,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
 /// Of each size the dump with the fewest instructions.
 fn smallest(mut profiles: BTreeMap<String, Profile>, sizes: &[usize]) -> Result<Counted, String> {
     let mut counts = Vec::new();
-    let mut functions: BTreeMap<Symbol, Vec<u64>> = BTreeMap::new();
+    let mut functions: BTreeMap<loadline_callgrind::Function, Vec<u64>> = BTreeMap::new();
     let mut last = Profile::default();
     for (i, &n) in sizes.iter().enumerate() {
         let of_size = (0..COUNTS).filter_map(|repetition| profiles.remove(&name(n, repetition)));
@@ -186,27 +186,27 @@ fn smallest(mut profiles: BTreeMap<String, Profile>, sizes: &[usize]) -> Result<
             .ok_or_else(|| format!("the test run ended before it had counted N = {n}"))?;
         counts.push(last.instructions().unwrap_or(0));
         for cost in last.costs(0) {
-            let row = functions.entry(cost.symbol.clone()).or_default();
+            let row = functions.entry(cost.function.clone()).or_default();
             row.resize(sizes.len(), 0);
             row[i] = cost.own;
         }
     }
-    let function = |(symbol, counts): (Symbol, Vec<u64>)| Function {
-        called_for: called_for(&last, &symbol),
-        name: symbol.function,
+    let function = |(of, counts): (loadline_callgrind::Function, Vec<u64>)| Function {
+        called_for: called_for(&last, &of),
+        name: of.name,
         counts,
     };
     Ok(Counted { counts, functions: functions.into_iter().map(function).collect() })
 }
 
 /// The nearest caller outside of the standard library and of C, for a function that is part of these.
-fn called_for(profile: &Profile, symbol: &Symbol) -> Option<String> {
-    if is_program(&symbol.function) {
+fn called_for(profile: &Profile, function: &loadline_callgrind::Function) -> Option<String> {
+    if is_program(&function.name) {
         return None;
     }
-    let path = profile.path_to(symbol, 0);
-    let caller = path.iter().rev().find(|caller| is_program(&caller.symbol.function))?;
-    Some(caller.symbol.function.clone())
+    let path = profile.path_to(function, 0);
+    let caller = path.iter().rev().find(|caller| is_program(&caller.function.name))?;
+    Some(caller.function.name.clone())
 }
 
 /// Whether a function is Rust outside of the standard library: its path begins with another crate.
@@ -320,7 +320,8 @@ fn=memmove
 totals: 95
 ";
         let profile = Parts::of(text.as_bytes()).next().unwrap().unwrap().profile;
-        let caller = |name: &str| called_for(&profile, &Symbol::new("x", name));
+        let caller =
+            |name: &str| called_for(&profile, &loadline_callgrind::Function::new("x", name));
         assert_eq!(caller("memmove").as_deref(), Some("app::find"));
         assert_eq!(caller("<u64 as core::iter::Step>::forward").as_deref(), Some("app::find"));
         assert_eq!(caller("app::find"), None);

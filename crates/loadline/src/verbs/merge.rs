@@ -8,7 +8,7 @@ use loadline_scenario::{Scenario, Workload};
 
 use crate::cli;
 use crate::committed::Committed;
-use crate::conclude::{failures, growing_symbols, say};
+use crate::conclude::{failures, growing_functions, say};
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
 use loadline_record::compat::{growth_differences, level_differences};
@@ -54,7 +54,7 @@ pub fn run(arguments: &cli::Merge) -> Result<Exit> {
                 .flat_map(|m| self_check::seen(m, baselines.tau(Kind::Time, &m.environment))),
         ),
         rows,
-        symbols: measured.iter().flat_map(|m| growing_symbols(m, &baselines)).collect(),
+        functions: measured.iter().flat_map(|m| growing_functions(m, &baselines)).collect(),
         failures: measured.iter().flat_map(failures).collect(),
     };
     let asked_now = arguments.strictness.or_asked(&first.asked);

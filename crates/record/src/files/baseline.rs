@@ -67,12 +67,12 @@ pub struct Baseline {
     /// The accepted series, sorted by name.
     pub series: Vec<Accepted>,
     /// The functions known to grow beyond linear, sorted.
-    pub symbols: Vec<AcceptedSymbol>,
+    pub functions: Vec<AcceptedFunction>,
 }
 
 /// A function that grows beyond linear, with its measured costs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AcceptedSymbol {
+pub struct AcceptedFunction {
     /// The phase in which the function grows.
     pub phase: Phase,
     /// The file name of the function's program or library.
@@ -83,7 +83,7 @@ pub struct AcceptedSymbol {
     pub series: Series,
 }
 
-impl AcceptedSymbol {
+impl AcceptedFunction {
     /// Whether `series` grows faster than the accepted series.
     pub fn is_exceeded_by(&self, series: &Series) -> bool {
         let pair = judge_pair(series, &self.series, &PairOptions::default());
@@ -122,12 +122,12 @@ struct BaselineFile {
     environment: Environment,
     series: Vec<SeriesFile>,
     #[serde(default)]
-    function: Vec<SymbolFile>,
+    function: Vec<FunctionFile>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SymbolFile {
+struct FunctionFile {
     phase: Phase,
     object: String,
     function: String,
@@ -226,10 +226,15 @@ impl Baseline {
     }
 
     /// Returns the recorded costs of a growing function.
-    pub fn symbol(&self, phase: Phase, object: &str, function: &str) -> Option<&AcceptedSymbol> {
-        self.symbols.iter().find(|symbol| {
-            symbol.phase == phase && symbol.object == object && symbol.function == function
-        })
+    pub fn function(
+        &self,
+        phase: Phase,
+        object: &str,
+        function: &str,
+    ) -> Option<&AcceptedFunction> {
+        self.functions
+            .iter()
+            .find(|one| one.phase == phase && one.object == object && one.function == function)
     }
 
     /// Whether times measured in `environment` may be compared with the times of this baseline. Both CPUs and
@@ -332,16 +337,16 @@ fn baseline(file: BaselineFile) -> Result<Baseline> {
         noise_floor: Floor(file.noise_floor),
         environment: file.environment,
         series,
-        symbols: file.function.into_iter().map(accepted_symbol).collect::<Result<_>>()?,
+        functions: file.function.into_iter().map(accepted_function).collect::<Result<_>>()?,
     })
 }
 
-fn accepted_symbol(file: SymbolFile) -> Result<AcceptedSymbol> {
-    let SymbolFile { phase, object, function, own } = file;
+fn accepted_function(file: FunctionFile) -> Result<AcceptedFunction> {
+    let FunctionFile { phase, object, function, own } = file;
     let (sizes, costs) = own.into_iter().map(|(n, cost)| (n, vec![cost as f64])).unzip();
     let series = Series::new(Kind::Count, sizes, costs)
-        .with_context(|| format!("symbol {function} in {phase}"))?;
-    Ok(AcceptedSymbol { phase, object, function, series: series.exact(true) })
+        .with_context(|| format!("function {function} in {phase}"))?;
+    Ok(AcceptedFunction { phase, object, function, series: series.exact(true) })
 }
 
 fn accepted(file: SeriesFile) -> Result<Accepted> {
@@ -399,14 +404,14 @@ fn write_baseline(text: &mut String, baseline: &Baseline) {
     let environment = toml::to_string(&baseline.environment).expect("plain text fields");
     line(format_args!("{}", environment.trim_end()));
     baseline.series.iter().for_each(|accepted| write_series(text, accepted));
-    baseline.symbols.iter().for_each(|symbol| write_symbol(text, symbol));
+    baseline.functions.iter().for_each(|function| write_function(text, function));
 }
 
-fn write_symbol(text: &mut String, symbol: &AcceptedSymbol) {
+fn write_function(text: &mut String, function: &AcceptedFunction) {
     let mut line = |args: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{args}");
     };
-    let AcceptedSymbol { phase, object, function, series } = symbol;
+    let AcceptedFunction { phase, object, function, series } = function;
     line(format_args!("\n[[baseline.function]]"));
     line(format_args!("phase = {}", quoted(&phase.to_string())));
     line(format_args!("object = {}", quoted(object)));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use loadline_callgrind::{Profile, Symbol};
+use loadline_callgrind::{Function, Profile};
 use loadline_scenario::Phase;
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +19,12 @@ const WITH_PATH: usize = 40;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedProfile {
     /// The functions with a cost of their own, the costliest first.
-    pub phases: BTreeMap<Phase, Vec<SavedSymbol>>,
+    pub phases: BTreeMap<Phase, Vec<SavedFunction>>,
 }
 
 /// The cost of one function in one phase, in instructions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SavedSymbol {
+pub struct SavedFunction {
     /// The file name of the function's program or library.
     pub object: String,
     /// The name of the function, demangled.
@@ -49,7 +49,7 @@ impl SavedProfile {
     pub fn of(profiles: &BTreeMap<String, Profile>) -> SavedProfile {
         let phases = profiles.iter().filter_map(|(name, profile)| {
             let phase: Phase = name.parse().ok()?;
-            Some((phase, symbols(profile)))
+            Some((phase, functions(profile)))
         });
         SavedProfile { phases: phases.collect() }
     }
@@ -58,8 +58,8 @@ impl SavedProfile {
     /// if a needed phase was not counted.
     pub fn total(&self, phase: Phase) -> Option<u64> {
         let own = |phase: Phase| {
-            let symbols = self.phases.get(&phase)?;
-            Some(symbols.iter().map(|symbol| symbol.own).sum::<u64>())
+            let functions = self.phases.get(&phase)?;
+            Some(functions.iter().map(|function| function.own).sum::<u64>())
         };
         match phase {
             Phase::Total => Some(own(Phase::Load)? + own(Phase::Unload)?),
@@ -68,9 +68,9 @@ impl SavedProfile {
     }
 
     /// Finds the function in `phase`, if it cost anything.
-    pub fn find(&self, phase: Phase, object: &str, function: &str) -> Option<&SavedSymbol> {
-        let symbols = self.phases.get(&phase)?;
-        symbols.iter().find(|symbol| symbol.object == object && symbol.function == function)
+    pub fn find(&self, phase: Phase, object: &str, function: &str) -> Option<&SavedFunction> {
+        let functions = self.phases.get(&phase)?;
+        functions.iter().find(|one| one.object == object && one.function == function)
     }
 
     /// Reads the file that [`SavedProfile::write`] wrote.
@@ -103,31 +103,30 @@ pub fn folder(session: &Path) -> PathBuf {
     session.join("profiles")
 }
 
-fn symbols(profile: &Profile) -> Vec<SavedSymbol> {
+fn functions(profile: &Profile) -> Vec<SavedFunction> {
     let costs = profile.costs(0);
-    let mut callers: HashMap<&Symbol, BTreeMap<String, u64>> = HashMap::new();
+    let mut callers: HashMap<&Function, BTreeMap<String, u64>> = HashMap::new();
     for call in profile.calls(0) {
         let of_callee = callers.entry(call.callee).or_default();
-        *of_callee.entry(call.caller.function.clone()).or_default() += call.cost;
+        *of_callee.entry(call.caller.name.clone()).or_default() += call.cost;
     }
-    let symbol = |(place, cost): (usize, loadline_callgrind::Cost<'_>)| {
+    let function = |(place, cost): (usize, loadline_callgrind::Cost<'_>)| {
         let path = || -> Vec<String> {
-            let callers = profile.path_to(cost.symbol, 0);
-            callers.iter().map(|caller| caller.symbol.function.clone()).collect()
+            let callers = profile.path_to(cost.function, 0);
+            callers.iter().map(|caller| caller.function.name.clone()).collect()
         };
-        let Symbol { function, .. } = cost.symbol;
-        SavedSymbol {
-            object: cost.symbol.object_name().to_owned(),
-            function: function.clone(),
+        SavedFunction {
+            object: cost.function.object_name().to_owned(),
+            function: cost.function.name.clone(),
             own: cost.own,
             inclusive: cost.inclusive,
             calls: cost.calls,
             path: if place < WITH_PATH { path() } else { Vec::new() },
-            callers: match callers.get(cost.symbol) {
+            callers: match callers.get(cost.function) {
                 Some(callers) if place < WITH_PATH => callers.clone(),
                 _ => BTreeMap::new(),
             },
         }
     };
-    costs.into_iter().filter(|cost| cost.own > 0).enumerate().map(symbol).collect()
+    costs.into_iter().filter(|cost| cost.own > 0).enumerate().map(function).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, Place, Word};
-use crate::session::words::{cause_lines, lines, new_symbols};
+use crate::session::words::{cause_lines, lines, new_functions};
 
 /// Renders the report, one line per annotation.
 pub fn render(facts: &Facts) -> String {
@@ -31,10 +31,10 @@ pub fn render(facts: &Facts) -> String {
         commands.push(command(level, Some(&series.place), &title, &text.join("\n")));
     }
     for scenario in &facts.scenarios {
-        for symbol in new_symbols(scenario) {
+        for function in new_functions(scenario) {
             let place = Place { file: scenario.file.clone(), line: 1 };
-            let title = format!("{} {}", scenario.full_name, symbol.phase);
-            let text = [vec![function_fact(scenario, symbol)], cause_lines(symbol)].concat();
+            let title = format!("{} {}", scenario.full_name, function.phase);
+            let text = [vec![function_fact(scenario, function)], cause_lines(function)].concat();
             let text = text.join("\n");
             commands.push(command("error", Some(&place), &title, &text));
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{cause_lines, lines, new_symbols};
+use crate::session::words::{cause_lines, lines, new_functions};
 
 /// Renders the whole document.
 pub fn render(facts: &Facts) -> String {
@@ -97,14 +97,14 @@ fn time(seconds: Option<f64>) -> String {
 
 fn suite_of(facts: &Facts, scenario: &ScenarioFacts) -> Suite {
     let cases = scenario.judged().map(|series| series_case(scenario, series));
-    let grown = new_symbols(scenario).map(|symbol| Case {
-        name: format!("{} {}", symbol.phase, symbol.shown),
+    let grown = new_functions(scenario).map(|function| Case {
+        name: format!("{} {}", function.phase, function.shown),
         seconds: None,
         status: Status::Not {
             element: "failure",
-            kind: "growing-symbol",
-            message: function_fact(scenario, symbol),
-            text: cause_lines(symbol).join("\n"),
+            kind: "growing-function",
+            message: function_fact(scenario, function),
+            text: cause_lines(function).join("\n"),
         },
         output: String::new(),
     });

@@ -3,7 +3,7 @@
 use crate::forms::text::{not_counted, self_checks, verdict};
 use crate::session::fact::{fact, function_fact};
 use crate::session::model::{Facts, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{cause_lines, exponent_text, figures, new_symbols, to_act};
+use crate::session::words::{cause_lines, exponent_text, figures, new_functions, to_act};
 use loadline_scenario::units::amount;
 
 /// An invisible line in the comment. A later run finds the comment by it and replaces the comment.
@@ -112,8 +112,8 @@ fn table(rows: &[(&ScenarioFacts, &SeriesFacts)]) -> String {
 /// Lists one section for each series that needs attention, and one for the new functions of each scenario.
 fn sections(facts: &Facts) -> impl Iterator<Item = String> {
     let series = facts.most_telling_first().filter(|(_, series)| needs_a_look(series.verdict));
-    let symbols = facts.scenarios.iter().filter_map(symbol_section);
-    series.map(|(scenario, series)| section(scenario, series)).chain(symbols)
+    let functions = facts.scenarios.iter().filter_map(function_section);
+    series.map(|(scenario, series)| section(scenario, series)).chain(functions)
 }
 
 fn section(scenario: &ScenarioFacts, series: &SeriesFacts) -> String {
@@ -152,10 +152,10 @@ fn costs(series: &SeriesFacts) -> String {
     text
 }
 
-fn symbol_section(scenario: &ScenarioFacts) -> Option<String> {
+fn function_section(scenario: &ScenarioFacts) -> Option<String> {
     let lines =
         |function| [vec![function_fact(scenario, function)], cause_lines(function)].concat();
-    let mut lines = new_symbols(scenario).flat_map(lines).peekable();
+    let mut lines = new_functions(scenario).flat_map(lines).peekable();
     lines.peek()?;
     let items: String = lines.map(|line| format!("- {}\n", escape(&line))).collect();
     Some(format!("\n### {}: functions with new growth\n\n{items}", escape(&scenario.full_name)))

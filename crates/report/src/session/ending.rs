@@ -16,7 +16,7 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
     let report = Report {
         self_checks: Vec::new(),
         rows: Vec::new(),
-        symbols: Vec::new(),
+        functions: Vec::new(),
         failures: Vec::new(),
     };
     let mut facts = facts(&report, measured, texts, Strictness::default());

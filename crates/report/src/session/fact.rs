@@ -8,7 +8,7 @@ use crate::session::model::{
     AgainstKind, Ending, Facts, FunctionFacts, Interval, KnownStatus, ScenarioFacts, SeriesFacts,
     Word,
 };
-use crate::session::words::{duration, new_symbols};
+use crate::session::words::{duration, new_functions};
 
 /// The exponents that people call linear.
 const LINEAR: std::ops::RangeInclusive<f64> = 0.85..=1.15;
@@ -163,7 +163,7 @@ impl ScenarioFacts {
     /// Whether a series regressed, or a function is new among those that grow beyond linear.
     pub fn has_regressed(&self) -> bool {
         self.series.iter().any(|series| series.verdict == Word::Regressed)
-            || new_symbols(self).next().is_some()
+            || new_functions(self).next().is_some()
     }
 }
 
@@ -192,7 +192,9 @@ impl Facts {
 
     /// Lists the functions with new growth, which are red by themselves.
     pub fn new_functions(&self) -> impl Iterator<Item = (&ScenarioFacts, &FunctionFacts)> {
-        self.scenarios.iter().flat_map(|one| new_symbols(one).map(move |function| (one, function)))
+        self.scenarios
+            .iter()
+            .flat_map(|one| new_functions(one).map(move |function| (one, function)))
     }
 
     /// Counts the judged series with the verdict `word`.

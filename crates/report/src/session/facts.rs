@@ -17,7 +17,7 @@ use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
 use crate::session::series::{judged_series, observed_series, without_findings};
 use loadline_record::rounds::{Measured, MeasuredScenario};
-use loadline_verdict::functions::GrowingSymbol;
+use loadline_verdict::functions::GrowingFunction;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
 use loadline_verdict::self_check::SelfCheck;
@@ -137,9 +137,10 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         observed.into_iter().filter_map(|name| observed_series(*name, one, measured, &files)),
     );
     divide_seconds(&mut series, one);
-    let is_own =
-        |symbol: &&GrowingSymbol| symbol.scenario == full_name && !report.is_self_check_failed();
-    let symbols = report.symbols.iter().filter(is_own);
+    let is_own = |function: &&GrowingFunction| {
+        function.scenario == full_name && !report.is_self_check_failed()
+    };
+    let functions = report.functions.iter().filter(is_own);
     ScenarioFacts {
         command: adviser.regress(one, Some(measured.seed), &[]),
         is_command: matches!(scenario.workload, Workload::Command(_)),
@@ -152,7 +153,7 @@ fn scenario_facts(report: &Report, one: &MeasuredScenario, adviser: &Adviser<'_>
         seconds: seconds(std::iter::once(one)),
         changes: None,
         series,
-        functions: symbols.map(function_facts).collect(),
+        functions: functions.map(function_facts).collect(),
         full_name,
     }
 }

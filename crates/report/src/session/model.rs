@@ -376,9 +376,9 @@ impl ScenarioFacts {
     /// Picks the function to name first in a phase. New functions come first, then those with a known cause,
     /// then the largest growth.
     pub fn culprit(&self, phase: &str) -> Option<&FunctionFacts> {
-        let of_phase = self.functions.iter().filter(|symbol| symbol.phase == phase);
-        of_phase.min_by_key(|symbol| {
-            (symbol.standing != FunctionStanding::Regressed, symbol.cause.is_none())
+        let of_phase = self.functions.iter().filter(|function| function.phase == phase);
+        of_phase.min_by_key(|function| {
+            (function.standing != FunctionStanding::Regressed, function.cause.is_none())
         })
     }
 }

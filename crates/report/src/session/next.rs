@@ -31,9 +31,9 @@ pub fn next(report: &Report, adviser: &Adviser<'_>) -> String {
     {
         return command;
     }
-    if let Some(symbol) = report.symbols.iter().find(|s| s.standing == Standing::Regressed) {
+    if let Some(function) = report.functions.iter().find(|s| s.standing == Standing::Regressed) {
         let root = measured.again.root_flag();
-        return format!("{PROGRAM} explain {}{root}", shell_quoted(&symbol.scenario));
+        return format!("{PROGRAM} explain {}{root}", shell_quoted(&function.scenario));
     }
     let open = report.rows.iter().filter(|row| row.outcome.verdict().is_some_and(is_open));
     let advice: Vec<(&Judged, Advice)> =

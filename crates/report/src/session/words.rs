@@ -202,6 +202,6 @@ pub fn cause_lines(function: &FunctionFacts) -> Vec<String> {
 }
 
 /// Lists the new growing functions of a scenario, which are red by themselves.
-pub fn new_symbols(scenario: &ScenarioFacts) -> impl Iterator<Item = &FunctionFacts> {
-    scenario.functions.iter().filter(|symbol| symbol.standing == FunctionStanding::Regressed)
+pub fn new_functions(scenario: &ScenarioFacts) -> impl Iterator<Item = &FunctionFacts> {
+    scenario.functions.iter().filter(|function| function.standing == FunctionStanding::Regressed)
 }

@@ -17,7 +17,7 @@ use loadline_verdict::compare::{ByN, Change, Comparison, Curve, Found, Pair, Row
 const MOST_BY_N: usize = 5;
 
 /// The largest number of functions shown per scenario.
-const MOST_SYMBOLS: usize = 6;
+const MOST_FUNCTIONS: usize = 6;
 
 /// Renders the whole text.
 pub fn text(comparison: &Comparison) -> String {
@@ -124,7 +124,7 @@ fn of_pair(text: &mut String, pair: &Pair) {
     }
     folded(&pair.series).iter().for_each(|said| line(text, &format!(" {said}")));
     by_n(text, &changed, &pair.one);
-    symbols(text, &pair.symbols);
+    functions(text, &pair.functions);
     let told: Vec<String> = changed.iter().filter_map(|row| consequence(row, &pair.one)).collect();
     if !told.is_empty() {
         line(text, "");
@@ -348,7 +348,7 @@ fn varies(row: &Row) -> bool {
     !row.by_n.is_empty() && (spread(|at| at.old) || spread(|at| at.new))
 }
 
-fn symbols(text: &mut String, all: &[Moved]) {
+fn functions(text: &mut String, all: &[Moved]) {
     if all.is_empty() {
         return;
     }
@@ -364,7 +364,7 @@ fn symbols(text: &mut String, all: &[Moved]) {
         "exponent".to_owned(),
     ]);
     let mut causes: Vec<&String> = Vec::new();
-    for moved in all.iter().take(MOST_SYMBOLS) {
+    for moved in all.iter().take(MOST_FUNCTIONS) {
         let not_recorded = || "not recorded".to_owned();
         let own = |cost: Option<f64>| cost.map_or_else(not_recorded, |cost| short(cost, "count"));
         let formula = |formula: &Option<String>| formula.clone().unwrap_or_else(not_recorded);

@@ -11,7 +11,7 @@ use loadline_scenario::{
     Collector, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,
 };
 use loadline_verdict::functions::{
-    self, GrowingSymbol, Profiles, ReadProfiles, Reference, Standing, shortened,
+    self, GrowingFunction, Profiles, ReadProfiles, Reference, Standing, shortened,
 };
 use loadline_verdict::known::Present;
 
@@ -43,7 +43,7 @@ pub fn explanation(
                 text.push_str(&of_phase(phase, &profiles, &growing, one.scenario.unit()));
             }
         }
-        None => text.push_str("\n    costs by symbol: not measured (see above)\n"),
+        None => text.push_str("\n    costs by function: not measured (see above)\n"),
     }
     text.push_str(&operations(one));
     text.push_str(&next_module(one, records));
@@ -73,29 +73,29 @@ pub fn answer(one: &MeasuredScenario, measured: &Measured, read: ReadProfiles<'_
 }
 
 /// Lists where the instructions of one phase go.
-fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol], unit: &str) -> String {
+fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingFunction], unit: &str) -> String {
     let Some(total) = profiles.totals(phase) else { return String::new() };
     let formula = Formula::of(&total);
     let shown = formula.map_or_else(|| "unknown".to_owned(), |formula| formula.to_string());
     let top = total.top_size();
     let whole = functions::top(&total);
     let mut text = format!("\n{phase}: {shown} instructions, {} at N = {top}\n", amount(whole, ""));
-    let own: Vec<&GrowingSymbol> = growing.iter().filter(|g| g.phase == phase).collect();
-    let mut table = symbol_table(unit);
+    let own: Vec<&GrowingFunction> = growing.iter().filter(|g| g.phase == phase).collect();
+    let mut table = function_table(unit);
     for one in &own {
         let name = format!("grows: {}", one.shown());
-        table.add_row(row(&name, &one.formula, one.symbol.own as f64 / whole));
+        table.add_row(row(&name, &one.formula, one.saved.own as f64 / whole));
     }
     let is_growing = |function: &str, object: &str| {
-        own.iter().any(|one| one.symbol.function == function && one.symbol.object == object)
+        own.iter().any(|one| one.saved.function == function && one.saved.object == object)
     };
-    let rest = profiles.symbols(phase).iter();
-    let rest = rest.filter(|symbol| !is_growing(&symbol.function, &symbol.object));
-    for symbol in rest.take(COSTLIEST) {
-        let series = profiles.own(phase, &symbol.object, &symbol.function);
+    let rest = profiles.functions(phase).iter();
+    let rest = rest.filter(|function| !is_growing(&function.function, &function.object));
+    for function in rest.take(COSTLIEST) {
+        let series = profiles.own(phase, &function.object, &function.function);
         if let Some(formula) = series.as_ref().and_then(Formula::of) {
-            let name = format!("{} ({})", shortened(&symbol.function), symbol.object);
-            table.add_row(row(&name, &formula, symbol.own as f64 / whole));
+            let name = format!("{} ({})", shortened(&function.function), function.object);
+            table.add_row(row(&name, &formula, function.own as f64 / whole));
         }
     }
     indented(&mut text, &trimmed(&table.to_string()));
@@ -103,10 +103,10 @@ fn of_phase(phase: Phase, profiles: &Profiles, growing: &[GrowingSymbol], unit: 
     text
 }
 
-fn symbol_table(unit: &str) -> Table {
+fn function_table(unit: &str) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["symbol", "fixed", &format!("per {unit}"), "per pair", "share"]);
+    table.set_header(["function", "fixed", &format!("per {unit}"), "per pair", "share"]);
     table.column_iter_mut().skip(1).for_each(|column| {
         column.set_cell_alignment(CellAlignment::Right);
     });
@@ -131,8 +131,8 @@ fn row(name: &str, formula: &Formula, share: f64) -> [String; 5] {
 }
 
 /// Describes who calls a growing function, why it grows, and what to do.
-fn culprit(one: &GrowingSymbol, unit: &str) -> String {
-    let mut text = format!("    why {} grows, by {}:\n", one.symbol.function, one.formula);
+fn culprit(one: &GrowingFunction, unit: &str) -> String {
+    let mut text = format!("    why {} grows, by {}:\n", one.saved.function, one.formula);
     let callers: Vec<String> = one.path_of_growth().iter().map(|name| shortened(name)).collect();
     match (&one.grows_for, callers.as_slice()) {
         (None, []) => {}

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use loadline_callgrind::{Invocation, Profile, Symbol, Threads, find_valgrind, profiles};
+use loadline_callgrind::{Function, Invocation, Profile, Threads, find_valgrind, profiles};
 use loadline_scenario::{
     Collector, Corpus, Engines, Generated, LoadFrom, LoadOrder, LoadedAtOnce, Measure, Message,
     Modules, NCounts, Planted, PlantedWork, Prepare, Profiler, Proof, Request, Scenario, Tables,
@@ -74,23 +74,23 @@ impl Counted {
         assert_eq!(self.instructions(), other.instructions());
         for (phase, profile) in &self.phases {
             let (costs, others) = (profile.costs(0), other.phases[phase].costs(0));
-            assert_eq!(costs.len(), others.len(), "symbols in {phase}");
+            assert_eq!(costs.len(), others.len(), "functions in {phase}");
             for (cost, other) in costs.iter().zip(&others) {
                 assert_eq!(cost, other, "in {phase}");
             }
         }
     }
 
-    /// Returns the symbols of a phase whose name contains `part`.
-    fn symbols(&self, phase: &str, part: &str) -> Vec<Symbol> {
+    /// Returns the functions of a phase whose name contains `part`.
+    fn functions(&self, phase: &str, part: &str) -> Vec<Function> {
         let costs = self.phases[phase].costs(0);
-        let symbols = costs.iter().map(|cost| cost.symbol);
-        symbols.filter(|symbol| symbol.function.contains(part)).cloned().collect()
+        let functions = costs.iter().map(|cost| cost.function);
+        functions.filter(|function| function.name.contains(part)).cloned().collect()
     }
 
-    /// Returns the own cost of a symbol in a phase, or 0 if it does not occur.
-    fn own(&self, phase: &str, symbol: &Symbol) -> u64 {
-        self.phases[phase].cost(symbol, 0).map_or(0, |cost| cost.own)
+    /// Returns the own cost of a function in a phase, or 0 if it does not occur.
+    fn own(&self, phase: &str, function: &Function) -> u64 {
+        self.phases[phase].cost(function, 0).map_or(0, |cost| cost.own)
     }
 }
 
@@ -225,7 +225,7 @@ fn every_phase_is_counted_apart() {
         for (phase, name) in [("load", "__register_frame"), ("unload", "__deregister_frame")] {
             for (other, profile) in &counted.phases {
                 let calls = |cost: loadline_callgrind::Cost<'_>| cost.calls;
-                let calls = profile.cost(&Symbol::new(RUNNER, name), 0).map_or(0, calls);
+                let calls = profile.cost(&Function::new(RUNNER, name), 0).map_or(0, calls);
                 assert_eq!(calls, if other == phase { 128 } else { 0 }, "{name} in {other}");
             }
         }
@@ -264,9 +264,9 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     let count = |order, unwinds, tables| {
         let workload = unloading(order, unwinds, tables);
         let runs = SIZES.map(|n| run(&valgrind, &workload, n));
-        let found = runs[2].symbols("unload", SEARCH);
-        let own = |symbol: &Symbol| runs.each_ref().map(|run| run.own("unload", symbol));
-        let coefficient = found.first().map(|symbol| quadratic(SIZES, own(symbol)));
+        let found = runs[2].functions("unload", SEARCH);
+        let own = |function: &Function| runs.each_ref().map(|run| run.own("unload", function));
+        let coefficient = found.first().map(|function| quadratic(SIZES, own(function)));
         println!("{order:?}, {unwinds} unwinds, {tables:?}: {coefficient:?} N²");
         (coefficient, runs)
     };
@@ -294,8 +294,8 @@ fn the_search_for_a_table_is_found_with_its_coefficient() {
     assert_eq!(stripped, None);
 
     let profile = &runs[2].phases["unload"];
-    let path = profile.path_to(&runs[2].symbols("unload", SEARCH)[0], 0);
-    let path: Vec<&str> = path.iter().map(|step| step.symbol.function.as_str()).collect();
+    let path = profile.path_to(&runs[2].functions("unload", SEARCH)[0], 0);
+    let path: Vec<&str> = path.iter().map(|step| step.function.name.as_str()).collect();
     let at = |part: &str| path.iter().position(|step| step.contains(part));
     // The compiler may inline the functions in between.
     assert!(at("Worker").is_some() && at("Worker") < at("CodeMemory"), "{path:?}");
@@ -328,10 +328,10 @@ fn the_scan_of_another_unwinder_is_found() {
     });
     let costs = runs[2].phases["unload"].costs(0);
     let first = &costs[0];
-    let own = runs.each_ref().map(|run| run.own("unload", first.symbol));
-    println!("{}: {} N²", first.symbol, quadratic(SIZES, own));
-    assert_eq!(first.symbol.function, "__unw_remove_dynamic_fde");
-    assert!(first.symbol.object_name().starts_with("libunwind.so.1"), "{}", first.symbol);
+    let own = runs.each_ref().map(|run| run.own("unload", first.function));
+    println!("{}: {} N²", first.function, quadratic(SIZES, own));
+    assert_eq!(first.function.name, "__unw_remove_dynamic_fde");
+    assert!(first.function.object_name().starts_with("libunwind.so.1"), "{}", first.function);
     assert!(quadratic(SIZES, own) > 100.0, "{own:?}");
 }
 
@@ -347,14 +347,14 @@ fn the_table_that_own_types_make_grow_is_found() {
         let workload = prepared(modules(axes, hold), SIZES[2]);
         let runs = SIZES.map(|n| run(&valgrind, &workload, n));
         let profile = &runs[2].phases["load"];
-        let of_registry = |symbol: &Symbol| {
-            let path = profile.path_to(symbol, 0);
-            path.iter().any(|step| step.symbol.function.contains("runtime::type_registry"))
+        let of_registry = |function: &Function| {
+            let path = profile.path_to(function, 0);
+            path.iter().any(|step| step.function.name.contains("runtime::type_registry"))
         };
         let costs = profile.costs(0);
-        let coefficients = costs.iter().filter(|cost| of_registry(cost.symbol)).map(|cost| {
-            let own = runs.each_ref().map(|run| run.own("load", cost.symbol));
-            (quadratic(SIZES, own), cost.symbol.to_string())
+        let coefficients = costs.iter().filter(|cost| of_registry(cost.function)).map(|cost| {
+            let own = runs.each_ref().map(|run| run.own("load", cost.function));
+            (quadratic(SIZES, own), cost.function.to_string())
         });
         coefficients.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap()
     };

@@ -64,7 +64,7 @@ pub struct Pair {
     /// Every series that either side has.
     pub series: Vec<Row>,
     /// The functions whose cost changed, the largest change first.
-    pub symbols: Vec<Moved>,
+    pub functions: Vec<Moved>,
 }
 
 /// One series of both sides.
@@ -231,7 +231,7 @@ impl Pair {
             failures,
             extrapolate_to,
             series: names.into_iter().map(row).collect(),
-            symbols: moved(old, new),
+            functions: moved(old, new),
         }
     }
 }

@@ -6,13 +6,13 @@ use loadline_growth::{CurveOptions, Formula, Series, judge_curve};
 use loadline_scenario::Phase;
 use serde::Serialize;
 
-use super::side::{SideScenario, SymbolCosts};
+use super::side::{FunctionCosts, SideScenario};
 use crate::causes;
 use crate::functions::{Profiles, Reference, of_scenario, telling_caller, top};
 use crate::rules::known::Present;
 use crate::rules::readings::on_common_sizes;
-use loadline_record::baseline::AcceptedSymbol;
-use loadline_record::profile::{SavedProfile, SavedSymbol};
+use loadline_record::baseline::AcceptedFunction;
+use loadline_record::profile::{SavedFunction, SavedProfile};
 use loadline_scenario::units::short;
 
 /// A change of less than this share of a phase is not shown.
@@ -64,18 +64,18 @@ pub struct Moved {
 /// Lists the functions whose cost differs. For a baseline, lists only the functions that the baseline
 /// records, or would record.
 pub fn moved(old: &SideScenario, new: &SideScenario) -> Vec<Moved> {
-    match (&old.symbols, &new.symbols) {
-        (SymbolCosts::All(before), SymbolCosts::All(now)) => of_profiles(before, now),
-        (SymbolCosts::Growing(before), SymbolCosts::All(now)) => {
+    match (&old.functions, &new.functions) {
+        (FunctionCosts::All(before), FunctionCosts::All(now)) => of_profiles(before, now),
+        (FunctionCosts::Growing(before), FunctionCosts::All(now)) => {
             let now = growing(new, now);
             of_recorded(before, &now)
         }
-        (SymbolCosts::All(before), SymbolCosts::Growing(now)) => {
+        (FunctionCosts::All(before), FunctionCosts::Growing(now)) => {
             let before = growing(old, before);
             of_recorded(&before, now)
         }
-        (SymbolCosts::Growing(before), SymbolCosts::Growing(now)) => of_recorded(before, now),
-        (SymbolCosts::None, _) | (_, SymbolCosts::None) => Vec::new(),
+        (FunctionCosts::Growing(before), FunctionCosts::Growing(now)) => of_recorded(before, now),
+        (FunctionCosts::None, _) | (_, FunctionCosts::None) => Vec::new(),
     }
 }
 
@@ -90,11 +90,11 @@ fn of_profiles(old: &Profiles, new: &Profiles) -> Vec<Moved> {
     let Some(n) = common else { return Vec::new() };
     let (Some(before), Some(now)) = (at(old, n), at(new, n)) else { return Vec::new() };
     let mut all = Vec::new();
-    for (phase, symbols) in &now.phases {
+    for (phase, functions) in &now.phases {
         let Some(earlier) = before.phases.get(phase) else { continue };
         let mut costs: BTreeMap<Name, [u64; 2]> = BTreeMap::new();
-        for (side, symbols) in [earlier, symbols].into_iter().enumerate() {
-            for SavedSymbol { object, function, own, .. } in symbols {
+        for (side, functions) in [earlier, functions].into_iter().enumerate() {
+            for SavedFunction { object, function, own, .. } in functions {
                 costs.entry((object.clone(), function.clone())).or_default()[side] += own;
             }
         }
@@ -112,12 +112,12 @@ fn of_profiles(old: &Profiles, new: &Profiles) -> Vec<Moved> {
             let own = |profiles: &Profiles| profiles.own(*phase, &object, &function);
             let (Some(earlier), Some(later)) = (own(old), own(new)) else { continue };
             let (later, earlier) = on_common_sizes(&later, &earlier);
-            let symbol = [&before, &now]
+            let saved = [&before, &now]
                 .into_iter()
                 .filter_map(|profile| profile.find(*phase, &object, &function))
-                .max_by_key(|symbol| symbol.own);
+                .max_by_key(|saved| saved.own);
             all.push(moved_function(
-                FunctionAt { phase: *phase, object: &object, function: &function, symbol },
+                FunctionAt { phase: *phase, object: &object, function: &function, saved },
                 Some(&earlier),
                 Some(&later),
                 Some(share),
@@ -134,28 +134,28 @@ fn size(moved: &Moved) -> f64 {
 }
 
 /// Returns the functions that a baseline of `side` would record.
-fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedSymbol> {
+fn growing(side: &SideScenario, profiles: &Profiles) -> Vec<AcceptedFunction> {
     let Some(scenario) = &side.scenario else { return Vec::new() };
     let present = Present { environment: &side.environment, today: &side.today };
     let grown = of_scenario(scenario, profiles, &present, Reference::Accepted(None));
-    let recorded = grown.into_iter().map(|one| AcceptedSymbol {
+    let recorded = grown.into_iter().map(|one| AcceptedFunction {
         phase: one.phase,
-        object: one.symbol.object,
-        function: one.symbol.function,
+        object: one.saved.object,
+        function: one.saved.function,
         series: one.series,
     });
     recorded.collect()
 }
 
 /// Lists the functions that either side records, except those with the same cost on both sides.
-fn of_recorded(old: &[AcceptedSymbol], new: &[AcceptedSymbol]) -> Vec<Moved> {
-    let same = |a: &AcceptedSymbol, b: &AcceptedSymbol| {
+fn of_recorded(old: &[AcceptedFunction], new: &[AcceptedFunction]) -> Vec<Moved> {
+    let same = |a: &AcceptedFunction, b: &AcceptedFunction| {
         (a.phase, &a.object, &a.function) == (b.phase, &b.object, &b.function)
     };
     let mut all = Vec::new();
-    let mut tell = |one: &AcceptedSymbol, old: Option<&Series>, new: Option<&Series>| {
-        let AcceptedSymbol { phase, object, function, .. } = one;
-        let place = FunctionAt { phase: *phase, object, function, symbol: None };
+    let mut tell = |one: &AcceptedFunction, old: Option<&Series>, new: Option<&Series>| {
+        let AcceptedFunction { phase, object, function, .. } = one;
+        let place = FunctionAt { phase: *phase, object, function, saved: None };
         let moved = moved_function(place, old, new, None);
         let is_same = match (moved.old, moved.new) {
             (Some(old), Some(new)) => (new - old).abs() <= 1e-3 * old.abs(),
@@ -188,7 +188,7 @@ struct FunctionAt<'a> {
     object: &'a str,
     function: &'a str,
     /// The function's saved costs, with its call path if it was kept.
-    symbol: Option<&'a SavedSymbol>,
+    saved: Option<&'a SavedFunction>,
 }
 
 fn moved_function(
@@ -197,18 +197,18 @@ fn moved_function(
     new: Option<&Series>,
     share: Option<f64>,
 ) -> Moved {
-    let FunctionAt { phase, object, function, symbol } = place;
+    let FunctionAt { phase, object, function, saved } = place;
     let (before, now) = (old.map(Shape::of), new.map(Shape::of));
     let exponent = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.exponent);
     let formula = |shape: &Option<Shape>| shape.as_ref().and_then(|shape| shape.formula.clone());
     let grows = [exponent(&before), exponent(&now)].into_iter().flatten().any(|e| e >= GROWS);
-    let path = symbol.map(|symbol| symbol.path.as_slice()).unwrap_or_default();
+    let path = saved.map(|saved| saved.path.as_slice()).unwrap_or_default();
     let cause = causes::find(function, path).filter(|_| grows).map(|k| k.cause.to_owned());
     Moved {
         phase,
         object: object.to_owned(),
         function: function.to_owned(),
-        caller: symbol.and_then(telling_caller).map(str::to_owned),
+        caller: saved.and_then(telling_caller).map(str::to_owned),
         at: [old, new].into_iter().flatten().map(Series::top_size).max().unwrap_or(0),
         old: before.as_ref().map(|shape| shape.top),
         new: now.as_ref().map(|shape| shape.top),

@@ -7,7 +7,7 @@ use loadline_growth::Series;
 use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesName};
 
 use crate::functions::{Profiles, ReadProfiles};
-use loadline_record::baseline::{AcceptedSymbol, Baseline};
+use loadline_record::baseline::{AcceptedFunction, Baseline};
 use loadline_record::header::RunRecord;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
 
@@ -32,7 +32,7 @@ pub struct SideScenario {
     /// Each series, or why there is none.
     pub series: BTreeMap<SeriesName, Readings>,
     /// The costs by function.
-    pub symbols: SymbolCosts,
+    pub functions: FunctionCosts,
     /// Runs that failed, one sentence each.
     pub failures: Vec<String>,
     /// The scenario's file as it is today; `None` if the file no longer exists.
@@ -58,11 +58,11 @@ pub enum Readings {
 
 /// The costs by function.
 #[derive(Debug, Clone)]
-pub enum SymbolCosts {
+pub enum FunctionCosts {
     /// The costs of all functions.
     All(Profiles),
     /// The costs of functions that grow beyond linear only.
-    Growing(Vec<AcceptedSymbol>),
+    Growing(Vec<AcceptedFunction>),
     /// No costs by function were counted.
     None,
 }
@@ -149,7 +149,7 @@ impl Saved {
             environment: environment.clone(),
             today: self.measured.today.clone(),
             series: one.series.iter().map(readings).collect(),
-            symbols: profiles.map_or(SymbolCosts::None, SymbolCosts::All),
+            functions: profiles.map_or(FunctionCosts::None, FunctionCosts::All),
             failures: one.failures.clone(),
             scenario: Some(one.scenario.clone()),
             full_name,
@@ -191,9 +191,9 @@ impl SideScenario {
             environment: baseline.environment,
             today: baseline.date,
             series: baseline.series.into_iter().map(|a| (a.name, readings(a.series))).collect(),
-            symbols: match baseline.symbols.as_slice() {
-                [] => SymbolCosts::None,
-                _ => SymbolCosts::Growing(baseline.symbols),
+            functions: match baseline.functions.as_slice() {
+                [] => FunctionCosts::None,
+                _ => FunctionCosts::Growing(baseline.functions),
             },
             failures: Vec::new(),
             scenario,

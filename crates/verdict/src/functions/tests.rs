@@ -8,7 +8,7 @@ use super::*;
 
 /// Builds the profiles of runs with a given cost of a search, plus 10,000 per module for unloading.
 fn profiles(search: fn(f64) -> f64) -> Profiles {
-    let symbol = |function: &str, own: f64| SavedSymbol {
+    let function = |function: &str, own: f64| SavedFunction {
         object: "lib.so".to_owned(),
         function: function.to_owned(),
         own: own as u64,
@@ -18,15 +18,15 @@ fn profiles(search: fn(f64) -> f64) -> Profiles {
         callers: BTreeMap::new(),
     };
     let at = |n: usize| {
-        let unload = vec![symbol("rest", 1e4 * n as f64), symbol("search", search(n as f64))];
-        let load = vec![symbol("rest", 1e5 * n as f64)];
+        let unload = vec![function("rest", 1e4 * n as f64), function("search", search(n as f64))];
+        let load = vec![function("rest", 1e5 * n as f64)];
         let phases = BTreeMap::from([(Phase::Load, load), (Phase::Unload, unload)]);
         (n, SavedProfile { phases })
     };
     Profiles((3..=9).map(|k| at(1 << k)).collect())
 }
 
-fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
+fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingFunction> {
     let scenario = loadline_record::fixtures::scenario(tables);
     let environment = loadline_record::fixtures::environment();
     of_scenario(
@@ -41,7 +41,7 @@ fn found(search: fn(f64) -> f64, tables: &str) -> Vec<GrowingSymbol> {
 fn growth_is_found_while_the_total_is_linear() {
     let found = found(|n| 4.0 * n * n + 33.0 * n, "keep");
     let [search] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((search.phase, search.symbol.function.as_str()), (Phase::Unload, "search"));
+    assert_eq!((search.phase, search.saved.function.as_str()), (Phase::Unload, "search"));
     assert_eq!(search.formula.to_string(), "4.00·N² + 33.0·N");
     assert_eq!(search.standing, Standing::Regressed);
     // 4·N² is a fifth of 110,000·N + 4·N² at N = 6,875.
@@ -83,7 +83,7 @@ fn limits_of_this_machine_change_no_verdict() {
 #[test]
 fn what_is_recorded_is_accepted_until_it_is_exceeded() {
     let recorded = profiles(|n| 4.0 * n * n + 33.0 * n).own(Phase::Unload, "lib.so", "search");
-    let accepted = AcceptedSymbol {
+    let accepted = AcceptedFunction {
         phase: Phase::Unload,
         object: "lib.so".to_owned(),
         function: "search".to_owned(),
@@ -120,8 +120,8 @@ fn growth_that_the_other_build_has_as_well_is_not_red() {
     assert_eq!(standing(profiles(|n| 0.05 * n * n + 33.0 * n)), Standing::Regressed);
     let renamed = |mut other: Profiles| {
         for (_, profile) in &mut other.0 {
-            for symbol in profile.phases.values_mut().flatten() {
-                symbol.function = symbol.function.replace("search", "find");
+            for one in profile.phases.values_mut().flatten() {
+                one.function = one.function.replace("search", "find");
             }
         }
         other

@@ -6,16 +6,16 @@ use loadline_growth::{
     judge_pair,
 };
 use loadline_measure::out;
-use loadline_record::baseline::{Accepted, AcceptedSymbol, Baseline, Key};
+use loadline_record::baseline::{Accepted, AcceptedFunction, Baseline, Key};
 use loadline_record::header::Capture;
-use loadline_record::profile::SavedSymbol;
+use loadline_record::profile::SavedFunction;
 use loadline_record::reproduce::Again;
 use loadline_record::rounds::series;
 use loadline_record::rounds::{Measured, MeasuredScenario, Rounds, why_absent};
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{Absence, Metric, MetricKind, SeriesName};
-use loadline_verdict::functions::{self, GrowingSymbol, Reference, Standing};
+use loadline_verdict::functions::{self, GrowingFunction, Reference, Standing};
 use loadline_verdict::known::{Entry, Present, curve, is_steeper_than_quadratic};
 
 /// Makes the baseline of one scenario. Also returns the series whose growth the scenario's file has to state
@@ -63,7 +63,7 @@ pub fn baseline(
         return Err(Error::new(Exit::CouldNotMeasure, text));
     }
     series.sort_by_key(|accepted| accepted.name);
-    let (symbols, growing) = symbols(one, measured)?;
+    let (functions, growing) = accepted_functions(one, measured)?;
     let mut grown = growing;
     grown.extend(series.iter().filter(|s| is_unstated(one, s, measured)).map(|s| s.name));
     grown.sort();
@@ -80,7 +80,7 @@ pub fn baseline(
         noise_floor: capture.floor.clone(),
         environment: measured.environment.clone(),
         series,
-        symbols,
+        functions,
     };
     Ok((baseline, grown))
 }
@@ -104,20 +104,20 @@ fn refusal(one: &MeasuredScenario, grown: &[SeriesName]) -> Error {
 ///
 /// # Errors
 /// When a function grows faster than any known issue may accept.
-fn symbols(
+fn accepted_functions(
     one: &MeasuredScenario,
     measured: &Measured,
-) -> Result<(Vec<AcceptedSymbol>, Vec<SeriesName>)> {
+) -> Result<(Vec<AcceptedFunction>, Vec<SeriesName>)> {
     let Some(profiles) = profiles(one) else { return Ok(Default::default()) };
     let reference = Reference::Accepted(None);
     let found = functions::of_measured(one, &profiles, &Present::of(measured), reference);
-    let (mut symbols, mut unstated) = (Vec::new(), Vec::new());
-    for GrowingSymbol { phase, symbol, series, standing, formula, .. } in found {
+    let (mut functions, mut unstated) = (Vec::new(), Vec::new());
+    for GrowingFunction { phase, saved, series, standing, formula, .. } in found {
         let name = SeriesName::new(phase, Metric::CallgrindInstructions);
         match standing {
             Standing::Known { .. } => {}
             Standing::Regressed if is_steeper_than_quadratic(&series, None) => {
-                let function = format!("{} in {phase} ({formula} instructions)", symbol.function);
+                let function = format!("{} in {phase} ({formula} instructions)", saved.function);
                 return Err(steeper(&function));
             }
             Standing::Regressed => unstated.push(name),
@@ -127,12 +127,12 @@ fn symbols(
             | Standing::Doubtful
             | Standing::Inexact => continue,
         }
-        let SavedSymbol { object, function, .. } = symbol;
-        symbols.push(AcceptedSymbol { phase, object, function, series });
+        let SavedFunction { object, function, .. } = saved;
+        functions.push(AcceptedFunction { phase, object, function, series });
     }
-    symbols
+    functions
         .sort_by(|a, b| (a.phase, &a.object, &a.function).cmp(&(b.phase, &b.object, &b.function)));
-    Ok((symbols, unstated))
+    Ok((functions, unstated))
 }
 
 /// The error about growth that no known issue may accept.

@@ -237,22 +237,23 @@ fn counted(title: &str, n: u64, round: usize, phase: &str, total: u64) -> serde_
         "outcome": {"finished": {"proof": proof, "samples": [sample]}}})
 }
 
-/// The instructions of one symbol, over N.
-pub type Symbol = (&'static str, &'static str, fn(u64) -> u64);
+/// The instructions of one function, over N.
+pub type Function = (&'static str, &'static str, fn(u64) -> u64);
 
 /// Runs under callgrind with these costs in `unload`, beside what a session holds already.
-pub fn profile(session: &Path, title: &str, place: usize, symbols: &[Symbol]) {
+pub fn profile(session: &Path, title: &str, place: usize, functions: &[Function]) {
     let folder = session.join("profiles");
     fs::create_dir_all(&folder).unwrap();
     let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
     for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
-        let symbol = |(object, function, own): &Symbol| {
+        let function = |(object, function, own): &Function| {
             json!({"object": object, "function": function, "own": own(n), "inclusive": own(n),
                 "calls": n, "path": ["main"]})
         };
-        let is_there = |(_, _, own): &&Symbol| own(n) > 0;
-        let unload: Vec<serde_json::Value> = symbols.iter().filter(is_there).map(symbol).collect();
-        let total: u64 = symbols.iter().map(|(_, _, own)| own(n)).sum();
+        let is_there = |(_, _, own): &&Function| own(n) > 0;
+        let unload: Vec<serde_json::Value> =
+            functions.iter().filter(is_there).map(function).collect();
+        let total: u64 = functions.iter().map(|(_, _, own)| own(n)).sum();
         let name = format!("{place}-{n}-{round}.json");
         fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
         let mut run = counted(title, n, round, "unload", total);

@@ -2,7 +2,7 @@
 //! what failed.
 
 use super::Project;
-use super::made::{Cost, Made, Symbol, baseline, profile};
+use super::made::{Cost, Function, Made, baseline, profile};
 
 pub const SCENARIO: &str = r#"format = 2
 question = "Does dropping the oldest module first stay linear in N?"
@@ -24,9 +24,9 @@ pub const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.0
 pub const NOISY: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.3));
 pub const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
 pub const WALL: (&str, Cost) = ("unload/wall-time", Cost::quadratic(9_500.0, 0.8, 0.05));
-pub const SEARCH: Symbol =
+pub const SEARCH: Function =
     ("libgcc_s.so.1", "__deregister_frame_info_bases", |n| 4 * n * n + 33 * n);
-pub const FREE: Symbol = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
+pub const FREE: Function = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
 
 /// A session in which unloading regressed by a known culprit, beside what stays open and what failed.
 pub fn project() -> Project {

@@ -1,4 +1,4 @@
-//! The symbols behind a growth: found by callgrind where valgrind is installed, and what is said where
+//! The functions behind a growth: found by callgrind where valgrind is installed, and what is said where
 //! it is not.
 
 #![cfg(target_os = "linux")]
@@ -85,7 +85,7 @@ fn a_scenario_is_explained_from_what_was_saved() {
     for expected in [
         "\nload: ",
         "\nunload: ",
-        "symbol",
+        "function",
         "per module",
         "the next module to load, in a run of 128",
     ] {
@@ -106,7 +106,7 @@ fn a_scenario_is_explained_from_what_was_saved() {
     let profile = fs::read_dir(saved.join("profiles")).unwrap().next().unwrap().unwrap().path();
     fs::write(profile, "{").unwrap();
     let torn = project.run(&["explain", "--session", saved.to_str().unwrap()]);
-    assert!(torn.stdout.contains("costs by symbol: not measured"), "{}", torn.refusal());
+    assert!(torn.stdout.contains("costs by function: not measured"), "{}", torn.refusal());
 }
 
 fn culprit<'a>(said: &'a Said, place: &str) -> Option<&'a str> {

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::common::Project;
-use crate::common::made::{Cost, Made, Symbol, baseline, profile};
+use crate::common::made::{Cost, Function, Made, baseline, profile};
 use crate::common::regressed::{CALLS, FREE, LINEAR, NOISY, QUADRATIC, SCENARIO, SEARCH};
 
 /// What accepts the growth of a scenario until an expiry.
@@ -112,8 +112,8 @@ fn a_red_suite_fits_into_25_lines() {
 
     let session = project.path("session");
     made.save(&session);
-    let symbols: [Symbol; 2] = [SEARCH, FREE];
-    profile(&session, "my-program", 0, &symbols);
+    let functions: [Function; 2] = [SEARCH, FREE];
+    profile(&session, "my-program", 0, &functions);
     for width in [60, 80, 120, 200] {
         check(&report(&project, width, &[]), 25, width);
     }
@@ -133,8 +133,8 @@ fn a_function_that_grows_alone_is_the_fact() {
     made.scenario("my-program", &[CALLS, LINEAR]).check_callgrind();
     let session = project.path("session");
     made.save(&session);
-    let symbols: [Symbol; 2] = [SEARCH, ("libc.so.6", "_int_free", |n| 60_000 * n + 120)];
-    profile(&session, "my-program", 0, &symbols);
+    let functions: [Function; 2] = [SEARCH, ("libc.so.6", "_int_free", |n| 60_000 * n + 120)];
+    profile(&session, "my-program", 0, &functions);
     let text = report(&project, 80, &[]);
     check(&text, 25, 80);
     expect_test::expect_file!["../../golden/function-red/report.txt"].assert_eq(&text);

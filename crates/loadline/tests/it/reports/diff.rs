@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::common::made::{Cost, Made, Symbol, baseline, profile};
+use crate::common::made::{Cost, Function, Made, baseline, profile};
 use crate::common::{Project, Said};
 use expect_test::expect_file;
 use loadline_scenario::{Absence, Environment, Metric};
@@ -156,35 +156,35 @@ fn a_failed_run_is_named_and_its_scenario_not_compared() {
     check_sessions("failed", &made(&[CALLS, LINEAR]), &failed);
 }
 
-/// A session of the kept and the stripped variant with costs by symbol.
-fn session_with_symbols(project: &Project) {
+/// A session of the kept and the stripped variant with costs by function.
+fn session_with_functions(project: &Project) {
     let counted = SCENARIO.replace("count_with = []", "count_with = [\"callgrind\"]");
     project.write("xtask/scenarios/oldest-first.toml", counted);
     let mut made = made(&[CALLS, QUADRATIC]);
     made.scenario(STRIPPED, &[NO_CALLS, LINEAR]);
     let session = project.path("session");
     made.save(&session);
-    const SEARCH: Symbol =
+    const SEARCH: Function =
         ("libgcc_s.so.1", "__deregister_frame_info_bases", |n| 4 * n * n + 33 * n);
-    const FREE: Symbol = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
-    const CHEAPER: Symbol = ("libc.so.6", "_int_free", |n| 4_325 * n + 120);
-    const SAME: Symbol = ("loadline-runner", "drop_in_place", |n| 3_000 * n);
+    const FREE: Function = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
+    const CHEAPER: Function = ("libc.so.6", "_int_free", |n| 4_325 * n + 120);
+    const SAME: Function = ("loadline-runner", "drop_in_place", |n| 3_000 * n);
     profile(&session, KEPT, 0, &[SEARCH, FREE, SAME]);
     profile(&session, STRIPPED, 1, &[CHEAPER, SAME]);
 }
 
 #[test]
-fn the_symbols_behind_a_change_are_named_with_what_it_comes_to() {
+fn the_functions_behind_a_change_are_named_with_what_it_comes_to() {
     let project = project();
-    session_with_symbols(&project);
-    check("symbols", &answer(&project, &["session"]));
+    session_with_functions(&project);
+    check("functions", &answer(&project, &["session"]));
 }
 
 /// Other programs read it: the keys and their types are an interface.
 #[test]
 fn the_same_facts_as_json() {
     let project = project();
-    session_with_symbols(&project);
+    session_with_functions(&project);
     let said = answer(&project, &["session", "--format", "json"]);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let answer: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -209,10 +209,10 @@ fn the_same_facts_as_json() {
         counted["old"]["curve"]["extrapolated"]["exponent"].as_f64().unwrap() > 1.9,
         "{counted}"
     );
-    let symbol = &pair["symbols"][0];
-    assert_eq!(symbol["function"], "__deregister_frame_info_bases");
-    assert_eq!((&symbol["old"], &symbol["new"]), (&json!(1_065_472.0), &json!(0.0)));
-    assert_eq!(symbol["old_formula"], "4.00·N² + 33.0·N");
+    let function = &pair["functions"][0];
+    assert_eq!(function["function"], "__deregister_frame_info_bases");
+    assert_eq!((&function["old"], &function["new"]), (&json!(1_065_472.0), &json!(0.0)));
+    assert_eq!(function["old_formula"], "4.00·N² + 33.0·N");
 }
 
 #[test]
@@ -268,14 +268,14 @@ fn a_variant_is_measured_beside_the_scenario_as_written() {
     assert_eq!(registered["by_n"][4], json!({"n": 16, "old": 16.0, "new": 0.0}));
     let instructions = series("load/callgrind-instructions");
     if instructions["old"]["not-counted"].is_string() {
-        loadline_testing::skip!("symbols: {}", instructions["old"]["not-counted"]);
+        loadline_testing::skip!("functions: {}", instructions["old"]["not-counted"]);
     } else {
-        let symbols = pair["symbols"].as_array().unwrap();
-        let is_registration = |symbol: &&Value| {
-            let function = symbol["function"].as_str().unwrap();
-            function.contains("register_frame") && symbol["new"] == 0.0
+        let functions = pair["functions"].as_array().unwrap();
+        let is_registration = |function: &&Value| {
+            let name = function["function"].as_str().unwrap();
+            name.contains("register_frame") && function["new"] == 0.0
         };
-        assert!(symbols.iter().any(|symbol| is_registration(&symbol)), "{symbols:?}");
+        assert!(functions.iter().any(|function| is_registration(&function)), "{functions:?}");
     }
     // What was measured can be shown again.
     let session = said.stderr.lines().find_map(|line| line.strip_prefix("samples: ROOT/"));

@@ -93,7 +93,7 @@ fn a_case_fails_is_skipped_or_is_an_error_as_its_series_is() {
     let project = project();
     let junit = report(&project, "junit");
     let counts = |text: &str| junit.matches(text).count();
-    // Clock, instructions counted by callgrind, and the symbol behind them.
+    // Clock, instructions counted by callgrind, and the function behind them.
     assert_eq!(counts("<failure "), 3, "{junit}");
     assert_eq!(counts("type=\"inconclusive\""), 1, "{junit}");
     // Loading was not counted.
@@ -125,7 +125,7 @@ fn annotations_are_one_line_each_and_no_word_is_a_command() {
     let project = project();
     let text = report(&project, "github");
     let levels: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    // Two series and a symbol regressed, both series of another failed, with its run; one is open.
+    // Two series and a function regressed, both series of another failed, with its run; one is open.
     assert_eq!(levels.iter().filter(|level| **level == "::error").count(), 6, "{text}");
     assert_eq!(levels.iter().filter(|level| **level == "::warning").count(), 1, "{text}");
     assert_eq!(levels.len(), 7, "{text}");
@@ -219,8 +219,8 @@ fn a_merged_suite_reports_to_a_job() {
     let summary = project.read("summary.md");
     assert!(summary.starts_with("## ❌ Loadline: "), "{summary}");
     let json: Value = serde_json::from_str(&project.read("a/b.json")).unwrap();
-    let symbols = json["scenarios"][0]["functions"].as_array().unwrap();
-    assert!(symbols.iter().any(|one| one["function"] == "__deregister_frame_info_bases"));
+    let functions = json["scenarios"][0]["functions"].as_array().unwrap();
+    assert!(functions.iter().any(|one| one["function"] == "__deregister_frame_info_bases"));
 }
 
 /// What of `value` is not as `schema` has it. The keywords are those that the schema of reports uses.

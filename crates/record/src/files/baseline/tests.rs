@@ -22,7 +22,7 @@ fn baseline(reason: &str) -> Baseline {
         date: "2026-01-01".to_owned(),
         seed: 7,
         environment: crate::fixtures::environment(),
-        symbols: vec![AcceptedSymbol {
+        functions: vec![AcceptedFunction {
             phase: Phase::Unload,
             object: "libgcc_s.so.1".to_owned(),
             function: "search <of \"a\" list>".to_owned(),

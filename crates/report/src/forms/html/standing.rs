@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::session::model::{KnownIssueFacts, KnownStatus, ScenarioFacts, SeriesFacts, Word};
-use crate::session::words::{issue_name, new_symbols, word};
+use crate::session::words::{issue_name, new_functions, word};
 
 /// The standing of a series or of a scenario.
 pub struct Standing<'a> {
@@ -65,7 +65,7 @@ impl<'a> Standing<'a> {
 
     /// Returns the most urgent standing of the judged series and of the growing functions.
     pub fn of_scenario(scenario: &'a ScenarioFacts) -> Standing<'a> {
-        if new_symbols(scenario).next().is_some() {
+        if new_functions(scenario).next().is_some() {
             return Standing::new(Word::Regressed, None);
         }
         let functions = scenario.functions.iter().filter_map(|one| one.known_issue.as_ref());

@@ -37,7 +37,7 @@ pub fn lines(facts: &Facts, look: Look) -> Vec<String> {
         lines.push(format!(" {LEGEND}"));
         lines.push(String::new());
         lines.extend(details(facts, look));
-        lines.extend(symbol_lines(facts).iter().flat_map(|line| wrapped(line, look.width)));
+        lines.extend(function_lines(facts).iter().flat_map(|line| wrapped(line, look.width)));
     }
     let mut text: Vec<String> =
         facts.failures.iter().map(|failure| format!("failed: {failure}")).collect();
@@ -160,13 +160,13 @@ fn details(facts: &Facts, look: Look) -> Vec<String> {
 }
 
 /// Lists one line for each scenario and phase: the function behind most of its growth.
-fn symbol_lines(facts: &Facts) -> Vec<String> {
+fn function_lines(facts: &Facts) -> Vec<String> {
     let mut lines = Vec::new();
     for scenario in &facts.scenarios {
         let phases: BTreeSet<&str> =
-            scenario.functions.iter().map(|symbol| symbol.phase.as_str()).collect();
+            scenario.functions.iter().map(|function| function.phase.as_str()).collect();
         let culprits = phases.iter().filter_map(|phase| scenario.culprit(phase));
-        lines.extend(culprits.flat_map(|symbol| symbol_line(&scenario.full_name, symbol)));
+        lines.extend(culprits.flat_map(|function| function_line(&scenario.full_name, function)));
     }
     if !lines.is_empty() {
         lines.insert(0, "functions that grow beyond linear, by callgrind:".to_owned());
@@ -176,23 +176,24 @@ fn symbol_lines(facts: &Facts) -> Vec<String> {
 }
 
 /// Describes a growing function in one line. A new function gets a second line with the remedy.
-fn symbol_line(full_name: &str, symbol: &FunctionFacts) -> Vec<String> {
-    let FunctionFacts { phase, shown, formula, share, top, standing_text, .. } = symbol;
+fn function_line(full_name: &str, function: &FunctionFacts) -> Vec<String> {
+    let FunctionFacts { phase, shown, formula, share, top, standing_text, .. } = function;
     let percent = share * 100.0;
-    let hidden = symbol.hidden_until;
+    let hidden = function.hidden_until;
     let hidden = hidden.map(|n| format!("; hidden in the total until N ≈ {n} (extrapolated)"));
-    let is_new = symbol.standing == FunctionStanding::Regressed;
+    let is_new = function.standing == FunctionStanding::Regressed;
     let mut lines = vec![format!(
         "    {full_name} {phase}: {shown}  {formula} instructions, {percent:.0} % of {phase} at N = {top}{}; {standing_text}",
         hidden.unwrap_or_default()
     )];
     if is_new {
-        lines.push(match (&symbol.cause, &symbol.remedy) {
+        lines.push(match (&function.cause, &function.remedy) {
             (Some(cause), Some(remedy)) => format!("        {cause}; {remedy}"),
             _ => format!("        next: {PROGRAM} explain {full_name}"),
         });
     }
-    let is_red = matches!(symbol.standing, FunctionStanding::Regressed | FunctionStanding::Inexact);
-    lines.extend(symbol.note.as_ref().filter(|_| is_red).map(|note| format!("        {note}")));
+    let is_red =
+        matches!(function.standing, FunctionStanding::Regressed | FunctionStanding::Inexact);
+    lines.extend(function.note.as_ref().filter(|_| is_red).map(|note| format!("        {note}")));
     lines
 }

@@ -2,7 +2,7 @@
 
 use loadline_record::PROGRAM;
 use loadline_scenario::Phase;
-use loadline_verdict::functions::{GrowingSymbol, Standing};
+use loadline_verdict::functions::{GrowingFunction, Standing};
 use serde::Serialize;
 
 use super::fitted::Fitted;
@@ -86,8 +86,8 @@ fn whole_of(phase: Phase) -> String {
 }
 
 /// Builds the facts of a growing function.
-pub fn function_facts(growing: &GrowingSymbol) -> FunctionFacts {
-    let GrowingSymbol { scenario, phase, symbol, series, formula, share, hidden, .. } = growing;
+pub fn function_facts(growing: &GrowingFunction) -> FunctionFacts {
+    let GrowingFunction { scenario, phase, saved, series, formula, share, hidden, .. } = growing;
     let (standing, standing_text) = match &growing.standing {
         Standing::Known { expires, .. } => {
             (FunctionStanding::Known, format!("known, accepted until {expires}"))
@@ -115,8 +115,8 @@ pub fn function_facts(growing: &GrowingSymbol) -> FunctionFacts {
     let smallest = series.sizes().first().copied().unwrap_or(top_size);
     FunctionFacts {
         phase: phase.to_string(),
-        function: symbol.function.clone(),
-        object: symbol.object.clone(),
+        function: saved.function.clone(),
+        object: saved.object.clone(),
         caller: growing.grows_for.clone(),
         shown: growing.shown(),
         formula: formula.to_string(),
