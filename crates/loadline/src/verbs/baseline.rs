@@ -30,6 +30,7 @@ use loadline_record::baseline::{Accepted, Baseline, Baselines};
 use loadline_record::header::{Capture, Header};
 use loadline_record::rounds::{Measured, MeasuredScenario, why_absent};
 use loadline_report::{environment_line, trimmed};
+use loadline_verdict::known_issue::expiry;
 use loadline_verdict::self_check;
 
 /// Runs `cargo xtask baseline`.
@@ -308,7 +309,9 @@ fn rows(
     };
     let new_issue = |name: &SeriesName| {
         let accept = capture.accept.as_ref().filter(|_| grown.contains(name));
-        accept.map(|accept| format!(", known issue until {}", accept.expires)).unwrap_or_default()
+        accept
+            .map(|accept| format!(", known issue, {}", expiry(&accept.expires)))
+            .unwrap_or_default()
     };
     for accepted in &new.series {
         let before = old.and_then(|old| old.find(accepted.name));

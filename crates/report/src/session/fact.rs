@@ -3,6 +3,7 @@
 
 use loadline_scenario::units::short;
 use loadline_scenario::{Metric, MetricKind};
+use loadline_verdict::known_issue::expiry;
 
 use crate::session::model::{
     AgainstKind, Ending, Facts, FunctionFacts, Interval, KnownStatus, ScenarioFacts, SeriesFacts,
@@ -47,7 +48,7 @@ fn said(series: &SeriesFacts) -> String {
         Word::Regressed | Word::Improved => change(series),
         Word::Holds | Word::Control | Word::Observed => match &series.known_issue {
             Some(known) if known.status == KnownStatus::Seen => {
-                format!("{now}, a known issue until {}", known.expires)
+                format!("{now}, a known issue ({})", expiry(&known.expires))
             }
             _ => now,
         },

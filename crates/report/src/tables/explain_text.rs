@@ -14,6 +14,7 @@ use loadline_verdict::functions::{
     self, GrowingFunction, Profiles, ReadProfiles, Reference, Standing, shortened,
 };
 use loadline_verdict::known::Present;
+use loadline_verdict::known_issue::expiry;
 
 use crate::session::next::trimmed;
 
@@ -172,7 +173,7 @@ fn culprit(one: &GrowingFunction, unit: &str) -> String {
         let _ = writeln!(text, "        note: {note}");
     }
     if let Standing::Known { reason, expires, .. } = &one.standing {
-        let _ = writeln!(text, "        known and accepted until {expires}: {reason}");
+        let _ = writeln!(text, "        known and accepted; {}: {reason}", expiry(expires));
     }
     text
 }

@@ -24,7 +24,7 @@ impl<'a> Present<'a> {
         Present { environment: &measured.environment, today: &measured.today }
     }
 
-    /// Whether a known issue that is accepted until `expires` has expired.
+    /// Whether a known issue with this expiry has expired.
     pub fn is_after(&self, expires: &str) -> bool {
         // An expiry that cannot be read accepts nothing.
         Expiry::parse(expires).is_none_or(|expiry| expiry.has_ended(self.environment, self.today))

@@ -41,16 +41,23 @@ impl KnownIssue {
     pub fn sentence(&self, environment: &Environment) -> String {
         let KnownIssue { state, reason, link, expires } = self;
         match state {
-            KnownState::Seen | KnownState::Undecided => known_until(expires, reason, link),
+            KnownState::Seen | KnownState::Undecided => still_accepted(expires, reason, link),
             KnownState::Steeper => {
-                format!("more than the known issue accepts until {expires}: {reason} ({link})")
+                let expires = expiry(expires);
+                format!("more than the known issue accepts ({expires}): {reason} ({link})")
             }
             KnownState::NoLongerSeen => {
                 format!("known issue no longer seen: remove the entry ({reason}, {link})")
             }
-            KnownState::Expired => known_no_longer(expires, link, environment),
+            KnownState::Expired => no_longer_accepted(expires, link, environment),
         }
     }
+}
+
+/// Says when a known issue expires: `expires with wasmtime 52`, or `expires on 2027-06-30`.
+pub fn expiry(expires: &str) -> String {
+    let is_day = expires.starts_with(|first: char| first.is_ascii_digit());
+    format!("expires {} {expires}", if is_day { "on" } else { "with" })
 }
 
 /// Names the versions that can make a known issue expire.
@@ -60,14 +67,26 @@ fn versions(environment: &Environment) -> String {
 }
 
 /// Describes a known issue that has not expired.
-pub fn known_until(expires: &str, reason: &str, link: &str) -> String {
-    format!("known issue, accepted until {expires}: {reason} ({link})")
+pub fn still_accepted(expires: &str, reason: &str, link: &str) -> String {
+    format!("known issue, accepted; {}: {reason} ({link})", expiry(expires))
 }
 
 /// Describes a known issue that has expired.
-pub fn known_no_longer(expires: &str, link: &str, environment: &Environment) -> String {
+pub fn no_longer_accepted(expires: &str, link: &str, environment: &Environment) -> String {
     let now = versions(environment);
     format!(
-        "known issue, accepted until {expires}, which has passed ({now}): look at {link}, then fix it or set a later expires in the scenario"
+        "known issue, {}, which has passed ({now}): look at {link}, then fix it or set a later expires in the scenario",
+        expiry(expires)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_a_version_or_a_day() {
+        assert_eq!(expiry("wasmtime 52"), "expires with wasmtime 52");
+        assert_eq!(expiry("2027-06-30"), "expires on 2027-06-30");
+    }
 }

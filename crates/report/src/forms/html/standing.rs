@@ -1,6 +1,7 @@
 //! How a verdict is shown: its urgency, and its sign, colour and words, so that a reader need not rely on one
 //! of them.
 
+use loadline_verdict::known_issue::expiry;
 use maud::{Markup, html};
 
 use crate::session::model::{KnownIssueFacts, KnownStatus, ScenarioFacts, SeriesFacts, Word};
@@ -109,7 +110,7 @@ impl<'a> Standing<'a> {
             span class={ "verdict " (self.class()) } {
                 @match self.known {
                     Some(known) if known.status == KnownStatus::NoLongerSeen => { "known issue, no longer seen" }
-                    Some(known) => { "known issue until " (known.expires) }
+                    Some(known) => { "known issue, " (expiry(&known.expires)) }
                     None => { (word(self.verdict)) }
                 }
             }

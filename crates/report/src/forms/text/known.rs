@@ -1,5 +1,6 @@
 //! The known issues that are still present, grouped by cause, link and expiry.
 
+use loadline_verdict::known_issue::expiry;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ pub fn known_issues(facts: &Facts, width: Option<usize>) -> Vec<String> {
 }
 
 impl Group<'_> {
-    /// Formats the group as `12 series until wasmtime 52: __deregister_frame_info_bases, URL`. If the line is
+    /// Formats the group as `12 series, expires with wasmtime 52: __deregister_frame_info_bases, URL`. If the line is
     /// too long, the link gets shorter, and then the cause.
     fn line(&self, width: Option<usize>) -> String {
         let KnownIssueFacts { reason, link, expires, .. } = self.issue;
@@ -61,7 +62,7 @@ impl Group<'_> {
             (0, n) => format!("{n} functions"),
             (n, _) => series_count(n),
         };
-        let start = format!("{count} until {expires}: ");
+        let start = format!("{count}, {}: ", expiry(expires));
         let cause = self.function.map_or(reason, |one| &one.function);
         // The list indents its items by two.
         let Some(width) = width.map(|width| width.saturating_sub(2)) else {
@@ -99,7 +100,7 @@ mod tests {
         let group = Group { issue: &issue, n_series: 12, n_functions: 0, function: None };
         assert_eq!(
             group.line(Some(82)),
-            "12 series until wasmtime 52: the list of objects is searched fr…, wasmtime#10084"
+            "12 series, expires with wasmtime 52: the list of objects is sea…, wasmtime#10084"
         );
         assert!(
             group

@@ -3,6 +3,7 @@
 use loadline_record::PROGRAM;
 use loadline_scenario::Phase;
 use loadline_verdict::functions::{GrowingFunction, Standing};
+use loadline_verdict::known_issue::expiry;
 use serde::Serialize;
 
 use super::fitted::Fitted;
@@ -90,7 +91,7 @@ pub fn function_facts(growing: &GrowingFunction) -> FunctionFacts {
     let GrowingFunction { scenario, phase, saved, series, formula, share, hidden, .. } = growing;
     let (standing, standing_text) = match &growing.standing {
         Standing::Known { expires, .. } => {
-            (FunctionStanding::Known, format!("known, accepted until {expires}"))
+            (FunctionStanding::Known, format!("known, accepted; {}", expiry(expires)))
         }
         Standing::Accepted => (FunctionStanding::Accepted, "as in the baseline".to_owned()),
         Standing::AsBefore => (FunctionStanding::Accepted, "as before".to_owned()),
