@@ -21,7 +21,11 @@ const STANDARD_OUTPUT: &str = "/dev/stdout";
 pub enum Form {
     /// For a terminal
     Text,
-    /// Everything, as docs/report.schema.json describes it
+    #[value(help = concat!(
+        "Everything, as ",
+        env!("CARGO_PKG_REPOSITORY"),
+        "/blob/main/docs/report.schema.json describes it"
+    ))]
     Json,
     /// JUnit XML: one case per series
     Junit,

@@ -8,6 +8,11 @@ pub fn arrow(old: &str, new: &str) -> String {
     if old == new { old.to_owned() } else { format!("{old} → {new}") }
 }
 
+/// Formats a count with its noun: `1 run`, `2 runs`. The noun gets an `s` for all counts but 1.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// Formats a cost in a common unit, with at most four digits.
 pub fn short(cost: f64, unit: &str) -> String {
     let size = cost.abs();
@@ -78,5 +83,17 @@ fn digits(value: f64) -> String {
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
         v => format!("{v:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        assert_eq!(counted(0, "run"), "0 runs");
+        assert_eq!(counted(1, "run"), "1 run");
+        assert_eq!(counted(2, "run"), "2 runs");
     }
 }

@@ -47,17 +47,18 @@ impl fmt::Display for DesignFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DesignFlaw::TooFewSizes { found } => {
-                write!(f, "{found} sizes are too few, at least {MIN_SIZES} are needed")
+                write!(f, "{} too few, at least {MIN_SIZES} are needed", are(*found, "size"))
             }
             DesignFlaw::TooManySizes { found } => {
-                write!(f, "{found} sizes are too many, at most {MAX_SIZES} are judged")
+                write!(f, "{} too many, at most {MAX_SIZES} are judged", are(*found, "size"))
             }
             DesignFlaw::RangeTooNarrow { ratio } => {
                 write!(f, "N spans a factor of {ratio:.1} only, at least {MIN_RATIO} is needed")
             }
             DesignFlaw::TooFewRounds { found } => write!(
                 f,
-                "{found} repetitions are too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)"
+                "{} too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)",
+                are(*found, "repetition")
             ),
             DesignFlaw::SizesDiffer => f.write_str("the baseline was measured at other sizes"),
             DesignFlaw::KindsDiffer => f.write_str("the baseline is another kind of metric"),
@@ -85,4 +86,24 @@ pub(super) fn check_design(series: &Series) -> Result<(), DesignFlaw> {
         return Err(DesignFlaw::TooFewRounds { found: rounds });
     }
     Ok(())
+}
+
+/// Formats a count as a subject with its verb: `1 size is`, `2 sizes are`.
+fn are(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun} is") } else { format!("{count} {noun}s are") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_size_is_singular() {
+        let said = |found| DesignFlaw::TooFewSizes { found }.to_string();
+        assert_eq!(said(1), "1 size is too few, at least 5 are needed");
+        assert_eq!(said(2), "2 sizes are too few, at least 5 are needed");
+        let said = |found| DesignFlaw::TooFewRounds { found }.to_string();
+        assert!(said(1).starts_with("1 repetition is too few, at least 3 are needed"));
+        assert!(said(0).starts_with("0 repetitions are too few"));
+    }
 }

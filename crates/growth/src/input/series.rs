@@ -210,9 +210,9 @@ fn check_costs(sizes: &[u64], costs: &[Vec<f64>]) -> Result<(), SeriesError> {
         if row.is_empty() {
             return Err(SeriesError::NoReadings { size });
         }
-        for (round, &cost) in row.iter().enumerate() {
+        for (repetition, &cost) in (1..).zip(row) {
             if !cost.is_finite() || cost < 0.0 {
-                return Err(SeriesError::BadCost { size, round, cost });
+                return Err(SeriesError::BadCost { size, repetition, cost });
             }
         }
     }
@@ -238,7 +238,7 @@ pub enum SeriesError {
         size: u64,
     },
     /// The number of rows of costs differs from the number of sizes.
-    #[error("each size needs one row of costs, found {rows} rows for {sizes} sizes")]
+    #[error("each size needs one row of costs; sizes: {sizes}, rows: {rows}")]
     RowsDoNotMatch {
         /// The number of sizes.
         sizes: usize,
@@ -252,12 +252,14 @@ pub enum SeriesError {
         size: u64,
     },
     /// A cost is negative, infinite or not a number.
-    #[error("cost {cost} in repetition {round} at N = {size} is not a finite number from 0 up")]
+    #[error(
+        "cost {cost} in repetition {repetition} at N = {size} is not a finite number from 0 up"
+    )]
     BadCost {
         /// The N of the cost.
         size: u64,
-        /// The repetition, counted from 0.
-        round: usize,
+        /// The repetition, counted from 1.
+        repetition: usize,
         /// The invalid cost.
         cost: f64,
     },

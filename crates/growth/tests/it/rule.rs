@@ -311,11 +311,11 @@ fn series_are_checked() {
     check(&[], &[], "a series needs at least one size");
     check(&[0, 1], &[&[1.0], &[1.0]], "sizes start at 1, found 0");
     check(&[2, 2], &[&[1.0], &[1.0]], "sizes must rise, found 2 after 2");
-    check(&[1, 2], &[&[1.0]], "each size needs one row of costs, found 1 rows for 2 sizes");
+    check(&[1, 2], &[&[1.0]], "each size needs one row of costs; sizes: 2, rows: 1");
     check(&[1, 2], &[&[1.0, 2.0], &[]], "there is no reading at N = 2");
     let range = "is not a finite number from 0 up";
-    check(&[1], &[&[-1.0]], &format!("cost -1 in repetition 0 at N = 1 {range}"));
-    check(&[7], &[&[1.0, f64::NAN]], &format!("cost NaN in repetition 1 at N = 7 {range}"));
+    check(&[1], &[&[-1.0]], &format!("cost -1 in repetition 1 at N = 1 {range}"));
+    check(&[7], &[&[1.0, f64::NAN]], &format!("cost NaN in repetition 2 at N = 7 {range}"));
     // Beyond 2^53 neighbours are one number to every fit.
     let (last, before) = (u64::MAX, u64::MAX - 1);
     let message = format!("sizes must rise, found {last} after {before}");

@@ -2,6 +2,7 @@
 //! whether a baseline fits this machine.
 
 use loadline_record::{Error, Exit, Machine, PROGRAM, Result};
+use loadline_scenario::units::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -120,11 +121,11 @@ impl Described<'_> {
             out::line(format_args!("{}{}", scenario.full_name(), belongs(scenario)));
             out::line(format_args!("    {}", scenario.question));
             out::line(format_args!(
-                "    N {}…{}, {} sizes × {} repetitions",
+                "    N {}…{}, {} × {}",
                 first.unwrap_or(&0),
                 last.unwrap_or(&0),
-                scenario.sizes.len(),
-                scenario.repetitions
+                counted(scenario.sizes.len(), "size"),
+                counted(scenario.repetitions, "repetition")
             ));
             out::line(format_args!("    judges {}", names(&scenario.judge)));
             if !scenario.observe.is_empty() {
@@ -245,9 +246,9 @@ impl Fit {
 impl fmt::Display for Fit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fit::None => {
-                f.write_str("none; counts are judged as stated, times against the control")
-            }
+            Fit::None => f.write_str(
+                "none; counts are judged against the expectation, times against the control",
+            ),
             Fit::Others(others) => write!(f, "none that fits ({})", others.join(" | ")),
             Fit::Counts { date, cpu } => {
                 write!(f, "of {date}; fits for counts, times are from {cpu}")

@@ -8,6 +8,7 @@ mod turns;
 use loadline_record::time;
 use loadline_record::{Forecast, PROGRAM, Result};
 use loadline_scenario::Environment;
+use loadline_scenario::units::counted;
 use std::collections::{BTreeMap, HashSet};
 
 use loadline_scenario::{Absence, Absent, Collector, Metric, Plan, Run, Scenario, exact_runs};
@@ -292,7 +293,8 @@ impl<'a> Measurement<'a> {
         };
         let saved = self.records.len();
         out::note(format_args!(
-            "{saved} runs are saved; {PROGRAM} {command} --resume measures the rest"
+            "saved: {}; {PROGRAM} {command} --resume measures the rest",
+            counted(saved, "run")
         ));
     }
 
@@ -394,7 +396,10 @@ impl<'a> Measurement<'a> {
             format!(", up to {} s while series are undecided (--budget)", asked.budget)
         });
         format!(
-            "plan: {runs} runs by the clock and {exact} counting runs of {scenarios} scenarios, with the self-check{}{}; order by --seed {}",
+            "plan: {} by the clock and {} of {}, with the self-check{}{}; order by --seed {}",
+            counted(runs, "run"),
+            counted(exact, "counting run"),
+            counted(scenarios, "scenario"),
             against.unwrap_or_default(),
             further.unwrap_or_default(),
             self.header.seed

@@ -1,6 +1,7 @@
 //! Checks that a run did what it was asked for, by comparing its counts with the request.
 
 use loadline_record::Result;
+use loadline_scenario::units::counted;
 use loadline_scenario::{
     Absence, Collector, Command, Environment, LoadFrom, Metric, Modules, Phase, Proof, Reading,
     Sample, Scenario, SeriesName, Tables, Workload,
@@ -22,7 +23,7 @@ pub fn check_proof(
         if found == expected {
             return Ok(());
         }
-        Err(format!("{what} {found} times instead of {expected}"))
+        Err(format!("{what} {} instead of {expected}", counted(found as usize, "time")))
     };
     match workload {
         Workload::Planted(planted) => {
@@ -204,9 +205,9 @@ mod tests {
         refuse(&kept, |p| p.loaded = 99, "loaded 99 times instead of 100");
         refuse(&kept, |p| p.loaded = 101, "loaded 101 times instead of 100");
         refuse(&kept, |p| p.released = 0, "released 0 times instead of 100");
-        refuse(&kept, |p| p.called = 1, "called 1 times instead of 2");
-        refuse(&kept, |p| p.unwound = 1, "unwound 1 times instead of 2");
-        refuse(&kept, |p| p.acted = 1, "acted 1 times instead of 0");
+        refuse(&kept, |p| p.called = 1, "called 1 time instead of 2");
+        refuse(&kept, |p| p.unwound = 1, "unwound 1 time instead of 2");
+        refuse(&kept, |p| p.acted = 1, "acted 1 time instead of 0");
         let leaked = "100 registrations, but 99 deregistrations";
         refuse(&kept, |p| p.deregistered = Some(99), leaked);
         let unregistered = "100 modules with tables, but 99 registrations";

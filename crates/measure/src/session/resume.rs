@@ -1,6 +1,7 @@
 //! `--resume`: resumes a session that ended early and keeps its finished runs.
 
 use loadline_record::{Context, Error, Exit, Machine, PROGRAM, Result};
+use loadline_scenario::units::counted;
 use std::path::{Path, PathBuf};
 
 use loadline_scenario::{Absent, Environment, Scenario};
@@ -98,8 +99,9 @@ impl Reopened {
         let measurement = Measurement::resume(bench, session, header, scenarios, records)?;
         let (kept, left) = measurement.n_runs();
         out::note(format_args!(
-            "resuming {}: {kept} runs are kept, {left} are left",
-            folder.display()
+            "resuming {}: {} kept, {left} left",
+            folder.display(),
+            counted(kept, "run")
         ));
         Ok(measurement)
     }

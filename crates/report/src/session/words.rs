@@ -75,7 +75,7 @@ pub fn verdict(series: &SeriesFacts) -> String {
         (Word::Control | Word::Failed | Word::Observed, _) => "",
         (_, AgainstKind::Baseline | AgainstKind::Build | AgainstKind::Nothing) => "",
         (_, AgainstKind::Control) => " (against its control)",
-        (_, AgainstKind::Expectation) => " (as stated)",
+        (_, AgainstKind::Expectation) => " (against its expectation)",
         (_, AgainstKind::OneThread) => " (scaling with threads)",
     };
     format!("{word}{by}")

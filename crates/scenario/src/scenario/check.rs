@@ -159,7 +159,7 @@ fn check_sizes(field: &'static str, sizes: &[usize]) -> Result<(), ScenarioError
     if sizes.len() < FEWEST_SIZES || last / first < SMALLEST_RATIO {
         let n = sizes.len();
         let problem = format!(
-            "{n} sizes from {first} to {last} are too few to judge growth (give at least {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO})"
+            "too few sizes to judge growth: {n}, from {first} to {last} (give at least {FEWEST_SIZES} sizes that span a factor of {SMALLEST_RATIO})"
         );
         return Err(wrong(field, problem));
     }

@@ -189,7 +189,7 @@ impl<'a> Question<'a> {
         let Ok(new) = &self.workload else { return };
         let (new, other) = on_common_sizes(new, &other);
         if new.sizes().len() < self.n_sizes() {
-            self.notes.push(format!("judged at the {} sizes both have", new.sizes().len()));
+            self.notes.push(format!("judged at the sizes that both have ({})", new.sizes().len()));
         }
         self.workload = Ok(new);
         self.other = Some(other);

@@ -157,9 +157,12 @@ impl Said {
             let is_legend = line == &" 1 = linear, 2 = quadratic";
             line.starts_with(' ') && !line.trim_start().is_empty() && !is_legend
         };
+        let header = self.stdout.lines().find(|line| line.starts_with(" scenario "));
+        let column = header.and_then(|line| line.find(" verdict")).unwrap_or(0);
         let words = |line: &str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            format!("{} {} {}", words[0], words[1], words[words.len() - 3..].join(" "))
+            let words: Vec<&str> = line.split_whitespace().take(2).collect();
+            let verdict: String = line.chars().skip(column).collect();
+            format!("{} {} {}", words[0], words[1], verdict.trim())
         };
         let table = self.stdout.lines().skip_while(|line| !line.starts_with(" scenario "));
         let rows: Vec<String> = table.skip(1).take_while(is_row).map(words).collect();

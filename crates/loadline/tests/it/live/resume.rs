@@ -221,7 +221,8 @@ fn a_torn_last_line_is_measured_again() {
     assert!(whole.starts_with(&kept));
     assert_is_whole(&session);
     let left = whole.len() - kept.len();
-    let said = format!("{} runs are kept, {left} are left", kept.len());
+    let runs = if kept.len() == 1 { "run" } else { "runs" };
+    let said = format!("{} {runs} kept, {left} left", kept.len());
     assert!(last.stderr.contains(&said), "{said}: {}", last.stderr);
 }
 

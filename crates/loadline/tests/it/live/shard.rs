@@ -49,10 +49,10 @@ fn parts_amount_to_the_whole_and_only_parts_of_one_suite_do() {
     assert_eq!(
         [first.verdicts(), second.verdicts()].concat(),
         [
-            "one load/unwind-tables-registered pass (as stated)",
-            "one unload/unwind-tables-deregistered pass (as stated)",
-            "two load/unwind-tables-registered pass (as stated)",
-            "two unload/unwind-tables-deregistered pass (as stated)",
+            "one load/unwind-tables-registered pass (against its expectation)",
+            "one unload/unwind-tables-deregistered pass (against its expectation)",
+            "two load/unwind-tables-registered pass (against its expectation)",
+            "two unload/unwind-tables-deregistered pass (against its expectation)",
         ]
     );
 

@@ -73,7 +73,7 @@ fn a_list_has_one_line_for_each_scenario() {
     let tiny = format!(
         "tiny\n    {question}\n    N 1…16, 5 sizes × 3 repetitions\n    \
          judges load/unwind-tables-registered, unload/unwind-tables-deregistered\n    shows unload/task-clock\n    \
-         baseline: none; counts are judged as stated, times against the control\n"
+         baseline: none; counts are judged against the expectation, times against the control\n"
     );
     assert_eq!(project.run(&["list", "tiny"]).stdout, tiny);
     let controlled = tiny.replace("tiny\n", "controlled   (group load, with --complete)\n");

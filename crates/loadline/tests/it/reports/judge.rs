@@ -323,12 +323,12 @@ fn exact_rows_need_one_reading_of_each_size() {
         &text,
         &["--kind", "count", "--gate", "--strict"],
         &expect![[r#"
-        exit 4
-         series  scaling exponent (95 %)  growth share (95 %)  p  verdict
-         series  –                        –                    –  inconclusive: 1 repetitions are too few, at least 3 are needed (1 if the metric is exact)
-        scaling exponent: 1 = linear, 2 = quadratic
-        growth share of a curve: the part of the cost at the largest N that grows faster than N log N
-    "#]],
+            exit 4
+             series  scaling exponent (95 %)  growth share (95 %)  p  verdict
+             series  –                        –                    –  inconclusive: 1 repetition is too few, at least 3 are needed (1 if the metric is exact)
+            scaling exponent: 1 = linear, 2 = quadratic
+            growth share of a curve: the part of the cost at the largest N that grows faster than N log N
+        "#]],
     );
     check(
         &text,

@@ -228,7 +228,7 @@ fn an_unknown_key_is_refused_and_the_nearest_named() {
         error: cannot judge a.json: the key "exact" is there twice at line 1 column 36
         exit 0
          series  scaling exponent (95 %)  growth share (95 %)  p  verdict
-         a       –                        –                    –  inconclusive: 1 sizes are too few, at least 5 are needed
+         a       –                        –                    –  inconclusive: 1 size is too few, at least 5 are needed
         scaling exponent: 1 = linear, 2 = quadratic
         growth share of a curve: the part of the cost at the largest N that grows faster than N log N
         exit 2

@@ -1,5 +1,6 @@
 //! Estimates how long a session will take, from the runs of earlier sessions.
 
+use loadline_scenario::units::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -32,7 +33,10 @@ impl fmt::Display for Estimate {
         let source = if *is_known { "by earlier sessions" } else { "a guess" };
         write!(
             f,
-            "{n_scenarios} scenarios with the self-check, {n_by_clock} runs by the clock and {n_counting} counting runs, about {seconds:.0} s ({source})"
+            "{} with the self-check, {} by the clock and {}, about {seconds:.0} s ({source})",
+            counted(*n_scenarios, "scenario"),
+            counted(*n_by_clock, "run"),
+            counted(*n_counting, "counting run")
         )
     }
 }

@@ -4,6 +4,7 @@ use super::one::{
     MeasuredScenario, Rounds, can_be_judged, exact_collectors, reading, sample, why_absent,
 };
 use crate::files::header::{Outcome, Planned, RunRecord, Side};
+use loadline_scenario::units::counted;
 use loadline_scenario::{Absence, Absent, Collector, Reading, Scenario, SeriesName, exact_runs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -146,7 +147,7 @@ fn failures_of(
         failures.push(format!("runs that are unplanned or recorded twice: {}", own.len() - found));
     }
     if found < planned && !is_given_up {
-        failures.push(format!("{found} of {planned} runs were measured"));
+        failures.push(format!("{found} of {} were measured", counted(planned, "run")));
     }
     failures
 }
@@ -172,7 +173,7 @@ fn failure(records: &[&RunRecord], unstarted: usize) -> String {
                 0 => String::new(),
                 n => format!(", so the other {n} were not started"),
             };
-            format!("{count} runs failed alike (N = {sizes}){rest}: {error}")
+            format!("{} failed alike (N = {sizes}){rest}: {error}", counted(count, "run"))
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{Context, Result, bail};
 use loadline_growth::{Kind, Series};
 use loadline_scenario::scenario::{FEWEST_SIZES, SMALLEST_RATIO};
+use loadline_scenario::units::counted;
 use loadline_scenario::{
     Absence, Absent, Collector, Metric, MetricKind, Reading, Sample, Scenario, Scope, SeriesName,
 };
@@ -92,7 +93,8 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> 
     let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
     if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
         let found = costs.len();
-        bail!("series {name}: expected {expected} repetitions at N = {n}, found {found}");
+        let expected = counted(expected, "repetition");
+        bail!("series {name}: expected {expected} at N = {n}, found {found}");
     }
     let kind = match name.metric.kind() {
         MetricKind::Count => Kind::Count,
