@@ -131,7 +131,7 @@
 //! # Beyond the measured N, and around the rules
 //!
 //! [`hidden_growth`] extrapolates a small superlinear part to a larger N. [`CheckOutcome`] says whether a session
-//! saw planted growth. [`Remedy`] says what to measure next.
+//! saw known growth. [`Remedy`] says what to measure next.
 
 mod input;
 mod model;

@@ -20,7 +20,7 @@ pub enum Exit {
     Inconclusive,
     /// A baseline is missing or does not fit, and one is required.
     NoBaseline,
-    /// The self-check failed: the session did not see planted growth, so Loadline gives no verdict.
+    /// The self-check failed: the session did not see known growth, so Loadline gives no verdict.
     SelfCheckFailed,
     /// The selection matches nothing to do.
     NothingSelected,

@@ -93,7 +93,7 @@ impl Report {
         file(one) == file(other) && entry(one).is_some() && entry(one) == entry(other)
     }
 
-    /// Whether the session gives no verdict. The session missed planted growth or saw growth in linear work,
+    /// Whether the session gives no verdict. The session missed known growth or saw growth in linear work,
     /// or a collector has no self-check.
     pub fn is_self_check_failed(&self) -> bool {
         self_check::has_failed(&self.self_checks) || !self.unchecked().is_empty()
@@ -165,13 +165,13 @@ pub struct Concluded {
 
 /// Whether the self-check `check` was measured and judged like `row`.
 fn checks(check: &SelfCheck, row: &Judged) -> bool {
-    let (planted, judged) = (check.name.metric, row.name.metric);
+    let (known, judged) = (check.name.metric, row.name.metric);
     match row.collector {
         Collector::Clock => {
-            planted.collector().is_clock()
-                && (judged.kind() == MetricKind::Count || planted.kind() == MetricKind::Time)
+            known.collector().is_clock()
+                && (judged.kind() == MetricKind::Count || known.kind() == MetricKind::Time)
         }
-        collector => planted.collector() == collector,
+        collector => known.collector() == collector,
     }
 }
 

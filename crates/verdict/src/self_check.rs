@@ -1,4 +1,5 @@
-//! The self-check: every session contains planted growth, and this module judges whether the session saw it.
+//! The self-check: every session contains work of known growth, and this module judges whether the session
+//! saw it.
 
 use loadline_growth::{
     CheckOutcome, CurveOptions, PairOptions, Series, Tau, check_changes, check_curves, check_pairs,
@@ -13,21 +14,21 @@ use loadline_record::rounds::Measured;
 /// The result of a self-check: whether a session can see growth of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfCheck {
-    /// The planted series.
+    /// The series of known growth.
     pub name: SeriesName,
-    /// Whether the session saw the planted growth.
+    /// Whether the session saw the known growth.
     pub outcome: CheckOutcome,
-    /// The planted scenarios that the self-check uses.
+    /// The scenarios of known growth that the self-check uses.
     pub scenarios: Vec<&'static str>,
 }
 
-/// Whether a self-check failed: the session missed planted growth, or saw growth in linear work.
+/// Whether a self-check failed: the session missed known growth, or saw growth in linear work.
 pub fn has_failed(checks: &[SelfCheck]) -> bool {
     checks.iter().any(|check| check.outcome == CheckOutcome::Failed)
 }
 
-/// Runs the self-checks of a session, one per planted series that was counted. `tau` is the structural floor
-/// of times.
+/// Runs the self-checks of a session, one per series of known growth that was counted. `tau` is the
+/// structural floor of times.
 pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
     let find = |scenario: &str, name: SeriesName| {
         let found = measured.scenarios.iter().find(|m| m.scenario.name == scenario)?;

@@ -185,21 +185,21 @@ impl<'a> Problem<'a> {
         best_hinged(&self.columns[..n_shapes], &self.target, hinges)
     }
 
-    /// Returns the smallest RSS of the allowed shapes plus one planted shape that grows too fast. The planted
-    /// shape has exactly `share` of the fitted cost at Nmax. The fit has at most one of `hinges`.
+    /// Returns the smallest RSS of the allowed shapes plus one injected shape that grows too fast. The
+    /// injected shape has exactly `share` of the fitted cost at Nmax. The fit has at most one of `hinges`.
     ///
-    /// A sum whose planted coefficient is share·Σ equals a sum of columns c + share/(1−share)·planted.
-    pub fn rss_with_planted(&self, share: f64, hinges: &[HingeColumn]) -> f64 {
-        let Some(place) = self.shapes.all().iter().position(|s| *s == self.shapes.planted) else {
+    /// A sum whose injected coefficient is share·Σ equals a sum of columns c + share/(1−share)·injected.
+    pub fn rss_with_injected(&self, share: f64, hinges: &[HingeColumn]) -> f64 {
+        let Some(place) = self.shapes.all().iter().position(|s| *s == self.shapes.injected) else {
             return f64::INFINITY;
         };
-        let planted = &self.columns[place];
+        let injected = &self.columns[place];
         let factor = share / (1.0 - share);
         let allowed = &self.columns[..self.shapes.n_allowed()];
         let base: Vec<UnitColumn> =
-            allowed.iter().map(|column| column.sum(planted, factor)).collect();
+            allowed.iter().map(|column| column.sum(injected, factor)).collect();
         let hinges: Vec<HingeColumn> =
-            hinges.iter().map(|(start, column)| (*start, column.sum(planted, factor))).collect();
+            hinges.iter().map(|(start, column)| (*start, column.sum(injected, factor))).collect();
         best_hinged(&base, &self.target, &hinges).rss
     }
 

@@ -89,7 +89,7 @@ pub(crate) struct Shapes {
     /// The fastest allowed growth, as the reference for acceleration.
     pub rate: Rate,
     /// The shape of the 20 % share that must be excluded before a curve is called ok.
-    pub planted: Shape,
+    pub injected: Shape,
     /// The largest p that still shows growth.
     pub level: f64,
     /// The exponent that no sum of allowed shapes reaches over two doublings.
@@ -142,7 +142,7 @@ impl Shapes {
             n_allowed: n_allowed + usize::from(all.contains(&Shape::SquareLessLinear)),
             all,
             rate,
-            planted: if allows_square { CUBE } else { SQUARE },
+            injected: if allows_square { CUBE } else { SQUARE },
             level,
             steep: 2.0 + faster,
             gross: 1.6 + faster,

@@ -207,8 +207,8 @@ impl<'a> Test<'a> {
         if *share >= SHARE_OF_INTEREST || is_likely {
             return false;
         }
-        let planted = self.problem.rss_with_planted(SHARE_OF_INTEREST, &self.hinges);
-        let t = ((planted - null.rss.min(full.rss)).max(0.0) / quality.phi).sqrt();
+        let injected = self.problem.rss_with_injected(SHARE_OF_INTEREST, &self.hinges);
+        let t = ((injected - null.rss.min(full.rss)).max(0.0) / quality.phi).sqrt();
         t >= quantile_above(0.05, quality.nu)
     }
 
@@ -247,7 +247,7 @@ impl<'a> Test<'a> {
         !self.hinges.is_empty() || bent() > self.problem.shapes.level
     }
 
-    /// Returns the share at which planted growth would just pass both tests, with only the noise that the
+    /// Returns the share at which injected growth would just pass both tests, with only the noise that the
     /// uncertainties and φ describe. In simulated runs of five designs that share was called superlinear in
     /// 25 to 67 % of cases. It was superlinear or suspect in 70 to 95 %.
     fn smallest_detectable(&self) -> Option<f64> {
@@ -269,11 +269,11 @@ impl<'a> Test<'a> {
         Some(found)
     }
 
-    /// Whether a curve with `share` planted would be found, with and without its largest size. All shapes
+    /// Whether a curve with `share` injected would be found, with and without its largest size. All shapes
     /// together fit it perfectly, so t² is the misfit of the allowed shapes.
     fn would_find(&self, share: f64) -> bool {
         let shapes = self.problem.shapes;
-        let planted = self.with_planted(share);
+        let injected = self.with_injected(share);
         let passes = |summary: &Summary, may_bend: bool, level: f64| {
             let problem = Problem::new(summary, shapes);
             let hinges = if may_bend { problem.hinge_columns() } else { Vec::new() };
@@ -281,20 +281,20 @@ impl<'a> Test<'a> {
             let Quality { phi, nu } = self.contrast.quality;
             (misfit / phi).sqrt() >= quantile_above(level, nu)
         };
-        passes(&planted, !self.hinges.is_empty(), shapes.level)
-            && passes(&planted.without_top(), false, JACKKNIFE_LEVEL)
+        passes(&injected, !self.hinges.is_empty(), shapes.level)
+            && passes(&injected.without_top(), false, JACKKNIFE_LEVEL)
     }
 
-    /// Returns a curve with `share` planted; the rest is this curve's setup and a linear part. The whole
+    /// Returns a curve with `share` injected; the rest is this curve's setup and a linear part. The whole
     /// allowed fit would not do, because it imitates any growth in the data.
-    fn with_planted(&self, share: f64) -> Summary {
+    fn with_injected(&self, share: f64) -> Summary {
         let summary = self.problem.summary;
         let top = summary.top_size();
         let fitted = &self.contrast.null.coefficients;
         let setup = fitted[0] / fitted.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let cost = |size: f64| {
             let rest = setup + (1.0 - setup) * size / top;
-            (1.0 - share) * rest + share * self.problem.shapes.planted.at(size, top)
+            (1.0 - share) * rest + share * self.problem.shapes.injected.at(size, top)
         };
         let relative: Vec<f64> = summary.sizes.iter().map(|&size| cost(size)).collect();
         Summary {

@@ -157,9 +157,9 @@ fn exact_counts_by_themselves() {
             assert_eq!(judgement.verdict, CurveVerdict::Ok, "{case} from {name}");
         }
         for setup in [0.0, 0.01, 0.2] {
-            let planted =
+            let injected =
                 |n: f64| 1e9 * (setup + (0.8 - setup) * (n / top) + 0.2 * (n / top).powi(2));
-            let judgement = curve(&exact(sizes.clone(), planted));
+            let judgement = curve(&exact(sizes.clone(), injected));
             assert_eq!(judgement.verdict, CurveVerdict::Superlinear, "setup {setup} from {name}");
             assert!(!judgement.needs_confirmation());
             let evidence = judgement.evidence.unwrap();

@@ -37,7 +37,7 @@ pub struct Facts {
     pub not_counted: Vec<NotCounted>,
     /// The sizes that the machine's limits left out, and other remarks on the session, one sentence each.
     pub remarks: Vec<String>,
-    /// The self-checks: whether the session saw planted growth.
+    /// The self-checks: whether the session saw known growth.
     pub self_checks: Vec<CheckFacts>,
     /// The scenarios, in the order of the session.
     pub scenarios: Vec<ScenarioFacts>,
@@ -101,10 +101,10 @@ pub struct NotCounted {
     pub remedy: String,
 }
 
-/// The result of one self-check on planted growth.
+/// The result of one self-check on known growth.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckFacts {
-    /// The planted metric.
+    /// The metric of the known growth.
     pub metric: String,
     /// Whether the growth was seen.
     pub outcome: CheckOutcome,
@@ -112,15 +112,15 @@ pub struct CheckFacts {
     pub sentence: String,
 }
 
-/// Whether the planted growth was seen.
+/// Whether the known growth was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
-    /// The planted growth was seen, and no growth was seen in linear work.
+    /// The known growth was seen, and no growth was seen in linear work.
     Passed,
     /// The session cannot tell.
     Undecided,
-    /// Planted growth was missed, or growth was seen in linear work. No verdict counts.
+    /// Known growth was missed, or growth was seen in linear work. No verdict counts.
     Failed,
 }
 

@@ -67,12 +67,12 @@ impl Cost {
 }
 
 impl Made {
-    /// A session of no scenario yet, that sees the growth planted in it.
+    /// A session of no scenario yet, that sees the growth of its self-checks.
     pub fn new() -> Made {
         Made::with_self_check(0.20)
     }
 
-    /// A session in which `share` of the cost of what is planted as 20 % growth really grows.
+    /// A session in which `share` of the cost of the self-check with 20 % growth really grows.
     pub fn with_self_check(share: f64) -> Made {
         let mut made = Made::without_self_check();
         let cpu = |share| [("work/task-clock", Cost::quadratic(200_000.0, share, 0.004))];
