@@ -140,6 +140,7 @@ mod error;
 mod files;
 pub mod headroom;
 mod loader;
+mod locks;
 #[cfg(feature = "native-unwind")]
 pub mod native_unwind;
 #[cfg(unix)]

@@ -106,10 +106,11 @@ mod platform {
     use std::mem::MaybeUninit;
     use std::ops::Range;
     use std::ptr;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-    use std::sync::{Mutex, OnceLock, PoisonError};
 
     use super::Unavailable;
+    use crate::locks::Mutex;
     use crate::symbol::{active, behind_ours};
 
     /// The `struct dl_find_object` of glibc on 64-bit machines (glibc 2.35, `dlfcn.h`).
@@ -352,7 +353,7 @@ mod platform {
             return None;
         }
         let directory = Box::into_raw(Box::new(directory()));
-        let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writer = WRITER.lock();
         let is_free = |entry: &Entry| entry.directory.load(Ordering::SeqCst).is_null();
         let place = entries().enumerate().find(|(_, entry)| is_free(entry));
         let (place, entry) = place.unwrap_or_else(|| {
@@ -369,7 +370,7 @@ mod platform {
 
     impl Drop for Entered {
         fn drop(&mut self) {
-            let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+            let _writer = WRITER.lock();
             let entry = self.0;
             entry.start.store(NOWHERE, Ordering::SeqCst);
             // A reader takes nanoseconds. A signal handler on this thread has already returned.

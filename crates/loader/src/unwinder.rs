@@ -11,7 +11,9 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use crate::locks::Mutex;
 
 /// The active unwinder. The text of an unknown part is `unknown`, followed by the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +100,7 @@ pub(crate) fn all_are_sorted() -> Option<bool> {
         return None;
     }
     // A concurrent probe would be in the list.
-    let _alone = PROBING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = PROBING.lock();
     platform::all_are_sorted()
 }
 

@@ -1,11 +1,12 @@
 //! [`Kept`]: the modules that a loader keeps for later requests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use super::options::Budget;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
+use crate::locks::Mutex;
 
 /// The modules that a loader keeps, in the order of their last use.
 pub(super) struct Kept {
@@ -33,21 +34,21 @@ impl Kept {
     /// Keeps a module that is used now. Returns the modules that exceed the budget, which the caller must
     /// drop without holding a lock.
     pub(super) fn used(&self, module: &Arc<Shared>) -> Vec<Arc<Shared>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.put(Arc::clone(module));
         state.take(LOOKED_AT_BY_A_LOAD, |state| state.exceeds(self.budget))
     }
 
     /// Returns an eighth of the modules, least recently used first.
     pub(super) fn some(&self) -> Vec<Arc<Shared>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let n = state.by_use.len();
         state.take(n, |state| state.by_use.len() > n - n.div_ceil(8))
     }
 
     /// Returns the modules that exceed another budget, least recently used first.
     pub(super) fn beyond(&self, budget: Budget) -> Vec<Arc<Shared>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let n = state.by_use.len();
         state.take(n, |state| state.exceeds(budget))
     }

@@ -1,8 +1,8 @@
 //! [`Loader`]: loads modules for one engine and drops them on a background thread.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
@@ -16,6 +16,7 @@ use super::unloading::Unloader;
 use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::headroom::ledger::Ledger;
+use crate::locks::Mutex;
 #[cfg(unix)]
 use crate::pack::opened::Pack;
 #[cfg(feature = "compile")]
@@ -228,7 +229,6 @@ mod tests {
     use super::*;
     use crate::artifact::compile;
     use crate::headroom::resource::Amounts;
-    use crate::loader::shared::lock;
 
     #[test]
     fn nothing_is_remembered_of_what_is_gone_or_never_came() {
@@ -236,14 +236,14 @@ mod tests {
         let artifact = compile::bytes(&compiling, b"(module (func))").unwrap();
         let loader = Loader::new(&Engine::default(), LoaderOptions::new());
         let leases = [(), ()].map(|()| loader.load(&artifact).unwrap());
-        assert_eq!(lock(&loader.inner.modules).len(), 1);
+        assert_eq!(loader.inner.modules.lock().len(), 1);
         drop(leases);
-        assert_eq!(lock(&loader.inner.modules).len(), 0);
+        assert_eq!(loader.inner.modules.lock().len(), 0);
         let reserve = Amounts { bytes: u64::MAX / 2, ..Amounts::default() };
         let full = Loader::new(&compiling, LoaderOptions::new().reserve(Some(reserve)));
         if cfg!(target_os = "linux") {
             assert!(matches!(full.load(&artifact), Err(Error::Headroom { .. })));
         }
-        assert_eq!(lock(&full.inner.modules).len(), 0);
+        assert_eq!(full.inner.modules.lock().len(), 0);
     }
 }

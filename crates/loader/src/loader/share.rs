@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::lease::Lease;
 use super::load::Loader;
 use super::request::{Identity, Request};
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use crate::artifact::contents::{Contents, Image};
 use crate::artifact::policy::UnwindPolicy;
 use crate::artifact::{Artifact, Loaded};
@@ -20,8 +20,8 @@ impl Loader {
     /// Returns a handle of a module that is loaded already.
     pub(super) fn find(&self, request: Request<'_>) -> Option<Lease> {
         let identity = request.identity?;
-        let slot = lock(&self.inner.modules).get(&identity).cloned()?;
-        let found = lock(&slot).upgrade();
+        let slot = self.inner.modules.lock().get(&identity).cloned()?;
+        let found = slot.lock().upgrade();
         drop(slot);
         if found.is_none() {
             // The last handle may have been dropped while this thread used the slot.
@@ -111,10 +111,10 @@ impl Loader {
         load: impl Fn() -> Result<(Loaded, Origin), Error>,
     ) -> Result<Lease, Error> {
         let own = request.identity.map(|identity| {
-            let mut modules = lock(&self.inner.modules);
+            let mut modules = self.inner.modules.lock();
             Arc::clone(modules.entry(identity).or_default())
         });
-        let mut slot = own.as_deref().map(lock);
+        let mut slot = own.as_deref().map(|slot| slot.lock());
         if let Some(shared) = slot.as_deref().and_then(Weak::upgrade) {
             drop(slot);
             return Ok(self.shared(request, shared));

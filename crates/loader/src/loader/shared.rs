@@ -5,7 +5,7 @@ use std::collections::HashMap;
 #[cfg(feature = "compile")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use wasmtime::Engine;
@@ -18,6 +18,7 @@ use crate::artifact::contents::Contents;
 use crate::error::Error;
 use crate::headroom::ledger::Ledger;
 use crate::headroom::resource::Amounts;
+use crate::locks::Mutex;
 #[cfg(feature = "compile")]
 use crate::store::key::EngineDigest;
 use crate::unwinder::{self, Family};
@@ -121,10 +122,10 @@ impl Inner {
 
     /// Forgets a module, unless it was loaded again meanwhile or is being loaded.
     pub(super) fn forget(&self, identity: Identity) {
-        let mut modules = lock(&self.modules);
+        let mut modules = self.modules.lock();
         let is_unused = modules.get(&identity).is_some_and(|slot| {
             Arc::strong_count(slot) == 1
-                && slot.try_lock().is_ok_and(|slot| slot.strong_count() == 0)
+                && slot.try_lock().is_some_and(|slot| slot.strong_count() == 0)
         });
         if is_unused {
             modules.remove(&identity);
@@ -166,8 +167,4 @@ impl Counters {
         change(&self.fdes, contents.fdes as u64);
         change(&self.bytes, contents.bytes as u64);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

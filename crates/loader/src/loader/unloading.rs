@@ -11,12 +11,13 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::artifact::Loaded;
 use crate::artifact::contents::Contents;
+use crate::locks::{Condvar, Mutex};
 use crate::unwinder::{self, Family};
 use crate::watch::{LoadObserver, UnloadRecord};
 
@@ -89,7 +90,7 @@ impl Unloader {
 
     /// Hands over a module, and returns at once.
     pub(crate) fn retire(&self, retired: Retired) {
-        let mut state = self.queue.lock();
+        let mut state = self.queue.state.lock();
         state.n_retired += 1;
         state.waiting.push_back(retired);
         self.queue.changed.notify_all();
@@ -99,7 +100,7 @@ impl Unloader {
     /// waiting modules do not pile up in a program that loads faster than one thread unloads.
     pub(crate) fn make_room(&self) {
         let most = if self.queue.has_thread { MOST_WAITING } else { 0 };
-        if !IS_UNLOADING.get() && self.queue.lock().waiting.len() > most {
+        if !IS_UNLOADING.get() && self.queue.state.lock().waiting.len() > most {
             self.queue.unload(UNLOADED_BY_A_LOAD);
         }
     }
@@ -115,14 +116,14 @@ impl Unloader {
     /// Waits until every module that was handed over before is dropped, at most for `patience`. Returns false
     /// if some are not dropped. Does not wait within an unload.
     pub(crate) fn flush(&self, patience: Option<Duration>) -> bool {
-        let (goal, began) = (self.queue.lock().n_retired, Instant::now());
+        let (goal, began) = (self.queue.state.lock().n_retired, Instant::now());
         if IS_UNLOADING.get() {
             return self.is_gone(goal);
         }
         if !self.queue.has_thread {
             while self.queue.unload(UNLOADED_BY_A_LOAD) && !is_over(patience, began) {}
         }
-        let mut state = self.queue.lock();
+        let mut state = self.queue.state.lock();
         while state.n_gone() < goal {
             if is_over(patience, began) {
                 return false;
@@ -131,15 +132,15 @@ impl Unloader {
             let left = patience.map_or(Duration::from_secs(3600), |patience| {
                 patience.saturating_sub(began.elapsed())
             });
-            let waited = self.queue.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let is_waiting = |state: &mut State| state.n_gone() < goal;
+            state = self.queue.changed.wait_while(&self.queue.state, state, left, is_waiting);
         }
         true
     }
 
     /// Returns whether the first `goal` modules that were handed over are dropped.
     fn is_gone(&self, goal: u64) -> bool {
-        self.queue.lock().n_gone() >= goal
+        self.queue.state.lock().n_gone() >= goal
     }
 }
 
@@ -149,7 +150,7 @@ fn is_over(patience: Option<Duration>, began: Instant) -> bool {
 
 impl Drop for Unloader {
     fn drop(&mut self) {
-        self.queue.lock().is_closed = true;
+        self.queue.state.lock().is_closed = true;
         self.queue.changed.notify_all();
     }
 }
@@ -164,19 +165,15 @@ impl State {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Drops batches until the queue is closed and empty.
     fn walk(&self) {
         loop {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             while state.waiting.is_empty() {
                 if state.is_closed {
                     return;
                 }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait_idle(&self.state, state);
             }
             drop(state);
             self.unload(usize::MAX);
@@ -185,7 +182,7 @@ impl Queue {
 
     /// Drops up to `most` of the modules that have waited longest. Returns false if none waits.
     fn unload(&self, most: usize) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let first = state.n_retired - state.waiting.len() as u64;
         let n = most.min(state.waiting.len());
         let batch: Vec<Retired> = state.waiting.drain(..n).collect();
@@ -194,6 +191,7 @@ impl Queue {
         }
         state.running.push(first);
         drop(state);
+        let _work = self.state.work();
         let _running = Batch { queue: self, first };
         IS_UNLOADING.set(true);
         for retired in ordered(batch) {
@@ -219,7 +217,7 @@ impl Queue {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        let mut state = self.queue.lock();
+        let mut state = self.queue.state.lock();
         if let Some(place) = state.running.iter().position(|first| *first == self.first) {
             state.running.swap_remove(place);
         }
@@ -254,7 +252,7 @@ fn address(loaded: &Loaded) -> usize {
 #[cfg(all(test, feature = "compile"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
     use super::*;
     use crate::artifact::compile;
@@ -351,7 +349,7 @@ mod tests {
         for _ in 0..=MOST_WAITING {
             unloader.retire(another());
         }
-        let waiting = || unloader.queue.lock().waiting.len();
+        let waiting = || unloader.queue.state.lock().waiting.len();
         assert_eq!(waiting(), MOST_WAITING + 1);
         drop(release);
         unloader.make_room();

@@ -11,11 +11,12 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use wasmtime::{Config, CustomCodeMemory, format_err};
 
+use crate::locks::RwLock;
 use crate::pack::index::Pages;
 use crate::pack::region::{self, Region};
 
@@ -117,7 +118,7 @@ const STATE: u64 = 3;
 const NEXT_CLAIM: u64 = 4;
 
 fn in_pack<T>(address: usize, then: fn(&Slot, &Images) -> T) -> Option<T> {
-    let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
+    let open = OPEN.read();
     let images = open[..open.partition_point(|images| images.region.start() <= address)].last()?;
     let offset = address - images.region.start();
     // Nothing is published between the images.
@@ -198,7 +199,7 @@ impl Images {
             n_withdrawn: AtomicU64::new(0),
             is_abandoned: AtomicBool::new(false),
         });
-        let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.write();
         let gone = take_abandoned(&mut open);
         let at = open.partition_point(|other| other.region.start() < images.region.start());
         open.insert(at, Arc::clone(&images));
@@ -248,26 +249,34 @@ impl Images {
         (self.n_published.load(Ordering::Relaxed), self.n_withdrawn.load(Ordering::Relaxed))
     }
 
-    /// Forgets the images, so that they are unmapped with the last handle. If modules in them are live,
-    /// returns false and does nothing.
+    /// Forgets the images, so that they are unmapped with the last handle. Returns other images that are
+    /// gone, which the caller must drop without holding a lock. If modules in these images are live, returns
+    /// `None` and does nothing.
     ///
     /// No other thread may have a handle of the images that it could claim one with.
-    pub(crate) fn close(self: &Arc<Images>) -> bool {
-        let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn close(self: &Arc<Images>) -> Option<Vec<Arc<Images>>> {
+        let mut open = OPEN.write();
         if self.n_live() != 0 {
-            return false;
+            return None;
         }
         open.retain(|images| !Arc::ptr_eq(images, self));
-        let gone = take_abandoned(&mut open);
-        drop(open);
-        drop(gone);
-        true
+        Some(take_abandoned(&mut open))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn publish_for_test(&self, slot: usize) {
+        self.slots[slot].publish(self).expect("it is claimed");
+    }
+
+    #[cfg(test)]
+    pub(crate) fn withdraw_for_test(&self, slot: usize) {
+        self.slots[slot].withdraw(self).expect("it was published");
     }
 
     /// Forgets the images like [`Images::close`]. If modules in them are live, a later opening or closing of
     /// any pack forgets them.
     pub(crate) fn abandon(self: &Arc<Images>) {
-        if !self.close() {
+        if self.close().is_none() {
             self.is_abandoned.store(true, Ordering::Release);
         }
     }
@@ -278,7 +287,7 @@ impl Images {
 /// Opening or closing any pack does the same, and so does a [`Loader`](crate::Loader) after it has unloaded
 /// modules. Call this function in a program without a loader that drops packs in use.
 pub fn sweep() {
-    let gone = take_abandoned(&mut OPEN.write().unwrap_or_else(PoisonError::into_inner));
+    let gone = take_abandoned(&mut OPEN.write());
     drop(gone);
 }
 
@@ -345,12 +354,12 @@ mod tests {
         drop(claim);
         assert!(images.claim(1).is_none());
         assert_eq!((images.n_live(), images.counts()), (1, (1, 0)));
-        assert!(!images.close());
+        assert!(images.close().is_none());
         PackMemory.unpublish_executable(base, bytes).expect("it was published");
         assert_eq!((images.n_live(), images.counts()), (0, (1, 1)));
         drop(images.claim(1).expect("it is free again"));
         drop(images.claim(1).expect("and was not published"));
-        assert!(images.close());
+        assert!(images.close().is_some());
         assert_eq!(Arc::strong_count(&images), 1);
     }
 
@@ -402,6 +411,6 @@ mod tests {
         assert_eq!(Arc::strong_count(&left), 2, "nothing goes within a callback");
         sweep();
         assert_eq!(Arc::strong_count(&left), 1);
-        assert!(other.close());
+        assert!(other.close().is_some());
     }
 }

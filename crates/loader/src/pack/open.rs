@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::format::{HEADER_BYTES, Header};
 use super::index::{Index, IndexBytes, Pages};
@@ -14,6 +13,7 @@ use super::region::{self, Region, Room};
 use crate::error::Error;
 use crate::headroom::ledger::Ledger;
 use crate::headroom::resource::{Amounts, RESERVE, Resource};
+use crate::locks::Mutex;
 use crate::parallel;
 use crate::trust::seal::Key;
 
@@ -110,14 +110,14 @@ fn fill(bytes: &mut [u8], file: &File, path: &Path) -> Result<(), Error> {
     let failure = Mutex::new(None);
     let chunks: Vec<Mutex<&mut [u8]>> = bytes.chunks_mut(CHUNK).map(Mutex::new).collect();
     parallel::each(chunks.len(), parallel::processors(), |index| {
-        let mut chunk = chunks[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chunk = chunks[index].lock();
         let read = file.read_exact_at(&mut chunk, (index * CHUNK) as u64);
         read.map_err(|source| {
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(source);
+            failure.lock().get_or_insert(source);
         })
         .is_ok()
     });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match failure.into_inner() {
         Some(source) => Err(Error::Read { path: path.to_owned(), source }),
         None => Ok(()),
     }
@@ -152,11 +152,11 @@ pub(super) fn check_images(
             .map_err(|error| {
                 let (name, path) = (index.name(at).to_owned(), path.to_owned());
                 let error = Error::Entry { name, path, source: Box::new(error) };
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                failure.lock().get_or_insert(error);
             })
             .is_ok()
     });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match failure.into_inner() {
         Some(error) => Err(error),
         None => Ok(()),
     }

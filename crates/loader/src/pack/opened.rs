@@ -6,8 +6,8 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
@@ -23,6 +23,7 @@ use crate::artifact::contents::{ArtifactKind, Contents};
 use crate::artifact::{Artifact, Loaded};
 use crate::error::Error;
 use crate::headroom::resource::Amounts;
+use crate::locks::Mutex;
 use crate::parallel;
 use crate::trust::seal::Key;
 
@@ -358,12 +359,12 @@ impl Pack {
                 return true;
             }
             let loaded = self.load_at(engine, index);
-            *slots[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+            *slots[index].lock() = Some(loaded);
             true
         });
         let mut results: Vec<Result<Loaded, Error>> = Vec::new();
         for (index, slot) in slots.into_iter().enumerate() {
-            let loaded = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let loaded = slot.into_inner();
             results.push(loaded.unwrap_or_else(|| {
                 results[first(index)]
                     .as_ref()

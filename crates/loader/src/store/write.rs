@@ -10,6 +10,7 @@ use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
 use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::files::{sync_folder, temporary};
+use crate::locks::{self, FileHold};
 use crate::trust::guard;
 use crate::watch::{CompileRecord, Warning};
 
@@ -73,9 +74,10 @@ impl Store {
     /// byte.
     pub(super) fn lock(&self, name: &StoreKey) -> Result<Turn<'_>, Error> {
         let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
-        file.lock()
+        let locked = locks::lock_file(&file, name.as_bytes()[0]);
+        let hold = locked
             .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
-        Ok(Turn { store: self, lock: Some(file), compiled: None, warnings: Vec::new() })
+        Ok(Turn { store: self, lock: Some((file, hold)), compiled: None, warnings: Vec::new() })
     }
 
     pub(super) fn lock_file(&self, name: &str) -> Result<File, Error> {
@@ -102,7 +104,7 @@ impl Store {
 /// even of the same thread.
 pub(super) struct Turn<'a> {
     pub(super) store: &'a Store,
-    pub(super) lock: Option<File>,
+    pub(super) lock: Option<(File, FileHold)>,
     pub(super) compiled: Option<CompileRecord>,
     pub(super) warnings: Vec<Warning>,
 }
