@@ -147,6 +147,8 @@ pub mod native_unwind;
 pub mod pack;
 mod parallel;
 pub mod store;
+#[cfg(all(test, target_os = "linux", feature = "compile"))]
+mod stress;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod symbol;
 mod trust;
