@@ -77,7 +77,7 @@ impl Store {
         let locked = locks::lock_file(&file, name.as_bytes()[0]);
         let hold = locked
             .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
-        Ok(Turn { store: self, lock: Some((file, hold)), compiled: None, warnings: Vec::new() })
+        Ok(Turn { store: self, lock: Some((hold, file)), compiled: None, warnings: Vec::new() })
     }
 
     pub(super) fn lock_file(&self, name: &str) -> Result<File, Error> {
@@ -104,7 +104,7 @@ impl Store {
 /// even of the same thread.
 pub(super) struct Turn<'a> {
     pub(super) store: &'a Store,
-    pub(super) lock: Option<(File, FileHold)>,
+    pub(super) lock: Option<(FileHold, File)>,
     pub(super) compiled: Option<CompileRecord>,
     pub(super) warnings: Vec<Warning>,
 }

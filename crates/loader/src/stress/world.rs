@@ -1,5 +1,6 @@
 //! [`World`]: the modules, files and engines of the test. [`Open`]: what its threads share.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -20,6 +21,8 @@ pub(super) const PACKS: usize = 3;
 /// What does not change during the test.
 pub(super) struct World {
     home: tempfile::TempDir,
+    /// The last pack in memory that processes can share.
+    shared: Option<OwnedFd>,
     pub(super) wasm: Vec<Vec<u8>>,
     pub(super) artifacts: Vec<Artifact>,
     pub(super) engines: [Engine; 2],
@@ -92,7 +95,8 @@ impl World {
         let wasm: Vec<Vec<u8>> = (0..MODULES).map(wasm).collect();
         let artifacts: Vec<Artifact> =
             wasm.iter().map(|wasm| compile::bytes(&engines[0], wasm).unwrap()).collect();
-        let world = World { home: tempfile::tempdir().unwrap(), wasm, artifacts, engines };
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World { home, shared: None, wasm, artifacts, engines };
         for pack in 0..PACKS {
             let named = (0..PACKED).map(|slot| {
                 let index = World::index(pack, slot);
@@ -100,6 +104,7 @@ impl World {
             });
             Pack::build(world.pack(pack), None, named).unwrap();
         }
+        world.shared = Some(Pack::share(world.pack(PACKS - 1), PackOptions::new()).unwrap());
         world
     }
 
@@ -112,12 +117,14 @@ impl World {
         self.home.path().join(format!("{pack}.pack"))
     }
 
-    /// Opens a pack: the first whole, the second lazily, and the third in either way.
-    pub(super) fn open_pack(&self, pack: usize, either: bool) -> Pack {
+    /// Opens a pack. The second is always lazy. The third is lazy or shared.
+    pub(super) fn open_pack(&self, pack: usize, is_lazy: bool) -> Pack {
         let options = PackOptions::new();
-        let is_lazy = pack == 1 || pack == 2 && either;
-        let options = if is_lazy { options.lazy() } else { options };
-        Pack::open(self.pack(pack), options).unwrap()
+        match (pack, &self.shared) {
+            (0, _) => Pack::open(self.pack(pack), options).unwrap(),
+            (2, Some(memory)) if !is_lazy => Pack::open_shared(memory, options).unwrap(),
+            _ => Pack::open(self.pack(pack), options.lazy()).unwrap(),
+        }
     }
 
     pub(super) fn open(&self) -> Open {
