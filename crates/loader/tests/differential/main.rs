@@ -24,12 +24,17 @@ fn a_few_modules_are_as_under_plain_wasmtime() {
     assert!(n_compared >= 1_000, "{n_compared} comparisons");
 }
 
-#[test]
-#[ignore = "slow: 20,000 comparisons under all configurations (a minute)"]
-fn twenty_thousand_comparisons_with_plain_wasmtime_find_no_difference() {
-    assert!(CONFIGURATIONS.len() >= 28);
-    let n_compared = compare(&CONFIGURATIONS, 14);
-    assert!(n_compared >= 20_000, "{n_compared} comparisons");
+/// Slow tests that measure nothing, so other programs may run at the same time.
+mod at_any_load {
+    use super::*;
+
+    #[test]
+    #[ignore = "slow: 20,000 comparisons under all configurations (seconds)"]
+    fn twenty_thousand_comparisons_with_plain_wasmtime_find_no_difference() {
+        assert!(CONFIGURATIONS.len() >= 28);
+        let n_compared = compare(&CONFIGURATIONS, 14);
+        assert!(n_compared >= 20_000, "{n_compared} comparisons");
+    }
 }
 
 /// A module and the way to name it in a failure.
@@ -54,6 +59,8 @@ fn compare(configurations: &[Configuration], n_generated: u64) -> usize {
         n_compared += counts.0;
         n_traps += counts.1;
     }
+    // One of the configurations writes this file.
+    let _ = std::fs::remove_file(format!("/tmp/perf-{}.map", std::process::id()));
     println!("{n_compared} comparisons, {n_traps} of them of errors and traps");
     assert!(n_traps > n_compared / 100 && n_traps < n_compared * 9 / 10, "{n_traps} traps");
     n_compared

@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used)]
 
+mod at_any_load;
 mod closing;
 #[path = "../common/mod.rs"]
 mod common;

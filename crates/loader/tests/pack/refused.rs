@@ -4,6 +4,11 @@ use super::*;
 
 #[test]
 fn damage_is_found_by_digests() {
+    survives_damage(150);
+}
+
+/// Damages a pack again and again, half of the times a pack with a key.
+pub fn survives_damage(rounds_each: usize) {
     for key in [None, Some(Key::new([9; 32]))] {
         let packed = Packed::new(4, key.clone());
         let whole = fs::read(&packed.path).unwrap();
@@ -13,7 +18,7 @@ fn damage_is_found_by_digests() {
             key.clone().into_iter().fold(options, PackOptions::key)
         };
         let mut random = Rng::with_seed(16);
-        for round in 0..150 {
+        for round in 0..rounds_each {
             let mut bytes = whole.clone();
             let at = random.usize(..bytes.len() - 1);
             // Flip one bit, or sixteen bits.
@@ -22,27 +27,33 @@ fn damage_is_found_by_digests() {
             bytes[at + 1] ^= (flips >> 8) as u8;
             fs::write(&packed.path, &bytes).unwrap();
             Pack::open(&packed.path, options(Digests::AtOpen)).unwrap_err();
-            // Otherwise the damage is found when the damaged artifact is loaded. The other artifacts still
-            // load.
-            let Ok(pack) = Pack::open(&packed.path, options(Digests::AtLoad)) else { continue };
-            let mut n_refused = 0;
-            for index in 0..4 {
-                match pack.load_at(&engine, index) {
-                    Ok(loaded) => runs(&engine, &loaded, index),
-                    Err(error) => {
-                        assert!(told(&error).contains("altered"), "{error:?}");
-                        n_refused += 1;
-                    }
-                }
+            // Otherwise the damage is found when the damaged artifact is loaded.
+            for options in [options(Digests::AtLoad), options(Digests::AtOpen).lazy()] {
+                // Where a pack cannot be lazy, everything is checked when it is opened.
+                let Ok(pack) = Pack::open(&packed.path, options) else { continue };
+                loads_what_is_not_damaged(&pack, &engine);
             }
-            assert!(n_refused <= 2, "{n_refused}");
-            pack.close().unwrap();
         }
         for end in [0, 1, 8, 71, 72, 4096, whole.len() / 2, whole.len() - 1] {
             fs::write(&packed.path, &whole[..end]).unwrap();
             Pack::open(&packed.path, options(Digests::AtLoad)).unwrap_err();
         }
     }
+}
+
+fn loads_what_is_not_damaged(pack: &Pack, engine: &Engine) {
+    let mut n_refused = 0;
+    for index in 0..4 {
+        match pack.load_at(engine, index) {
+            Ok(loaded) => runs(engine, &loaded, index),
+            Err(error) => {
+                assert!(told(&error).contains("altered"), "{error:?}");
+                n_refused += 1;
+            }
+        }
+    }
+    assert!(n_refused <= 2, "{n_refused}");
+    pack.close().unwrap();
 }
 
 /// Flips bits of every field of the format, one byte at a time.

@@ -1,10 +1,11 @@
 //! Tests of the store: each module is compiled once, and damaged files never lead to a wrong result.
 //!
-//! Two tests have long versions, which run only on request: `cargo test -p loadline-loader --test store --
-//! --ignored`.
+//! Two tests have long versions (`at_any_load.rs`), which run only on request: `cargo test -p loadline-loader
+//! --test store -- --ignored`.
 #![cfg(all(unix, feature = "compile"))]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+mod at_any_load;
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;
