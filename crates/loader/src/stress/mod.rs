@@ -18,6 +18,9 @@ const THREADS: u64 = 8;
 /// No thread may wait longer than this, without run-queue delay.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
+/// If other programs take a larger share of the CPU time, long waits prove nothing.
+const MOST_FOR_OTHERS: f64 = 0.2;
+
 #[test]
 fn eight_threads_for_two_seconds() {
     run("stress::eight_threads_for_two_seconds", 2);
@@ -46,6 +49,7 @@ fn run(test: &str, seconds: u64) {
     measured::start();
     let before = world::in_process();
     let counts = world.open();
+    let cpu_before = world::cpu_ticks();
     let end = Instant::now() + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -53,6 +57,7 @@ fn run(test: &str, seconds: u64) {
             scope.spawn(move || Worker::new(world, counts, seed.wrapping_add(thread)).work(end));
         }
     });
+    let share = cpu_before.share_of_others(&world::cpu_ticks());
     let n_operations = counts.n_operations.load(Ordering::Relaxed);
     println!("{n_operations} operations in {seconds} s: {counts:?}");
     counts.close(&world);
@@ -64,18 +69,25 @@ fn run(test: &str, seconds: u64) {
     // The C library keeps some memory for each thread.
     assert!(after.mappings <= before.mappings + 20 * THREADS as usize, "mappings are left");
     assert!(n_operations > 100 * seconds, "hardly anything was done");
-    assert_no_long_wait();
+    assert_no_long_wait(share);
 }
 
-fn assert_no_long_wait() {
+/// Some run-queue delay cannot be told from waiting: that of a thread that has a lock of the kernel, of the C
+/// library or of Wasmtime, which a thread with one of our locks waits for. With eight threads on two CPUs and
+/// little else, this adds some 20 ms. So a longer wait proves nothing while other programs take the CPUs.
+fn assert_no_long_wait(share_of_others: f64) {
     println!("{FIGURES:#?}");
+    println!("other programs took {:.0} % of the CPU time", share_of_others * 100.0);
     for (what, longest) in [
         ("wait for a lock", &FIGURES.lock),
         ("wait for a condition", &FIGURES.condition),
         ("wait for the lock of a file", &FIGURES.file),
     ] {
-        let ns = longest.ns();
-        assert!(Duration::from_nanos(ns) < LONGEST_WAIT, "too long a {what}: {longest:?}");
+        if Duration::from_nanos(longest.ns()) < LONGEST_WAIT {
+            continue;
+        }
+        assert!(share_of_others > MOST_FOR_OTHERS, "too long a {what}: {longest:?}");
+        loadline_testing::skip!("waits are not judged, because other programs take the CPUs");
     }
 }
 

@@ -258,3 +258,34 @@ pub(super) fn in_process() -> InProcess {
         rss_kb: rss.trim().trim_end_matches(" kB").parse().unwrap(),
     }
 }
+
+/// CPU time since the start of the machine, in ticks.
+pub(super) struct CpuTicks {
+    /// The time that this process used.
+    own: u64,
+    /// The time that all programs used.
+    used: u64,
+    /// The time of all CPUs.
+    all: u64,
+}
+
+pub(super) fn cpu_ticks() -> CpuTicks {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect()
+    };
+    let machine = std::fs::read_to_string("/proc/stat").unwrap();
+    let process = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // User, nice, system, idle, waiting for disks, two kinds of interrupts, and other virtual machines.
+    let machine = numbers(machine.lines().next().unwrap().trim_start_matches("cpu"));
+    let process = numbers(process.rsplit_once(')').unwrap().1);
+    let all = machine[..8].iter().sum();
+    CpuTicks { own: process[11] + process[12], used: all - machine[3] - machine[4], all }
+}
+
+impl CpuTicks {
+    /// Returns the share of the CPU time that other programs took, from this time to another.
+    pub(super) fn share_of_others(&self, later: &CpuTicks) -> f64 {
+        let own = later.own - self.own;
+        (later.used - self.used).saturating_sub(own) as f64 / (later.all - self.all).max(1) as f64
+    }
+}
