@@ -70,10 +70,10 @@ impl Store {
         Ok(Some(Warning::SetAside { entry, to, reason: crate::error::told(reason) }))
     }
 
-    /// Waits until no other thread or process writes or sets aside entries whose keys have the same first
-    /// byte.
+    /// Waits until no other thread or process writes or sets aside an entry of the same lock file. There are
+    /// 4,096 of these files, so that few threads wait for the compilation of another module.
     pub(super) fn lock(&self, name: &StoreKey) -> Result<Turn<'_>, Error> {
-        let file = self.lock_file(&format!("{:02x}", name.as_bytes()[0]))?;
+        let file = self.lock_file(&name.hex()[..LOCK_DIGITS])?;
         let locked = locks::lock_file(&file, name.as_bytes()[0]);
         let hold = locked
             .map_err(|source| Error::Write { path: self.inner.folder.join(LOCKS), source })?;
@@ -126,6 +126,37 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// The number of digits of a key that name its lock file.
+const LOCK_DIGITS: usize = 3;
+
 pub(super) fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+#[cfg(all(test, feature = "compile"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::options::StoreOptions;
+
+    #[test]
+    fn a_writer_does_not_wait_for_another_key_of_the_same_first_byte() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("store");
+        let options = || StoreOptions::new().key(crate::Key::new([1; 32]));
+        let store = Store::open(&folder, options()).unwrap();
+        let keys = ["0700", "0780"].map(|start| format!("{start}{}", "00".repeat(30)));
+        let [one, other] = keys.map(|key| key.parse::<StoreKey>().unwrap());
+        let artifact = crate::compile::bytes(&wasmtime::Engine::default(), b"(module)").unwrap();
+        let turn = store.lock(&one).unwrap();
+        let (tell, told) = mpsc::channel();
+        let second = Store::open(&folder, options()).unwrap();
+        std::thread::spawn(move || tell.send(second.put(&other, &artifact)).unwrap());
+        told.recv_timeout(Duration::from_secs(60)).expect("it does not wait").unwrap();
+        drop(turn);
+        assert!(store.get(&other).unwrap().is_some());
+    }
 }

@@ -149,7 +149,7 @@ fn child_reads_the_store() {
     runs(&engine, &store, 0);
     assert_eq!((store.counts().found, store.counts().compiled), (1, 0));
     assert_eq!(warnings.0.lock().unwrap().len(), 0);
-    // Another key has another first byte, so it has no lock file yet.
+    // Another key starts with other digits, so it has no lock file yet.
     runs(&engine, &store, 1);
     assert_eq!((store.counts().found, store.counts().compiled), (1, 1));
     assert_eq!(warnings.0.lock().unwrap().len(), 1);
