@@ -88,11 +88,15 @@ mod platform {
     pub(crate) fn enter(_: Range<usize>, _: impl FnOnce() -> Directory) -> Option<Entered> {
         None
     }
+
+    pub(crate) fn without_answer<T>(_: usize, ask: impl FnOnce() -> T) -> T {
+        ask()
+    }
 }
 
 pub use platform::enable;
 #[cfg(unix)]
-pub(crate) use platform::{Directory, Entered, enter};
+pub(crate) use platform::{Directory, Entered, enter, without_answer};
 
 // A program with statically linked glibc already has a definition of the name.
 #[cfg(all(
@@ -155,6 +159,9 @@ mod platform {
     static WRITER: Mutex<()> = Mutex::new(());
 
     const NOWHERE: usize = usize::MAX;
+
+    /// An address in a pack for which this crate does not answer.
+    static UNANSWERED: AtomicUsize = AtomicUsize::new(NOWHERE);
 
     /// One pack. A writer stores `directory`, `end` and `start`, in this order, and removes the pack through
     /// `start` alone. A reader first increments `n_readers` and then checks that `start` is unchanged. The
@@ -247,7 +254,9 @@ mod platform {
         if !WAS_ASKED.load(Ordering::Relaxed) {
             WAS_ASKED.store(true, Ordering::Relaxed);
         }
-        for entry in entries().take(N_ENTRIES.load(Ordering::Acquire)) {
+        let is_answered = address.addr() != UNANSWERED.load(Ordering::Relaxed);
+        let n_entries = if is_answered { N_ENTRIES.load(Ordering::Acquire) } else { 0 };
+        for entry in entries().take(n_entries) {
             let Some((range, index)) = entry.find(address.addr()) else { continue };
             let answer = Found {
                 map_start: address.with_addr(range.start),
@@ -319,6 +328,15 @@ mod platform {
         }
         IS_ENABLED.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Runs `ask`, and meanwhile does not answer for one address. No other thread may be executing code at
+    /// that address. One thread at a time may call this function.
+    pub(crate) fn without_answer<T>(address: usize, ask: impl FnOnce() -> T) -> T {
+        UNANSWERED.store(address, Ordering::Relaxed);
+        let answer = ask();
+        UNANSWERED.store(NOWHERE, Ordering::Relaxed);
+        answer
     }
 
     impl Directory {

@@ -104,6 +104,20 @@ pub(crate) fn all_are_sorted() -> Option<bool> {
     platform::all_are_sorted()
 }
 
+/// Returns whether tables that cover a code address are registered with the unwinder. Returns `None` if the
+/// unwinder of this process cannot be asked.
+///
+/// The answer may take as long as a native unwind, and sorts tables as an unwind does. One thread at a time may
+/// call this function. No other thread may be executing code at that address.
+#[cfg_attr(not(unix), expect(dead_code, reason = "packs are for Unix"))]
+pub(crate) fn is_registered(code: usize) -> Option<bool> {
+    // The unwinder may also ask this crate about code in packs.
+    #[cfg(feature = "native-unwind")]
+    return crate::native_unwind::without_answer(code, || platform::is_registered(code));
+    #[cfg(not(feature = "native-unwind"))]
+    platform::is_registered(code)
+}
+
 fn find_family() -> Family {
     if platform::is_llvm() {
         return Family::Llvm;
@@ -185,6 +199,22 @@ mod platform {
     /// (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
     pub fn is_llvm() -> bool {
         active(c"__unw_add_dynamic_fde").is_some()
+    }
+
+    /// Asks as an unwind does. The unwinder looks at registered tables and at those of loaded libraries, and
+    /// no library contains the code of a module.
+    pub fn is_registered(code: usize) -> Option<bool> {
+        type FindFde = unsafe extern "C" fn(*const c_void, *mut [usize; 3]) -> *const c_void;
+        let find = active(c"_Unwind_Find_FDE")?;
+        let mut bases = [0; 3];
+        // SAFETY: libgcc's unwind-dw2-fde.h and LLVM's Unwind-level1-gcc-ext.c declare the name with this
+        // signature. It accepts any address, and writes three addresses to the memory that the caller
+        // provides.
+        let tables = unsafe {
+            let find = std::mem::transmute::<*mut c_void, FindFde>(find);
+            find(code as *const c_void, &raw mut bases)
+        };
+        Some(!tables.is_null())
     }
 
     type RegisterInfo = unsafe extern "C" fn(*const c_void, *mut c_void);
@@ -289,6 +319,11 @@ mod platform {
         None
     }
 
+    /// Returns `None`, because this is unknown on this platform.
+    pub fn is_registered(_: usize) -> Option<bool> {
+        None
+    }
+
     pub fn is_llvm() -> bool {
         // On macOS the unwinder is always LLVM's (wasmtime 48, `runtime/vm/sys/unix/unwind.rs`).
         cfg!(target_vendor = "apple")
@@ -344,6 +379,26 @@ mod tests {
         assert_eq!(detect(), unwinder);
         let backtrace = std::backtrace::Backtrace::force_capture().to_string();
         assert!(!backtrace.is_empty(), "unwinding goes on working");
+    }
+
+    #[cfg(all(feature = "compile", target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn kept_tables_are_registered_and_stripped_ones_are_not() {
+        use crate::artifact::policy::UnwindPolicy;
+        use crate::artifact::{Loaded, compile};
+
+        let engine = wasmtime::Engine::default();
+        let mut artifact =
+            compile::bytes(&engine, b"(module (func (export \"f\")))").expect("it is valid");
+        let is_registered = |loaded: &Loaded| {
+            let code = loaded.module().expect("it is a module").text();
+            is_registered(code.as_ptr().addr())
+        };
+        let kept = artifact.load(&engine).expect("this engine has compiled it");
+        assert_eq!(is_registered(&kept), Some(true));
+        artifact.apply(UnwindPolicy::Strip).expect("it has tables");
+        let stripped = artifact.load(&engine).expect("this engine has compiled it");
+        assert_eq!(is_registered(&stripped), Some(false));
     }
 
     #[test]

@@ -6,19 +6,21 @@
 //! The counts tell whether a pack is in use. A type cannot tell this, because `Module` is `Clone` and stores
 //! keep modules alive. Wasmtime withdraws code in `Drop for CodeMemory`, after its last read of the image
 //! except for the deregistration of unwind tables (wasmtime 48 `runtime/code_memory.rs`). Images in packs
-//! have no tables that Wasmtime knows of. So when the count is back at zero, nothing can read the memory any
+//! have no tables that Wasmtime knows of, and [`registers_hidden_tables`] checks that. So when the count is back at zero, nothing can read the memory any
 //! more. No memory is unmapped during a withdrawal.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Config, CustomCodeMemory, format_err};
 
-use crate::locks::RwLock;
+use crate::locks::{Mutex, RwLock};
 use crate::pack::index::Pages;
 use crate::pack::region::{self, Region};
+use crate::unwinder;
 
 /// Configures engines so that they can load from packs. One call is enough for all packs, including packs
 /// that are opened later.
@@ -55,7 +57,10 @@ impl CustomCodeMemory for PackMemory {
 
     fn publish_executable(&self, base: *const u8, bytes: usize) -> wasmtime::Result<()> {
         match in_pack(base.addr(), Slot::publish) {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(())) => {
+                PUBLISHED.set(base.addr());
+                Ok(())
+            }
             Some(Err(())) => Err(format_err!(
                 "this image of a pack is not being loaded by the pack, or is loaded already"
             )),
@@ -75,6 +80,27 @@ impl CustomCodeMemory for PackMemory {
             None => Ok(()),
         }
     }
+}
+
+thread_local! {
+    /// The address of the code in a pack that this thread has published last.
+    static PUBLISHED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Returns whether Wasmtime registers unwind tables that are hidden, which no supported release does. An
+/// unwinder that has such tables would read them after their pack is unmapped.
+///
+/// The first call in a process asks the unwinder about the code that this thread has published last. Wasmtime
+/// treats all images alike, so later calls return the same answer. An image that is not known to have hidden
+/// tables proves nothing about the others, so there is one answer for each of the two. If the unwinder cannot
+/// be asked, the answer is no.
+pub(crate) fn registers_hidden_tables(has_tables: bool) -> bool {
+    static ANSWERS: [OnceLock<bool>; 2] = [const { OnceLock::new() }; 2];
+    static ASKING: Mutex<()> = Mutex::new(());
+    *ANSWERS[usize::from(has_tables)].get_or_init(|| {
+        let _alone = ASKING.lock();
+        unwinder::is_registered(PUBLISHED.get()).unwrap_or(false)
+    })
 }
 
 /// All mapped packs, sorted by address. Closing a pack removes it under the write lock, so no callback of

@@ -13,7 +13,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use super::index::Index;
-use super::memory::{Claim, Images};
+use super::memory::{self, Claim, Images};
 use super::open::{self, Opened};
 use super::options::{Digests, PackOptions};
 use super::record::Record;
@@ -186,6 +186,10 @@ impl Pack {
     /// - Artifacts that were compiled with `Config::guest_debug`. Wasmtime gives each instance its own copy
     ///   of the code, which it makes only from memory that it owns.
     ///
+    /// Each load also checks what the memory of the pack relies on: Wasmtime has published the image once, uses
+    /// it at its address, and has not registered its hidden unwind tables. If one of these is false, the artifact
+    /// is copied.
+    ///
     /// # Errors
     ///
     /// - [`Error::Closed`] if the pack is closed.
@@ -230,7 +234,8 @@ impl Pack {
             Ok(in_place) => in_place,
             Err(error) => return Err(within(self.reason(engine, &record, image, error))),
         };
-        if claim.is_published() && start(&in_place) == image.as_ptr() {
+        let is_in_place = claim.is_published() && start(&in_place) == image.as_ptr();
+        if is_in_place && !memory::registers_hidden_tables(record.has_frames()) {
             return Ok((in_place, false));
         }
         drop(in_place);

@@ -44,6 +44,11 @@ impl Record {
         end - self.frames_bytes as usize..end
     }
 
+    /// Returns whether the artifact has unwind tables, which are hidden from Wasmtime.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.frames_bytes != 0
+    }
+
     /// Returns the range of the image with its frame index.
     pub(crate) fn extent(&self) -> Range<usize> {
         self.offset as usize..self.end().unwrap_or(self.offset) as usize
