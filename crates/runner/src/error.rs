@@ -123,7 +123,7 @@ pub enum Error {
     /// The unwinder still finds the function of a deregistered table.
     #[error("the unwinder still finds a function whose table was deregistered")]
     TableLeft,
-    /// Memory for planted work, or for the addresses that tables describe, could not be mapped.
+    /// Memory for a self-check, or for the addresses that tables describe, could not be mapped.
     #[error("cannot map {bytes} bytes: {source}")]
     Map {
         /// The number of bytes.

@@ -39,12 +39,12 @@ pub use unwinder::{NoUnwinder, Unwinder};
 pub use workload::Workload;
 pub use workload::command::{Command, Invocation};
 pub use workload::corpus::{Corpus, Generated, HostFunction, LoadFrom, Tables, TypeSharing};
+pub use workload::known_work::{KnownWork, KnownWorkKind};
 pub use workload::load_order::{
     LoadOrder, LoadedAtOnce, Operation, OperationKind, Schedule, Step, UnloadOrder, UnloadThread,
 };
 pub use workload::modules::{Engines, Limit, Modules, Profiler};
 pub use workload::n_counts::NCounts;
-pub use workload::planted::{Planted, PlantedWork};
 pub use workload::registration::{AddressOrder, Registration, RegistrationCalls};
 
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).

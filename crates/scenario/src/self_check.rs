@@ -12,26 +12,26 @@ use crate::metric::series_name::SeriesName;
 use crate::scenario::variant::Variant;
 use crate::scenario::{Scenario, Suite};
 use crate::workload::Workload;
-use crate::workload::planted::{Planted, PlantedWork};
+use crate::workload::known_work::{KnownWork, KnownWorkKind};
 
 /// Linear work on the CPU.
-pub const CPU_LINEAR: &str = "planted-cpu-linear";
+pub const CPU_LINEAR: &str = "self-check-cpu-linear";
 /// The same linear work on the CPU, measured a second time.
-pub const CPU_LINEAR_AGAIN: &str = "planted-cpu-linear-again";
+pub const CPU_LINEAR_AGAIN: &str = "self-check-cpu-linear-again";
 /// Work on the CPU with a quadratic share.
-pub const CPU_QUADRATIC: &str = "planted-cpu-quadratic";
+pub const CPU_QUADRATIC: &str = "self-check-cpu-quadratic";
 /// Touching a linear number of pages.
-pub const PAGES_LINEAR: &str = "planted-pages-linear";
+pub const PAGES_LINEAR: &str = "self-check-pages-linear";
 /// Touching pages with a quadratic share.
-pub const PAGES_QUADRATIC: &str = "planted-pages-quadratic";
+pub const PAGES_QUADRATIC: &str = "self-check-pages-quadratic";
 /// A linear number of allocations.
-pub const ALLOCATIONS_LINEAR: &str = "planted-allocations-linear";
+pub const ALLOCATIONS_LINEAR: &str = "self-check-allocations-linear";
 /// Allocations with a quadratic share.
-pub const ALLOCATIONS_QUADRATIC: &str = "planted-allocations-quadratic";
+pub const ALLOCATIONS_QUADRATIC: &str = "self-check-allocations-quadratic";
 /// Linear work on the CPU that callgrind simulates.
-pub const CALLGRIND_LINEAR: &str = "planted-callgrind-linear";
+pub const CALLGRIND_LINEAR: &str = "self-check-callgrind-linear";
 /// Work on the CPU that callgrind simulates, with a quadratic share.
-pub const CALLGRIND_QUADRATIC: &str = "planted-callgrind-quadratic";
+pub const CALLGRIND_QUADRATIC: &str = "self-check-callgrind-quadratic";
 
 /// The self-check of a session over `scenarios`. Its work is measured with the same collectors, and as often,
 /// as the judged series. What a session does not judge is not checked. So noise in times does not invalidate
@@ -54,7 +54,7 @@ pub fn scenario(name: &str) -> Option<Scenario> {
 /// Work that proves that a session detects growth.
 struct Check {
     name: &'static str,
-    work: PlantedWork,
+    work: KnownWorkKind,
     /// The percentage of the work at the largest N that grows with N².
     quadratic_percent: u8,
     collector: Collector,
@@ -62,7 +62,7 @@ struct Check {
 
 const fn check_of(
     name: &'static str,
-    work: PlantedWork,
+    work: KnownWorkKind,
     quadratic_percent: u8,
     collector: Collector,
 ) -> Check {
@@ -70,15 +70,15 @@ const fn check_of(
 }
 
 const CHECKS: [Check; 9] = [
-    check_of(CPU_LINEAR, PlantedWork::Cpu, 0, Collector::Clock),
-    check_of(CPU_LINEAR_AGAIN, PlantedWork::Cpu, 0, Collector::Clock),
-    check_of(CPU_QUADRATIC, PlantedWork::Cpu, 20, Collector::Clock),
-    check_of(PAGES_LINEAR, PlantedWork::Pages, 0, Collector::Clock),
-    check_of(PAGES_QUADRATIC, PlantedWork::Pages, 20, Collector::Clock),
-    check_of(ALLOCATIONS_LINEAR, PlantedWork::Allocations, 0, Collector::Count),
-    check_of(ALLOCATIONS_QUADRATIC, PlantedWork::Allocations, 20, Collector::Count),
-    check_of(CALLGRIND_LINEAR, PlantedWork::Cpu, 0, Collector::Callgrind),
-    check_of(CALLGRIND_QUADRATIC, PlantedWork::Cpu, 20, Collector::Callgrind),
+    check_of(CPU_LINEAR, KnownWorkKind::Cpu, 0, Collector::Clock),
+    check_of(CPU_LINEAR_AGAIN, KnownWorkKind::Cpu, 0, Collector::Clock),
+    check_of(CPU_QUADRATIC, KnownWorkKind::Cpu, 20, Collector::Clock),
+    check_of(PAGES_LINEAR, KnownWorkKind::Pages, 0, Collector::Clock),
+    check_of(PAGES_QUADRATIC, KnownWorkKind::Pages, 20, Collector::Clock),
+    check_of(ALLOCATIONS_LINEAR, KnownWorkKind::Allocations, 0, Collector::Count),
+    check_of(ALLOCATIONS_QUADRATIC, KnownWorkKind::Allocations, 20, Collector::Count),
+    check_of(CALLGRIND_LINEAR, KnownWorkKind::Cpu, 0, Collector::Callgrind),
+    check_of(CALLGRIND_QUADRATIC, KnownWorkKind::Cpu, 20, Collector::Callgrind),
 ];
 
 impl Check {
@@ -93,7 +93,7 @@ impl Check {
                 let scaling = scenario.scaling.iter().map(|scaling| scaling.series.metric);
                 let by_clock = |metric: &Metric| scenario.collector_of(*metric).is_clock();
                 let mut judged = judged.chain(scaling).filter(by_clock);
-                judged.any(|metric| is_of_cpu(metric) == (work == PlantedWork::Cpu))
+                judged.any(|metric| is_of_cpu(metric) == (work == KnownWorkKind::Cpu))
             }
             (collector, _) => scenario.collectors().contains(&collector),
         }
@@ -107,13 +107,13 @@ impl Check {
         };
         let metrics: &[Metric] = match (self.collector, self.work) {
             (Collector::Callgrind, _) => &[Metric::CallgrindInstructions],
-            (_, PlantedWork::Cpu) => &[Metric::TaskClock, Metric::Instructions],
-            (_, PlantedWork::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
-            (_, PlantedWork::Allocations) => &[Metric::Allocations],
+            (_, KnownWorkKind::Cpu) => &[Metric::TaskClock, Metric::Instructions],
+            (_, KnownWorkKind::Pages) => &[Metric::PageFaults, Metric::ResidentBytes],
+            (_, KnownWorkKind::Allocations) => &[Metric::Allocations],
         };
         let judge = metrics.iter().map(|metric| SeriesName::new(Phase::Work, *metric)).collect();
         let largest = sizes.last().copied().and_then(NonZeroUsize::new);
-        let planted = Planted {
+        let known = KnownWork {
             work: self.work,
             quadratic_percent: self.quadratic_percent,
             largest: largest.unwrap_or(NonZeroUsize::MIN),
@@ -126,7 +126,7 @@ impl Check {
             settings: BTreeMap::new(),
             question: "Does this session detect growth of a known size?".to_owned(),
             expectation: "The known growth.".to_owned(),
-            workload: Workload::Planted(planted),
+            workload: Workload::SelfCheck(known),
             unit: None,
             unwinder: None,
             recipe: None,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     /// The names of the self-check's scenarios for a scenario that judges these series.
-    fn planted_for(judge: &[&str], observe: &[&str]) -> Vec<String> {
+    fn checks_for(judge: &[&str], observe: &[&str]) -> Vec<String> {
         let series = |names: &[&str]| {
             let names = names.iter().map(|name| name.parse::<SeriesName>());
             names.collect::<Result<Vec<_>, _>>().expect("they are series")
@@ -173,16 +173,16 @@ mod tests {
         let cpu = [CPU_LINEAR, CPU_LINEAR_AGAIN, CPU_QUADRATIC];
         let clocks = ["load/task-clock", "load/wall-time"];
         for count in ["load/unwind-tables-registered", "load/page-faults", "load/resident-bytes"] {
-            assert_eq!(planted_for(&[count], &clocks), pages, "{count}");
+            assert_eq!(checks_for(&[count], &clocks), pages, "{count}");
         }
         for judged in ["load/task-clock", "load/instructions"] {
-            assert_eq!(planted_for(&[judged], &["load/page-faults"]), cpu, "{judged}");
+            assert_eq!(checks_for(&[judged], &["load/page-faults"]), cpu, "{judged}");
         }
-        let both = planted_for(&["load/task-clock", "load/page-faults"], &[]);
+        let both = checks_for(&["load/task-clock", "load/page-faults"], &[]);
         assert_eq!(both, [&cpu[..], &pages].concat());
         let counted = [ALLOCATIONS_LINEAR, ALLOCATIONS_QUADRATIC];
-        assert_eq!(planted_for(&["load/allocations"], &clocks), counted);
+        assert_eq!(checks_for(&["load/allocations"], &clocks), counted);
         let profiled = [CALLGRIND_LINEAR, CALLGRIND_QUADRATIC];
-        assert_eq!(planted_for(&["unload/callgrind-instructions"], &[]), profiled);
+        assert_eq!(checks_for(&["unload/callgrind-instructions"], &[]), profiled);
     }
 }

@@ -238,7 +238,7 @@ pub fn growing_since(
     read: ReadProfiles<'_>,
 ) -> Vec<GrowingFunction> {
     let mut all = Vec::new();
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let full_name = one.scenario.full_name();
         let other = before.scenarios.iter().find(|m| m.scenario.full_name() == full_name);
@@ -257,7 +257,7 @@ pub fn growing<'a>(
     baseline_of: impl Fn(&Scenario) -> Option<&'a Baseline>,
 ) -> Vec<GrowingFunction> {
     let mut all = Vec::new();
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
     for one in asked.filter(|m| m.failures.is_empty()) {
         let Some(profiles) = read(one) else { continue };
         let reference = Reference::Accepted(baseline_of(&one.scenario));
@@ -396,7 +396,7 @@ pub fn extrapolate_to(scenario: &Scenario) -> usize {
     let fits = match &scenario.workload {
         Workload::Modules(modules) if !modules.n_counts.is_modules() => top,
         Workload::Modules(modules) => modules.largest_usual(),
-        Workload::Command(_) | Workload::Registration(_) | Workload::Planted(_) => usize::MAX,
+        Workload::Command(_) | Workload::Registration(_) | Workload::SelfCheck(_) => usize::MAX,
     };
     scenario.extrapolate_to.unwrap_or(fits.min(FARTHEST_EXTRAPOLATION)).max(top)
 }

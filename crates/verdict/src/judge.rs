@@ -34,7 +34,7 @@ fn questions<'a>(
     measured: &'a Measured,
     baselines: &'a dyn BaselineSource,
 ) -> impl Iterator<Item = Question<'a>> {
-    let judged = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let judged = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
     let series = judged.flat_map(|m| m.scenario.judge.iter().map(move |name| (m, *name)));
     series.map(move |(m, name)| Question::of(m, name, measured, baselines))
 }

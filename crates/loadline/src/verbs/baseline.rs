@@ -231,7 +231,7 @@ fn write(
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["scenario", "series", "was", "becomes"]);
-    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_planted();
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_self_check();
     for one in measured.scenarios.iter().filter(is_asked) {
         match growth::baseline(one, measured, capture) {
             Ok((baseline, grown)) => {

@@ -106,7 +106,7 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     let name = FIRST.to_owned();
     let argument = "calibrate --check".to_owned();
     let build = Against { name, argument, environment, absent };
-    let is_asked = |m: &MeasuredScenario| !m.scenario.workload.is_planted();
+    let is_asked = |m: &MeasuredScenario| !m.scenario.workload.is_self_check();
     let scenarios = first.scenarios.into_iter().filter(is_asked).collect();
     Ok((Measured { before: Some(MeasuredBefore { build, scenarios }), ..second }, baselines))
 }

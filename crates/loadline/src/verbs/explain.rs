@@ -35,7 +35,7 @@ pub fn run(arguments: &cli::Explain) -> Result<Exit> {
     let names = &arguments.selection.names;
     let is_asked = |m: &&MeasuredScenario| {
         let full_name = m.scenario.full_name();
-        !m.scenario.workload.is_planted()
+        !m.scenario.workload.is_self_check()
             && (names.is_empty()
                 || is_asked_by_name(names, &full_name)
                 || arguments.session.is_none())

@@ -216,7 +216,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         whole.forecasts.extend(part.forecasts);
         add_new(&mut whole.absent, part.absent);
         let of_suite = |m: &loadline_record::rounds::MeasuredScenario| {
-            whole.scenarios.is_empty() || !matches!(m.scenario.workload, Workload::Planted(_))
+            whole.scenarios.is_empty() || !matches!(m.scenario.workload, Workload::SelfCheck(_))
         };
         let own: Vec<_> = part.scenarios.into_iter().filter(of_suite).collect();
         whole.scenarios.extend(own);

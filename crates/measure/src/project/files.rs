@@ -23,7 +23,7 @@ pub fn of(project: &Project, scenario: &Scenario) -> Result<Vec<PathBuf>> {
         }
         Workload::Modules(Modules { corpus: Corpus::Generated(_), .. })
         | Workload::Registration(_)
-        | Workload::Planted(_) => Ok(Vec::new()),
+        | Workload::SelfCheck(_) => Ok(Vec::new()),
         Workload::Command(command) => Ok(of_command(&project.programs.located(command))),
     }
 }

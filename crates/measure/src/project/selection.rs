@@ -330,7 +330,7 @@ pub fn of_session(
         let (name, mut changes) = Project::split_title(&planned.scenario)?;
         changes.extend(planned.settings.clone());
         let scenario = match self_check::scenario(name) {
-            Some(planted) => planted,
+            Some(check) => check,
             None => project.scenario(name, &changes)?,
         };
         let own =

@@ -40,8 +40,8 @@ const SECONDS_FOR_SIZES: f64 = 300.0;
 /// # Errors
 /// When a run fails, or the program is interrupted.
 pub fn noise_floor(bench: &Bench<'_>, environment: &Environment) -> Result<Floor> {
-    let empty =
-        self_check::scenario(self_check::CPU_LINEAR).expect("the planted scenarios are constants");
+    let empty = self_check::scenario(self_check::CPU_LINEAR)
+        .expect("the self-check's scenarios are constants");
     let metrics = empty.metrics_by(Collector::Clock);
     let mut readings: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
     for repetition in 0..EMPTY_RUNS {

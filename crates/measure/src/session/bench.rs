@@ -343,7 +343,7 @@ fn located(project: &Project, workload: &Workload, n: usize) -> Result<(Workload
             modules.corpus = located_corpus(project, &modules.corpus)?;
             Ok((Workload::Modules(modules), count))
         }
-        made @ (Workload::Registration(_) | Workload::Planted(_)) => Ok((made, n)),
+        made @ (Workload::Registration(_) | Workload::SelfCheck(_)) => Ok((made, n)),
     }
 }
 

@@ -203,9 +203,9 @@ impl<'a> Measurement<'a> {
     /// Whether all runs of the first repetition failed alike on one side. The scenario's other runs are then
     /// not started. Self-checks run as long as any other scenario does.
     fn is_given_up(&self, scenario: usize) -> bool {
-        if self.scenarios[scenario].workload.is_planted() {
+        if self.scenarios[scenario].workload.is_self_check() {
             let asked = self.scenarios.iter().enumerate();
-            let mut asked = asked.filter(|(_, s)| !s.workload.is_planted()).peekable();
+            let mut asked = asked.filter(|(_, s)| !s.workload.is_self_check()).peekable();
             return asked.peek().is_some() && asked.all(|(place, _)| self.is_given_up(place));
         }
         is_given_up(&self.scenarios[scenario], &self.records)

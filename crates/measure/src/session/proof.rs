@@ -26,8 +26,8 @@ pub fn check_proof(
         Err(format!("{what} {} instead of {expected}", counted(found as usize, "time")))
     };
     match workload {
-        Workload::Planted(planted) => {
-            equal("the self-check's work done", proof.planted, planted.units(modules))
+        Workload::SelfCheck(known) => {
+            equal("the self-check's work done", proof.known_work, known.units(modules))
         }
         Workload::Command(command) => check_command(proof, command, modules),
         Workload::Registration(registration) => {
@@ -174,7 +174,7 @@ mod tests {
             released: 100,
             registered,
             deregistered: registered,
-            planted: 0,
+            known_work: 0,
             command: None,
             unwinder_path: "/lib/libgcc_s.so.1".to_owned(),
         };
@@ -248,12 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn planted_work_is_counted() {
-        let scenario = loadline_scenario::self_check::scenario("planted-cpu-quadratic").unwrap();
-        let Workload::Planted(planted) = scenario.workload else { panic!("nothing is planted") };
-        let units = planted.units(100);
-        assert_eq!(check(&scenario, |p| p.planted = units), Ok(()));
-        let error = check(&scenario, |p| p.planted = units - 1).unwrap_err();
+    fn the_work_of_a_self_check_is_counted() {
+        let scenario = loadline_scenario::self_check::scenario("self-check-cpu-quadratic").unwrap();
+        let Workload::SelfCheck(known) = scenario.workload else {
+            panic!("a self-check has known work")
+        };
+        let units = known.units(100);
+        assert_eq!(check(&scenario, |p| p.known_work = units), Ok(()));
+        let error = check(&scenario, |p| p.known_work = units - 1).unwrap_err();
         assert!(error.starts_with("the self-check's work done"), "{error}");
     }
 }

@@ -155,7 +155,7 @@ impl Key {
         let is_stripped = match &scenario.workload {
             Workload::Modules(modules) => modules.tables == Tables::Strip,
             Workload::Registration(registration) => registration.calls == RegistrationCalls::None,
-            Workload::Planted(_) => true,
+            Workload::SelfCheck(_) => true,
             // Loadline does not know how a command registers tables. The command usually uses the machine's
             // unwinder.
             Workload::Command(_) => false,

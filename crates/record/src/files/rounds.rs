@@ -75,8 +75,8 @@ impl Measured {
             let full_name = scenario.full_name();
             header.scenarios.iter().find(|planned| planned.scenario == full_name)
         };
-        // Planted scenarios are given up only together with all other scenarios.
-        let mut asked = scenarios.iter().filter(|s| !s.workload.is_planted()).peekable();
+        // The scenarios of the self-check are given up only together with all other scenarios.
+        let mut asked = scenarios.iter().filter(|s| !s.workload.is_self_check()).peekable();
         let is_given_up = asked.peek().is_some() && asked.all(|s| is_given_up(s, records));
         let gather = |scenario: Scenario, side, absent: &[Absent]| {
             let planned = planned(&scenario);
@@ -107,8 +107,8 @@ impl Measured {
     }
 }
 
-/// Whether both builds of a comparison run `scenario`. Planted scenarios check the session, so only one build
+/// Whether both builds of a comparison run `scenario`. Self-checks check the session, so only one build
 /// runs them.
 pub fn is_compared(scenario: &Scenario) -> bool {
-    !scenario.workload.is_planted()
+    !scenario.workload.is_self_check()
 }

@@ -33,7 +33,7 @@ pub fn same_program(measured: &Measured, texts: ReadTexts<'_>) -> model::Facts {
 
 /// Describes the machine and the build of a session in one line.
 pub fn environment_line(measured: &Measured) -> String {
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
     let mut asked = asked.map(|m| matches!(m.scenario.workload, Workload::Command(_))).peekable();
     measured.environment.line_of(asked.peek().is_some() && asked.all(|is_command| is_command))
 }

@@ -31,7 +31,7 @@ pub fn facts(
 ) -> Facts {
     let exit = report.exit(strictness);
     let adviser = Adviser { measured, texts, strictness };
-    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+    let asked = measured.scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
     let mut facts = Facts {
         format: FORMAT,
         loadline: env!("CARGO_PKG_VERSION").to_owned(),
@@ -169,7 +169,7 @@ fn remarks(measured: &Measured) -> Vec<String> {
 
 /// Which wanted metrics CPU clocks and resource usage measure in place of `perf_event` counters.
 fn stand_in(measured: &Measured) -> Option<String> {
-    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_planted();
+    let is_asked = |m: &&MeasuredScenario| !m.scenario.workload.is_self_check();
     let asked: Vec<_> = measured.scenarios.iter().filter(is_asked).map(|m| &m.scenario).collect();
     let is_wanted = |absent: &&Absent| {
         let mut wanting = asked.iter().filter(|s| s.metrics().contains(&absent.metric));

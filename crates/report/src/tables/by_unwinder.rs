@@ -65,7 +65,7 @@ pub fn side_by_side(sessions: &[Concluded], others: Others<'_>) -> String {
 fn scenarios(sessions: &[Concluded]) -> Vec<&Scenario> {
     let mut all: Vec<&Scenario> = Vec::new();
     let measured = sessions.iter().flat_map(|session| &session.measured.scenarios);
-    let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.workload.is_planted());
+    let asked = measured.map(|m| &m.scenario).filter(|scenario| !scenario.workload.is_self_check());
     for scenario in asked {
         if !all.iter().any(|known| known.full_name() == scenario.full_name()) {
             all.push(scenario);

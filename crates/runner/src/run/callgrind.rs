@@ -19,7 +19,7 @@ use loadline_scenario::{Measure, Phase, Proof, Schedule, Step, UnloadThread, Wor
 use loadline_workload::{Event, Observer, Role};
 
 use super::samples::Measured;
-use super::{modules, planted};
+use super::{known_work, modules};
 use crate::error::Error;
 use crate::registration::bench;
 
@@ -49,10 +49,10 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
     }
     let proof = match &request.workload {
         Workload::Command(_) => return Err(Error::CommandUnderCallgrind),
-        Workload::Planted(planted) => {
+        Workload::SelfCheck(known) => {
             let work = |work: &mut dyn FnMut()| count(Phase::Work, work);
-            let units = planted::work(planted, request.modules, work)?;
-            Proof { planted: units, ..Proof::default() }
+            let units = known_work::work(known, request.modules, work)?;
+            Proof { known_work: units, ..Proof::default() }
         }
         Workload::Registration(registration) => {
             bench::run(request, registration, |phase, work| count(phase, work))?

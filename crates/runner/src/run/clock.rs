@@ -2,13 +2,13 @@
 
 use loadline_probe::Totals;
 use loadline_scenario::{
-    Absence, LoadedAtOnce, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration,
-    Sample, Scope, Workload,
+    Absence, KnownWork, LoadedAtOnce, Measure, Metric, Modules, Phase, Proof, Reading,
+    Registration, Sample, Scope, Workload,
 };
 use loadline_workload::{Event, Observer, Role};
 
 use super::samples::{FIRST_CHECKPOINT, MEASURED, Measured, Samples, thread_number};
-use super::{modules, planted};
+use super::{known_work, modules};
 use crate::command;
 use crate::counting::counters::Counters;
 use crate::counting::frames::{self, FrameCounts};
@@ -22,26 +22,26 @@ use crate::registration::bench;
 /// The errors of the workload.
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     match &request.workload {
-        Workload::Planted(planted) => measure_planted(request, planted),
+        Workload::SelfCheck(known) => measure_self_check(request, known),
         Workload::Modules(workload) => measure_modules(request, workload),
         Workload::Registration(registration) => measure_registration(request, registration),
         Workload::Command(command) => command::measure(request, command),
     }
 }
 
-fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Error> {
+fn measure_self_check(request: &Measure, known: &KnownWork) -> Result<Measured, Error> {
     let mut samples = Samples::new(request.modules);
     let before = Resident::now();
     let mut probe = Counters::open(&request.metrics);
     probe.start();
-    let units = planted::work(planted, request.modules, |work| {
+    let units = known_work::work(known, request.modules, |work| {
         probe.measure(Phase::Work, work);
         Ok(())
     })?;
     let resident = before.grown();
     samples.totals(Phase::Work, Scope::Process, &probe.totals(Phase::Work));
     samples.push(Phase::Work, Metric::ResidentBytes, resident);
-    let proof = Proof { planted: units, ..Proof::default() };
+    let proof = Proof { known_work: units, ..Proof::default() };
     Ok(Measured { proof, samples: samples.list })
 }
 

@@ -5,13 +5,13 @@
 //! left over.
 
 use loadline_scenario::{
-    Absence, Measure, Metric, Modules, Phase, Planted, Proof, Reading, Registration, Schedule,
+    Absence, KnownWork, Measure, Metric, Modules, Phase, Proof, Reading, Registration, Schedule,
     Scope, Workload,
 };
 use loadline_workload::{Event, Observer, Role};
 
 use super::samples::{FIRST_CHECKPOINT, MEASURED, Measured, Samples, thread_number};
-use super::{modules as run, planted};
+use super::{known_work, modules as run};
 use crate::counting::live::Live;
 use crate::counting::mappings;
 use crate::counting::operations::{self, Operations};
@@ -25,7 +25,7 @@ use crate::registration::bench;
 pub fn measure(request: &Measure) -> Result<Measured, Error> {
     let mut measured = match &request.workload {
         Workload::Command(_) => return Err(Error::CommandCounted),
-        Workload::Planted(planted) => measure_planted(request, planted)?,
+        Workload::SelfCheck(known) => measure_self_check(request, known)?,
         Workload::Modules(workload) => measure_modules(request, workload)?,
         Workload::Registration(registration) => measure_registration(request, registration)?,
     };
@@ -33,7 +33,7 @@ pub fn measure(request: &Measure) -> Result<Measured, Error> {
     Ok(measured)
 }
 
-fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Error> {
+fn measure_self_check(request: &Measure, known: &KnownWork) -> Result<Measured, Error> {
     let followed = begin();
     let mut counted = None;
     let measured = |work: &mut dyn FnMut()| {
@@ -43,13 +43,13 @@ fn measure_planted(request: &Measure, planted: &Planted) -> Result<Measured, Err
         counted = Some((operations, Live::now().grown_since(&alive)));
         Ok(())
     };
-    let units = planted::work(planted, request.modules, measured)?;
+    let units = known_work::work(known, request.modules, measured)?;
     let mut samples = Samples::new(request.modules);
     if let Some((operations, grown)) = counted {
         samples.readings(Phase::Work, Scope::Process, operations.readings(followed));
         samples.readings(Phase::Work, Scope::Process, grown);
     }
-    let proof = Proof { planted: units, ..Proof::default() };
+    let proof = Proof { known_work: units, ..Proof::default() };
     Ok(Measured { proof, samples: samples.list })
 }
 

@@ -1,12 +1,12 @@
-//! One measured run of modules, planted work, unwind tables or a command.
+//! One measured run of modules, the work of a self-check, unwind tables or a command.
 
 mod callgrind;
 mod clock;
 mod count;
+mod known_work;
 pub mod limit;
 mod modules;
 mod perf_map;
-mod planted;
 pub mod samples;
 
 use loadline_scenario::{Collector, LoadOrder, Measure, Modules, OperationKind, Workload};

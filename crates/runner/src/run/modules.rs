@@ -82,7 +82,7 @@ pub fn proof<O>(driven: &Driven<O>) -> Proof {
         released: driven.proof.released,
         registered: frames.map(|frames| frames.registered),
         deregistered: frames.map(|frames| frames.deregistered),
-        planted: 0,
+        known_work: 0,
         command: None,
         unwinder_path: unwinder::active_path(),
     }

@@ -10,9 +10,9 @@ use std::thread;
 
 use loadline_callgrind::{Function, Invocation, Profile, Threads, find_valgrind, profiles};
 use loadline_scenario::{
-    Collector, Corpus, Engines, Generated, LoadFrom, LoadOrder, LoadedAtOnce, Measure, Message,
-    Modules, NCounts, Planted, PlantedWork, Prepare, Profiler, Proof, Request, Scenario, Tables,
-    TypeSharing, UnloadOrder, UnloadThread, Workload,
+    Collector, Corpus, Engines, Generated, KnownWork, KnownWorkKind, LoadFrom, LoadOrder,
+    LoadedAtOnce, Measure, Message, Modules, NCounts, Prepare, Profiler, Proof, Request, Scenario,
+    Tables, TypeSharing, UnloadOrder, UnloadThread, Workload,
 };
 
 const RUNNER: &str = env!("CARGO_BIN_EXE_loadline-runner");
@@ -188,8 +188,8 @@ fn unloading(order: UnloadOrder, unwinds_before_unload: usize, tables: Tables) -
 
 #[test]
 fn without_callgrind_it_refuses() {
-    let planted = planted(20);
-    let messages = ask(Command::new(RUNNER).env_clear(), &measure(&planted, 8));
+    let workload = self_check(20);
+    let messages = ask(Command::new(RUNNER).env_clear(), &measure(&workload, 8));
     let [Message::Failed { error }] = messages.as_slice() else { panic!("{messages:?}") };
     assert!(error.contains("this process does not run under callgrind"), "{error}");
 }
@@ -364,20 +364,20 @@ fn the_table_that_own_types_make_grow_is_found() {
     assert!(own.0 > 5.0 * shared.0, "{shared:?}");
 }
 
-fn planted(quadratic_percent: u8) -> Workload {
+fn self_check(quadratic_percent: u8) -> Workload {
     let largest = NonZeroUsize::new(SIZES[2]).unwrap();
-    Workload::Planted(Planted { work: PlantedWork::Cpu, quadratic_percent, largest })
+    Workload::SelfCheck(KnownWork { work: KnownWorkKind::Cpu, quadratic_percent, largest })
 }
 
 #[test]
-fn planted_work_is_counted() {
+fn the_work_of_a_self_check_is_counted() {
     let Some(valgrind) = valgrind() else { return };
     let share = |percent: u8| {
-        let workload = planted(percent);
+        let workload = self_check(percent);
         let costs = SIZES.map(|n| {
             let counted = run(&valgrind, &workload, n);
-            let Workload::Planted(planted) = &workload else { unreachable!("made so above") };
-            assert_eq!(counted.proof.planted, planted.units(n));
+            let Workload::SelfCheck(known) = &workload else { unreachable!("made so above") };
+            assert_eq!(counted.proof.known_work, known.units(n));
             let work = counted.instructions();
             assert_eq!(work.keys().collect::<Vec<_>>(), [&"work"]);
             work["work"]

@@ -2,8 +2,8 @@
 
 use crate::common::{Answer, Runner, generated, modules, not_zero};
 use loadline_scenario::{
-    Absence, Absent, Collector, Command, Corpus, Generated, LoadFrom, Metric, Phase, Planted,
-    PlantedWork, Reading, Tables, TypeSharing, UnloadThread, Workload,
+    Absence, Absent, Collector, Command, Corpus, Generated, KnownWork, KnownWorkKind, LoadFrom,
+    Metric, Phase, Reading, Tables, TypeSharing, UnloadThread, Workload,
 };
 
 /// Returns the difference of the counts of `metric` in `phase` with 2·N and with N modules. This is the cost
@@ -291,14 +291,17 @@ fn threads_are_added_up_and_told_apart() {
 }
 
 #[test]
-fn planted_allocations_are_counted_one_by_one() {
+fn allocations_of_a_self_check_are_counted_one_by_one() {
     let runner = Runner::new();
-    let planted =
-        Planted { work: PlantedWork::Allocations, quadratic_percent: 20, largest: not_zero(64) };
+    let known = KnownWork {
+        work: KnownWorkKind::Allocations,
+        quadratic_percent: 20,
+        largest: not_zero(64),
+    };
     for n in [16, 64] {
-        let answer = runner.measure(&Workload::Planted(planted), n, &counted());
-        assert_eq!(answer.proof.planted, planted.units(n));
-        assert_eq!(answer.exact(Phase::Work, Metric::Allocations), planted.units(n));
+        let answer = runner.measure(&Workload::SelfCheck(known), n, &counted());
+        assert_eq!(answer.proof.known_work, known.units(n));
+        assert_eq!(answer.exact(Phase::Work, Metric::Allocations), known.units(n));
         assert_eq!(answer.exact(Phase::Work, Metric::LiveBytes), 0);
     }
 }

@@ -149,7 +149,8 @@ pub struct Proof {
     /// Calls that deregistered an `.eh_frame`. `None` where they are not counted.
     pub deregistered: Option<u64>,
     /// The work of a self-check that was done, in its own unit.
-    pub planted: u64,
+    #[serde(default)]
+    pub known_work: u64,
     /// How a command ended. `None` if no command was run.
     pub command: Option<CommandProof>,
     /// The file of the active unwinder, as in [`Environment::unwinder_path`].

@@ -78,7 +78,7 @@ pub(super) fn exact(
     let (counted, left_over): (&[_], &[_]) = match workload {
         Workload::Modules(_) => (&COUNTED, &LEFT_OVER),
         Workload::Registration(_) => (&REGISTERED, &[]),
-        Workload::Command(_) | Workload::Planted(_) => (&[], &[]),
+        Workload::Command(_) | Workload::SelfCheck(_) => (&[], &[]),
     };
     let is_command = matches!(workload, Workload::Command(_));
     let asked = match asked {
@@ -113,7 +113,7 @@ pub(super) fn exact(
     };
     let is_number = match workload {
         Workload::Modules(modules) => modules.n_counts.is_modules(),
-        Workload::Registration(_) | Workload::Command(_) | Workload::Planted(_) => true,
+        Workload::Registration(_) | Workload::Command(_) | Workload::SelfCheck(_) => true,
     };
     let is_asked = |name: &SeriesName| {
         asked.contains(&name.metric.collector()) && (is_number || !is_of_their_number(name.metric))

@@ -151,7 +151,7 @@ impl Scenario {
         match self.workload {
             Workload::Command(_) if metric.collector() != Collector::Callgrind => Collector::Clock,
             Workload::Command(_) => Collector::Callgrind,
-            Workload::Modules(_) | Workload::Registration(_) | Workload::Planted(_) => {
+            Workload::Modules(_) | Workload::Registration(_) | Workload::SelfCheck(_) => {
                 metric.collector()
             }
         }

@@ -3,11 +3,11 @@
 mod capacity;
 pub(crate) mod command;
 pub(crate) mod corpus;
+pub(crate) mod known_work;
 pub(crate) mod load_order;
 pub(crate) mod modules;
 pub(crate) mod n_counts;
 pub(crate) mod path;
-pub(crate) mod planted;
 pub(crate) mod registration;
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::metric::name::Metric;
 use crate::metric::phase::Phase;
 use crate::workload::command::Command;
+use crate::workload::known_work::KnownWork;
 use crate::workload::modules::Modules;
-use crate::workload::planted::Planted;
 use crate::workload::registration::Registration;
 
 /// The work of one run.
@@ -30,13 +30,13 @@ pub enum Workload {
     /// Registers and deregisters N unwind tables.
     Registration(Registration),
     /// Does the self-check's work of known growth.
-    Planted(Planted),
+    SelfCheck(KnownWork),
 }
 
 impl Workload {
     /// Whether this is work of the self-check rather than the user's scenario.
-    pub fn is_planted(&self) -> bool {
-        matches!(self, Workload::Planted(_))
+    pub fn is_self_check(&self) -> bool {
+        matches!(self, Workload::SelfCheck(_))
     }
 
     /// Whether a run may have this phase. Loading modules has no phase `work` or `run`, and no separate phase
@@ -52,7 +52,7 @@ impl Workload {
                 _ => false,
             },
             Workload::Command(_) => true,
-            Workload::Planted(_) => phase == Phase::Work,
+            Workload::SelfCheck(_) => phase == Phase::Work,
         }
     }
 
@@ -61,7 +61,7 @@ impl Workload {
         match self {
             Workload::Modules(modules) => modules.n_counts.unit(),
             Workload::Registration(_) => "table",
-            Workload::Command(_) | Workload::Planted(_) => "item",
+            Workload::Command(_) | Workload::SelfCheck(_) => "item",
         }
     }
 

@@ -117,7 +117,7 @@ impl Saved {
         scenarios: &[MeasuredScenario],
         (side, read): (header::Side, ReadProfiles<'_>),
     ) -> Side {
-        let asked = scenarios.iter().filter(|m| !m.scenario.workload.is_planted());
+        let asked = scenarios.iter().filter(|m| !m.scenario.workload.is_self_check());
         let scenarios = asked.map(|one| self.scenario(one, environment, (side, read))).collect();
         Side { name, scenarios }
     }

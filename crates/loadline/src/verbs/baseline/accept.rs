@@ -121,7 +121,7 @@ fn depends_on_unwinder(scenario: &Scenario) -> bool {
     match &scenario.workload {
         Workload::Modules(modules) => modules.tables != Tables::Strip,
         Workload::Registration(registration) => registration.calls != RegistrationCalls::None,
-        Workload::Command(_) | Workload::Planted(_) => false,
+        Workload::Command(_) | Workload::SelfCheck(_) => false,
     }
 }
 

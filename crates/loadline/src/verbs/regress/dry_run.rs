@@ -49,11 +49,7 @@ fn table(scenarios: &[Scenario]) -> String {
     };
     for scenario in scenarios {
         let full_name = scenario.full_name();
-        let kind = match (scenario.workload.is_planted(), is_control(&full_name)) {
-            (true, _) => " (self-check)",
-            (false, true) => " (control)",
-            (false, false) => "",
-        };
+        let kind = if is_control(&full_name) { " (control)" } else { "" };
         let has = |collector| !scenario.metrics_by(collector).is_empty();
         let by_clock = has(Collector::Clock) || has(Collector::Count);
         let mut sizes: Vec<String> = Vec::new();

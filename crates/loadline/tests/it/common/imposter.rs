@@ -38,13 +38,13 @@ BEGIN {{
     share = field("quadratic_percent") / 100
     time = {nanoseconds}
     largest = field("largest")
-    planted = request ~ /"work":"cpu"/
-    if (planted) time = 200000 * n * (1 + share / (1 - share) * n / largest)
+    is_check = request ~ /"work":"cpu"/
+    if (is_check) time = 200000 * n * (1 + share / (1 - share) * n / largest)
     if (n == 0) time = {EMPTY_NS}
 }}
-planted {{
+is_check {{
     units = int((1 - share) * n * 1000 + 0.5) + int(share * n * n * 1000 / largest + 1e-6)
-    sub(/"planted":[0-9]+/, sprintf("\"planted\":%.0f", units))
+    sub(/"known_work":[0-9]+/, sprintf("\"known_work\":%.0f", units))
     sub(/"modules":1,/, sprintf("\"modules\":%d,", n))
 }}
 /"metric":"(task-clock|wall-time)"/ {{

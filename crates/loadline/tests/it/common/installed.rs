@@ -7,13 +7,13 @@ use std::process::Command;
 
 use super::{Project, Said};
 
-/// A runner before the real one: it makes up what planted work costs, so that the session's check of
-/// itself does not depend on the machine. It never sees the growth while there is a file `blind`.
+/// A runner before the real one. It makes up the costs of a self-check, so that the self-check does not depend
+/// on the machine. While there is a file `without-growth`, these costs are linear.
 const SURE_RUNNER: &str = r#"#!/bin/sh
 PATH=/usr/local/bin:/usr/bin:/bin
 request=$(cat)
 case $request in
-*'"planted":{'*) ;;
+*'"self-check":{'*) ;;
 *) printf '%s' "$request" | "FOLDER/real-runner"; exit ;;
 esac
 field() { printf '%s' "$request" | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
@@ -30,7 +30,7 @@ awk -v n="$(field modules)" -v top="$(field largest)" -v q="$percent" \
   printf sample, "page-faults", n, cost / 10
   printf sample, "resident-bytes", n, cost * 410
   printf "{\"proof\":{\"loaded\":0,\"called\":0,\"unwound\":0,\"released\":0,\"registered\":null,"
-  printf "\"deregistered\":null,\"planted\":%.0f,\"command\":null,\"unwinder_path\":\"\"}}\n", units
+  printf "\"deregistered\":null,\"known_work\":%.0f,\"command\":null,\"unwinder_path\":\"\"}}\n", units
   print "\"done\""
 }'
 "#;

@@ -82,11 +82,11 @@ impl Made {
                 ("work/resident-bytes", Cost::quadratic(40.0 * 4096.0, share, 0.0)),
             ]
         };
-        made.scenario("planted-cpu-linear", &cpu(0.0));
-        made.scenario("planted-cpu-linear-again", &cpu(0.0));
-        made.scenario("planted-cpu-quadratic", &cpu(share));
-        made.scenario("planted-pages-linear", &pages(0.0));
-        made.scenario("planted-pages-quadratic", &pages(share));
+        made.scenario("self-check-cpu-linear", &cpu(0.0));
+        made.scenario("self-check-cpu-linear-again", &cpu(0.0));
+        made.scenario("self-check-cpu-quadratic", &cpu(share));
+        made.scenario("self-check-pages-linear", &pages(0.0));
+        made.scenario("self-check-pages-quadratic", &pages(share));
         made
     }
 
@@ -104,7 +104,7 @@ impl Made {
     /// The self-check of what callgrind counts.
     pub fn check_callgrind(&mut self) -> &mut Made {
         for (title, share) in
-            [("planted-callgrind-linear", 0.0), ("planted-callgrind-quadratic", 0.2)]
+            [("self-check-callgrind-linear", 0.0), ("self-check-callgrind-quadratic", 0.2)]
         {
             self.planned.push(json!({"scenario": title, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": ROUNDS}));
             let top = CALLGRIND[CALLGRIND.len() - 1] as f64;

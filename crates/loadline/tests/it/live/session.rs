@@ -58,7 +58,8 @@ fn a_session_is_saved_run_by_run_and_can_be_judged_again() {
         planned.insert(title, sizes * scenario["repetitions"].as_u64().unwrap());
     }
     // No time is judged, so no time is checked either.
-    let expected = [("planted-pages-linear", 21), ("planted-pages-quadratic", 21), ("tiny", 15)];
+    let expected =
+        [("self-check-pages-linear", 21), ("self-check-pages-quadratic", 21), ("tiny", 15)];
     assert_eq!(planned, expected.map(|(title, runs)| (title.to_owned(), runs)).into());
     let mut found = BTreeMap::new();
     for run in lines(&path) {

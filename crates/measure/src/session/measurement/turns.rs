@@ -35,7 +35,7 @@ mod tests {
     fn two_builds_are_measured_in_turn() {
         let scenarios = [
             scenario("keep"),
-            loadline_scenario::self_check::scenario("planted-cpu-linear").unwrap(),
+            loadline_scenario::self_check::scenario("self-check-cpu-linear").unwrap(),
         ];
         let runs = Plan::of(&scenarios, 7).runs;
         let n_compared = runs.iter().filter(|run| run.scenario == 0).count();

@@ -33,7 +33,7 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
     let mut profiles = Vec::new();
     let mut seconds = BTreeMap::new();
     let exact = exact_collectors(&scenario, runs.absent);
-    let is_given_up = match scenario.workload.is_planted() {
+    let is_given_up = match scenario.workload.is_self_check() {
         true => runs.is_given_up,
         false => is_given_up(&scenario, runs.records),
     };

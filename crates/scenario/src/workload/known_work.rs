@@ -1,4 +1,4 @@
-//! [`Planted`]: work of known growth, for the self-check of a session.
+//! [`KnownWork`]: work of known growth, for the self-check of a session.
 
 use std::num::NonZeroUsize;
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// Work of known growth, measured in the phase `work`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planted {
+pub struct KnownWork {
     /// The resource that the work uses.
-    pub work: PlantedWork,
+    pub work: KnownWorkKind,
     /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
     pub quadratic_percent: u8,
     /// The N at which the quadratic share is reached.
@@ -18,7 +18,7 @@ pub struct Planted {
 /// The resource that the work of a self-check uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PlantedWork {
+pub enum KnownWorkKind {
     /// Instructions and the time they take.
     Cpu,
     /// Fresh pages, each touched once.
@@ -27,7 +27,7 @@ pub enum PlantedWork {
     Allocations,
 }
 
-impl Planted {
+impl KnownWork {
     /// The units of work at N = `modules`: `(1 − q)·N + q·N²/largest`, times 1,000 units per module, rounded
     /// down. Here q is the quadratic share at `largest`.
     pub fn units(&self, modules: usize) -> u64 {

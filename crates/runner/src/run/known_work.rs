@@ -3,29 +3,29 @@
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
 
-use loadline_scenario::{Planted, PlantedWork};
+use loadline_scenario::{KnownWork, KnownWorkKind};
 use memmap2::MmapMut;
 
 use crate::error::Error;
 
-/// The units of planted work per touched page: four pages per module.
+/// The units of work per touched page: four pages per module.
 const UNITS_PER_PAGE: u64 = 250;
 
 /// Does the work for N within `measure`, and returns the number of units.
 pub fn work(
-    planted: &Planted,
+    known: &KnownWork,
     modules: usize,
     measure: impl FnOnce(&mut dyn FnMut()) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    let units = planted.units(modules);
-    match planted.work {
-        PlantedWork::Cpu => measure(&mut || spin(units))?,
-        PlantedWork::Pages => {
+    let units = known.units(modules);
+    match known.work {
+        KnownWorkKind::Cpu => measure(&mut || spin(units))?,
+        KnownWorkKind::Pages => {
             // The pages stay mapped until the process ends, so that the resident set can be read.
             let mut pages = ManuallyDrop::new(Pages::map((units / UNITS_PER_PAGE) as usize)?);
             measure(&mut || pages.touch())?;
         }
-        PlantedWork::Allocations => measure(&mut || allocate(units))?,
+        KnownWorkKind::Allocations => measure(&mut || allocate(units))?,
     }
     Ok(units)
 }
