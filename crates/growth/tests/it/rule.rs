@@ -394,7 +394,7 @@ fn a_fit_splits_the_cost() {
 }
 
 #[test]
-fn a_session_that_misses_the_plant_is_blind() {
+fn a_session_that_misses_known_growth_fails_its_self_check() {
     use CurveVerdict::{Inconclusive, Ok, Superlinear};
     let open = Inconclusive(Doubt::Imprecise);
     let cases = [

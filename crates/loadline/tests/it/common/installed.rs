@@ -18,7 +18,7 @@ case $request in
 esac
 field() { printf '%s' "$request" | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
 percent=$(field quadratic_percent)
-[ ! -e "FOLDER/blind" ] || percent=0
+[ ! -e "FOLDER/without-growth" ] || percent=0
 awk -v n="$(field modules)" -v top="$(field largest)" -v q="$percent" \
   -v p="$(field quadratic_percent)" -v seed="$(field seed)" 'BEGIN {
   units = int((100 - p) * n * 1000 / 100) + int(p * n * n * 1000 / (100 * top))

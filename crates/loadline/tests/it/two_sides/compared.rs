@@ -232,11 +232,11 @@ fn a_bisection_skips_whatever_gave_no_verdict() {
         assert_eq!(said.code, Some(*code), "{what}: {}", said.refusal());
     }
     installed.write("host.sh", &host(QUADRATIC));
-    installed.project.write("bin/blind", "");
+    installed.project.write("bin/without-growth", "");
     let blind = ["regress", "--against", "HEAD", "--bisect"];
     ends(&installed.loadline(&blind), 125);
     ends(&installed.loadline(&blind[..3]), 6);
-    fs::remove_file(installed.project.path("bin/blind")).unwrap();
+    fs::remove_file(installed.project.path("bin/without-growth")).unwrap();
     // Neither a baseline nor a control, and no other build.
     let time = HOST_SCENARIO.replace("load/reported", "load/task-clock");
     installed.write("perf/host.toml", &time);
