@@ -25,7 +25,7 @@ fn series(row: &Value, side: &str) -> Series {
     let costs = row[side].as_array().into_iter().flatten().map(numbers).collect();
     let is_interleaved = row["design"]["interleaved"] == true;
     let series = Series::new(kind, sizes, costs).expect("the corpus holds valid series");
-    let is_exact = series.rounds() == 1;
+    let is_exact = series.repetitions() == 1;
     series.interleaved(is_interleaved).exact(is_exact)
 }
 

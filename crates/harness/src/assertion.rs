@@ -171,8 +171,8 @@ fn judge_repeatedly(mut measure: impl FnMut(usize) -> (Outcome, String)) -> (Out
 fn time<R>(sizes: &[usize], repetitions: usize, work: &mut impl FnMut(usize) -> R) -> Measured {
     let warm_up: Vec<Duration> = sizes.iter().map(|&n| reading(n, 1, work)).collect();
     let calls: Vec<u32> = warm_up.iter().map(|once| calls(*once)).collect();
-    let round: Duration = warm_up.iter().map(|once| (*once).max(READING)).sum();
-    let affordable = PATIENCE.as_nanos() / round.as_nanos().max(1);
+    let repetition: Duration = warm_up.iter().map(|once| (*once).max(READING)).sum();
+    let affordable = PATIENCE.as_nanos() / repetition.as_nanos().max(1);
     let affordable = usize::try_from(affordable).unwrap_or(usize::MAX);
     let repetitions = repetitions.min(affordable).max(FEWEST_REPETITIONS);
     let mut costs = vec![Vec::new(); sizes.len()];

@@ -17,7 +17,7 @@ use loadline_measure::session::limit_check;
 use loadline_measure::session::measurement::Measurement;
 use loadline_record::baseline::Key;
 use loadline_record::header::Asked;
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_verdict::escalation::wishes;
 use loadline_verdict::functions::{self, GrowingFunction};
 use loadline_verdict::outcome::{Concluded, Report};

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use loadline_record::baseline::{Baseline, Baselines};
 use loadline_record::header::{Header, RunRecord};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_record::{Error, Exit, PROGRAM, Result, session};
 use loadline_report::Texts;
 use loadline_scenario::Scenario;

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Doubles the repetitions, up to 20.
-    MoreRounds,
+    MoreRepetitions,
     /// Adds one size, twice the largest; a scenario gets at most two.
     LargerN,
 }

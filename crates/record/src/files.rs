@@ -6,7 +6,7 @@ pub mod calibration;
 pub mod format1;
 pub mod header;
 pub mod layout;
+pub mod measured;
 pub mod profile;
 pub mod recipe;
-pub mod rounds;
 pub mod session;

@@ -20,7 +20,7 @@ mod files;
 pub use error::{Context, Error, Result};
 pub use exit::Exit;
 pub use files::{
-    atomic, baseline, calibration, format1, header, layout, profile, recipe, rounds, session,
+    atomic, baseline, calibration, format1, header, layout, measured, profile, recipe, session,
 };
 pub use program::{PROGRAM, Program};
 pub use request::{Acceptance, Floor, Forecast, Machine, SHARD_SEED, Shard, Strictness};

@@ -35,14 +35,14 @@ impl Plan {
     /// Plans every repetition of `scenarios`. The same scenarios and seed always give the same plan.
     pub fn of(scenarios: &[Scenario], seed: u64) -> Plan {
         let most = scenarios.iter().map(|s| s.repetitions).max().unwrap_or(0);
-        Plan::of_rounds(scenarios, 0..most, seed)
+        Plan::of_repetitions(scenarios, 0..most, seed)
     }
 
-    /// Plans the repetitions in the range `rounds`. A scenario with fewer repetitions takes part in those
+    /// Plans the repetitions in the range `repetitions`. A scenario with fewer repetitions takes part in those
     /// that it has. The order depends on the seed, on the repetition's number, and on which scenarios take
     /// part. It does not depend on earlier repetitions.
-    pub fn of_rounds(scenarios: &[Scenario], rounds: Range<usize>, seed: u64) -> Plan {
-        let runs = rounds.flat_map(|repetition| {
+    pub fn of_repetitions(scenarios: &[Scenario], repetitions: Range<usize>, seed: u64) -> Plan {
+        let runs = repetitions.flat_map(|repetition| {
             let mut visits: Vec<Run> = visits(scenarios, repetition).collect();
             // Each repetition has another random stream: seeds that differ in one bit give unlike sequences.
             Random::new(seed ^ (repetition as u64) << 32).shuffle(&mut visits);
@@ -63,18 +63,18 @@ fn visits(scenarios: &[Scenario], repetition: usize) -> impl Iterator<Item = Run
 }
 
 /// The runs of one scenario with an exact collector, where `place` is the scenario's index. Each size gets
-/// `rounds` repetitions. If `rounds` is 1, the middle size is repeated once to prove that counts repeat.
+/// `repetitions` repetitions. If `repetitions` is 1, the middle size is repeated once to prove that counts repeat.
 pub fn exact_runs(
     place: usize,
     scenario: &Scenario,
     collector: Collector,
-    rounds: usize,
+    repetitions: usize,
 ) -> impl Iterator<Item = Run> {
     let sizes = scenario.sizes_by(collector);
     let run =
         move |modules: usize, repetition| Run { scenario: place, modules, repetition, collector };
     let all =
-        (0..rounds).flat_map(move |repetition| sizes.iter().map(move |&n| run(n, repetition)));
-    let repeated = sizes.get(sizes.len() / 2).filter(|_| rounds == 1);
+        (0..repetitions).flat_map(move |repetition| sizes.iter().map(move |&n| run(n, repetition)));
+    let repeated = sizes.get(sizes.len() / 2).filter(|_| repetitions == 1);
     all.chain(repeated.map(|&n| run(n, 1)))
 }

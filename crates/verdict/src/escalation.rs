@@ -13,7 +13,7 @@ pub fn wishes(report: &Report) -> Vec<Wish> {
     let unsure = report.self_checks.iter().filter(|check| check.outcome == CheckOutcome::Undecided);
     let checks = unsure.map(|check| Wish {
         full_names: check.scenarios.iter().map(|full_name| (*full_name).to_owned()).collect(),
-        step: Step::MoreRounds,
+        step: Step::MoreRepetitions,
     });
     checks.chain(report.rows.iter().filter_map(wish)).collect()
 }
@@ -21,7 +21,7 @@ pub fn wishes(report: &Report) -> Vec<Wish> {
 fn wish(row: &Judged) -> Option<Wish> {
     if let Outcome::Scaled(scaled) = &row.outcome {
         let is_imprecise = scaled.verdict == Verdict::Inconclusive(Doubt::ScalingImprecise);
-        let wish = || Wish { full_names: scaled.full_names.to_vec(), step: Step::MoreRounds };
+        let wish = || Wish { full_names: scaled.full_names.to_vec(), step: Step::MoreRepetitions };
         return is_imprecise.then(wish);
     }
     let Outcome::Verdict { verdict, ground, judgement, against, may_widen, n_larger, .. } =
@@ -38,7 +38,7 @@ fn wish(row: &Judged) -> Option<Wish> {
     // Without anything to compare with, more data cannot decide the series.
     let remedy = judgement.remedy.filter(|_| *against != Against::Nothing);
     let step = match remedy {
-        Some(Remedy::Rounds { .. }) => Step::MoreRounds,
+        Some(Remedy::Repetitions { .. }) => Step::MoreRepetitions,
         Some(Remedy::LargerSize { .. }) if *may_widen => Step::LargerN,
         None if is_to_confirm && *may_widen => Step::LargerN,
         _ => return None,
@@ -71,11 +71,12 @@ mod tests {
     fn undecided(metric: Metric, collector: Collector) -> Judged {
         let sizes: Vec<u64> = (0..7).map(|k| 64 << k).collect();
         let noise = [0.5, 1.6, 0.8, 1.9, 1.1, 0.6, 1.4];
-        let round = |n: u64, round: usize| n as f64 * noise[(n.ilog2() as usize + 3 * round) % 7];
-        let costs = sizes.iter().map(|&n| (0..5).map(|j| round(n, j)).collect()).collect();
+        let repetition =
+            |n: u64, repetition: usize| n as f64 * noise[(n.ilog2() as usize + 3 * repetition) % 7];
+        let costs = sizes.iter().map(|&n| (0..5).map(|j| repetition(n, j)).collect()).collect();
         let series = Series::new(Kind::Count, sizes, costs).unwrap();
         let judgement = judge(&series, Some(&series), &JudgeOptions::default());
-        assert!(matches!(judgement.remedy, Some(Remedy::Rounds { .. })), "{judgement:?}");
+        assert!(matches!(judgement.remedy, Some(Remedy::Repetitions { .. })), "{judgement:?}");
         Judged {
             scenario: "a".to_owned(),
             name: SeriesName::new(Phase::Load, metric),
@@ -98,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn rounds_by_the_clock_are_added_where_they_say_more() {
+    fn repetitions_by_the_clock_are_added_where_they_say_more() {
         let full_names = vec!["a".to_owned(), "b".to_owned()];
         let by_clock = wish(&undecided(Metric::PageFaults, Collector::Clock));
-        assert_eq!(by_clock, Some(Wish { full_names, step: Step::MoreRounds }));
+        assert_eq!(by_clock, Some(Wish { full_names, step: Step::MoreRepetitions }));
         assert_eq!(wish(&undecided(Metric::MappingsLive, Collector::Count)), None);
         assert_eq!(wish(&undecided(Metric::CallgrindInstructions, Collector::Callgrind)), None);
     }

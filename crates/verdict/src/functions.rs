@@ -9,8 +9,8 @@ use loadline_scenario::{KnownGrowth, Metric, Phase, Scenario, SeriesName, Worklo
 use crate::causes::{self, Known};
 use crate::rules::known::{Entry, Present, is_steeper_than_quadratic};
 use loadline_record::baseline::{AcceptedFunction, Baseline};
+use loadline_record::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use loadline_record::profile::{SavedFunction, SavedProfile};
-use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
 
 /// The largest N that growth is extrapolated to, unless the scenario names a limit.
 const FARTHEST_EXTRAPOLATION: usize = 65_536;

@@ -1,7 +1,7 @@
 //! Judges every series of a session together, because p-values are adjusted over all questions.
 
 use loadline_growth::{Case, Kind, judge_suite};
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 
 use crate::judged::Judged;
 use crate::rules::question::Question;

@@ -4,7 +4,7 @@ use loadline_growth::{CheckOutcome, Verdict};
 use loadline_record::{Exit, Strictness};
 use loadline_scenario::{Collector, MetricKind};
 
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 
 use crate::functions::{GrowingFunction, Standing};
 use crate::judged::{Ground, Judged, Outcome};

@@ -9,7 +9,7 @@ use loadline_scenario::{Metric, Phase, SeriesName, self_check};
 
 use crate::rules::readings::workload;
 use crate::rules::reference::LOOKS;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 
 /// The result of a self-check: whether a session can see growth of one kind.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ pub(crate) const MAX_SIZES: usize = 500;
 /// The smallest ratio of the largest to the smallest N that can be judged.
 pub(crate) const MIN_RATIO: f64 = 8.0;
 /// The fewest repetitions that can be judged, unless the metric is exact.
-pub(crate) const MIN_ROUNDS: usize = 3;
+pub(crate) const MIN_REPETITIONS: usize = 3;
 /// Why a measuring design cannot be judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DesignFlaw {
@@ -31,7 +31,7 @@ pub enum DesignFlaw {
         ratio: f64,
     },
     /// The series has fewer than three repetitions. An exact metric may have exactly one.
-    TooFewRounds {
+    TooFewRepetitions {
         /// The repetitions per size.
         found: usize,
     },
@@ -55,9 +55,9 @@ impl fmt::Display for DesignFlaw {
             DesignFlaw::RangeTooNarrow { ratio } => {
                 write!(f, "N spans a factor of {ratio:.1} only, at least {MIN_RATIO} is needed")
             }
-            DesignFlaw::TooFewRounds { found } => write!(
+            DesignFlaw::TooFewRepetitions { found } => write!(
                 f,
-                "{} too few, at least {MIN_ROUNDS} are needed (1 if the metric is exact)",
+                "{} too few, at least {MIN_REPETITIONS} are needed (1 if the metric is exact)",
                 are(*found, "repetition")
             ),
             DesignFlaw::SizesDiffer => f.write_str("the baseline was measured at other sizes"),
@@ -81,9 +81,9 @@ pub(super) fn check_design(series: &Series) -> Result<(), DesignFlaw> {
     if ratio < MIN_RATIO {
         return Err(DesignFlaw::RangeTooNarrow { ratio });
     }
-    let rounds = series.rounds();
-    if rounds < MIN_ROUNDS && !(series.is_exact() && rounds == 1) {
-        return Err(DesignFlaw::TooFewRounds { found: rounds });
+    let repetitions = series.repetitions();
+    if repetitions < MIN_REPETITIONS && !(series.is_exact() && repetitions == 1) {
+        return Err(DesignFlaw::TooFewRepetitions { found: repetitions });
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ mod tests {
         let said = |found| DesignFlaw::TooFewSizes { found }.to_string();
         assert_eq!(said(1), "1 size is too few, at least 5 are needed");
         assert_eq!(said(2), "2 sizes are too few, at least 5 are needed");
-        let said = |found| DesignFlaw::TooFewRounds { found }.to_string();
+        let said = |found| DesignFlaw::TooFewRepetitions { found }.to_string();
         assert!(said(1).starts_with("1 repetition is too few, at least 3 are needed"));
         assert!(said(0).starts_with("0 repetitions are too few"));
     }

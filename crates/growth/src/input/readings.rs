@@ -24,11 +24,11 @@ pub(super) struct Readings {
 
 impl Readings {
     pub(super) fn of(series: &Series, low: f64) -> Readings {
-        let rounds = series.rounds();
+        let repetitions = series.repetitions();
         let n_sizes = series.sizes().len();
         let mut logs: Vec<Vec<f64>> =
             series.costs().iter().map(|row| logarithms(row, low)).collect();
-        if rounds == 1 {
+        if repetitions == 1 {
             return Readings {
                 log_cost: logs.iter().map(|row| row[0]).collect(),
                 spread: vec![0.0; n_sizes],
@@ -55,7 +55,7 @@ impl Readings {
             spread,
             noise,
             spread_to_error: logs.iter().map(to_error).collect(),
-            freedom: (0.6 * n_sizes as f64 * (rounds - 1) as f64).max(2.0),
+            freedom: (0.6 * n_sizes as f64 * (repetitions - 1) as f64).max(2.0),
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn resolution_of(series: &Series, low: f64) -> f64 {
     if series.costs().iter().any(|row| is_below_resolution(row)) {
         resolution = resolution.max(low);
     }
-    if series.kind() == Kind::Time && series.rounds() >= 3 {
+    if series.kind() == Kind::Time && series.repetitions() >= 3 {
         let steps = series.costs().iter().map(|row| {
             let mut row = row.clone();
             row.sort_by(f64::total_cmp);
@@ -109,15 +109,15 @@ pub(super) fn resolution_of(series: &Series, low: f64) -> f64 {
 /// Interleaved repetitions share such disturbances. The median keeps one disturbed size from shifting its
 /// repetition. Failed readings (NaN) are left out; a repetition with only failed readings shifts nothing.
 fn remove_round_effects(logs: &mut [Vec<f64>]) {
-    let rounds = logs[0].len();
-    if rounds < 3 || logs.len() < 4 {
+    let repetitions = logs[0].len();
+    if repetitions < 3 || logs.len() < 4 {
         return;
     }
     let median_of = |values: &mut dyn Iterator<Item = f64>| {
         median(&mut values.filter(|value| !value.is_nan()).collect::<Vec<f64>>())
     };
     let centres: Vec<f64> = logs.iter().map(|row| median_of(&mut row.iter().copied())).collect();
-    let mut effects: Vec<f64> = (0..rounds)
+    let mut effects: Vec<f64> = (0..repetitions)
         .map(|j| median_of(&mut logs.iter().zip(&centres).map(|(row, m)| row[j] - m)))
         .collect();
     let centre = median(&mut effects.clone());

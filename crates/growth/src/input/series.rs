@@ -141,7 +141,7 @@ impl Series {
 
     /// The number of readings that every size has: the repetitions of an interleaved series, at least 1.
     #[must_use]
-    pub fn rounds(&self) -> usize {
+    pub fn repetitions(&self) -> usize {
         self.costs.iter().map(Vec::len).min().unwrap_or(0)
     }
 
@@ -155,7 +155,7 @@ impl Series {
     /// readings were not, whatever was stated.
     #[must_use]
     pub fn is_interleaved(&self) -> bool {
-        self.is_interleaved && self.costs.iter().all(|row| row.len() == self.rounds())
+        self.is_interleaved && self.costs.iter().all(|row| row.len() == self.repetitions())
     }
 
     /// Whether the metric was stated to be [exact](Self::exact).

@@ -31,7 +31,7 @@ impl Formula {
         let sizes: Vec<f64> = series.sizes().iter().map(|size| *size as f64).collect();
         let top = *sizes.last()?;
         let mut costs = series.costs().to_vec();
-        let costs: Vec<f64> = costs.iter_mut().map(|rounds| median(rounds)).collect();
+        let costs: Vec<f64> = costs.iter_mut().map(|repetitions| median(repetitions)).collect();
         // A cost of 0 gets the same error as the smallest positive cost.
         let least = series.smallest_positive();
         let least = if least > 0.0 { least } else { 1.0 };

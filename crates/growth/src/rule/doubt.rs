@@ -81,9 +81,9 @@ impl fmt::Display for Suspicion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Measure every size in this many repetitions.
-    Rounds {
+    Repetitions {
         /// The repetitions per size, in all.
-        rounds: usize,
+        repetitions: usize,
     },
     /// Add this size, which is twice the largest so far.
     LargerSize {
@@ -112,21 +112,23 @@ pub enum Remedy {
 }
 
 /// The number of repetitions beyond which more of them are not worth their time.
-const ROUNDS_CAP: usize = 20;
+const REPETITIONS_CAP: usize = 20;
 
 impl Remedy {
     /// Returns the remedy for `doubt` about a series. Repetitions are doubled up to 20 if precision is
     /// missing. After that, and against every suspicion, only a larger N helps.
     #[must_use]
     pub fn of(doubt: Doubt, series: &Series) -> Remedy {
-        let rounds = series.rounds();
+        let repetitions = series.repetitions();
         let larger = Remedy::LargerSize { size: series.top_size().saturating_mul(2) };
         match doubt {
-            Doubt::Imprecise if rounds < ROUNDS_CAP && !(series.is_exact() && rounds == 1) => {
-                Remedy::Rounds { rounds: (rounds * 2).min(ROUNDS_CAP) }
+            Doubt::Imprecise
+                if repetitions < REPETITIONS_CAP && !(series.is_exact() && repetitions == 1) =>
+            {
+                Remedy::Repetitions { repetitions: (repetitions * 2).min(REPETITIONS_CAP) }
             }
-            Doubt::ScalingImprecise if rounds < ROUNDS_CAP => {
-                Remedy::Rounds { rounds: (rounds * 2).min(ROUNDS_CAP) }
+            Doubt::ScalingImprecise if repetitions < REPETITIONS_CAP => {
+                Remedy::Repetitions { repetitions: (repetitions * 2).min(REPETITIONS_CAP) }
             }
             Doubt::ScalingImprecise | Doubt::ControlGainsNothing => Remedy::IdleProcessors,
             Doubt::Imprecise | Doubt::Suspect(_) => larger,
@@ -136,7 +138,7 @@ impl Remedy {
                 DesignFlaw::RangeTooNarrow { .. } => {
                     Remedy::WiderRange { size: series.sizes()[0].saturating_mul(MIN_RATIO as u64) }
                 }
-                DesignFlaw::TooFewRounds { .. } => Remedy::Rounds { rounds: 5 },
+                DesignFlaw::TooFewRepetitions { .. } => Remedy::Repetitions { repetitions: 5 },
                 DesignFlaw::SizesDiffer
                 | DesignFlaw::KindsDiffer
                 | DesignFlaw::CostsTooFarApart => Remedy::MeasureAgain,
@@ -148,7 +150,9 @@ impl Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::Rounds { rounds } => write!(f, "measure every size with {rounds} repetitions"),
+            Remedy::Repetitions { repetitions } => {
+                write!(f, "measure every size with {repetitions} repetitions")
+            }
             Remedy::LargerSize { size } => write!(f, "add N = {size}"),
             Remedy::Sizes { sizes } => write!(f, "measure at least {sizes} sizes"),
             Remedy::FewerSizes { sizes } => {
@@ -176,10 +180,11 @@ mod tests {
     use crate::input::series::Kind;
 
     #[test]
-    fn rounds_double_up_to_twenty_then_the_range_does() {
-        let remedy = |doubt: Doubt, rounds: usize| {
-            let series = Series::new(Kind::Count, vec![3, 40], vec![vec![1.0; rounds]; 2]).unwrap();
-            Remedy::of(doubt, &series.exact(rounds == 1)).to_string()
+    fn repetitions_double_up_to_twenty_then_the_range_does() {
+        let remedy = |doubt: Doubt, repetitions: usize| {
+            let series =
+                Series::new(Kind::Count, vec![3, 40], vec![vec![1.0; repetitions]; 2]).unwrap();
+            Remedy::of(doubt, &series.exact(repetitions == 1)).to_string()
         };
         let cases = [
             (Doubt::Imprecise, 5, "measure every size with 10 repetitions"),
@@ -195,8 +200,12 @@ mod tests {
                 "extend the sizes to N = 24 at least",
             ),
         ];
-        for (doubt, rounds, expected) in cases {
-            assert_eq!(remedy(doubt, rounds), expected, "{doubt} in {rounds} rounds");
+        for (doubt, repetitions, expected) in cases {
+            assert_eq!(
+                remedy(doubt, repetitions),
+                expected,
+                "{doubt} in {repetitions} repetitions"
+            );
         }
     }
 }

@@ -187,12 +187,12 @@ mod tests {
     /// sizes and between `stream`s.
     fn times(per_item: f64, noise: f64, stream: usize) -> Series {
         let jitter = [0.3, -1.0, 0.8, -0.2, 1.1, -0.7, 0.1, 0.5, -0.9, 0.4, -0.4];
-        let cost = |place: usize, round: usize| {
-            let place = (7 * place + 3 * round + 5 * stream) % jitter.len();
+        let cost = |place: usize, repetition: usize| {
+            let place = (7 * place + 3 * repetition + 5 * stream) % jitter.len();
             1.0 + noise * jitter[place]
         };
         let rows = SIZES.iter().enumerate().map(|(place, &n)| {
-            (0..5).map(|round| per_item * n as f64 * cost(place, round)).collect()
+            (0..5).map(|repetition| per_item * n as f64 * cost(place, repetition)).collect()
         });
         Series::new(Kind::Time, SIZES.to_vec(), rows.collect()).unwrap().interleaved(true)
     }

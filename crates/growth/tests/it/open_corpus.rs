@@ -45,7 +45,7 @@ fn series(row: &Value, side: &str) -> Series {
     let costs = row[side].as_array().unwrap().iter().map(numbers).collect();
     let is_interleaved = row["design"]["interleaved"].as_bool().unwrap();
     let series = Series::new(kind, sizes, costs).unwrap().interleaved(is_interleaved);
-    let is_exact = series.rounds() == 1;
+    let is_exact = series.repetitions() == 1;
     series.exact(is_exact)
 }
 

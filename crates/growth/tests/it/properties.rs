@@ -14,7 +14,7 @@ struct Workload {
     first: u64,
     setup: f64,
     quadratic: f64,
-    /// A factor per reading, `noise[size][round]`.
+    /// A factor per reading, `noise[size][repetition]`.
     noise: Vec<Vec<f64>>,
 }
 
@@ -45,8 +45,8 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn workload(max_noise: f64) -> impl Strategy<Value = Workload> {
     (kind(), 7..10_usize, 4..7_u32, 0.0..0.5_f64, 0.0..2.0_f64, 3..8_usize, 0.0..max_noise)
-        .prop_flat_map(|(kind, n_sizes, first, setup, quadratic, rounds, noise)| {
-            let row = prop::collection::vec(1.0 - noise..1.0 + noise + 1e-9, rounds);
+        .prop_flat_map(|(kind, n_sizes, first, setup, quadratic, repetitions, noise)| {
+            let row = prop::collection::vec(1.0 - noise..1.0 + noise + 1e-9, repetitions);
             prop::collection::vec(row, n_sizes).prop_map(move |noise| Workload {
                 kind,
                 n_sizes,
@@ -59,7 +59,7 @@ fn workload(max_noise: f64) -> impl Strategy<Value = Workload> {
 }
 
 fn mapped(series: &Series, change: impl Fn(&[f64]) -> Vec<f64>) -> Series {
-    let costs = series.costs().iter().map(|rounds| change(rounds)).collect();
+    let costs = series.costs().iter().map(|repetitions| change(repetitions)).collect();
     Series::new(series.kind(), series.sizes().to_vec(), costs).unwrap().interleaved(true)
 }
 
@@ -92,9 +92,9 @@ proptest! {
         let series = workload.series();
         let turned = mapped(&series, |row| {
             let mut row = row.to_vec();
-            let rounds = row.len();
-            row.rotate_left(shift % rounds);
-            row.swap(0, rounds - 1);
+            let repetitions = row.len();
+            row.rotate_left(shift % repetitions);
+            row.swap(0, repetitions - 1);
             row
         });
         let options = CurveOptions::default();
@@ -181,14 +181,14 @@ fn anything() -> impl Strategy<Value = Series> {
     let size = prop_oneof![1..5_u64, 1..2000_u64, 1..=u64::MAX];
     let sizes = prop::collection::btree_set(size, 1..12);
     (kind(), sizes, 1..6_usize, any::<bool>(), any::<bool>()).prop_flat_map(
-        |(kind, sizes, rounds, is_interleaved, is_exact)| {
+        |(kind, sizes, repetitions, is_interleaved, is_exact)| {
             let mut sizes: Vec<u64> = sizes.into_iter().collect();
             sizes.dedup_by(|a, b| *a as f64 == *b as f64);
             let rows = prop_oneof![
-                prop::collection::vec(prop::collection::vec(cost(), rounds), sizes.len()),
+                prop::collection::vec(prop::collection::vec(cost(), repetitions), sizes.len()),
                 cost().prop_map({
                     let n_sizes = sizes.len();
-                    move |cost| vec![vec![cost; rounds]; n_sizes]
+                    move |cost| vec![vec![cost; repetitions]; n_sizes]
                 }),
             ];
             rows.prop_map(move |costs| {

@@ -24,7 +24,7 @@ fn exact(sizes: Vec<u64>, cost: impl Fn(f64) -> f64) -> Series {
     Series::new(Kind::Count, sizes, costs).unwrap().exact(true)
 }
 
-/// Time in ten interleaved rounds with repeatable noise of about ±`noise`.
+/// Time in ten interleaved repetitions with repeatable noise of about ±`noise`.
 fn timed(sizes: Vec<u64>, noise: f64, seed: u64, cost: impl Fn(f64) -> f64) -> Series {
     let mut state = seed;
     let mut next = || {
@@ -244,7 +244,7 @@ fn an_open_question_says_what_could_have_been_seen() {
     let new = timed(doubling(64, 5), 0.3, 22, linear);
     let judgement = judge(&new, Some(&old), &JudgeOptions::default());
     assert_eq!(judgement.verdict, Verdict::Inconclusive(Doubt::Imprecise));
-    assert_eq!(judgement.remedy, Some(Remedy::Rounds { rounds: 20 }));
+    assert_eq!(judgement.remedy, Some(Remedy::Repetitions { repetitions: 20 }));
     let evidence = judgement.pair.unwrap().evidence.unwrap();
     // By its own account: exactly at the limit, growth is just significant.
     let detectable = evidence.smallest_detectable(1);
@@ -281,8 +281,8 @@ fn holm_asks_more_of_one_among_many() {
 
 #[test]
 fn designs_that_carry_no_judgement() {
-    let count = |sizes: Vec<u64>, rounds: usize| {
-        let costs = sizes.iter().map(|&n| vec![n as f64; rounds]).collect();
+    let count = |sizes: Vec<u64>, repetitions: usize| {
+        let costs = sizes.iter().map(|&n| vec![n as f64; repetitions]).collect();
         Series::new(Kind::Count, sizes, costs).unwrap()
     };
     let flaw = |series: &Series| match curve(series).verdict {
@@ -292,8 +292,8 @@ fn designs_that_carry_no_judgement() {
     assert_eq!(flaw(&count(vec![1], 5)), DesignFlaw::TooFewSizes { found: 1 });
     let narrow = count(vec![10, 20, 30, 40, 50], 5);
     assert_eq!(flaw(&narrow), DesignFlaw::RangeTooNarrow { ratio: 5.0 });
-    assert_eq!(flaw(&count(doubling(1, 5), 2)), DesignFlaw::TooFewRounds { found: 2 });
-    assert_eq!(flaw(&count(doubling(1, 5), 1)), DesignFlaw::TooFewRounds { found: 1 });
+    assert_eq!(flaw(&count(doubling(1, 5), 2)), DesignFlaw::TooFewRepetitions { found: 2 });
+    assert_eq!(flaw(&count(doubling(1, 5), 1)), DesignFlaw::TooFewRepetitions { found: 1 });
     assert_eq!(curve(&count(doubling(1, 9), 1).exact(true)).verdict, CurveVerdict::Ok);
     let time = timed(doubling(1, 5), 0.0, 1, |n| n);
     let mixed = judge_pair(&time, &count(doubling(1, 5), 5), &PairOptions::default());
@@ -325,7 +325,7 @@ fn series_are_checked() {
 #[test]
 fn tau_is_learnt_from_unchanged_code() {
     let linear = |n: f64| 20_000.0 + 900.0 * n;
-    // Each session's binary has its own layout: 3 % from size to size that rounds do not remove.
+    // Each session's binary has its own layout: 3 % from size to size that repetitions do not remove.
     let session = |seed: u64| {
         let layout = timed(doubling(16, 9), 0.052, seed, |_| 1.0);
         let factor = |n: f64| layout.costs()[(n / 16.0).log2() as usize][0];

@@ -103,17 +103,17 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 /// Seven to ten doubling sizes; an exact count, or three to ten readings with noise.
 fn design(max_noise: f64) -> impl Strategy<Value = Design> {
-    let rounds = prop_oneof![1 => Just(1_usize), 4 => 3..11_usize];
-    (kind(), 7..11_usize, 2..7_u32, rounds, 0.0..max_noise, -9..9_i32).prop_flat_map(
-        |(kind, n_sizes, first, rounds, noise, unit)| {
-            let (kind, noise) = if rounds == 1 { (Kind::Count, 0.0) } else { (kind, noise) };
-            let row = prop::collection::vec(1.0 - noise..1.0 + noise + 1e-12, rounds);
+    let repetitions = prop_oneof![1 => Just(1_usize), 4 => 3..11_usize];
+    (kind(), 7..11_usize, 2..7_u32, repetitions, 0.0..max_noise, -9..9_i32).prop_flat_map(
+        |(kind, n_sizes, first, repetitions, noise, unit)| {
+            let (kind, noise) = if repetitions == 1 { (Kind::Count, 0.0) } else { (kind, noise) };
+            let row = prop::collection::vec(1.0 - noise..1.0 + noise + 1e-12, repetitions);
             let rows = prop::collection::vec(row, n_sizes);
             (rows.clone(), rows).prop_map(move |(new_noise, old_noise)| Design {
                 kind,
                 first: 1 << first,
                 // Exact counts are whole things, and many of them.
-                unit: if rounds == 1 { 1e9 } else { 1e3 * 10_f64.powi(unit) },
+                unit: if repetitions == 1 { 1e9 } else { 1e3 * 10_f64.powi(unit) },
                 new_noise,
                 old_noise,
             })
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_readings_does_not_matter_where_they_are_no_rounds(
+    fn the_order_of_readings_does_not_matter_where_they_are_no_repetitions(
         design in design(0.2), (law, added) in change(), amount in 0.0..4.0_f64, by in 1..10_usize,
     ) {
         let top = design.top();
@@ -264,8 +264,8 @@ proptest! {
         let turned = |series: &Series| {
             let rows = series.costs().iter().enumerate().map(|(place, row)| {
                 let mut row = row.clone();
-                let rounds = row.len();
-                row.rotate_left((by + place) % rounds);
+                let repetitions = row.len();
+                row.rotate_left((by + place) % repetitions);
                 row
             });
             let series = Series::new(series.kind(), series.sizes().to_vec(), rows.collect()).unwrap();

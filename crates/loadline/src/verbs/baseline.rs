@@ -28,7 +28,7 @@ use loadline_measure::session::resume::{self, Reopened};
 use loadline_record::atomic::{self, replace};
 use loadline_record::baseline::{Accepted, Baseline, Baselines};
 use loadline_record::header::{Capture, Header};
-use loadline_record::rounds::{Measured, MeasuredScenario, why_absent};
+use loadline_record::measured::{Measured, MeasuredScenario, why_absent};
 use loadline_report::{environment_line, trimmed};
 use loadline_verdict::known_issue::expiry;
 use loadline_verdict::self_check;
@@ -104,7 +104,8 @@ fn capture(
     let sizes = sizes(&bench, &mut scenarios, &floor, &environment)?;
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
-    all.iter_mut().for_each(|scenario| scenario.repetitions = scenario.repetitions.max(ROUNDS));
+    all.iter_mut()
+        .for_each(|scenario| scenario.repetitions = scenario.repetitions.max(REPETITIONS));
     let seed = selection.seed.unwrap_or_else(time::now);
     let Reason { text, accept } = reason;
     let (reason, accept) = (text.to_owned(), accept.cloned());
@@ -191,7 +192,7 @@ fn carry_out(
 /// The least number of repetitions of a baseline. A baseline is measured rarely, compared often, and
 /// contributes half of the uncertainty of every comparison. The first and the second half of its repetitions
 /// are two measurements, which have to agree.
-const ROUNDS: usize = 30;
+const REPETITIONS: usize = 30;
 
 /// Tries the sizes of every scenario and sets the ones at which it will be measured. Returns the sizes of
 /// later sessions, by full name.
@@ -203,9 +204,9 @@ fn sizes(
 ) -> Result<BTreeMap<String, Vec<usize>>> {
     let mut by_title = BTreeMap::new();
     for scenario in scenarios {
-        let rounds = scenario.repetitions.max(ROUNDS);
+        let repetitions = scenario.repetitions.max(REPETITIONS);
         let Sizes { sizes, larger, reasons } =
-            baseline_sizes::sizes(bench, scenario, rounds, floor, environment)?;
+            baseline_sizes::sizes(bench, scenario, repetitions, floor, environment)?;
         let full_name = scenario.full_name();
         let confirming = larger.iter().map(|n| format!(", {n} to confirm")).collect::<String>();
         out::note(format_args!(

@@ -25,13 +25,13 @@ use loadline_measure::session::bench::Bench;
 use loadline_record::atomic;
 use loadline_record::calibration::{self, Calibration, Calibrations};
 use loadline_record::header::Against;
-use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use loadline_report::{environment_line, trimmed};
 use loadline_verdict::judged::Judged;
 use loadline_verdict::self_check;
 
 /// The least number of repetitions of each measurement.
-const ROUNDS: usize = 10;
+const REPETITIONS: usize = 10;
 
 /// The name of the first measurement.
 const FIRST: &str = "the same code, measured before";
@@ -94,7 +94,8 @@ fn measure_twice(project: &Project, asked: &Selection) -> Result<(Measured, Comm
     };
     let mut all = loadline_scenario::self_check::scenarios_for(&scenarios);
     all.extend(scenarios);
-    all.iter_mut().for_each(|scenario| scenario.repetitions = scenario.repetitions.max(ROUNDS));
+    all.iter_mut()
+        .for_each(|scenario| scenario.repetitions = scenario.repetitions.max(REPETITIONS));
     let seed = asked.seed.unwrap_or_else(time::now);
     let measure = |all: Vec<Scenario>, seed: u64| -> Result<Measured> {
         Ok(Measurement::whole(&bench, all, &environment, &absent, seed)?.measured())

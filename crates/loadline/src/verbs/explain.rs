@@ -17,7 +17,7 @@ use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
 use loadline_measure::session::bench::Bench;
 use loadline_record::header::RunRecord;
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_record::session::{self};
 use loadline_report::{absent_lines, environment_line};
 

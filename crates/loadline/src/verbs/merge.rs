@@ -13,7 +13,7 @@ use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
 use loadline_record::compat::{growth_differences, level_differences};
 use loadline_record::header::{Asked, Header, Part, RunRecord};
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 use loadline_record::session::{self};
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;
@@ -215,7 +215,7 @@ fn shown(parts: &[Saved], measured: Vec<Measured>) -> Measured {
         add_new(&mut whole.left_out, part.left_out);
         whole.forecasts.extend(part.forecasts);
         add_new(&mut whole.absent, part.absent);
-        let of_suite = |m: &loadline_record::rounds::MeasuredScenario| {
+        let of_suite = |m: &loadline_record::measured::MeasuredScenario| {
             whole.scenarios.is_empty() || !matches!(m.scenario.workload, Workload::SelfCheck(_))
         };
         let own: Vec<_> = part.scenarios.into_iter().filter(of_suite).collect();

@@ -28,7 +28,7 @@ use loadline_measure::session::measurement::Measurement;
 use loadline_measure::session::places::{self, Place};
 use loadline_measure::session::resume::{self, Reopened};
 use loadline_record::header::Header;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 use loadline_report::by_unwinder;
 use loadline_verdict::outcome::Concluded;
 

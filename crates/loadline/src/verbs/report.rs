@@ -7,7 +7,7 @@ use loadline_record::{Error, Exit, Result};
 use crate::cli::{self};
 use loadline_measure::project::folders::Project;
 use loadline_measure::project::selection;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 use loadline_record::session::{self};
 
 /// Runs `cargo xtask report`: judges a saved session again, against today's baselines.

@@ -335,8 +335,8 @@ pub fn of_session(
         };
         let own =
             records.iter().filter(|r| r.collector.is_clock() && r.scenario == planned.scenario);
-        let rounds = own.map(|record| record.repetition + 1).max().unwrap_or(0);
-        let (sizes, repetitions) = (planned.sizes.clone(), planned.repetitions.max(rounds));
+        let repetitions = own.map(|record| record.repetition + 1).max().unwrap_or(0);
+        let (sizes, repetitions) = (planned.sizes.clone(), planned.repetitions.max(repetitions));
         let callgrind_sizes = planned.callgrind_sizes.clone();
         let is_counted = |metrics: &Vec<Metric>| {
             metrics.iter().all(|metric| scenario.collector_of(*metric) != Collector::Clock)

@@ -13,7 +13,7 @@ use loadline_scenario::{Collector, Environment, Run, Scenario};
 
 use crate::session::bench::Bench;
 use loadline_record::header::{Outcome, Side};
-use loadline_record::rounds::can_be_judged;
+use loadline_record::measured::can_be_judged;
 
 /// Removes the sizes that would take too long, from a scenario and from its control alike. Returns one
 /// sentence for each scenario that lost sizes. Scenarios with settled sizes are left alone. So are scenarios
@@ -93,7 +93,7 @@ fn may_end_before(sizes: &[usize], place: usize) -> bool {
 }
 
 /// The number of runs at one size: all repetitions by the clock, and one that counts operations.
-fn rounds(scenario: &Scenario) -> f64 {
+fn repetitions(scenario: &Scenario) -> f64 {
     scenario.repetitions as f64 + 1.0
 }
 
@@ -103,7 +103,7 @@ fn is_affordable(scenario: &Scenario, tried: &[(usize, f64)], rest: &[usize]) ->
     let at = |n: &usize| seconds * (*n as f64 / *last as f64).powi(2);
     let longest = rest.iter().map(at).fold(0.0, f64::max);
     let all = earlier(tried) + rest.iter().map(at).sum::<f64>();
-    all * rounds(scenario) <= scenario.budget.as_secs_f64()
+    all * repetitions(scenario) <= scenario.budget.as_secs_f64()
         && longest <= scenario.timeout.as_secs_f64() / 2.0
 }
 
@@ -118,11 +118,11 @@ fn why_too_long(scenario: &Scenario, tried: &[(usize, f64)], modules: usize) -> 
             "a run may take {extrapolated:.0} s of the {timeout:.0} s of timeout_seconds"
         ));
     }
-    let (rounds, budget) = (rounds(scenario), scenario.budget.as_secs_f64());
-    let all = (earlier(tried) + extrapolated) * rounds;
+    let (repetitions, budget) = (repetitions(scenario), scenario.budget.as_secs_f64());
+    let all = (earlier(tried) + extrapolated) * repetitions;
     (all > budget).then(|| {
         format!(
-            "{rounds} repetitions of the sizes up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
+            "{repetitions} repetitions of the sizes up to it would take {all:.0} s of the {budget:.0} s of budget_seconds"
         )
     })
 }

@@ -16,7 +16,7 @@ use crate::session::bench::Bench;
 
 use crate::session::limits::{most_resident, why_not};
 use loadline_record::header::{Outcome, Side};
-use loadline_record::rounds::can_be_judged;
+use loadline_record::measured::can_be_judged;
 use loadline_scenario::units::amount;
 
 /// The number of empty phases from which the noise floor is determined.
@@ -96,7 +96,7 @@ struct Tried {
 pub fn sizes(
     bench: &Bench<'_>,
     scenario: &Scenario,
-    rounds: usize,
+    repetitions: usize,
     floor: &Floor,
     environment: &Environment,
 ) -> Result<Sizes> {
@@ -106,7 +106,7 @@ pub fn sizes(
     let top = scenario.sizes.last().copied().unwrap_or(0);
     let larger = (1..=LARGER as u32).filter_map(|doublings| top.checked_shl(doublings));
     for modules in scenario.sizes.iter().copied().chain(larger) {
-        if let Some(why) = why_left_out(scenario, modules, &tried, rounds, environment) {
+        if let Some(why) = why_left_out(scenario, modules, &tried, repetitions, environment) {
             reasons.push(format!("N = {modules} and more left out: {why}"));
             break;
         }
@@ -151,7 +151,7 @@ fn why_left_out(
     scenario: &Scenario,
     modules: usize,
     tried: &[Tried],
-    rounds: usize,
+    repetitions: usize,
     environment: &Environment,
 ) -> Option<String> {
     if modules > LARGEST_MODULES {
@@ -173,13 +173,13 @@ fn why_left_out(
     let is_larger = scenario.sizes.last().is_some_and(|top| modules > *top);
     let earlier: f64 = tried.iter().map(|tried| tried.seconds).sum();
     let (all, limit) = if is_larger {
-        (seconds * rounds as f64, SECONDS_FOR_LARGER)
+        (seconds * repetitions as f64, SECONDS_FOR_LARGER)
     } else {
-        ((earlier + seconds) * rounds as f64, SECONDS_FOR_SIZES)
+        ((earlier + seconds) * repetitions as f64, SECONDS_FOR_SIZES)
     };
     let what = if is_larger { "this size" } else { "the sizes up to it" };
     (all > limit).then(|| {
-        format!("{rounds} repetitions of {what} would take {all:.0} s, more than the allowed {limit:.0} s")
+        format!("{repetitions} repetitions of {what} would take {all:.0} s, more than the allowed {limit:.0} s")
     })
 }
 

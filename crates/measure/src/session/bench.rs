@@ -19,8 +19,8 @@ use crate::project::folders::Project;
 use crate::session::progress::Progress;
 use crate::session::proof::{check_marks, check_proof};
 use loadline_record::header::{Against, Outcome, RunRecord, Side};
+use loadline_record::measured::{is_compared, why_absent};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::{is_compared, why_absent};
 use under_callgrind::{instructions, not_separated, profiled, wants_phases};
 
 /// How long a runner may take to describe the machine.

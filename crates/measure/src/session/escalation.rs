@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::out;
 use crate::session::measurement::Measurement;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 
 /// The number of repetitions after which more are not worth their time.
-const MOST_ROUNDS: usize = 20;
+const MOST_REPETITIONS: usize = 20;
 
 /// The number of sizes that may be added above the largest, each twice the size before.
 const MOST_LARGER: usize = 2;
@@ -68,14 +68,16 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
         let open: Vec<&String> = wish.full_names.iter().filter(is_open).collect();
         let can_all = match wish.step {
             // A control that already has its repetitions needs no more.
-            Step::MoreRounds => open.iter().any(|t| measurement.may_have_rounds(t, MOST_ROUNDS)),
+            Step::MoreRepetitions => {
+                open.iter().any(|t| measurement.may_have_repetitions(t, MOST_REPETITIONS))
+            }
             Step::LargerN => open.iter().all(|t| measurement.may_grow(t, MOST_LARGER)),
         };
         if open.is_empty() || !can_all {
             continue;
         }
         let time: Duration =
-            open.iter().map(|t| measurement.time_for(t, wish.step, MOST_ROUNDS)).sum();
+            open.iter().map(|t| measurement.time_for(t, wish.step, MOST_REPETITIONS)).sum();
         if planned + time > budget {
             missing += time;
             without.push(wish.full_names[0].clone());
@@ -83,7 +85,7 @@ fn grant(measurement: &mut Measurement<'_>, wishes: &[Wish], budget: Duration) -
         }
         planned += time;
         for full_name in open {
-            measurement.take_step(full_name, wish.step, MOST_ROUNDS);
+            measurement.take_step(full_name, wish.step, MOST_REPETITIONS);
             taken.insert((full_name.clone(), wish.step));
             granted.full_names.push(full_name.clone());
         }

@@ -10,7 +10,7 @@ use loadline_scenario::{
 
 use crate::process::runner::RunFailure;
 use crate::session::bench::Bench;
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_scenario::units::amount;
 
 /// The largest relative error of an extrapolated N for which the check passes.

@@ -20,8 +20,8 @@ use crate::session::limits::{leave_out_what_does_not_fit, most_resident};
 use crate::session::progress::Progress;
 use counting_sizes::Trial;
 use loadline_record::header::{Header, Planned, RunRecord, Side};
+use loadline_record::measured::{Measured, exact_collectors, is_compared, is_given_up};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::{Measured, exact_collectors, is_compared, is_given_up};
 use loadline_record::session::Session;
 use turns::in_turn;
 
@@ -257,7 +257,7 @@ impl<'a> Measurement<'a> {
             .collect();
         for (full_name, collector) in &differing {
             if let Some(place) = self.place(full_name) {
-                self.inexact[place].insert(*collector, INEXACT_ROUNDS);
+                self.inexact[place].insert(*collector, INEXACT_REPETITIONS);
             }
         }
         !differing.is_empty()
@@ -345,8 +345,8 @@ impl<'a> Measurement<'a> {
         for (place, scenario) in self.scenarios.iter().enumerate() {
             for side in self.sides(scenario) {
                 for collector in exact_collectors(scenario, self.absent_of(*side)) {
-                    let rounds = self.inexact[place].get(&collector).copied().unwrap_or(1);
-                    let runs = exact_runs(place, scenario, collector, rounds);
+                    let repetitions = self.inexact[place].get(&collector).copied().unwrap_or(1);
+                    let runs = exact_runs(place, scenario, collector, repetitions);
                     visits.extend(runs.map(|run| (run, *side)));
                 }
             }
@@ -411,7 +411,7 @@ impl<'a> Measurement<'a> {
 const LEAST_MEMORY: f64 = 256e6;
 
 /// How many repetitions a count gets that should be exact and did not repeat.
-const INEXACT_ROUNDS: usize = 3;
+const INEXACT_REPETITIONS: usize = 3;
 
 fn weight_of_all(visits: &[(Run, Side)]) -> u64 {
     visits.iter().map(|(run, _)| run_weight(run)).sum()

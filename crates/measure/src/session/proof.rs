@@ -7,7 +7,7 @@ use loadline_scenario::{
     Sample, Scenario, SeriesName, Tables, Workload,
 };
 
-use loadline_record::rounds::reading;
+use loadline_record::measured::reading;
 
 /// Compares a run's counts with the request. A wrong count is an error, never a data point.
 ///

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Floor;
 use crate::PROGRAM;
 use crate::files::format1::FormatOnly;
-use crate::files::rounds::series;
+use crate::files::measured::series;
 use crate::suggest::with_nearest;
 
 /// The format of baseline files that this version reads and writes.
@@ -359,13 +359,13 @@ fn accepted(file: SeriesFile) -> Result<Accepted> {
         ensure!(is_whole, "series {name}: N = {n} is not a number of modules");
         Ok((*n as usize, costs.to_vec()))
     };
-    let rounds = file.samples.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+    let repetitions = file.samples.into_iter().map(row).collect::<Result<Vec<_>>>()?;
     let tail = match (file.scaling_exponent, file.scaling_interval) {
         (Some(value), Some([low, high])) => Some([value, low, high]),
         (None, None) => None,
         _ => bail!("series {name}: scaling_exponent and scaling_interval need each other"),
     };
-    let series = series(name, &rounds)?.interleaved(file.interleaved);
+    let series = series(name, &repetitions)?.interleaved(file.interleaved);
     Ok(Accepted { name, series, tail })
 }
 

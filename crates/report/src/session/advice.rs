@@ -6,8 +6,8 @@ use loadline_record::Strictness;
 
 use crate::session::places::ReadTexts;
 use loadline_record::header::not_measured;
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_record::reproduce::Again;
-use loadline_record::rounds::{Measured, MeasuredScenario};
 use loadline_scenario::Collector;
 use loadline_verdict::judged::{Against, Ground, Judged, Outcome};
 
@@ -91,14 +91,14 @@ impl Adviser<'_> {
     fn of_remedy(&self, remedy: Remedy, one: &MeasuredScenario, collector: Collector) -> Advice {
         let regress = |changes: &[(&str, String)]| Some(self.regress(one, None, changes));
         match remedy {
-            Remedy::Rounds { .. } if !collector.is_clock() => Advice {
+            Remedy::Repetitions { .. } if !collector.is_clock() => Advice {
                 sentence: "make the program's counts the same in every run, or judge its times"
                     .to_owned(),
                 command: None,
             },
-            Remedy::Rounds { rounds } => Advice {
-                sentence: format!("measure every size {rounds} times"),
-                command: regress(&[("repetitions", rounds.to_string())]),
+            Remedy::Repetitions { repetitions } => Advice {
+                sentence: format!("measure every size {repetitions} times"),
+                command: regress(&[("repetitions", repetitions.to_string())]),
             },
             Remedy::LargerSize { size } => match self.refusal(&one.scenario.full_name(), size) {
                 Some(why) => Advice {

@@ -1,7 +1,7 @@
 //! Builds the facts of sessions without a measurement, and single lines that verbs print outside a report.
 
 use loadline_growth::Verdict;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 use loadline_record::{Exit, Strictness};
 use loadline_scenario::Workload;
 use loadline_verdict::outcome::Report;

@@ -16,7 +16,7 @@ use crate::session::model::{
 use crate::session::next::next;
 use crate::session::places::{Files, ReadTexts};
 use crate::session::series::{judged_series, observed_series, without_findings};
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_verdict::functions::GrowingFunction;
 use loadline_verdict::judged::Judged;
 use loadline_verdict::outcome::Report;

@@ -1,8 +1,8 @@
 //! The last line of a report: the next command or advice, about the finding that decides the exit code.
 
 use loadline_growth::{Estimate, Verdict};
+use loadline_record::measured::Measured;
 use loadline_record::reproduce::shell_quoted;
-use loadline_record::rounds::Measured;
 use loadline_record::{PROGRAM, Shard};
 use loadline_verdict::functions::Standing;
 use loadline_verdict::judged::{Judged, Outcome};

@@ -7,7 +7,7 @@ use crate::session::model::{
 };
 use crate::session::places::Files;
 use loadline_growth::{CurveEvidence, CurveOptions, Estimate, Rule, Series, Verdict, judge_curve};
-use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_record::measured::{Measured, MeasuredScenario, Repetitions};
 use loadline_scenario::units::amount;
 use loadline_scenario::{Absence, SeriesName};
 use loadline_verdict::judged::{Ground, Judged, Outcome};
@@ -296,11 +296,11 @@ fn size_facts(
     other_costs: &[(u64, f64)],
     curve: Option<&CurveEvidence>,
 ) -> Vec<SizeFacts> {
-    let rounds: BTreeMap<u64, &Vec<f64>> = match one.series.get(&name) {
-        Some(Rounds::Complete(rows)) => {
-            rows.iter().map(|(n, rounds)| (*n as u64, rounds)).collect()
+    let repetitions: BTreeMap<u64, &Vec<f64>> = match one.series.get(&name) {
+        Some(Repetitions::Complete(rows)) => {
+            rows.iter().map(|(n, repetitions)| (*n as u64, repetitions)).collect()
         }
-        Some(Rounds::Missing(_)) | None => BTreeMap::new(),
+        Some(Repetitions::Missing(_)) | None => BTreeMap::new(),
     };
     let row = |(place, (n, cost)): (usize, &(u64, f64))| {
         let other = other_costs.iter().position(|(other, _)| other == n);
@@ -311,7 +311,10 @@ fn size_facts(
             next_module: next_module(costs, place),
             interval: curve.and_then(|curve| interval(curve, *n)),
             fitted: curve.map(|curve| curve.fit.cost_at(*n)),
-            samples: rounds.get(n).map(|rounds| (*rounds).clone()).unwrap_or_default(),
+            samples: repetitions
+                .get(n)
+                .map(|repetitions| (*repetitions).clone())
+                .unwrap_or_default(),
             other_cost: other.map(|place| other_costs[place].1),
             other_next_module: other.and_then(|place| next_module(other_costs, place)),
         }

@@ -7,7 +7,7 @@ use loadline_growth::{CurveOptions, Estimate, Series, Verdict, judge_curve};
 use loadline_scenario::{Collector, MetricKind, Scaling, Scenario, SeriesName};
 
 use crate::{range, trimmed, word};
-use loadline_record::rounds::MeasuredScenario;
+use loadline_record::measured::MeasuredScenario;
 use loadline_scenario::units::amount;
 use loadline_verdict::judged::{Judged, Outcome};
 use loadline_verdict::outcome::Concluded;

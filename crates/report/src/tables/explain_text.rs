@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_growth::{CurveOptions, Formula, judge_curve};
 use loadline_record::header::RunRecord;
-use loadline_record::rounds::{Measured, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredScenario};
 use loadline_scenario::units::amount;
 use loadline_scenario::{
     Collector, Metric, MetricKind, Phase, Reading, Sample, Scenario, Scope, SeriesName,

@@ -13,7 +13,7 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 #[test]
-fn every_rung_is_visited_once_a_round() {
+fn every_size_is_visited_once_per_repetition() {
     let scenarios = scenarios();
     let plan = Plan::of(&scenarios, 1);
     let distinct: BTreeSet<_> =
@@ -27,7 +27,7 @@ fn every_rung_is_visited_once_a_round() {
 #[test]
 fn further_rounds_bring_only_those_who_have_them() {
     let scenarios = scenarios();
-    let more = Plan::of_rounds(&scenarios, 3..5, 1);
+    let more = Plan::of_repetitions(&scenarios, 3..5, 1);
     assert!(more.runs.iter().all(|run| run.scenario == 0 && run.repetition >= 3));
     assert_eq!(more.runs.len(), 2 * scenarios[0].sizes.len());
     let whole = Plan::of(&scenarios, 1);

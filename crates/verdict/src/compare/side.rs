@@ -9,7 +9,7 @@ use loadline_scenario::{Absence, Environment, Reading, Scenario, Scope, SeriesNa
 use crate::functions::{Profiles, ReadProfiles};
 use loadline_record::baseline::{AcceptedFunction, Baseline};
 use loadline_record::header::RunRecord;
-use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_record::measured::{Measured, MeasuredScenario, Repetitions};
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -129,11 +129,11 @@ impl Saved {
         (side, read): (header::Side, ReadProfiles<'_>),
     ) -> SideScenario {
         let full_name = one.scenario.full_name();
-        let readings = |(name, rounds): (&SeriesName, &Rounds)| {
-            let readings = match rounds {
+        let readings = |(name, repetitions): (&SeriesName, &Repetitions)| {
+            let readings = match repetitions {
                 _ if !one.failures.is_empty() => Readings::Failed,
-                Rounds::Missing(absence) => Readings::Missing(*absence),
-                Rounds::Complete(_) => match one.complete(*name) {
+                Repetitions::Missing(absence) => Readings::Missing(*absence),
+                Repetitions::Complete(_) => match one.complete(*name) {
                     Some(series) => {
                         let running = self.running(&full_name, side, *name);
                         Readings::Series { series, running }

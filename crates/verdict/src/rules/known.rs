@@ -7,7 +7,7 @@ use loadline_scenario::{Environment, Expiry, KnownGrowth};
 
 use crate::judged::Against;
 use crate::rules::known_issue::KnownState;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 
 /// When and where a session is judged. This decides which known issues have expired.
 #[derive(Debug, Clone, Copy)]

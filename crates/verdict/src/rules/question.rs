@@ -8,7 +8,7 @@ use loadline_growth::{
     PairOptions, PairVerdict, Rule, Series, Suspicion, Tau, Verdict, judge_curve, judge_pair,
 };
 use loadline_record::baseline::{Accepted, Baseline, Key};
-use loadline_record::rounds::{Measured, MeasuredBefore, MeasuredScenario};
+use loadline_record::measured::{Measured, MeasuredBefore, MeasuredScenario};
 use loadline_scenario::{Environment, MetricKind, Scenario, SeriesName};
 
 use crate::judged::{Against, Ground, Judged, Outcome};

@@ -1,7 +1,7 @@
 //! Finds the series of a session that the rules judge, and restricts two series to their common sizes.
 
 use loadline_growth::Series;
-use loadline_record::rounds::{Measured, MeasuredScenario, Rounds};
+use loadline_record::measured::{Measured, MeasuredScenario, Repetitions};
 use loadline_scenario::{Absence, Scenario, SeriesName};
 
 /// Why a series cannot be judged at all.
@@ -36,8 +36,8 @@ pub fn workload(measured: &MeasuredScenario, name: SeriesName) -> Result<Series,
         return Err(NoSeries::RunsFailed);
     }
     match measured.series.get(&name) {
-        Some(Rounds::Complete(_)) => measured.complete(name).ok_or(NoSeries::RunsFailed),
-        Some(Rounds::Missing(absence)) => Err(NoSeries::Absent(*absence)),
+        Some(Repetitions::Complete(_)) => measured.complete(name).ok_or(NoSeries::RunsFailed),
+        Some(Repetitions::Missing(absence)) => Err(NoSeries::Absent(*absence)),
         None => Err(NoSeries::Absent(Absence::NotMeasured)),
     }
 }

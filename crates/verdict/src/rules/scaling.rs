@@ -13,7 +13,7 @@ use crate::rules::known_issue::{KnownIssue, KnownState};
 use crate::rules::readings::{NoSeries, medians, on_common_sizes, workload};
 use crate::rules::reference::LOOKS;
 use crate::rules::scaled::{Scaled, times};
-use loadline_record::rounds::{Measured, MeasuredBefore};
+use loadline_record::measured::{Measured, MeasuredBefore};
 
 /// Judges every scenario of `measured` that is to scale and was measured for it. `tau` is the structural
 /// floor of times.

@@ -8,10 +8,10 @@ use loadline_growth::{
 use loadline_measure::out;
 use loadline_record::baseline::{Accepted, AcceptedFunction, Baseline, Key};
 use loadline_record::header::Capture;
+use loadline_record::measured::series;
+use loadline_record::measured::{Measured, MeasuredScenario, Repetitions, why_absent};
 use loadline_record::profile::SavedFunction;
 use loadline_record::reproduce::Again;
-use loadline_record::rounds::series;
-use loadline_record::rounds::{Measured, MeasuredScenario, Rounds, why_absent};
 use loadline_record::time;
 use loadline_record::{Error, Exit, Result};
 use loadline_scenario::{Absence, Metric, MetricKind, SeriesName};
@@ -42,14 +42,16 @@ pub fn baseline(
     let mut series = Vec::new();
     for name in &one.scenario.judge {
         match one.series.get(name) {
-            Some(Rounds::Complete(rounds)) => series.push(accept(one, *name, rounds, measured)?),
+            Some(Repetitions::Complete(repetitions)) => {
+                series.push(accept(one, *name, repetitions, measured)?)
+            }
             // This machine counts the series, but not in every run. Without an error the series would stay
             // undecided in every session.
-            Some(Rounds::Missing(absence)) if !is_absent(name, *absence) => {
+            Some(Repetitions::Missing(absence)) if !is_absent(name, *absence) => {
                 let text = format!("a run has no {name}: {absence}; {}", absence.remedy());
                 return Err(Error::new(Exit::CouldNotMeasure, text));
             }
-            Some(Rounds::Missing(absence)) => {
+            Some(Repetitions::Missing(absence)) => {
                 out::note(format_args!(
                     "{} {name} is left out: {absence}",
                     one.scenario.full_name()
@@ -145,11 +147,11 @@ fn steeper(what: &str) -> Error {
 fn accept(
     one: &MeasuredScenario,
     name: SeriesName,
-    rounds: &[(usize, Vec<f64>)],
+    repetitions: &[(usize, Vec<f64>)],
     measured: &Measured,
 ) -> Result<Accepted> {
-    agree(name, rounds)?;
-    let series = series(name, rounds)?;
+    agree(name, repetitions)?;
+    let series = series(name, repetitions)?;
     let own = judge_curve(&series, &CurveOptions::default());
     if is_superlinear(one, name, &series, own.verdict, measured)
         && is_steeper_than_quadratic(&series, None)
@@ -188,13 +190,13 @@ fn is_unstated(one: &MeasuredScenario, accepted: &Accepted, measured: &Measured)
 ///
 /// # Errors
 /// When one half grows faster than the other. An unchanged program does not do that.
-fn agree(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<()> {
-    if rounds.iter().all(|(_, costs)| costs.len() == 1) {
+fn agree(name: SeriesName, repetitions: &[(usize, Vec<f64>)]) -> Result<()> {
+    if repetitions.iter().all(|(_, costs)| costs.len() == 1) {
         // The count is exact: a repeated run has proven it.
         return Ok(());
     }
     let half = |second: bool| {
-        let rows = rounds.iter().map(|(n, costs)| {
+        let rows = repetitions.iter().map(|(n, costs)| {
             let (one, two) = costs.split_at(costs.len() / 2);
             (*n, if second { two.to_vec() } else { one.to_vec() })
         });
@@ -272,7 +274,7 @@ expires = "wasmtime 52"
         let scenario = Scenario::parse("memory", SCENARIO).unwrap();
         let name = scenario.judge[0];
         let rows = scenario.sizes.iter().map(|&n| (n, vec![cost(n as f64); 5]));
-        let series = [(name, Rounds::Complete(rows.collect()))].into();
+        let series = [(name, Repetitions::Complete(rows.collect()))].into();
         let environment = Environment {
             wasmtime: "48.0.8".to_owned(),
             unwinder_family: "libgcc-list".to_owned(),
@@ -376,9 +378,9 @@ expires = "wasmtime 52"
         let name: SeriesName = "unload/task-clock".parse().unwrap();
         let rows = |late: f64| -> Vec<(usize, Vec<f64>)> {
             let row = |n: usize| {
-                let cost = |round: usize| {
-                    let share = if round < 5 { 0.0 } else { late };
-                    let jitter = 1.0 + 0.004 * (((n + 7 * round) % 5) as f64 - 2.0);
+                let cost = |repetition: usize| {
+                    let share = if repetition < 5 { 0.0 } else { late };
+                    let jitter = 1.0 + 0.004 * (((n + 7 * repetition) % 5) as f64 - 2.0);
                     1e4 * n as f64 * (1.0 + share * n as f64 / 4096.0) * jitter
                 };
                 (n, (0..10).map(cost).collect())
@@ -400,7 +402,7 @@ expires = "wasmtime 52"
         };
         refuse(|one| one.failures.push("N = 64, repetition 1: the runner ended early".to_owned()));
         refuse(|one| {
-            one.series.insert(one.scenario.judge[0], Rounds::Missing(Absence::NotOffered));
+            one.series.insert(one.scenario.judge[0], Repetitions::Missing(Absence::NotOffered));
         });
     }
 
@@ -415,7 +417,7 @@ expires = "wasmtime 52"
             }
             let one = &mut measured.scenarios[0];
             one.scenario.judge.push(lacking);
-            one.series.insert(lacking, Rounds::Missing(absence));
+            one.series.insert(lacking, Repetitions::Missing(absence));
             accepted(&measured)
         };
         assert!(lacks(Absence::NeverRan, false).is_ok(), "a machine without it accepts the rest");

@@ -5,7 +5,7 @@ use crate::saved::profiles;
 use loadline_record::{Context, Result};
 use std::path::Path;
 
-use loadline_record::rounds::series;
+use loadline_record::measured::series;
 use loadline_scenario::{Scenario, SeriesName};
 use loadline_verdict::trend::{Origin, Past, Point};
 use serde::Deserialize;
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_n_and_its_rounds() {
+    fn a_row_is_n_and_its_repetitions() {
         assert_eq!(row(vec![64.0, 1.0, 2.0]), Some((64, vec![1.0, 2.0])));
         assert_eq!(row(vec![64.0]), Some((64, vec![])));
         assert_eq!(row(vec![]), None);

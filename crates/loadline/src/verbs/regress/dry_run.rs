@@ -6,7 +6,7 @@ use loadline_measure::session::measurement::estimate::Estimate;
 use loadline_measure::session::places::Place;
 use loadline_record::Result;
 use loadline_record::header::Header;
-use loadline_record::rounds::Measured;
+use loadline_record::measured::Measured;
 use loadline_report::{absent_lines, environment_line, trimmed};
 use loadline_scenario::{Collector, Scenario};
 

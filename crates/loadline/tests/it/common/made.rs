@@ -13,8 +13,8 @@ use serde_json::json;
 /// The sizes of all made-up scenarios.
 pub const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// The rounds of all made-up scenarios.
-pub const ROUNDS: usize = 5;
+/// The repetitions of all made-up scenarios.
+pub const REPETITIONS: usize = 5;
 
 /// The cost of N modules, and by how much a reading of it typically differs.
 #[derive(Clone, Copy)]
@@ -49,9 +49,9 @@ impl Cost {
         Cost { per_module, quadratic: share, power: 3, noise }
     }
 
-    /// The reading at `modules` in one round of one series, always the same.
-    fn reading(&self, title: &str, name: SeriesName, modules: usize, round: usize) -> u64 {
-        let text = format!("{title} {name} {modules} {round}");
+    /// The reading at `modules` in one repetition of one series, always the same.
+    fn reading(&self, title: &str, name: SeriesName, modules: usize, repetition: usize) -> u64 {
+        let text = format!("{title} {name} {modules} {repetition}");
         let seed = text.bytes().fold(0, |seed: u64, byte| seed * 131 % (1 << 48) + u64::from(byte));
         let mut random = Random::new(seed);
         // The sum of twelve uniform numbers has variance 1.
@@ -106,12 +106,12 @@ impl Made {
         for (title, share) in
             [("self-check-callgrind-linear", 0.0), ("self-check-callgrind-quadratic", 0.2)]
         {
-            self.planned.push(json!({"scenario": title, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": ROUNDS}));
+            self.planned.push(json!({"scenario": title, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
             let top = CALLGRIND[CALLGRIND.len() - 1] as f64;
-            for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
+            for (n, repetition) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
                 let linear = 1e5 * n as f64;
                 let own = (linear * (1.0 + share / (1.0 - share) * n as f64 / top)) as u64;
-                self.runs.push(counted(title, n, round, "work", own));
+                self.runs.push(counted(title, n, repetition, "work", own));
             }
         }
         self
@@ -125,7 +125,7 @@ impl Made {
 
     /// All runs of the scenario `title`.
     pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
-        self.planned.push(json!({"scenario": title, "sizes": SIZES, "callgrind_sizes": CALLGRIND, "repetitions": ROUNDS}));
+        self.planned.push(json!({"scenario": title, "sizes": SIZES, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
         self.runs_by("now", title, series)
     }
 
@@ -137,11 +137,11 @@ impl Made {
     fn runs_by(&mut self, side: &str, title: &str, series: &[(&str, Cost)]) -> &mut Made {
         // The other build's noise is its own.
         let seed = if side == "now" { title.to_owned() } else { format!("{title} {side}") };
-        for round in 0..ROUNDS {
+        for repetition in 0..REPETITIONS {
             for modules in SIZES {
                 let sample = |(name, cost): &(&str, Cost)| {
                     let name: SeriesName = name.parse().unwrap();
-                    let count = cost.reading(&seed, name, modules, round);
+                    let count = cost.reading(&seed, name, modules, repetition);
                     Sample {
                         phase: name.phase,
                         metric: name.metric,
@@ -153,7 +153,7 @@ impl Made {
                 let samples: Vec<Sample> = series.iter().map(sample).collect();
                 let finished = json!({"proof": Proof::default(), "samples": samples});
                 let run = json!({
-                    "scenario": title, "modules": modules, "repetition": round, "side": side,
+                    "scenario": title, "modules": modules, "repetition": repetition, "side": side,
                     "outcome": {"finished": finished},
                 });
                 self.runs.push(run);
@@ -229,11 +229,11 @@ impl Made {
 const CALLGRIND: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
 
 /// A run under callgrind that executed `total` instructions in `phase`.
-fn counted(title: &str, n: u64, round: usize, phase: &str, total: u64) -> serde_json::Value {
+fn counted(title: &str, n: u64, repetition: usize, phase: &str, total: u64) -> serde_json::Value {
     let sample = json!({"phase": phase, "metric": "callgrind-instructions",
         "scope": "process", "modules": n, "reading": {"exact": total}});
     let proof = serde_json::to_value(Proof::default()).unwrap();
-    json!({"scenario": title, "modules": n, "repetition": round, "collector": "callgrind",
+    json!({"scenario": title, "modules": n, "repetition": repetition, "collector": "callgrind",
         "outcome": {"finished": {"proof": proof, "samples": [sample]}}})
 }
 
@@ -245,7 +245,7 @@ pub fn profile(session: &Path, title: &str, place: usize, functions: &[Function]
     let folder = session.join("profiles");
     fs::create_dir_all(&folder).unwrap();
     let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
-    for (n, round) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
+    for (n, repetition) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
         let function = |(object, function, own): &Function| {
             json!({"object": object, "function": function, "own": own(n), "inclusive": own(n),
                 "calls": n, "path": ["main"]})
@@ -254,9 +254,9 @@ pub fn profile(session: &Path, title: &str, place: usize, functions: &[Function]
         let unload: Vec<serde_json::Value> =
             functions.iter().filter(is_there).map(function).collect();
         let total: u64 = functions.iter().map(|(_, _, own)| own(n)).sum();
-        let name = format!("{place}-{n}-{round}.json");
+        let name = format!("{place}-{n}-{repetition}.json");
         fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
-        let mut run = counted(title, n, round, "unload", total);
+        let mut run = counted(title, n, repetition, "unload", total);
         run["profile"] = json!(name);
         writeln!(runs, "{run}").unwrap();
     }
@@ -280,8 +280,9 @@ pub fn baseline(environment: &Environment, series: &[(&str, Cost)]) -> String {
         write!(text, "\n[[baseline.series]]\nname = \"{name}\"\nunit = \"{unit}\"\n").unwrap();
         writeln!(text, "interleaved = true\nsamples = [").unwrap();
         for modules in SIZES {
-            let reading = |round| cost.reading("baseline", name, modules, round).to_string();
-            let readings: Vec<String> = (0..ROUNDS).map(reading).collect();
+            let reading =
+                |repetition| cost.reading("baseline", name, modules, repetition).to_string();
+            let readings: Vec<String> = (0..REPETITIONS).map(reading).collect();
             writeln!(text, "  [{modules}, {}],", readings.join(", ")).unwrap();
         }
         text.push_str("]\n");

@@ -76,7 +76,7 @@ fn the_growth_of_a_command_is_judged() {
     assert!(row(&linear, "unload/reported").contains(title), "{}", linear.stdout);
 }
 
-/// A count whose cost an item rises once is no growth, and no more rounds tell that: two larger N are
+/// A count whose cost an item rises once is no growth, and no more repetitions tell that: two larger N are
 /// added, and what is still open then stays so.
 #[test]
 fn a_step_in_cost_is_looked_at_with_a_larger_n() {

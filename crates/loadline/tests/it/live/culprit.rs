@@ -122,13 +122,13 @@ fn libgccs_search_is_named_with_its_coefficient() {
     }
     let project = Project::empty();
     project.write("xtask/scenarios/oldest.toml", OLDEST_FIRST);
-    for round in 0..3 {
+    for repetition in 0..3 {
         let said = project.run(&["regress", "-v", "--budget", "0"]);
         if !said.stdout.contains("libgcc-list") {
             return loadline_testing::skip!("the unwinder is not libgcc up to 12");
         }
         let line = culprit(&said, "oldest unload: __deregister_frame_info_bases");
-        let line = line.unwrap_or_else(|| panic!("round {round}: {}", said.refusal()));
+        let line = line.unwrap_or_else(|| panic!("repetition {repetition}: {}", said.refusal()));
         assert!(line.contains("  4.00·N² + 33.0·N instructions"), "{line}");
         assert!(line.contains("hidden in the total until N ≈ "), "{line}");
         assert!(line.ends_with("REGRESSED"), "{line}");

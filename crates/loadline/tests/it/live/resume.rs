@@ -20,8 +20,8 @@ fn assert_is_whole(session: &Path) {
     let mut planned = BTreeSet::new();
     for scenario in header["scenarios"].as_array().unwrap() {
         for n in scenario["sizes"].as_array().unwrap() {
-            for round in 0..scenario["repetitions"].as_u64().unwrap() {
-                planned.insert(format!("{} {n} {round}", scenario["scenario"]));
+            for repetition in 0..scenario["repetitions"].as_u64().unwrap() {
+                planned.insert(format!("{} {n} {repetition}", scenario["scenario"]));
             }
         }
     }
@@ -284,18 +284,18 @@ fn runs_of_something_else_are_not_added() {
     refused(build, "it measured two builds, and the build of main (0123456789) no longer exists");
 }
 
-/// A command whose count is noise: 1, 3 or 8 times N. Each size is measured in the three planned rounds,
+/// A command whose count is noise: 1, 3 or 8 times N. Each size is measured in the three planned repetitions,
 /// and waits in the fourth until there is a file `go`.
 #[cfg(target_os = "linux")]
 const NOISY: &str = r#"
 echo >> count-$1
-round=$(wc -l < count-$1)
-[ $round -le 3 ] || [ -e go ] || exec sleep 600
-case $(((round * round + $1 / 3) % 3)) in 0) noise=1 ;; 1) noise=3 ;; 2) noise=8 ;; esac
+repetition=$(wc -l < count-$1)
+[ $repetition -le 3 ] || [ -e go ] || exec sleep 600
+case $(((repetition * repetition + $1 / 3) % 3)) in 0) noise=1 ;; 1) noise=3 ;; 2) noise=8 ;; esac
 echo loadline:metric=steps:$((noise * $1)):count
 "#;
 
-/// A session killed while it measures rounds that were added goes on with as many.
+/// A session killed while it measures repetitions that were added goes on with as many.
 #[cfg(target_os = "linux")]
 #[test]
 fn added_rounds_are_taken_up_too() {
@@ -313,20 +313,20 @@ fn added_rounds_are_taken_up_too() {
     assert!(killed.stderr.contains("not decided yet: "), "{}", killed.stderr);
     project.assert_nothing_is_left();
     let session = project.session().unwrap();
-    let rounds = || {
+    let repetitions = || {
         let header = header(&session);
         let planned = header["scenarios"].as_array().unwrap();
         let one = planned.iter().find(|planned| planned["scenario"] == "one").unwrap();
         one["repetitions"].as_u64().unwrap()
     };
-    assert_eq!(rounds(), 6, "added rounds are not saved before they are measured");
+    assert_eq!(repetitions(), 6, "added repetitions are not saved before they are measured");
 
     fs::write(project.path("go"), "").unwrap();
     let last = project.run(&["regress", "--resume"]);
     assert_eq!(last.code, Some(0), "{}{}", last.stdout, last.stderr);
     assert!(last.verdicts()[0].contains("undecided"), "{}", last.stdout);
     assert_is_whole(&session);
-    assert_eq!(rounds(), 20, "{}", last.stderr);
+    assert_eq!(repetitions(), 20, "{}", last.stderr);
 }
 
 /// What a command has started in the background ends with the session, too.
@@ -348,7 +348,7 @@ fn a_killed_session_leaves_nothing_of_its_commands() {
 
 /// A session of `baseline` is killed, then cannot be written, then is: measured once.
 #[test]
-#[ignore = "slow: thirty rounds"]
+#[ignore = "slow: thirty repetitions"]
 fn a_killed_baseline_is_measured_to_its_end_and_written() {
     let _turn = alone();
     let project = Project::new();

@@ -276,7 +276,7 @@ fn session() -> Made {
 }
 
 /// Killed while it wrote: the whole lines count, and what is missing is a failure. So is a run that
-/// answered in part, and a round too many.
+/// answered in part, and a repetition too many.
 #[test]
 fn a_half_written_session() {
     let made = session();
@@ -312,7 +312,7 @@ fn numbers_to_judge() {
         ("nan.csv", b"64,100\n128,NaN\n"),
         ("zero.csv", b"0,100\n128,200\n"),
         ("negative.csv", b"64,100\n128,-200\n"),
-        ("rounds.csv", b"64,100\n64,101\n128,200\n"),
+        ("repetitions.csv", b"64,100\n64,101\n128,200\n"),
     ];
     let project = Project::empty();
     let cases = files.map(|(name, bytes)| {

@@ -38,10 +38,10 @@ pub fn check(text: &str, flags: &[&str], expected: &Expect) {
     expected.assert_eq(&said.refusal());
 }
 
-/// Rows of `rounds` readings at each N, without noise.
-fn csv(cost: impl Fn(u64) -> u64, rounds: usize) -> String {
+/// Rows of `repetitions` readings at each N, without noise.
+fn csv(cost: impl Fn(u64) -> u64, repetitions: usize) -> String {
     let mut text = "n,y\n".to_owned();
-    for _ in 0..rounds {
+    for _ in 0..repetitions {
         for n in [16, 32, 64, 128, 256, 512, 1024] {
             writeln!(text, "{n},{}", cost(n)).unwrap();
         }

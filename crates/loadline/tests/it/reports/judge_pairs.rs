@@ -50,19 +50,22 @@ fn noise(state: &mut u64) -> f64 {
 /// Share of 1,000 unchanged pairs that are called worse, when the machine slows by 30 % over the time
 /// in which the new side is measured.
 fn called_worse(is_interleaved: bool, deviation: f64) -> f64 {
-    const ROUNDS: usize = 10;
+    const REPETITIONS: usize = 10;
     let sizes: Vec<u64> = (0..9).map(|i| 16 << i).collect();
-    let n_runs = sizes.len() * ROUNDS;
+    let n_runs = sizes.len() * REPETITIONS;
     let mut state = 1;
     let mut side = |slowing: f64| -> Vec<Vec<f64>> {
-        let mut cost = |place: usize, round: usize| {
-            let run =
-                if is_interleaved { round * sizes.len() + place } else { place * ROUNDS + round };
+        let mut cost = |place: usize, repetition: usize| {
+            let run = if is_interleaved {
+                repetition * sizes.len() + place
+            } else {
+                place * REPETITIONS + repetition
+            };
             let pace = 1.0 + slowing * run as f64 / n_runs as f64;
             (5000.0 + 100.0 * sizes[place] as f64) * pace * (1.0 + deviation * noise(&mut state))
         };
         (0..sizes.len())
-            .map(|place| (0..ROUNDS).map(|round| cost(place, round)).collect())
+            .map(|place| (0..REPETITIONS).map(|repetition| cost(place, repetition)).collect())
             .collect()
     };
     let pairs: Vec<Value> = (0..1000)

@@ -4,8 +4,8 @@
 
 use loadline_record::Result;
 use loadline_record::header::{Against, Outcome, RunRecord, Side};
+use loadline_record::measured::{can_be_judged, is_compared, why_absent};
 use loadline_record::profile::SavedProfile;
-use loadline_record::rounds::{can_be_judged, is_compared, why_absent};
 use loadline_scenario::{Absent, Collector, Environment, Metric, Run, Scenario, Workload};
 
 use crate::process::parallel::side_by_side;

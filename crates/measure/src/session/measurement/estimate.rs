@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 
 use loadline_record::header::Side;
-use loadline_record::rounds::{exact_collectors, is_compared};
+use loadline_record::measured::{exact_collectors, is_compared};
 use loadline_record::session;
 use loadline_scenario::{Absent, Collector, Plan, Run, Scenario, exact_runs};
 

@@ -19,7 +19,7 @@ impl Measurement<'_> {
     }
 
     /// Whether the scenario `full_name` has fewer repetitions than `most`.
-    pub fn may_have_rounds(&self, full_name: &str, most: usize) -> bool {
+    pub fn may_have_repetitions(&self, full_name: &str, most: usize) -> bool {
         self.place(full_name).is_some_and(|place| self.scenarios[place].repetitions < most)
     }
 
@@ -64,14 +64,14 @@ impl Measurement<'_> {
 
     /// The time that `step` is expected to take for the scenario `full_name`, at most. At twice the N a quadratic
     /// cost is four times as high.
-    pub fn time_for(&self, full_name: &str, step: Step, most_rounds: usize) -> Duration {
+    pub fn time_for(&self, full_name: &str, step: Step, most_repetitions: usize) -> Duration {
         let Some(place) = self.place(full_name) else { return Duration::ZERO };
         let scenario = &self.scenarios[place];
         let time = match step {
-            Step::MoreRounds => {
+            Step::MoreRepetitions => {
                 let repetition: f64 =
                     scenario.sizes.iter().map(|&n| self.seconds_at(full_name, n)).sum();
-                repetition * more_rounds(scenario, most_rounds) as f64
+                repetition * more_repetitions(scenario, most_repetitions) as f64
             }
             Step::LargerN => {
                 let top = scenario.sizes.last().map_or(0.0, |&n| self.seconds_at(full_name, n));
@@ -82,11 +82,11 @@ impl Measurement<'_> {
     }
 
     /// Plans `step` for the scenario `full_name`.
-    pub fn take_step(&mut self, full_name: &str, step: Step, most_rounds: usize) {
+    pub fn take_step(&mut self, full_name: &str, step: Step, most_repetitions: usize) {
         let Some(place) = self.place(full_name) else { return };
         match (step, self.next_size(place)) {
-            (Step::MoreRounds, _) => {
-                let more = more_rounds(&self.scenarios[place], most_rounds);
+            (Step::MoreRepetitions, _) => {
+                let more = more_repetitions(&self.scenarios[place], most_repetitions);
                 self.scenarios[place].repetitions += more;
             }
             (Step::LargerN, Some(next)) => {
@@ -109,7 +109,7 @@ impl Measurement<'_> {
 }
 
 /// How many repetitions to add to `scenario`: as many as it has, but at most `most` in total.
-fn more_rounds(scenario: &Scenario, most: usize) -> usize {
+fn more_repetitions(scenario: &Scenario, most: usize) -> usize {
     (2 * scenario.repetitions).min(most).saturating_sub(scenario.repetitions)
 }
 

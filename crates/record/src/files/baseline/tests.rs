@@ -4,8 +4,8 @@ use super::*;
 
 fn baseline(reason: &str) -> Baseline {
     let name = "unload/task-clock".parse().unwrap();
-    let rounds = [(64, vec![81_250.125, 0.1 + 0.2, 1e300]), (128, vec![0.0, 5e-324, 7.0])];
-    let series = series(name, &rounds).unwrap();
+    let repetitions = [(64, vec![81_250.125, 0.1 + 0.2, 1e300]), (128, vec![0.0, 5e-324, 7.0])];
+    let series = series(name, &repetitions).unwrap();
     let tail = Some([1.87, 1.81, 1.93]);
     let changes = [("tables".to_owned(), "strip".to_owned())];
     Baseline {

@@ -6,7 +6,7 @@ mod one;
 
 pub use gather::is_given_up;
 pub use one::{
-    MeasuredScenario, Rounds, can_be_judged, exact_collectors, reading, series, why_absent,
+    MeasuredScenario, Repetitions, can_be_judged, exact_collectors, reading, series, why_absent,
 };
 
 use gather::{Runs, gather};

@@ -16,7 +16,7 @@ pub struct MeasuredScenario {
     /// The scenario, with the sizes that were measured.
     pub scenario: Scenario,
     /// Its judged and informational series.
-    pub series: BTreeMap<SeriesName, Rounds>,
+    pub series: BTreeMap<SeriesName, Repetitions>,
     /// How many of the sizes, the largest ones, were added while the scenario was measured.
     pub n_larger: usize,
     /// The files with costs by function, each with its N. N rises.
@@ -39,7 +39,7 @@ pub struct MeasuredScenario {
 
 /// The repetitions of one series.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Rounds {
+pub enum Repetitions {
     /// One row per size: N, then the reading of each repetition in the order of measuring.
     Complete(Vec<(usize, Vec<f64>)>),
     /// The series is missing, and why.
@@ -50,11 +50,11 @@ impl MeasuredScenario {
     /// Returns the series `name`, if it was measured completely.
     pub fn complete(&self, name: SeriesName) -> Option<Series> {
         match self.series.get(&name)? {
-            Rounds::Complete(rows) => {
+            Repetitions::Complete(rows) => {
                 let step = self.coarse.get(&name).copied().unwrap_or(0.0);
                 Some(series(name, rows).ok()?.resolution(step))
             }
-            Rounds::Missing(_) => None,
+            Repetitions::Missing(_) => None,
         }
     }
 }
@@ -87,11 +87,11 @@ pub fn can_be_judged(sizes: &[usize]) -> bool {
 /// # Errors
 /// Returns an error if there is no size, a repetition is missing, or a reading is not a finite number from 0
 /// up.
-pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> {
+pub fn series(name: SeriesName, repetitions: &[(usize, Vec<f64>)]) -> Result<Series> {
     // The growth crate accepts sizes with unequal numbers of readings, but here every repetition visits every
     // size.
-    let expected = rounds.first().map_or(0, |(_, costs)| costs.len());
-    if let Some((n, costs)) = rounds.iter().find(|(_, costs)| costs.len() != expected) {
+    let expected = repetitions.first().map_or(0, |(_, costs)| costs.len());
+    if let Some((n, costs)) = repetitions.iter().find(|(_, costs)| costs.len() != expected) {
         let found = costs.len();
         let expected = counted(expected, "repetition");
         bail!("series {name}: expected {expected} at N = {n}, found {found}");
@@ -100,13 +100,13 @@ pub fn series(name: SeriesName, rounds: &[(usize, Vec<f64>)]) -> Result<Series> 
         MetricKind::Count => Kind::Count,
         MetricKind::Time => Kind::Time,
     };
-    let sizes = rounds.iter().map(|(n, _)| *n as u64).collect();
-    let costs = rounds.iter().map(|(_, costs)| costs.clone()).collect();
+    let sizes = repetitions.iter().map(|(n, _)| *n as u64).collect();
+    let costs = repetitions.iter().map(|(_, costs)| costs.clone()).collect();
     let series = Series::new(kind, sizes, costs).with_context(|| format!("series {name}"))?;
     // An exact count is kept once, after a repeated run has confirmed it. For other metrics, one repetition
     // says nothing about the jitter.
     let is_counted = name.metric.collector() != Collector::Clock;
-    let is_exact = is_counted && rounds.iter().all(|(_, costs)| costs.len() == 1);
+    let is_exact = is_counted && repetitions.iter().all(|(_, costs)| costs.len() == 1);
     Ok(series.interleaved(true).exact(is_exact))
 }
 

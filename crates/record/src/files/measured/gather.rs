@@ -1,7 +1,7 @@
 //! Computes the repetitions of each series from the records of a session's runs.
 
 use super::one::{
-    MeasuredScenario, Rounds, can_be_judged, exact_collectors, reading, sample, why_absent,
+    MeasuredScenario, Repetitions, can_be_judged, exact_collectors, reading, sample, why_absent,
 };
 use crate::files::header::{Outcome, Planned, RunRecord, Side};
 use loadline_scenario::units::counted;
@@ -42,12 +42,12 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         let taken: f64 = own.iter().map(|record| record.seconds).sum();
         seconds.extend((taken > 0.0).then_some((collector, taken)));
         let inexact = runs.planned.and_then(|planned| planned.inexact.get(&collector));
-        let rounds = inexact.copied().unwrap_or(1);
+        let repetitions = inexact.copied().unwrap_or(1);
         let planned = match collector {
             Collector::Clock if scenario.metrics_by(collector).is_empty() => 0,
             Collector::Clock => scenario.sizes.len() * scenario.repetitions,
             _ if !exact.contains(&collector) => 0,
-            _ => exact_runs(0, &scenario, collector, rounds).count(),
+            _ => exact_runs(0, &scenario, collector, repetitions).count(),
         };
         let sizes = scenario.sizes_by(collector);
         failures.extend(failures_of(&own, sizes, planned, is_given_up));
@@ -58,16 +58,16 @@ pub fn gather(scenario: Scenario, runs: &Runs<'_>) -> MeasuredScenario {
         let is_own = |name: &SeriesName| scenario.collector_of(name.metric) == collector;
         for name in scenario.series().filter(is_own) {
             failures.extend(gaps(name, &own));
-            let found = match all_rounds(&scenario, name, &own, runs.absent) {
-                Rounds::Complete(rows) if !collector.is_clock() => {
-                    let found = exact_rows(rows, rounds);
+            let found = match all_repetitions(&scenario, name, &own, runs.absent) {
+                Repetitions::Complete(rows) if !collector.is_clock() => {
+                    let found = exact_rows(rows, repetitions);
                     unrepeated.extend((found.is_none() && planned > 0).then_some(collector));
-                    found.map_or(Rounds::Missing(Absence::NotMeasured), Rounds::Complete)
+                    found.map_or(Repetitions::Missing(Absence::NotMeasured), Repetitions::Complete)
                 }
                 found => found,
             };
             coarse.extend(largest_step(name, &own).map(|step| (name, step)));
-            let is_kept = matches!(found, Rounds::Complete(_));
+            let is_kept = matches!(found, Repetitions::Complete(_));
             too_short.extend(last_too_short(name, &own).filter(|_| is_kept).map(|n| (name, n)));
             series.insert(name, found);
         }
@@ -182,8 +182,8 @@ fn failure(records: &[&RunRecord], unstarted: usize) -> String {
 const EXACT: f64 = 1e-6;
 
 /// Reduces the rows of a counted series. A count that every repetition repeats keeps one reading per size.
-/// Otherwise all `rounds` repetitions are kept. Returns `None` if those still have to be measured.
-fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize, Vec<f64>)>> {
+/// Otherwise all repetitions are kept. Returns `None` if those still have to be measured.
+fn exact_rows(rows: Vec<(usize, Vec<f64>)>, repetitions: usize) -> Option<Vec<(usize, Vec<f64>)>> {
     let agree = |values: &[f64]| {
         let (low, high) =
             values.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
@@ -196,7 +196,7 @@ fn exact_rows(rows: Vec<(usize, Vec<f64>)>, rounds: usize) -> Option<Vec<(usize,
                 .collect(),
         );
     }
-    (rounds > 1).then_some(rows)
+    (repetitions > 1).then_some(rows)
 }
 
 /// Lists the records of one scenario by one build and collector, by repetition. A run that failed and ran
@@ -221,24 +221,24 @@ fn own_records<'a>(full_name: &str, collector: Collector, runs: &Runs<'a>) -> Ve
     own
 }
 
-fn all_rounds(
+fn all_repetitions(
     scenario: &Scenario,
     name: SeriesName,
     own: &[&RunRecord],
     absent: &[Absent],
-) -> Rounds {
+) -> Repetitions {
     if let Some(absence) = why_absent(scenario, name.metric, absent) {
-        return Rounds::Missing(absence);
+        return Repetitions::Missing(absence);
     }
     let sizes = scenario.sizes_by(scenario.collector_of(name.metric));
     if sizes.is_empty() {
-        return Rounds::Missing(Absence::NotUnderValgrind);
+        return Repetitions::Missing(Absence::NotUnderValgrind);
     }
     // At sizes up to `too_short`, only the slow runs have readings.
     let too_short = last_too_short(name, own);
     let sizes: Vec<usize> = sizes.iter().copied().filter(|n| Some(*n) > too_short).collect();
     if too_short.is_some() && !can_be_judged(&sizes) {
-        return Rounds::Missing(Absence::TooShort);
+        return Repetitions::Missing(Absence::TooShort);
     }
     let mut rows = Vec::with_capacity(sizes.len());
     for modules in sizes {
@@ -246,13 +246,13 @@ fn all_rounds(
         for record in own.iter().filter(|record| record.modules == modules) {
             let Some(samples) = record.samples() else { continue };
             match reading(samples, name, modules) {
-                Reading::Unavailable(absence) => return Rounds::Missing(absence),
+                Reading::Unavailable(absence) => return Repetitions::Missing(absence),
                 reading => values.extend(reading.value()),
             }
         }
         rows.push((modules, values));
     }
-    Rounds::Complete(rows)
+    Repetitions::Complete(rows)
 }
 
 /// Finds the largest N at which a phase ended before its counter was read, in some run.
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(one.too_short, BTreeMap::from([(name, 2)]));
         assert_eq!(one.complete(name).unwrap().sizes(), [4, 8, 16, 32, 64]);
         let too_few = gathered(4);
-        assert_eq!(too_few.series[&name], Rounds::Missing(Absence::TooShort));
+        assert_eq!(too_few.series[&name], Repetitions::Missing(Absence::TooShort));
         assert_eq!(too_few.too_short, BTreeMap::new());
     }
 }
