@@ -12,7 +12,7 @@ use std::error::Error;
 
 use loadline_loader::wasmtime::{Config, Engine, Instance, Store};
 use loadline_loader::{
-    Error as LoadError, Lease, Loader, LoaderOptions, Store as ArtifactStore, StoreOptions,
+    ArtifactStore, Error as LoadError, Lease, Loader, LoaderOptions, StoreOptions,
 };
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking};

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use loadline_loader::wasmtime::{Config, Engine, Instance, Store as WasmStore};
+use loadline_loader::wasmtime::{Config, Engine, Instance, Store};
 use loadline_loader::{
-    Lease, LoadObserver, LoadRecord, Loader, LoaderOptions, Store, StoreOptions, Warning,
+    ArtifactStore, Lease, LoadObserver, LoadRecord, Loader, LoaderOptions, StoreOptions, Warning,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,7 +57,7 @@ fn show() -> Result<(), Box<dyn Error>> {
 
 struct Host {
     folder: PathBuf,
-    store: Store,
+    store: ArtifactStore,
     loader: Loader,
     plugins: HashMap<PathBuf, Plugin>,
 }
@@ -73,7 +73,7 @@ impl Host {
         let observer = Arc::new(Print);
         let engine = Engine::new(&Config::new())?;
         let options = StoreOptions::new().max_bytes(1 << 30).observer(observer.clone());
-        let store = Store::open(folder.with_extension("store"), options)?;
+        let store = ArtifactStore::open(folder.with_extension("store"), options)?;
         let loader = Loader::new(&engine, LoaderOptions::new().observer(observer));
         Ok(Host { folder, store, loader, plugins: HashMap::new() })
     }
@@ -119,7 +119,7 @@ impl Host {
 /// Calls a plugin in a new instance, because plugins keep no state between calls.
 fn call(engine: &Engine, lease: &Lease, argument: i32) -> Result<i32, Box<dyn Error>> {
     let module = lease.module().ok_or("a component, not a module")?;
-    let mut store = WasmStore::new(engine, ());
+    let mut store = Store::new(engine, ());
     let instance = Instance::new(&mut store, module, &[])?;
     let answer = instance.get_typed_func::<i32, i32>(&mut store, "answer")?;
     Ok(answer.call(&mut store, argument)?)

@@ -18,23 +18,23 @@
 //!
 //! | you have | use | result |
 //! |---|---|---|
-//! | wasm that is compiled on first use | [`Store`], [`Loader::load_wasm`] | compiled once for all threads and processes, checked before it runs |
+//! | wasm that is compiled on first use | [`ArtifactStore`], [`Loader::load_wasm`] | compiled once for all threads and processes, checked before it runs |
 //! | a build step | `pack::PackWriter`, `pack::Pack`, [`Loader::load_packed`] | all modules in one mapping: no limit from the number of mappings, loads without copying |
 //! | artifacts in memory | [`Artifact`], [`Loader::load`] | unwind policy, sharing, headroom checks, load records |
-//! | artifacts that another machine compiled | [`Store::import`], [`Loader::load_key`] | loads without the compiler; the transport need not be trusted |
+//! | artifacts that another machine compiled | [`ArtifactStore::import`], [`Loader::load_key`] | loads without the compiler; the transport need not be trusted |
 //!
 //! ```
 //! # #[cfg(feature = "compile")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use loadline_loader::wasmtime::{self, Config, Engine, Instance};
-//! use loadline_loader::{Loader, LoaderOptions, Store, StoreOptions};
+//! use loadline_loader::{ArtifactStore, Loader, LoaderOptions, StoreOptions};
 //!
 //! # let home = tempfile::tempdir().unwrap();
 //! # let folder = home.path().join("store");
 //! # let wasm = br#"(module (func (export "double") (param i32) (result i32)
 //! #                 (i32.shl (local.get 0) (i32.const 1))))"#;
 //! let engine = Engine::new(&Config::new())?;
-//! let store = Store::open(folder, StoreOptions::new().max_bytes(1 << 30))?;
+//! let store = ArtifactStore::open(folder, StoreOptions::new().max_bytes(1 << 30))?;
 //! let loader = Loader::new(&engine, LoaderOptions::new());
 //!
 //! let plugin = loader.load_wasm(&store, wasm)?; // Compiled now, or earlier by another process.
@@ -168,7 +168,7 @@ pub use headroom::Headroom;
 #[cfg(feature = "compile")]
 pub use loader::LoadedFiles;
 pub use loader::{Budget, Lease, Loader, LoaderOptions, Population, Progress};
-pub use store::{Store, StoreKey, StoreOptions};
+pub use store::{ArtifactStore, StoreKey, StoreOptions};
 pub use trust::seal::Key;
 pub use watch::{CompileRecord, Eviction, LoadObserver, LoadRecord, Origin, UnloadRecord, Warning};
 

@@ -12,9 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use common::{check, engine, wasm};
-use loadline_loader::{
-    Loader, LoaderOptions, Store as ArtifactStore, StoreKey, StoreOptions, UnwindPolicy,
-};
+use loadline_loader::{ArtifactStore, Loader, LoaderOptions, StoreKey, StoreOptions, UnwindPolicy};
 
 /// The load waits for a lock that the test releases from another task of the same executor.
 async fn loads_while_another_task_runs() {

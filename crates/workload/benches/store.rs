@@ -15,7 +15,7 @@ use std::process::Command;
 use loadline_scenario::Generated;
 use loadline_workload::generate;
 use loadline_workload::loader::wasmtime::{Config, Engine, Module};
-use loadline_workload::loader::{Store, StoreKey, StoreOptions, UnwindPolicy, compile};
+use loadline_workload::loader::{ArtifactStore, StoreKey, StoreOptions, UnwindPolicy, compile};
 
 const ENTRIES: usize = 50;
 const WAYS: [&str; 4] = ["bare", "unsealed", "sealed", "hash"];
@@ -36,7 +36,7 @@ fn compare() {
         return;
     }
     let home = tempfile::tempdir().unwrap();
-    let store = Store::open(home.path().join("store"), StoreOptions::new()).unwrap();
+    let store = ArtifactStore::open(home.path().join("store"), StoreOptions::new()).unwrap();
     let compiling = plain_engine();
     for index in 0..ENTRIES {
         let mut artifact =
@@ -84,9 +84,12 @@ fn measure(way: &str, rounds: usize, home: &Path) {
     let engine = Engine::new(&Config::new()).unwrap();
     let folder = home.join("store");
     let store = match way {
-        // SAFETY: the parent process has just filled the store.
-        "unsealed" => Store::open(folder, unsafe { StoreOptions::new().unsealed() }).unwrap(),
-        _ => Store::open(folder, StoreOptions::new()).unwrap(),
+        "unsealed" => {
+            // SAFETY: the parent process has just filled the store.
+            let options = unsafe { StoreOptions::new().unsealed() };
+            ArtifactStore::open(folder, options).unwrap()
+        }
+        _ => ArtifactStore::open(folder, StoreOptions::new()).unwrap(),
     };
     let plain: Vec<_> = (0..ENTRIES).map(|index| home.join(index.to_string())).collect();
     let plain_bytes: Vec<_> = plain.iter().map(|path| std::fs::read(path).unwrap()).collect();

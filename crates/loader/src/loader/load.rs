@@ -22,7 +22,7 @@ use crate::pack::opened::Pack;
 #[cfg(feature = "compile")]
 use crate::store::key::EngineDigest;
 use crate::store::key::StoreKey;
-use crate::store::open::Store;
+use crate::store::open::ArtifactStore;
 use crate::watch::Origin;
 
 /// Loads modules and components for one engine. Clones are cheap, and all clones are the same loader.
@@ -110,10 +110,10 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// The errors of [`Store::load`](crate::Store::load) and [`Loader::load`]. If Wasmtime rejects an entry
-    /// of the store, the store compiles it again.
+    /// The errors of [`ArtifactStore::load`](crate::ArtifactStore::load) and [`Loader::load`]. If Wasmtime
+    /// rejects an entry of the store, the store compiles it again.
     #[cfg(feature = "compile")]
-    pub fn load_wasm(&self, store: &Store, wasm: &[u8]) -> Result<Lease, Error> {
+    pub fn load_wasm(&self, store: &ArtifactStore, wasm: &[u8]) -> Result<Lease, Error> {
         self.load_named_wasm(None, store, wasm)
     }
 
@@ -121,7 +121,7 @@ impl Loader {
     pub(super) fn load_named_wasm(
         &self,
         name: Option<&str>,
-        store: &Store,
+        store: &ArtifactStore,
         wasm: &[u8],
     ) -> Result<Lease, Error> {
         let began = Instant::now();
@@ -142,8 +142,8 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// The errors of [`Store::get`](crate::Store::get) and [`Loader::load`].
-    pub fn load_key(&self, store: &Store, key: &StoreKey) -> Result<Option<Lease>, Error> {
+    /// The errors of [`ArtifactStore::get`](crate::ArtifactStore::get) and [`Loader::load`].
+    pub fn load_key(&self, store: &ArtifactStore, key: &StoreKey) -> Result<Option<Lease>, Error> {
         let request = self.request(None, *key, Instant::now());
         if let Some(lease) = self.find(request) {
             return Ok(Some(lease));

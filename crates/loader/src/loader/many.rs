@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::pack::opened::Pack;
 use crate::parallel;
 #[cfg(feature = "compile")]
-use crate::store::open::Store;
+use crate::store::open::ArtifactStore;
 
 /// The progress of a call that loads many modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Loader {
     #[cfg(feature = "compile")]
     pub fn load_folder(
         &self,
-        store: &Store,
+        store: &ArtifactStore,
         folder: impl AsRef<std::path::Path>,
         progress: impl Fn(Progress) -> ControlFlow<()> + Sync,
     ) -> Result<LoadedFiles, Error> {

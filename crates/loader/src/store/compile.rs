@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::key::StoreKey;
-use super::open::Store;
+use super::open::ArtifactStore;
 use super::read::Look;
 use super::write::is_refused;
 use crate::artifact::{Artifact, Loaded};
 use crate::error::Error;
 use crate::watch::{CompileRecord, Warning};
 
-impl Store {
+impl ArtifactStore {
     /// Returns the artifact that `engine` compiles `wasm` to. The wasm may be binary or text, module or
     /// component.
     ///
@@ -77,7 +77,7 @@ impl Store {
         Ok(artifact)
     }
 
-    /// Loads the artifact of [`Store::artifact`].
+    /// Loads the artifact of [`ArtifactStore::artifact`].
     ///
     /// If Wasmtime rejects an artifact with a correct seal, the store sets it aside and compiles the wasm
     /// again, once. This happens for example if a program with another release of Wasmtime left the artifact
@@ -85,13 +85,14 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The errors of [`Store::artifact`], or [`Error::Deserialize`].
+    /// The errors of [`ArtifactStore::artifact`], or [`Error::Deserialize`].
     pub fn load(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> Result<Loaded, Error> {
         let name = self.key_of(engine, wasm);
         self.load_by(&name, engine, wasm, |artifact| artifact.load(engine))
     }
 
-    /// Does the same as [`Store::load`], but uses `load` to load the artifact. `name` is the key of `wasm`.
+    /// Does the same as [`ArtifactStore::load`], but uses `load` to load the artifact. `name` is the key of
+    /// `wasm`.
     pub(crate) fn load_by<T>(
         &self,
         name: &StoreKey,

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::key::StoreKey;
-use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
+use super::open::{ASIDE, ArtifactStore, ENTRIES, LOCKS, TEMPORARY};
 use crate::error::Error;
 use crate::trust::guard;
 use crate::watch::Eviction;
 
-/// The numbers of files that [`Store::gc`] removed.
+/// The numbers of files that [`ArtifactStore::gc`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Collected {
     /// The number of temporary files of writers that were killed.
@@ -37,7 +37,7 @@ pub(super) struct Listed {
     pub(super) used: SystemTime,
 }
 
-impl Store {
+impl ArtifactStore {
     /// Removes files that are no longer needed, but none that is in use.
     ///
     /// These are temporary files of writers that were killed, and entries that had been set aside. If there is a

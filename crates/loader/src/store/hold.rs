@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::evict::is_free;
 use super::key::StoreKey;
-use super::open::{LOCKS, Store};
+use super::open::{ArtifactStore, LOCKS};
 use crate::error::Error;
 use crate::trust::guard;
 
@@ -17,7 +17,7 @@ pub struct Hold {
     _shared_lock: File,
 }
 
-impl Store {
+impl ArtifactStore {
     /// Protects the entry of a key from eviction. Returns `None` if there is no entry.
     ///
     /// Loaded modules do not need this, because they are copies. Use it if you will need the entry again.

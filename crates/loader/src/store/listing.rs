@@ -5,7 +5,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::key::StoreKey;
-use super::open::{ENTRIES, Store};
+use super::open::{ArtifactStore, ENTRIES};
 use crate::error::Error;
 
 /// An entry of a store, as its folder shows it.
@@ -19,9 +19,9 @@ pub struct StoredEntry {
     pub used: SystemTime,
 }
 
-impl Store {
-    /// Returns the entries of the store, least recently used first. Reads no entry: [`Store::verify`] checks
-    /// their seals.
+impl ArtifactStore {
+    /// Returns the entries of the store, least recently used first. Reads no entry:
+    /// [`ArtifactStore::verify`] checks their seals.
     ///
     /// # Errors
     ///

@@ -7,12 +7,12 @@
 //! # #[cfg(feature = "compile")]
 //! # fn main() -> Result<(), loadline_loader::Error> {
 //! use loadline_loader::wasmtime::Engine;
-//! use loadline_loader::{Store, StoreOptions};
+//! use loadline_loader::{ArtifactStore, StoreOptions};
 //!
 //! # let home = tempfile::tempdir().unwrap();
 //! # let folder = home.path().join("artifacts");
 //! let engine = Engine::default();
-//! let store = Store::open(&folder, StoreOptions::new())?;
+//! let store = ArtifactStore::open(&folder, StoreOptions::new())?;
 //! let wasm = br#"(module (func (export "double") (param i32) (result i32)
 //!                  (i32.shl (local.get 0) (i32.const 1))))"#;
 //! let first = store.load(&engine, wasm)?;
@@ -41,13 +41,13 @@
 //!
 //! After a crash, the folder holds either the old entry or the new one. The store writes each entry to a
 //! temporary file, syncs it (unless [`StoreOptions::unsynced`] is set), and renames it. The kernel releases
-//! locks when their holder ends. [`Store::gc`] removes the files of writers that were killed.
+//! locks when their holder ends. [`ArtifactStore::gc`] removes the files of writers that were killed.
 //!
 //! # Storage on other machines
 //!
 //! A store is a folder. To share artifacts between machines, give their stores the same
-//! [`Key`](crate::Key), and carry entries with [`Store::export`] and [`Store::import`]. The place that keeps
-//! the bytes in between need not be trusted.
+//! [`Key`](crate::Key), and carry entries with [`ArtifactStore::export`] and [`ArtifactStore::import`]. The
+//! place that keeps the bytes in between need not be trusted.
 
 #[cfg(feature = "compile")]
 mod compile;
@@ -66,6 +66,6 @@ pub use evict::Collected;
 pub use hold::Hold;
 pub use key::StoreKey;
 pub use listing::StoredEntry;
-pub use open::{Store, StoreCounts};
+pub use open::{ArtifactStore, StoreCounts};
 pub use options::StoreOptions;
 pub use read::Verified;

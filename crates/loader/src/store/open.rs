@@ -1,4 +1,4 @@
-//! [`Store`]: an open store and its counts.
+//! [`ArtifactStore`]: an open store and its counts.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::trust::guard;
 
 /// A folder of compiled artifacts. Clones are cheap, and all clones are the same store.
 #[derive(Clone)]
-pub struct Store {
+pub struct ArtifactStore {
     pub(super) inner: Arc<Inner>,
 }
 
@@ -40,14 +40,14 @@ pub struct StoreCounts {
     pub evicted: u64,
 }
 
-impl Store {
+impl ArtifactStore {
     /// Opens the store in a folder. Creates the folder if it does not exist; its parent folder must exist.
     ///
     /// # Errors
     ///
     /// [`Error::Exposed`] if other users could write to the folder, or if there is no key on a system other
     /// than Unix. [`Error::Write`] if the folder cannot be created.
-    pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<Store, Error> {
+    pub fn open(folder: impl Into<PathBuf>, options: StoreOptions) -> Result<ArtifactStore, Error> {
         let folder = folder.into();
         for path in [folder.clone()].into_iter().chain(FOLDERS.map(|name| folder.join(name))) {
             let made = guard::new_folder(&path, options.is_shared);
@@ -60,7 +60,7 @@ impl Store {
         let entries = folder.join(ENTRIES);
         let inner =
             Inner { folder, entries, options, found, compiled, set_aside, evicted, unaccounted };
-        Ok(Store { inner: Arc::new(inner) })
+        Ok(ArtifactStore { inner: Arc::new(inner) })
     }
 
     /// Returns the folder of the store.
@@ -90,9 +90,9 @@ impl Store {
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for ArtifactStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut store = f.debug_struct("Store");
+        let mut store = f.debug_struct("ArtifactStore");
         store.field("folder", &self.inner.folder).field("counts", &self.counts());
         store.finish_non_exhaustive()
     }

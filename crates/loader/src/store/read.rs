@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::entry::{self, Failure, Seals};
 use super::key::StoreKey;
-use super::open::{ENTRIES, Store};
+use super::open::{ArtifactStore, ENTRIES};
 use super::options::StoreOptions;
 use super::write::Turn;
 use crate::artifact::Artifact;
@@ -18,7 +18,7 @@ use crate::trust::guard;
 /// into a write.
 const USE_NOTED_AFTER: Duration = Duration::from_secs(60);
 
-/// The result of [`Store::verify`].
+/// The result of [`ArtifactStore::verify`].
 #[derive(Debug, Default)]
 pub struct Verified {
     /// The number of entries that are unchanged since they were written.
@@ -34,7 +34,7 @@ pub(super) enum Look {
     Unsound(Error),
 }
 
-impl Store {
+impl ArtifactStore {
     /// Returns the artifact of a key, or `None` if there is none.
     ///
     /// # Errors

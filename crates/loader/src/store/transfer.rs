@@ -2,12 +2,12 @@
 
 use super::entry::{self, Failure, Seals};
 use super::key::StoreKey;
-use super::open::Store;
+use super::open::ArtifactStore;
 use crate::error::Error;
 use crate::trust::seal::Key;
 
-impl Store {
-    /// Returns the entry of a key as bytes that [`Store::import`] reads, or `None` if there is no such entry.
+impl ArtifactStore {
+    /// Returns the entry of a key as bytes that [`ArtifactStore::import`] reads, or `None` if there is no such entry.
     ///
     /// The bytes are sealed with the key of this store. So they can be kept in an object store or sent over a
     /// network that is not trusted: a store with the same [`Key`] imports only what a holder of the key has
@@ -15,7 +15,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoKey`] if the store was opened without a key, and the errors of [`Store::get`].
+    /// [`Error::NoKey`] if the store was opened without a key, and the errors of [`ArtifactStore::get`].
     pub fn export(&self, name: &StoreKey) -> Result<Option<Vec<u8>>, Error> {
         let key = self.sealing_key()?;
         let Some(artifact) = self.get(name)? else { return Ok(None) };
@@ -25,7 +25,7 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Saves an entry that [`Store::export`] returned, possibly on another machine. Replaces an older entry.
+    /// Saves an entry that [`ArtifactStore::export`] returned, possibly on another machine. Replaces an older entry.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry;
 use super::key::StoreKey;
-use super::open::{ASIDE, ENTRIES, LOCKS, Store, TEMPORARY};
+use super::open::{ASIDE, ArtifactStore, ENTRIES, LOCKS, TEMPORARY};
 use crate::artifact::Artifact;
 use crate::error::Error;
 use crate::files::{sync_folder, temporary};
@@ -14,7 +14,7 @@ use crate::locks::{self, FileHold};
 use crate::trust::guard;
 use crate::watch::{CompileRecord, Warning};
 
-impl Store {
+impl ArtifactStore {
     /// Saves an artifact under a key. It replaces an older entry of that key atomically, and readers of the
     /// older entry are not disturbed.
     ///
@@ -103,7 +103,7 @@ impl Store {
 /// then notifies, because the observer may use the same key. A lock on this file waits for any other lock,
 /// even of the same thread.
 pub(super) struct Turn<'a> {
-    pub(super) store: &'a Store,
+    pub(super) store: &'a ArtifactStore,
     pub(super) lock: Option<(FileHold, File)>,
     pub(super) compiled: Option<CompileRecord>,
     pub(super) warnings: Vec<Warning>,
@@ -147,13 +147,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("store");
         let options = || StoreOptions::new().key(crate::Key::new([1; 32]));
-        let store = Store::open(&folder, options()).unwrap();
+        let store = ArtifactStore::open(&folder, options()).unwrap();
         let keys = ["0700", "0780"].map(|start| format!("{start}{}", "00".repeat(30)));
         let [one, other] = keys.map(|key| key.parse::<StoreKey>().unwrap());
         let artifact = crate::compile::bytes(&wasmtime::Engine::default(), b"(module)").unwrap();
         let turn = store.lock(&one).unwrap();
         let (tell, told) = mpsc::channel();
-        let second = Store::open(&folder, options()).unwrap();
+        let second = ArtifactStore::open(&folder, options()).unwrap();
         std::thread::spawn(move || tell.send(second.put(&other, &artifact)).unwrap());
         told.recv_timeout(Duration::from_secs(60)).expect("it does not wait").unwrap();
         drop(turn);

@@ -9,8 +9,8 @@ use wasmtime::{Config, Engine, Instance, Trap};
 
 use crate::pack::{self, Pack, PackOptions};
 use crate::{
-    Artifact, Budget, Eviction, LoadObserver, LoadRecord, Loaded, Loader, LoaderOptions, Origin,
-    Store, StoreOptions, UnloadRecord, UnwindPolicy, compile,
+    Artifact, ArtifactStore, Budget, Eviction, LoadObserver, LoadRecord, Loaded, Loader,
+    LoaderOptions, Origin, StoreOptions, UnloadRecord, UnwindPolicy, compile,
 };
 
 pub(super) const MODULES: usize = 48;
@@ -32,7 +32,7 @@ pub(super) struct World {
 pub(super) struct Open {
     pub(super) packs: [RwLock<Arc<Pack>>; PACKS],
     pub(super) loaders: [Loader; 3],
-    pub(super) store: Store,
+    pub(super) store: ArtifactStore,
     events: Arc<Events>,
     pub(super) n_operations: AtomicU64,
     pub(super) n_calls: AtomicU64,
@@ -144,7 +144,7 @@ impl World {
             self.artifacts.iter().map(|artifact| artifact.contents().bytes as u64).sum::<u64>();
         let options = StoreOptions::new().max_bytes(bytes / 2).unsynced().observer(events.clone());
         let packs = std::array::from_fn(|pack| RwLock::new(Arc::new(self.open_pack(pack, true))));
-        let store = Store::open(store, options).unwrap();
+        let store = ArtifactStore::open(store, options).unwrap();
         let [n_operations, n_calls, n_refused, n_opened] = Default::default();
         Open { packs, loaders, store, events, n_operations, n_calls, n_refused, n_opened }
     }

@@ -47,6 +47,15 @@ pub fn artifact_with_data_for(engine: &Engine) -> Artifact {
     compile::bytes(engine, text(0, data).as_bytes()).unwrap()
 }
 
+/// Changes the version of Wasmtime in an artifact, and returns the new version.
+pub fn change_version(artifact: &mut [u8]) -> String {
+    // The start of `.wasmtime.engine`: the format, the length of the version, and its digits.
+    let is_start = |bytes: &[u8]| matches!(bytes, [0, 2, b'0'..=b'9', b'0'..=b'9']);
+    let start = artifact.windows(4).position(is_start).unwrap();
+    artifact[start + 3] ^= 1;
+    String::from_utf8(artifact[start + 2..start + 4].to_vec()).unwrap()
+}
+
 /// Returns the engine that compiles and loads.
 pub fn engine() -> Engine {
     Engine::default()

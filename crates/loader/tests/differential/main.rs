@@ -14,7 +14,7 @@ use configurations::{CONFIGURATIONS, Configuration};
 use loadline_loader::pack::{self, Pack, PackOptions};
 use loadline_loader::wasmtime::{Config, Engine};
 use loadline_loader::{
-    Artifact, Error, Lease, Loaded, Loader, LoaderOptions, Store, StoreOptions, compile,
+    Artifact, ArtifactStore, Error, Lease, Loaded, Loader, LoaderOptions, StoreOptions, compile,
 };
 use observe::{Outcomes, observe};
 
@@ -98,7 +98,8 @@ fn compare_under(
 ) -> (usize, usize) {
     let [plain, engine] = engines(configuration);
     let home = tempfile::tempdir().unwrap();
-    let store = Store::open(home.path().join("store"), StoreOptions::new().unsynced()).unwrap();
+    let store =
+        ArtifactStore::open(home.path().join("store"), StoreOptions::new().unsynced()).unwrap();
     let (mut n_compared, mut n_traps) = (0, 0);
     let mut right: Vec<(&Source, Outcomes, Artifact)> = Vec::new();
     for source in sources {
@@ -156,7 +157,7 @@ type Way<'a> = (&'static str, Box<dyn Fn() -> Lease + 'a>);
 fn ways<'a>(
     loader: &'a Loader,
     pack: &'a Pack,
-    store: &'a Store,
+    store: &'a ArtifactStore,
     source: &'a Source,
 ) -> [Way<'a>; 4] {
     let from_pack = || loader.load_packed(pack, &source.name).unwrap();

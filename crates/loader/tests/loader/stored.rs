@@ -1,18 +1,18 @@
 //! Tests of loading from stores through a loader.
 
-use loadline_loader::{Store, StoreKey, StoreOptions};
+use loadline_loader::{ArtifactStore, StoreKey, StoreOptions};
 
 use super::*;
 
 struct Place {
     _home: tempfile::TempDir,
-    store: Store,
+    store: ArtifactStore,
 }
 
 impl Place {
     fn new() -> Place {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(home.path().join("store"), StoreOptions::new()).unwrap();
+        let store = ArtifactStore::open(home.path().join("store"), StoreOptions::new()).unwrap();
         Place { _home: home, store }
     }
 }
@@ -60,7 +60,7 @@ fn a_folder_is_loaded_by_way_of_a_store() {
     }
     std::fs::write(plugins.join("broken.wat"), "(module (func").unwrap();
     std::fs::write(plugins.join("notes.txt"), "nothing").unwrap();
-    let store = Store::open(home.path().join("store"), StoreOptions::new()).unwrap();
+    let store = ArtifactStore::open(home.path().join("store"), StoreOptions::new()).unwrap();
     let (loader, notes) = watched(LoaderOptions::new());
     let loaded = loader.load_folder(&store, &plugins, go_on).unwrap();
     assert_eq!(loaded.len(), 4);

@@ -38,7 +38,7 @@ fn entries_are_listed_and_removed_by_key() {
 /// Uses the store again from within each event, which fails if a key is locked meanwhile.
 #[derive(Default)]
 struct Events {
-    store: Mutex<Option<Store>>,
+    store: Mutex<Option<ArtifactStore>>,
     events: Mutex<Vec<(char, StoreKey)>>,
 }
 
@@ -92,7 +92,7 @@ fn exported_entries_are_imported_only_as_they_were() {
     from.artifact(&engine, &wasm(0)).unwrap();
     let bytes = from.export(&zero).unwrap().unwrap();
 
-    let is_refused = |store: &Store, name: &StoreKey, bytes: &[u8]| {
+    let is_refused = |store: &ArtifactStore, name: &StoreKey, bytes: &[u8]| {
         let error = store.import(name, bytes).unwrap_err();
         assert!(store.get(name).unwrap().is_none(), "{error:?}");
         error

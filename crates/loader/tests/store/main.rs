@@ -21,12 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, SystemTime};
 
-use common::{call, check, engine, wasm};
+use common::{call, change_version, check, engine, wasm};
 use fastrand::Rng;
 use loadline_loader::wasmtime::{Config, Engine, OptLevel};
 use loadline_loader::{
-    Artifact, Error, Key, LoadObserver, Loader, LoaderOptions, Store, StoreKey, StoreOptions,
-    UnwindPolicy, Warning,
+    Artifact, ArtifactStore, Error, Key, LoadObserver, Loader, LoaderOptions, StoreKey,
+    StoreOptions, UnwindPolicy, Warning,
 };
 
 struct Place {
@@ -42,8 +42,8 @@ impl Place {
         self.home.path().join("store")
     }
 
-    fn open(&self, options: StoreOptions) -> Store {
-        Store::open(self.folder(), options).unwrap()
+    fn open(&self, options: StoreOptions) -> ArtifactStore {
+        ArtifactStore::open(self.folder(), options).unwrap()
     }
 
     fn entries(&self) -> Vec<PathBuf> {
@@ -57,7 +57,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-fn runs(engine: &Engine, store: &Store, index: usize) {
+fn runs(engine: &Engine, store: &ArtifactStore, index: usize) {
     check(engine, &store.load(engine, &wasm(index)).unwrap(), index);
 }
 
@@ -132,7 +132,7 @@ fn what_others_can_write_to_is_refused() {
     let store = place.open(StoreOptions::new());
     runs(&engine, &store, 0);
     let refused = |options: StoreOptions| {
-        let error = Store::open(place.folder(), options).err().unwrap();
+        let error = ArtifactStore::open(place.folder(), options).err().unwrap();
         assert!(matches!(error, Error::Exposed { .. }), "{error:?}");
     };
     for folder in [place.folder(), place.folder().join("entries")] {
@@ -197,9 +197,7 @@ fn an_artifact_that_wasmtime_refuses_is_compiled_again() {
     let store = place.open(StoreOptions::new());
     let name = StoreKey::of(&engine, &wasm(0), UnwindPolicy::Strip);
     let mut bytes = store.artifact(&engine, &wasm(0)).unwrap().into_bytes();
-    // The version in `.wasmtime.engine`: its length, then the text.
-    let at = bytes.windows(3).position(|window| window == b"\x0248").unwrap();
-    bytes[at + 2] = b'7';
+    change_version(&mut bytes);
     // SAFETY: this release wrote it, except for the version, by which Wasmtime rejects it.
     let foreign = unsafe { Artifact::trusted(bytes) }.unwrap();
     store.put(&name, &foreign).unwrap();

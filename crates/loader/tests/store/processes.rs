@@ -13,7 +13,7 @@ fn child_fills_the_store() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let seed: u64 = std::env::var("LOADLINE_TEST_SEED").unwrap().parse().unwrap();
     let engine = engine();
-    let store = Store::open(folder, StoreOptions::new()).unwrap();
+    let store = ArtifactStore::open(folder, StoreOptions::new()).unwrap();
     let mut random = Rng::with_seed(seed);
     for _ in 0..4 * FILLED {
         let index = random.usize(..FILLED);
@@ -126,7 +126,7 @@ fn a_shared_store_has_the_modes_of_the_umask() {
         let path = place.home.path().join(format!("store {file:o}"));
         // A umask of 002 creates folders that this crate does not trust by their owner.
         let key = Key::new([1; 32]);
-        let store = Store::open(&path, options.key(key).whoever_can_write()).unwrap();
+        let store = ArtifactStore::open(&path, options.key(key).whoever_can_write()).unwrap();
         runs(&engine, &store, 0);
         for inner in ["", "entries", "temporary", "aside", "locks"] {
             assert_eq!(mode(&path.join(inner)), folder, "{inner}");
@@ -145,7 +145,8 @@ fn child_reads_the_store() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let engine = engine();
     let warnings = Arc::new(Warnings::default());
-    let store = Store::open(folder, StoreOptions::new().observer(warnings.clone())).unwrap();
+    let store =
+        ArtifactStore::open(folder, StoreOptions::new().observer(warnings.clone())).unwrap();
     runs(&engine, &store, 0);
     assert_eq!((store.counts().found, store.counts().compiled), (1, 0));
     assert_eq!(warnings.0.lock().unwrap().len(), 0);
@@ -172,7 +173,7 @@ fn a_store_of_root_is_used_by_others() {
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     let engine = engine();
-    let open = |options| Store::open(place.folder(), options);
+    let open = |options| ArtifactStore::open(place.folder(), options);
     let store = open(StoreOptions::new().shared()).unwrap();
     runs(&engine, &store, 0);
     for path in [place.folder()].into_iter().chain(FOLDERS.map(|name| place.folder().join(name))) {

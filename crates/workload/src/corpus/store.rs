@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use loadline_loader::wasmtime::Engine;
-use loadline_loader::{Artifact, ArtifactFile, Contents, Loaded, Store, StoreKey, StoreOptions};
+use loadline_loader::{
+    Artifact, ArtifactFile, ArtifactStore, Contents, Loaded, StoreKey, StoreOptions,
+};
 use tempfile::TempDir;
 
 use super::source::Source;
@@ -13,14 +15,14 @@ use crate::error::Error;
 
 /// Artifacts in a store.
 pub struct StoredCorpus {
-    store: Store,
+    store: ArtifactStore,
     entries: Vec<(StoreKey, Contents)>,
     _folder: TempDir,
 }
 
 /// One entry of a store, as a source for a load order.
 pub struct Stored<'a> {
-    store: &'a Store,
+    store: &'a ArtifactStore,
     key: StoreKey,
     contents: Contents,
 }
@@ -39,7 +41,7 @@ impl StoredCorpus {
         // SAFETY: this program is in the target directory of the user's own build. So everyone who may write
         // to that directory may choose what this program does (as for the cache, `cache.rs`).
         let options = unsafe { options.vouched() };
-        let store = Store::open(folder.path().join("store"), options)?;
+        let store = ArtifactStore::open(folder.path().join("store"), options)?;
         let mut entries = Vec::with_capacity(artifacts.len());
         for (index, file) in artifacts.iter().enumerate() {
             // Keys are digests. This one is the digest of the artifact's index in the corpus.
