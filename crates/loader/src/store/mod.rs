@@ -47,7 +47,8 @@
 //!
 //! A store is a folder. To share artifacts between machines, give their stores the same
 //! [`Key`](crate::Key), and carry entries with [`ArtifactStore::export`] and [`ArtifactStore::import`]. The
-//! place that keeps the bytes in between need not be trusted.
+//! place that keeps the bytes in between need not be trusted. `examples/remote-store` in the repository does
+//! this over HTTP.
 
 #[cfg(feature = "compile")]
 mod compile;

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::trust::seal::Key;
 
 impl ArtifactStore {
-    /// Returns the entry of a key as bytes that [`ArtifactStore::import`] reads, or `None` if there is no such entry.
+    /// Returns the entry of a key as bytes that [`ArtifactStore::import`] reads, or `None` if there is no such
+    /// entry.
     ///
     /// The bytes are sealed with the key of this store. So they can be kept in an object store or sent over a
     /// network that is not trusted: a store with the same [`Key`] imports only what a holder of the key has
@@ -25,7 +26,8 @@ impl ArtifactStore {
         Ok(Some(bytes))
     }
 
-    /// Saves an entry that [`ArtifactStore::export`] returned, possibly on another machine. Replaces an older entry.
+    /// Saves an entry that [`ArtifactStore::export`] returned, possibly on another machine. Replaces an older
+    /// entry.
     ///
     /// # Errors
     ///
