@@ -152,9 +152,13 @@ fn mappings() -> Vec<(std::ops::Range<usize>, String)> {
     lines.collect()
 }
 
+/// Returns whether code is mapped at the address. The system may have given the address to other data.
 fn is_mapped(address: usize) -> bool {
     let maps = mappings();
-    maps.is_empty() || maps.iter().any(|(range, _)| range.contains(&address))
+    let is_code = |(range, allowed): &(std::ops::Range<usize>, String)| {
+        range.contains(&address) && allowed.contains('x')
+    };
+    maps.is_empty() || maps.iter().any(is_code)
 }
 
 #[test]
