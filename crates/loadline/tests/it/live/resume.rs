@@ -385,7 +385,7 @@ fn a_killed_baseline_is_measured_to_its_end_and_written() {
 
     let written = project.run(&["baseline", "--resume", "--reason", "a better reason"]);
     assert_eq!(written.code, Some(0), "{}{}", written.stdout, written.stderr);
-    assert!(written.stderr.contains(" 0 are left"), "{}", written.stderr);
+    assert!(written.stderr.contains(" 0 left"), "{}", written.stderr);
     assert_eq!(whole_lines(&session), whole, "nothing was left to measure");
     assert_is_whole(&session);
     let text = fs::read_to_string(baselines.join("one.toml")).unwrap();

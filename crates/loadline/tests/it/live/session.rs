@@ -119,7 +119,7 @@ fn what_was_set_is_set_for_the_control_and_when_read_again() {
     fs::write(&header, unfinished.to_string()).unwrap();
     let resumed = project.run(&["regress", "-v", "--resume"]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
-    assert!(resumed.stderr.contains(" 0 are left"), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains(" 0 left"), "{}", resumed.stderr);
 }
 
 #[test]
