@@ -72,3 +72,41 @@ pub fn seen(measured: &Measured, tau: Option<Tau>) -> Vec<SelfCheck> {
     }
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use loadline_growth::Kind;
+    use loadline_scenario::Workload;
+
+    use super::*;
+
+    /// The work of one scenario as times: 10 ns per unit, five repetitions, with jitter of up to 1 %.
+    fn times(name: &str) -> Series {
+        let scenario = self_check::scenario(name).expect("a scenario of the self-check");
+        let Workload::SelfCheck(known) = scenario.workload else { panic!("{name} has known work") };
+        let jitter = |n: usize, repetition: usize| {
+            let step = (7 * n.ilog2() as usize + 3 * repetition + 5 * name.len()) % 11;
+            1.0 + (step as f64 - 5.0) * 0.002
+        };
+        let row = |&n: &usize| -> Vec<f64> {
+            let cost = known.units(n) as f64 * 10.0;
+            (0..5).map(|repetition| cost * jitter(n, repetition)).collect()
+        };
+        let sizes = scenario.sizes.iter().map(|n| *n as u64).collect();
+        let costs = scenario.sizes.iter().map(row).collect();
+        Series::new(Kind::Time, sizes, costs).expect("costs are positive").interleaved(true)
+    }
+
+    /// The quadratic part comes on top of the linear work, so that the growth is also more expensive.
+    #[test]
+    fn known_growth_is_found_on_a_machine_without_calibration() {
+        let options = PairOptions { looks: LOOKS, tau: None };
+        let names =
+            [self_check::CPU_LINEAR, self_check::CPU_LINEAR_AGAIN, self_check::CPU_QUADRATIC];
+        let [linear, again, quadratic] = names.map(times);
+        let pairs = [&quadratic, &again].map(|new| judge_pair(new, &linear, &options));
+        let [quadratic, again] = [&pairs[0], &pairs[1]].map(|pair| pair.verdict);
+        assert_eq!(check_pairs(quadratic, again), CheckOutcome::Passed, "{pairs:?}");
+        assert_eq!(check_changes(&linear, &options), CheckOutcome::Passed);
+    }
+}

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct KnownWork {
     /// The resource that the work uses.
     pub work: KnownWorkKind,
-    /// The share of the cost at `largest` that grows with N², in percent; the rest grows with N.
+    /// The share of the cost at `largest` that grows with N², in percent, at most 99. This share comes on top of
+    /// the part that grows with N, which does not depend on it.
     pub quadratic_percent: u8,
     /// The N at which the quadratic share is reached.
     pub largest: NonZeroUsize,
@@ -28,14 +29,15 @@ pub enum KnownWorkKind {
 }
 
 impl KnownWork {
-    /// The units of work at N = `modules`: `(1 − q)·N + q·N²/largest`, times 1,000 units per module, rounded
-    /// down. Here q is the quadratic share at `largest`.
+    /// The units of work at N = `modules`: `N + q/(1 − q)·N²/largest`, times 1,000 units per module, rounded
+    /// down. Here q is the quadratic share at `largest`. Work with growth is never cheaper than work without,
+    /// because a curve that is steeper but not more expensive is no regression.
     pub fn units(&self, modules: usize) -> u64 {
         const UNITS_PER_MODULE: u128 = 1_000;
         let (n, largest) = (modules as u128, self.largest.get() as u128);
-        let quadratic = u128::from(self.quadratic_percent.min(100));
-        let linear = (100 - quadratic) * n * UNITS_PER_MODULE / 100;
-        let quadratic = quadratic * n * n * UNITS_PER_MODULE / (100 * largest);
+        let percent = u128::from(self.quadratic_percent.min(99));
+        let linear = n * UNITS_PER_MODULE;
+        let quadratic = percent * n * n * UNITS_PER_MODULE / ((100 - percent) * largest);
         u64::try_from(linear + quadratic).unwrap_or(u64::MAX)
     }
 }

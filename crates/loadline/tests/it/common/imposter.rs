@@ -43,7 +43,7 @@ BEGIN {{
     if (n == 0) time = {EMPTY_NS}
 }}
 is_check {{
-    units = int((1 - share) * n * 1000 + 0.5) + int(share * n * n * 1000 / largest + 1e-6)
+    units = n * 1000 + int(share / (1 - share) * n * n * 1000 / largest + 1e-6)
     sub(/"known_work":[0-9]+/, sprintf("\"known_work\":%.0f", units))
     sub(/"modules":1,/, sprintf("\"modules\":%d,", n))
 }}

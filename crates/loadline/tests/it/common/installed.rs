@@ -21,8 +21,8 @@ percent=$(field quadratic_percent)
 [ ! -e "FOLDER/without-growth" ] || percent=0
 awk -v n="$(field modules)" -v top="$(field largest)" -v q="$percent" \
   -v p="$(field quadratic_percent)" -v seed="$(field seed)" 'BEGIN {
-  units = int((100 - p) * n * 1000 / 100) + int(p * n * n * 1000 / (100 * top))
-  cost = (100 - q) * n * 10 + q * n * n * 10 / top
+  units = n * 1000 + int(p * n * n * 1000 / ((100 - p) * top))
+  cost = 1000 * n + q * n * n * 1000 / ((100 - q) * top)
   noise = 1 + (seed % 89 - 44) / 44 * 0.004
   sample = "{\"sample\":{\"phase\":\"work\",\"metric\":\"%s\",\"scope\":\"process\",\"modules\":%d,\"reading\":{\"exact\":%.0f}}}\n"
   printf sample, "task-clock", n, cost * 100 * noise
