@@ -72,9 +72,10 @@ fn run(test: &str, seconds: u64) {
     assert_no_long_wait(share);
 }
 
-/// Some run-queue delay cannot be told from waiting: that of a thread that has a lock of the kernel, of the C
-/// library or of Wasmtime, which a thread with one of our locks waits for. With eight threads on two CPUs and
-/// little else, this adds some 20 ms. So a longer wait proves nothing while other programs take the CPUs.
+/// Some run-queue delay cannot be distinguished from waiting. It is the delay of a thread that has a lock of the
+/// kernel, of the C library or of Wasmtime, for which a thread with one of our locks waits. With eight threads on
+/// two CPUs and little else, this adds some 20 ms. So a longer wait proves nothing while other programs take the
+/// CPUs.
 fn assert_no_long_wait(share_of_others: f64) {
     println!("{FIGURES:#?}");
     println!("other programs took {:.0} % of the CPU time", share_of_others * 100.0);

@@ -12,7 +12,7 @@ use loadline_loader::wasmtime::{
 /// What was seen, in order. An outcome that is an error begins with `error`.
 pub type Outcomes = Vec<String>;
 
-/// The state of a store: the limits, and what the host was told.
+/// The state of a store: the limits, and the calls of the host.
 struct Host {
     limits: StoreLimits,
     notes: Vec<String>,
@@ -40,7 +40,7 @@ fn of_module(mut store: Store<Host>, module: &Module) -> Outcomes {
     let instance = match linker(store.engine()).instantiate(&mut store, module) {
         Ok(instance) => instance,
         Err(error) => {
-            outcomes.push(told(&error));
+            outcomes.push(text_of(&error));
             return outcomes;
         }
     };
@@ -57,7 +57,7 @@ fn of_module(mut store: Store<Host>, module: &Module) -> Outcomes {
             }
             let called = match function.call(&mut store, &arguments, &mut results) {
                 Ok(()) => format!("{results:?}"),
-                Err(error) => told(&error),
+                Err(error) => text_of(&error),
             };
             outcomes.push(format!("{called}\n{}", state(&mut store, instance)));
         }
@@ -87,7 +87,7 @@ fn after_the_epoch(store: &mut Store<Host>, function: &Func) -> String {
     let mut results = vec![Val::I32(0); ty.results().len()];
     match function.call(&mut *store, &arguments, &mut results) {
         Ok(()) => format!("{results:?}"),
-        Err(error) => told(&error),
+        Err(error) => text_of(&error),
     }
 }
 
@@ -97,7 +97,7 @@ fn of_component(mut store: Store<Host>, component: &Component) -> Outcomes {
     let run = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "run").unwrap();
     let mut call = |n: u32| match run.call(&mut store, (n,)) {
         Ok((result,)) => format!("{result}, fuel left: {:?}", store.get_fuel().ok()),
-        Err(error) => told(&error),
+        Err(error) => text_of(&error),
     };
     // After a trap, the instance can no longer be entered.
     [0, 7, 1000, 1001, 1].map(&mut call).into()
@@ -126,7 +126,7 @@ fn argument(ty: &ValType, n: usize) -> Val {
 }
 
 /// Returns an error with its trap and its frames.
-fn told(error: &Error) -> String {
+fn text_of(error: &Error) -> String {
     let trap = error.downcast_ref::<Trap>();
     let frames = error.downcast_ref::<WasmBacktrace>().map(frames);
     format!("error {:?}, trap {trap:?}, frames {frames:?}", error.root_cause().to_string())

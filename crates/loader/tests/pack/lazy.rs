@@ -77,7 +77,7 @@ fn images_are_read_when_they_are_first_loaded() {
     runs(&engine, &pack.load_at(&engine, 7).unwrap(), 7);
     for _ in 0..2 {
         let error = pack.load_at(&engine, 8).unwrap_err();
-        assert!(told(&error).contains("cannot read"), "{error:?}");
+        assert!(text_of(&error).contains("cannot read"), "{error:?}");
     }
     assert_eq!(pack.n_live(), 0);
     pack.close().unwrap();
@@ -116,7 +116,7 @@ fn only_checked_bytes_become_executable() {
     let Some(pack) = lazily(&packed.path, PackOptions::new()) else { return };
     for _ in 0..2 {
         let error = pack.load_at(&engine, 3).unwrap_err();
-        assert!(told(&error).contains("altered"), "{error:?}");
+        assert!(text_of(&error).contains("altered"), "{error:?}");
     }
     let others = [0, 5].map(|index| pack.load_at(&engine, index).unwrap());
     runs(&engine, &others[0], 0);
@@ -315,9 +315,9 @@ fn the_second_mapping_counts_as_address_space() {
     File::options().write(true).open(&packed.path).unwrap().set_len(images).unwrap();
     super::process::limit_address_space(4 << 30);
     let error = Pack::open(&packed.path, PackOptions::new().lazy()).unwrap_err();
-    let text = told(&error);
+    let text = text_of(&error);
     assert!(text.contains(&format!("{} more bytes of address space", 2 * images)), "{text}");
     // One mapping fits. The index is empty, so its seal does not match.
-    let error = told(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
+    let error = text_of(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
     assert!(error.contains("altered"), "{error}");
 }

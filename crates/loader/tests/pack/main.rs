@@ -61,7 +61,7 @@ fn runs(engine: &Engine, loaded: &Loaded, index: usize) {
 }
 
 /// Formats an error and its causes, outermost first.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
+fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -261,7 +261,7 @@ fn an_engine_that_knows_nothing_of_packs_is_told() {
     let packed = Packed::new(1, None);
     let pack = packed.open();
     let error = pack.load(&engine(), "module 0000").unwrap_err();
-    assert!(told(&error).contains("pack::configure"), "{error:?}");
+    assert!(text_of(&error).contains("pack::configure"), "{error:?}");
     let engine = pack_engine();
     runs(&engine, &pack.load(&engine, "module 0000").unwrap(), 0);
     pack.close().unwrap();

@@ -47,7 +47,7 @@ fn loads_what_is_not_damaged(pack: &Pack, engine: &Engine) {
         match pack.load_at(engine, index) {
             Ok(loaded) => runs(engine, &loaded, index),
             Err(error) => {
-                assert!(told(&error).contains("altered"), "{error:?}");
+                assert!(text_of(&error).contains("altered"), "{error:?}");
                 n_refused += 1;
             }
         }
@@ -115,7 +115,7 @@ fn what_lies_behind_the_header_is_refused() {
             let file = fs::File::options().write(true).open(&packed.path).unwrap();
             file.write_all_at(&bytes, at).unwrap();
             let error = Pack::open(&packed.path, options.clone()).unwrap_err();
-            assert!(told(&error).contains("not a pack"), "{error:?}");
+            assert!(text_of(&error).contains("not a pack"), "{error:?}");
         }
         fs::write(&packed.path, &whole).unwrap();
         Pack::open(&packed.path, options).unwrap();
@@ -128,7 +128,7 @@ fn only_the_right_key_opens_a_pack() {
     let packed = Packed::new(1, Some(right.clone()));
     for options in [PackOptions::new(), PackOptions::new().key(wrong)] {
         let error = Pack::open(&packed.path, options).unwrap_err();
-        assert!(told(&error).contains("altered"), "{error:?}");
+        assert!(text_of(&error).contains("altered"), "{error:?}");
     }
     Pack::open(&packed.path, PackOptions::new().key(right)).unwrap();
     let plain = Packed::new(1, None);
@@ -181,7 +181,7 @@ fn a_file_that_claims_more_than_there_is_memory_is_refused() {
             return;
         }
         drop(file);
-        let error = told(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
+        let error = text_of(&Pack::open(&packed.path, PackOptions::new()).unwrap_err());
         // The error names the full amount that opening would take, whichever part of it is large.
         let needed = format!("{} more bytes", end + index);
         assert!(!cfg!(target_os = "linux") || error.contains(&needed), "{error}");

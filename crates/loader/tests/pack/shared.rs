@@ -35,7 +35,7 @@ fn in_worker(test: &str, memory: &OwnedFd) {
 }
 
 fn error_of(memory: impl AsFd, options: PackOptions) -> String {
-    told(&Pack::open_shared(memory, options).unwrap_err())
+    text_of(&Pack::open_shared(memory, options).unwrap_err())
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn each_image_is_checked_when_it_is_first_loaded() {
     for options in [PackOptions::new(), PackOptions::new().digests(Digests::AtLoad)] {
         let pack = Pack::open_shared(&memory, options).unwrap();
         for _ in 0..2 {
-            let errors = [0, 2].map(|index| told(&pack.load_at(&engine, index).unwrap_err()));
+            let errors = [0, 2].map(|index| text_of(&pack.load_at(&engine, index).unwrap_err()));
             assert!(errors[0].contains("altered"), "{}", errors[0]);
             assert!(errors[1].contains("unexpected bytes after an image"), "{}", errors[1]);
             runs(&engine, &pack.load_at(&engine, 1).unwrap(), 1);

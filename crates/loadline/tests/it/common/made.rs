@@ -50,8 +50,8 @@ impl Cost {
     }
 
     /// The reading at `modules` in one repetition of one series, always the same.
-    fn reading(&self, title: &str, name: SeriesName, modules: usize, repetition: usize) -> u64 {
-        let text = format!("{title} {name} {modules} {repetition}");
+    fn reading(&self, full_name: &str, name: SeriesName, modules: usize, repetition: usize) -> u64 {
+        let text = format!("{full_name} {name} {modules} {repetition}");
         let seed = text.bytes().fold(0, |seed: u64, byte| seed * 131 % (1 << 48) + u64::from(byte));
         let mut random = Random::new(seed);
         // The sum of twelve uniform numbers has variance 1.
@@ -103,15 +103,15 @@ impl Made {
 
     /// The self-check of what callgrind counts.
     pub fn check_callgrind(&mut self) -> &mut Made {
-        for (title, share) in
+        for (full_name, share) in
             [("self-check-callgrind-linear", 0.0), ("self-check-callgrind-quadratic", 0.2)]
         {
-            self.planned.push(json!({"scenario": title, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
+            self.planned.push(json!({"scenario": full_name, "sizes": CALLGRIND, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
             let top = CALLGRIND[CALLGRIND.len() - 1] as f64;
             for (n, repetition) in CALLGRIND.iter().map(|n| (*n, 0)).chain([(64, 1)]) {
                 let linear = 1e5 * n as f64;
                 let own = (linear * (1.0 + share / (1.0 - share) * n as f64 / top)) as u64;
-                self.runs.push(counted(title, n, repetition, "work", own));
+                self.runs.push(counted(full_name, n, repetition, "work", own));
             }
         }
         self
@@ -123,20 +123,20 @@ impl Made {
         self
     }
 
-    /// All runs of the scenario `title`.
-    pub fn scenario(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
-        self.planned.push(json!({"scenario": title, "sizes": SIZES, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
-        self.runs_by("now", title, series)
+    /// All runs of the scenario `full_name`.
+    pub fn scenario(&mut self, full_name: &str, series: &[(&str, Cost)]) -> &mut Made {
+        self.planned.push(json!({"scenario": full_name, "sizes": SIZES, "callgrind_sizes": CALLGRIND, "repetitions": REPETITIONS}));
+        self.runs_by("now", full_name, series)
     }
 
-    /// All runs of the scenario `title` as the other build carried them out.
-    pub fn before(&mut self, title: &str, series: &[(&str, Cost)]) -> &mut Made {
-        self.runs_by("before", title, series)
+    /// All runs of the scenario `full_name` as the other build carried them out.
+    pub fn before(&mut self, full_name: &str, series: &[(&str, Cost)]) -> &mut Made {
+        self.runs_by("before", full_name, series)
     }
 
-    fn runs_by(&mut self, side: &str, title: &str, series: &[(&str, Cost)]) -> &mut Made {
+    fn runs_by(&mut self, side: &str, full_name: &str, series: &[(&str, Cost)]) -> &mut Made {
         // The other build's noise is its own.
-        let seed = if side == "now" { title.to_owned() } else { format!("{title} {side}") };
+        let seed = if side == "now" { full_name.to_owned() } else { format!("{full_name} {side}") };
         for repetition in 0..REPETITIONS {
             for modules in SIZES {
                 let sample = |(name, cost): &(&str, Cost)| {
@@ -153,7 +153,7 @@ impl Made {
                 let samples: Vec<Sample> = series.iter().map(sample).collect();
                 let finished = json!({"proof": Proof::default(), "samples": samples});
                 let run = json!({
-                    "scenario": title, "modules": modules, "repetition": repetition, "side": side,
+                    "scenario": full_name, "modules": modules, "repetition": repetition, "side": side,
                     "outcome": {"finished": finished},
                 });
                 self.runs.push(run);
@@ -162,9 +162,9 @@ impl Made {
         self
     }
 
-    /// At N up to `largest` the phases of `title` are over before `metric` is read.
-    pub fn too_short(&mut self, title: &str, metric: Metric, largest: u64) -> &mut Made {
-        for run in self.runs.iter_mut().filter(|run| run["scenario"] == title) {
+    /// At N up to `largest` the phases of `full_name` are over before `metric` is read.
+    pub fn too_short(&mut self, full_name: &str, metric: Metric, largest: u64) -> &mut Made {
+        for run in self.runs.iter_mut().filter(|run| run["scenario"] == full_name) {
             let is_short = run["modules"].as_u64() <= Some(largest);
             let samples = &mut run["outcome"]["finished"]["samples"];
             for sample in samples.as_array_mut().unwrap().iter_mut().filter(|_| is_short) {
@@ -182,9 +182,9 @@ impl Made {
         self
     }
 
-    /// Every run of the scenario `title` came to nothing; `{n}` in `error` is its N.
-    pub fn fail_all(&mut self, title: &str, error: &str) -> &mut Made {
-        for run in self.runs.iter_mut().filter(|run| run["scenario"] == title) {
+    /// Every run of the scenario `full_name` came to nothing; `{n}` in `error` is its N.
+    pub fn fail_all(&mut self, full_name: &str, error: &str) -> &mut Made {
+        for run in self.runs.iter_mut().filter(|run| run["scenario"] == full_name) {
             let error = error.replace("{n}", &run["modules"].to_string());
             run["outcome"] = json!({"failed": {"error": error}});
         }
@@ -229,11 +229,17 @@ impl Made {
 const CALLGRIND: [u64; 7] = [8, 16, 32, 64, 128, 256, 512];
 
 /// A run under callgrind that executed `total` instructions in `phase`.
-fn counted(title: &str, n: u64, repetition: usize, phase: &str, total: u64) -> serde_json::Value {
+fn counted(
+    full_name: &str,
+    n: u64,
+    repetition: usize,
+    phase: &str,
+    total: u64,
+) -> serde_json::Value {
     let sample = json!({"phase": phase, "metric": "callgrind-instructions",
         "scope": "process", "modules": n, "reading": {"exact": total}});
     let proof = serde_json::to_value(Proof::default()).unwrap();
-    json!({"scenario": title, "modules": n, "repetition": repetition, "collector": "callgrind",
+    json!({"scenario": full_name, "modules": n, "repetition": repetition, "collector": "callgrind",
         "outcome": {"finished": {"proof": proof, "samples": [sample]}}})
 }
 
@@ -241,7 +247,7 @@ fn counted(title: &str, n: u64, repetition: usize, phase: &str, total: u64) -> s
 pub type Function = (&'static str, &'static str, fn(u64) -> u64);
 
 /// Runs under callgrind with these costs in `unload`, beside what a session holds already.
-pub fn profile(session: &Path, title: &str, place: usize, functions: &[Function]) {
+pub fn profile(session: &Path, full_name: &str, place: usize, functions: &[Function]) {
     let folder = session.join("profiles");
     fs::create_dir_all(&folder).unwrap();
     let mut runs = fs::read_to_string(session.join("runs.jsonl")).unwrap();
@@ -256,7 +262,7 @@ pub fn profile(session: &Path, title: &str, place: usize, functions: &[Function]
         let total: u64 = functions.iter().map(|(_, _, own)| own(n)).sum();
         let name = format!("{place}-{n}-{repetition}.json");
         fs::write(folder.join(&name), json!({"phases": {"unload": unload}}).to_string()).unwrap();
-        let mut run = counted(title, n, repetition, "unload", total);
+        let mut run = counted(full_name, n, repetition, "unload", total);
         run["profile"] = json!(name);
         writeln!(runs, "{run}").unwrap();
     }
