@@ -84,7 +84,7 @@ const PAIRS: [(&str, Cost, Cost); 14] = [
     ("N log N unchanged", |x| x * log(x), |x| x * log(x)),
     ("N, ×1.5 everywhere", |x| x, |x| 1.5 * x),
     ("half of the setup removed", |x| 1.0 + 0.2 * x, |x| 0.5 + 0.2 * x),
-    ("linear part halved beside N²", |x| x + 0.3 * x * x, |x| 0.5 * x + 0.3 * x * x),
+    ("linear part halved, N² unchanged", |x| x + 0.3 * x * x, |x| 0.5 * x + 0.3 * x * x),
     ("N² to N", |x| x * x, |x| x),
     ("N to N and 20 % N²", |x| x, |x| x + 0.25 * x * x),
     ("N to N and 40 % N²", |x| x, |x| x + 0.67 * x * x),

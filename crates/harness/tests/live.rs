@@ -258,7 +258,7 @@ fn a_pure_quadratic_fails_by_time_alone() {
     assert!(said.contains("grows faster than linearly"), "{said}");
 }
 
-/// The example beside this test's binary.
+/// The example next to this test's binary.
 fn host() -> Command {
     let test = env::current_exe().unwrap();
     let target: PathBuf = test.parent().and_then(|deps| deps.parent()).unwrap().into();

@@ -232,7 +232,7 @@ mod tests {
         ];
         for (subject, control, noise, expected) in cases {
             let found = judged(subject, control, noise);
-            assert_eq!(found.verdict, expected, "{subject} beside {control}: {found:?}");
+            assert_eq!(found.verdict, expected, "{subject} next to {control}: {found:?}");
         }
     }
 

@@ -108,9 +108,9 @@ proptest! {
             judge_curve(&linear.series(), &CurveOptions::default()).verdict,
             CurveVerdict::Superlinear
         );
-        let dearer = linear.series_of(|x| 2.0 * linear.setup + factor * x);
+        let more_expensive = linear.series_of(|x| 2.0 * linear.setup + factor * x);
         prop_assert_ne!(
-            judge_pair(&dearer, &linear.series(), &PairOptions::default()).verdict,
+            judge_pair(&more_expensive, &linear.series(), &PairOptions::default()).verdict,
             PairVerdict::Worse
         );
     }

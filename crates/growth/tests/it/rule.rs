@@ -56,7 +56,7 @@ fn against_a_baseline() {
     let old = |n: f64| 5000.0 + 100.0 * n;
     let cases: [(&str, Cost, Verdict); 10] = [
         ("unchanged", |n| 5000.0 + 100.0 * n, HOLDS),
-        ("dearer per item", |n| 5000.0 + 160.0 * n, HOLDS),
+        ("more expensive per item", |n| 5000.0 + 160.0 * n, HOLDS),
         ("cheaper per item", |n| 5000.0 + 40.0 * n, HOLDS),
         ("more setup", |n| 50_000.0 + 100.0 * n, HOLDS),
         ("no setup", |n| 100.0 * n, HOLDS),
@@ -80,8 +80,8 @@ fn against_a_baseline() {
 fn against_a_baseline_that_grows_itself() {
     let quadratic = exact(doubling(16, 9), |n| 500.0 * n + n * n);
     let options = JudgeOptions::default();
-    let dearer = exact(doubling(16, 9), |n| 1000.0 * n + 2.0 * n * n);
-    assert_eq!(judge(&dearer, Some(&quadratic), &options).verdict, HOLDS);
+    let more_expensive = exact(doubling(16, 9), |n| 1000.0 * n + 2.0 * n * n);
+    assert_eq!(judge(&more_expensive, Some(&quadratic), &options).verdict, HOLDS);
     let cubic = exact(doubling(16, 9), |n| 500.0 * n + n * n + 1e-3 * n.powi(3));
     assert_eq!(judge(&cubic, Some(&quadratic), &options).verdict, REGRESSED);
     let linear = exact(doubling(16, 9), |n| 500.0 * n);
@@ -109,8 +109,12 @@ fn growth_is_measured_and_named() {
     let evidence = grown(|n| (5000.0 + 100.0 * n) * (1.0 + n / 4096.0));
     assert!((evidence.growth.value - 0.5).abs() < 1e-6, "{:?}", evidence.growth);
     assert!((evidence.growth_factor().value - 2.0).abs() < 1e-5);
-    let dearer = grown(|n| 2.0 * (5000.0 + 100.0 * n));
-    assert!((dearer.constant_factor.value - 2.0).abs() < 1e-6, "{:?}", dearer.constant_factor);
+    let more_expensive = grown(|n| 2.0 * (5000.0 + 100.0 * n));
+    assert!(
+        (more_expensive.constant_factor.value - 2.0).abs() < 1e-6,
+        "{:?}",
+        more_expensive.constant_factor
+    );
     assert_eq!(evidence.growth_name(), GrowthName::Linear);
     assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.log2()).growth_name(), GrowthName::Log);
     assert_eq!(grown(|n| (5000.0 + 100.0 * n) * n.sqrt()).growth_name(), GrowthName::Root);

@@ -186,7 +186,7 @@ impl Regress {
     }
 }
 
-/// What the exit code tells beside a regression.
+/// What the exit code says in addition to a regression.
 #[derive(Debug, Args)]
 pub struct Strictness {
     /// Exit with 4 when a series stays undecided, is not measured or is superlinear with nothing to

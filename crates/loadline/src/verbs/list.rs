@@ -212,8 +212,8 @@ fn group(scenario: &Scenario) -> &str {
 fn belongs(scenario: &Scenario) -> String {
     let group = scenario.group.as_ref().map(|group| format!("group {group}"));
     let complete = (scenario.suite == Suite::Complete).then(|| "with --complete".to_owned());
-    let told: Vec<String> = group.into_iter().chain(complete).collect();
-    if told.is_empty() { String::new() } else { format!("   ({})", told.join(", ")) }
+    let notes: Vec<String> = group.into_iter().chain(complete).collect();
+    if notes.is_empty() { String::new() } else { format!("   ({})", notes.join(", ")) }
 }
 
 fn names(series: &[SeriesName]) -> String {

@@ -1,4 +1,4 @@
-//! Finds a runner that is there already, and checks its version: named in the environment, beside an
+//! Finds a runner that is there already, and checks its version: named in the environment, next to an
 //! installed program, or in the search path.
 
 use loadline_record::{Error, Exit, Result, ensure};
@@ -47,9 +47,9 @@ pub fn given() -> Result<Option<PathBuf>> {
 /// When there is no runner. The error names the command that installs it.
 pub fn runner() -> Result<PathBuf> {
     let program = std::env::current_exe().and_then(|program| program.canonicalize());
-    let beside = program.ok().and_then(|program| program.parent().map(Path::to_owned));
+    let folder = program.ok().and_then(|program| program.parent().map(Path::to_owned));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = beside.into_iter().chain(std::env::split_paths(&path));
+    let folders = folder.into_iter().chain(std::env::split_paths(&path));
     find(folders).ok_or_else(|| {
         let text = format!("cannot find {RUNNER} next to this program or in PATH ({})", remedy());
         Error::new(Exit::CouldNotMeasure, text)

@@ -29,7 +29,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         }
     };
     let folder = folder_of(&file);
-    let mut new = beside(&file)?;
+    let mut new = next_to(&file)?;
     new.write_all(bytes)
         .and_then(|()| new.as_file().sync_all())
         .with_context(|| format!("cannot write {shown} (the old file is unchanged)"))?;
@@ -47,7 +47,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Returns an error if `path` cannot be written.
 pub fn check(path: &Path) -> Result<()> {
     match target(path)? {
-        Target::File(file) => beside(&file).map(drop),
+        Target::File(file) => next_to(&file).map(drop),
         // Opening a pipe would wait for its reader.
         Target::Special if is_pipe(path) => Ok(()),
         Target::Special => {
@@ -124,7 +124,7 @@ pub fn options() -> fs::OpenOptions {
 }
 
 /// Creates a temporary file next to `file`. The temporary file is deleted unless it replaces `file`.
-fn beside(file: &Path) -> Result<tempfile::NamedTempFile> {
+fn next_to(file: &Path) -> Result<tempfile::NamedTempFile> {
     let folder = folder_of(file);
     let mut builder = tempfile::Builder::new();
     // Temporary files are private, but a file that replaces one of the repository must be readable by others.

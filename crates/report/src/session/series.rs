@@ -38,7 +38,7 @@ pub fn judged_series(
             bare(Word::NotJudged, doubt(absence.to_string(), Some(absence.remedy().to_owned())))
         }
         Outcome::ControlOnly => {
-            let reason = "a control: its time alone tells nothing".to_owned();
+            let reason = "a control: its time alone proves nothing".to_owned();
             with_curve(bare(Word::Control, doubt(reason, None)), one, None)
         }
         Outcome::Failed => {

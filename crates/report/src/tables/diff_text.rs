@@ -125,10 +125,11 @@ fn of_pair(text: &mut String, pair: &Pair) {
     folded(&pair.series).iter().for_each(|said| line(text, &format!(" {said}")));
     by_n(text, &changed, &pair.one);
     functions(text, &pair.functions);
-    let told: Vec<String> = changed.iter().filter_map(|row| consequence(row, &pair.one)).collect();
-    if !told.is_empty() {
+    let consequences: Vec<String> =
+        changed.iter().filter_map(|row| consequence(row, &pair.one)).collect();
+    if !consequences.is_empty() {
         line(text, "");
-        told.iter().for_each(|sentence| line(text, &format!(" {sentence}")));
+        consequences.iter().for_each(|sentence| line(text, &format!(" {sentence}")));
     }
 }
 

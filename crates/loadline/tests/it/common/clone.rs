@@ -44,7 +44,7 @@ impl Clone {
         self.path("clone")
     }
 
-    /// A place beside the clone.
+    /// A place next to the clone.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -64,7 +64,7 @@ is_check {{
     fn measuring_by(scenario: &str, measure: &str) -> Imposter {
         let project = Project::empty();
         project.write("xtask/scenarios/tiny.toml", scenario);
-        // Builds the real runner, beside this program.
+        // Builds the real runner, next to this program.
         let listed = project.run(&["list"]);
         assert_eq!(listed.code, Some(0), "{}", listed.stderr);
         let real = Path::new(env!("CARGO_BIN_EXE_loadline")).with_file_name("loadline-runner");

@@ -46,7 +46,7 @@ done
 exec VALGRIND "$@"
 "#;
 
-/// A folder as `cargo install` fills it, beside a repository.
+/// A folder as `cargo install` fills it, next to a repository.
 pub struct Installed {
     pub project: Project,
 }
@@ -137,7 +137,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
-/// The workspace's runner, which lies beside its program.
+/// The workspace's runner, which lies next to its program.
 fn runner(program: &Path) -> PathBuf {
     let target = program.parent().unwrap().parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));

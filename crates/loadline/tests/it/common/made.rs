@@ -246,7 +246,7 @@ fn counted(
 /// The instructions of one function, over N.
 pub type Function = (&'static str, &'static str, fn(u64) -> u64);
 
-/// Runs under callgrind with these costs in `unload`, beside what a session holds already.
+/// Runs under callgrind with these costs in `unload`, next to what a session holds already.
 pub fn profile(session: &Path, full_name: &str, place: usize, functions: &[Function]) {
     let folder = session.join("profiles");
     fs::create_dir_all(&folder).unwrap();

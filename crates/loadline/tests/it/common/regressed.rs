@@ -1,4 +1,4 @@
-//! A made-up session in which unloading regressed by a known culprit, beside what stays undecided and
+//! A made-up session in which unloading regressed by a known culprit, next to what stays undecided and
 //! what failed.
 
 use super::Project;
@@ -28,7 +28,7 @@ pub const SEARCH: Function =
     ("libgcc_s.so.1", "__deregister_frame_info_bases", |n| 4 * n * n + 33 * n);
 pub const FREE: Function = ("libc.so.6", "_int_free", |n| 4_567 * n + 120);
 
-/// A session in which unloading regressed by a known culprit, beside what stays open and what failed.
+/// A session in which unloading regressed by a known culprit, next to what stays open and what failed.
 pub fn project() -> Project {
     let project = Project::empty();
     let mut made = Made::new();

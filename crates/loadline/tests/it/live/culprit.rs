@@ -29,7 +29,7 @@ fn has_valgrind() -> bool {
     has
 }
 
-/// The runner that Cargo has built beside this test, where it has.
+/// The runner that Cargo has built next to this test, where it has.
 fn built_runner() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?;
     let runner = target.join("debug/loadline-runner");

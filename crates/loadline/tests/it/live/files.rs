@@ -87,7 +87,7 @@ fn modules_of_somebodys_own_are_loaded_and_changed_ones_are_told_apart() {
     );
 }
 
-/// A registry with one package, which holds one module and a file beside it.
+/// A registry with one package, which holds one module and a file next to it.
 struct Registry {
     project: Project,
     archive: Vec<u8>,

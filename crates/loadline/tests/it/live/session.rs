@@ -79,7 +79,7 @@ fn a_session_is_saved_run_by_run_and_can_be_judged_again() {
 }
 
 /// What is judged can be asked otherwise than the file has it: then it is so of what is measured
-/// beside it, too, and when the session is read again.
+/// next to it, too, and when the session is read again.
 #[test]
 fn what_was_set_is_set_for_the_control_and_when_read_again() {
     let _turn = alone();
@@ -193,7 +193,7 @@ fn sizes_that_drown_in_the_noise_floor_are_left_out_of_a_baseline() {
     assert_eq!(tiny["sizes"], serde_json::json!(accepted), "not at the baseline's sizes");
 }
 
-/// Where the new file has no room, the old one stays, and nothing half-written beside it.
+/// Where the new file has no room, the old one stays, and nothing half-written next to it.
 #[cfg(target_os = "linux")]
 fn a_full_disk_leaves_the_baseline_as_it_was(project: &Project) {
     project.write("accepted.toml", project.read("baselines/tiny.toml"));

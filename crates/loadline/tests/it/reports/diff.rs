@@ -26,7 +26,7 @@ const CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(1
 const NO_CALLS: (&str, Cost) = ("unload/unwind-tables-deregistered", Cost::linear(0.0, 0.0));
 const LINEAR: (&str, Cost) = ("unload/task-clock", Cost::linear(9_000.0, 0.02));
 const QUADRATIC: (&str, Cost) = ("unload/task-clock", Cost::quadratic(9_000.0, 0.8, 0.02));
-const DEARER: (&str, Cost) = ("unload/task-clock", Cost::linear(12_600.0, 0.02));
+const MORE_EXPENSIVE: (&str, Cost) = ("unload/task-clock", Cost::linear(12_600.0, 0.02));
 
 fn project() -> Project {
     let project = Project::empty();
@@ -66,7 +66,7 @@ fn growth_that_came_is_told_with_its_numbers_by_n() {
 
 #[test]
 fn a_factor_at_every_n_is_no_growth() {
-    check_sessions("dearer", &made(&[CALLS, LINEAR]), &made(&[CALLS, DEARER]));
+    check_sessions("more-expensive", &made(&[CALLS, LINEAR]), &made(&[CALLS, MORE_EXPENSIVE]));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_one_side_cannot_count_is_named_and_never_nothing() {
 fn a_multiplexed_counter_is_marked() {
     let project = project();
     made(&[CALLS, LINEAR]).save(&project.path("before"));
-    made(&[CALLS, DEARER]).save(&project.path("after"));
+    made(&[CALLS, MORE_EXPENSIVE]).save(&project.path("after"));
     let runs = project.read("after/runs.jsonl");
     let multiplexed = |line: &str| {
         let mut run: Value = serde_json::from_str(line).unwrap();
@@ -244,7 +244,7 @@ fn what_cannot_be_compared_is_refused_with_what_to_do() {
     expect_file!["../../refusals/diff.txt"].assert_eq(&format!("{}\n", text.trim_end()));
 }
 
-/// With real modules: tables kept and stripped, measured beside each other.
+/// With real modules: tables kept and stripped, measured next to each other.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_variant_is_measured_beside_the_scenario_as_written() {

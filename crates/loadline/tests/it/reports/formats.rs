@@ -161,7 +161,7 @@ fn a_comment_is_found_again_and_fits() {
     assert!(page.contains("oldest-first-59") && page.len() < 3_000_000, "{}", page.len());
 }
 
-/// Several reports at once, beside the one on the terminal; a session that is red writes them, too.
+/// Several reports at once, next to the one on the terminal; a session that is red writes them, too.
 #[test]
 fn reports_are_written_where_they_are_asked_for() {
     let project = project();

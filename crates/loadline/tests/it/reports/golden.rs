@@ -118,9 +118,9 @@ fn a_cost_below_a_quadratic_baseline_has_improved() {
 #[test]
 fn a_new_constant_is_shown_and_not_gated() {
     let mut made = Made::new();
-    let dearer = ("unload/task-clock", Cost::linear(18_000.0, 0.02));
-    made.scenario(KEPT, &[CALLS, dearer]);
-    check("dearer", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
+    let more_expensive = ("unload/task-clock", Cost::linear(18_000.0, 0.02));
+    made.scenario(KEPT, &[CALLS, more_expensive]);
+    check("more-expensive", &made, &baseline(&made.environment, &[CALLS, LINEAR]));
 }
 
 /// Another build measured in turn decides, whatever the scenario calls known; a build that is slower
@@ -134,9 +134,9 @@ fn another_build_is_judged_against() {
 
     let mut made = Made::new();
     made.against = Some("main");
-    let dearer = ("unload/task-clock", Cost::linear(11_700.0, 0.02));
-    made.scenario(KEPT, &[CALLS, dearer]).before(KEPT, &[CALLS, LINEAR]);
-    check("against-dearer", &made, "");
+    let more_expensive = ("unload/task-clock", Cost::linear(11_700.0, 0.02));
+    made.scenario(KEPT, &[CALLS, more_expensive]).before(KEPT, &[CALLS, LINEAR]);
+    check("against-more-expensive", &made, "");
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn times_of_another_processor_advise_and_the_control_decides() {
     check("elsewhere", &made, &baseline(&of_elsewhere(), &[CALLS, LINEAR]));
 }
 
-/// What the exit code tells beside a regression, and which one wins.
+/// What the exit code says in addition to a regression, and which one wins.
 #[test]
 fn the_exit_code_tells_what_it_is_asked_to() {
     let noisy = ("unload/task-clock", Cost::linear(9_000.0, 0.3));

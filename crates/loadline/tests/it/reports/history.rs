@@ -25,7 +25,7 @@ pub fn commit(project: &Project, baseline: &str, message: &str) {
 }
 
 /// `baseline` with twice as many allocations.
-fn dearer(baseline: &str) -> String {
+fn more_expensive(baseline: &str) -> String {
     let mut is_ours = false;
     let lines = baseline.lines().map(|line| {
         if line.starts_with("name = ") {
@@ -50,10 +50,10 @@ fn a_step_stands_at_the_commit_that_changed_the_baseline() {
     let nothing = project.run(&["history", "load-bytes"]);
     assert_eq!(nothing.code, Some(7), "{}", nothing.refusal());
     let baseline = committed("baselines/load-bytes.toml");
-    assert_ne!(dearer(&baseline), baseline);
+    assert_ne!(more_expensive(&baseline), baseline);
     commit(&project, &baseline, "as it was");
     commit(&project, "format = 1\n", "by mistake");
-    commit(&project, &dearer(&baseline), "twice the allocations");
+    commit(&project, &more_expensive(&baseline), "twice the allocations");
     let said = project.run(&["history", "load-bytes"]);
     assert_eq!(said.code, Some(0), "{}", said.refusal());
     let mut lines = said.stdout.lines();

@@ -10,13 +10,13 @@ use crate::common::Project;
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-/// One file of the open corpus of made-up measurements, with the reference's verdicts beside it.
+/// One file of the open corpus of made-up measurements, with the reference's verdicts next to it.
 fn corpus(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/growth/tests/corpus");
     serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
 }
 
-/// A file beside this one that was made for it.
+/// A file next to this one that was made for it.
 fn made(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge").join(name)
 }

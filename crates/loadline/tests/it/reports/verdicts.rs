@@ -59,11 +59,11 @@ impl Case {
     }
 
     fn with_control(text: &str, cost: Cost) -> Case {
-        Case::beside(text, cost, LINEAR)
+        Case::next_to(text, cost, LINEAR)
     }
 
     /// The same with a control that costs `control`.
-    fn beside(text: &str, cost: Cost, control: Cost) -> Case {
+    fn next_to(text: &str, cost: Cost, control: Cost) -> Case {
         let text = text.replace("count_with = []\n", &format!("count_with = []\n{CONTROL}"));
         let mut case = Case::of(&text, cost);
         case.made.scenario(STRIPPED, &time(control));
@@ -134,8 +134,8 @@ fn gross_growth_is_red_by_itself_unless_it_was_so_elsewhere() {
     case(LINEAR).check([3, 3]);
     let text = case(GROSS).check([0, 4]);
     assert!(text.contains("not gated"), "{text}");
-    // Nothing can be judged beside a control that grows itself.
-    Case::beside(ALONE, GROSS, GROSS).check([3, 3]);
+    // Nothing can be judged next to a control that grows itself.
+    Case::next_to(ALONE, GROSS, GROSS).check([3, 3]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn the_public_api_of_the_harness_is_as_committed() {
     check("harness");
 }
 
-/// Compares a crate's API with the list beside its manifest, whose first line names the version that
+/// Compares a crate's API with the list next to its manifest, whose first line names the version that
 /// it is the API of.
 fn check(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates").join(name);

@@ -43,7 +43,7 @@ fn markdown(folder: &Path) -> Vec<PathBuf> {
     pages.chain(folders.iter().flat_map(|folder| markdown(folder))).collect()
 }
 
-/// The commands that readers of the documentation are to type, without output beside them, each
+/// The commands that readers of the documentation are to type, without output next to them, each
 /// with its page; but for the pages that are typed as a whole (guide.rs).
 fn commands() -> Vec<(String, String)> {
     let mut pages = markdown(&workspace().join("docs"));

@@ -33,7 +33,7 @@ fn every_scenario_can_be_measured() {
     }
 }
 
-/// That each can be read, and is as the program writes it, is tested beside `Baselines`.
+/// That each can be read, and is as the program writes it, is tested next to `Baselines`.
 #[test]
 fn every_scenario_of_the_default_suite_has_a_baseline_and_nothing_else_has() {
     let mut baselines = names("baselines");
@@ -48,7 +48,7 @@ fn every_scenario_of_the_default_suite_has_a_baseline_and_nothing_else_has() {
     }
 }
 
-/// Each can be asked for together with its kind, and has something that must hold beside it.
+/// Each can be asked for together with its kind, and has something that must hold next to it.
 #[test]
 fn every_scenario_has_a_group_and_a_control() {
     let scenarios = names("xtask/scenarios");

@@ -14,7 +14,7 @@ pub const MOST_LINES: usize = 15;
 /// Renders the lines of a session in which nothing regressed.
 pub fn lines(facts: &Facts, width: Option<usize>) -> Vec<String> {
     let mut lines = wrapped(&format!("loadline: {}{}", facts.result.headline, taken(facts)), width);
-    lines.extend(surroundings(facts, width));
+    lines.extend(environment(facts, width));
     let mut ending = every_series(facts, width);
     ending.extend(wrapped_command("next: ", &facts.result.next, width));
     let room = MOST_LINES.saturating_sub(lines.len() + ending.len());
@@ -34,7 +34,7 @@ pub fn every_series(facts: &Facts, width: Option<usize>) -> Vec<String> {
 }
 
 /// Describes the machine, the other build, the self-checks and what could not be counted, one line each.
-pub fn surroundings(facts: &Facts, width: Option<usize>) -> Vec<String> {
+pub fn environment(facts: &Facts, width: Option<usize>) -> Vec<String> {
     let mut lines = vec![facts.environment_line()];
     lines.extend(
         facts

@@ -1,7 +1,7 @@
 //! The text of a session that regressed or gave no verdict, in at most 25 lines: the fact, its figures, the
 //! function behind it, what changed, and the next command.
 
-use super::green::{every_series, surroundings, taken};
+use super::green::{environment, every_series, taken};
 use super::lines::{List, fitted, wrapped, wrapped_command};
 use crate::forms::plot::cost_plot;
 use crate::session::fact::{brief, function_fact};
@@ -24,7 +24,7 @@ pub fn lines(facts: &Facts, width: Option<usize>) -> Vec<String> {
     let state = format!("loadline: exit code {exit}, {counts}{}", taken(facts));
     let mut lines =
         [facts.result.headline.as_str(), &state].map(|line| wrapped(line, width)).concat();
-    let mut ending = surroundings(facts, width);
+    let mut ending = environment(facts, width);
     ending.extend(every_series(facts, width));
     ending.extend(wrapped_command("next: ", &facts.result.next, width));
     let regressed = facts.regressed();
