@@ -53,8 +53,8 @@ pub fn known_issues(facts: &Facts, width: Option<usize>) -> Vec<String> {
 }
 
 impl Group<'_> {
-    /// Formats the group as `12 series, expires with wasmtime 52: __deregister_frame_info_bases, URL`. If the line is
-    /// too long, the link gets shorter, and then the cause.
+    /// Formats the group as `12 series (expires with wasmtime 52): __deregister_frame_info_bases, URL`. If the
+    /// line is too long, the link gets shorter, and then the cause.
     fn line(&self, width: Option<usize>) -> String {
         let KnownIssueFacts { reason, link, expires, .. } = self.issue;
         let count = match (self.n_series, self.n_functions) {
@@ -62,7 +62,7 @@ impl Group<'_> {
             (0, n) => format!("{n} functions"),
             (n, _) => series_count(n),
         };
-        let start = format!("{count}, {}: ", expiry(expires));
+        let start = format!("{count} ({}): ", expiry(expires));
         let cause = self.function.map_or(reason, |one| &one.function);
         // The list indents its items by two.
         let Some(width) = width.map(|width| width.saturating_sub(2)) else {
@@ -100,7 +100,7 @@ mod tests {
         let group = Group { issue: &issue, n_series: 12, n_functions: 0, function: None };
         assert_eq!(
             group.line(Some(82)),
-            "12 series, expires with wasmtime 52: the list of objects is sea…, wasmtime#10084"
+            "12 series (expires with wasmtime 52): the list of objects is se…, wasmtime#10084"
         );
         assert!(
             group
