@@ -1,9 +1,11 @@
-//! What the tests of several crates share: a test that cannot prove anything on a machine records that.
+//! What the tests of several crates share. A test that cannot prove anything on a machine records that, and a test
+//! that counts runs in a process of its own.
 
 use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 // Makes Cargo rebuild this crate for another clone with the same target folder (.cargo/config.toml).
 const _: Option<&str> = option_env!("LOADLINE_CLONE");
@@ -42,6 +44,42 @@ fn place() -> Option<PathBuf> {
     let name = program.file_stem()?.to_string_lossy().into_owned();
     let name = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
     Some(target.join("skipped").join(name))
+}
+
+const CHILD: &str = "LOADLINE_TEST_CHILD";
+
+/// Runs a test of this program in a separate process, so that other tests do not change what it counts, and prints
+/// what it printed. Returns true in that process.
+///
+/// # Panics
+/// When the test fails there, or when no test of this name has run.
+pub fn alone(test: &str) -> bool {
+    if is_child() {
+        return true;
+    }
+    let output = this_test(test).output().expect("the program of the tests starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let printed = text(&output.stdout);
+    println!("{printed}");
+    let has_run = output.status.success() && printed.contains("1 passed");
+    assert!(has_run, "{printed}{}", text(&output.stderr));
+    false
+}
+
+/// Returns the command that runs a test in a separate process, where [`is_child`] is true.
+///
+/// # Panics
+/// When this program's file is unknown.
+pub fn this_test(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a test has a program"));
+    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+    command.env(CHILD, "1");
+    command
+}
+
+/// Returns whether this process was started by [`this_test`].
+pub fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
 }
 
 #[cfg(test)]

@@ -357,27 +357,3 @@ pub(crate) fn lock_file(file: &File, number: u8) -> io::Result<FileHold> {
     }
     Ok(delays.hold(false))
 }
-
-/// Returns the longest time for which a thread had a lock in memory.
-pub(crate) fn longest_hold_ns() -> u64 {
-    FIGURES.hold.ns()
-}
-
-/// Runs a unit test of this crate in a separate process, so that other tests do not change what it measures.
-/// Returns true in that process.
-pub(crate) fn alone(test: &str) -> bool {
-    const CHILD: &str = "LOADLINE_TEST_CHILD";
-
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let mut command = std::process::Command::new(std::env::current_exe().expect("it runs"));
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
-    let output = command.env(CHILD, "1").output().expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = text(&output.stdout);
-    println!("{said}");
-    let has_run = output.status.success() && said.contains("1 passed");
-    assert!(has_run, "{said}{}", text(&output.stderr));
-    false
-}

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::measured::{Condvar, FIGURES, Mutex, RwLock, alone, lost_ns, start};
+use loadline_testing::alone;
+
+use super::measured::{Condvar, FIGURES, Mutex, RwLock, lost_ns, start};
 
 /// A wait is counted, whether the holder sleeps or computes.
 #[test]

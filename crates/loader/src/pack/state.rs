@@ -91,7 +91,7 @@ mod tests {
     /// Unmapping a large pack takes longer than everything else that closing does.
     #[test]
     fn a_pack_is_unmapped_without_a_lock() {
-        if !measured::alone("pack::state::tests::a_pack_is_unmapped_without_a_lock") {
+        if !loadline_testing::alone("pack::state::tests::a_pack_is_unmapped_without_a_lock") {
             return;
         }
         let page = page_bytes();
@@ -112,7 +112,7 @@ mod tests {
         measured::start();
         let began = Instant::now();
         large.close(Path::new("")).unwrap();
-        let (took, held) = (began.elapsed().as_nanos() as u64, measured::longest_hold_ns());
+        let (took, held) = (began.elapsed().as_nanos() as u64, measured::FIGURES.hold.ns());
         assert!(held < took / 4, "a lock was held for {held} of {took} ns");
     }
 }

@@ -39,7 +39,7 @@ mod at_any_load {
 
 fn run(test: &str, seconds: u64) {
     // A process of its own, because the descriptors and mappings of the whole process are counted.
-    if !measured::alone(test) {
+    if !loadline_testing::alone(test) {
         return;
     }
     let seed = std::env::var("LOADLINE_STRESS_SEED").ok().and_then(|seed| seed.parse().ok());

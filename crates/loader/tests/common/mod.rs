@@ -1,12 +1,13 @@
 //! Shared by the tests: small modules, and a folder for their artifacts.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 use std::num::NonZeroUsize;
-use std::process::Command;
 
 use loadline_loader::wasmtime::{Engine, Instance, Store};
 use loadline_loader::{Artifact, ArtifactFile, Loaded, compile};
 use tempfile::TempDir;
+
+pub use loadline_testing::{alone, is_child, this_test};
 
 pub fn at_least_one(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -108,32 +109,4 @@ fn trusted(path: std::path::PathBuf, artifact: &Artifact) -> ArtifactFile {
     // SAFETY: the file was written a moment ago, in a new folder that only this user can write to. Tests that
     // change the file afterwards load it from bytes and make Wasmtime reject its header.
     unsafe { ArtifactFile::trusted(path, *artifact.contents()) }
-}
-
-const CHILD: &str = "LOADLINE_TEST_CHILD";
-
-/// Runs a test of this program in a separate process, so that other tests do not change what it counts.
-/// Returns true in that process.
-pub fn alone(test: &str) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let output = this_test(test).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = text(&output.stdout);
-    let has_run = output.status.success() && said.contains("1 passed");
-    assert!(has_run, "{said}{}", text(&output.stderr));
-    false
-}
-
-/// Returns the command that runs a test in a separate process, where [`is_child`] is true.
-pub fn this_test(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
-    command.env(CHILD, "1");
-    command
-}
-
-pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
 }
