@@ -305,6 +305,39 @@ mod tests {
     use super::super::one::series;
     use super::*;
 
+    /// A run by the clock that read the scenario's first judged series.
+    fn finished(
+        scenario: &Scenario,
+        modules: usize,
+        repetition: usize,
+        reading: Reading,
+    ) -> RunRecord {
+        let SeriesName { phase, metric } = scenario.judge[0];
+        let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
+        RunRecord {
+            scenario: scenario.full_name(),
+            modules,
+            repetition,
+            side: Side::Now,
+            collector: Collector::Clock,
+            profile: None,
+            outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
+            seconds: 1.0,
+        }
+    }
+
+    fn gathered_from(scenario: &Scenario, records: &[RunRecord]) -> MeasuredScenario {
+        let runs = Runs {
+            side: Side::Now,
+            records,
+            absent: &[],
+            profiles: Path::new(""),
+            planned: None,
+            is_given_up: false,
+        };
+        gather(scenario.clone(), &runs)
+    }
+
     /// Of three runs, two have a phase in which child processes ended.
     #[test]
     fn the_step_of_coarse_readings_reaches_the_rule() {
@@ -319,29 +352,10 @@ mod tests {
                 8 => Reading::Coarse { value, resolution: 40_000_000 },
                 _ => Reading::Coarse { value, resolution: 20_000_000 },
             };
-            let SeriesName { phase, metric } = name;
-            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
-            RunRecord {
-                scenario: scenario.full_name(),
-                modules,
-                repetition: 0,
-                side: Side::Now,
-                collector: Collector::Clock,
-                profile: None,
-                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
-                seconds: 1.0,
-            }
+            finished(&scenario, modules, 0, reading)
         };
         let records: Vec<RunRecord> = scenario.sizes.iter().map(record).collect();
-        let runs = Runs {
-            side: Side::Now,
-            records: &records,
-            absent: &[],
-            profiles: Path::new(""),
-            planned: None,
-            is_given_up: false,
-        };
-        let one = gather(scenario.clone(), &runs);
+        let one = gathered_from(&scenario, &records);
         assert_eq!(one.failures, Vec::<String>::new());
         assert_eq!(one.coarse, BTreeMap::from([(name, 40_000_000.0)]));
         let rows: Vec<_> = scenario.sizes.iter().map(|&n| (n, vec![value as f64])).collect();
@@ -356,20 +370,7 @@ mod tests {
                     judge = [\"load/task-clock\"]\nrepetitions = 2\nsizes = [1, 2, 4, 8, 16, 32, 64]";
         let scenario = Scenario::parse("short", text).unwrap();
         let name = scenario.judge[0];
-        let record = |modules: usize, repetition, reading| {
-            let SeriesName { phase, metric } = name;
-            let sample = Sample { phase, metric, scope: Scope::Process, modules, reading };
-            RunRecord {
-                scenario: scenario.full_name(),
-                modules,
-                repetition,
-                side: Side::Now,
-                collector: Collector::Clock,
-                profile: None,
-                outcome: Outcome::Finished { proof: Proof::default(), samples: vec![sample] },
-                seconds: 1.0,
-            }
-        };
+        let record = |n, repetition, reading| finished(&scenario, n, repetition, reading);
         // One of two runs at the largest of these sizes.
         let gathered = |largest: usize| {
             let runs = scenario.sizes.iter().flat_map(|&n| [(n, 0), (n, 1)]);
@@ -381,15 +382,7 @@ mod tests {
                     _ => record(n, repetition, Reading::Exact(n as u64 * 1_000)),
                 })
                 .collect();
-            let runs = Runs {
-                side: Side::Now,
-                records: &records,
-                absent: &[],
-                profiles: Path::new(""),
-                planned: None,
-                is_given_up: false,
-            };
-            gather(scenario.clone(), &runs)
+            gathered_from(&scenario, &records)
         };
         let one = gathered(2);
         assert_eq!(one.failures, Vec::<String>::new());
